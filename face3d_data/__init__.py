@@ -1,0 +1,45 @@
+"""face3d_data: data sets for 3D face recognition, from raw captures to identity-safe CSVs and HDF5 shards.
+
+The names below load on first use, so that `import face3d_data` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "Dataset": "face3d_data.shards.read",
+    "Reader": "face3d_data.reader",
+    "Reject": "face3d_data.errors",
+    "Sample": "face3d_data.sample",
+    "ShardReader": "face3d_data.shards.read",
+    "Source": "face3d_data.reader",
+    "Stage": "face3d_data.stage",
+    "TableStep": "face3d_data.table",
+    "Unreadable": "face3d_data.errors",
+    "UserError": "face3d_data.errors",
+    "load_pipeline": "face3d_data.pipeline.spec",
+    "register": "face3d_data.registry",
+    "run": "face3d_data.pipeline.run",
+}
+__all__ = ["__version__", *_LAZY]
+
+if TYPE_CHECKING:
+    from face3d_data.errors import Reject, Unreadable, UserError
+    from face3d_data.pipeline.run import run
+    from face3d_data.pipeline.spec import load_pipeline
+    from face3d_data.reader import Reader, Source
+    from face3d_data.registry import register
+    from face3d_data.sample import Sample
+    from face3d_data.shards.read import Dataset, ShardReader
+    from face3d_data.stage import Stage
+    from face3d_data.table import TableStep
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -1,0 +1,103 @@
+"""What readers, stages and table steps share: fields are parameters, and parameters make the fingerprint."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from face3d_data.digest import digest, digest_file
+from face3d_data.errors import UserError
+
+
+class Component(BaseModel):
+    """A reader, stage or table step: a frozen pydantic model whose fields are its parameters.
+
+    Validation, YAML keys, command-line options, the catalogue and the fingerprint all come from the fields. Fields
+    that only select or place (`root`, `device`, `jobs`) are declared with `exclude=True` and enter no fingerprint.
+    A field typed `Path` that is not excluded enters it by the file's content.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False, validate_default=True)
+
+    kind: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    reasons: ClassVar[dict[str, str]] = {}
+    """Reason slug of a rejection to one line that explains it."""
+    assets: ClassVar[tuple[str, ...]] = ()
+    """Files inside the package (`geometry/mean_face.npz`) whose content enters the fingerprint."""
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the resolved parameters that enter the fingerprint, as JSON values."""
+        return self.model_dump(mode="json")
+
+    def content_files(self) -> Iterator[tuple[str, Path]]:
+        """Yield (label, path) of every file whose content enters the fingerprint."""
+        for name, info in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Path) and not info.exclude:
+                yield name, value
+        for asset in self.assets:
+            yield asset, Path(str(files("face3d_data").joinpath(asset)))
+
+    def fingerprint(self, *seeds: int) -> str:
+        """Return the digest of all that decides the output: name, version, parameters, files' content, seeds.
+
+        Raises:
+            UserError: a file-valued parameter cannot be read.
+        """
+        parameters = self.parameters()
+        contents = {}
+        for label, path in self.content_files():
+            parameters.pop(label, None)
+            try:
+                stat = path.stat()
+                contents[label] = _content(path, stat.st_size, stat.st_mtime_ns)
+            except OSError as error:
+                raise UserError(f"{self.name}: {label}: {path} cannot be read ({error.strerror})") from None
+        return digest(self.kind, self.name, self.version, parameters, contents, list(seeds))
+
+
+@functools.lru_cache(maxsize=256)
+def _content(path: Path, size: int, mtime_ns: int) -> str:
+    return digest_file(path)
+
+
+T = TypeVar("T", bound=Component)
+
+
+def build(cls: type[T], parameters: dict[str, Any], where: str) -> T:
+    """Make a component from a mapping of parameters, turning pydantic's report into one line.
+
+    Args:
+        cls: the component's class.
+        parameters: parameter name to value, as read from YAML or the command line.
+        where: what the message names first (`step 'plain'`).
+
+    Raises:
+        UserError: an unknown or missing parameter, or a value that is not allowed.
+    """
+    try:
+        return cls(**parameters)
+    except ValidationError as error:
+        raise UserError(f"{where} ({cls.name}): {explain_validation(error, cls)}") from None
+
+
+def explain_validation(error: ValidationError, cls: type[BaseModel]) -> str:
+    """Return one line that names each wrong key and the remedy."""
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "parameters"
+        if item["type"] == "extra_forbidden":
+            known = ", ".join(cls.model_fields) or "none"
+            lines.append(f"unknown option {key!r} (known: {known})")
+        elif item["type"] == "missing":
+            lines.append(f"option {key!r} is required")
+        else:
+            lines.append(f"{key!r} = {item.get('input')!r}: {item['msg'].removeprefix('Value error, ')}")
+    return "; ".join(lines)

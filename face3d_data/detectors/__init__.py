@@ -1,0 +1,1 @@
+"""Landmark models behind one protocol."""

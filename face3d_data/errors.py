@@ -1,0 +1,42 @@
+"""The few exceptions that carry meaning through the program.
+
+Anything else that a stage raises is an *error* of that sample: recorded with its traceback and retried next run.
+"""
+
+from __future__ import annotations
+
+
+class Face3dError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class UserError(Face3dError):
+    """A mistake in an option, a pipeline file or a path: one line that names it and the remedy. Exit code 2."""
+
+
+class MissingDependency(Face3dError):
+    """Something that has to be installed first; the message holds the install line. Stops the run, exit code 2."""
+
+
+class RunStopped(Face3dError):
+    """The run cannot go on (no disk, no memory, a limit exceeded); finished parts stay. Exit code 1."""
+
+
+class Reject(Face3dError):
+    """Raised in `Stage.run`: this sample cannot be used, for a reason that the stage declares in `reasons`."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[Reject], tuple[str, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+class Unreadable(Reject):
+    """Raised by a reader: this source cannot be read, for a reason that the reader declares in `reasons`."""
+
+
+class ContractError(Face3dError):
+    """A stage or reader broke its own declaration (undeclared array, wrong dtype, unequal numbers of points)."""

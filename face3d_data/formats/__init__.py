@@ -1,0 +1,1 @@
+"""File codecs, without knowledge of any data set."""

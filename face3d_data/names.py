@@ -1,0 +1,44 @@
+"""Ids and the names made from them for files and CSVs: reversible, without dots or separators."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+_SAFE = re.compile(r"[A-Za-z0-9_-]")
+
+
+def encode_part(part: str) -> str:
+    """Return one part of an id so that parts can be joined by `__` and split again.
+
+    `%`, `.`, `~`, everything outside `[A-Za-z0-9_-]`, and any `_` beside another `_` or at an end are percent-encoded
+    as UTF-8.
+    """
+    out = []
+    for i, char in enumerate(part):
+        at_edge = i in (0, len(part) - 1) or "_" in (part[i - 1], part[i + 1])
+        if _SAFE.match(char) and not (char == "_" and at_edge):
+            out.append(char)
+        else:
+            out.extend(f"%{byte:02X}" for byte in char.encode())
+    return "".join(out)
+
+
+def name_of(sample_id: str) -> str:
+    """Return the file name of an id or identity: parts encoded and joined by `__`, the `~` of suffixes kept."""
+    parts = sample_id.split("/")
+    return "__".join("~".join(encode_part(piece) for piece in part.split("~")) for part in parts)
+
+
+def id_of(name: str) -> str:
+    """Return the id that `name_of` made `name` from."""
+    return "/".join("~".join(unquote(piece) for piece in part.split("~")) for part in name.split("__"))
+
+
+def check_id_part(text: str, what: str) -> str | None:
+    """Return what is wrong with a person's or capture's name as a part of an id, or None."""
+    if not text:
+        return f"{what} is empty"
+    if "/" in text or "\x00" in text or "~" in text:
+        return f"{what} {text!r} holds '/', '~' or a zero byte"
+    return None

@@ -1,0 +1,1 @@
+"""The YAML, the plan, the run, the lock."""

@@ -1,0 +1,99 @@
+"""Readers: disk to samples. `scan` lists sources cheaply in the driver, `load` reads one array in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from face3d_data.component import Component
+from face3d_data.errors import ContractError, Unreadable
+from face3d_data.sample import Arrays, Sample, Tag
+
+
+@dataclass(frozen=True)
+class Source:
+    """One capture as a reader found it, before anything of it is read.
+
+    Attributes:
+        person: the person's name in this collection; with the dataset's name it becomes the identity.
+        capture: the recording's name, unique within the person.
+        files: role (`color`, `depth`) to the file that belongs to this capture alone; its content enters the key.
+        record: what this capture takes from shared files (its entry of `landmarks.json`), as JSON values.
+        index: place in a file that holds many captures.
+        tags: what names or shared files say of it (`expression`, `mask`).
+        arrays: names of the arrays that `load` can give for it.
+        problem: set where the capture is bad already by its names: (reason, detail).
+    """
+
+    person: str
+    capture: str
+    files: Mapping[str, Path] = field(default_factory=dict)
+    record: Any = None
+    index: int = 0
+    tags: Mapping[str, Tag] = field(default_factory=dict)
+    arrays: tuple[str, ...] = ()
+    problem: tuple[str, str] | None = None
+
+
+class Reader(Component):
+    """Disk to samples. Fields: `root` and options; `dataset`, `tags` and `capture_prefix` belong to the pipeline.
+
+    `outputs` names every array that the reader can give; one source's `arrays` may be fewer.
+    """
+
+    kind: ClassVar[str] = "reader"
+    outputs: ClassVar[tuple[str, ...]] = ()
+    tag_names: ClassVar[tuple[str, ...]] = ()
+    """Tags that sources may carry beside `mask`, so that a `where` on them can be checked at planning."""
+
+    def scan(self) -> Iterator[Source]:
+        """Yield every source under the root in a fixed order, bad ones included (with `problem` set).
+
+        Only names and small shared files are read: no image is opened.
+
+        Raises:
+            UserError: the root is not there, is empty, or an option does not fit it.
+        """
+        raise ContractError(f"reader {self.name!r} defines no scan")
+
+    def inspect(self, source: Source) -> None:
+        """Check headers (size, bit depth) of a source whose content is new; nothing by default.
+
+        Raises:
+            Unreadable: the source cannot be read; the reason is declared in `reasons`.
+        """
+
+    def load(self, source: Source, name: str) -> np.ndarray:
+        """Return one array of a source, as `ARRAYS` declares it.
+
+        Raises:
+            Unreadable: the file cannot be decoded, or what it holds cannot be used.
+        """
+        raise ContractError(f"reader {self.name!r} defines no load")
+
+    def provides(self) -> tuple[str, ...]:
+        """Return the arrays that this instance can give, by its options; `outputs` by default."""
+        return self.outputs
+
+    def declared_tags(self) -> tuple[str, ...]:
+        """Return the tags that this instance's sources may carry (patterns add some); `tag_names` by default."""
+        return self.tag_names
+
+    def sample(self, source: Source, dataset: str = "") -> Sample:
+        """Return one source as a sample with lazy arrays, for notebooks and tests."""
+        if source.problem:
+            raise Unreadable(*source.problem)
+        self.inspect(source)
+        lazy = {name: (lambda n=name: self.load(source, n)) for name in source.arrays}
+        identity = f"{dataset or self.name}/{source.person}"
+        return Sample(
+            Arrays(lazy),
+            {"mask": "none", **source.tags},
+            id=f"{identity}/{source.capture}",
+            identity=identity,
+            dataset=dataset or self.name,
+        )

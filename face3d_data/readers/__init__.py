@@ -1,0 +1,1 @@
+"""DATA IN: one file per database or layout; each registers itself."""

@@ -1,0 +1,151 @@
+"""Stages: sample to samples. An author writes `run`; loops, storage, statistics and quarantine live in the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from face3d_data.component import Component
+from face3d_data.digest import digest, seed_from
+from face3d_data.errors import ContractError, Reject, UserError
+from face3d_data.sample import Arrays, Sample, check_array, check_points_agree
+
+Names = tuple[str, ...]
+Inputs = tuple[str | Names, ...]
+
+
+class Stage(Component):
+    """Sample to samples (0, 1 or many), in a worker.
+
+    `inputs` are arrays that a sample must have; where it holds tuples, each tuple is one complete alternative group.
+    `optional` are arrays used if present. `outputs` are those that the stage may set or drop.
+    """
+
+    kind: ClassVar[str] = "stage"
+    inputs: ClassVar[Inputs] = ()
+    optional: ClassVar[Names] = ()
+    outputs: ClassVar[Names] = ()
+    random: ClassVar[bool] = False
+    """True: the stage draws; only then do the seeds enter its fingerprint and `run` is given an rng."""
+    variants: ClassVar[bool] = False
+    """True: every output is a named draw of its input (`Sample.as_variant`) and gets an id suffix."""
+    tag_names: ClassVar[Names] = ()
+    """Tags that the stage sets, so that a `where` on them can be checked at planning."""
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the outputs made of one sample.
+
+        Args:
+            sample: arrays (read on first access) and tags; nothing else is set.
+            rng: the generator of this stage and this input, None unless the stage declares `random`.
+
+        Raises:
+            Reject: this sample cannot be used; the reason is declared in `reasons`.
+        """
+        raise ContractError(f"stage {self.name!r} defines neither run nor run_batch")
+
+    def run_batch(
+        self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator | None]
+    ) -> list[list[Sample] | Exception]:
+        """Run several samples; override only where batching pays. An exception in the list belongs to its sample."""
+        results: list[list[Sample] | Exception] = []
+        for sample, rng in zip(samples, rngs, strict=True):
+            try:
+                results.append(list(self.run(sample, rng)))
+            except Exception as error:
+                results.append(error)
+        return results
+
+    @property
+    def batch_size(self) -> int:
+        """Samples handed to `run_batch` at once; 1 unless the stage batches."""
+        return 1
+
+    def output_bytes(self) -> int:
+        """Return about how many bytes one output stores: parts are kept below 64 MB by it."""
+        return 200_000
+
+    def groups(self) -> tuple[Names, ...]:
+        """Return the complete alternative groups of required arrays of this instance."""
+        plain = tuple(name for name in self.inputs if isinstance(name, str))
+        groups = tuple(group for group in self.inputs if not isinstance(group, str))
+        return tuple((*plain, *group) for group in groups) or (plain,)
+
+    def missing(self, present: frozenset[str] | set[str]) -> str | None:
+        """Return the first array lacking of the group that lacks least, or None if a group is complete."""
+        lacks = [[name for name in group if name not in present] for group in self.groups()]
+        least = min(lacks, key=len)
+        return least[0] if least else None
+
+    def names_read(self) -> Names:
+        """Return every array that `run` may ask for."""
+        return tuple(dict.fromkeys([*(name for group in self.groups() for name in group), *self.optional]))
+
+    def apply_all(self, sample: Sample, seed: int = 0) -> list[Sample]:
+        """Run this stage on one sample in memory, without a workspace, and return its checked outputs.
+
+        Raises:
+            Reject: the sample cannot be used (`missing_<array>` included).
+            ContractError: the stage broke its own declaration.
+        """
+        lacking = self.missing(frozenset(sample.arrays))
+        if lacking:
+            raise Reject(f"missing_{lacking}", f"{self.name} needs it")
+        rng = np.random.default_rng(seed_from(self.fingerprint(seed), sample.key)) if self.random else None
+        view = replace(sample, arrays=_read_only_view(sample.arrays), variant="", identity_suffix="")
+        outputs = list(self.run(view, rng))
+        for output in outputs:
+            check_output(self, sample, output)
+        return [self._named(sample, output, index) for index, output in enumerate(outputs)]
+
+    def apply(self, sample: Sample, seed: int = 0) -> Sample:
+        """Run this stage on one sample in memory and return its only output; see `apply_all`.
+
+        Raises:
+            UserError: the stage gave no or several outputs: use `apply_all`.
+        """
+        outputs = self.apply_all(sample, seed)
+        if len(outputs) != 1:
+            raise UserError(f"{self.name} gave {len(outputs)} samples: use apply_all")
+        return outputs[0]
+
+    def _named(self, sample: Sample, output: Sample, index: int) -> Sample:
+        key = digest(self.fingerprint(), sample.key, index)
+        variant = "+".join(part for part in (sample.variant, output.variant) if part)
+        suffix = f"~{output.variant}~{key[:8]}" if output.variant else ""
+        return replace(
+            output,
+            key=key,
+            variant=variant,
+            id=sample.id + suffix,
+            identity=sample.identity + output.identity_suffix,
+            identity_suffix=sample.identity_suffix + output.identity_suffix,
+        )
+
+
+def _read_only_view(arrays: Arrays) -> Arrays:
+    """Return the arrays as an upstream's, so that `own` means what this stage sets."""
+    return Arrays({name: (lambda n=name: arrays[n]) for name in arrays})
+
+
+def check_output(stage: Stage, sample: Sample, output: Sample) -> None:
+    """Check one output of a stage against its declaration and against `ARRAYS`.
+
+    Raises:
+        ContractError: an undeclared array, another dtype or shape, unequal numbers of points, a variant without a
+            name, or one that the stage does not declare.
+    """
+    touched = output.arrays.own.keys() | output.arrays.dropped
+    undeclared = sorted(touched - set(stage.outputs))
+    if undeclared:
+        raise ContractError(f"stage {stage.name!r} sets {undeclared} but declares outputs {list(stage.outputs)}")
+    for name, array in output.arrays.own.items():
+        check_array(name, array)
+    if bool(output.variant) and not stage.variants:
+        raise ContractError(f"stage {stage.name!r} names the variant {output.variant!r} but declares no variants")
+    changed = [name for name in ("points",) if name in output.arrays.own]
+    inherited_n = len(sample.arrays["points"]) if changed and "points" in sample.arrays else None
+    check_points_agree(output, inherited_n)

@@ -1,0 +1,1 @@
+"""The embedded data source: parametric people, rendered to RGB-D."""

@@ -1,0 +1,86 @@
+"""Table steps: manifest to manifest, as pandas DataFrames, in the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from face3d_data.component import Component
+from face3d_data.errors import ContractError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIXED_COLUMNS: tuple[str, ...] = (
+    "key",
+    "id",
+    "identity",
+    "dataset",
+    "variant",
+    "origin_id",
+    "split",
+    "source",
+    "path",
+    "n_points",
+    "place",
+)
+"""Columns that every manifest has; any further column is a tag (None where a row has not got it).
+
+`identity` is `<dataset>/<person>` plus any suffix (`~mirror`); `split` is empty until a split step ran; `place` is
+opaque: where the row's arrays live. Table steps select, order, join and label rows; they never touch `key` or `place`.
+"""
+
+
+@dataclass(frozen=True)
+class TableContext:
+    """What a table step may know beside its frames.
+
+    Attributes:
+        step: the step's id in the pipeline.
+        run_dir: folder of this pipeline's run; what a step keeps between runs goes there by rename.
+        base_dirs: folders in which relative paths are looked up, in order.
+        seed: the pipeline's seed combined with the step's own.
+    """
+
+    step: str
+    run_dir: Path | None
+    base_dirs: tuple[Path, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """What a table step returns.
+
+    Attributes:
+        frame: the rows kept, columns as in `FIXED_COLUMNS` plus tags.
+        dirty: rows left out, with the columns `id`, `reason`, `detail`; None if none.
+        notes: lines for the person who runs it (`2 of 40 people moved`).
+        state: what the step wants to find again next run, by file suffix (`split.csv` → the file's text).
+    """
+
+    frame: pd.DataFrame
+    dirty: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    state: dict[str, str] | None = None
+
+
+class TableStep(Component):
+    """Manifest to manifest, in the driver; whole tables are seen at once."""
+
+    kind: ClassVar[str] = "table"
+    tag_names: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
+        """Return the rows that go on.
+
+        Args:
+            frames: one manifest per upstream, in the order of `from`.
+            context: where the step is and what it may keep.
+
+        Raises:
+            UserError: an option does not fit the rows.
+        """
+        raise ContractError(f"table step {self.name!r} defines no run")

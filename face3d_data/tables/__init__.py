@@ -1,0 +1,1 @@
+"""Manifest to manifest, and lists made from manifests."""

@@ -1,0 +1,1 @@
+"""Shipped for plugins: contract checks, writers of tiny data sets, hypothesis strategies."""
