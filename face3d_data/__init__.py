@@ -25,7 +25,22 @@ _LAZY = {
     "register": "face3d_data.registry",
     "run": "face3d_data.pipeline.run",
 }
-__all__ = ["__version__", *_LAZY]
+__all__ = [
+    "Dataset",
+    "Reader",
+    "Reject",
+    "Sample",
+    "ShardReader",
+    "Source",
+    "Stage",
+    "TableStep",
+    "Unreadable",
+    "UserError",
+    "__version__",
+    "load_pipeline",
+    "register",
+    "run",
+]
 
 if TYPE_CHECKING:
     from face3d_data.errors import Reject, Unreadable, UserError
