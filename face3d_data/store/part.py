@@ -1,0 +1,171 @@
+"""Parts: the unit of storage. One HDF5 file of concatenated arrays, then one JSON-lines file of rows that completes it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from face3d_data.digest import canonical, digest
+from face3d_data.errors import Face3dError
+from face3d_data.sample import ARRAYS, Tag
+from face3d_data.store.atomic import atomic_path, write_atomic
+
+OPEN_PARTS = 8
+NO_RECORD = -1
+RETRIED = "error"
+"""Status that does not count as done."""
+
+
+class BadPart(Face3dError):
+    """A part is torn, changed or unreadable: it counts as absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one stage made of one input: an output, or why there is none.
+
+    Attributes:
+        input: key of the input; all outputs of one input are in one part.
+        key: key of the output; empty unless `status` is `ok`.
+        status: ok, reject, unreadable (the reader's reject), error or crash.
+        shapes: name to shape of the arrays that the stage set; they lie in the part at `record`.
+    """
+
+    input: str
+    key: str = ""
+    status: str = "ok"
+    reason: str = ""
+    detail: str = ""
+    variant: str = ""
+    identity_suffix: str = ""
+    tags: Mapping[str, Tag] = field(default_factory=dict)
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    dropped: Sequence[str] = ()
+    record: int = NO_RECORD
+    attempt: int = 1
+    trace: str = ""
+
+
+_DEFAULTS = asdict(Row(""))
+
+
+def part_id(rows: Sequence[Row]) -> str:
+    """Return the id of the part that holds these rows: the digest of its sorted input keys."""
+    return digest(sorted({row.input for row in rows}))
+
+
+def write_part(folder: Path, rows: Sequence[Row], records: Sequence[Mapping[str, np.ndarray]]) -> str:
+    """Write the arrays, then the rows that make them count, each whole or not at all.
+
+    Args:
+        folder: the step's `parts` folder.
+        rows: `row.record` is the row's place in `records`, or `NO_RECORD`.
+        records: one mapping of name to array for each stored sample.
+
+    Returns:
+        The part's id.
+    """
+    name = part_id(rows)
+    size = 0
+    if records:
+        arrays_path = folder / f"{name}.h5"
+        with atomic_path(arrays_path) as temporary:
+            _write_arrays(temporary, records)
+            size = temporary.stat().st_size
+    lines = "".join(_line(row) for row in rows)
+    header = {"rows": len(rows), "h5_bytes": size, "digest": _text_digest(lines)}
+    write_atomic(folder / f"{name}.jsonl", canonical(header) + "\n" + lines)
+    return name
+
+
+def _line(row: Row) -> str:
+    values = {name: value for name, value in asdict(row).items() if value != _DEFAULTS[name]}
+    return canonical(values) + "\n"
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _write_arrays(path: Path, records: Sequence[Mapping[str, np.ndarray]]) -> None:
+    import h5py
+
+    with h5py.File(path, "w", track_order=False) as file:
+        for name in dict.fromkeys(name for record in records for name in record):
+            arrays = [record.get(name) for record in records]
+            ndim = len(ARRAYS[name].shape)
+            sizes = [0 if array is None else array.size for array in arrays]
+            offsets = np.concatenate([[0], np.cumsum(sizes)]).astype("i8")
+            shapes = np.array([(-1,) * ndim if array is None else array.shape for array in arrays], "i8")
+            group = file.create_group(name)
+            group.create_dataset("offsets", data=offsets, track_times=False)
+            group.create_dataset("shapes", data=shapes, track_times=False)
+            values = group.create_dataset("values", (int(offsets[-1]),), ARRAYS[name].dtype, track_times=False)
+            for array, start in zip(arrays, offsets[:-1], strict=True):
+                if array is not None and array.size:
+                    values[start : start + array.size] = np.ascontiguousarray(array).reshape(-1)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a part, given its `.jsonl`.
+
+    Raises:
+        BadPart: the rows are torn or changed, or the arrays beside them are missing or of another size.
+    """
+    try:
+        header_line, _, lines = path.read_text("utf-8").partition("\n")
+        header = json.loads(header_line)
+        if _text_digest(lines) != header["digest"]:
+            raise BadPart(f"{path}: its rows were changed")
+        rows = [Row(**json.loads(line)) for line in lines.splitlines()]
+        if header["h5_bytes"] and path.with_suffix(".h5").stat().st_size != header["h5_bytes"]:
+            raise BadPart(f"{path.with_suffix('.h5')}: another size than written")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadPart(f"{path}: {error}") from None
+    return rows
+
+
+def read_array(path: Path, record: int, name: str) -> np.ndarray:
+    """Return one array of one record of a part's `.h5`; the files opened last stay open in this process.
+
+    Raises:
+        BadPart: the file is damaged or lacks the array.
+    """
+    try:
+        offsets, shapes, values = _open(str(path))[name]
+        start, stop = int(offsets[record]), int(offsets[record + 1])
+        shape = tuple(int(size) for size in shapes[record])
+        return values[start:stop].reshape(shape)
+    except (OSError, KeyError, ValueError, IndexError) as error:
+        raise BadPart(f"{path}: array {name!r} of record {record} cannot be read ({error})") from None
+
+
+class _OpenPart:
+    def __init__(self, path: str) -> None:
+        import h5py
+
+        self._file = h5py.File(path, "r")
+        self._tables: dict[str, tuple[np.ndarray, np.ndarray, Any]] = {}
+
+    def __getitem__(self, name: str) -> tuple[np.ndarray, np.ndarray, Any]:
+        if name not in self._tables:
+            group = self._file[name]
+            self._tables[name] = (group["offsets"][:], group["shapes"][:], group["values"])
+        return self._tables[name]
+
+
+@functools.lru_cache(maxsize=OPEN_PARTS)
+def _open(path: str) -> _OpenPart:
+    return _OpenPart(path)
+
+
+def forget_open_parts() -> None:
+    """Close the parts that this process holds open (before parts are removed or written again)."""
+    _open.cache_clear()

@@ -1,0 +1,130 @@
+"""Where the arrays of a row live: a chain from the row's own part up to its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from face3d_data.reader import Reader, Source
+from face3d_data.store.part import read_array
+
+
+class SourcePlace:
+    """The start of every chain: one source of one reader."""
+
+    __slots__ = ("key", "reader", "source")
+
+    def __init__(self, reader: Reader, source: Source, key: str) -> None:
+        self.reader = reader
+        self.source = source
+        self.key = key
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the arrays that the source gives."""
+        return frozenset(self.source.arrays)
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Return None: a source's shapes are not known before it is read."""
+        return None
+
+    def find(self, name: str) -> SourcePlace:
+        """Return the place that holds an array.
+
+        Raises:
+            KeyError: the source does not give it.
+        """
+        if name not in self.source.arrays:
+            raise KeyError(name)
+        return self
+
+    def read(self, name: str) -> np.ndarray:
+        """Return an array, decoded by the reader."""
+        return self.reader.load(self.source, name)
+
+    def chain(self) -> Iterator[Place | SourcePlace]:
+        """Yield this place; it is the last of every chain."""
+        yield self
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Sort key that visits sources in the order of their files."""
+        return (min((str(path) for path in self.source.files.values()), default=""), self.source.index)
+
+
+class Place:
+    """One step's record and, behind it, the place of the row that it was made from.
+
+    Args:
+        parent: the input's place.
+        part: path of the part's `.h5`.
+        record: index in the part.
+        shapes: arrays that the step set, with their shapes.
+        dropped: arrays that the step removed.
+        key: the output key of the row.
+        step: id of the step, for messages and lineage.
+    """
+
+    __slots__ = ("dropped", "key", "parent", "part", "record", "shapes", "step")
+
+    def __init__(
+        self,
+        parent: Place | SourcePlace,
+        part: Path,
+        record: int,
+        shapes: Mapping[str, Sequence[int]],
+        dropped: Sequence[str],
+        key: str,
+        step: str,
+    ) -> None:
+        self.parent = parent
+        self.part = part
+        self.record = record
+        self.shapes = shapes
+        self.dropped = dropped
+        self.key = key
+        self.step = step
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all arrays of the row, its own and inherited ones."""
+        return (self.parent.names - frozenset(self.dropped)) | self.shapes.keys()
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Return an array's shape, None where only its source knows."""
+        place = self.find(name)
+        return tuple(place.shapes[name]) if isinstance(place, Place) else None
+
+    def find(self, name: str) -> Place | SourcePlace:
+        """Return the place in the chain that holds an array.
+
+        Raises:
+            KeyError: no step made it, or one dropped it.
+        """
+        if name in self.shapes:
+            return self
+        if name in self.dropped:
+            raise KeyError(name)
+        return self.parent.find(name)
+
+    def read(self, name: str) -> np.ndarray:
+        """Return an array, from whichever part or source holds it."""
+        place = self.find(name)
+        return read_array(place.part, place.record, name) if isinstance(place, Place) else place.read(name)
+
+    def chain(self) -> Iterator[Place | SourcePlace]:
+        """Yield the places from this row back to its source."""
+        yield self
+        yield from self.parent.chain()
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Sort key that visits rows in the order of their part and offset."""
+        return (str(self.part), self.record)
+
+
+def read(place: Place | SourcePlace, name: str) -> np.ndarray:
+    """Return one array of the row at `place`."""
+    return place.read(name)

@@ -1,0 +1,153 @@
+"""The workspace folder: cached steps, runs and datasets, and the locks that keep runs apart."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from face3d_data.digest import canonical
+from face3d_data.errors import UserError
+from face3d_data.store.atomic import write_atomic
+from face3d_data.store.files import FileHashes
+from face3d_data.store.part import RETRIED, BadPart, Row, read_rows, write_part
+
+log = logging.getLogger("face3d_data")
+
+
+class StepCache:
+    """What one component, with one fingerprint, has made so far: `cache/<name>-<fingerprint>`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.parts = folder / "parts"
+
+    def describe(self, record: dict[str, Any]) -> None:
+        """Keep what the component is, for people and for `gc`; written once."""
+        path = self.folder / "stage.json"
+        if not path.exists():
+            write_atomic(path, json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+    def rows(self) -> dict[str, tuple[Path, list[Row]]]:
+        """Return, for each input key, its newest rows and the `.h5` beside them; bad parts count as absent."""
+        found: dict[str, tuple[Path, list[Row]]] = {}
+        for path in sorted(self.parts.glob("*.jsonl")):
+            try:
+                rows = read_rows(path)
+            except BadPart as error:
+                log.warning("%s: counts as absent and is made again", error)
+                continue
+            mine: dict[str, list[Row]] = {}
+            for row in rows:
+                mine.setdefault(row.input, []).append(row)
+            for key, group in mine.items():
+                if key not in found or group[0].attempt > found[key][1][0].attempt:
+                    found[key] = (path.with_suffix(".h5"), group)
+        return found
+
+    def add(self, rows: list[Row]) -> None:
+        """Store rows that have no arrays."""
+        write_part(self.parts, rows, ())
+
+
+def is_done(rows: list[Row]) -> bool:
+    """Return whether an input with these rows needs no work: errors are tried again, everything else is settled."""
+    return all(row.status != RETRIED for row in rows)
+
+
+class Workspace:
+    """A folder with `cache/`, `runs/` and `datasets/`.
+
+    Args:
+        root: the folder; made on first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.abspath(root))
+        if self.root.exists() and not self.root.is_dir():
+            raise UserError(f"workspace {root} is a file: give a folder with -w/--workspace")
+
+    @property
+    def cache(self) -> Path:
+        """Folder of all cached steps."""
+        return self.root / "cache"
+
+    @property
+    def datasets(self) -> Path:
+        """Folder of all published datasets."""
+        return self.root / "datasets"
+
+    def run_dir(self, pipeline: str) -> Path:
+        """Return the folder of a pipeline's run."""
+        return self.root / "runs" / pipeline
+
+    def run_names(self) -> list[str]:
+        """Return the names of the pipelines that ran here."""
+        return sorted(path.name for path in (self.root / "runs").glob("*") if path.is_dir())
+
+    def step_cache(self, name: str, fingerprint: str) -> StepCache:
+        """Return the cache of a component with this fingerprint."""
+        return StepCache(self.cache / f"{name}-{fingerprint[:16]}")
+
+    def file_hashes(self, rehash: bool = False) -> FileHashes:
+        """Open the memory of file hashes."""
+        return FileHashes(self.cache / "files", rehash)
+
+    @contextmanager
+    def running(self, pipeline: str) -> Iterator[None]:
+        """Hold the pipeline for this process, and keep `gc` out, until the block ends.
+
+        Raises:
+            UserError: the same pipeline runs already, or `gc` does.
+        """
+        with (
+            _lock(self.root / "lock", fcntl.LOCK_SH, f"gc is at work in {self.root}: wait for it"),
+            _lock(
+                self.run_dir(pipeline) / "lock",
+                fcntl.LOCK_EX,
+                f"pipeline {pipeline!r} is running already in {self.root}: wait for it, or use another workspace (-w)",
+            ),
+        ):
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the whole workspace, as `gc` needs it.
+
+        Raises:
+            UserError: a run is at work.
+        """
+        with _lock(self.root / "lock", fcntl.LOCK_EX, f"a run is at work in {self.root}: wait for it to end"):
+            yield
+
+
+@contextmanager
+def _lock(path: Path, kind: int, message: str) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(
+            f"workspace {path.parent} cannot be written ({error.strerror}): choose another with -w/--workspace"
+        ) from None
+    try:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(message) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def same_record(path: Path, record: Any) -> bool:
+    """Return whether a JSON file holds exactly this record."""
+    try:
+        return canonical(json.loads(path.read_text("utf-8"))) == canonical(record)
+    except (OSError, ValueError):
+        return False
