@@ -1,1 +1,1 @@
-"""Landmark models behind one protocol."""
+"""Landmark models behind one protocol: `Detector` in `protocol.py`."""

@@ -1,0 +1,56 @@
+"""What every face detector gives: boxes, scores and five landmarks a face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """The faces found in one image, best first.
+
+    Attributes:
+        boxes: float32 (n, 4), x1, y1, x2, y2 in px.
+        scores: float32 (n,), in [0, 1].
+        landmarks: float32 (n, 5, 2), px: left eye, right eye, nose, left and right mouth corner (image left).
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def keep(self, chosen: np.ndarray) -> Faces:
+        """Return only these faces, in this order.
+
+        Args:
+            chosen: int (k,) or bool (n,).
+        """
+        return Faces(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
+
+    @classmethod
+    def none(cls) -> Faces:
+        """Return no face at all."""
+        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
+
+
+class Detector(Protocol):
+    """A landmark model."""
+
+    def detect(self, color: np.ndarray, min_face_px: float = 20.0, max_face_px: float | None = None) -> Faces:
+        """Find the faces of one image.
+
+        Args:
+            color: uint8 (H, W, 3), RGB.
+            min_face_px: the smallest face sought, in px.
+            max_face_px: the largest face sought, in px; None: as large as the image holds.
+
+        Returns:
+            The faces, best first.
+        """
+        ...
