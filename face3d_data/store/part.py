@@ -1,4 +1,4 @@
-"""Parts: the unit of storage. One HDF5 file of concatenated arrays, then one JSON-lines file of rows that completes it."""
+"""Parts, the unit of storage: an HDF5 file of concatenated arrays, then a JSON-lines file of rows that completes it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,245 @@
+"""What happens in a worker: a chunk of rows goes through one stage and becomes parts.
+
+`run_task` is the one function that leaves the process, whatever the engine.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from face3d_data.digest import digest, seed_from
+from face3d_data.engine.stats import Report, peak_memory_mb
+from face3d_data.engine.threads import limit_threads
+from face3d_data.errors import ContractError, MissingDependency, Reject, RunStopped, Unreadable
+from face3d_data.reader import Reader, Source
+from face3d_data.sample import Arrays, Sample, Tag
+from face3d_data.stage import Stage, check_output
+from face3d_data.store.part import NO_RECORD, BadPart, Row, read_array, write_part
+
+BUFFER_BYTES = 64_000_000
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+DETAIL_CHARS = 300
+
+
+class Task(Protocol):
+    """A unit of work that can be sent to a worker, and halved when it kills one."""
+
+    def run(self) -> Report:
+        """Do the work and report; what it makes is on disk when it returns."""
+        ...
+
+    def halves(self) -> Sequence[Task]:
+        """Return two smaller tasks, or nothing where there is no smaller one."""
+        ...
+
+
+def run_task(task: Task) -> Report:
+    """Run one task in this process.
+
+    Raises:
+        RunStopped: no memory or no disk: the whole run has to stop.
+        MissingDependency: a library or device is missing.
+    """
+    limit_threads()
+    started = time.perf_counter()
+    try:
+        report = task.run()
+    except MemoryError:
+        raise RunStopped("no memory left: lower --jobs or --chunk; finished parts stay") from None
+    except BadPart as error:
+        raise RunStopped(f"{error}: run again, it is made anew") from None
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise RunStopped(
+                f"no disk space left at {error.filename or 'the workspace'}; finished parts stay"
+            ) from None
+        raise
+    report.seconds = time.perf_counter() - started
+    report.peak_mb = peak_memory_mb()
+    return report
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row to work on: its key, its tags and where its arrays live.
+
+    Attributes:
+        stored: (index into the chunk's parts, record, names) for every part that holds some of its arrays.
+        source: (index into the chunk's readers, source) for the arrays in `source_names`.
+    """
+
+    key: str
+    tags: Mapping[str, Tag]
+    stored: tuple[tuple[int, int, tuple[str, ...]], ...]
+    source: tuple[int, Source]
+    source_names: tuple[str, ...]
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows for one stage. `folder` is the step's `parts` folder."""
+
+    stage: Stage
+    fingerprint: str
+    folder: Path
+    items: tuple[Item, ...]
+    parts: tuple[Path, ...]
+    readers: tuple[Reader, ...]
+
+    def halves(self) -> Sequence[Chunk]:
+        """Return the two halves, or nothing for a single row."""
+        middle = len(self.items) // 2
+        return [replace(self, items=part) for part in (self.items[:middle], self.items[middle:])] if middle else []
+
+    def run(self) -> Report:
+        """Run the stage over the rows and write what it gives as parts."""
+        report, buffer = Report(), _Buffer(self.folder)
+        step = max(1, self.stage.batch_size)
+        for start in range(0, len(self.items), step):
+            for item, rows, records in self._run_items(self.items[start : start + step]):
+                buffer.add(rows, records)
+                first = rows[0]
+                report.inputs += 1
+                report.outputs += sum(row.status == "ok" for row in rows)
+                report.counts[first.status] += 1
+                if first.status != "ok":
+                    report.reasons[first.reason] += 1
+                del item
+        buffer.flush()
+        return report
+
+    def _run_items(self, items: Sequence[Item]) -> Iterator[tuple[Item, list[Row], list[dict[str, np.ndarray]]]]:
+        samples = [self._sample(item) for item in items]
+        rngs = [
+            np.random.default_rng(seed_from(self.fingerprint, item.key)) if self.stage.random else None
+            for item in items
+        ]
+        for item, sample, outcome in zip(items, samples, self._outcomes(samples, rngs), strict=True):
+            if isinstance(outcome, Exception):
+                yield item, [_failed(self.stage, item, outcome)], []
+                continue
+            try:
+                yield item, *self._rows(item, sample, outcome)
+            except (MemoryError, BadPart, MissingDependency):
+                raise
+            except Exception as error:
+                yield item, [_failed(self.stage, item, error)], []
+
+    def _outcomes(self, samples: Sequence[Sample], rngs: Sequence[Any]) -> list[list[Sample] | Exception]:
+        lacking = [self.stage.missing(frozenset(sample.arrays)) for sample in samples]
+        whole = [i for i, name in enumerate(lacking) if name is None]
+        made = self.stage.run_batch([samples[i] for i in whole], [rngs[i] for i in whole]) if whole else []
+        outcomes: list[list[Sample] | Exception] = [
+            Reject(f"missing_{name}", f"{self.stage.name} needs it") for name in lacking
+        ]
+        for i, outcome in zip(whole, made, strict=True):
+            if _stops_the_run(outcome):
+                raise outcome  # type: ignore[misc]
+            outcomes[i] = outcome
+        return outcomes
+
+    def _sample(self, item: Item) -> Sample:
+        lazy: dict[str, Callable[[], np.ndarray]] = {}
+        index, source = item.source
+        for name in item.source_names:
+            lazy[name] = partial(self.readers[index].load, source, name)
+        for part, record, names in item.stored:
+            lazy.update({name: partial(read_array, self.parts[part], record, name) for name in names})
+        return Sample(Arrays(lazy), dict(item.tags), key=item.key)
+
+    def _rows(self, item: Item, sample: Sample, outputs: list[Sample]) -> tuple[list[Row], list[dict[str, np.ndarray]]]:
+        if not outputs:
+            raise Reject("no_output", f"{self.stage.name} gave nothing for it")
+        rows: list[Row] = []
+        records: list[dict[str, np.ndarray]] = []
+        for i, output in enumerate(outputs):
+            check_output(self.stage, sample, output)
+            own = dict(output.arrays.own)
+            rows.append(
+                Row(
+                    input=item.key,
+                    key=digest(self.fingerprint, item.key, i),
+                    variant=output.variant,
+                    identity_suffix=output.identity_suffix,
+                    tags=_changed_tags(item.tags, output.tags),
+                    shapes={name: list(array.shape) for name, array in own.items()},
+                    dropped=sorted(output.arrays.dropped),
+                    record=len(records) if own else NO_RECORD,
+                    attempt=item.attempt,
+                )
+            )
+            if own:
+                records.append(own)
+        names = [row.variant for row in rows]
+        if len(rows) > 1 and len(set(names)) < len(names):
+            raise ContractError(f"stage {self.stage.name!r} gave {len(rows)} outputs named {names}: name each draw")
+        return rows, records
+
+
+class _Buffer:
+    """Rows and records on their way into a part; what one input gave stays together."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows: list[Row] = []
+        self._records: list[dict[str, np.ndarray]] = []
+        self._bytes = 0
+
+    def add(self, rows: Sequence[Row], records: Sequence[dict[str, np.ndarray]]) -> None:
+        size = sum(array.nbytes for record in records for array in record.values())
+        if self._rows and self._bytes + size > BUFFER_BYTES:
+            self.flush()
+        base = len(self._records)
+        self._rows += [replace(row, record=row.record + base) if row.record != NO_RECORD else row for row in rows]
+        self._records += records
+        self._bytes += size
+
+    def flush(self) -> None:
+        if self._rows:
+            write_part(self._folder, self._rows, self._records)
+        self._clear()
+
+
+def _stops_the_run(outcome: object) -> bool:
+    full = isinstance(outcome, OSError) and outcome.errno in FULL_DISK
+    return full or isinstance(outcome, MemoryError | BadPart | MissingDependency)
+
+
+def _changed_tags(before: Mapping[str, Tag], after: Mapping[str, Tag]) -> dict[str, Tag]:
+    changed: dict[str, Tag] = {}
+    for name, value in after.items():
+        plain = value.item() if isinstance(value, np.generic) else value
+        if not isinstance(plain, str | int | float | bool):
+            raise ContractError(f"tag {name!r} is {type(value).__name__}: use str, int, float or bool")
+        if isinstance(plain, float) and not np.isfinite(plain):
+            raise ContractError(f"tag {name!r} is {plain}: tags are finite")
+        if name not in before or before[name] != plain:
+            changed[name] = plain
+    return changed
+
+
+def _failed(stage: Stage, item: Item, error: Exception) -> Row:
+    detail = " ".join(str(getattr(error, "detail", error)).split())[:DETAIL_CHARS]
+    if isinstance(error, Unreadable):
+        return Row(item.key, status="unreadable", reason=error.reason, detail=detail, attempt=item.attempt)
+    if isinstance(error, Reject):
+        known = error.reason in stage.reasons or error.reason == "no_output" or error.reason.startswith("missing_")
+        if known:
+            return Row(item.key, status="reject", reason=error.reason, detail=detail, attempt=item.attempt)
+        error = ContractError(f"stage {stage.name!r} rejects with {error.reason!r}, which it does not declare")
+        detail = str(error)
+    trace = "".join(traceback.format_exception(error))
+    return Row(item.key, status="error", reason=type(error).__name__, detail=detail, attempt=item.attempt, trace=trace)
