@@ -37,11 +37,13 @@ class Mtcnn:
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.8)
     device: str = "cpu"
 
-    def detect(self, color: np.ndarray, min_face_px: float = 20.0, max_face_px: float | None = None) -> Faces:
+    def detect(
+        self, color: np.ndarray, min_face_px: float = 20.0, possible_px: tuple[float, float] | None = None
+    ) -> Faces:
         """Find the faces of one image; see `Detector.detect`.
 
-        The levels of the pyramid depend on `min_face_px` alone: `max_face_px` leaves out those whose window is more
-        than one level larger, so the faces in between are found exactly as without it.
+        The pyramid's levels hang on `min_face_px` alone; `possible_px` only leaves levels out, so that the faces that
+        are possible come out as they do without it.
 
         Raises:
             MissingDependency: the weights of the `mtcnn` package are not installed.
@@ -50,7 +52,7 @@ class Mtcnn:
         height, width = color.shape[:2]
         normal = (color.astype(np.float32) - np.float32(127.5)) * np.float32(1 / 128)
         with torch.inference_mode():
-            boxes = self._propose(pnet, normal, pyramid(height, width, min_face_px, max_face_px))
+            boxes = self._propose(pnet, normal, pyramid(height, width, min_face_px, possible_px))
             if len(boxes):
                 image = self._tensor(normal)
                 boxes = self._refine(rnet, image, boxes)
@@ -104,21 +106,24 @@ class Mtcnn:
         return Faces(inside.astype(np.float32), scores[kept], marks[kept].astype(np.float32))
 
 
-def pyramid(height: int, width: int, min_face_px: float, max_face_px: float | None = None) -> np.ndarray:
-    """Return the scales (k,) of the levels at which a 12 px window is a face between the two sizes.
+def pyramid(height: int, width: int, min_face_px: float, possible_px: tuple[float, float] | None = None) -> np.ndarray:
+    """Return the scales (k,) of the levels at which a 12 px window is a face that can occur.
 
     Args:
         height: of the image in px.
         width: of the image in px.
         min_face_px: the window of the first level.
-        max_face_px: the largest face sought; the next level above it is still included. None: no limit.
+        possible_px: leave out the levels whose window is more than half a level outside this range.
 
     Returns:
         float64 (k,), descending; empty where not even the first level holds one window.
     """
-    largest = min(height, width) if max_face_px is None else min(height, width, max_face_px / PYRAMID_STEP)
-    n_levels = np.floor(np.log(largest / min_face_px) / -np.log(PYRAMID_STEP) + 1e-9) + 1
-    return WINDOW_PX / min_face_px * PYRAMID_STEP ** np.arange(max(0, n_levels))
+    n_levels = np.floor(np.log(min(height, width) / min_face_px) / -np.log(PYRAMID_STEP) + 1e-9) + 1
+    windows = min_face_px / PYRAMID_STEP ** np.arange(max(0, n_levels))
+    if possible_px is not None:
+        half = PYRAMID_STEP**0.5
+        windows = windows[(windows >= possible_px[0] * half) & (windows <= possible_px[1] / half)]
+    return WINDOW_PX / windows
 
 
 def crops(image: Tensor, boxes: np.ndarray, side: int) -> Tensor:

@@ -63,6 +63,13 @@ def _strided(x: Tensor, axis: int, start: int, count: int) -> Tensor:
     return x[:, :, :, start:stop:2] if axis == 3 else x[:, :, start:stop:2]
 
 
+def _prelu_by_rows(x: Tensor, slope: Tensor) -> Tensor:
+    """Return `prelu` of x (n, channels, height, width) taking rows as vectors: 8 times as fast with 10 channels."""
+    n, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(n * height, width * channels)
+    return F.prelu(rows, slope.repeat(width)).view(n, height, width, channels).permute(0, 3, 1, 2)
+
+
 def _flat(x: Tensor) -> Tensor:
     """Flatten (n, channels, height, width) to (n, width * height * channels), in that order."""
     return x.permute(0, 3, 2, 1).reshape(len(x), -1)
@@ -88,9 +95,8 @@ class PNet:
         """
         x = image
         for index, (kernel, bias, slope) in enumerate(self.body):
-            x = F.prelu(F.conv2d(x, kernel, bias), slope)
-            if index == 0:
-                x = max_pool(x, 2)
+            x = F.conv2d(x, kernel, bias)
+            x = max_pool(_prelu_by_rows(x, slope), 2) if index == 0 else F.prelu(x, slope)
         x = F.conv2d(x, *self.head)[0].permute(1, 2, 0)
         return x[..., 5] - x[..., 4], x[..., :4]
 

@@ -42,13 +42,16 @@ class Faces:
 class Detector(Protocol):
     """A landmark model."""
 
-    def detect(self, color: np.ndarray, min_face_px: float = 20.0, max_face_px: float | None = None) -> Faces:
+    def detect(
+        self, color: np.ndarray, min_face_px: float = 20.0, possible_px: tuple[float, float] | None = None
+    ) -> Faces:
         """Find the faces of one image.
 
         Args:
             color: uint8 (H, W, 3), RGB.
             min_face_px: the smallest face sought, in px.
-            max_face_px: the largest face sought, in px; None: as large as the image holds.
+            possible_px: the smallest and the largest face that can occur here, where that is known (`depth_bound`);
+                work on other sizes may be left out.
 
         Returns:
             The faces, best first.

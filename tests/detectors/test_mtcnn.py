@@ -66,23 +66,38 @@ def test_images_smaller_than_a_face_or_barely_larger_hold_none(shape):
     assert len(Mtcnn().detect(np.zeros((*shape, 3), np.uint8))) == 0
 
 
-def test_max_face_px_leaves_faces_below_it_as_they_are(photographs):
+def test_faces_of_possible_sizes_come_out_as_without_the_bound(photographs):
     photo = photographs["astronaut"]
     free = Mtcnn().detect(photo)
     side = float((free.boxes[0, 2:] - free.boxes[0, :2]).max())
-    bounded = Mtcnn().detect(photo, max_face_px=side * 1.2)
+    bounded = Mtcnn().detect(photo, possible_px=(side / 1.3, side * 1.3))
     np.testing.assert_allclose(bounded.boxes, free.boxes, atol=1.0)
-    assert len(Mtcnn().detect(photo, max_face_px=side / 3)) == 0
+    np.testing.assert_allclose(bounded.landmarks, free.landmarks, atol=1.0)
+
+
+def test_faces_of_impossible_sizes_are_not_sought(photographs):
+    photo = photographs["astronaut"]
+    box = Mtcnn().detect(photo).boxes[0]
+    side = float((box[2:] - box[:2]).max())
+    assert len(Mtcnn().detect(photo, possible_px=(10, side / 3))) == 0
+    assert len(Mtcnn().detect(photo, possible_px=(side * 3, side * 9))) == 0
     assert len(Mtcnn().detect(photo, min_face_px=side * 2)) == 0
 
 
 def test_pyramid_levels_span_the_sizes_asked_for():
-    windows = 12 / pyramid(480, 640, 40, 200)
-    assert windows[0] == pytest.approx(40)
+    windows = 12 / pyramid(480, 640, 20)
+    assert windows[0] == pytest.approx(20)
     np.testing.assert_allclose(windows[:-1] / windows[1:], PYRAMID_STEP)
-    assert 200 <= windows[-1] <= 200 / PYRAMID_STEP
-    assert (12 / pyramid(480, 640, 20))[-1] <= 480
+    assert 480 * PYRAMID_STEP <= windows[-1] <= 480
     assert len(pyramid(100, 100, 101)) == 0
+
+
+def test_a_bounded_pyramid_is_the_part_of_the_free_one_that_is_needed():
+    free, bounded = 12 / pyramid(480, 640, 20), 12 / pyramid(480, 640, 20, (84, 234))
+    assert set(bounded) < set(free)
+    assert bounded[0] * PYRAMID_STEP**0.5 <= 84 <= bounded[0] / PYRAMID_STEP
+    assert 234 <= bounded[-1] / PYRAMID_STEP**0.5
+    assert len(12 / pyramid(480, 640, 20, (600, 900))) == 0
 
 
 @pytest.mark.parametrize("size", [2, 3])

@@ -1,0 +1,29 @@
+"""Faces whose landmarks are known already: only the box has to be made."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_EXTENT = np.array([-1.72, -2.55, 1.72, 1.93])
+"""Where MTCNN's box ends left, above, right and below of the landmarks' mean, in units of their rms distance from it:
+medians over 96 rendered captures of 16 people within 20 degrees of frontal."""
+
+
+def box_around(landmarks: np.ndarray) -> np.ndarray:
+    """Return the face box that MTCNN would about draw round these landmarks.
+
+    Args:
+        landmarks: float (5, 2), px.
+
+    Returns:
+        float32 (4,), x1, y1, x2, y2 in px; it may reach outside the image.
+
+    Raises:
+        ValueError: the landmarks are not finite, or all at one place.
+    """
+    points = np.asarray(landmarks, np.float64)
+    middle = points.mean(axis=0)
+    size = float(np.sqrt(((points - middle) ** 2).sum(axis=1).mean()))
+    if not np.isfinite(size) or size <= 0:
+        raise ValueError("landmarks are not finite, or all at one place")
+    return (np.tile(middle, 2) + _EXTENT * size).astype(np.float32)

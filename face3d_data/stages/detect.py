@@ -1,0 +1,129 @@
+"""Stage `detect`: where the face is, and its five landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.errors import Reject
+from face3d_data.registry import register
+from face3d_data.sample import Sample
+from face3d_data.stage import Names, Stage
+
+if TYPE_CHECKING:
+    from face3d_data.detectors.protocol import Detector, Faces
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+@register
+class Detect(Stage):
+    """Find the face: its box and five landmarks."""
+
+    name = "detect"
+    inputs = (("color",), ("landmarks",))
+    optional = ("depth", "intrinsics", "box")
+    outputs = ("box", "landmarks")
+    tag_names = ("face_score", "faces_found")
+    reasons = {
+        "no_face": "no face was found, or none with enough confidence",
+        "several_faces": "more than one face was found, and several = reject",
+    }
+
+    detector: Literal["mtcnn", "given"] = Field(
+        "mtcnn", description="mtcnn looks at the colour image; given takes the landmarks that the reader brought"
+    )
+    min_face_px: float = Field(20.0, ge=12, description="smallest face sought, px: the larger, the faster")
+    thresholds: tuple[Probability, Probability, Probability] = Field(
+        (0.6, 0.7, 0.8), description="least probability that each of MTCNN's three networks must give"
+    )
+    min_confidence: float = Field(0.9, ge=0, le=1, description="least probability of a face that is kept")
+    which: Literal["largest", "central", "confident"] = Field(
+        "largest", description="the face taken where there are several"
+    )
+    several: Literal["pick", "reject"] = Field("pick", description="what to do where there are several faces")
+    depth_bound: bool = Field(
+        True, description="where depth exists, seek only the face sizes that are possible at the depths seen (faster)"
+    )
+    device: str = Field("cpu", exclude=True, description="torch device: cpu, cuda, cuda:1")
+
+    def groups(self) -> tuple[Names, ...]:
+        """Return the one array that the chosen detector works on."""
+        return (("landmarks",),) if self.detector == "given" else (("color",),)
+
+    def content_files(self) -> Iterator[tuple[str, Path]]:
+        """Yield the networks' weight files too."""
+        yield from super().content_files()
+        if self.detector == "mtcnn":
+            from face3d_data.detectors.weights import NETS, weight_file
+
+            yield from ((net, weight_file(net)) for net in NETS)
+
+    def output_bytes(self) -> int:
+        """Return the bytes of a box and five landmarks."""
+        return 64
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the sample with `box` and `landmarks` set, and how sure the detector is as a tag."""
+        yield self._take_given(sample) if self.detector == "given" else self._search(sample)
+
+    def _take_given(self, sample: Sample) -> Sample:
+        from face3d_data.detectors.given import box_around
+
+        if "box" in sample.arrays:
+            return sample.with_tags(face_score=1.0, faces_found=1)
+        try:
+            box = box_around(sample.arrays["landmarks"])
+        except ValueError as error:
+            raise Reject("no_face", str(error)) from None
+        return sample.with_arrays(box=box).with_tags(face_score=1.0, faces_found=1)
+
+    def _search(self, sample: Sample) -> Sample:
+        color = sample.arrays["color"]
+        found = self._detector().detect(color, self.min_face_px, self._possible_px(sample))
+        faces = found.keep(found.scores >= self.min_confidence)
+        if not len(faces):
+            best = f"best probability {found.scores.max():.3f}" if len(found) else "nothing like a face"
+            raise Reject("no_face", best)
+        if len(faces) > 1 and self.several == "reject":
+            raise Reject("several_faces", f"{len(faces)} faces")
+        index = choose(faces, self.which, color.shape[:2])
+        marked = sample.with_arrays(box=faces.boxes[index], landmarks=faces.landmarks[index])
+        return marked.with_tags(face_score=round(float(faces.scores[index]), 4), faces_found=len(faces))
+
+    def _detector(self) -> Detector:
+        from face3d_data.detectors.mtcnn import Mtcnn
+
+        return Mtcnn(self.thresholds, self.device)
+
+    def _possible_px(self, sample: Sample) -> tuple[float, float] | None:
+        """Return the face sizes that the sample's depth allows, None where it says nothing."""
+        arrays = sample.arrays
+        if not self.depth_bound or "depth" not in arrays or "intrinsics" not in arrays:
+            return None
+        if arrays["depth"].shape != arrays["color"].shape[:2]:
+            return None
+        from face3d_data.detectors.depth_bound import possible_face_px
+
+        return possible_face_px(arrays["depth"], float(arrays["intrinsics"][0]))
+
+
+def choose(faces: Faces, which: str, shape: tuple[int, int]) -> int:
+    """Return the index of the face to take.
+
+    Args:
+        faces: one or more.
+        which: `largest` box, most `central` in the image, or most `confident`.
+        shape: height and width of the image, px.
+    """
+    boxes = faces.boxes.astype(np.float64)
+    if which == "largest":
+        return int(np.argmax((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
+    if which == "central":
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        return int(np.argmin(np.linalg.norm(middle - np.array(shape[::-1]) / 2, axis=1)))
+    return int(np.argmax(faces.scores))

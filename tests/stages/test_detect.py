@@ -1,0 +1,176 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from face3d_data.detectors import mtcnn
+from face3d_data.detectors.given import box_around
+from face3d_data.detectors.protocol import Faces
+from face3d_data.errors import MissingDependency, Reject
+from face3d_data.sample import Arrays, Sample
+from face3d_data.stages.detect import Detect, choose
+
+LANDMARKS = np.array([[272, 210], [334, 207], [304, 243], [283, 283], [329, 281]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return pytest.importorskip("skimage.data", reason="the photograph comes with scikit-image (extra: dev)").astronaut()
+
+
+def fake_faces(monkeypatch, boxes, scores):
+    """Let MTCNN find these, and return the list in which its calls are noted."""
+    boxes, scores = np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32)
+    found = Faces(boxes, scores, np.arange(len(boxes) * 10, dtype=np.float32).reshape(-1, 5, 2))
+    calls = []
+    monkeypatch.setattr(mtcnn.Mtcnn, "detect", lambda self, *call: calls.append(call) or found)
+    return calls
+
+
+def image(**more):
+    return Sample.of({"color": np.zeros((100, 200, 3), np.uint8), **more})
+
+
+def test_the_face_of_a_photograph(photo):
+    out = Detect().apply(Sample.of({"color": photo}))
+    x1, y1, x2, y2 = out.arrays["box"]
+    assert 60 < x2 - x1 < 110
+    assert (out.arrays["landmarks"] > [x1, y1]).all()
+    assert (out.arrays["landmarks"] < [x2, y2]).all()
+    assert out.tags["faces_found"] == 1
+    assert out.tags["face_score"] > 0.99
+
+
+def test_a_depth_bound_leaves_the_face_where_it_is(photo):
+    sides = {"color": photo, "intrinsics": np.array([600, 600, 256, 256.0])}
+    free = Detect(depth_bound=False).apply(Sample.of(sides | {"depth": np.full((512, 512), 900, np.float32)}))
+    bounded = Detect().apply(Sample.of(sides | {"depth": np.full((512, 512), 900, np.float32)}))
+    np.testing.assert_allclose(bounded.arrays["box"], free.arrays["box"], atol=1)
+    with pytest.raises(Reject, match="no_face"):
+        Detect().apply(Sample.of(sides | {"depth": np.full((512, 512), 200, np.float32)}))
+
+
+def test_depth_of_another_size_or_without_intrinsics_bounds_nothing(monkeypatch):
+    calls = fake_faces(monkeypatch, [[0, 0, 9, 9]], [1.0])
+    k, depth = np.array([100, 100, 100, 50.0]), np.full((100, 200), 100, np.float32)
+    Detect().apply(image(depth=depth))
+    Detect().apply(image(depth=depth[:50, :100], intrinsics=k))
+    Detect(depth_bound=False).apply(image(depth=depth, intrinsics=k))
+    assert [call[2] for call in calls] == [None, None, None]
+    Detect(min_face_px=33).apply(image(depth=depth, intrinsics=k))
+    assert calls[3][1] == 33
+    assert calls[3][2] == pytest.approx((110, 190))
+
+
+@pytest.mark.parametrize(("which", "index"), [("largest", 0), ("central", 1), ("confident", 2)])
+def test_which_of_several_faces(monkeypatch, which, index):
+    boxes = [[0, 0, 60, 60], [90, 40, 110, 60], [150, 0, 190, 40]]
+    fake_faces(monkeypatch, boxes, [0.95, 0.96, 0.99])
+    out = Detect(which=which).apply(image())
+    assert out.arrays["box"].tolist() == boxes[index]
+    assert out.arrays["landmarks"][0, 0] == 10 * index
+    assert out.tags["faces_found"] == 3
+
+
+def test_several_faces_are_rejected_if_asked(monkeypatch):
+    fake_faces(monkeypatch, [[0, 0, 60, 60], [90, 40, 110, 60]], [0.95, 0.85])
+    with pytest.raises(Reject) as caught:
+        Detect(several="reject", min_confidence=0.8).apply(image())
+    assert caught.value.reason == "several_faces"
+    assert Detect(several="reject").apply(image()).tags["faces_found"] == 1
+
+
+@pytest.mark.parametrize("scores", [[], [0.7, 0.85]])
+def test_no_face_or_none_sure_enough_is_rejected(monkeypatch, scores):
+    fake_faces(monkeypatch, [[0, 0, 9, 9]] * len(scores), scores)
+    with pytest.raises(Reject) as caught:
+        Detect().apply(image())
+    assert caught.value.reason == "no_face"
+    assert ("0.850" in caught.value.detail) == bool(scores)
+
+
+def explode():
+    raise AssertionError("this array was not to be read")
+
+
+def test_given_makes_the_box_of_the_readers_landmarks_and_reads_nothing_else():
+    lazy = {"landmarks": lambda: LANDMARKS, "color": explode, "depth": explode, "intrinsics": explode}
+    out = Detect(detector="given").apply(Sample(Arrays(lazy)))
+    assert set(out.arrays.own) == {"box"}
+    np.testing.assert_allclose(out.arrays["box"], box_around(LANDMARKS))
+
+
+def test_given_keeps_the_readers_box():
+    out = Detect(detector="given").apply(Sample(Arrays({"landmarks": explode, "box": explode})))
+    assert not out.arrays.own
+
+
+def test_given_needs_landmarks():
+    with pytest.raises(Reject) as caught:
+        Detect(detector="given").apply(image())
+    assert caught.value.reason == "missing_landmarks"
+
+
+@pytest.mark.parametrize("landmarks", [np.full((5, 2), np.nan, np.float32), np.full((5, 2), 7, np.float32)])
+def test_given_rejects_landmarks_that_are_none(landmarks):
+    with pytest.raises(Reject, match="no_face"):
+        Detect(detector="given").apply(Sample.of({"landmarks": landmarks}))
+
+
+def test_a_given_box_moves_and_grows_with_its_landmarks():
+    box = box_around(LANDMARKS)
+    assert (box[:2] < LANDMARKS.min(axis=0)).all()
+    assert (box[2:] > LANDMARKS.max(axis=0)).all()
+    np.testing.assert_allclose(box_around(LANDMARKS * 2 + 30), box * 2 + 30, atol=1e-3)
+
+
+def test_given_imports_no_torch():
+    code = (
+        "import sys, numpy as np\nfrom face3d_data.stages.detect import Detect\nfrom face3d_data.sample import Sample\n"
+        "Detect(detector='given').apply(Sample.of({'landmarks': np.eye(5, 2, dtype='f4')}))\n"
+        "print([name for name in ('torch', 'cv2', 'tensorflow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_mtcnn_imports_no_tensorflow_nor_its_package(photo):
+    code = (
+        "import sys, numpy as np\nfrom face3d_data.detectors.mtcnn import Mtcnn\n"
+        "Mtcnn().detect(np.zeros((40, 40, 3), 'u1'))\n"
+        "print([name for name in ('tensorflow', 'keras', 'mtcnn', 'torchvision') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_fingerprint_knows_weights_and_parameters_but_not_the_device(monkeypatch, tmp_path):
+    plain = Detect().fingerprint()
+    assert Detect(device="cuda").fingerprint() == plain
+    assert Detect(min_confidence=0.5).fingerprint() != plain
+    other = tmp_path / "other.lz4"
+    other.write_bytes(b"other weights")
+    monkeypatch.setattr("face3d_data.detectors.weights.weight_file", lambda net: other)
+    assert Detect().fingerprint() != plain
+
+
+def test_missing_weights_name_the_remedy(monkeypatch):
+    from face3d_data.detectors.weights import weight_file
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    weight_file.cache_clear()
+    with pytest.raises(MissingDependency, match="pip install mtcnn"):
+        Detect().fingerprint()
+
+
+@pytest.mark.parametrize("wrong", [{"thresholds": (0, 0.5, 0.5)}, {"min_face_px": 5}, {"which": "best"}])
+def test_parameters_out_of_range_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        Detect(**wrong)
+
+
+def test_choose_takes_the_first_of_equals():
+    faces = Faces(np.array([[0, 0, 9, 9]] * 2, np.float32), np.ones(2, np.float32), np.zeros((2, 5, 2), np.float32))
+    assert [choose(faces, which, (10, 10)) for which in ("largest", "central", "confident")] == [0, 0, 0]
