@@ -1,0 +1,60 @@
+# make demo, make test, make bench and make mutants each set up .venv by themselves; nothing else has to be run before.
+#   TORCH_INDEX=URL   take torch (and only torch) from that index, e.g. https://download.pytorch.org/whl/cpu
+#   PYTHON=...        the interpreter that .venv is made with (3.11 or newer)
+#   JOBS=N            test processes (default 2)
+
+VENV ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+JOBS ?= 2
+TORCH_INDEX ?=
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+TORCH := $(VENV)/.stamp-torch
+INSTALLED := $(VENV)/.stamp-installed
+
+.PHONY: demo test lint bench mutants install clean
+.DEFAULT_GOAL := demo
+
+demo: install
+	$(VENV)/bin/face3d run quickstart -w work
+	$(VENV)/bin/face3d verify quickstart -w work
+	$(VENV)/bin/face3d show --sheet quickstart -w work
+
+test: lint
+	$(PY) -m pytest -n $(JOBS) -q --cov=face3d_data --cov-report=term --cov-fail-under=90
+
+lint: install
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: install
+	$(PY) benchmarks/run_all.py
+
+mutants: install
+	$(PY) tests/mutants/run.py
+
+install: $(INSTALLED)
+	@cat $(TORCH)
+
+# What cannot be installed by pip is looked for before anything long starts.
+$(PY):
+	@$(PYTHON) -m face3d_data.system_libraries
+	$(PYTHON) -m venv $(VENV)
+
+# torch goes first and alone, so that the index chosen for it serves nothing else; its dependencies follow below.
+$(TORCH): constraints.txt | $(PY)
+	$(PIP) install -q -c constraints.txt setuptools
+	$(PIP) install -q -c constraints.txt --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(PIP) install -q -c constraints.txt torch
+	@$(PY) -c "import torch; print('torch', torch.__version__, 'CUDA ' + torch.version.cuda if torch.version.cuda else 'CPU build')" > $@.part
+	@mv $@.part $@
+
+$(INSTALLED): $(TORCH) pyproject.toml constraints.txt
+	@$(PY) -m face3d_data.system_libraries
+	@cat $(TORCH)
+	$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[train,dev]'
+	@touch $@
+
+clean:
+	rm -rf build dist *.egg-info .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,36 @@
+"""Where the files that travel with the package are found: pipelines and manifests."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from face3d_data.errors import UserError
+
+
+def package_folder() -> Path:
+    """Return the folder that holds `pipelines/` and `manifests/`: the package, or in a checkout the repository."""
+    package = Path(str(files("face3d_data")))
+    return package if (package / "pipelines").is_dir() else package.parent
+
+
+def pipeline_names() -> list[str]:
+    """Return the names of the pipelines that come with the package, sorted."""
+    return sorted(path.stem for path in (package_folder() / "pipelines").glob("*.yaml"))
+
+
+def find_pipeline(name_or_path: str | Path) -> Path:
+    """Return the file of a pipeline: a path to a YAML file, or the name of one that comes with the package.
+
+    A file of that path wins over a name.
+
+    Raises:
+        UserError: neither is there; the message lists the names.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    if path.name == str(name_or_path) and path.stem in pipeline_names() and path.suffix in ("", ".yaml"):
+        return package_folder() / "pipelines" / f"{path.stem}.yaml"
+    names = ", ".join(pipeline_names())
+    raise UserError(f"pipeline {name_or_path}: no such file, and none of that name comes with the package ({names})")
