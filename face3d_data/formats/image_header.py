@@ -1,0 +1,122 @@
+"""Size and bit depth of PNG, JPEG and BMP files, read from their headers without decoding a pixel."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from face3d_data.errors import Unreadable
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+_PNG_BITS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_BARE = frozenset(range(0xD0, 0xD8)) | {0x01}
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an image file says of itself: `kind` is `png`, `jpeg` or `bmp`; sizes in px as stored, before any EXIF turn.
+
+    `bits` is per channel; `channels` counts those that a decoder gives (3 for a palette).
+    """
+
+    kind: str
+    width: int
+    height: int
+    bits: int
+    channels: int
+
+
+def read_image_header(path: Path) -> ImageHeader:
+    """Return an image file's header, and check at a PNG's end that it was written to the end.
+
+    Raises:
+        Unreadable: `unreadable`: no such file, empty, no image, or cut off.
+    """
+    try:
+        with open(path, "rb") as stream:
+            return _read(stream)
+    except OSError as error:
+        raise Unreadable("unreadable", f"{path.name}: {error.strerror or error}") from None
+    except Unreadable as error:
+        raise Unreadable(error.reason, f"{path.name}: {error.detail}") from None
+
+
+def _read(stream: BinaryIO) -> ImageHeader:
+    start = stream.read(33)
+    if not start:
+        raise Unreadable("unreadable", "the file is empty")
+    if start.startswith(PNG_SIGNATURE):
+        header = parse_png(start)
+        stream.seek(0, 2)
+        stream.seek(max(0, stream.tell() - 64))
+        if PNG_END not in stream.read():
+            raise Unreadable("unreadable", "the PNG is cut off before its end")
+        return header
+    if start.startswith(b"\xff\xd8"):
+        stream.seek(2)
+        return _walk_jpeg(stream)
+    if start.startswith(b"BM"):
+        return parse_bmp(start)
+    raise Unreadable("unreadable", f"no PNG, JPEG or BMP: it begins with {start[:8]!r}")
+
+
+def parse_png(data: bytes) -> ImageHeader:
+    """Return the header in the first 33 bytes of a PNG file (signature and IHDR chunk; PNG 3rd edition, 11.2.1).
+
+    Raises:
+        Unreadable: the chunk is cut off, damaged, or holds a value that PNG does not know.
+    """
+    if len(data) < 33 or data[8:16] != b"\x00\x00\x00\x0dIHDR":
+        raise Unreadable("unreadable", "the PNG is cut off in its header")
+    if zlib.crc32(data[12:29]) != struct.unpack(">I", data[29:33])[0]:
+        raise Unreadable("unreadable", "the PNG's header is damaged (checksum)")
+    width, height, bits, colour_type = struct.unpack(">IIBB", data[16:26])
+    if bits not in _PNG_BITS.get(colour_type, ()) or not width or not height:
+        raise Unreadable("unreadable", f"no valid PNG: {width}x{height}, {bits} bits, colour type {colour_type}")
+    return ImageHeader("png", width, height, bits, _PNG_CHANNELS[colour_type])
+
+
+def parse_bmp(data: bytes) -> ImageHeader:
+    """Return the header in the first 30 bytes of a BMP file (BITMAPINFOHEADER; a negative height means top-down).
+
+    Raises:
+        Unreadable: the header is cut off or of the OS/2 kind.
+    """
+    if len(data) < 30 or struct.unpack("<I", data[14:18])[0] < 40:
+        raise Unreadable("unreadable", "the BMP is cut off in its header, or an OS/2 one")
+    width, height, _, bits = struct.unpack("<iiHH", data[18:30])
+    if width <= 0 or height == 0 or bits not in (1, 4, 8, 16, 24, 32):
+        raise Unreadable("unreadable", f"no valid BMP: {width}x{height}, {bits} bits a pixel")
+    return ImageHeader("bmp", width, abs(height), 8, 4 if bits == 32 else 3)
+
+
+def _walk_jpeg(stream: BinaryIO) -> ImageHeader:
+    """Go from marker to marker up to the frame header (ITU T.81, B.2.2)."""
+    while True:
+        marker = stream.read(2)
+        while marker == b"\xff\xff":
+            marker = b"\xff" + stream.read(1)
+        if len(marker) < 2 or marker[0] != 0xFF or marker[1] in (0xD9, 0xDA):
+            raise Unreadable("unreadable", "the JPEG has no frame header, or is cut off before it")
+        if marker[1] in _JPEG_BARE:
+            continue
+        size = stream.read(2)
+        length = int.from_bytes(size, "big")
+        if len(size) < 2 or length < 2:
+            raise Unreadable("unreadable", "the JPEG is cut off in its header")
+        if marker[1] not in _JPEG_FRAMES:
+            stream.seek(length - 2, 1)
+            continue
+        frame = stream.read(6)
+        if len(frame) < 6:
+            raise Unreadable("unreadable", "the JPEG is cut off in its frame header")
+        bits, height, width, channels = struct.unpack(">BHHB", frame)
+        if not width or not height:
+            raise Unreadable("unreadable", f"no valid JPEG: {width}x{height}")
+        return ImageHeader("jpeg", width, height, bits, channels)

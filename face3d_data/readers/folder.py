@@ -1,0 +1,211 @@
+"""What the readers of folders share: the walk, the grouping of files into captures by name, and bad names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from face3d_data.errors import ContractError, UserError
+from face3d_data.names import check_id_part
+from face3d_data.reader import Reader, Source
+from face3d_data.readers.pattern import Match, Pattern, compile_pattern
+
+DATA_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp", ".npy")
+"""Files that hold captures: one that fits no name is listed. Others (notes, `.json`, hidden files) are left alone."""
+NAME_REASONS: dict[str, str] = {
+    "name_not_matched": "the file's name does not fit the pattern",
+    "bad_name": "a person's or capture's name cannot be part of an id",
+    "same_name": "another file has the same person and capture",
+    "unreadable": "a file is missing, empty, cut off, or not what its name says",
+}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One folder below the root: its path there (`""` for the root itself) and its plain files, sorted."""
+
+    path: Path
+    name: str
+    files: tuple[str, ...]
+    odd: tuple[str, ...]
+    """Names of what is neither a file nor a folder (broken links, devices)."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of one capture, before a reader looks at them: role to path, and what the pattern found."""
+
+    folder: Folder
+    stem: str
+    files: Mapping[str, Path]
+    match: Match
+
+
+class FolderReader(Reader):
+    """Base of the readers of folders of files: `<root>/<person>/<capture><suffix>`, or as `pattern` says."""
+
+    reasons: ClassVar[dict[str, str]] = NAME_REASONS
+
+    root: Path = Field(exclude=True, description="folder of the collection")
+    pattern: str | None = Field(
+        None,
+        exclude=True,
+        description="how paths below root are named, if not {identity}/{capture}: "
+        "{identity}[_{masked:flag}]/{session:int}_{capture}; types str int float flag, [...] may be absent",
+    )
+
+    def suffixes(self) -> Mapping[str, tuple[str, ...]]:
+        """Return role to the endings of its files; the text before the ending is what the pattern is of."""
+        raise ContractError(f"reader {self.name!r} defines no suffixes")
+
+    def source(self, found: Found) -> Source:
+        """Return the source made of one capture's files; only names and small shared files may be read."""
+        raise ContractError(f"reader {self.name!r} defines no source")
+
+    def begin(self) -> None:
+        """Read what all captures share, before the first is listed; nothing by default."""
+
+    def declared_tags(self) -> tuple[str, ...]:
+        """Return the reader's own tags and those of the pattern."""
+        return tuple(dict.fromkeys((*self.tag_names, *self._compiled.tag_names)))
+
+    @cached_property
+    def _compiled(self) -> Pattern:
+        text = self.pattern
+        if text is None:
+            return compile_pattern("{identity}/{capture}")
+        endings = sorted((end for ends in self.suffixes().values() for end in ends), key=len, reverse=True)
+        ending = next((end for end in endings if text.lower().endswith(end)), "")
+        if not ending and not text.endswith(("/", "}", "]")):
+            raise UserError(f"pattern {text!r}, character {len(text)}: it must end with {' or '.join(endings)}")
+        return compile_pattern(text.removesuffix(text[len(text) - len(ending) :]) if ending else text)
+
+    def scan(self) -> Iterator[Source]:
+        """Yield every capture below the root, sorted by folder and name, and every data file that fits no name."""
+        self._compiled  # noqa: B018  a wrong pattern is said before the disk is touched
+        if not self.root.is_dir():
+            raise UserError(f"{self.name}: root {self.root} is not a folder: set root to the collection's folder")
+        self.begin()
+        seen: set[tuple[str, str]] = set()
+        empty = True
+        for folder in walk(self.root):
+            for source in self._sources(folder, seen):
+                empty = False
+                yield source
+        if empty:
+            wanted = self.pattern or f"<person>/<capture>{next(iter(self.suffixes().values()))[0]}"
+            raise UserError(f"{self.name}: no capture in {self.root}: wanted files named {wanted}")
+
+    def _sources(self, folder: Folder, seen: set[tuple[str, str]]) -> Iterator[Source]:
+        groups, others = self._group(folder)
+        for stem in sorted(groups):
+            yield from self._captures(folder, stem, groups[stem], seen)
+        for name in others:
+            yield unmatched(folder, name, "name_not_matched", f"fits neither {self._wanted()}")
+        for name in folder.odd:
+            if name.lower().endswith(DATA_SUFFIXES):
+                yield unmatched(folder, name, "unreadable", f"{name} is a broken link or no plain file")
+
+    def _wanted(self) -> str:
+        return " nor ".join(f"{self._compiled.text}{end}" for ends in self.suffixes().values() for end in ends)
+
+    def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[str]]:
+        """Return stem to role to file name, and the data files that end like no role."""
+        endings = [(end, role) for role, ends in self.suffixes().items() for end in ends]
+        groups: dict[str, dict[str, str]] = {}
+        others = []
+        for name in folder.files:
+            low = name.lower()
+            for end, role in endings:
+                if low.endswith(end) and role not in groups.get(name[: -len(end)], ()):
+                    groups.setdefault(name[: -len(end)], {})[role] = name
+                    break
+            else:
+                if low.endswith(DATA_SUFFIXES):
+                    others.append(name)
+        return groups, others
+
+    def _captures(
+        self, folder: Folder, stem: str, names: Mapping[str, str], seen: set[tuple[str, str]]
+    ) -> Iterator[Source]:
+        match = self._compiled.match(f"{folder.name}/{stem}" if folder.name else stem)
+        if match is None:
+            for name in sorted(names.values()):
+                yield unmatched(folder, name, "name_not_matched", f"does not fit {self._compiled.text}")
+            return
+        wrong = bad_name(match.person, "person") or bad_name(match.capture, "capture")
+        if wrong:
+            for name in sorted(names.values()):
+                yield unmatched(folder, name, "bad_name", wrong)
+            return
+        if (match.person, match.capture) in seen:
+            for name in sorted(names.values()):
+                yield unmatched(
+                    folder, name, "same_name", f"{match.person}/{match.capture} is there already: rename one"
+                )
+            return
+        seen.add((match.person, match.capture))
+        yield self.source(Found(folder, stem, {role: folder.path / name for role, name in names.items()}, match))
+
+
+def bad_name(text: str, what: str) -> str | None:
+    """Return what is wrong with a person's or capture's name, or None."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"{what} {printable(text)!r} is no UTF-8"
+    return check_id_part(text, what)
+
+
+def printable(text: str) -> str:
+    """Return `text` with bytes that are no UTF-8 written as `\\x..`."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def unmatched(folder: Folder, name: str, reason: str, detail: str) -> Source:
+    """Return the source of a file that is no capture, so that it is listed: the person is its folder's path."""
+    text = printable(name)
+    files = {"file": folder.path / name} if text == name and name not in folder.odd else {}
+    return Source(printable(folder.name) or ".", text, files, problem=(reason, f"{text}: {detail}"))
+
+
+def walk(root: Path) -> Iterator[Folder]:
+    """Yield the folders below `root`, itself first, each before those inside it, all sorted by name.
+
+    Hidden files and folders are left out; links are followed, except one that leads back to a folder it is in.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    pending = [(str(root), "", (os.path.realpath(root),))]
+    while pending:
+        path, name, inside = pending.pop()
+        files, odd, folders = _list(path)
+        yield Folder(Path(path), name, tuple(files), tuple(odd))
+        for child, is_link in reversed(folders):
+            full = os.path.join(path, child)
+            real = os.path.realpath(full) if is_link else os.path.join(inside[-1], child)
+            if real not in inside:
+                pending.append((full, f"{name}/{child}" if name else child, (*inside, real)))
+
+
+def _list(path: str) -> tuple[list[str], list[str], list[tuple[str, bool]]]:
+    files, odd, folders = [], [], []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append((entry.name, entry.is_symlink()))
+                else:
+                    (files if entry.is_file() else odd).append(entry.name)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    return sorted(files), sorted(odd), sorted(folders)

@@ -1,0 +1,177 @@
+"""RGB-D capture folders: a colour PNG, a 16-bit depth PNG and `intrinsics.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.image import read_color, read_depth_png
+from face3d_data.formats.image_header import read_image_header
+from face3d_data.formats.intrinsics import Intrinsics, read_intrinsics
+from face3d_data.formats.landmarks import landmark_points, read_landmarks
+from face3d_data.reader import Source
+from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.registry import register
+from face3d_data.sample import Tag
+
+RECORDED_TAGS: tuple[str, ...] = ("expression", "yaw_deg", "pitch_deg", "roll_deg", "distance_mm")
+
+
+@register
+class RgbdFolder(FolderReader):
+    """Read folders of colour + depth PNG pairs with their camera: `<person>/<capture>_color.png`, `_depth.png`.
+
+    The camera is the first found of `<capture>_intrinsics.json` beside the capture, then `intrinsics.json` in its
+    folder, the folder above, and so on up to the root. A `landmarks.json` in the capture's folder adds landmarks
+    and tags (`masked: true` becomes `mask: worn`).
+    """
+
+    name = "rgbd_folder"
+    version = 1
+    outputs = ("color", "depth", "intrinsics", "landmarks")
+    tag_names = RECORDED_TAGS
+    reasons: ClassVar[dict[str, str]] = {
+        **NAME_REASONS,
+        "no_color": "the depth image has no colour image beside it",
+        "no_depth": "the colour image has no depth image beside it",
+        "no_intrinsics": "no intrinsics.json beside the capture or in a folder above it",
+        "bad_intrinsics": "the intrinsics.json of the capture or its person cannot be used",
+        "bad_landmarks": "the landmarks.json of the person, or this capture's entry in it, cannot be used",
+        "size_mismatch": "colour, depth and intrinsics.json differ in width or height",
+        "depth_8bit": "the depth image has 8 bits a pixel, which loses the depth",
+    }
+
+    color_suffix: str = Field("_color.png", exclude=True, min_length=1, description="how colour files end")
+    depth_suffix: str = Field("_depth.png", exclude=True, min_length=1, description="how depth files end")
+
+    def suffixes(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the endings of colour and depth files."""
+        return {"color": (self.color_suffix.lower(),), "depth": (self.depth_suffix.lower(),)}
+
+    def begin(self) -> None:
+        """Forget what the last scan read, and check the camera of the whole collection.
+
+        Raises:
+            UserError: the root's intrinsics.json is wrong.
+        """
+        _camera_in.cache_clear()
+        _entries_in.cache_clear()
+        camera = _camera_in(self.root)
+        if isinstance(camera, str):
+            raise UserError(camera)
+
+    def source(self, found: Found) -> Source:
+        """Return the capture's source: its two files, its camera and its entry of landmarks.json."""
+        problem, record, tags, names = None, None, found.match.tags, ()
+        try:
+            record, tags, names = self._describe(found)
+        except Unreadable as error:
+            problem = (error.reason, error.detail)
+        return Source(found.match.person, found.match.capture, found.files, record, 0, tags, names, problem)
+
+    def _describe(self, found: Found) -> tuple[Any, Mapping[str, Tag], tuple[str, ...]]:
+        for role in ("color", "depth"):
+            if role not in found.files:
+                there = next(iter(found.files.values()))
+                raise Unreadable(f"no_{role}", f"{there.name} has no {self.suffixes()[role][0]} twin")
+        camera = self._camera(found)
+        if camera is None:
+            raise Unreadable("no_intrinsics", f"no intrinsics.json beside {found.stem} or in a folder above it")
+        if isinstance(camera, str):
+            raise Unreadable("bad_intrinsics", camera)
+        try:
+            points, tags = _landmarks(found)
+        except ValueError as error:
+            raise Unreadable("bad_landmarks", str(error)) from None
+        record = {"intrinsics": camera.record, "landmarks": points}
+        return record, {**tags, **found.match.tags}, self.outputs if points else self.outputs[:3]
+
+    def _camera(self, found: Found) -> Intrinsics | str | None:
+        own = f"{found.stem}_intrinsics.json"
+        if own in found.folder.files:
+            return _camera_at(found.folder.path / own)
+        folder = found.folder.path
+        for _ in range(found.folder.name.count("/") + 1):
+            camera = _camera_in(folder)
+            if camera is not None:
+                return camera
+            folder = folder.parent
+        return _camera_in(self.root)
+
+    def inspect(self, source: Source) -> None:
+        """Compare the headers of the two images with each other and with the camera."""
+        color = read_image_header(source.files["color"])
+        depth = read_image_header(source.files["depth"])
+        if depth.bits < 16:
+            raise Unreadable("depth_8bit", f"{source.files['depth'].name} has {depth.bits} bits, wanted 16")
+        if depth.channels != 1:
+            raise Unreadable("unreadable", f"{source.files['depth'].name} has {depth.channels} channels, wanted 1")
+        camera = source.record["intrinsics"]
+        sizes = {"colour": (color.width, color.height), "depth": (depth.width, depth.height)}
+        sizes["intrinsics.json"] = (camera["width"], camera["height"])
+        if len(set(sizes.values())) > 1:
+            said = ", ".join(f"{what} {width}x{height}" for what, (width, height) in sizes.items())
+            raise Unreadable("size_mismatch", said)
+
+    def load(self, source: Source, name: str) -> np.ndarray:
+        """Return one array; depth in mm, landmarks as landmarks.json has them."""
+        if name == "color":
+            return read_color(source.files["color"])
+        if name == "landmarks":
+            return np.array(source.record["landmarks"], np.float32)
+        camera = source.record["intrinsics"]
+        if name == "intrinsics":
+            return np.array([camera[key] for key in ("fx", "fy", "cx", "cy")], np.float64)
+        return read_depth_png(source.files["depth"]) * np.float32(camera["depth_scale"] * 1000)
+
+
+@lru_cache(maxsize=1024)
+def _camera_in(folder: Path) -> Intrinsics | str | None:
+    path = folder / "intrinsics.json"
+    return _camera_at(path) if path.exists() else None
+
+
+def _camera_at(path: Path) -> Intrinsics | str:
+    """Return the camera, or the message of what is wrong with it."""
+    try:
+        return read_intrinsics(path)
+    except ValueError as error:
+        return str(error)
+
+
+@lru_cache(maxsize=64)
+def _entries_in(folder: Path) -> dict[str, Any] | str:
+    try:
+        return read_landmarks(folder / "landmarks.json")
+    except ValueError as error:
+        return str(error)
+
+
+def _landmarks(found: Found) -> tuple[list[list[float]] | None, dict[str, Tag]]:
+    """Return the five points and the tags of this capture's entry, nothing where it has none.
+
+    Raises:
+        ValueError: the file or the entry cannot be used.
+    """
+    if "landmarks.json" not in found.folder.files:
+        return None, {}
+    entries = _entries_in(found.folder.path)
+    if isinstance(entries, str):
+        raise ValueError(entries)
+    entry = entries.get(found.stem)
+    if entry is None:
+        return None, {}
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"landmarks.json: the entry of {found.stem} is no object")
+    tags: dict[str, Tag] = {
+        name: entry[name] for name in RECORDED_TAGS if isinstance(entry.get(name), str | int | float)
+    }
+    if entry.get("masked") is True:
+        tags["mask"] = "worn"
+    return landmark_points(entry), tags
