@@ -1,0 +1,70 @@
+"""Combine: several manifests become one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from face3d_data.errors import UserError
+from face3d_data.registry import register
+from face3d_data.table import FIXED_COLUMNS, TableContext, TableResult, TableStep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@register
+class Combine(TableStep):
+    """Put several manifests one after the other; two rows that are one are refused."""
+
+    name = "combine"
+    version = 1
+
+    def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
+        """Return all rows in the order of `from`; a tag that a row has not got is None.
+
+        Raises:
+            UserError: two rows have one id, or one origin and one key.
+        """
+        import pandas as pd
+
+        tags = sorted({name for frame in frames for name in frame.columns} - set(FIXED_COLUMNS))
+        columns = [*FIXED_COLUMNS, *tags]
+        values: dict[str, list[Any]] = {
+            name: [v for frame in frames for v in (frame[name] if name in frame else [None] * len(frame))]
+            for name in columns
+        }
+        frame = pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in values.items()})
+        check_unique(frame, context.step)
+        return TableResult(frame)
+
+
+def check_unique(frame: pd.DataFrame, step: str) -> None:
+    """Check that no two rows have one id, and no two of one origin one key.
+
+    Raises:
+        UserError: naming both rows and the remedy.
+    """
+    ids: dict[str, int] = {}
+    data: dict[tuple[str, str], int] = {}
+    columns = list(zip(frame["id"], frame["origin_id"], frame["key"], strict=True))
+    for place, (sample_id, origin, key) in enumerate(columns):
+        first = ids.setdefault(sample_id, place)
+        if first != place:
+            raise UserError(f"step {step!r}: two rows have the id {sample_id!r} {_remedy(frame, first, place)}")
+        first = data.setdefault((origin, key), place)
+        if first != place:
+            raise UserError(
+                f"step {step!r}: {columns[first][0]!r} and {sample_id!r} are one capture with the same content "
+                f"{_remedy(frame, first, place)}"
+            )
+
+
+def _remedy(frame: pd.DataFrame, first: int, second: int) -> str:
+    sources = [frame["source"].iloc[place] for place in (first, second)]
+    if sources[0] == sources[1]:
+        return f"(both from {sources[0]!r}): it comes here by two ways: take one of them out of 'from', or 'select'"
+    return (
+        f"(from {sources[0]!r} and {sources[1]!r}): give one source another 'dataset:', or a 'capture_prefix:' if the "
+        "people are the same"
+    )
