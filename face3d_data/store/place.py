@@ -128,3 +128,10 @@ class Place:
 def read(place: Place | SourcePlace, name: str) -> np.ndarray:
     """Return one array of the row at `place`."""
     return place.read(name)
+
+
+def source_of(place: Place | SourcePlace) -> SourcePlace:
+    """Return the source at the end of a place's chain."""
+    while isinstance(place, Place):
+        place = place.parent
+    return place

@@ -1,0 +1,172 @@
+"""`face3d chain`: a pipeline written as one command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from face3d_data.cli.options import engine_options, field_options, field_values, workspace_option
+from face3d_data.errors import UserError
+
+Fragment = tuple[str, dict[str, Any]]
+
+
+class ChainedComponents(click.Group):
+    """A chained group with `read`, every stage and table step of the registry, and `write`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of a data flow."""
+        from face3d_data.registry import components
+
+        steps = sorted({*components("stage"), *components("table")})
+        return ["read", *(name.replace("_", "-") for name in steps), "write"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Make one command from a component's fields."""
+        from face3d_data.registry import components
+
+        if cmd_name == "read":
+            return _Read("read", help="Begin with a source: read READER --root DIR …", add_help_option=False)
+        if cmd_name == "write":
+            return _write_command()
+        name = cmd_name.replace("-", "_")
+        for kind in ("stage", "table"):
+            if name in components(kind):
+                return _step_command(kind, name)
+        return None
+
+
+class _Read(click.Command):
+    """`read READER …`: its options are those of the reader that its first word names."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the reader's name, then the options of its fields."""
+        from face3d_data.registry import components, find
+
+        if not args or args[0].startswith("-"):
+            raise click.UsageError(f"read: name a reader first (readers: {', '.join(components('reader'))})", ctx)
+        cls = find("reader", args[0], "read")
+        self.params = [
+            *field_options(cls),
+            click.Option(["--dataset"], help="Name of the data set; sources with one name share people."),
+            click.Option(["--capture-prefix"], help="Put before every capture's name."),
+            click.Option(["--as", "step_id"], default="source", help="Id of the source."),
+        ]
+        ctx.meta["reader"] = cls
+        return super().parse_args(ctx, args[1:])
+
+    def invoke(self, ctx: click.Context) -> Fragment:
+        """Return what `sources` would hold."""
+        cls = ctx.meta["reader"]
+        given = {name: value for name, value in ctx.params.items() if value is not None}
+        shared = {name: given.pop(name) for name in ("step_id", "dataset", "capture_prefix") if name in given}
+        return "source", {"reader": cls.name, **shared, **field_values(cls, given)}
+
+
+def _step_command(kind: str, name: str) -> click.Command:
+    from face3d_data.registry import find
+
+    cls = find(kind, name)
+
+    def made(step_id: str | None, upstream: str | None, **given: Any) -> Fragment:
+        return "step", {"id": step_id, kind: name, "from": upstream, "with": field_values(cls, given)}
+
+    extra: list[click.Parameter] = [
+        click.Option(["--as", "step_id"], help="Id of this step."),
+        click.Option(["--from", "upstream"], help="Id of the step before; the last one if not given."),
+    ]
+    text = (cls.__doc__ or "").strip().splitlines()[0]
+    return click.Command(name.replace("_", "-"), callback=made, params=[*field_options(cls), *extra], help=text)
+
+
+def _write_command() -> click.Command:
+    from face3d_data.shards.schema import DatasetSpec
+
+    def made(name: str, **given: Any) -> Fragment:
+        return "dataset", {"name": name, **field_values(DatasetSpec, given)}
+
+    params: list[click.Parameter] = [click.Argument(["name"]), *field_options(DatasetSpec, leave_out=["upstream"])]
+    return click.Command("write", callback=made, params=params, help="End with a dataset: write NAME --fields points.")
+
+
+@click.group(cls=ChainedComponents, chain=True)
+@workspace_option
+@engine_options
+@click.option("--name", default="chain", show_default=True, help="Name of the pipeline.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that draws.")
+@click.option(
+    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Write the pipeline to this file, run nothing."
+)
+def command(**options: Any) -> None:
+    """Read, work and write in one line: the same pipeline as a YAML file, linear, from one source.
+
+    face3d chain read rgbd_folder --root R detect to-cloud subsample --n-points 2048 split write NAME --fields points
+    """
+
+
+@command.result_callback()
+def run_chain(
+    fragments: Sequence[Fragment],
+    workspace: Path,
+    engine: str,
+    jobs: int | None,
+    chunk: int | None,
+    name: str,
+    seed: int,
+    save: Path | None,
+) -> None:
+    """Build the pipeline that the commands describe, then run or save it."""
+    from face3d_data.pipeline.run import run
+    from face3d_data.pipeline.spec import make_pipeline
+
+    raw = {"name": name, "seed": seed, **assemble(fragments)}
+    pipeline = make_pipeline(raw, Path.cwd(), "chain")
+    if save is not None:
+        _save(save, pipeline.text)
+        return
+    result = run(pipeline, workspace, engine=engine, jobs=jobs, chunk=chunk, say=click.echo)
+    for folder in result.datasets.values():
+        click.echo(f"dataset {folder}")
+
+
+def assemble(fragments: Sequence[Fragment]) -> dict[str, Any]:
+    """Return the mapping that a YAML file would hold, each step fed by the one before it unless it says otherwise.
+
+    Raises:
+        UserError: the chain does not begin with `read`.
+    """
+    if not fragments or fragments[0][0] != "source" or any(kind == "source" for kind, _ in fragments[1:]):
+        raise UserError("chain: begin with one source: face3d chain read READER --root DIR …")
+    source = dict(fragments[0][1])
+    last = source.pop("step_id")
+    raw: dict[str, Any] = {"sources": {last: source}, "steps": [], "datasets": {}}
+    for kind, fragment in fragments[1:]:
+        if kind == "step":
+            step = {key: value for key, value in fragment.items() if value is not None and value != {}}
+            step["id"] = fragment["id"] or _free_id(raw, fragment.get("stage") or fragment["table"])
+            step["from"] = fragment["from"] or last
+            raw["steps"].append(step)
+            last = step["id"]
+        else:
+            spec = dict(fragment)
+            raw["datasets"][spec.pop("name")] = {"from": last, **spec}
+    return raw
+
+
+def _free_id(raw: dict[str, Any], name: str) -> str:
+    taken = {*raw["sources"], *(step["id"] for step in raw["steps"])}
+    candidates = (name, *(f"{name}{i}" for i in range(2, len(taken) + 3)))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def _save(path: Path, text: str) -> None:
+    from face3d_data.store.atomic import write_atomic
+
+    try:
+        write_atomic(path, text)
+    except OSError as error:
+        raise UserError(f"--save {path}: cannot be written ({error.strerror})") from None
+    click.echo(f"written to {path}: face3d run {path}")

@@ -1,0 +1,48 @@
+"""`face3d dirty`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import click
+
+from face3d_data.cli.options import json_option, workspace_option
+from face3d_data.cli.status import run_names
+
+
+@click.command()
+@click.argument("pipeline", required=False)
+@workspace_option
+@click.option("--step", help="Only rows of this step or source.")
+@click.option("--reason", help="Only rows with this reason.")
+@click.option("--retry", is_flag=True, help="Let the next run try these rows again.")
+@json_option
+def command(
+    pipeline: str | None, workspace: Path, step: str | None, reason: str | None, retry: bool, as_json: bool
+) -> None:
+    """List the inputs that gave no sample, with step, reason and file; PIPELINE names one run."""
+    names = run_names(workspace, pipeline)
+    rows = [row for name in names for row in read_dirty(workspace, name, step, reason)]
+    if retry:
+        from face3d_data.pipeline.retry import retry_rows
+
+        count = sum(retry_rows(workspace, name, step, reason) for name in names)
+        click.echo(f"{count} rows will be tried again by the next run")
+    elif as_json:
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+    else:
+        for row in rows:
+            where = row["path"] or row["sample_id"]
+            click.echo(f"{row['step']}  {row['status']}  {row['reason']}  {where}  {row['detail']}")
+        click.echo(f"{len(rows)} dirty rows", err=not rows)
+
+
+def read_dirty(workspace: Path, pipeline: str, step: str | None, reason: str | None) -> list[dict[str, str]]:
+    """Return the dirty rows of a pipeline's last run, of one step and with one reason if asked."""
+    found: list[dict[str, str]] = []
+    for path in sorted((workspace / "runs" / pipeline).glob("*.dirty.csv")):
+        with open(path, encoding="utf-8", newline="") as stream:
+            found += csv.DictReader(stream)
+    return [row for row in found if step in (None, row["step"]) and reason in (None, row["reason"])]

@@ -1,0 +1,24 @@
+"""`face3d gc`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from face3d_data.cli.options import workspace_option
+
+
+@click.command()
+@workspace_option
+@click.option("--apply", "apply_it", is_flag=True, help="Remove what is listed; otherwise it is only printed.")
+@click.option("--compact", "compact_it", is_flag=True, help="Also rewrite small or mostly dead parts into few.")
+def command(workspace: Path, apply_it: bool, compact_it: bool) -> None:
+    """Remove from WORKSPACE what no last complete run reaches, and merge small parts.
+
+    Published datasets are never touched.
+    """
+    from face3d_data.pipeline.collect import collect
+
+    for line in collect(workspace, apply_it, compact_it):
+        click.echo(line)

@@ -1,0 +1,91 @@
+"""The `face3d` command: finds its commands by file, and turns what went wrong into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+
+import click
+
+from face3d_data import __version__
+from face3d_data.errors import Face3dError, MissingDependency, RunStopped, UserError
+
+NOT_COMMANDS = ("main", "options")
+STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130
+
+
+class CommandsByFile(click.Group):
+    """A group whose commands are the modules beside this file; each is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the command files."""
+        package = importlib.import_module("face3d_data.cli")
+        return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in NOT_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command, None if there is no such file."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return importlib.import_module(f"face3d_data.cli.{cmd_name}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a name that is none is answered with those that there are."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise click.UsageError(f"no command {name!r} (commands: {', '.join(self.list_commands(ctx))})", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="face3d")
+def face3d() -> None:
+    """Data sets for 3D face recognition: raw captures in, identity-safe CSVs and HDF5 shards out."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 stopped or found something, 2 wrong use, 130 interrupted."""
+    sys.exit(_answer(arguments))
+
+
+def _answer(arguments: Sequence[str] | None) -> int:
+    try:
+        code = face3d.main(args=arguments, prog_name="face3d", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("stopped; finished parts stay, run again to go on")
+        return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return WRONG_USE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context else "face3d"
+        message = " ".join(error.format_message().split()).rstrip(".")
+        _say(f"{message} (see {where} --help)", where)
+        return WRONG_USE
+    except (UserError, MissingDependency) as error:
+        _say(str(error))
+        return WRONG_USE
+    except RunStopped as error:
+        _say(str(error))
+        return STOPPED
+    except Face3dError as error:
+        _say(f"{type(error).__name__}: {error}")
+        return STOPPED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _say(message: str, who: str = "face3d") -> None:
+    click.echo(f"{who}: {message}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Options that several commands share, and options made from a component's fields."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+UNITS = ("_px", "_mm", "_deg")
+
+workspace_option = click.option(
+    "-w",
+    "--workspace",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("work"),
+    show_default=True,
+    help="Folder of cache, runs and datasets.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--engine`, `--jobs` and `--chunk`."""
+    for option in (
+        click.option(
+            "--chunk", type=click.IntRange(1, 256), help="Rows sent to a worker at once; by rate if not given."
+        ),
+        click.option("-j", "--jobs", type=click.IntRange(1), help="Workers; all cores if not given."),
+        click.option(
+            "--engine",
+            type=click.Choice(["serial", "loky", "threading"]),
+            default="loky",
+            show_default=True,
+            help="Where work runs: in this process, in worker processes, or in threads.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def field_options(model: type[BaseModel], leave_out: Iterable[str] = ()) -> list[click.Parameter]:
+    """Return one click option for each field of a model; `--min-face-px` also answers to `--min-face`."""
+    fields = {name: info for name, info in model.model_fields.items() if name not in set(leave_out)}
+    return [_field_option(name, info, fields) for name, info in fields.items()]
+
+
+def _field_option(name: str, info: FieldInfo, fields: dict[str, FieldInfo]) -> click.Option:
+    flags = [f"--{name.replace('_', '-')}"]
+    for unit in UNITS:
+        if name.endswith(unit) and name.removesuffix(unit) not in fields:
+            flags.append(f"--{name.removesuffix(unit).replace('_', '-')}")
+    default = "" if info.is_required() else f" [default: {_text(info.get_default(call_default_factory=True))}]"
+    text = (info.description or "") + (" [required]" if info.is_required() else default)
+    if info.annotation is bool:
+        flags = [f"{flag}/--no-{flag[2:]}" for flag in flags]
+        return click.Option([*flags, name], default=None, help=text)
+    return click.Option([*flags, name], default=None, help=text, metavar=_metavar(info.annotation))
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _metavar(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return "[" + "|".join(map(str, typing.get_args(annotation))) + "]"
+    return {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}.get(annotation, "VALUE")
+
+
+def field_values(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, as YAML would hold them: lists split at commas, numbers as numbers."""
+    return {
+        name: _value(model.model_fields[name].annotation, value) for name, value in given.items() if value is not None
+    }
+
+
+def _value(annotation: Any, value: Any) -> Any:
+    if not isinstance(value, str) or annotation in (str, Path):
+        return value
+    kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    if any(typing.get_origin(kind) in (tuple, list, frozenset, set) for kind in kinds):
+        return [yaml.safe_load(part) for part in value.split(",")]
+    if all(kind in (str, Path, type(None)) for kind in kinds):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)

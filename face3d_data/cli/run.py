@@ -1,0 +1,62 @@
+"""`face3d run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from face3d_data.cli.options import engine_options, workspace_option
+
+
+@click.command()
+@click.argument("pipeline")
+@workspace_option
+@engine_options
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change an option: seed=3, plain.n_points=1024."
+)
+@click.option("--explain", "only_explain", is_flag=True, help="Say for each step why it will run, and run nothing.")
+@click.option("--until", metavar="STEP", help="Stop after this step; writes no dataset.")
+@click.option("--force", multiple=True, metavar="STEP", help="Do this step again for all its inputs.")
+@click.option("--rehash", is_flag=True, help="Hash every source file again.")
+@click.option("--allow-leaks", is_flag=True, help="Publish a dataset even if its splits leak; it says so.")
+def command(
+    pipeline: str,
+    workspace: Path,
+    engine: str,
+    jobs: int | None,
+    chunk: int | None,
+    overrides: tuple[str, ...],
+    only_explain: bool,
+    until: str | None,
+    force: tuple[str, ...],
+    rehash: bool,
+    allow_leaks: bool,
+) -> None:
+    """Run PIPELINE: a YAML file, or the name of one that comes with the package.
+
+    Only what is not done yet is done. The datasets appear in WORKSPACE/datasets.
+    """
+    from face3d_data.pipeline.run import explain, run
+    from face3d_data.pipeline.spec import load_pipeline
+
+    built = load_pipeline(pipeline, overrides)
+    if only_explain:
+        for line in explain(built, workspace, force):
+            click.echo(line)
+        return
+    result = run(
+        built,
+        workspace,
+        engine=engine,
+        jobs=jobs,
+        chunk=chunk,
+        until=until,
+        force=force,
+        rehash=rehash,
+        allow_leaks=allow_leaks,
+        say=click.echo,
+    )
+    for folder in result.datasets.values():
+        click.echo(f"dataset {folder}")

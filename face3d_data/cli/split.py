@@ -1,0 +1,48 @@
+"""`face3d split`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from face3d_data.cli.options import engine_options, workspace_option
+from face3d_data.errors import UserError
+
+
+@click.command()
+@click.argument("pipeline")
+@workspace_option
+@engine_options
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change an option, as `face3d run` does.")
+@click.option("--step", help="Id of the split step, where there are several.")
+@click.option("--freeze", type=click.Path(path_type=Path, dir_okay=False), help="Write the split to this file.")
+def command(
+    pipeline: str,
+    workspace: Path,
+    engine: str,
+    jobs: int | None,
+    chunk: int | None,
+    overrides: tuple[str, ...],
+    step: str | None,
+    freeze: Path | None,
+) -> None:
+    """Show who is in which split of PIPELINE, running what comes before; --freeze keeps it in a file.
+
+    The file is given to the step as `frozen`, and from then on nobody in it moves.
+    """
+    from face3d_data.pipeline.freeze import split_of
+    from face3d_data.store.atomic import write_atomic
+
+    entries, text = split_of(pipeline, overrides, workspace, step, engine, jobs, chunk)
+    people = Counter(split for _, split in {(entry.identity, entry.split) for entry in entries})
+    samples = Counter(entry.split for entry in entries)
+    for split in dict.fromkeys(entry.split for entry in sorted(entries, key=lambda entry: entry.split)):
+        click.echo(f"{split}: {people[split]} people, {samples[split]} samples")
+    if freeze is not None:
+        try:
+            write_atomic(freeze, text)
+        except OSError as error:
+            raise UserError(f"--freeze {freeze}: cannot be written ({error.strerror})") from None
+        click.echo(f"written to {freeze}: give it to the step as `frozen: {freeze}`")

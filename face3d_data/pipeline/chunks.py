@@ -1,0 +1,87 @@
+"""Work for a stage, cut into chunks of rows: places travel, arrays do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from face3d_data.engine.worker import BUFFER_BYTES, Chunk, Item
+from face3d_data.reader import Reader
+from face3d_data.stage import Stage
+from face3d_data.store.manifest import Entry
+from face3d_data.store.place import Place, source_of
+from face3d_data.store.workspace import StepCache
+
+MOST_ROWS = 256
+FIRST_ROWS = 8
+CHUNK_SECONDS = 5.0
+
+
+class ChunkSize:
+    """How many rows the next chunk takes: as many as take some seconds, by what workers report.
+
+    Args:
+        fixed: use this many, whatever the rate.
+        stage: its `output_bytes` keep a part below the buffer's size.
+        share: rows of an even share of the work, so that small runs use every worker.
+    """
+
+    def __init__(self, fixed: int | None, stage: Stage, share: int) -> None:
+        self._most = max(1, min(MOST_ROWS, BUFFER_BYTES // max(1, stage.output_bytes())))
+        self._share = max(1, share)
+        self.rows = min(fixed or min(FIRST_ROWS, self._share), self._most)
+        self._fixed = fixed is not None
+
+    def learn(self, inputs: int, seconds: float) -> None:
+        """Take one chunk's rate into account."""
+        if not self._fixed and inputs:
+            by_rate = int(CHUNK_SECONDS * inputs / max(seconds, 1e-6))
+            self.rows = max(1, min(by_rate, self._most, self._share))
+
+
+def chunks(
+    stage: Stage, fingerprint: str, cache: StepCache, todo: Sequence[tuple[Entry, int]], size: ChunkSize
+) -> Iterator[Chunk]:
+    """Yield chunks over the rows of `todo` (entry, attempt), in the order of their parts and offsets."""
+    ordered = sorted(todo, key=lambda pair: pair[0].place.order)
+    start = 0
+    while start < len(ordered):
+        block = ordered[start : start + size.rows]
+        start += len(block)
+        yield _chunk(stage, fingerprint, cache, block)
+
+
+def _chunk(stage: Stage, fingerprint: str, cache: StepCache, block: Sequence[tuple[Entry, int]]) -> Chunk:
+    parts: dict[object, int] = {}
+    readers: dict[int, tuple[int, Reader]] = {}
+    items = []
+    for entry, attempt in block:
+        source = source_of(entry.place)
+        index, _ = readers.setdefault(id(source.reader), (len(readers), source.reader))
+        stored, from_source = _located(entry, parts)
+        items.append(Item(entry.key, entry.tags, stored, (index, source.source), from_source, attempt))
+    return Chunk(
+        stage,
+        fingerprint,
+        cache.parts,
+        tuple(items),
+        tuple(parts),  # type: ignore[arg-type]
+        tuple(reader for _, reader in readers.values()),
+    )
+
+
+def _located(
+    entry: Entry, parts: dict[object, int]
+) -> tuple[tuple[tuple[int, int, tuple[str, ...]], ...], tuple[str, ...]]:
+    """Return which part and record hold which arrays of a row, and which are its source's."""
+    settled: set[str] = set()
+    stored = []
+    from_source: tuple[str, ...] = ()
+    for place in entry.place.chain():
+        if isinstance(place, Place):
+            names = tuple(name for name in place.shapes if name not in settled)
+            settled.update(place.shapes, place.dropped)
+            if names:
+                stored.append((parts.setdefault(place.part, len(parts)), place.record, names))
+        else:
+            from_source = tuple(name for name in place.source.arrays if name not in settled)
+    return tuple(stored), from_source

@@ -1,0 +1,52 @@
+"""`gc` over a workspace: what the locks of its runs reach stays, the rest goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from face3d_data.errors import UserError
+from face3d_data.pipeline.lock import cache_folders, read_lock
+from face3d_data.store.gc import compact, find_garbage, remove
+from face3d_data.store.workspace import StepCache, Workspace
+
+
+def reached(workspace: Workspace) -> dict[str, set[str]]:
+    """Return, for each cache folder that a last complete run used, the input keys that it used there."""
+    found: dict[str, set[str]] = {}
+    for name in workspace.run_names():
+        run_dir = workspace.run_dir(name)
+        lock = read_lock(run_dir)
+        for step, folder in cache_folders(lock).items() if lock else ():
+            keys = run_dir / "keys" / f"{step}.txt"
+            found.setdefault(folder, set()).update(keys.read_text().split() if keys.exists() else ())
+    return found
+
+
+def collect(root: Path, apply_it: bool, compact_it: bool) -> Iterator[str]:
+    """Yield one line for each thing removed (or to be removed) and each step compacted.
+
+    Raises:
+        UserError: there is no workspace, no complete run in it, or a run is at work.
+    """
+    workspace = Workspace(root)
+    if not workspace.cache.is_dir():
+        raise UserError(f"{root} is no workspace (it has no cache/): give one with -w/--workspace")
+    with workspace.alone():
+        live = reached(workspace)
+        if not live:
+            raise UserError(f"{root}: no pipeline has run to its end here, so all of it would go: finish a run first")
+        garbage = find_garbage(workspace, live)
+        for path, why in garbage.paths:
+            yield f"{'removed' if apply_it else 'would remove'} {path.relative_to(workspace.root)}: {why}"
+        if apply_it:
+            remove(garbage)
+        yield f"{garbage.bytes / 1e6:.1f} MB in {len(garbage.paths)} places" + (
+            "" if apply_it else " (--apply removes)"
+        )
+        if compact_it:
+            for folder in sorted(live):
+                count = compact(StepCache(workspace.cache / folder), live[folder])
+                if count:
+                    left = len(list((workspace.cache / folder / "parts").glob("*.jsonl")))
+                    yield f"{folder}: {count} parts rewritten, {left} left"

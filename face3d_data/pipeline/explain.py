@@ -1,0 +1,56 @@
+"""Why a step will run: its lock of the last complete run against what it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def why(now: Mapping[str, Any], before: Mapping[str, Any] | None, todo: int, inputs: int, forced: bool) -> str:
+    """Return one line that says why a step will run, or that it need not.
+
+    Args:
+        now: the step's record as the lock would hold it.
+        before: its record in the last complete run's lock, None if there is none.
+        todo: inputs without a settled result.
+        inputs: all inputs that are known now.
+        forced: asked for by name.
+    """
+    if forced:
+        return f"forced: {inputs} inputs again"
+    changes = differences(now, before) if before is not None else []
+    if not todo:
+        told = f" (changed, but done before: {'; '.join(changes)})" if changes else ""
+        return f"up to date: {inputs} inputs done{told}"
+    if before is None:
+        return f"first run: {todo} inputs"
+    if changes:
+        return f"{'; '.join(changes)}: {todo} of {inputs} inputs"
+    return f"{todo} new inputs of {inputs}"
+
+
+def differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """Return what differs between two records of a step, one phrase each."""
+    found = []
+    if now["name"] != before["name"]:
+        return [f"{before['name']} became {now['name']}"]
+    if now["version"] != before["version"]:
+        found.append(f"version of {now['name']} changed {before['version']} → {now['version']}")
+    old, new = before["parameters"], now["parameters"]
+    for name in dict.fromkeys([*old, *new]):
+        if old.get(name) != new.get(name):
+            found.append(f"parameter {name} changed {old.get(name)!r} → {new.get(name)!r}")
+    if now.get("seeds") != before.get("seeds"):
+        found.append(f"seed changed {before.get('seeds')} → {now.get('seeds')}")
+    if not found and now["fingerprint"] != before["fingerprint"]:
+        found.append("the content of a file that it reads changed")
+    return found
+
+
+def package_differences(now: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    """Return the libraries whose version differs; they re-run nothing, but may explain a difference."""
+    return [
+        f"{name} {before.get(name, 'absent')} → {now.get(name, 'absent')}"
+        for name in sorted({*now, *before})
+        if now.get(name) != before.get(name)
+    ]

@@ -1,0 +1,53 @@
+"""A pipeline's split as a file: what comes before the split step is run, the dataset is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from face3d_data.errors import UserError
+from face3d_data.pipeline.run import run
+from face3d_data.pipeline.spec import Pipeline, Step, load_pipeline
+from face3d_data.store.manifest import Entry
+from face3d_data.tables.split import STATE, Split
+
+
+def split_of(
+    pipeline: str,
+    overrides: Sequence[str],
+    workspace: Path,
+    step_id: str | None,
+    engine: str,
+    jobs: int | None,
+    chunk: int | None,
+) -> tuple[list[Entry], str]:
+    """Return the rows of a split step, and its places as the text of a file for `frozen:`.
+
+    A `frozen` file that is not there yet is left out of account: this is how it is made.
+
+    Raises:
+        UserError: the pipeline has no split step, or several and none was chosen.
+    """
+    raw = load_pipeline(pipeline, overrides)
+    step = _split_step(raw, step_id)
+    built = replace(raw, steps=tuple(_thawed(one) if one.id == step.id else one for one in raw.steps))
+    result = run(built, workspace, engine=engine, jobs=jobs, chunk=chunk, until=step.id)
+    made = result.steps[step.id]
+    return made.entries, made.state[STATE]
+
+
+def _thawed(step: Step) -> Step:
+    frozen = getattr(step.component, "frozen", None)
+    missing = frozen is not None and not frozen.exists()
+    return replace(step, component=step.component.model_copy(update={"frozen": None})) if missing else step
+
+
+def _split_step(pipeline: Pipeline, step_id: str | None) -> Step:
+    steps = [step for step in pipeline.steps if isinstance(step.component, Split)]
+    if step_id is not None:
+        steps = [step for step in steps if step.id == step_id]
+    if len(steps) != 1:
+        known = ", ".join(step.id for step in pipeline.steps if isinstance(step.component, Split)) or "none"
+        raise UserError(f"pipeline {pipeline.name!r}: choose one split step with --step (split steps: {known})")
+    return steps[0]

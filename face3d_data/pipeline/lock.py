@@ -1,0 +1,77 @@
+"""The lock: what the last complete run was made of. `--explain` compares with it, `gc` keeps what it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from face3d_data import __version__
+from face3d_data.digest import digest
+from face3d_data.errors import UserError
+from face3d_data.pipeline.sources import describe as describe_source
+from face3d_data.pipeline.spec import Pipeline
+from face3d_data.pipeline.steps import describe as describe_step
+from face3d_data.pipeline.steps import installed_packages
+from face3d_data.stage import Stage
+from face3d_data.store.atomic import write_atomic
+
+LOCK = "lock.yaml"
+
+
+def lock_record(pipeline: Pipeline) -> dict[str, Any]:
+    """Return the resolved pipeline: every parameter, fingerprint and version; no paths, times or hosts."""
+    steps = {}
+    for step in pipeline.steps:
+        record = describe_step(step, pipeline.seed)
+        record.pop("packages")
+        steps[step.id] = {**record, "from": list(step.upstream), "where": dict(step.where)}
+    return {
+        "name": pipeline.name,
+        "seed": pipeline.seed,
+        "version": __version__,
+        "packages": installed_packages(),
+        "sources": {
+            source.id: {
+                **describe_source(source, source.reader.fingerprint()),
+                "dataset": source.dataset,
+                "tags": dict(source.tags),
+                "capture_prefix": source.capture_prefix,
+            }
+            for source in pipeline.sources
+        },
+        "steps": steps,
+        "datasets": {name: spec.model_dump(mode="json", by_alias=True) for name, spec in pipeline.datasets.items()},
+    }
+
+
+def pipeline_digest(pipeline: Pipeline) -> str:
+    """Return the digest of what decides a pipeline's results; library versions are not in it."""
+    record = lock_record(pipeline)
+    return digest({name: record[name] for name in ("name", "seed", "sources", "steps", "datasets")})
+
+
+def write_lock(run_dir: Path, pipeline: Pipeline, keys: Mapping[str, Sequence[str]]) -> None:
+    """Record a complete run: the input keys of each cached step, then the lock."""
+    for name, inputs in keys.items():
+        write_atomic(run_dir / "keys" / f"{name}.txt", "".join(f"{key}\n" for key in sorted(set(inputs))))
+    write_atomic(run_dir / "pipeline.yaml", pipeline.text)
+    write_atomic(run_dir / LOCK, yaml.safe_dump(lock_record(pipeline), sort_keys=False, allow_unicode=True))
+
+
+def read_lock(run_dir: Path) -> dict[str, Any] | None:
+    """Return the lock of the last complete run, or None."""
+    try:
+        return yaml.load((run_dir / LOCK).read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except FileNotFoundError:
+        return None
+    except yaml.YAMLError as error:
+        raise UserError(f"{run_dir / LOCK}: is not readable YAML ({error}): remove it and run again") from None
+
+
+def cache_folders(lock: Mapping[str, Any]) -> dict[str, str]:
+    """Return, for each source and stage of a lock, the name of its folder in the cache."""
+    records = {**lock["sources"], **{i: step for i, step in lock["steps"].items() if step["kind"] == Stage.kind}}
+    return {name: f"{record['name']}-{record['fingerprint'][:16]}" for name, record in records.items()}

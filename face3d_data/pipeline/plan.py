@@ -1,0 +1,104 @@
+"""Planning: the order of steps, and whether each can be fed what it needs, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from face3d_data.errors import UserError
+from face3d_data.sample import PER_POINT
+from face3d_data.stage import Stage
+from face3d_data.table import TableStep
+
+if TYPE_CHECKING:
+    from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
+
+ROW_COLUMNS = frozenset({"split", "dataset", "variant", "source", "identity", "n_points"})
+"""Columns beside tags that a `where` may ask for."""
+
+
+def in_order(steps: Sequence[Step], sources: set[str]) -> tuple[Step, ...]:
+    """Return the steps so that each comes after its upstreams, otherwise as written.
+
+    Raises:
+        UserError: an id used twice, an upstream that does not exist, or a circle.
+    """
+    known = set(sources)
+    for step in steps:
+        if step.id in known:
+            raise UserError(f"step {step.id!r}: the id is used twice: ids of sources and steps are all different")
+        known.add(step.id)
+    for step in steps:
+        for upstream in step.upstream:
+            if upstream not in known:
+                raise UserError(
+                    f"step {step.id!r}: from: {upstream!r} is no source or step ({', '.join(sorted(known))})"
+                )
+    placed, ordered, waiting = set(sources), [], list(steps)
+    while waiting:
+        ready = [step for step in waiting if placed.issuperset(step.upstream)]
+        if not ready:
+            raise UserError(f"steps {', '.join(step.id for step in waiting)} feed each other in a circle: mend 'from'")
+        ordered.append(ready[0])
+        placed.add(ready[0].id)
+        waiting.remove(ready[0])
+    return tuple(ordered)
+
+
+def check_plan(pipeline: Pipeline) -> None:
+    """Check that every step and dataset can be fed by what is upstream of it.
+
+    Raises:
+        UserError: naming the step, the upstream and what is missing.
+    """
+    arrays = {source.id: frozenset(source.reader.provides()) for source in pipeline.sources}
+    tags = {source.id: _source_tags(source) for source in pipeline.sources}
+    for step in pipeline.steps:
+        _check_where(step, frozenset().union(*(tags[upstream] for upstream in step.upstream)))
+        for upstream in step.upstream:
+            _check_fed(step, upstream, arrays[upstream])
+        inherited = frozenset().union(*(arrays[upstream] for upstream in step.upstream))
+        arrays[step.id] = inherited | _created(step.component)
+        tags[step.id] = frozenset().union(*(tags[u] for u in step.upstream)) | set(step.component.tag_names)
+        if isinstance(step.component, TableStep) and step.component.name == "split":
+            tags[step.id] |= {"split"}
+    for name, spec in pipeline.datasets.items():
+        if spec.upstream not in arrays:
+            raise UserError(f"dataset {name!r}: from: {spec.upstream!r} is no source or step ({', '.join(arrays)})")
+        for array in spec.fields:
+            if array not in arrays[spec.upstream]:
+                raise UserError(
+                    f"dataset {name!r}: nothing upstream of {spec.upstream!r} makes {array!r}: add a stage that does"
+                )
+        if "split" not in tags[spec.upstream]:
+            raise UserError(f"dataset {name!r}: {spec.upstream!r} has no splits: add a step {{table: split}} before it")
+
+
+def _source_tags(source: SourceStep) -> frozenset[str]:
+    return frozenset({"mask", *source.reader.tag_names, *source.reader.declared_tags(), *source.tags})
+
+
+def _created(component: Stage | TableStep) -> frozenset[str]:
+    """Return the arrays that a stage makes itself; per-point arrays that it only carries along do not count."""
+    if not isinstance(component, Stage):
+        return frozenset()
+    carried = {name for name in PER_POINT if name in component.optional}
+    return frozenset(component.outputs) - carried
+
+
+def _check_fed(step: Step, upstream: str, present: frozenset[str]) -> None:
+    if not isinstance(step.component, Stage) or step.component.missing(present) is None:
+        return
+    wants = " or ".join("+".join(group) for group in step.component.groups())
+    has = ", ".join(sorted(present)) or "nothing"
+    raise UserError(
+        f"step {step.id!r} ({step.component.name}) needs {wants}, but {upstream!r} gives only {has}: "
+        "put a stage that makes it before"
+    )
+
+
+def _check_where(step: Step, tags: frozenset[str]) -> None:
+    for name in step.where:
+        if name not in tags | (ROW_COLUMNS - {"split"}):
+            hint = "put a split step before it" if name == "split" else f"declared: {', '.join(sorted(tags))}"
+            raise UserError(f"step {step.id!r}: where: no upstream of it declares {name!r} ({hint})")

@@ -1,0 +1,3 @@
+"""Datasets of a run: planned, written shard by shard through the engine, checked and published by rename."""
+
+from __future__ import annotations

@@ -1,0 +1,274 @@
+"""A run: sources, steps and datasets in order, each doing only what is not done."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from face3d_data.engine.backends import ENGINES
+from face3d_data.errors import UserError
+from face3d_data.pipeline.explain import package_differences, why
+from face3d_data.pipeline.lock import lock_record, read_lock, write_lock
+from face3d_data.pipeline.sources import read_source
+from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
+from face3d_data.pipeline.steps import (
+    Settings,
+    StepResult,
+    check_limits,
+    join_rows,
+    run_stage,
+    run_table,
+    step_inputs,
+    to_do,
+)
+from face3d_data.stage import Stage
+from face3d_data.store.atomic import write_atomic
+from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
+from face3d_data.store.workspace import Workspace
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class RunResult:
+    """What a run left behind.
+
+    Attributes:
+        steps: results by source and step id, in the order in which they ran.
+        datasets: folder of each dataset published.
+        todo: inputs that each step still has to do; filled when nothing was to be run.
+    """
+
+    pipeline: Pipeline
+    workspace: Workspace
+    steps: dict[str, StepResult] = field(default_factory=dict)
+    datasets: dict[str, Path] = field(default_factory=dict)
+    todo: dict[str, int] = field(default_factory=dict)
+
+    def entries(self, step_id: str) -> list[Entry]:
+        """Return the rows of a source or step."""
+        return self.steps[step_id].entries
+
+
+def run(
+    pipeline: Pipeline,
+    workspace: Path | str = "work",
+    *,
+    engine: str = "loky",
+    jobs: int | None = None,
+    chunk: int | None = None,
+    until: str | None = None,
+    force: Sequence[str] = (),
+    rehash: bool = False,
+    allow_leaks: bool = False,
+    say: Say | None = None,
+) -> RunResult:
+    """Run a pipeline in a workspace, doing only what is not done yet.
+
+    Args:
+        pipeline: from `load_pipeline`.
+        workspace: folder for cache, runs and datasets.
+        engine: `serial`, `loky` (processes) or `threading`.
+        jobs: workers; all cores by default.
+        chunk: rows that travel to a worker at once, at most 256; sized by rate by default.
+        until: stop after this step; no dataset is written.
+        force: ids of steps to do again.
+        rehash: hash every source file again.
+        allow_leaks: publish a dataset whose splits leak, and say so in its `dataset.json`.
+        say: gets one line for each thing done; nothing is printed by default.
+
+    Raises:
+        UserError: something asked for does not fit.
+        RunStopped: a limit was exceeded, or there was no memory or disk; finished parts stay.
+    """
+    settings = _settings(pipeline, engine, jobs, chunk, force, say is not None)
+    wanted = pipeline.steps if until is None else _up_to(pipeline, until)
+    space, tell = Workspace(Path(workspace)), say or (lambda line: None)
+    result = RunResult(pipeline, space)
+    with space.running(pipeline.name):
+        started = time.perf_counter()
+        _sources(result, space, rehash, tell)
+        for step in wanted:
+            result.steps[step.id] = _run_step(step, result, settings, tell)
+        if until is None:
+            from face3d_data.pipeline.publish import publish
+
+            for name in pipeline.datasets:
+                result.datasets[name] = publish(name, result, settings, allow_leaks, tell)
+            _finish(result, time.perf_counter() - started)
+    return result
+
+
+def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = ()) -> RunResult:
+    """Join what a workspace holds for a pipeline without running or writing anything; `todo` tells what is missing."""
+    space = Workspace(Path(workspace))
+    result = RunResult(pipeline, space)
+    _sources(result, space, False, lambda line: None, keep=False)
+    for step in pipeline.steps:
+        if isinstance(step.component, Stage):
+            inputs = step_inputs(step, _done(result))
+            fingerprint = step.fingerprint(pipeline.seed)
+            rows = space.step_cache(step.component.name, fingerprint).rows()
+            result.todo[step.id] = len(to_do(inputs, rows, step.id in force))
+            result.steps[step.id] = join_rows(step, fingerprint, inputs, rows)
+        else:
+            upstreams = [result.entries(upstream) for upstream in step.upstream]
+            result.steps[step.id] = run_table(step, step.component, pipeline, space.run_dir(pipeline.name), upstreams)
+    return result
+
+
+def explain(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = ()) -> list[str]:
+    """Return one line a step that says why it will run, or that it is up to date; nothing is run."""
+    result = look(pipeline, workspace, force)
+    before = read_lock(result.workspace.run_dir(pipeline.name)) or {"steps": {}, "packages": {}}
+    now = lock_record(pipeline)
+    lines, waiting = [], set()
+    for step in pipeline.steps:
+        behind = [upstream for upstream in step.upstream if upstream in waiting]
+        todo = result.todo.get(step.id, 0)
+        line = why(
+            now["steps"][step.id], before["steps"].get(step.id), todo, result.steps[step.id].inputs, step.id in force
+        )
+        if behind:
+            line = f"follows {', '.join(behind)}" + (f" ({line})" if todo else "")
+        if behind or todo:
+            waiting.add(step.id)
+        lines.append(f"{step.id} ({step.component.name}): {line}")
+    changed = package_differences(now["packages"], before["packages"]) if before["packages"] else []
+    if changed:
+        lines.append(f"libraries differ from the last run (nothing re-runs for it): {', '.join(changed)}")
+    return lines
+
+
+def _settings(
+    pipeline: Pipeline, engine: str, jobs: int | None, chunk: int | None, force: Sequence[str], show: bool
+) -> Settings:
+    if engine not in ENGINES:
+        raise UserError(f"no engine is named {engine!r}: use one of {', '.join(ENGINES)}")
+    if jobs is not None and jobs < 1:
+        raise UserError(f"--jobs {jobs}: give 1 or more")
+    if chunk is not None and not 1 <= chunk <= 256:
+        raise UserError(f"--chunk {chunk}: give 1 to 256")
+    for name in force:
+        pipeline.step(name)
+    workers = 1 if engine == "serial" else jobs or len(os.sched_getaffinity(0))
+    return Settings(engine, workers, chunk, frozenset(force), show)
+
+
+def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
+    """Return the steps that `until` needs, itself included."""
+    needed = {pipeline.step(until).id}
+    for step in reversed(pipeline.steps):
+        if step.id in needed:
+            needed.update(step.upstream)
+    return tuple(step for step in pipeline.steps if step.id in needed)
+
+
+def _done(result: RunResult) -> Mapping[str, Sequence[Entry]]:
+    return {name: step.entries for name, step in result.steps.items()}
+
+
+def _sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, keep: bool = True) -> None:
+    hashes = space.file_hashes(rehash)
+    try:
+        for source in result.pipeline.sources:
+            started = time.perf_counter()
+            entries, dirty = read_source(source, space, hashes, keep)
+            step = _source_result(source, entries, dirty, time.perf_counter() - started)
+            result.steps[source.id] = step
+            if keep:
+                _write_source(result, source.id)
+                tell(_line(step, source.reader.name, hashes.hashed))
+                where = space.run_dir(result.pipeline.name) / f"{source.id}.dirty.csv"
+                check_limits(f"source {source.id!r}", step.inputs, dirty, result.pipeline.limits, where)
+    finally:
+        hashes.close()
+
+
+def _source_result(source: SourceStep, entries: list[Entry], dirty: list[Dirty], seconds: float) -> StepResult:
+    result = StepResult(
+        source.id, source.reader.name, source.reader.fingerprint(), len(entries) + len(dirty), entries, dirty
+    )
+    result.keys = tuple(row.key for row in [*entries, *dirty] if row.key)
+    result.seconds = seconds
+    return result
+
+
+def _run_step(step: Step, result: RunResult, settings: Settings, tell: Say) -> StepResult:
+    pipeline, space = result.pipeline, result.workspace
+    run_dir = space.run_dir(pipeline.name)
+    started = time.perf_counter()
+    if isinstance(step.component, Stage):
+        inputs = step_inputs(step, _done(result))
+        made = run_stage(step, step.component, pipeline, space, inputs, settings)
+    else:
+        upstreams = [result.entries(upstream) for upstream in step.upstream]
+        made = run_table(step, step.component, pipeline, run_dir, upstreams)
+        for suffix, text in made.state.items():
+            write_atomic(run_dir / f"{step.id}.{suffix}", text)
+    made.seconds = time.perf_counter() - started
+    write_manifest(run_dir / f"{step.id}.csv", made.entries)
+    write_dirty(run_dir / f"{step.id}.dirty.csv", made.dirty)
+    tell(_line(made, step.component.name, made.report.inputs))
+    for note in made.notes:
+        tell(f"{'':>12}  {note}")
+    _report_unreadable(result, made)
+    check_limits(
+        f"step {step.id!r}",
+        made.inputs,
+        [*made.dirty, *made.unreadable],
+        pipeline.limits,
+        run_dir / f"{step.id}.dirty.csv",
+    )
+    return made
+
+
+def _report_unreadable(result: RunResult, made: StepResult) -> None:
+    """Take what a stage could not read into its source's dirty rows, once for each capture."""
+    for source_id in {row.source for row in made.unreadable}:
+        source = result.steps[source_id]
+        known = {row.sample_id for row in source.dirty}
+        origins = {entry.id for entry in source.entries}
+        source.dirty += [row for row in made.unreadable if row.source == source_id and row.sample_id in origins - known]
+        _write_source(result, source_id)
+
+
+def _write_source(result: RunResult, source_id: str) -> None:
+    run_dir = result.workspace.run_dir(result.pipeline.name)
+    write_manifest(run_dir / f"{source_id}.csv", result.steps[source_id].entries)
+    write_dirty(run_dir / f"{source_id}.dirty.csv", result.steps[source_id].dirty)
+
+
+def _line(step: StepResult, name: str, worked: int) -> str:
+    bad = len(step.dirty) + len(step.unreadable)
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(step.reasons.items()))
+    dirty = f", {bad} dirty ({reasons})" if bad else ""
+    work = f", {worked} new in {step.seconds:.1f} s" if worked else ", nothing new"
+    return f"{step.id:>12}  {name}: {step.inputs} in, {len(step.entries)} out{dirty}{work}"
+
+
+def _finish(result: RunResult, seconds: float) -> None:
+    run_dir = result.workspace.run_dir(result.pipeline.name)
+    stats = {
+        "seconds": round(seconds, 3),
+        "base_dir": str(result.pipeline.base_dirs[0]),
+        "datasets": {name: folder.name for name, folder in result.datasets.items()},
+        "steps": {
+            name: {
+                "name": step.name,
+                "inputs": step.inputs,
+                "outputs": len(step.entries),
+                "dirty": len(step.dirty) + len(step.unreadable),
+                "reasons": dict(step.reasons),
+                "seconds": round(step.seconds, 3),
+                "work": {k: v for k, v in asdict(step.report).items() if k != "result"},
+            }
+            for name, step in result.steps.items()
+        },
+    }
+    write_atomic(run_dir / "stats.json", json.dumps(stats, indent=1, ensure_ascii=False) + "\n")
+    write_lock(run_dir, result.pipeline, {name: step.keys for name, step in result.steps.items() if step.keys})

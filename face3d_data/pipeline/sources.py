@@ -1,0 +1,139 @@
+"""Sources to manifest rows: scan, hash, key, and look at the headers of what is new."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from face3d_data.digest import digest
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.names import check_id_part
+from face3d_data.pipeline.spec import SourceStep
+from face3d_data.reader import Source
+from face3d_data.sample import Tag
+from face3d_data.store.files import FileHashes
+from face3d_data.store.manifest import Dirty, Entry, check_unique
+from face3d_data.store.part import Row, write_part
+from face3d_data.store.place import SourcePlace, source_of
+from face3d_data.store.workspace import StepCache, Workspace
+
+INSPECTED_ROWS = 4096
+
+
+def read_source(
+    step: SourceStep, workspace: Workspace, hashes: FileHashes, keep: bool = True
+) -> tuple[list[Entry], list[Dirty]]:
+    """Return a source's readable rows, and its bad captures as dirty rows.
+
+    Args:
+        step: the source in its pipeline.
+        workspace: where what was seen of each content is remembered.
+        hashes: the memory of file hashes.
+        keep: store what is found out about new content.
+
+    Raises:
+        UserError: the root or an option does not fit, or two captures have one id.
+    """
+    fingerprint = step.reader.fingerprint()
+    cache = workspace.step_cache(step.reader.name, fingerprint)
+    entries, dirty = [], []
+    for source in step.reader.scan():
+        tags = {"mask": "none", **source.tags, **step.tags}
+        entry = _entry(step, source, tags)
+        problem = source.problem or _bad_name(source)
+        if problem is None:
+            try:
+                entry.key = source_key(fingerprint, source, tags, hashes)
+                entry.place = SourcePlace(step.reader, source, entry.key)
+            except OSError as error:
+                problem = ("unreadable", f"{error.strerror}")
+        if problem is None:
+            entries.append(entry)
+        else:
+            dirty.append(_dirty(step, entry, *problem))
+    if not entries and not dirty:
+        where = getattr(step.reader, "root", None)
+        raise UserError(f"source {step.id!r}: {step.reader.name} found no capture{f' in {where}' if where else ''}")
+    check_unique(entries, step.id)
+    rows = _inspect(step, entries, cache, fingerprint, keep)
+    for entry in entries:
+        row = rows[entry.key]
+        if row.status != "ok":
+            dirty.append(_dirty(step, entry, row.reason, row.detail))
+    return [entry for entry in entries if rows[entry.key].status == "ok"], dirty
+
+
+def source_key(fingerprint: str, source: Source, tags: Mapping[str, Tag], hashes: FileHashes) -> str:
+    """Return a source's key: reader, its own files' content, its record of shared files, its index and tags."""
+    contents = {role: hashes.digest(path) for role, path in source.files.items()}
+    return digest(fingerprint, contents, source.record, source.index, tags)
+
+
+def _entry(step: SourceStep, source: Source, tags: Mapping[str, Tag]) -> Entry:
+    identity = f"{step.dataset}/{source.person}"
+    sample_id = f"{identity}/{step.capture_prefix}{source.capture}"
+    path = next(iter(source.files.values()), None)
+    return Entry(
+        key="",
+        id=sample_id,
+        identity=identity,
+        dataset=step.dataset,
+        origin_id=sample_id,
+        source=step.id,
+        path=_relative(path, getattr(step.reader, "root", None)),
+        place=SourcePlace(step.reader, source, ""),
+        tags=tags,
+    )
+
+
+def _relative(path: Path | None, root: Path | None) -> str:
+    if path is None:
+        return ""
+    return Path(os.path.relpath(path, root)).as_posix() if root is not None else path.name
+
+
+def _bad_name(source: Source) -> tuple[str, str] | None:
+    wrong = check_id_part(source.person, "the person's name") or check_id_part(source.capture, "the capture's name")
+    return ("bad_name", wrong) if wrong else None
+
+
+def _dirty(step: SourceStep, entry: Entry, reason: str, detail: str) -> Dirty:
+    return Dirty(entry.id, step.id, step.id, "reject", reason, detail, entry.path, key=entry.key)
+
+
+def _inspect(step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool) -> dict[str, Row]:
+    rows = {key: group[0] for key, (_, group) in cache.rows().items()}
+    new = [row for entry in entries if entry.key not in rows for row in [_look(step, entry)]]
+    rows.update({row.input: row for row in new})
+    if new and keep:
+        cache.describe({"kind": "reader", **describe(step, fingerprint)})
+        for block in _blocks(list({row.input: row for row in new}.values())):
+            write_part(cache.parts, block, ())
+    return rows
+
+
+def _look(step: SourceStep, entry: Entry) -> Row:
+    row = Row(input=entry.key, key=entry.key)
+    try:
+        step.reader.inspect(source_of(entry.place).source)
+    except Unreadable as error:
+        return replace(row, key="", status="reject", reason=error.reason, detail=error.detail)
+    return row
+
+
+def _blocks(rows: list[Row]) -> Iterator[list[Row]]:
+    for start in range(0, len(rows), INSPECTED_ROWS):
+        yield rows[start : start + INSPECTED_ROWS]
+
+
+def describe(step: SourceStep, fingerprint: str) -> dict[str, object]:
+    """Return what a source's reader is, for the lock and for `stage.json`."""
+    reader = step.reader
+    return {
+        "name": reader.name,
+        "version": reader.version,
+        "parameters": reader.parameters(),
+        "fingerprint": fingerprint,
+    }

@@ -1,0 +1,305 @@
+"""The pipeline as written: YAML in, checked models out, components built from the registry."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from face3d_data.component import build, explain_validation
+from face3d_data.errors import UserError
+from face3d_data.names import check_id_part
+from face3d_data.reader import Reader
+from face3d_data.registry import find
+from face3d_data.sample import Tag
+from face3d_data.stage import Stage
+from face3d_data.table import FIXED_COLUMNS, TableStep
+
+if TYPE_CHECKING:
+    from face3d_data.shards.schema import DatasetSpec
+
+NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Limits(_Model):
+    """Shares of a step's inputs beyond which later steps do not run; judged from 50 inputs on."""
+
+    max_error_rate: float = Field(0.02, ge=0, le=1)
+    max_reject_rate: float = Field(0.25, ge=0, le=1)
+
+
+class SourceEntry(_Model):
+    """One entry of `sources`: `reader` and what belongs to every reader; the other keys are the reader's options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    reader: str
+    dataset: str | None = None
+    tags: dict[str, Tag] = Field(default_factory=dict)
+    capture_prefix: str = ""
+
+
+class StepEntry(_Model):
+    """One entry of `steps`."""
+
+    id: str = Field(pattern=NAME)
+    stage: str | None = None
+    table: str | None = None
+    upstream: tuple[str, ...] = Field(alias="from", min_length=1)
+    where: dict[str, Any] = Field(default_factory=dict)
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    seed: int = 0
+
+    @field_validator("upstream", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("with_", "where", mode="before")
+    @classmethod
+    def _nothing_is_empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class PipelineEntry(_Model):
+    """A whole pipeline file."""
+
+    name: str = Field(pattern=NAME)
+    seed: int = 0
+    limits: Limits = Limits()
+    sources: dict[str, SourceEntry] = Field(min_length=1)
+    steps: tuple[StepEntry, ...] = ()
+    datasets: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SourceStep:
+    """A reader with its place in a pipeline."""
+
+    id: str
+    reader: Reader
+    dataset: str
+    tags: Mapping[str, Tag] = field(default_factory=dict)
+    capture_prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage or table step with its place in a pipeline."""
+
+    id: str
+    component: Stage | TableStep
+    upstream: tuple[str, ...]
+    where: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def fingerprint(self, pipeline_seed: int) -> str:
+        """Return the component's fingerprint; the seeds enter only where it draws."""
+        draws = isinstance(self.component, TableStep) or self.component.random
+        return self.component.fingerprint(*((pipeline_seed, self.seed) if draws else ()))
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Sources, steps in an order in which they can run, and datasets; all components built and checked."""
+
+    name: str
+    seed: int
+    limits: Limits
+    sources: tuple[SourceStep, ...]
+    steps: tuple[Step, ...]
+    datasets: Mapping[str, DatasetSpec]
+    base_dirs: tuple[Path, ...]
+    text: str
+
+    def step(self, step_id: str) -> Step:
+        """Return a step by id.
+
+        Raises:
+            UserError: no step has that id.
+        """
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise UserError(
+            f"pipeline {self.name!r} has no step {step_id!r} (steps: {', '.join(s.id for s in self.steps)})"
+        )
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe YAML loader that refuses a key written twice."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is written twice", key_node.start_mark)
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def load_pipeline(
+    path: str | Path, overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Pipeline:
+    """Read a pipeline: a YAML file, or the name of one that comes with the package.
+
+    Args:
+        path: a file, or a name such as `quickstart`.
+        overrides: `KEY=VALUE` with KEY = `seed`, `SOURCE.OPTION`, `STEP.OPTION` or `DATASET.OPTION`; VALUE is YAML.
+        environment: where `${NAME}` is looked up, the process's environment by default.
+
+    Raises:
+        UserError: one line that names the file, the key and the remedy.
+    """
+    from face3d_data.resources import find_pipeline
+
+    file = find_pipeline(str(path))
+    try:
+        raw = yaml.load(file.read_text("utf-8"), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{file}{place}: {getattr(error, 'problem', None) or 'is not UTF-8 text'}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{file}: is not a mapping with the keys name, sources, steps, datasets")
+    for override in overrides:
+        _override(raw, override)
+    raw = _substitute(raw, os.environ if environment is None else environment, str(file))
+    return make_pipeline(raw, file.parent, str(file))
+
+
+def make_pipeline(raw: Mapping[str, Any], base_dir: Path, where: str = "pipeline") -> Pipeline:
+    """Build a pipeline from a mapping as the YAML holds it.
+
+    Raises:
+        UserError: a key, component, parameter, upstream or tag that does not fit.
+    """
+    from face3d_data.pipeline.plan import check_plan, in_order
+    from face3d_data.resources import package_folder
+
+    base_dirs = (base_dir, package_folder())
+    try:
+        entry = PipelineEntry(**raw)
+    except ValidationError as error:
+        raise UserError(f"{where}: {explain_validation(error, PipelineEntry)}") from None
+    sources = tuple(_source(name, source, base_dirs) for name, source in entry.sources.items())
+    steps = in_order(tuple(_step(step, base_dirs) for step in entry.steps), {source.id for source in sources})
+    text = yaml.safe_dump(dict(raw), sort_keys=False, allow_unicode=True)
+    datasets = {name: _dataset(name, spec) for name, spec in entry.datasets.items()}
+    pipeline = Pipeline(entry.name, entry.seed, entry.limits, sources, steps, datasets, base_dirs, text)
+    check_plan(pipeline)
+    return pipeline
+
+
+def _source(name: str, entry: SourceEntry, base_dirs: tuple[Path, ...]) -> SourceStep:
+    where = f"source {name!r}"
+    if not re.match(NAME, name):
+        raise UserError(f"{where}: an id starts with a letter and holds letters, digits, '_' and '-'")
+    cls = find("reader", entry.reader, where)
+    dataset = entry.dataset or name
+    problem = check_id_part(dataset, "dataset")
+    if problem:
+        raise UserError(f"{where}: {problem}")
+    clash = sorted(set(entry.tags) & set(FIXED_COLUMNS))
+    if clash:
+        raise UserError(f"{where}: tag {clash[0]!r} is the name of a column: call it something else")
+    reader = build(cls, _with_paths(cls, entry.model_extra or {}, base_dirs), where)
+    return SourceStep(name, reader, dataset, dict(entry.tags), entry.capture_prefix)  # type: ignore[arg-type]
+
+
+def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:
+    where = f"step {entry.id!r}"
+    if (entry.stage is None) == (entry.table is None):
+        raise UserError(f"{where}: give either 'stage' or 'table'")
+    kind, name = ("stage", entry.stage) if entry.stage is not None else ("table", entry.table)
+    cls = find(kind, str(name), where)
+    component = build(cls, _with_paths(cls, entry.with_, base_dirs), where)
+    return Step(entry.id, component, entry.upstream, dict(entry.where), entry.seed)  # type: ignore[arg-type]
+
+
+def _dataset(name: str, spec: Mapping[str, Any]) -> DatasetSpec:
+    from face3d_data.shards.schema import DatasetSpec
+
+    if not re.match(NAME, name):
+        raise UserError(f"dataset {name!r}: a name starts with a letter and holds letters, digits, '_' and '-'")
+    try:
+        return DatasetSpec(**spec)
+    except ValidationError as error:
+        raise UserError(f"dataset {name!r}: {explain_validation(error, DatasetSpec)}") from None
+
+
+def _with_paths(cls: type, parameters: Mapping[str, Any], base_dirs: tuple[Path, ...]) -> dict[str, Any]:
+    """Resolve file-valued parameters beside the YAML, then in the package; `root` and the like too."""
+    resolved = dict(parameters)
+    for name, info in cls.model_fields.items():  # type: ignore[attr-defined]
+        value = resolved.get(name)
+        if isinstance(value, str) and "Path" in str(info.annotation):
+            resolved[name] = _look_up(Path(value).expanduser(), base_dirs)
+    return resolved
+
+
+def _look_up(path: Path, base_dirs: tuple[Path, ...]) -> Path:
+    if path.is_absolute():
+        return path
+    found = [base / path for base in base_dirs if (base / path).exists()]
+    return found[0] if found else base_dirs[0] / path
+
+
+def _substitute(value: Any, environment: Mapping[str, str], where: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _substitute(item, environment, f"{where}: {key}") for key, item in value.items()}
+    if isinstance(value, list):
+        return [_substitute(item, environment, where) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replacement(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        if not environment.get(name) and default is None:
+            raise UserError(f"{where}: environment variable {name} is not set: export {name}=…")
+        return environment.get(name) or default
+
+    return _VARIABLE.sub(replacement, value)
+
+
+def _override(raw: dict[str, Any], text: str) -> None:
+    key, equals, value_text = text.partition("=")
+    try:
+        value = yaml.load(value_text, _Loader)
+    except yaml.YAMLError:
+        raise UserError(f"--set {text}: the value is not YAML") from None
+    if not equals:
+        raise UserError(f"--set {text}: write KEY=VALUE, such as seed=3 or plain.n_points=1024")
+    target, dot, option = key.partition(".")
+    if not dot:
+        if key not in ("seed", "name"):
+            raise UserError(f"--set {text}: KEY is seed, name, or ID.OPTION with the id of a source, step or dataset")
+        raw[key] = value
+        return
+    steps = {step.get("id"): step for step in raw.get("steps") or [] if isinstance(step, dict)}
+    if target in steps:
+        inner = "with" if option not in StepEntry.model_fields and option not in ("from", "with") else None
+        (steps[target].setdefault("with", {}) if inner else steps[target])[option] = value
+    elif target in (raw.get("sources") or {}):
+        raw["sources"][target][option] = value
+    elif target in (raw.get("datasets") or {}):
+        raw["datasets"][target][option] = value
+    else:
+        known = [*(raw.get("sources") or {}), *steps, *(raw.get("datasets") or {})]
+        raise UserError(f"--set {text}: no source, step or dataset is named {target!r} (known: {', '.join(known)})")

@@ -1,0 +1,242 @@
+"""One step of a run: what is to do, doing it, and joining what the cache then holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from face3d_data.engine.backends import Crash, run_tasks
+from face3d_data.engine.progress import Progress
+from face3d_data.engine.stats import Report
+from face3d_data.errors import RunStopped
+from face3d_data.pipeline.chunks import ChunkSize, chunks
+from face3d_data.pipeline.spec import Limits, Pipeline, Step
+from face3d_data.stage import Stage
+from face3d_data.store.manifest import (
+    NOT_COUNTED,
+    Dirty,
+    Entry,
+    check_unique,
+    dirty_of,
+    from_frame,
+    join,
+    matches,
+    to_frame,
+)
+from face3d_data.store.part import Row
+from face3d_data.store.workspace import StepCache, Workspace, is_done
+from face3d_data.table import TableContext, TableStep
+
+LIMITS_FROM = 50
+RECORDED_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "torch", "open3d-cpu", "open3d", "fpsample", "trimesh")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run goes about its work; nothing here changes a result."""
+
+    engine: str = "loky"
+    jobs: int = 1
+    chunk: int | None = None
+    force: frozenset[str] = frozenset()
+    show_progress: bool = True
+
+
+@dataclass
+class StepResult:
+    """A step's rows after a run, and what there was to do."""
+
+    id: str
+    name: str
+    fingerprint: str
+    inputs: int
+    entries: list[Entry]
+    dirty: list[Dirty] = field(default_factory=list)
+    unreadable: list[Dirty] = field(default_factory=list)
+    report: Report = field(default_factory=Report)
+    seconds: float = 0.0
+    keys: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    state: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Return how many inputs were left out, by reason."""
+        return Counter(row.reason for row in [*self.dirty, *self.unreadable])
+
+
+def step_inputs(step: Step, done: Mapping[str, Sequence[Entry]]) -> list[Entry]:
+    """Return the rows of a step's upstreams that its `where` lets through."""
+    return [entry for upstream in step.upstream for entry in done[upstream] if matches(entry, step.where)]
+
+
+def to_do(inputs: Sequence[Entry], rows: Mapping[str, tuple[Path, list[Row]]], forced: bool) -> list[tuple[Entry, int]]:
+    """Return the inputs without settled rows, one for each key, with the number of this attempt."""
+    todo: dict[str, tuple[Entry, int]] = {}
+    for entry in inputs:
+        known = rows.get(entry.key)
+        if entry.key not in todo and (known is None or forced or not is_done(known[1])):
+            todo[entry.key] = (entry, known[1][0].attempt + 1 if known else 1)
+    return list(todo.values())
+
+
+def run_stage(
+    step: Step, stage: Stage, pipeline: Pipeline, workspace: Workspace, inputs: list[Entry], settings: Settings
+) -> StepResult:
+    """Do what a stage has not done yet for these inputs, then join everything it has.
+
+    Raises:
+        RunStopped: no memory, no disk, or the books do not balance.
+    """
+    fingerprint = step.fingerprint(pipeline.seed)
+    cache = workspace.step_cache(stage.name, fingerprint)
+    rows = cache.rows()
+    todo = to_do(inputs, rows, step.id in settings.force)
+    report = Report()
+    if todo:
+        cache.describe(describe(step, pipeline.seed))
+        report = _work(step.id, stage, fingerprint, cache, todo, settings)
+        rows = cache.rows()
+    result = join_rows(step, fingerprint, inputs, rows)
+    result.report = report
+    check_balance(result)
+    return result
+
+
+def _work(
+    label: str, stage: Stage, fingerprint: str, cache: StepCache, todo: list[tuple[Entry, int]], settings: Settings
+) -> Report:
+    size = ChunkSize(settings.chunk, stage, -(-len(todo) // (2 * settings.jobs)))
+    attempts = {entry.key: attempt for entry, attempt in todo}
+    tasks = chunks(stage, fingerprint, cache, todo, size)
+    with Progress(label, len(todo), settings.show_progress) as progress:
+        for task, report in run_tasks(tasks, settings.engine, settings.jobs):
+            if isinstance(report, Crash):
+                keys = [item.key for item in task.items]  # type: ignore[attr-defined]
+                report = _record_crash(cache, keys, attempts, str(report))
+            size.learn(report.inputs, report.seconds)
+            progress.update(report)
+        return progress.sum
+
+
+def _record_crash(cache: StepCache, keys: Sequence[str], attempts: Mapping[str, int], detail: str) -> Report:
+    cache.add([Row(key, status="crash", reason="worker_died", detail=detail, attempt=attempts[key]) for key in keys])
+    return Report(len(keys), 0, Counter(crash=len(keys)), Counter(worker_died=len(keys)))
+
+
+def join_rows(
+    step: Step, fingerprint: str, inputs: Sequence[Entry], rows: Mapping[str, tuple[Path, list[Row]]]
+) -> StepResult:
+    """Join a step's inputs with the cached rows; inputs without any are left out (they are still to do)."""
+    result = StepResult(step.id, step.component.name, fingerprint, len(inputs), [])
+    result.keys = tuple(entry.key for entry in inputs)
+    for entry in inputs:
+        part, group = rows.get(entry.key, (Path(), []))
+        for row in group:
+            if row.status == "ok":
+                result.entries.append(join(entry, row, part, step.id))
+            elif row.status == "unreadable":
+                found = dirty_of(entry, row, entry.source)
+                result.unreadable.append(replace(found, sample_id=entry.origin_id, status="reject"))
+            else:
+                result.dirty.append(dirty_of(entry, row, step.id))
+    check_unique(result.entries, step.id)
+    return result
+
+
+def check_balance(result: StepResult) -> None:
+    """Check that every input left a trace.
+
+    Raises:
+        RunStopped: inputs are neither among the origins of outputs nor dirty: a defect of this program.
+    """
+    made_from = sum(1 for _ in {id(entry.place.parent) for entry in result.entries})  # type: ignore[union-attr]
+    accounted = made_from + len(result.dirty) + len(result.unreadable)
+    if accounted != result.inputs:
+        raise RunStopped(
+            f"step {result.id!r}: {result.inputs} inputs but {made_from} with outputs + {len(result.dirty)} dirty + "
+            f"{len(result.unreadable)} unreadable: please report this"
+        )
+
+
+def run_table(
+    step: Step, table: TableStep, pipeline: Pipeline, run_dir: Path, upstreams: Sequence[Sequence[Entry]]
+) -> StepResult:
+    """Run a table step over its upstreams' manifests.
+
+    Raises:
+        UserError: an option does not fit the rows.
+        RunStopped: rows were neither kept nor left out with a reason.
+    """
+    frames = [to_frame([entry for entry in entries if matches(entry, step.where)]) for entries in upstreams]
+    seed = pipeline.seed + step.seed
+    context = TableContext(step.id, run_dir, pipeline.base_dirs, seed)
+    outcome = table.run(frames, context)
+    inputs = [entry for entries in upstreams for entry in entries if matches(entry, step.where)]
+    known = {entry.id: entry for entry in inputs}
+    result = StepResult(step.id, table.name, step.fingerprint(pipeline.seed), len(inputs), [])
+    result.entries = from_frame(outcome.frame, known)
+    if outcome.dirty is not None:
+        columns = zip(*(outcome.dirty[name].tolist() for name in ("id", "reason", "detail")), strict=True)
+        result.dirty = [
+            Dirty(i, known[i].source, step.id, NOT_COUNTED, reason, detail, known[i].path, key=known[i].key)
+            for i, reason, detail in columns
+        ]
+    result.notes, result.state = outcome.notes, outcome.state or {}
+    if len(result.entries) + len(result.dirty) != result.inputs:
+        raise RunStopped(
+            f"step {step.id!r}: {result.inputs} rows in, {len(result.entries)} out, {len(result.dirty)} left out: "
+            f"table step {table.name!r} lost some without a reason"
+        )
+    return result
+
+
+def check_limits(what: str, inputs: int, dirty: Sequence[Dirty], limits: Limits, where: Path) -> None:
+    """Judge a step's or source's dirty rows by the pipeline's limits.
+
+    Raises:
+        RunStopped: a limit is exceeded; later steps do not run.
+    """
+    if inputs < LIMITS_FROM:
+        return
+    counts = Counter(row.status for row in dirty)
+    errors, rejects = counts["error"] + counts["crash"], counts["reject"]
+    for kind, count, limit in (("error", errors, limits.max_error_rate), ("reject", rejects, limits.max_reject_rate)):
+        if count > limit * inputs:
+            reasons = Counter(row.reason for row in dirty if row.status != NOT_COUNTED).most_common(3)
+            common = ", ".join(f"{reason} {number}" for reason, number in reasons)
+            raise RunStopped(
+                f"{what}: {count} of {inputs} inputs ended as {kind}s ({common}), more than limits: max_{kind}_rate "
+                f"{limit:g}: see {where}"
+            )
+
+
+def describe(step: Step, pipeline_seed: int) -> dict[str, Any]:
+    """Return what a step is, for the lock, `--explain` and `stage.json`."""
+    component = step.component
+    draws = isinstance(component, TableStep) or component.random
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "version": component.version,
+        "parameters": json.loads(json.dumps(component.parameters())),
+        "fingerprint": step.fingerprint(pipeline_seed),
+        "seeds": [pipeline_seed, step.seed] if draws else [],
+        "packages": installed_packages(),
+    }
+
+
+def installed_packages() -> dict[str, str]:
+    """Return the versions of the libraries whose arithmetic a result rests on."""
+    found = {}
+    for name in RECORDED_PACKAGES:
+        try:
+            found[name] = version(name)
+        except ImportError:
+            continue
+    return found
