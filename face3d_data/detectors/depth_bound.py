@@ -15,7 +15,7 @@ def possible_face_px(depth: np.ndarray, fx: float) -> tuple[float, float] | None
     """Return the smallest and the largest width in px that a face can have at the depths seen.
 
     A depth counts as the near (far) end only where at least a tenth of a face's area at that depth lies at it or nearer
-    (farther), in pixels whose neighbours are at about the same depth: noise does not stretch the range. Holes say nothing.
+    (farther), in pixels whose neighbours are about as deep: noise does not stretch the range. Holes say nothing.
 
     Args:
         depth: float32 (H, W), mm, 0 = no reading, aligned to the image.

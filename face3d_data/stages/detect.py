@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -29,7 +29,7 @@ class Detect(Stage):
     optional = ("depth", "intrinsics", "box")
     outputs = ("box", "landmarks")
     tag_names = ("face_score", "faces_found")
-    reasons = {
+    reasons: ClassVar[dict[str, str]] = {
         "no_face": "no face was found, or none with enough confidence",
         "several_faces": "more than one face was found, and several = reject",
     }
