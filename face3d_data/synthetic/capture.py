@@ -71,9 +71,37 @@ def draw_scene(seed: int, person: int, capture: int, rng: np.random.Generator) -
     wall = float(here.uniform(900, 1600)) if person % WALL_EVERY == 0 else 0.0
     backdrop = Backdrop(here.uniform(90, 225) + here.uniform(-22, 22, 3), rng.uniform(-0.2, 0.2, 2), wall)
     return Scene(
-        name, draw_expression(name, rng), yaw, pitch, roll, distance,
-        tuple(rng.uniform(-1, 1, 2).tolist()), tuple(rng.normal(0, 0.6, 2).tolist()), light, backdrop, float(rng.uniform(0.88, 1.12)),
-    )  # fmt: skip
+        expression_name=name,
+        expression=draw_expression(name, rng),
+        yaw_deg=yaw,
+        pitch_deg=pitch,
+        roll_deg=roll,
+        distance_mm=distance,
+        offset_px=tuple(rng.uniform(-1, 1, 2).tolist()),
+        gaze=tuple(rng.normal(0, 0.6, 2).tolist()),
+        light=light,
+        backdrop=backdrop,
+        exposure=float(rng.uniform(0.88, 1.12)),
+    )
+
+
+def capture_tags(seed: int, person: int, capture: int) -> dict[str, Any]:
+    """Return a capture's tags without rendering it: expression, yaw_deg, pitch_deg, roll_deg, distance_mm."""
+    return _tags(draw_scene(seed, person, capture, _capture_rng(seed, person, capture)))
+
+
+def _capture_rng(seed: int, person: int, capture: int) -> np.random.Generator:
+    return np.random.default_rng(seed_from("synthetic capture", seed, person, capture))
+
+
+def _tags(scene: Scene) -> dict[str, Any]:
+    return {
+        "expression": scene.expression_name,
+        "yaw_deg": round(scene.yaw_deg, 2),
+        "pitch_deg": round(scene.pitch_deg, 2),
+        "roll_deg": round(scene.roll_deg, 2),
+        "distance_mm": round(scene.distance_mm, 1),
+    }
 
 
 def rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
@@ -122,13 +150,13 @@ def render_capture(
 
     Returns:
         arrays `color` u1 (H, W, 3), `depth` f4 (H, W) mm (whole millimetres with noise, 0 = no reading),
-        `intrinsics` f8 (4,), `landmarks` f4 (5, 2) px, `landmarks_3d` f4 (5, 3) mm in the camera frame; and the tags
-        `expression`, `yaw_deg`, `pitch_deg`, `roll_deg`, `distance_mm`.
+        `intrinsics` f8 (4,), `landmarks` f4 (5, 2) px, `landmarks_3d` f4 (5, 3) mm in the camera frame,
+        `box` f4 (4,) px round the face; and the tags `expression`, `yaw_deg`, `pitch_deg`, `roll_deg`, `distance_mm`.
 
     Raises:
         MissingDependency: Open3D cannot be loaded.
     """
-    rng = np.random.default_rng(seed_from("synthetic capture", seed, person, capture))
+    rng = _capture_rng(seed, person, capture)
     scene = draw_scene(seed, person, capture, rng)
     head, texture = person_head(seed, person, 1.0 if width > 400 else 0.6)
     camera = camera_for(width, height)
@@ -144,11 +172,8 @@ def render_capture(
         "intrinsics": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
         "landmarks": camera.project(marks).astype(np.float32),
         "landmarks_3d": marks.astype(np.float32),
-        "expression": scene.expression_name,
-        "yaw_deg": round(scene.yaw_deg, 2),
-        "pitch_deg": round(scene.pitch_deg, 2),
-        "roll_deg": round(scene.roll_deg, 2),
-        "distance_mm": round(scene.distance_mm, 1),
+        "box": _face_box(head, grids[0], camera),
+        **_tags(scene),
     }
 
 
@@ -159,6 +184,15 @@ def _posed(
     on = front > 0
     moved[on] += displacement(head.identity, levels, scene.expression, coords[on], rest[on], front[on])
     return place(moved, scene, camera, levels.menton, rest[..., 1])
+
+
+def _face_box(head: Head, skin: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return x1, y1, x2, y2 (f4, px) of the face from the brows' upper edge to the chin and from cheek to cheek."""
+    part = head.parts[0]
+    y = part.coords[..., 1]
+    on = (part.front > 0.02) & (y > head.skull.levels.menton - 2) & (y < head.identity["brow_y"] + 12)
+    uv = camera.project(skin[on])
+    return np.concatenate([uv.min(axis=0), uv.max(axis=0)]).astype(np.float32)
 
 
 def _develop(color: np.ndarray, rng: np.random.Generator, noise: bool) -> np.ndarray:

@@ -41,7 +41,7 @@ class Levels:
 
 
 def _control_rows(p: Identity, at: Levels) -> np.ndarray:
-    """Return (K, 8): front y, side y, half width, front z, back z, roundness of the front, z of the widest point, level.
+    """Return (K, 8): front y, side y, half width, front z, back z, roundness in front, z of the widest point, level.
 
     A row is level where |sin| of the angle is below the last number; outside it bends up to the side y: the jawline.
     """

@@ -1,0 +1,43 @@
+"""`face3d synth`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from face3d_data.errors import UserError
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--people", type=click.IntRange(1), default=8, show_default=True, help="How many people.")
+@click.option("--captures", type=click.IntRange(1, 100), default=4, show_default=True, help="Captures of each person.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Other seeds give other people.")
+@click.option("--width", type=click.IntRange(32, 4096), default=640, show_default=True, help="Image width in px.")
+@click.option("--height", type=click.IntRange(24, 4096), default=480, show_default=True, help="Image height in px.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Worker processes; all cores if not given.")
+def command(out: Path, people: int, captures: int, seed: int, width: int, height: int, jobs: int | None) -> None:
+    """Write synthetic people below OUT, as the reader `rgbd_folder` reads them.
+
+    The same captures as the reader `synthetic` gives. OUT must be new, empty, or written by this command with the same
+    seed, captures and size; people that are there already are kept.
+    """
+    from joblib import cpu_count
+
+    from face3d_data.synthetic.write import write_people
+
+    started = time.monotonic()
+    live = sys.stderr.isatty()
+    try:
+        for done, person in enumerate(write_people(out, people, captures, seed, width, height, jobs or cpu_count()), 1):
+            if live or done == people or done % 10 == 0:
+                line = f"{done}/{people} people, {time.monotonic() - started:.0f} s ({person})"
+                click.echo(f"\r{line}\x1b[K" if live else line, nl=not live, err=True)
+    except OSError as error:
+        raise UserError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
+    if live:
+        click.echo(err=True)
+    click.echo(f"{people} people x {captures} captures in {out}: read them with the reader rgbd_folder, root: {out}")
