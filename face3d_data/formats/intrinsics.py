@@ -69,9 +69,8 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
     missing = [key for key in needed if key not in values]
     if missing:
         raise ValueError(f"key {missing[0]!r} is missing (needed: {', '.join(needed)})")
-    known = {
-        key: values[key] for key in Intrinsics.__dataclass_fields__ if values.get(key) is not None or key in needed
-    }
+    names = Intrinsics.__dataclass_fields__
+    known = {key: values[key] for key in names if key in needed or values.get(key) is not None}
     for key, value in known.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ValueError(f"{key} = {value!r} is no finite number")

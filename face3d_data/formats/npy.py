@@ -28,7 +28,8 @@ def read_depth_npy(path: Path) -> np.ndarray:
         raise Unreadable("unreadable", f"{path.name}: {error.strerror or error}") from None
     except (ValueError, EOFError) as error:
         raise Unreadable("unreadable", f"{path.name}: {error}") from None
-    depth = values.reshape(shape).astype(np.float32)
+    with np.errstate(over="ignore"):  # what overflows becomes an infinity, refused below
+        depth = values.reshape(shape).astype(np.float32)
     finite = np.isfinite(depth)
     if not finite.all():
         if np.isinf(depth).any():

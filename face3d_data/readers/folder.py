@@ -76,15 +76,25 @@ class FolderReader(Reader):
         return tuple(dict.fromkeys((*self.tag_names, *self._compiled.tag_names)))
 
     @cached_property
+    def _endings(self) -> list[tuple[str, str]]:
+        """(ending, role), longest first; where the pattern names one of a role's endings, only that one."""
+        text = (self.pattern or "").lower()
+        pairs = [(end.lower(), role) for role, ends in self.suffixes().items() for end in ends]
+        pairs.sort(key=lambda pair: (-len(pair[0]), pair))
+        named = next(((end, role) for end, role in pairs if text.endswith(end)), None)
+        return [pair for pair in pairs if named is None or pair[1] != named[1] or pair == named]
+
+    @cached_property
     def _compiled(self) -> Pattern:
         text = self.pattern
         if text is None:
             return compile_pattern("{identity}/{capture}")
-        endings = sorted((end for ends in self.suffixes().values() for end in ends), key=len, reverse=True)
-        ending = next((end for end in endings if text.lower().endswith(end)), "")
+        ending = next((end for end, _ in self._endings if text.lower().endswith(end)), "")
         if not ending and not text.endswith(("/", "}", "]")):
-            raise UserError(f"pattern {text!r}, character {len(text)}: it must end with {' or '.join(endings)}")
-        return compile_pattern(text.removesuffix(text[len(text) - len(ending) :]) if ending else text)
+            compile_pattern(text)  # what is wrong earlier is said first
+            wanted = " or ".join(end for end, _ in self._endings)
+            raise UserError(f"pattern {text!r}, character {len(text)}: it must end with {wanted}")
+        return compile_pattern(text[: len(text) - len(ending)])
 
     def scan(self) -> Iterator[Source]:
         """Yield every capture below the root, sorted by folder and name, and every data file that fits no name."""
@@ -105,53 +115,52 @@ class FolderReader(Reader):
     def _sources(self, folder: Folder, seen: set[tuple[str, str]]) -> Iterator[Source]:
         groups, others = self._group(folder)
         for stem in sorted(groups):
-            yield from self._captures(folder, stem, groups[stem], seen)
-        for name in others:
-            yield unmatched(folder, name, "name_not_matched", f"fits neither {self._wanted()}")
+            found = self._capture(folder, stem, groups[stem], seen)
+            if isinstance(found, Source):
+                yield found
+                continue
+            for name in sorted(groups[stem].values()):
+                yield unmatched(folder, name, *found)
+        for name, problem in others:
+            yield unmatched(folder, name, *problem)
         for name in folder.odd:
             if name.lower().endswith(DATA_SUFFIXES):
-                yield unmatched(folder, name, "unreadable", f"{name} is a broken link or no plain file")
+                yield unmatched(folder, name, "unreadable", "a broken link, or no plain file")
 
-    def _wanted(self) -> str:
-        return " nor ".join(f"{self._compiled.text}{end}" for ends in self.suffixes().values() for end in ends)
-
-    def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[str]]:
-        """Return stem to role to file name, and the data files that end like no role."""
-        endings = [(end, role) for role, ends in self.suffixes().items() for end in ends]
+    def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[tuple[str, tuple[str, str]]]]:
+        """Return stem to role to file name, and the data files that are left with what is wrong with them."""
         groups: dict[str, dict[str, str]] = {}
         others = []
         for name in folder.files:
             low = name.lower()
-            for end, role in endings:
-                if low.endswith(end) and role not in groups.get(name[: -len(end)], ()):
-                    groups.setdefault(name[: -len(end)], {})[role] = name
-                    break
-            else:
+            ending, role = next((pair for pair in self._endings if low.endswith(pair[0])), ("", ""))
+            if not ending:
                 if low.endswith(DATA_SUFFIXES):
-                    others.append(name)
+                    wanted = " or ".join(end for end, _ in self._endings)
+                    others.append((name, ("name_not_matched", f"does not end with {wanted}")))
+                continue
+            roles = groups.setdefault(name[: -len(ending)], {})
+            if role in roles:
+                others.append((name, ("same_name", f"{roles[role]} makes the same capture: rename one")))
+            else:
+                roles[role] = name
         return groups, others
 
-    def _captures(
+    def _capture(
         self, folder: Folder, stem: str, names: Mapping[str, str], seen: set[tuple[str, str]]
-    ) -> Iterator[Source]:
+    ) -> Source | tuple[str, str]:
+        """Return the source of one capture's files, or (reason, detail) where their name makes none."""
         match = self._compiled.match(f"{folder.name}/{stem}" if folder.name else stem)
         if match is None:
-            for name in sorted(names.values()):
-                yield unmatched(folder, name, "name_not_matched", f"does not fit {self._compiled.text}")
-            return
+            return "name_not_matched", f"does not fit {self._compiled.text}"
         wrong = bad_name(match.person, "person") or bad_name(match.capture, "capture")
         if wrong:
-            for name in sorted(names.values()):
-                yield unmatched(folder, name, "bad_name", wrong)
-            return
-        if (match.person, match.capture) in seen:
-            for name in sorted(names.values()):
-                yield unmatched(
-                    folder, name, "same_name", f"{match.person}/{match.capture} is there already: rename one"
-                )
-            return
-        seen.add((match.person, match.capture))
-        yield self.source(Found(folder, stem, {role: folder.path / name for role, name in names.items()}, match))
+            return "bad_name", wrong
+        who = (match.person, match.capture)
+        if who in seen:
+            return "same_name", f"another file makes {match.person}/{match.capture}: rename one"
+        seen.add(who)
+        return self.source(Found(folder, stem, {role: folder.path / name for role, name in names.items()}, match))
 
 
 def bad_name(text: str, what: str) -> str | None:
@@ -183,7 +192,7 @@ def walk(root: Path) -> Iterator[Folder]:
     Raises:
         UserError: a folder cannot be read.
     """
-    pending = [(str(root), "", (os.path.realpath(root),))]
+    pending: list[tuple[str, str, tuple[str, ...]]] = [(str(root), "", (os.path.realpath(root),))]
     while pending:
         path, name, inside = pending.pop()
         files, odd, folders = _list(path)
@@ -196,7 +205,9 @@ def walk(root: Path) -> Iterator[Folder]:
 
 
 def _list(path: str) -> tuple[list[str], list[str], list[tuple[str, bool]]]:
-    files, odd, folders = [], [], []
+    files: list[str] = []
+    odd: list[str] = []
+    folders: list[tuple[str, bool]] = []
     try:
         with os.scandir(path) as entries:
             for entry in entries:

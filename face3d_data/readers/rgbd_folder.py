@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -52,14 +53,19 @@ class RgbdFolder(FolderReader):
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:
         """Return the endings of colour and depth files."""
-        return {"color": (self.color_suffix.lower(),), "depth": (self.depth_suffix.lower(),)}
+        return {"color": (self.color_suffix,), "depth": (self.depth_suffix,)}
+
+    def _suffix(self, role: str) -> str:
+        return self.color_suffix if role == "color" else self.depth_suffix
 
     def begin(self) -> None:
         """Forget what the last scan read, and check the camera of the whole collection.
 
         Raises:
-            UserError: the root's intrinsics.json is wrong.
+            UserError: the root's intrinsics.json is wrong, or colour and depth files end alike.
         """
+        if self.color_suffix.lower() == self.depth_suffix.lower():
+            raise UserError(f"{self.name}: color_suffix and depth_suffix are both {self.color_suffix!r}")
         _camera_in.cache_clear()
         _entries_in.cache_clear()
         camera = _camera_in(self.root)
@@ -68,18 +74,19 @@ class RgbdFolder(FolderReader):
 
     def source(self, found: Found) -> Source:
         """Return the capture's source: its two files, its camera and its entry of landmarks.json."""
-        problem, record, tags, names = None, None, found.match.tags, ()
+        match = found.match
         try:
             record, tags, names = self._describe(found)
         except Unreadable as error:
-            problem = (error.reason, error.detail)
-        return Source(found.match.person, found.match.capture, found.files, record, 0, tags, names, problem)
+            detail = error.detail.removeprefix(f"{self.root}{os.sep}")
+            return Source(match.person, match.capture, found.files, tags=match.tags, problem=(error.reason, detail))
+        return Source(match.person, match.capture, found.files, record, 0, tags, names)
 
     def _describe(self, found: Found) -> tuple[Any, Mapping[str, Tag], tuple[str, ...]]:
         for role in ("color", "depth"):
             if role not in found.files:
                 there = next(iter(found.files.values()))
-                raise Unreadable(f"no_{role}", f"{there.name} has no {self.suffixes()[role][0]} twin")
+                raise Unreadable(f"no_{role}", f"{there.name} has no {self._suffix(role)} twin")
         camera = self._camera(found)
         if camera is None:
             raise Unreadable("no_intrinsics", f"no intrinsics.json beside {found.stem} or in a folder above it")
