@@ -81,8 +81,8 @@ class PNet:
     def __init__(self, arrays: Sequence[np.ndarray], device: torch.device) -> None:
         layers = _Layers(arrays, device)
         self.body = [(*layers.conv(), layers.slope()) for _ in range(3)]
-        heads = [layers.conv() for _ in range(2)]
-        self.head = tuple(torch.cat(parts) for parts in zip(*heads, strict=True))
+        (kernel, bias), (class_kernel, class_bias) = layers.conv(), layers.conv()
+        self.head = torch.cat([kernel, class_kernel]), torch.cat([bias, class_bias])
 
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Score every window of one image.
