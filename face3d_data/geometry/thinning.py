@@ -1,0 +1,97 @@
+"""Other ways to thin a cloud to a fixed number of points: at random, one a voxel, or no two too near."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+BISECTIONS = 12
+
+
+def random_points(points: np.ndarray, n_points: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw points without replacement, all equally likely.
+
+    Returns:
+        int (n_points,), sorted.
+    """
+    return np.sort(rng.choice(len(points), n_points, replace=False))
+
+
+def voxel_points(points: np.ndarray, n_points: int) -> np.ndarray:
+    """Keep the point nearest to the mean of each voxel, the voxels being as large as leaves enough of them.
+
+    The size is found by bisection; where it leaves some too many, those dropped are spread evenly over the voxels.
+
+    Args:
+        points: f4 (N, 3), finite and distinct.
+        n_points: how many, at most N.
+
+    Returns:
+        int (n_points,), by voxel.
+    """
+    low, high = 0.0, float(np.ptp(points, axis=0).max()) + 1e-3
+    best = np.arange(len(points))
+    for _ in range(BISECTIONS):
+        size = (low + high) / 2
+        kept = _one_a_voxel(points, size)
+        if len(kept) < n_points:
+            high = size
+        else:
+            low, best = size, kept
+    return best[np.linspace(0, len(best) - 1, n_points).round().astype(np.intp)]
+
+
+def _one_a_voxel(points: np.ndarray, size: float) -> np.ndarray:
+    cells = np.floor((points - points.min(axis=0)).astype(np.float64) / size).astype(np.int64)
+    spans = cells.max(axis=0) + 1
+    codes = (cells[:, 0] * spans[1] + cells[:, 1]) * spans[2] + cells[:, 2]
+    _, cell, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    sums = np.stack([np.bincount(cell, points[:, axis]) for axis in range(3)], axis=1)
+    offset = points - (sums / counts[:, None])[cell]
+    order = np.lexsort((np.einsum("ij,ij->i", offset, offset), cell))
+    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return order[first]
+
+
+def poisson_points(points: np.ndarray, n_points: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw points of which no two are nearer than a radius, the radius being as large as leaves enough of them.
+
+    Dart throwing over the points in one random order (Cook 1986, Stochastic Sampling in Computer Graphics); the radius
+    is found by bisection, and the first `n_points` that it accepts are kept.
+
+    Args:
+        points: f4 (N, 3), finite and distinct.
+        n_points: how many, at most N.
+        rng: draws the order.
+
+    Returns:
+        int (n_points,), in the order of the draw.
+    """
+    order = rng.permutation(len(points))
+    shuffled = points[order]
+    tree = cKDTree(shuffled)
+    # n discs of radius r/2 that do not overlap cannot cover more than a sphere through the whole cloud.
+    low, high = 0.0, float(np.linalg.norm(np.ptp(points, axis=0))) * 4 / np.sqrt(n_points) + 1e-3
+    best = np.arange(len(points))
+    for _ in range(BISECTIONS):
+        radius = (low + high) / 2
+        accepted = _throw_darts(tree, shuffled, radius, n_points)
+        if len(accepted) < n_points:
+            high = radius
+        else:
+            low, best = radius, accepted
+    return order[best[:n_points]]
+
+
+def _throw_darts(tree: cKDTree, points: np.ndarray, radius: float, enough: int) -> np.ndarray:
+    """Accept each point in turn that is not within a radius of one accepted before; stop when there are enough."""
+    free = np.ones(len(points), bool)
+    accepted: list[int] = []
+    for i in range(len(points)):
+        if not free[i]:
+            continue
+        accepted.append(i)
+        if len(accepted) == enough:
+            break
+        free[tree.query_ball_point(points[i], radius)] = False
+    return np.array(accepted, np.intp)

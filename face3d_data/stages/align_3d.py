@@ -1,0 +1,66 @@
+"""Stage `align_3d`: bring a face into the face frame, by its landmarks and then by its surface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.errors import Reject
+from face3d_data.geometry.align import fit_rigid, measure_fit, refine, rotate, transform
+from face3d_data.geometry.landmarks import NOSE
+from face3d_data.geometry.mean_face import ASSET, mean_face
+from face3d_data.registry import register
+from face3d_data.sample import Sample
+from face3d_data.stage import Inputs, Names, Stage
+
+
+@register
+class Align3d(Stage):
+    """Align a face rigidly to the mean face: landmarks first, then point-to-plane ICP."""
+
+    name: ClassVar[str] = "align_3d"
+    version: ClassVar[int] = 1
+    inputs: ClassVar[Inputs] = ("points", "landmarks_3d")
+    optional: ClassVar[Names] = ("pose", "normals")
+    outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", "normals")
+    tag_names: ClassVar[Names] = ("rmse_mm", "inlier_share")
+    assets: ClassVar[tuple[str, ...]] = (ASSET,)
+    reasons: ClassVar[dict[str, str]] = {
+        "too_few_landmarks": "fewer than three of the five 3D landmarks are known",
+        "poor_fit": "the points do not lie on the mean face: no face, wrong landmarks, or too much is hidden",
+    }
+
+    refine_icp: bool = Field(True, description="refine the landmarks' fit by ICP to the mean face's surface")
+    max_rmse_mm: float = Field(5.0, gt=0, description="reject where the inliers' rmse to the mean face is larger, mm")
+    min_inlier_share: float = Field(
+        0.6, ge=0, le=1, description="reject where fewer of the points near the nose lie within 10 mm of the mean face"
+    )
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the sample in the face frame, with the tags `rmse_mm` and `inlier_share`."""
+        face = mean_face()
+        points, landmarks = sample.arrays["points"], sample.arrays["landmarks_3d"]
+        known = np.isfinite(landmarks).all(1)
+        if known.sum() < 3:
+            raise Reject("too_few_landmarks", f"{int(known.sum())} of 5 are known")
+        motion = fit_rigid(landmarks[known], face.landmarks[known])
+        if self.refine_icp:
+            motion = refine(points, face, motion)
+        moved, moved_landmarks = transform(points, motion), transform(landmarks, motion)
+        nose = moved_landmarks[NOSE] if known[NOSE] else face.landmarks[NOSE]
+        fit = measure_fit(moved, face, nose)
+        if fit.rmse_mm > self.max_rmse_mm or fit.inlier_share < self.min_inlier_share:
+            raise Reject("poor_fit", f"rmse {fit.rmse_mm:.2f} mm, inliers {fit.inlier_share:.2f}")
+        pose = motion @ sample.arrays["pose"] if "pose" in sample.arrays else motion
+        arrays = {"points": moved, "landmarks_3d": moved_landmarks, "pose": pose}
+        if "normals" in sample.arrays:
+            arrays["normals"] = rotate(sample.arrays["normals"], motion)
+        tags = {"rmse_mm": round(fit.rmse_mm, 4), "inlier_share": round(fit.inlier_share, 4)}
+        yield sample.with_arrays(**arrays).with_tags(**tags)
+
+    def output_bytes(self) -> int:
+        """Return about how many bytes one output stores: some 20,000 points."""
+        return 250_000

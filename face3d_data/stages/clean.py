@@ -1,0 +1,80 @@
+"""Stage `clean`: remove what is not the face's surface from its points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from face3d_data.errors import Reject
+from face3d_data.geometry.clean import flying_pixels, largest_component, nearest_neighbours, statistical_outliers
+from face3d_data.registry import register
+from face3d_data.sample import PER_POINT, Sample
+from face3d_data.stage import Inputs, Names, Stage
+
+
+@register
+class Clean(Stage):
+    """Remove points out of range, flying pixels, statistical outliers and loose pieces."""
+
+    name: ClassVar[str] = "clean"
+    version: ClassVar[int] = 1
+    inputs: ClassVar[Inputs] = ("points",)
+    optional: ClassVar[Names] = ("pose", *PER_POINT)
+    outputs: ClassVar[Names] = ("points", *PER_POINT)
+    reasons: ClassVar[dict[str, str]] = {"too_few_points": "fewer points than min_points are left"}
+
+    min_distance_mm: float | None = Field(100.0, ge=0, description="nearest distance to the camera kept, mm; null: any")
+    max_distance_mm: float | None = Field(5000.0, gt=0, description="farthest distance kept, mm; null: any")
+    flying_jump_mm: float | None = Field(
+        4.0, gt=0, description="remove points that hang between surfaces farther apart than this, mm; null: keep them"
+    )
+    outlier_std: float | None = Field(
+        3.0, gt=0, description="remove points lonelier than average by so many standard deviations; null: keep them"
+    )
+    neighbours: int = Field(8, ge=3, le=64, description="neighbours that a point is judged by")
+    max_gap_mm: float | None = Field(
+        8.0, gt=0, description="keep the largest piece, pieces being so far apart, mm; null: keep all pieces"
+    )
+    min_points: int = Field(500, ge=1, description="reject a face with fewer points left than this")
+
+    @model_validator(mode="after")
+    def _range_is_a_range(self) -> Clean:
+        low, high = self.min_distance_mm, self.max_distance_mm
+        if low is not None and high is not None and low >= high:
+            raise ValueError("min_distance_mm must be less than max_distance_mm")
+        return self
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the sample with the points that are kept, and their per-point arrays."""
+        points = sample.arrays["points"]
+        pose = sample.arrays["pose"] if "pose" in sample.arrays else np.eye(4)
+        kept = np.flatnonzero(self._in_range(points, np.linalg.inv(pose)))
+        if len(kept) and not (self.flying_jump_mm is self.outlier_std is self.max_gap_mm is None):
+            kept = kept[self._on_surface(points[kept], viewpoint=pose[:3, 3])]
+        if len(kept) < self.min_points:
+            raise Reject("too_few_points", f"{len(kept)} of {len(points)} left, {self.min_points} needed")
+        yield sample.take(kept) if len(kept) < len(points) else sample
+
+    def _in_range(self, points: np.ndarray, camera: np.ndarray) -> np.ndarray:
+        """Return which points are finite and at an allowed depth; `camera` maps them to the camera frame."""
+        depth = points @ camera[2, :3].astype(np.float32) + np.float32(camera[2, 3])
+        inside = np.isfinite(points).all(1)
+        if self.min_distance_mm is not None:
+            inside &= depth >= self.min_distance_mm
+        if self.max_distance_mm is not None:
+            inside &= depth <= self.max_distance_mm
+        return inside
+
+    def _on_surface(self, points: np.ndarray, viewpoint: np.ndarray) -> np.ndarray:
+        neighbours = nearest_neighbours(points, self.neighbours)
+        kept = np.ones(len(points), bool)
+        if self.flying_jump_mm is not None:
+            kept &= ~flying_pixels(points, neighbours, viewpoint, self.flying_jump_mm)
+        if self.outlier_std is not None:
+            kept &= ~statistical_outliers(neighbours, self.outlier_std)
+        if self.max_gap_mm is not None and kept.any():
+            kept = largest_component(neighbours, kept, self.max_gap_mm)
+        return kept

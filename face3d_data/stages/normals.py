@@ -1,0 +1,49 @@
+"""Stage `normals`: the surface's direction, and if asked its curvature, at every point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.errors import Reject
+from face3d_data.geometry.normals import normals_and_curvature
+from face3d_data.registry import register
+from face3d_data.sample import Sample
+from face3d_data.stage import Inputs, Names, Stage
+
+
+@register
+class Normals(Stage):
+    """Estimate unit normals that point to the camera, and curvature if asked."""
+
+    name: ClassVar[str] = "normals"
+    version: ClassVar[int] = 1
+    inputs: ClassVar[Inputs] = ("points",)
+    optional: ClassVar[Names] = ("pose",)
+    outputs: ClassVar[Names] = ("normals", "curvature")
+    reasons: ClassVar[dict[str, str]] = {
+        "too_few_points": "three points at least are needed for a normal",
+        "non_finite_points": "a point is not finite: put clean or subsample before",
+    }
+
+    neighbours: int = Field(16, ge=3, le=256, description="points that a normal is fitted to, itself included")
+    curvature: bool = Field(False, description="also give the surface variation of every point as `curvature`")
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the sample with `normals`, and `curvature` if asked."""
+        points = sample.arrays["points"]
+        if len(points) < 3:
+            raise Reject("too_few_points", f"{len(points)} < 3")
+        if not np.isfinite(points).all():
+            raise Reject("non_finite_points", f"{int((~np.isfinite(points)).any(1).sum())} of {len(points)}")
+        viewpoint = sample.arrays["pose"][:3, 3] if "pose" in sample.arrays else np.zeros(3)
+        normals, variation = normals_and_curvature(points, self.neighbours, viewpoint)
+        arrays = {"normals": normals, "curvature": variation} if self.curvature else {"normals": normals}
+        yield sample.with_arrays(**arrays)
+
+    def output_bytes(self) -> int:
+        """Return about how many bytes one output stores: some 20,000 points at most."""
+        return 250_000
