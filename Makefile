@@ -2,11 +2,13 @@
 #   TORCH_INDEX=URL   take torch (and only torch) from that index, e.g. https://download.pytorch.org/whl/cpu
 #   PYTHON=...        the interpreter that .venv is made with (3.11 or newer)
 #   JOBS=N            test processes (default 2)
+#   EXTRAS=...        extras of pyproject.toml to install (default train,dev; the image takes train)
 
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 JOBS ?= 2
 TORCH_INDEX ?=
+EXTRAS ?= train,dev
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 TORCH := $(VENV)/.stamp-torch
@@ -53,7 +55,7 @@ $(TORCH): constraints.txt | $(PY)
 $(INSTALLED): $(TORCH) pyproject.toml constraints.txt
 	@$(PY) -m face3d_data.system_libraries
 	@cat $(TORCH)
-	$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[train,dev]'
+	$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
 clean:

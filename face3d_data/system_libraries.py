@@ -59,7 +59,7 @@ def problems() -> list[str]:
     """Return one line for each thing that pip cannot mend and without which an installation would fail later."""
     lines = []
     if sys.version_info < MIN_PYTHON:
-        lines.append(f"Python {platform.python_version()} is too old: use 3.11 or newer (make PYTHON=/path/to/python3.11)")
+        lines.append(f"Python {platform.python_version()} is too old: use 3.11 or newer (make PYTHON=python3.11)")
     if importlib.util.find_spec("ensurepip") is None:
         lines.append(f"Python has no ensurepip: apt-get install python{sys.version_info[0]}.{sys.version_info[1]}-venv")
     glibc = glibc_too_old()

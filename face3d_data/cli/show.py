@@ -1,0 +1,154 @@
+"""`face3d show`: a sample's way through its pipeline in words and pictures, or a contact sheet of a dataset."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from face3d_data.cli.options import workspace_option
+from face3d_data.errors import Reject, UserError
+from face3d_data.names import name_of
+
+if TYPE_CHECKING:
+    from face3d_data.pipeline.run import RunResult
+    from face3d_data.store.lineage import Stop
+    from face3d_data.store.manifest import Dirty, Entry
+
+
+@click.command()
+@click.argument("sample", required=False)
+@workspace_option
+@click.option("--pipeline", help="Look only at this pipeline's last run.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the pictures.")
+@click.option("--sheet", metavar="DATASET", help="Instead of a sample: one contact sheet of a dataset's people.")
+@click.option("--people", type=click.IntRange(1), default=16, show_default=True, help="People on the contact sheet.")
+def command(
+    sample: str | None, workspace: Path, pipeline: str | None, out: Path | None, sheet: str | None, people: int
+) -> None:
+    """Print where SAMPLE comes from, step by step, and write a picture of each step.
+
+    SAMPLE is an id (dataset/person/capture) or a name from a CSV. Pictures go to WORKSPACE/show.
+    """
+    if (sample is None) == (sheet is None):
+        raise UserError("show: give either SAMPLE, an id or a name from a CSV, or --sheet DATASET")
+    folder = out or workspace / "show"
+    if sheet is not None:
+        click.echo(write_sheet(workspace, sheet, pipeline, folder, people))
+        return
+    for line in show_sample(workspace, str(sample), pipeline, folder):
+        click.echo(line)
+
+
+def last_runs(workspace: Path, pipeline: str | None) -> Iterator[tuple[str, RunResult]]:
+    """Yield each complete run of a workspace, or the one asked for, joined from the cache without running anything.
+
+    Raises:
+        UserError: nothing ran there, or not that pipeline, or its sources cannot be found any more.
+    """
+    import yaml
+
+    from face3d_data.cli.status import read_stats, run_names
+    from face3d_data.pipeline.run import look
+    from face3d_data.pipeline.spec import make_pipeline
+
+    for name in run_names(workspace, pipeline):
+        stats = read_stats(workspace, name)
+        if stats is not None:
+            path = workspace / "runs" / name / "pipeline.yaml"
+            built = make_pipeline(yaml.safe_load(path.read_text("utf-8")), Path(stats["base_dir"]), str(path))
+            yield name, look(built, workspace)
+
+
+def show_sample(workspace: Path, sample: str, pipeline: str | None, folder: Path) -> Iterator[str]:
+    """Yield the lines that tell a sample's way, writing the picture of each step on the way.
+
+    Raises:
+        UserError: no run knows the sample; the message names the nearest ids.
+    """
+    known: list[str] = []
+    for name, result in last_runs(workspace, pipeline):
+        entries = [entry for step in result.steps.values() for entry in step.entries]
+        mine = [entry for entry in entries if sample in (entry.id, name_of(entry.id))]
+        dirty = [row for step in result.steps.values() for row in step.dirty if sample == row.sample_id]
+        if mine or dirty:
+            yield from _tell(name, mine, dirty, folder)
+            return
+        known += [entry.id for entry in entries]
+    near = difflib.get_close_matches(sample, sorted(set(known)), n=2, cutoff=0.5) or sorted(set(known))[:2]
+    raise UserError(f"no run in {workspace} knows the sample {sample!r} (such as {', '.join(near) or 'none'})")
+
+
+def _tell(run: str, entries: Sequence[Entry], dirty: Sequence[Dirty], folder: Path) -> Iterator[str]:
+    if entries:
+        last = entries[-1]
+        yield f"{last.id}  (pipeline {run})"
+        yield f"  name {name_of(last.id)}"
+        yield f"  identity {last.identity}, variant {last.variant}, origin {last.origin_id}, split {last.split or None}"
+        yield f"  file {last.path or 'none'}"
+        yield f"  tags {', '.join(f'{tag}={value}' for tag, value in sorted(last.tags.items()))}"
+    for number, stop in enumerate(_stops(entries)):
+        arrays = ", ".join(f"{array} {_shape(stop, array)}".strip() for array in stop.changed) or "no array"
+        yield f"  {stop.step}  key {stop.key[:8]}  sets {arrays}"
+        yield f"    {_draw(entries[-1], number, stop, folder)}"
+    for row in dirty:
+        yield f"  {row.step}  {row.status} {row.reason}: {row.detail}"
+
+
+def _stops(entries: Sequence[Entry]) -> Iterator[Stop]:
+    """Yield every stop of these rows once, in the order of the pipeline."""
+    from face3d_data.store.lineage import trace
+
+    seen = set()
+    for entry in entries:
+        for stop in trace(entry):
+            if (stop.step, stop.key) not in seen:
+                seen.add((stop.step, stop.key))
+                yield stop
+
+
+def _shape(stop: Stop, name: str) -> str:
+    shape = stop.place.shape(name)
+    return "" if shape is None else "x".join(map(str, shape))
+
+
+def _draw(entry: Entry, number: int, stop: Stop, folder: Path) -> str:
+    """Write the picture of a stop and return its path, or why there is none."""
+    from face3d_data.pictures import draw_sample, write_png
+
+    path = folder / name_of(entry.id) / f"{number}_{stop.step}.png"
+    try:
+        arrays = stop.arrays()
+    except Reject as error:
+        return f"no picture: {error}"
+    write_png(path, draw_sample(f"{entry.id}: {stop.step}", arrays))
+    return str(path)
+
+
+def write_sheet(workspace: Path, dataset: str, pipeline: str | None, folder: Path, people: int) -> Path:
+    """Write a contact sheet of a dataset, one sample of each of its first people, and return its path.
+
+    Raises:
+        UserError: no complete run in the workspace has that dataset, or it is empty.
+    """
+    from face3d_data.pictures import contact_sheet, write_png
+
+    names: list[str] = []
+    for _, result in last_runs(workspace, pipeline):
+        spec = result.pipeline.datasets.get(dataset)
+        names += result.pipeline.datasets
+        if spec is None:
+            continue
+        first = {entry.identity: entry for entry in reversed(result.entries(spec.upstream))}
+        chosen = [first[identity] for identity in sorted(first)[:people]]
+        if not chosen:
+            raise UserError(f"dataset {dataset!r} is empty: see `face3d dirty -w {workspace}`")
+        titles = [f"{name_of(entry.id)}  {entry.split}" for entry in chosen]
+        arrays = [{name: entry.place.read(name) for name in sorted(entry.place.names)} for entry in chosen]
+        path = folder / f"{dataset}.png"
+        write_png(path, contact_sheet(list(zip(titles, arrays, strict=True))))
+        return path
+    raise UserError(f"no complete run in {workspace} has a dataset {dataset!r} (known: {', '.join(names) or 'none'})")

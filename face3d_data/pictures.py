@@ -1,0 +1,284 @@
+"""Pictures of samples: colour with its marks, depth in colours, points from the front and from the side.
+
+Plain arrays in, RGB images out; the names are those of `face3d_data.sample.ARRAYS`. OpenCV and matplotlib are imported
+on first use, and matplotlib is drawn with directly, without pyplot and its global state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Arrays = Mapping[str, np.ndarray]
+
+BOX_RGB = (60, 220, 90)
+LANDMARK_RGB = (255, 60, 60)
+BACKGROUND = 24
+FACE_DEPTH_MM = 130.0
+MARGIN = 0.35
+"""Share of the box's size that a close-up shows around it."""
+
+
+def color_depth(depth: np.ndarray, span: tuple[float, float] | None = None) -> np.ndarray:
+    """Return a depth map in colours: near is red, far is blue, no reading is black.
+
+    Args:
+        depth: (H, W) mm; 0, NaN and infinities are no reading.
+        span: depths of the two ends of the scale, mm; the 2nd and 98th percentile by default.
+
+    Returns:
+        u1 (H, W, 3) RGB.
+    """
+    import cv2
+
+    valid = np.isfinite(depth) & (depth > 0)
+    if not valid.any():
+        return np.zeros((*depth.shape, 3), np.uint8)
+    near, far = span or np.percentile(depth[valid], (2, 98))
+    filled = np.where(valid, depth, far)
+    level = np.clip((far - filled) / max(float(far - near), 1e-6), 0, 1)
+    image = cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].copy()
+    image[~valid] = 0
+    return image
+
+
+def draw_marks(image: np.ndarray, arrays: Arrays) -> np.ndarray:
+    """Return a copy of an image with `box` and `landmarks` drawn on it, where they are among `arrays`.
+
+    Args:
+        image: u1 (H, W, 3) RGB.
+        arrays: may hold `box` (4,) and `landmarks` (5, 2), px of the image.
+    """
+    import cv2
+
+    marked = np.ascontiguousarray(image).copy()
+    width = max(1, round(max(marked.shape[:2]) / 320))
+    if "box" in arrays:
+        x1, y1, x2, y2 = (round(float(value)) for value in arrays["box"])
+        cv2.rectangle(marked, (x1, y1), (x2, y2), BOX_RGB, width)
+    if "landmarks" in arrays:
+        for x, y in arrays["landmarks"]:
+            cv2.circle(marked, (round(float(x)), round(float(y))), width + 1, LANDMARK_RGB, -1)
+    return marked
+
+
+def two_sides(points: np.ndarray, pose: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return where points lie in a picture from the front and in one from the side.
+
+    Args:
+        points: (N, 3) mm.
+        pose: (4, 4) camera frame to frame of `points`. It tells the face frame (y up, z towards the viewer) from the
+            camera frame (y down, z forward); without it the camera frame is taken.
+
+    Returns:
+        front (N, 2) mm, right and up; side (N, 2) mm, towards the viewer and up; nearness (N,) mm, larger is nearer.
+    """
+    in_face_frame = pose is not None and pose[1, 1] < 0
+    sign = 1.0 if in_face_frame else -1.0
+    x, up, near = points[:, 0], sign * points[:, 1], sign * points[:, 2]
+    return np.stack([x, up], 1), np.stack([near, up], 1), near
+
+
+def draw_points(view: np.ndarray, nearness: np.ndarray, rgb: np.ndarray, size: int) -> np.ndarray:
+    """Return a picture of points as dots, the nearer over the farther.
+
+    Args:
+        view: (N, 2) mm, right and up.
+        nearness: (N,) mm, larger is nearer.
+        rgb: u1 (N, 3), the points' colours.
+        size: width and height of the picture, px.
+
+    Returns:
+        u1 (size, size, 3) RGB.
+    """
+    image = np.full((size, size, 3), BACKGROUND, np.uint8)
+    if not len(view):
+        return image
+    low, high = view.min(0), view.max(0)
+    scale = (size - 8) / max(float((high - low).max()), 1e-6)
+    xy = (view - (low + high) / 2) * scale + size / 2
+    order = np.argsort(nearness, kind="stable")
+    column, row = xy[order, 0].astype(int), (size - 1 - xy[order, 1]).astype(int)
+    reach = max(0, round(size / 2 / np.sqrt(len(view)) - 0.5))
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            image[np.clip(row + dy, 0, size - 1), np.clip(column + dx, 0, size - 1)] = rgb[order]
+    return image
+
+
+def point_rgb(arrays: Arrays, nearness: np.ndarray) -> np.ndarray:
+    """Return a colour for each point, u1 (N, 3): its own where known, else by nearness, shaded by its normal."""
+    if "point_colors" in arrays:
+        return arrays["point_colors"]
+    rgb = color_depth((nearness.max() - nearness + 1)[None]).astype(np.float32)[0]
+    if "normals" in arrays:
+        rgb *= 0.35 + 0.65 * np.abs(arrays["normals"][:, 2:])
+    return rgb.astype(np.uint8)
+
+
+def panels(arrays: Arrays, size: int, close_up: bool = False) -> list[tuple[str, np.ndarray]]:
+    """Return what can be shown of a sample, as (caption, u1 (size, size, 3) RGB).
+
+    Args:
+        arrays: any of `ARRAYS`; what is absent has no panel.
+        size: width and height of each panel, px.
+        close_up: cut colour and depth down to the surroundings of `box`.
+    """
+    found: list[tuple[str, np.ndarray]] = []
+    images = [("color", arrays.get("color")), ("grid_color", arrays.get("grid_color"))]
+    depth = arrays["depth"] if "depth" in arrays else arrays["grid"][..., 2] if "grid" in arrays else None
+    images.append(("depth", None if depth is None else color_depth(depth, _face_span(depth, arrays))))
+    for caption, image in images:
+        if image is not None:
+            marked = draw_marks(image, arrays)
+            found.append((caption, fit(_cut(marked, arrays) if close_up else marked, size)))
+    if "points" in arrays and len(arrays["points"]):
+        front, side, nearness = two_sides(arrays["points"], arrays.get("pose"))
+        rgb = point_rgb(arrays, nearness)
+        found.append(("points, front", draw_points(front, nearness, rgb, size)))
+        found.append(("points, side", draw_points(side, front[:, 0], rgb, size)))
+    return found
+
+
+def _face_span(depth: np.ndarray, arrays: Arrays) -> tuple[float, float] | None:
+    """Return the depths between which a face in `box` lies, so that its relief has the colours to itself."""
+    if "box" not in arrays:
+        return None
+    x1, y1, x2, y2 = np.maximum(arrays["box"], 0).astype(int)
+    inside = depth[y1:y2, x1:x2]
+    readings = inside[np.isfinite(inside) & (inside > 0)]
+    if not len(readings):
+        return None
+    near = float(np.percentile(readings, 1))
+    return near - 5, near + FACE_DEPTH_MM
+
+
+def _cut(image: np.ndarray, arrays: Arrays) -> np.ndarray:
+    if "box" not in arrays:
+        return image
+    x1, y1, x2, y2 = arrays["box"].astype(float)
+    margin = MARGIN * max(x2 - x1, y2 - y1)
+    top, left = max(0, int(y1 - margin)), max(0, int(x1 - margin))
+    cut = image[top : max(top + 1, int(y2 + margin)), left : max(left + 1, int(x2 + margin))]
+    return cut if cut.size else image
+
+
+def fit(image: np.ndarray, size: int) -> np.ndarray:
+    """Return an image scaled into a square, proportions kept, on a dark ground.
+
+    Args:
+        image: u1 (H, W, 3) RGB.
+        size: width and height of the square, px.
+    """
+    import cv2
+
+    scale = size / max(image.shape[:2])
+    width, height = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    square = np.full((size, size, 3), BACKGROUND, np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    square[top : top + height, left : left + width] = cv2.resize(image, (width, height), interpolation=way)
+    return square
+
+
+def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int = 2, size: int = 160) -> np.ndarray:
+    """Return one picture of many samples: a row of panels for each, with its title above.
+
+    Args:
+        samples: (title, arrays) of each; titles in ASCII.
+        columns: samples side by side.
+        size: width and height of a panel, px.
+
+    Returns:
+        u1 (H, W, 3) RGB.
+
+    Raises:
+        ValueError: no sample, or none with anything to show.
+    """
+    tiles = [_tile(title, [image for _, image in panels(arrays, size, close_up=True)]) for title, arrays in samples]
+    if not any(tile.shape[1] for tile in tiles):
+        raise ValueError("nothing to show: no sample has an image, depth or points")
+    width, gap = max(tile.shape[1] for tile in tiles), 8
+    height = tiles[0].shape[0]
+    rows = -(-len(tiles) // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = gap + index // columns * (height + gap), gap + index % columns * (width + gap)
+        sheet[top : top + height, left : left + tile.shape[1]] = tile
+    return sheet
+
+
+def _tile(title: str, images: Sequence[np.ndarray]) -> np.ndarray:
+    import cv2
+
+    if not images:
+        return np.zeros((0, 0, 3), np.uint8)
+    strip = np.concatenate(images, 1)
+    head = np.full((18, strip.shape[1], 3), 255, np.uint8)
+    cv2.putText(head, title, (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([head, strip])
+
+
+def draw_sample(title: str, arrays: Arrays) -> np.ndarray:
+    """Return a picture of one sample at one step: its panels, and axes in mm for its points.
+
+    Args:
+        title: what stands above.
+        arrays: any of `ARRAYS`.
+
+    Returns:
+        u1 (H, W, 3) RGB.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    images = [(caption, image) for caption, image in panels(arrays, 480) if not caption.startswith("points")]
+    n_views = 2 if "points" in arrays and len(arrays["points"]) else 0
+    n_panels = max(1, len(images) + n_views)
+    figure = Figure(figsize=(4 * n_panels, 4.4), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=10, parse_math=False)
+    axes = figure.subplots(1, n_panels, squeeze=False)[0]
+    for axis, (caption, image) in zip(axes, images, strict=False):
+        axis.imshow(image)
+        axis.set_title(caption, fontsize=9)
+        axis.axis("off")
+    if n_views:
+        _plot_points(axes[-2:], arrays)
+    elif not images:
+        axes[0].axis("off")
+        axes[0].text(0.5, 0.5, "nothing to draw", ha="center")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _plot_points(axes: Sequence[Any], arrays: Arrays) -> None:
+    front, side, nearness = two_sides(arrays["points"], arrays.get("pose"))
+    rgb = point_rgb(arrays, nearness) / 255.0
+    marks = two_sides(arrays["landmarks_3d"], arrays.get("pose")) if "landmarks_3d" in arrays else None
+    captions = (f"{len(front)} points, front (mm)", "from the side (mm)")
+    for which, (axis, view, caption) in enumerate(zip(axes, (front, side), captions, strict=True)):
+        order = np.argsort(nearness if which == 0 else front[:, 0], kind="stable")
+        axis.scatter(*view[order].T, c=rgb[order], s=max(0.5, 6000 / len(view)), linewidths=0)
+        if marks is not None:
+            axis.scatter(*marks[which].T, c="red", s=14, marker="x", linewidths=1)
+        axis.set_aspect("equal")
+        axis.set_facecolor("#181818")
+        axis.set_title(caption, fontsize=9)
+        axis.tick_params(labelsize=7)
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write a picture as PNG, making its folder.
+
+    Args:
+        path: where to; replaced if it is there.
+        image: u1 (H, W, 3) RGB.
+    """
+    import cv2
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes())
