@@ -40,6 +40,18 @@ class Report:
         self.peak_mb = max(self.peak_mb, other.peak_mb)
 
 
+    def record(self) -> dict[str, object]:
+        """Return the figures as JSON values."""
+        return {
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "counts": dict(self.counts),
+            "reasons": dict(self.reasons),
+            "seconds": round(self.seconds, 3),
+            "peak_mb": round(self.peak_mb, 1),
+        }
+
+
 def peak_memory_mb() -> float:
     """Return the largest resident set of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -48,8 +48,10 @@ def lock_record(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def pipeline_digest(pipeline: Pipeline) -> str:
-    """Return the digest of what decides a pipeline's results; library versions are not in it."""
+    """Return the digest of what decides a pipeline's results: not library versions, nor the order of upstreams."""
     record = lock_record(pipeline)
+    for step in record["steps"].values():
+        step["from"] = sorted(step["from"])
     return digest({name: record[name] for name in ("name", "seed", "sources", "steps", "datasets")})
 
 

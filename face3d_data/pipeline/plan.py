@@ -70,8 +70,6 @@ def check_plan(pipeline: Pipeline) -> None:
                 raise UserError(
                     f"dataset {name!r}: nothing upstream of {spec.upstream!r} makes {array!r}: add a stage that does"
                 )
-        if "split" not in tags[spec.upstream]:
-            raise UserError(f"dataset {name!r}: {spec.upstream!r} has no splits: add a step {{table: split}} before it")
 
 
 def _source_tags(source: SourceStep) -> frozenset[str]:

@@ -1,3 +1,155 @@
 """Datasets of a run: planned, written shard by shard through the engine, checked and published by rename."""
 
 from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face3d_data.engine.backends import Crash, run_tasks
+from face3d_data.engine.progress import Progress
+from face3d_data.engine.stats import Report
+from face3d_data.engine.worker import Task
+from face3d_data.errors import RunStopped, Unreadable
+from face3d_data.pipeline.lock import pipeline_digest
+from face3d_data.shards.finish import finish_dataset
+from face3d_data.shards.plan import DatasetPlan, plan_dataset
+from face3d_data.shards.schema import DatasetSpec
+from face3d_data.shards.write import ShardTask, write_shard
+from face3d_data.stage import Stage
+from face3d_data.store.manifest import DIRTY_COLUMNS, Dirty, Entry, to_frame
+from face3d_data.store.place import Place, SourcePlace, read
+from face3d_data.tables.split import Split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from face3d_data.pipeline.run import RunResult
+    from face3d_data.pipeline.spec import Pipeline
+    from face3d_data.pipeline.steps import Settings
+
+
+@dataclass(frozen=True)
+class WriteShard:
+    """One shard as a task of the engine."""
+
+    shard: ShardTask
+
+    def run(self) -> Report:
+        """Write the shard; the report's result is what `finish_dataset` wants to know of it."""
+        info = write_shard(self.shard, read)
+        report = Report(inputs=info.n_rows, outputs=info.n_rows, result=info)
+        report.counts["ok"] = info.n_rows
+        return report
+
+    def halves(self) -> Sequence[Task]:
+        """Return nothing: a shard is written whole."""
+        return ()
+
+
+def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool, tell: Callable[[str], None]) -> Path:
+    """Write one dataset of a pipeline, or find it written already, and return its folder.
+
+    Raises:
+        UserError: no row can be written, or a name is taken.
+        RunStopped: the splits leak, or a worker died while writing.
+    """
+    pipeline = result.pipeline
+    spec = pipeline.datasets[name]
+    entries, unreadable = _readable(result.entries(spec.upstream), spec, name)
+    plan = plan_dataset(
+        to_frame(entries),
+        spec,
+        name=name,
+        seed=pipeline.seed,
+        pipeline=pipeline.name,
+        pipeline_digest=pipeline_digest(pipeline),
+        by=_split_kind(pipeline, spec),
+        dirty=_dirty_frame([*_dirty_before(result, spec), *unreadable]),
+        makers=_makers(pipeline),
+        read=read,
+        allow_leaks=allow_leaks,
+    )
+    infos = _write(plan, result, settings)
+    folder = finish_dataset(plan, result.workspace.datasets, infos)
+    for note in plan.notes:
+        tell(f"{'':>12}  {note}")
+    counts = ", ".join(f"{split} {n}" for split, n in plan.table["split"].value_counts(sort=False).items())
+    tell(f"{name:>12}  dataset: {len(plan.table)} samples ({counts})")
+    return folder
+
+
+def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[object]:
+    datasets = result.workspace.datasets
+    for other in datasets.glob(f"{plan.name}-*.partial"):
+        if other != plan.partial(datasets):
+            shutil.rmtree(other)
+    tasks = [WriteShard(task) for task in plan.shard_tasks(datasets)]
+    done: dict[str, object] = {}
+    with Progress(plan.name, sum(len(task.shard.rows) for task in tasks), settings.show_progress) as progress:
+        for task, report in run_tasks(tasks, settings.engine, settings.jobs):
+            shard = task.shard  # type: ignore[attr-defined]
+            if isinstance(report, Crash):
+                raise RunStopped(f"dataset {plan.name!r}: writing {shard.name} failed ({report}); run again")
+            done[shard.name] = report.result
+            progress.update(report)
+    return [done[task.shard.name] for task in tasks]
+
+
+def _readable(entries: Sequence[Entry], spec: DatasetSpec, name: str) -> tuple[list[Entry], list[Dirty]]:
+    """Leave out rows whose fields come straight from a source that cannot be read."""
+    kept, dirty = [], []
+    for entry in entries:
+        try:
+            for field in spec.fields:
+                _check_source(entry.place, field)
+        except Unreadable as error:
+            dirty.append(
+                Dirty(entry.id, entry.source, name, "reject", error.reason, error.detail, entry.path, key=entry.key)
+            )
+        else:
+            kept.append(entry)
+    return kept, dirty
+
+
+def _check_source(place: Place | SourcePlace, field: str) -> None:
+    if field in place.names and isinstance(place.find(field), SourcePlace):
+        place.read(field)
+
+
+def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:
+    """Return `capture` where a closed-set split lies upstream of the dataset, else `identity`."""
+    needed, kind = {spec.upstream}, "identity"
+    for step in reversed(pipeline.steps):
+        if step.id in needed:
+            needed.update(step.upstream)
+            if isinstance(step.component, Split):
+                kind = step.component.by
+    return kind
+
+
+def _makers(pipeline: Pipeline) -> dict[str, list[str]]:
+    makers: dict[str, list[str]] = {}
+    for step in pipeline.steps:
+        if isinstance(step.component, Stage):
+            for name in step.component.outputs:
+                makers.setdefault(name, []).append(step.component.name)
+    return makers
+
+
+def _dirty_before(result: RunResult, spec: DatasetSpec) -> list[Dirty]:
+    """Return the dirty rows of everything upstream of a dataset."""
+    needed = {spec.upstream}
+    for step in reversed(result.pipeline.steps):
+        if step.id in needed:
+            needed.update(step.upstream)
+    return [row for step_id, step in result.steps.items() if step_id in needed for row in step.dirty]
+
+
+def _dirty_frame(rows: Sequence[Dirty]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = {name: [getattr(row, name) for row in rows] for name in DIRTY_COLUMNS}
+    return pd.DataFrame(columns, dtype=object)

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from face3d_data.engine.backends import ENGINES
@@ -265,7 +265,7 @@ def _finish(result: RunResult, seconds: float) -> None:
                 "dirty": len(step.dirty) + len(step.unreadable),
                 "reasons": dict(step.reasons),
                 "seconds": round(step.seconds, 3),
-                "work": {k: v for k, v in asdict(step.report).items() if k != "result"},
+                "work": step.report.record(),
             }
             for name, step in result.steps.items()
         },

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ class Row:
     trace: str = ""
 
 
-_DEFAULTS = asdict(Row(""))
+_FIELDS = tuple(item.name for item in fields(Row))
+_DEFAULTS = {name: getattr(Row(""), name) for name in _FIELDS}
 
 
 def part_id(rows: Sequence[Row]) -> str:
@@ -86,7 +87,7 @@ def write_part(folder: Path, rows: Sequence[Row], records: Sequence[Mapping[str,
 
 
 def _line(row: Row) -> str:
-    values = {name: value for name, value in asdict(row).items() if value != _DEFAULTS[name]}
+    values = {name: getattr(row, name) for name in _FIELDS if getattr(row, name) != _DEFAULTS[name]}
     return canonical(values) + "\n"
 
 
@@ -142,6 +143,8 @@ def read_array(path: Path, record: int, name: str) -> np.ndarray:
         offsets, shapes, values = _open(str(path))[name]
         start, stop = int(offsets[record]), int(offsets[record + 1])
         shape = tuple(int(size) for size in shapes[record])
+        if min(shape) < 0:
+            raise KeyError("the record has none")
         return values[start:stop].reshape(shape)
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise BadPart(f"{path}: array {name!r} of record {record} cannot be read ({error})") from None

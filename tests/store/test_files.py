@@ -1,0 +1,70 @@
+"""Files are hashed once while their stat stays the same, and again when it does not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+from face3d_data.store.files import SETTLE_NS, FileHashes
+
+
+def settled(path, content):
+    path.write_bytes(content)
+    old = time.time_ns() - 10 * SETTLE_NS
+    os.utime(path, ns=(old, old))
+    return path
+
+
+def test_hash_is_sha256_and_remembered(tmp_path, monkeypatch):
+    path = settled(tmp_path / "a.bin", b"abc")
+    monkeypatch.setattr("face3d_data.store.files.SETTLE_NS", -(10**12))
+    first = FileHashes(tmp_path / "files")
+    assert first.digest(path) == hashlib.sha256(b"abc").hexdigest()
+    first.close()
+    again = FileHashes(tmp_path / "files")
+    assert again.digest(path) == hashlib.sha256(b"abc").hexdigest()
+    assert (first.hashed, again.hashed) == (1, 0)
+    again.close()
+
+
+def test_changed_content_of_the_same_size_and_mtime_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr("face3d_data.store.files.SETTLE_NS", -(10**12))
+    path = settled(tmp_path / "a.bin", b"abc")
+    stat = path.stat()
+    hashes = FileHashes(tmp_path / "files")
+    hashes.digest(path)
+    path.write_bytes(b"xyz")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert hashes.digest(path) == hashlib.sha256(b"xyz").hexdigest()
+    hashes.close()
+
+
+def test_a_young_file_is_hashed_again(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+    hashes = FileHashes(tmp_path / "files")
+    hashes.digest(path)
+    hashes.digest(path)
+    assert hashes.hashed == 2
+    hashes.close()
+
+
+def test_rehash_ignores_what_is_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr("face3d_data.store.files.SETTLE_NS", -(10**12))
+    path = settled(tmp_path / "a.bin", b"abc")
+    first = FileHashes(tmp_path / "files")
+    first.digest(path)
+    first.close()
+    again = FileHashes(tmp_path / "files", rehash=True)
+    again.digest(path)
+    assert again.hashed == 1
+    again.close()
+
+
+def test_a_broken_memory_is_started_afresh(tmp_path):
+    (tmp_path / "files").write_bytes(b"this is no database, it is longer than a header" * 50)
+    path = settled(tmp_path / "a.bin", b"abc")
+    hashes = FileHashes(tmp_path / "files")
+    assert hashes.digest(path) == hashlib.sha256(b"abc").hexdigest()
+    hashes.close()

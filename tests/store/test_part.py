@@ -1,0 +1,124 @@
+"""Parts hold arrays and rows whole; anything torn or changed counts as absent."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from face3d_data.store import part as part_module
+from face3d_data.store.part import BadPart, Row, part_id, read_array, read_rows, write_part
+
+
+def rows_and_records():
+    records = [
+        {"points": np.arange(12, dtype="f4").reshape(4, 3), "box": np.array([1, 2, 3, 4], "f4")},
+        {"points": np.zeros((0, 3), "f4")},
+        {"depth": np.full((2, 5), 7, "f4"), "points": np.ones((1, 3), "f4")},
+    ]
+    rows = [
+        Row("b" * 32, "k1", record=0, shapes={"points": [4, 3], "box": [4]}, tags={"x": 1.5, "é": "ü"}),
+        Row("a" * 32, "k2", record=1, shapes={"points": [0, 3]}, variant="copy:0"),
+        Row("a" * 32, "k3", record=2, shapes={"depth": [2, 5], "points": [1, 3]}, variant="copy:1", dropped=["box"]),
+        Row("c" * 32, status="reject", reason="no_face", detail="none of 3"),
+    ]
+    return rows, records
+
+
+def test_round_trip(tmp_path):
+    rows, records = rows_and_records()
+    name = write_part(tmp_path, rows, records)
+    assert name == part_id(rows) == part_id(rows[::-1])
+    assert read_rows(tmp_path / f"{name}.jsonl") == rows
+    for i, record in enumerate(records):
+        for array_name, array in record.items():
+            found = read_array(tmp_path / f"{name}.h5", i, array_name)
+            assert found.dtype == array.dtype
+            assert np.array_equal(found, array)
+            assert found.shape == array.shape
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{name}.h5", f"{name}.jsonl"]
+
+
+def test_rows_alone_need_no_arrays_file(tmp_path):
+    name = write_part(tmp_path, [Row("a" * 32, status="reject", reason="no_face")], [])
+    assert [p.name for p in tmp_path.iterdir()] == [f"{name}.jsonl"]
+    assert read_rows(tmp_path / f"{name}.jsonl")[0].reason == "no_face"
+
+
+def test_an_array_that_a_record_lacks_is_a_bad_part_not_another_records(tmp_path):
+    rows, records = rows_and_records()
+    name = write_part(tmp_path, rows, records)
+    with pytest.raises(BadPart):
+        read_array(tmp_path / f"{name}.h5", 1, "box")
+    with pytest.raises(BadPart):
+        read_array(tmp_path / f"{name}.h5", 0, "color")
+    with pytest.raises(BadPart):
+        read_array(tmp_path / "absent.h5", 0, "box")
+
+
+def _damage_rows(path):
+    text = path.read_text()
+    path.write_text(text.replace("k1", "k9"))
+
+
+def _cut_rows(path):
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def _cut_arrays(path):
+    arrays = path.with_suffix(".h5")
+    arrays.write_bytes(arrays.read_bytes()[:-1])
+
+
+def _lose_arrays(path):
+    path.with_suffix(".h5").unlink()
+
+
+def _empty(path):
+    path.write_text("")
+
+
+def _other_json(path):
+    path.write_text(json.dumps([1, 2]))
+
+
+@pytest.mark.parametrize("damage", [_damage_rows, _cut_rows, _cut_arrays, _lose_arrays, _empty, _other_json])
+def test_any_damage_is_noticed(tmp_path, damage):
+    rows, records = rows_and_records()
+    path = tmp_path / f"{write_part(tmp_path, rows, records)}.jsonl"
+    damage(path)
+    with pytest.raises(BadPart):
+        read_rows(path)
+
+
+def test_nothing_is_left_when_writing_fails(tmp_path, monkeypatch):
+    rows, records = rows_and_records()
+
+    def fail(path, records):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(part_module, "_write_arrays", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_part(tmp_path, rows, records)
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=6))
+def test_any_mix_of_sizes_and_absent_arrays(tmp_path_factory, shapes):
+    folder = tmp_path_factory.mktemp("part")
+    records = []
+    for i, (n, with_depth) in enumerate(shapes):
+        record = {"points": np.full((n, 3), i, "f4")}
+        if with_depth:
+            record["depth"] = np.full((n + 1, 2), -i, "f4")
+        records.append(record)
+    rows = [Row(f"{i:032x}", f"k{i}", record=i) for i in range(len(records))]
+    name = write_part(folder, rows, records)
+    for i, record in enumerate(records):
+        for array_name, array in record.items():
+            assert np.array_equal(read_array(folder / f"{name}.h5", i, array_name), array)

@@ -1,0 +1,115 @@
+"""Small components for tests of the store, the engine and the pipeline."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.errors import Reject, Unreadable
+from face3d_data.reader import Reader, Source
+from face3d_data.registry import register
+from face3d_data.stage import Stage
+
+
+@register
+class ToyReader(Reader):
+    """Text files `<person>/<capture>.txt`: numbers, or one word that says what goes wrong."""
+
+    name = "toy_files"
+    version = 1
+    outputs = ("points", "landmarks_3d")
+    reasons = {"unreadable": "not numbers", "odd_name": "a name that is refused"}
+    root: Path = Field(exclude=True, description="folder")
+
+    def scan(self):
+        for path in sorted(self.root.glob("*/*.txt")):
+            problem = ("odd_name", path.stem) if path.stem.startswith("odd") else None
+            yield Source(path.parent.name, path.stem, {"text": path}, arrays=("points",), problem=problem)
+
+    def inspect(self, source):
+        if source.files["text"].stat().st_size == 0:
+            raise Unreadable("unreadable", "empty file")
+
+    def load(self, source, name):
+        text = source.files["text"].read_text()
+        try:
+            values = np.array([float(v) for v in text.split()], "f4")
+        except ValueError:
+            raise Unreadable("unreadable", f"not numbers: {text[:20]}") from None
+        return np.ascontiguousarray(np.resize(values, (max(4, len(values)), 3)))
+
+
+@register
+class ToyScale(Stage):
+    """Multiply; rejects, fails, kills or forgets where the first number is 13, 14, 15 or 16."""
+
+    name = "toy_scale"
+    version = 1
+    inputs = ("points",)
+    outputs = ("points", "landmarks_3d")
+    reasons = {"unlucky": "the first number is 13"}
+    factor: float = Field(2.0, description="factor")
+
+    def run(self, sample, rng):
+        points = sample.arrays["points"]
+        first = float(points[0, 0])
+        if first == 13:
+            raise Reject("unlucky", "thirteen")
+        if first == 14:
+            raise RuntimeError("fourteen")
+        if first == 15:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if first == 16:
+            return
+        if first == 17:
+            raise Reject("undeclared")
+        yield sample.with_arrays(points=points * np.float32(self.factor), landmarks_3d=np.zeros((5, 3), "f4"))
+
+
+@register
+class ToyJitter(Stage):
+    """Draw noise."""
+
+    name = "toy_jitter"
+    version = 1
+    inputs = ("points",)
+    outputs = ("points",)
+    random = True
+    tag_names = ("shift",)
+
+    def run(self, sample, rng):
+        shift = rng.normal(size=3).astype("f4")
+        yield sample.with_arrays(points=sample.arrays["points"] + shift).with_tags(shift=float(shift[0]))
+
+
+@register
+class ToyCopies(Stage):
+    """Several named draws of one sample."""
+
+    name = "toy_copies"
+    version = 1
+    inputs = ("points",)
+    outputs = ("points",)
+    variants = True
+    copies: int = Field(2, ge=1, description="copies")
+    mirror: bool = Field(False, description="call the copies other people")
+
+    def run(self, sample, rng):
+        for i in range(self.copies):
+            moved = sample.with_arrays(points=sample.arrays["points"] + np.float32(i))
+            yield moved.as_variant(f"copy:{i}", "~mirror" if self.mirror else "")
+
+
+def write_toys(root: Path, people: int = 3, captures: int = 4, start: float = 100.0) -> Path:
+    """Write good captures with different content."""
+    for person in range(people):
+        folder = root / f"p{person:03d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for capture in range(captures):
+            first = start + person * captures + capture
+            (folder / f"c{capture}.txt").write_text(" ".join(str(first + i) for i in range(12)))
+    return root
