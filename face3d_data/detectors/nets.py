@@ -17,6 +17,9 @@ from torch import Tensor
 
 from face3d_data.detectors.weights import weight_file
 
+_STRIP_PX = 100_000
+_BATCH = 128
+
 
 class _Layers:
     """The arrays of one network, handed out in layer order."""
@@ -85,20 +88,33 @@ class PNet:
         self.head = torch.cat([kernel, class_kernel]), torch.cat([bias, class_bias])
 
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Score every window of one image.
+        """Score every window of one image, in strips that bound memory and stay in the processor's cache.
 
         Args:
-            image: (1, 3, H, W), normalised.
+            image: (1, 3, H, W), normalised, both sides at least 12 px.
 
         Returns:
             The log-odds of a face (h, w) and the regression of its box (h, w, 4).
         """
+        height, width = image.shape[2:]
+        rows = (height - 1) // 2 - 4
+        per_strip = -(-rows // -(-height * width // _STRIP_PX))
+        tops = range(0, rows, per_strip)
+        strips = [self._score(image[:, :, 2 * top : self._end(top + per_strip, rows, height)]) for top in tops]
+        x = torch.cat(strips)
+        return x[..., 5] - x[..., 4], x[..., :4]
+
+    @staticmethod
+    def _end(row: int, rows: int, height: int) -> int:
+        """Return the pixel row at which a strip ends whose windows are those above `row`."""
+        return 2 * row + 10 if row < rows else height
+
+    def _score(self, image: Tensor) -> Tensor:
         x = image
         for index, (kernel, bias, slope) in enumerate(self.body):
             x = F.conv2d(x, kernel, bias)
             x = max_pool(_prelu_by_rows(x, slope), 2) if index == 0 else F.prelu(x, slope)
-        x = F.conv2d(x, *self.head)[0].permute(1, 2, 0)
-        return x[..., 5] - x[..., 4], x[..., :4]
+        return F.conv2d(x, *self.head)[0].permute(1, 2, 0)
 
 
 class CropNet:
@@ -118,11 +134,15 @@ class CropNet:
         self.heads = [layers.dense() for _ in range(heads)]
 
     def __call__(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """Judge crops (n, 3, side, side), normalised.
+        """Judge one or more crops (n, 3, side, side), normalised, in batches that bound memory.
 
         Returns:
             The box regression (n, 4), landmarks (n, 10) where the network gives them, and the face's probability (n,).
         """
+        parts = [self._judge(batch) for batch in crops.split(_BATCH)]
+        return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True))
+
+    def _judge(self, crops: Tensor) -> tuple[Tensor, ...]:
         x = crops
         for kernel, bias, slope, pool in self.body:
             x = F.prelu(F.conv2d(x, kernel, bias), slope)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from face3d_data.detectors.mtcnn import PYRAMID_STEP, Mtcnn, crops, pyramid
-from face3d_data.detectors.nets import max_pool
+from face3d_data.detectors.nets import load_nets, max_pool
 
 SCRIPT = Path(__file__).parents[1] / "golden" / "record_mtcnn.py"
 spec = importlib.util.spec_from_file_location("record_mtcnn", SCRIPT)
@@ -105,6 +105,26 @@ def test_a_bounded_pyramid_is_the_part_of_the_free_one_that_is_needed():
 def test_max_pool_equals_torchs(size, shape):
     x = torch.randn((2, 3, *shape), generator=torch.Generator().manual_seed(1))
     assert torch.equal(max_pool(x, size), F.max_pool2d(x, size, 2, ceil_mode=True))
+
+
+@pytest.mark.parametrize("shape", [(12, 12), (13, 40), (61, 50), (62, 33), (97, 120)])
+def test_strips_of_an_image_score_as_the_whole(shape, monkeypatch):
+    pnet, _, _ = load_nets("cpu")
+    image = torch.randn((1, *shape, 3), generator=torch.Generator().manual_seed(2)).permute(0, 3, 1, 2)
+    whole = pnet(image)
+    monkeypatch.setattr("face3d_data.detectors.nets._STRIP_PX", 700)
+    for got, want in zip(pnet(image), whole, strict=True):
+        assert got.shape == want.shape
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-4)
+
+
+def test_many_crops_are_judged_in_batches(monkeypatch):
+    _, rnet, _ = load_nets("cpu")
+    crops_of_noise = torch.randn((7, 3, 24, 24), generator=torch.Generator().manual_seed(3))
+    whole = rnet(crops_of_noise)
+    monkeypatch.setattr("face3d_data.detectors.nets._BATCH", 3)
+    for got, want in zip(rnet(crops_of_noise), whole, strict=True):
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-4)
 
 
 def naive_crop(image, box, side):
