@@ -1,0 +1,201 @@
+"""Checks that hold every stage and reader to the contract; call them from a plugin's own tests."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from face3d_data.component import Component
+from face3d_data.errors import ContractError, Reject, Unreadable
+from face3d_data.reader import Reader, Source
+from face3d_data.sample import ARRAYS, Arrays, Sample, check_array
+from face3d_data.stage import Stage
+
+_SLUG = re.compile(r"[a-z][a-z0-9_]*\Z")
+_TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+C = TypeVar("C", bound=Component)
+
+
+def check_component(component: Component) -> None:
+    """Check what readers, stages and table steps share: texts, names of reasons, pickling, a stable fingerprint.
+
+    Raises:
+        ContractError: naming the component and what it breaks.
+    """
+    cls = type(component)
+    _need(bool(_SLUG.match(cls.name)), cls, f"the name {cls.name!r} is not lower_case")
+    _need(isinstance(cls.version, int) and cls.version >= 1, cls, f"version {cls.version!r} is no number from 1")
+    _need("__doc__" in vars(cls) and bool((cls.__doc__ or "").strip()), cls, "no docstring: its first line is the help")
+    for name, info in cls.model_fields.items():
+        _need(bool(info.description), cls, f"field {name!r} has no description")
+    for slug, text in cls.reasons.items():
+        _need(bool(_SLUG.match(slug)) and bool(text), cls, f"reason {slug!r} is no lower_case slug with a text")
+    _need(_pickled(component).fingerprint() == component.fingerprint(), cls, "pickling changes its fingerprint")
+
+
+def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[Sample]:
+    """Check a stage on a sample that it can use, and return its outputs.
+
+    Checked are its declarations, its outputs against them, the same bytes twice and after pickling, that it does not
+    write into its input, that nothing depends on who the sample is, that seeds matter only where it draws, and that
+    samples it cannot use are rejected for declared reasons.
+
+    Args:
+        stage: the stage.
+        sample: one that it must accept.
+        hostile: also try samples with no depth, no points, or NaN.
+
+    Raises:
+        ContractError: naming the stage and what it breaks.
+        Reject: the stage does not accept `sample`.
+    """
+    check_component(stage)
+    _check_stage_declares(stage)
+    whole = {name: np.array(array) for name, array in sample.arrays.items()}
+    outputs = stage.apply_all(sample)
+    for name, array in whole.items():
+        _need(_same(array, sample.arrays[name]), stage, f"it writes into its input {name!r}")
+    _need(bool(outputs), stage, "no output for a sample that it should accept")
+    _need_equal(stage, outputs, stage.apply_all(sample), "a second run")
+    _need_equal(stage, outputs, _pickled(stage).apply_all(sample), "a pickled copy")
+    other = replace(sample, id="x/y/z", identity="x/y", dataset="x", variant="plain")
+    other = replace(other, tags={**sample.tags, "contract_check": "other"})
+    _need_equal(stage, outputs, stage.apply_all(other), "another id or tag")
+    if not stage.random:
+        _need_equal(stage, outputs, stage.apply_all(sample, seed=12345), "another seed though it does not draw")
+    for output in outputs:
+        extra = sorted(output.tags.keys() - sample.tags.keys() - set(stage.tag_names))
+        _need(not extra, stage, f"it sets tags {extra} that tag_names does not declare")
+    used = _arrays_used(stage, sample)
+    unsaid = sorted(used - set(stage.names_read()))
+    _need(not unsaid, stage, f"it reads {unsaid} but declares only {list(stage.names_read())}")
+    for name, bad in hostile_samples(sample) if hostile else ():
+        _check_refusal(stage, name, bad)
+    return outputs
+
+
+def _check_stage_declares(stage: Stage) -> None:
+    names = (*stage.names_read(), *stage.outputs)
+    _need(set(names) <= ARRAYS.keys(), stage, f"it declares arrays {sorted(set(names) - ARRAYS.keys())}")
+    for name in (*stage.tag_names,):
+        _need(bool(_TAG.match(name)), stage, f"tag {name!r} is no name")
+    _need(bool(stage.outputs or stage.tag_names), stage, "it declares no outputs and no tags")
+
+
+def hostile_samples(sample: Sample) -> Iterable[tuple[str, Sample]]:
+    """Yield (what, sample) made of `sample` with content that no stage can use well: holes, NaN, one point, none."""
+    arrays = sample.arrays
+    if "depth" in arrays:
+        yield "depth without a reading", sample.with_arrays(depth=np.zeros_like(arrays["depth"]))
+    if "landmarks" in arrays:
+        far = arrays["landmarks"] + np.float32(1e5)
+        yield "landmarks outside the image", sample.with_arrays(landmarks=far)
+    if "points" in arrays and len(arrays["points"]):
+        yield "no points", sample.take(np.zeros(0, int))
+        yield "one point", sample.take(np.zeros(1, int))
+        yield "one point many times", sample.take(np.zeros(len(arrays["points"]), int))
+        points = np.full_like(arrays["points"], np.nan)
+        yield "points of NaN", sample.with_arrays(points=points)
+    if "landmarks_3d" in arrays:
+        yield "3D landmarks of NaN", sample.with_arrays(landmarks_3d=np.full((5, 3), np.nan, np.float32))
+
+
+def _check_refusal(stage: Stage, what: str, sample: Sample) -> None:
+    """A sample that cannot be used may give outputs that hold, or a declared reject; anything else is a fault."""
+    try:
+        stage.apply_all(sample)
+    except Reject as error:
+        _need(error.reason in stage.reasons, stage, f"{what}: reason {error.reason!r} is not declared")
+    except Exception as error:
+        raise ContractError(f"stage {stage.name!r}: {what}: {type(error).__name__}: {error}") from error
+
+
+def check_reader(reader: Reader, limit: int = 20) -> list[Source]:
+    """Check a reader on a collection, and return what it found there.
+
+    Checked are its declarations, that two scans and a pickled copy find the same, that captures are told apart, that
+    each array comes as declared and the same twice, and that bad sources have declared reasons.
+
+    Args:
+        reader: a reader whose root holds at least one good capture.
+        limit: sources of which the arrays are read.
+
+    Raises:
+        ContractError: naming the reader and what it breaks.
+    """
+    check_component(reader)
+    cls = type(reader)
+    _need(set(reader.provides()) <= set(reader.outputs) <= ARRAYS.keys(), cls, "it provides undeclared arrays")
+    found = list(reader.scan())
+    _need(found == list(reader.scan()), cls, "a second scan finds other sources")
+    _need(found == list(_pickled(reader).scan()), cls, "a pickled copy finds other sources")
+    _need(_pickled(found) == found, cls, "its sources do not survive pickling")
+    names = [(source.person, source.capture) for source in found]
+    _need(len(set(names)) == len(names), cls, "two sources have one person and capture")
+    tags = {"mask", *reader.declared_tags()}
+    for source in found:
+        _need(set(source.arrays) <= set(reader.provides()), cls, f"{source.capture} has arrays not in provides()")
+        _need(source.tags.keys() <= tags, cls, f"undeclared tags {sorted(source.tags.keys() - tags)}")
+        _need(not source.problem or source.problem[0] in cls.reasons, cls, f"undeclared reason {source.problem}")
+    good = [source for source in found if not source.problem]
+    _need(bool(good), cls, "no good capture to check it on")
+    for source in good[:limit]:
+        _check_source(reader, source)
+    return found
+
+
+def _check_source(reader: Reader, source: Source) -> None:
+    try:
+        reader.inspect(source)
+        loaded = {name: reader.load(source, name) for name in source.arrays}
+        again = {name: reader.load(source, name) for name in reversed(source.arrays)}
+    except Unreadable as error:
+        _need(error.reason in reader.reasons, type(reader), f"undeclared reason {error.reason!r}")
+        return
+    for name, array in loaded.items():
+        check_array(name, array)
+        _need(_same(array, again[name]), type(reader), f"{source.capture}: {name!r} differs when read again")
+    if {"color", "depth"} <= loaded.keys():
+        _need(loaded["color"].shape[:2] == loaded["depth"].shape, type(reader), "colour and depth differ in size")
+
+
+def _arrays_used(stage: Stage, sample: Sample) -> set[str]:
+    """Return the arrays that the stage's `run` asks for."""
+    used: set[str] = set()
+
+    def read(name: str) -> np.ndarray:
+        used.add(name)
+        return sample.arrays[name]
+
+    watched = Arrays({name: partial(read, name) for name in sample.arrays})
+    rng = np.random.default_rng(0) if stage.random else None
+    list(stage.run(replace(sample, arrays=watched), rng))
+    return used
+
+
+def _need_equal(stage: Stage, first: list[Sample], second: list[Sample], what: str) -> None:
+    _need(len(first) == len(second), stage, f"{what} gives {len(second)} outputs, not {len(first)}")
+    for one, two in zip(first, second, strict=True):
+        differing = [name for name, array in one.arrays.own.items() if not _same(array, two.arrays.own.get(name))]
+        _need(not differing, stage, f"{what} changes {differing}")
+        _need(one.arrays.dropped == two.arrays.dropped, stage, f"{what} changes which arrays are dropped")
+
+
+def _same(one: np.ndarray, two: np.ndarray | None) -> bool:
+    return two is not None and one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
+
+
+def _pickled(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+def _need(holds: bool, component: Component | type[Component], message: str) -> None:
+    if not holds:
+        raise ContractError(f"{component.kind} {component.name!r}: {message}")

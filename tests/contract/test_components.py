@@ -1,0 +1,71 @@
+"""Every reader and stage of the registry, held to the contract. A new one is checked without a line being added here.
+
+A stage whose defaults do not suit a tiny face, or a reader that needs a collection, gets an entry below.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from face3d_data.readers.image_folder import ImageFolder
+from face3d_data.registry import components
+from face3d_data.stages.subsample import Subsample
+from face3d_data.testing import tiny_sample, write_tiny_images, write_tiny_npy, write_tiny_rgbd
+from face3d_data.testing.contract import check_component, check_reader, check_stage
+
+STAGES = {
+    "clean": [{"min_points": 100}],
+    "crop": [{}, {"align": "similarity"}],
+    "detect": [{"detector": "given"}],
+    "normals": [{}, {"curvature": True}],
+    "subsample": [
+        {"n_points": 64, "method": method} for method in ("exact", "fast", "curvature", "poisson", "voxel", "random")
+    ],
+    "to_cloud": [{"min_points": 100}, {"min_points": 100, "keep_colors": True}],
+}
+
+
+def npy(root: Path) -> dict:
+    write_tiny_npy(root, 2, 2)
+    return {"root": root, "intrinsics": root / "intrinsics.json", "depth_unit_mm": 1}
+
+
+READERS = {
+    "image_folder": lambda root: {"root": write_tiny_images(root, 2, 2)},
+    "rgbd_folder": lambda root: {"root": write_tiny_rgbd(root, 2, 2)},
+    "rgbd_npy": npy,
+    "synthetic": lambda root: {"people": 1, "captures": 2, "width": 64, "height": 48},
+}
+
+
+def ours(kind):
+    return {name: cls for name, cls in components(kind).items() if cls.__module__.startswith("face3d_data.")}
+
+
+def stage_cases():
+    return [(name, options) for name in ours("stage") for options in STAGES.get(name, [{}])]
+
+
+@pytest.mark.parametrize(("name", "options"), stage_cases(), ids=lambda value: str(value))
+def test_every_stage_keeps_the_contract(name, options):
+    check_stage(ours("stage")[name](**options), tiny_sample(width=96, height=72))
+
+
+@pytest.mark.parametrize("name", ours("reader"))
+def test_every_reader_keeps_the_contract(name, tmp_path):
+    assert name in READERS, f"add to READERS how reader {name!r} is made from an empty folder"
+    check_reader(ours("reader")[name](**READERS[name](tmp_path)))
+
+
+@pytest.mark.parametrize("name", ours("table"))
+def test_every_table_step_keeps_the_contract(name):
+    cls = ours("table")[name]
+    required = [field for field, info in cls.model_fields.items() if info.is_required()]
+    check_component(cls.model_construct() if required else cls())
+
+
+def test_the_entries_above_are_of_components_that_exist():
+    assert STAGES.keys() <= ours("stage").keys()
+    assert READERS.keys() <= ours("reader").keys()
+    assert Subsample.name in ours("stage")
+    assert ImageFolder.name in ours("reader")
