@@ -1,0 +1,125 @@
+"""Finishing a dataset: lists and hashes, the audit of contents, and publishing by rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from face3d_data.digest import digest_file
+from face3d_data.errors import UserError
+from face3d_data.shards.leaks import Leak, shared
+from face3d_data.shards.lists import csv_text, make_lists, table_csv
+from face3d_data.shards.plan import DatasetPlan, refuse_leaks
+from face3d_data.shards.rows import split_order
+from face3d_data.shards.schema import DESCRIPTION, DIRTY_COLUMNS, stored_name
+from face3d_data.shards.write import ShardInfo
+from face3d_data.store.atomic import TEMPORARY_SUFFIX, sync, write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def finish_dataset(plan: DatasetPlan, datasets: Path, infos: Sequence[ShardInfo]) -> Path:
+    """Write what is beside the shards, dataset.json last, and publish; a dataset that is there already is only linked.
+
+    Args:
+        plan: the dataset.
+        datasets: the workspace's folder of datasets.
+        infos: what `write_shard` returned for each of `plan.shard_tasks`, in any order.
+
+    Returns:
+        `datasets/<name>`, a link to `datasets/<name>-<digest>`.
+
+    Raises:
+        RunStopped: splits share equal bytes.
+        UserError: a list cannot be made, or a folder stands where the link has to be.
+    """
+    final = plan.published(datasets)
+    if final is None:
+        folder = plan.partial(datasets)
+        leaks = [*plan.leaks, *content_leaks(plan.table, infos)]
+        refuse_leaks(leaks, f"dataset {plan.name!r}", plan.allow_leaks)
+        _remove_torn(folder)
+        for name, text in _texts(plan).items():
+            write_atomic(folder / name, text)
+        write_atomic(folder / DESCRIPTION, _description(plan, folder, infos, leaks))
+        final = datasets / plan.folder_name
+        os.rename(folder, final)
+        sync(datasets)
+    return _link(datasets / plan.name, final.name)
+
+
+def content_leaks(table: pd.DataFrame, infos: Sequence[ShardInfo]) -> list[Leak]:
+    """Return the samples of different splits whose stored bytes are equal."""
+    places = table.groupby("shard", sort=False).indices
+    order = [place for info in infos for place in places[info.name]]
+    splits, ids = (table[name].iloc[order].tolist() for name in ("split", "sample_id"))
+    found: set[str] = set()
+    for field in infos[0].contents if infos else ():
+        found.update(shared([value for info in infos for value in info.contents[field]], splits, ids))
+    return [Leak("content", tuple(sorted(found)))] if found else []
+
+
+def _texts(plan: DatasetPlan) -> dict[str, str]:
+    """Return every text file of the dataset but dataset.json."""
+    table = plan.table
+    texts = {}
+    for split in split_order(table["split"].tolist()):
+        rows = table[table["split"] == split]
+        texts[f"{split}.csv"] = table_csv(rows)
+        texts[f"{split}_files.txt"] = "".join(f"{shard}\n" for shard in dict.fromkeys(rows["shard"]))
+    texts["dirty.csv"] = csv_text(DIRTY_COLUMNS, plan.dirty.to_numpy().tolist())
+    lists, notes = make_lists(table, plan.tags, plan.spec, plan.seed, f"dataset {plan.name!r}")
+    plan.notes.extend(notes)
+    return texts | lists
+
+
+def _description(plan: DatasetPlan, folder: Path, infos: Sequence[ShardInfo], leaks: Sequence[Leak]) -> str:
+    shards = {info.name: info.sha256 for info in infos}
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    hashes = {name: shards.get(name) or digest_file(folder / name) for name in names if name != DESCRIPTION}
+    groups = plan.table.groupby("split", sort=False)
+    record: dict[str, Any] = {
+        **plan.record,
+        "digest": plan.digest,
+        "splits": {
+            str(split): {"samples": len(rows), "people": rows["name"].nunique(), "shards": rows["shard"].nunique()}
+            for split, rows in groups
+        },
+        "classes": plan.table["name"].nunique(),
+        "dirty": len(plan.dirty),
+        "arrays": {
+            stored_name(name): {"dtype": plan.spec.stored_dtype(name), "field": name, "unit": plan.spec.unit(name)}
+            for name in plan.spec.fields
+        },
+        "leaks": {leak.kind: list(leak.things) for leak in leaks},
+        "files": hashes,
+    }
+    return json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _remove_torn(folder: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for path in folder.rglob(f"*{TEMPORARY_SUFFIX}"):
+        path.unlink()
+
+
+def _link(link: Path, target: str) -> Path:
+    """Make `link` point to `target` beside it, in one step.
+
+    Raises:
+        UserError: something other than a link is there.
+    """
+    if link.is_symlink() and os.readlink(link) == target:
+        return link
+    if link.exists() and not link.is_symlink():
+        raise UserError(f"{link}: is no link to a dataset: move it away")
+    temporary = link.with_name(f".{link.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    os.symlink(target, temporary)
+    os.replace(temporary, link)
+    sync(link.parent)
+    return link

@@ -1,0 +1,93 @@
+"""The lists of a dataset: pairs, gallery, probe, and the CSVs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from face3d_data.errors import UserError
+from face3d_data.shards.schema import COLUMNS, DatasetSpec, GallerySpec, ProbeSpec
+from face3d_data.tables.pairs import make_pairs, pairs_csv, pairs_txt
+from face3d_data.tables.protocol import gallery_rows, probe_rows
+from face3d_data.tables.select import matching
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def make_lists(
+    table: pd.DataFrame, tags: pd.DataFrame, spec: DatasetSpec, seed: int, where: str
+) -> tuple[dict[str, str], list[str]]:
+    """Return the files that the spec asks for beside the splits, name to text, and notes.
+
+    Args:
+        table: the dataset's rows, columns as in `COLUMNS`.
+        tags: the manifest's rows in the same order, for queries.
+        spec: what is asked for.
+        seed: decides which pairs are drawn.
+        where: what messages name first.
+
+    Raises:
+        UserError: a split that does not exist, a query that cannot be evaluated, or an empty gallery.
+    """
+    texts: dict[str, str] = {}
+    notes: list[str] = []
+    if spec.pairs is not None:
+        rows = table[_of_split(table, spec.pairs.split, f"{where}: pairs")]
+        pairs = make_pairs(rows, spec.pairs.folds, spec.pairs.per_fold, seed)
+        texts |= {"pairs.csv": pairs_csv(pairs), "pairs.txt": pairs_txt(pairs)}
+        notes += pairs.notes
+    if spec.gallery is not None or spec.probe is not None:
+        gallery, probe = _protocol(table, tags, spec.gallery or GallerySpec(), spec.probe or ProbeSpec(), where)
+        texts |= {"gallery.csv": table_csv(gallery), "probe.csv": table_csv(probe)}
+        notes.append(f"gallery: {len(gallery)} samples of {gallery['name'].nunique()} people; probe: {len(probe)}")
+    return texts, notes
+
+
+def _protocol(
+    table: pd.DataFrame, tags: pd.DataFrame, gallery: GallerySpec, probe: ProbeSpec, where: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    enrol = _candidates(table, tags, gallery.split, gallery.query, f"{where}: gallery")
+    ask = _candidates(table, tags, probe.split, probe.query, f"{where}: probe")
+    columns = (enrol["sample_id"].tolist(), enrol["identity"].tolist(), enrol["origin_id"].tolist())
+    enrolled = enrol.iloc[gallery_rows(*columns, gallery.captures)]
+    if not len(enrolled):
+        raise UserError(f"{where}: gallery: no row of split {gallery.split!r} may enrol: change its query")
+    probes = probe_rows(ask["sample_id"].tolist(), ask["origin_id"].tolist(), enrolled["origin_id"].tolist())
+    return enrolled, ask.iloc[probes]
+
+
+def _candidates(table: pd.DataFrame, tags: pd.DataFrame, split: str, query: str | None, where: str) -> pd.DataFrame:
+    keep = _of_split(table, split, where)
+    if query:
+        keep = [a and b for a, b in zip(keep, matching(tags, query, where), strict=True)]
+    return table[keep]
+
+
+def _of_split(table: pd.DataFrame, split: str, where: str) -> list[bool]:
+    keep = (table["split"] == split).tolist()
+    if not any(keep):
+        there = ", ".join(sorted(set(table["split"])))
+        raise UserError(f"{where}: no row is in split {split!r} (there: {there}): name another with 'split:'")
+    return keep
+
+
+def table_csv(table: pd.DataFrame) -> str:
+    """Return rows as a split CSV; an unknown number of points is empty."""
+    columns = (["" if value is None else value for value in _plain(table[name])] for name in COLUMNS)
+    return csv_text(COLUMNS, zip(*columns, strict=True))
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    return [None if value is None or value != value else value for value in column.astype(object).tolist()]
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    r"""Return a CSV with `\n` ends, quoted only where needed."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()

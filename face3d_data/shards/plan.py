@@ -1,0 +1,197 @@
+"""Planning a dataset: which rows are written, where, and under which label, before any array is read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from face3d_data import __version__
+from face3d_data.digest import digest
+from face3d_data.errors import RunStopped, UserError
+from face3d_data.shards.leaks import Leak, find_leaks
+from face3d_data.shards.rows import all_dirty, dirty_rows, order_rows, usable_rows
+from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
+from face3d_data.shards.write import Read, ShardRow, ShardTask
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGEST_CHARS = 16
+
+
+@dataclass(frozen=True)
+class DatasetPlan:
+    """A dataset before it is written.
+
+    Attributes:
+        digest: over the ordered rows, the spec and all else that decides the bytes.
+        table: the rows in the order in which they are stored, split by split; columns as in `schema.COLUMNS`.
+        tags: the tags of the same rows, in the same order.
+        places: where each row's arrays are, in the same order.
+        shapes: field to the shape that it has in every row.
+        left_out: rows that this plan left out, columns as in `schema.DIRTY_COLUMNS`.
+        dirty: these and the ones of all steps before.
+        leaks: what splits share; not empty only where leaks are allowed.
+        record: what dataset.json says of it beside its files.
+        attributes: what every shard says of it.
+        notes: lines for the person who runs it.
+    """
+
+    name: str
+    spec: DatasetSpec
+    seed: int
+    digest: str
+    table: pd.DataFrame
+    tags: pd.DataFrame
+    places: Sequence[Any]
+    shapes: Mapping[str, tuple[int, ...]]
+    left_out: pd.DataFrame
+    dirty: pd.DataFrame
+    leaks: Sequence[Leak]
+    allow_leaks: bool
+    record: Mapping[str, Any]
+    attributes: Mapping[str, str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the folder, to which the dataset's name is a link."""
+        return f"{self.name}-{self.digest[:DIGEST_CHARS]}"
+
+    def partial(self, datasets: Path) -> Path:
+        """Return the folder in which the dataset is made."""
+        return datasets / f"{self.folder_name}.partial"
+
+    def published(self, datasets: Path) -> Path | None:
+        """Return the folder of this very dataset if it is there and complete, else None.
+
+        Raises:
+            UserError: the folder is there, but files are missing from it.
+        """
+        folder = datasets / self.folder_name
+        if not folder.exists():
+            return None
+        try:
+            files = json.loads((folder / DESCRIPTION).read_text("utf-8"))["files"]
+        except (OSError, ValueError, KeyError):
+            raise UserError(f"{folder}: has no readable {DESCRIPTION}: remove the folder and run again") from None
+        lost = [name for name in files if not (folder / name).is_file()]
+        if lost:
+            raise UserError(f"{folder}: {lost[0]} is missing: remove the folder and run again")
+        return folder
+
+    def shard_tasks(self, datasets: Path) -> list[ShardTask]:
+        """Return what workers have to do; nothing where this very dataset is published already.
+
+        Args:
+            datasets: the workspace's folder of datasets.
+        """
+        if self.published(datasets):
+            return []
+        columns = (self.table[name].tolist() for name in ("sample_id", "identity", "variant", "class"))
+        rows = [ShardRow(*row) for row in zip(*columns, self.places, strict=True)]
+        tasks = []
+        for split, places in self.table.groupby("split", sort=False).indices.items():
+            for number, start in enumerate(range(0, len(places), self.spec.shard_size)):
+                mine = [rows[i] for i in places[start : start + self.spec.shard_size]]
+                folder = self.partial(datasets)
+                tasks.append(ShardTask(folder, str(split), number, mine, self.spec, self.shapes, self.attributes))
+        return tasks
+
+
+def plan_dataset(
+    frame: pd.DataFrame,
+    spec: DatasetSpec,
+    *,
+    name: str,
+    seed: int,
+    pipeline: str = "",
+    pipeline_digest: str = "",
+    by: str = "identity",
+    dirty: pd.DataFrame | None = None,
+    makers: Mapping[str, Sequence[str]] | None = None,
+    read: Read | None = None,
+    allow_leaks: bool = False,
+) -> DatasetPlan:
+    """Plan a dataset from the manifest that feeds it.
+
+    Args:
+        frame: columns as in `table.FIXED_COLUMNS`, further ones are tags; `place` tells names and shapes of arrays.
+        spec: the dataset's entry in the pipeline.
+        name: the dataset's name.
+        seed: the pipeline's seed; with a sample's id it decides the order.
+        pipeline: name of the pipeline.
+        pipeline_digest: digest of the pipeline.
+        by: `identity`, or `capture` for a closed set, whose people are in every split on purpose.
+        dirty: rows that went no further than some step, columns `schema.DIRTY_COLUMNS` (others are ignored).
+        makers: array to the stages that make it, for messages.
+        read: reads an array whose shape only its source knows; without it such a field is an error.
+        allow_leaks: publish even if splits share people, captures or content.
+
+    Raises:
+        UserError: no row is left, or the rows' ids or splits do not fit.
+        RunStopped: the splits share people, captures or keys.
+    """
+    where = f"dataset {name!r}"
+    usable = usable_rows(frame["place"].tolist(), spec.fields, makers or {}, read)
+    left_out = dirty_rows(frame, usable.left_out, name)
+    if not usable.kept:
+        raise UserError(f"{where}: no row of {spec.upstream!r} can be written ({_why(left_out)})")
+    frame = frame.iloc[usable.kept].reset_index(drop=True)
+    table, order = order_rows(frame, usable.shapes, spec.shard_size, seed, where)
+    columns = [table[column].tolist() for column in ("sample_id", "split", "identity", "origin_id", "key")]
+    leaks = find_leaks(*columns, closed_set=by == "capture")
+    refuse_leaks(leaks, where, allow_leaks)
+    attributes = {"pipeline": pipeline, "pipeline_digest": pipeline_digest, "package_version": __version__}
+    shapes = {field: list(shape) for field, shape in usable.shapes.items()}
+    record = {"schema_version": SCHEMA_VERSION, "name": name, **attributes, "seed": seed, "by": by}
+    record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
+    every_dirty = all_dirty(dirty, left_out)
+    tags = frame.iloc[order].reset_index(drop=True)
+    rows = [*columns, table["variant"].tolist(), table["dataset"].tolist(), _tags_asked_for(tags, spec)]
+    content = digest(record, rows, every_dirty.to_numpy().tolist())
+    places = tags["place"].tolist()
+    return DatasetPlan(
+        *(name, spec, seed, content, table, tags, places, usable.shapes),
+        *(left_out, every_dirty, leaks, allow_leaks, record, attributes, _notes(left_out, leaks)),
+    )
+
+
+def refuse_leaks(leaks: Sequence[Leak], where: str, allowed: bool) -> None:
+    """Refuse a dataset whose splits share something, unless that was allowed.
+
+    Raises:
+        RunStopped: naming what is shared and the remedy.
+    """
+    if leaks and not allowed:
+        raise RunStopped(
+            f"{where}: {'; '.join(map(str, leaks))}: put 'split' before the steps that multiply samples, block one of "
+            "each with 'select', or publish with --allow-leaks"
+        )
+
+
+def _why(left_out: pd.DataFrame) -> str:
+    reasons = Counter(left_out["reason"])
+    if not reasons:
+        return "there is none"
+    return f"{left_out['detail'].iloc[0]}; " + ", ".join(f"{reason} {n}" for reason, n in reasons.most_common())
+
+
+def _notes(left_out: pd.DataFrame, leaks: Sequence[Leak]) -> list[str]:
+    notes = [f"allowed leak: {leak}" for leak in leaks]
+    for (reason, detail), rows in left_out.groupby(["reason", "detail"], sort=True):
+        notes.append(f"{len(rows)} rows left out, {reason}: {detail}")
+    return notes
+
+
+def _tags_asked_for(tags: pd.DataFrame, spec: DatasetSpec) -> list[list[str]]:
+    """Return the tags as texts if a query of the spec may rest on them: then they decide the dataset's bytes."""
+    queries = [part.query for part in (spec.gallery, spec.probe) if part is not None and part.query]
+    if not queries:
+        return []
+    names = [name for name in tags.columns if name not in ("place", "key")]
+    return [[name, *map(str, tags[name].tolist())] for name in names]

@@ -1,0 +1,252 @@
+"""Reading datasets: batches straight from the memory-mapped shards, without torch."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from face3d_data.errors import UserError
+from face3d_data.shards.mapped import Layout, MappedShard, read_layout
+from face3d_data.shards.schema import DESCRIPTION, STORED_NAMES, stored_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPEN_SHARDS = 256
+"""Shards mapped at a time in one process: each holds a file descriptor."""
+TEXTS = ("sample_id", "identity", "variant")
+
+
+class Batch(Sequence[dict[str, Any]]):
+    """Samples gathered at once: `arrays` holds them stacked, items are views into it.
+
+    torch's default collate takes it as a list of samples; `ShardReader.stack` as `collate_fn` costs nothing.
+    """
+
+    __slots__ = ("arrays",)
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays["label"])
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Batch({name: array[index] for name, array in self.arrays.items()})
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return {name: array[index] for name, array in self.arrays.items()}
+
+
+class ShardReader:
+    """The samples of one split, as a map-style data set for any loader; needs no torch.
+
+    Shards are opened when first used, in each process by itself; the reader can be pickled and forked.
+
+    Args:
+        path: a dataset's folder, or one shard.
+        split: a split of the dataset; not given for a shard.
+        fields: arrays by the names that they have in samples (`points`) or in shards (`data`); all by default.
+
+    Raises:
+        UserError: no dataset, no such split, or no such array.
+    """
+
+    def __init__(self, path: str | Path, split: str | None = None, fields: Sequence[str] | None = None) -> None:
+        self.path = Path(path).absolute()
+        self.split = split
+        self._shards = _shard_paths(self.path, split)
+        self._layouts = [_layout(shard) for shard in self._shards]
+        self.fields = _chosen(self._layouts[0].arrays, fields, self._shards[0]) if self._shards else ()
+        sizes = [layout.arrays["label"][1][0] for layout in self._layouts]
+        self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
+        self._mapped: OrderedDict[int, MappedShard] = OrderedDict()
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return one sample: field to array, `label` (int64) and `index` (int64), its place in the split.
+
+        Raises:
+            IndexError: there is no such place.
+        """
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return several samples, each field gathered into one new array.
+
+        Args:
+            indices: places in the split, from −len to len − 1, in any order; repeated ones are given again.
+
+        Raises:
+            IndexError: there is no such place.
+        """
+        wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
+        size = len(self)
+        if len(wanted) and (wanted.min() < -size or wanted.max() >= size):
+            raise IndexError(f"{self.path}: places are below {size}")
+        wanted = np.where(wanted < 0, wanted + size, wanted)
+        shard_of = np.searchsorted(self._starts, wanted, side="right") - 1
+        batch = {name: self._gather(stored_name(name), wanted, shard_of) for name in self.fields}
+        batch["label"] = self._gather("label", wanted, shard_of).reshape(-1)
+        batch["index"] = wanted
+        return Batch(batch)
+
+    def _gather(self, name: str, wanted: np.ndarray, shard_of: np.ndarray) -> np.ndarray:
+        shards = np.unique(shard_of)
+        if len(shards) == 1:
+            number = int(shards[0])
+            return self._array(number, name)[wanted - self._starts[number]]
+        like = self._array(0, name)
+        out = np.empty((len(wanted), *like.shape[1:]), like.dtype)
+        for number in map(int, shards):
+            mine = np.flatnonzero(shard_of == number)
+            out[mine] = self._array(number, name)[wanted[mine] - self._starts[number]]
+        return out
+
+    @staticmethod
+    def stack(batch: Batch) -> dict[str, np.ndarray]:
+        """Return a batch as field to one stacked array; give it to a DataLoader as `collate_fn`."""
+        return batch.arrays
+
+    @functools.cached_property
+    def labels(self) -> np.ndarray:
+        """Classes of all samples, int64 (n,): places in the sorted names of the whole dataset."""
+        parts = [self._array(number, "label").reshape(-1) for number in range(len(self._shards))]
+        return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
+
+    def texts(self, name: str) -> list[str]:
+        """Return `sample_id`, `identity` or `variant` of all samples."""
+        if name not in TEXTS:
+            raise UserError(f"{name!r} is no text of a shard: choose {', '.join(TEXTS)}")
+        return [text for number in range(len(self._shards)) for text in self._shard(number).texts(name)]
+
+    def _array(self, number: int, name: str) -> np.ndarray:
+        return self._shard(number).arrays[name]
+
+    def _shard(self, number: int) -> MappedShard:
+        mapped = self._mapped.get(number)
+        if mapped is None:
+            mapped = self._mapped[number] = MappedShard(self._shards[number], self._layouts[number])
+            if len(self._mapped) > OPEN_SHARDS:
+                self._mapped.popitem(last=False)
+        return mapped
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_mapped": OrderedDict()}
+
+
+def _layout(path: Path) -> Layout:
+    try:
+        layout = read_layout(path)
+        if "label" not in layout.arrays:
+            raise ValueError("it holds no 'label'")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as a shard ({error}): run the pipeline again") from None
+    return layout
+
+
+def _chosen(arrays: Mapping[str, Any], fields: Sequence[str] | None, shard: Path) -> tuple[str, ...]:
+    field_of = {stored: name for name, stored in STORED_NAMES.items()}
+    there = {field_of.get(name, name) for name in arrays} - {"label", *TEXTS}
+    if fields is None:
+        return tuple(sorted(there))
+    chosen = tuple(field_of.get(name, name) for name in fields)
+    lacking = [name for name in chosen if name not in there]
+    if lacking:
+        raise UserError(f"{shard}: holds no {lacking[0]!r} (there: {', '.join(sorted(there))})")
+    return chosen
+
+
+def _shard_paths(path: Path, split: str | None) -> list[Path]:
+    if path.is_file():
+        if split is not None:
+            raise UserError(f"{path}: is one shard: leave 'split' out, or give the dataset's folder")
+        return [path]
+    dataset = Dataset(path)
+    if split is None:
+        raise UserError(f"{path}: choose a split ({', '.join(dataset.splits)})")
+    if split not in dataset.splits:
+        raise UserError(f"{path}: has no split {split!r} (there: {', '.join(dataset.splits)})")
+    return [path / name for name in (path / f"{split}_files.txt").read_text("utf-8").split("\n") if name]
+
+
+class Dataset:
+    """A published dataset, for notebooks: its tables, its lists, and a reader for each split.
+
+    Args:
+        path: the dataset's folder or the link to it.
+
+    Raises:
+        UserError: the folder holds no dataset.json.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        try:
+            self.info: dict[str, Any] = json.loads((self.path / DESCRIPTION).read_text("utf-8"))
+        except (OSError, ValueError):
+            raise UserError(
+                f"{path}: is no dataset (no readable {DESCRIPTION} in it): give the folder of one"
+            ) from None
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {len(self.table(name))}" for name in self.splits)
+        return f"Dataset({self.name!r}: {counts})"
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset."""
+        return self.info["name"]
+
+    @property
+    def splits(self) -> list[str]:
+        """Names of the splits, empty ones included."""
+        from face3d_data.shards.rows import split_order
+
+        return split_order([path.name.removesuffix("_files.txt") for path in self.path.glob("*_files.txt")])
+
+    def table(self, split: str) -> pd.DataFrame:
+        """Return the rows of a split (or of `gallery`, `probe`, `dirty`, `pairs`), texts as texts."""
+        import pandas as pd
+
+        path = self.path / f"{split}.csv"
+        if not path.is_file():
+            there = ", ".join(sorted(found.stem for found in self.path.glob("*.csv")))
+            raise UserError(f"{self.path}: has no {split}.csv (there: {there})")
+        whole = {"class": "int64", "index": "int64", "n_points": "Int64", "fold": "int64", "same": "int64"}
+        header = pd.read_csv(path, nrows=0).columns
+        dtypes = {name: whole.get(name, "str") for name in header}
+        return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values={"n_points": [""]})
+
+    def reader(self, split: str, fields: Sequence[str] | None = None) -> ShardReader:
+        """Return the reader of a split."""
+        return ShardReader(self.path, split, fields)
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Verification pairs: `fold,same,id1,name1,id2,name2`."""
+        return self.table("pairs")
+
+    @property
+    def gallery(self) -> pd.DataFrame:
+        """Enrolled samples."""
+        return self.table("gallery")
+
+    @property
+    def probe(self) -> pd.DataFrame:
+        """Samples to be recognised."""
+        return self.table("probe")
+
+    @property
+    def dirty(self) -> pd.DataFrame:
+        """What did not get into the dataset, and why."""
+        return self.table("dirty")

@@ -1,0 +1,175 @@
+"""From a manifest to a dataset's rows: which can be written, in which order, with which label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from face3d_data.digest import digest
+from face3d_data.errors import UserError
+from face3d_data.names import name_of
+from face3d_data.sample import ARRAYS
+from face3d_data.shards.schema import (
+    COLUMNS,
+    DIRTY_COLUMNS,
+    ONLY_SPLIT,
+    STANDARD_SPLITS,
+    is_fixed,
+    shard_name,
+)
+from face3d_data.shards.write import Read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Shapes = dict[str, tuple[int, ...]]
+SIZED_BY = {"N": "subsample", "H": "crop"}
+"""Stage that gives every row the same number of points, or the same image size."""
+
+
+@dataclass(frozen=True)
+class Usable:
+    """The rows of a manifest that can be written.
+
+    Attributes:
+        kept: positions in the manifest.
+        shapes: field to the shape that it has in all of them.
+        left_out: position, reason and detail of the others.
+    """
+
+    kept: Sequence[int]
+    shapes: Shapes
+    left_out: Sequence[tuple[int, str, str]]
+
+
+def usable_rows(
+    places: Sequence[Any], fields: Sequence[str], makers: Mapping[str, Sequence[str]], read: Read | None
+) -> Usable:
+    """Return the rows that have every field, in the shapes that most rows have.
+
+    Args:
+        places: where each row's arrays are.
+        fields: names of arrays.
+        makers: array to the stages that make it, for messages.
+        read: reads an array whose shape only its source knows.
+
+    Raises:
+        UserError: such an array, and no `read`.
+    """
+    left_out: list[tuple[int, str, str]] = []
+    shapes: dict[int, tuple[tuple[int, ...], ...]] = {}
+    for i, place in enumerate(places):
+        names = place.names
+        lacking = next((name for name in fields if name not in names), None)
+        if lacking is None:
+            shapes[i] = tuple(_shape(place, name, read) for name in fields)
+        else:
+            left_out.append((i, f"missing_{lacking}", f"has no {lacking!r}{_made_by(makers.get(lacking, ()))}"))
+    if not shapes:
+        return Usable([], {}, left_out)
+    counts = Counter(shapes.values())
+    usual = max(counts, key=lambda found: (counts[found], found))
+    for i, found in shapes.items():
+        if found != usual:
+            left_out.append((i, "other_size", _other_size(fields, found, usual)))
+    kept = [i for i, found in shapes.items() if found == usual]
+    return Usable(kept, dict(zip(fields, usual, strict=True)), sorted(left_out))
+
+
+def _shape(place: Any, name: str, read: Read | None) -> tuple[int, ...]:
+    if is_fixed(name):
+        return tuple(size for size in ARRAYS[name].shape if isinstance(size, int))
+    shape = place.shape(name)
+    if shape is not None:
+        return tuple(shape)
+    if read is None:
+        raise UserError(f"field {name!r} comes straight from its source, whose size is not known: put a stage before")
+    return tuple(read(place, name).shape)
+
+
+def _made_by(stages: Sequence[str]) -> str:
+    return f": {' or '.join(repr(stage) for stage in stages)} would give it" if stages else ""
+
+
+def _other_size(fields: Sequence[str], found: Sequence[tuple[int, ...]], usual: Sequence[tuple[int, ...]]) -> str:
+    name, have, want = next(
+        (name, have, want) for name, have, want in zip(fields, found, usual, strict=True) if have != want
+    )
+    stage = SIZED_BY.get(str(ARRAYS[name].shape[0]), "crop")
+    sizes = ["x".join(map(str, shape)) for shape in (have, want)]
+    return f"{name!r} is {sizes[0]} where most rows have {sizes[1]}: {stage!r} would make them equal"
+
+
+def order_rows(
+    frame: pd.DataFrame, shapes: Mapping[str, Sequence[int]], shard_size: int, seed: int, where: str
+) -> tuple[pd.DataFrame, list[int]]:
+    """Return the dataset's table (columns as in `COLUMNS`), and which row of `frame` each of its rows is.
+
+    Rows are ordered by split, then by digest(seed, id); a label is the place of the person's name among the sorted
+    names of the whole dataset.
+
+    Raises:
+        UserError: some rows have a split and others have none, or two have one id.
+    """
+    import pandas as pd
+
+    ids, splits = frame["id"].tolist(), _splits(frame["split"].tolist(), where)
+    if len(set(ids)) < len(ids):
+        twice = Counter(ids).most_common(1)[0][0]
+        raise UserError(f"{where}: two rows have the id {twice!r}: put a 'combine' step before it, which says why")
+    rank = {split: i for i, split in enumerate(split_order(splits))}
+    order = sorted(range(len(ids)), key=lambda i: (rank[splits[i]], digest(seed, ids[i]), ids[i]))
+    names = {identity: name_of(identity) for identity in set(frame["identity"])}
+    label = {name: i for i, name in enumerate(sorted(set(names.values())))}
+    records, placed = [], Counter()  # type: ignore[var-annotated]
+    columns = ("id", "identity", "dataset", "variant", "origin_id", "n_points", "key")
+    rows = list(zip(*(frame[column].tolist() for column in columns), strict=True))
+    for i in order:
+        sample_id, identity, dataset, variant, origin, n_points, key = rows[i]
+        number, index = divmod(placed[splits[i]], shard_size)
+        placed[splits[i]] += 1
+        name = names[identity]
+        points = shapes["points"][0] if "points" in shapes else None if pd.isna(n_points) else int(n_points)
+        who = (name_of(sample_id), name, label[name], sample_id, identity, dataset)
+        what = (splits[i], variant or "plain", origin or sample_id)
+        records.append((*who, *what, shard_name(splits[i], number), index, points, key))
+    return pd.DataFrame(records, columns=list(COLUMNS)).astype({"n_points": "Int64"}), order
+
+
+def _splits(splits: Sequence[str], where: str) -> list[str]:
+    if not any(splits):
+        return [ONLY_SPLIT] * len(splits)
+    if not all(splits):
+        raise UserError(f"{where}: {sum(not s for s in splits)} rows have no split and others have: split them all")
+    return list(splits)
+
+
+def split_order(splits: Sequence[str]) -> list[str]:
+    """Return the names of splits: train, eval, test (all three, where one of them is there), then others by name."""
+    present = set(splits)
+    standard = STANDARD_SPLITS if present.intersection(STANDARD_SPLITS) else ()
+    return [*standard, *sorted(present.difference(STANDARD_SPLITS))]
+
+
+def dirty_rows(frame: pd.DataFrame, left_out: Sequence[tuple[int, str, str]], step: str) -> pd.DataFrame:
+    """Return the rows that a dataset left out, columns as in `DIRTY_COLUMNS`."""
+    import pandas as pd
+
+    ids, sources, paths = (frame[name].tolist() for name in ("id", "source", "path"))
+    records = [(ids[i], sources[i], step, "reject", reason, detail, paths[i]) for i, reason, detail in left_out]
+    return pd.DataFrame(records, columns=list(DIRTY_COLUMNS), dtype=object)
+
+
+def all_dirty(*frames: pd.DataFrame | None) -> pd.DataFrame:
+    """Return dirty rows of every step, in an order that rests on what they hold."""
+    import pandas as pd
+
+    rows = [
+        tuple("" if pd.isna(value) else str(value) for value in row)
+        for frame in frames
+        if frame is not None
+        for row in zip(*(frame[name].tolist() for name in DIRTY_COLUMNS), strict=True)
+    ]
+    return pd.DataFrame(sorted(rows), columns=list(DIRTY_COLUMNS), dtype=object)

@@ -1,0 +1,125 @@
+"""What a dataset is: its spec in a pipeline, its files' columns, and the arrays in a shard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from face3d_data.sample import ARRAYS
+
+SCHEMA_VERSION = 1
+DESCRIPTION = "dataset.json"
+COLUMNS = (
+    *("id", "name", "class", "sample_id", "identity", "dataset", "split", "variant", "origin_id"),
+    *("shard", "index", "n_points", "key"),
+)
+"""Columns of the split CSVs, gallery.csv and probe.csv; other programs read the first three."""
+DIRTY_COLUMNS = ("sample_id", "source", "step", "status", "reason", "detail", "path")
+STANDARD_SPLITS = ("train", "eval", "test")
+ONLY_SPLIT = "all"
+"""Name of the split of a dataset whose rows were never split."""
+STORED_NAMES = {"points": "data", "normals": "normal"}
+"""Arrays that have another name in a shard, the one that loaders of ModelNet-style files expect."""
+CONTENT_FIELDS = ("points", "depth", "color", "grid")
+"""Arrays that show the face itself: two samples that share one of these bytes for bytes are one recording."""
+UNITS = {
+    **dict.fromkeys(("points", "depth", "grid", "landmarks_3d"), "mm"),
+    **dict.fromkeys(("box", "landmarks", "intrinsics"), "px"),
+}
+UNIT_SPHERE = "unit sphere: mm = data * scale + centroid"
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class PairsSpec(_Spec):
+    """Verification pairs, drawn from one split."""
+
+    split: str = Field("test", description="split that pairs are drawn from")
+    folds: int = Field(10, ge=1, description="folds with disjoint people, at most one for every two people")
+    per_fold: int = Field(300, ge=1, description="genuine pairs in a fold, and as many impostor pairs")
+
+
+class GallerySpec(_Spec):
+    """Enrolled samples: one of each of the first captures of every person."""
+
+    split: str = Field("test", description="split that the gallery is taken from")
+    captures: int = Field(1, ge=1, description="captures of each person")
+    query: str | None = Field(None, description="pandas query on tags and columns: which rows may enrol")
+
+
+class ProbeSpec(_Spec):
+    """Samples to be recognised: every row of the split whose capture is not in the gallery."""
+
+    split: str = Field("test", description="split that the probes are taken from")
+    query: str | None = Field(None, description="pandas query on tags and columns: which rows are probes")
+
+
+class DatasetSpec(_Spec):
+    """One entry of a pipeline's `datasets`."""
+
+    upstream: str = Field(alias="from", description="step whose rows are written")
+    fields: tuple[str, ...] = Field(min_length=1, description="arrays that every sample has in the shards")
+    shard_size: int = Field(4096, ge=1, description="samples in a shard")
+    dtype: Literal["float32", "float16"] = Field("float32", description="how 32-bit arrays are stored")
+    normalize: bool = Field(False, description="store points on the unit sphere, with centroid and scale")
+    pairs: PairsSpec | None = None
+    gallery: GallerySpec | None = None
+    probe: ProbeSpec | None = None
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("pairs", "gallery", "probe", mode="before")
+    @classmethod
+    def _true_is_default(cls, value: Any) -> Any:
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+    @field_validator("fields")
+    @classmethod
+    def _declared(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        for name in fields:
+            if name not in ARRAYS:
+                raise ValueError(f"{name!r} is no array: choose among {', '.join(ARRAYS)}")
+        if len(set(fields)) < len(fields):
+            raise ValueError("a field is named twice")
+        return fields
+
+    @model_validator(mode="after")
+    def _points_to_normalize(self) -> DatasetSpec:
+        if self.normalize and "points" not in self.fields:
+            raise ValueError("normalize: true needs 'points' among the fields")
+        return self
+
+    def content(self) -> Mapping[str, Any]:
+        """Return what decides the dataset's bytes: everything but the name of the upstream step."""
+        return self.model_dump(mode="json", exclude={"upstream"})
+
+    def stored_dtype(self, field: str) -> str:
+        """Return the dtype that an array has in a shard: `f4` becomes `f2` where the spec says float16."""
+        dtype = ARRAYS[field].dtype
+        return "f2" if dtype == "f4" and self.dtype == "float16" else dtype
+
+    def unit(self, field: str) -> str:
+        """Return the unit of an array in a shard, empty where it has none."""
+        return UNIT_SPHERE if field == "points" and self.normalize else UNITS.get(field, "")
+
+
+def stored_name(field: str) -> str:
+    """Return the name of an array in a shard."""
+    return STORED_NAMES.get(field, field)
+
+
+def is_fixed(field: str) -> bool:
+    """Return whether an array has the same shape in every sample by declaration."""
+    return all(isinstance(size, int) for size in ARRAYS[field].shape)
+
+
+def shard_name(split: str, number: int) -> str:
+    """Return a shard's path in the dataset's folder."""
+    return f"shards/{split}-{number:05d}.h5"

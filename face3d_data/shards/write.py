@@ -1,0 +1,213 @@
+"""Writing one shard: contiguous, preallocated, streamed row by row, the same bytes whenever it is rebuilt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from face3d_data.digest import digest_file
+from face3d_data.errors import UserError
+from face3d_data.shards.mapped import MappedShard
+from face3d_data.shards.schema import CONTENT_FIELDS, SCHEMA_VERSION, DatasetSpec, shard_name, stored_name
+from face3d_data.store.atomic import atomic_path
+
+Read = Callable[[Any, str], np.ndarray]
+
+
+class ShardRow(NamedTuple):
+    """One sample of a shard; `place` is where its arrays are read from."""
+
+    sample_id: str
+    identity: str
+    variant: str
+    label: int
+    place: Any
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard to be written by a worker.
+
+    Attributes:
+        folder: the dataset's folder while it is made.
+        shapes: field to the shape that it has in every row.
+        attributes: attributes of the file.
+    """
+
+    folder: Path
+    split: str
+    number: int
+    rows: Sequence[ShardRow]
+    spec: DatasetSpec
+    shapes: Mapping[str, tuple[int, ...]]
+    attributes: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """Path in the dataset's folder."""
+        return shard_name(self.split, self.number)
+
+    @property
+    def path(self) -> Path:
+        """Path of the shard while the dataset is made."""
+        return self.folder / self.name
+
+
+@dataclass(frozen=True)
+class ShardInfo:
+    """What is known of a written shard.
+
+    Attributes:
+        name: path in the dataset's folder.
+        contents: field to a hash of each row's bytes; empty bytes where the array is one value all over.
+        reused: it was there already, from a run that was stopped.
+    """
+
+    name: str
+    n_rows: int
+    sha256: str
+    contents: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    reused: bool = False
+
+
+def write_shard(task: ShardTask, read: Read) -> ShardInfo:
+    """Write one shard whole or not at all; one that is there already and complete is kept.
+
+    Memory: one sample at a time.
+
+    Args:
+        task: what to write and where.
+        read: gives one array of the row at a place.
+
+    Raises:
+        UserError: a row's array has another shape than planned, or does not fit into float16.
+    """
+    reused = is_complete(task)
+    if not reused:
+        with atomic_path(task.path) as temporary:
+            _write(task, read, temporary)
+    return ShardInfo(task.name, len(task.rows), digest_file(task.path), content_hashes(task), reused)
+
+
+def is_complete(task: ShardTask) -> bool:
+    """Return whether the task's file is there with exactly the planned rows and arrays."""
+    try:
+        shard = MappedShard(task.path)
+    except (OSError, ValueError, KeyError):
+        return False
+    dtypes = {name: np.dtype(task.spec.stored_dtype(name)) for name in task.shapes}
+    want = {stored_name(name): (dtypes[name], (len(task.rows), *shape)) for name, shape in task.shapes.items()}
+    have = {name: (shard.arrays[name].dtype, shard.arrays[name].shape) for name in want if name in shard.arrays}
+    return want == have and shard.texts("sample_id") == [row.sample_id for row in task.rows]
+
+
+def content_hashes(task: ShardTask) -> dict[str, list[bytes]]:
+    """Return, for each field that shows the face, a hash of each row as it is stored."""
+    shard = MappedShard(task.path)
+    names = [name for name in CONTENT_FIELDS if name in task.shapes]
+    return {name: hash_rows(shard.arrays[stored_name(name)]) for name in names}
+
+
+def hash_rows(array: np.ndarray) -> list[bytes]:
+    """Return 16 bytes of BLAKE2b over each row, empty where a row is one value all over (it identifies nobody)."""
+    return [
+        b"" if not row.size or (row == row.flat[0]).all() else hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+        for row in array
+    ]
+
+
+def _write(task: ShardTask, read: Read, path: Path) -> None:
+    import h5py
+
+    with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+        file.attrs.update({"schema_version": SCHEMA_VERSION, "split": task.split, **task.attributes})
+        targets = {name: _allocate(file, task, name) for name in task.shapes}
+        labels = np.array([[row.label] for row in task.rows], "i8")
+        file.create_dataset("label", data=labels, track_times=False)
+        for name in ("sample_id", "identity", "variant"):
+            _write_texts(file, name, [getattr(row, name) for row in task.rows])
+        frames = None
+        if task.spec.normalize:
+            frames = (np.zeros((len(task.rows), 3), "f4"), np.zeros(len(task.rows), "f4"))
+        for place in _reading_order(task.rows):
+            _write_row(task, read, place, targets, frames)
+        if frames is not None:
+            for name, values in zip(("centroid", "scale"), frames, strict=True):
+                file.create_dataset(name, data=values, track_times=False).attrs["unit"] = "mm"
+
+
+def _reading_order(rows: Sequence[ShardRow]) -> list[int]:
+    """Return the rows' places in the shard in the order in which their arrays lie in the store."""
+    return sorted(range(len(rows)), key=lambda i: rows[i].place.order)
+
+
+def _allocate(file: Any, task: ShardTask, name: str) -> Any:
+    """Make a contiguous dataset whose space is there from the start, so that it can be memory-mapped."""
+    import h5py
+
+    shape = (len(task.rows), *task.shapes[name])
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_layout(h5py.h5d.CONTIGUOUS)
+    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    creation.set_obj_track_times(False)
+    dtype = h5py.h5t.py_create(np.dtype(task.spec.stored_dtype(name)), logical=True)
+    space = h5py.h5s.create_simple(shape)
+    dataset = h5py.Dataset(h5py.h5d.create(file.id, stored_name(name).encode(), dtype, space, creation))
+    unit = task.spec.unit(name)
+    if unit:
+        dataset.attrs["unit"] = unit
+    return dataset
+
+
+def _write_texts(file: Any, name: str, texts: Sequence[str]) -> None:
+    """Write texts at a fixed width: variable ones would lie in a heap, and cost a read each."""
+    import h5py
+
+    raw = [text.encode() for text in texts]
+    width = max([1, *map(len, raw)])
+    dtype = h5py.string_dtype("utf-8", width)
+    file.create_dataset(name, data=np.array(raw, f"S{width}").astype(dtype), track_times=False)
+
+
+def _write_row(
+    task: ShardTask,
+    read: Read,
+    index: int,
+    targets: Mapping[str, Any],
+    frames: tuple[np.ndarray, np.ndarray] | None,
+) -> None:
+    row = task.rows[index]
+    for name, target in targets.items():
+        array = read(row.place, name)
+        if array.shape != tuple(task.shapes[name]):
+            raise UserError(
+                f"dataset field {name!r}: {row.sample_id} has shape {array.shape} where others have "
+                f"{tuple(task.shapes[name])}: put a stage before it that makes them equal"
+            )
+        if name == "points" and frames is not None:
+            array, frames[0][index], frames[1][index] = to_unit_sphere(array)
+        stored = np.ascontiguousarray(array).astype(target.dtype, copy=False)
+        if target.dtype == np.float16 and not np.isfinite(stored).all() and np.isfinite(array).all():
+            raise UserError(f"dataset field {name!r}: {row.sample_id} does not fit into float16: use dtype: float32")
+        target[index] = stored
+
+
+def to_unit_sphere(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return points moved to their centroid and divided by the largest distance from it, with both.
+
+    Args:
+        points: float32 (N, 3), mm.
+
+    Returns:
+        Points float32 (N, 3) inside the unit sphere, centroid float32 (3,) in mm, scale in mm.
+    """
+    centroid = points.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred = points - centroid
+    scale = np.float32(np.sqrt((centred.astype(np.float64) ** 2).sum(axis=1).max(initial=0.0)) or 1.0)
+    return (centred / scale).astype(np.float32), centroid, float(scale)

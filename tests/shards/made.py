@@ -1,0 +1,82 @@
+"""Datasets made in memory for tests: places that hold arrays, and the three calls that a pipeline makes."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from face3d_data.shards.finish import finish_dataset
+from face3d_data.shards.plan import plan_dataset
+from face3d_data.shards.schema import DatasetSpec
+from face3d_data.shards.write import write_shard
+from face3d_data.table import FIXED_COLUMNS
+
+N_POINTS = 16
+
+
+@dataclass
+class MemoryPlace:
+    arrays: dict = field(default_factory=dict)
+    order: tuple = ("part", 0)
+    known: bool = True
+
+    @property
+    def names(self):
+        return frozenset(self.arrays)
+
+    def shape(self, name):
+        return self.arrays[name].shape if self.known else None
+
+
+def read(place, name):
+    return place.arrays[name]
+
+
+def manifest(n_people=6, n_captures=3, variants=("plain",), n_points=N_POINTS, splits=("train", "eval", "test")):
+    """Person i is in the split i modulo their number; every sample has other arrays."""
+    records = []
+    for person in range(n_people):
+        for capture in range(n_captures):
+            for variant in variants:
+                n = len(records)
+                rng = np.random.default_rng(n)
+                origin = f"d/p{person}/c{capture}"
+                arrays = {
+                    "points": rng.normal(0, 40, (n_points, 3)).astype("f4"),
+                    "normals": rng.normal(0, 1, (n_points, 3)).astype("f4"),
+                    "depth": rng.uniform(300, 900, (4, 5)).astype("f4"),
+                    "color": rng.integers(0, 255, (4, 5, 3)).astype("u1"),
+                    "landmarks": rng.uniform(0, 4, (5, 2)).astype("f4"),
+                }
+                records.append(
+                    {
+                        "key": f"{n:032x}",
+                        "id": origin + ("" if variant == "plain" else f"~{variant}~{n:08x}"),
+                        "identity": f"d/p{person}",
+                        "dataset": "d",
+                        "variant": variant,
+                        "origin_id": origin,
+                        "split": splits[person % len(splits)],
+                        "source": "src",
+                        "path": f"p{person}/c{capture}.png",
+                        "n_points": n_points,
+                        "place": MemoryPlace(arrays, ("part", -n)),
+                        "mask": "none" if variant == "plain" else "worn",
+                    }
+                )
+    frame = pd.DataFrame(records, columns=[*FIXED_COLUMNS, "mask"])
+    return frame.astype(dict.fromkeys(frame.columns, object))
+
+
+def spec_of(**options):
+    return DatasetSpec(**{"from": "all", "fields": ["points"], **options})
+
+
+def plan_of(frame, spec=None, **options):
+    return plan_dataset(frame, spec or spec_of(), **{"name": "faces", "seed": 5, "pipeline": "p", **options})
+
+
+def build(folder, frame=None, spec=None, **options):
+    """Plan, write and publish; returns the link to the dataset."""
+    plan = plan_of(manifest() if frame is None else frame, spec, **options)
+    return finish_dataset(plan, folder, [write_shard(task, read) for task in plan.shard_tasks(folder)])
