@@ -12,6 +12,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+ALONG_RAY = 0.35
+"""Mean squared cosine of the ray to a point's neighbours: 0.5 in a curtain along the ray, 0 on a surface across it."""
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -43,18 +46,19 @@ def nearest_neighbours(points: np.ndarray, k: int) -> Neighbours:
     return Neighbours(index[:, 1:], distance[:, 1:])
 
 
-def flying_pixels(points: np.ndarray, neighbours: Neighbours, viewpoint: np.ndarray, jump_mm: float) -> np.ndarray:
-    """Mark points that hang between two surfaces: their neighbours lie before and behind them, not beside them.
+def flying_pixels(points: np.ndarray, neighbours: Neighbours, viewpoint: np.ndarray, gap_mm: float) -> np.ndarray:
+    """Mark points that hang between two surfaces: sparse, and with neighbours before and behind them.
 
-    At an edge a depth camera mixes near and far into readings spread along the line of sight. Such a point's
-    neighbours are found along the ray (mean squared cosine above 0.6; on any surface, however steep, it is at most
-    0.5), and farther than the surface's noise reaches.
+    At an edge a depth camera mixes near and far into readings spread along the line of sight: a thin curtain, seen
+    edge-on. With pixels s mm apart and a step of G mm, its points have neighbours about sqrt(2.5 s G) apart (8 of
+    them), where on a surface of slope t they are 1.6 s (1 + t²)^¼ apart: at 1.2 mm and 6 mm, surfaces steeper than 84°
+    are taken for curtains. Lonely points beside the face are no curtain: those have neighbours across the ray.
 
     Args:
         points: f4 (N, 3), mm.
         neighbours: of these points.
         viewpoint: (3,), the camera's place in the frame of the points, mm.
-        jump_mm: half of the neighbours must lie farther than this along the ray.
+        gap_mm: the median neighbour of a flying pixel is farther than this.
 
     Returns:
         bool (N,), True for flying pixels.
@@ -63,14 +67,13 @@ def flying_pixels(points: np.ndarray, neighbours: Neighbours, viewpoint: np.ndar
         return np.zeros(len(points), bool)
     rays = points - np.asarray(viewpoint, np.float32)
     rays /= np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-6)
-    # Only points whose typical neighbour is that far away can be flying: few, so the rest is spared.
-    suspects = np.flatnonzero(np.median(neighbours.distance, axis=1) > jump_mm)
+    # Only points whose median neighbour is that far away can be flying: few, so the rest is spared.
+    suspects = np.flatnonzero(np.median(neighbours.distance, axis=1) > gap_mm)
     offsets = points[neighbours.index[suspects]] - points[suspects, None]
-    along = np.abs(np.einsum("nkj,nj->nk", offsets, rays[suspects]))
+    along = np.einsum("nkj,nj->nk", offsets, rays[suspects])
     squares = np.maximum(np.einsum("nkj,nkj->nk", offsets, offsets), 1e-12)
-    hanging = (np.mean(along**2 / squares, axis=1) > 0.6) & (np.median(along, axis=1) > jump_mm)
     flying = np.zeros(len(points), bool)
-    flying[suspects[hanging]] = True
+    flying[suspects[np.mean(along**2 / squares, axis=1) > ALONG_RAY]] = True
     return flying
 
 

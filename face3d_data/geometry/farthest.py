@@ -9,8 +9,8 @@ import numpy as np
 
 from face3d_data.errors import MissingDependency
 
-KERNEL_SHIFT_MM = 1000.0
-"""PointNet++'s kernel skips points whose squared norm is at most 1e-3: clouds are shifted this far from the origin."""
+KERNEL_SHIFT = 1.0
+"""PointNet++'s kernel skips points whose squared norm is at most 1e-3: every coordinate is made this or more."""
 
 
 def farthest_from_centroid(points: np.ndarray) -> int:
@@ -114,16 +114,16 @@ def pointnet2_farthest(points: np.ndarray, n_points: int) -> np.ndarray:
         MissingDependency: the extension, torch with CUDA or a device is not there.
     """
     try:
-        import torch
         from pointnet2_ops.pointnet2_utils import furthest_point_sample
+        from torch import cuda, from_numpy
     except ImportError as error:
         raise MissingDependency(_pointnet2_remedy(str(error))) from None
-    if not torch.cuda.is_available():
+    if not cuda.is_available():
         raise MissingDependency(_pointnet2_remedy("no CUDA device"))
     start = farthest_from_centroid(points)
     order = np.concatenate([[start], np.delete(np.arange(len(points)), start)])
-    shifted = points[order] - points.min(axis=0) + np.float32(KERNEL_SHIFT_MM)
-    cloud = torch.from_numpy(np.ascontiguousarray(shifted)).cuda()[None]
+    shifted = points[order] - points.min(axis=0) + np.float32(KERNEL_SHIFT)
+    cloud = from_numpy(np.ascontiguousarray(shifted)).cuda()[None]
     return order[furthest_point_sample(cloud, n_points)[0].cpu().numpy().astype(np.intp)]
 
 

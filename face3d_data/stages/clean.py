@@ -28,8 +28,8 @@ class Clean(Stage):
 
     min_distance_mm: float | None = Field(100.0, ge=0, description="nearest distance to the camera kept, mm; null: any")
     max_distance_mm: float | None = Field(5000.0, gt=0, description="farthest distance kept, mm; null: any")
-    flying_jump_mm: float | None = Field(
-        4.0, gt=0, description="remove points that hang between surfaces farther apart than this, mm; null: keep them"
+    flying_gap_mm: float | None = Field(
+        6.0, gt=0, description="remove points that hang along the line of sight, so far apart, mm; null: keep them"
     )
     outlier_std: float | None = Field(
         3.0, gt=0, description="remove points lonelier than average by so many standard deviations; null: keep them"
@@ -52,7 +52,7 @@ class Clean(Stage):
         points = sample.arrays["points"]
         pose = sample.arrays["pose"] if "pose" in sample.arrays else np.eye(4)
         kept = np.flatnonzero(self._in_range(points, np.linalg.inv(pose)))
-        if len(kept) and not (self.flying_jump_mm is self.outlier_std is self.max_gap_mm is None):
+        if len(kept) and not (self.flying_gap_mm is self.outlier_std is self.max_gap_mm is None):
             kept = kept[self._on_surface(points[kept], viewpoint=pose[:3, 3])]
         if len(kept) < self.min_points:
             raise Reject("too_few_points", f"{len(kept)} of {len(points)} left, {self.min_points} needed")
@@ -60,7 +60,8 @@ class Clean(Stage):
 
     def _in_range(self, points: np.ndarray, camera: np.ndarray) -> np.ndarray:
         """Return which points are finite and at an allowed depth; `camera` maps them to the camera frame."""
-        depth = points @ camera[2, :3].astype(np.float32) + np.float32(camera[2, 3])
+        with np.errstate(invalid="ignore"):
+            depth = points @ camera[2, :3].astype(np.float32) + np.float32(camera[2, 3])
         inside = np.isfinite(points).all(1)
         if self.min_distance_mm is not None:
             inside &= depth >= self.min_distance_mm
@@ -71,8 +72,8 @@ class Clean(Stage):
     def _on_surface(self, points: np.ndarray, viewpoint: np.ndarray) -> np.ndarray:
         neighbours = nearest_neighbours(points, self.neighbours)
         kept = np.ones(len(points), bool)
-        if self.flying_jump_mm is not None:
-            kept &= ~flying_pixels(points, neighbours, viewpoint, self.flying_jump_mm)
+        if self.flying_gap_mm is not None:
+            kept &= ~flying_pixels(points, neighbours, viewpoint, self.flying_gap_mm)
         if self.outlier_std is not None:
             kept &= ~statistical_outliers(neighbours, self.outlier_std)
         if self.max_gap_mm is not None and kept.any():

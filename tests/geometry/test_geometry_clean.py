@@ -1,0 +1,83 @@
+"""Neighbours, flying pixels, outliers and pieces, against slow twins and planted faults."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from face3d_data.geometry.clean import (
+    flying_pixels,
+    largest_component,
+    nearest_neighbours,
+    statistical_outliers,
+)
+
+
+def raster(n: int = 40, spacing: float = 1.2, slope: float = 0.0) -> np.ndarray:
+    x, y = np.meshgrid(np.arange(n) * spacing, np.arange(n) * spacing)
+    return np.stack([x - x.mean(), y - y.mean(), 600 + slope * x], axis=-1).reshape(-1, 3).astype(np.float32)
+
+
+def test_nearest_neighbours_equal_a_brute_search():
+    points = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    found = nearest_neighbours(points, 5)
+    squares = ((points[:, None].astype(np.float64) - points) ** 2).sum(-1)
+    np.fill_diagonal(squares, np.inf)
+    np.testing.assert_allclose(found.distance, np.sqrt(np.sort(squares, axis=1)[:, :5]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_clouds_smaller_than_k_are_no_error(n):
+    points = np.zeros((n, 3), np.float32)
+    found = nearest_neighbours(points, 8)
+    assert found.index.shape[1] == max(n - 1, 0) or n == 0
+    assert not flying_pixels(points, found, np.zeros(3), 6.0).any()
+    assert not statistical_outliers(found, 3.0).any()
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 4.0])
+def test_no_surface_however_steep_is_taken_for_flying_pixels(slope):
+    points = raster(slope=slope)
+    points[:, 2] += np.random.default_rng(1).normal(0, 0.5, len(points)).astype(np.float32)
+    assert not flying_pixels(points, nearest_neighbours(points, 8), np.zeros(3), 6.0).any()
+
+
+def test_readings_spread_along_the_ray_at_an_edge_are_flying():
+    face = raster()
+    edge = face[face[:, 0] == face[:, 0].max()]
+    stretch = 1 + np.random.default_rng(2).uniform(0.05, 0.2, len(edge)).astype(np.float32)
+    cloud = np.vstack([face, (edge + np.array([1.2, 0, 0])) * stretch[:, None]]).astype(np.float32)
+    flying = flying_pixels(cloud, nearest_neighbours(cloud, 8), np.zeros(3), 6.0)
+    assert not flying[: len(face)].any()
+    assert flying[len(face) :].mean() > 0.9
+
+
+def test_statistical_outliers_equal_the_definition():
+    points = np.random.default_rng(3).normal(size=(300, 3)).astype(np.float32)
+    found = nearest_neighbours(points, 6)
+    mean = [sum(row) / 6 for row in found.distance.tolist()]
+    limit = np.mean(mean) + 2.0 * np.std(mean)
+    np.testing.assert_array_equal(statistical_outliers(found, 2.0), np.array(mean) > limit)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_largest_component_is_the_largest_piece(pieces, seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.permutation(np.arange(pieces) * 10 + 20)
+    blobs = [rng.uniform(0, 5, (size, 3)) + np.array([100.0 * i, 0, 0]) for i, size in enumerate(sizes)]
+    label = np.repeat(np.arange(pieces), sizes)
+    order = rng.permutation(len(label))
+    points, label = np.vstack(blobs)[order].astype(np.float32), label[order]
+    # A random blob may itself fall apart where k is small: with as many neighbours as points it cannot.
+    found = nearest_neighbours(points, 24)
+    kept = largest_component(found, np.ones(len(points), bool), 10.0)
+    np.testing.assert_array_equal(kept, label == int(sizes.argmax()))
+
+
+def test_points_that_do_not_count_do_not_connect():
+    line = np.stack([np.arange(30.0), np.zeros(30), np.zeros(30)], axis=1).astype(np.float32)
+    kept = np.ones(30, bool)
+    kept[12] = False
+    found = nearest_neighbours(line, 2)
+    np.testing.assert_array_equal(np.flatnonzero(largest_component(found, kept, 1.5)), np.arange(13, 30))

@@ -1,0 +1,84 @@
+"""Stage `to_cloud`: depth or a scanner's grid to points."""
+
+import numpy as np
+import pytest
+from face_scans import INTRINSICS, face_sample, head_pose
+
+from face3d_data.errors import Reject
+from face3d_data.geometry.align import transform
+from face3d_data.geometry.camera import project
+from face3d_data.geometry.mean_face import mean_face
+from face3d_data.sample import Sample
+from face3d_data.stages.to_cloud import ToCloud
+
+
+@pytest.mark.parametrize("yaw_deg", [-25.0, 0.0, 20.0])
+def test_points_lie_on_the_face_and_landmarks_are_found(yaw_deg):
+    pose = head_pose(yaw_deg)
+    cloud = ToCloud().apply(face_sample(pose, noise_mm=0.5))
+    truth = transform(mean_face().landmarks, pose)
+    assert np.linalg.norm(cloud.arrays["landmarks_3d"] - truth, axis=1).max() < 5.0
+    home = transform(cloud.arrays["points"], np.linalg.inv(pose))
+    distance, _ = mean_face().tree.query(home)
+    assert np.median(distance) < 2.0
+    np.testing.assert_array_equal(cloud.arrays["pose"], np.eye(4))
+
+
+def test_only_the_sphere_round_the_nose_is_kept():
+    cloud = ToCloud(crop_radius_mm=50).apply(face_sample(wall_mm=1500.0))
+    nose = cloud.arrays["landmarks_3d"][2]
+    assert np.linalg.norm(cloud.arrays["points"] - nose, axis=1).max() <= 50 + 1e-3
+    assert len(cloud.arrays["points"]) < len(ToCloud().apply(face_sample(wall_mm=1500.0)).arrays["points"])
+
+
+def test_colors_are_those_of_the_points_pixels():
+    sample = face_sample()
+    assert "point_colors" not in ToCloud().apply(sample).arrays
+    cloud = ToCloud(keep_colors=True).apply(sample)
+    pixels = project(cloud.arrays["points"], INTRINSICS).round().astype(int)
+    np.testing.assert_array_equal(cloud.arrays["point_colors"][:, :2], pixels[:, ::-1])
+
+
+def test_a_grid_gives_its_finite_points():
+    grid = np.full((60, 50, 3), np.nan, np.float32)
+    rows, columns = np.mgrid[:60, :50]
+    grid[5:55, 5:45] = np.stack([columns * 2.0 - 50, rows * 2.0 - 60, 0 * rows + 700.0], -1)[5:55, 5:45]
+    color = np.stack([rows, columns, rows], axis=-1).astype(np.uint8)
+    landmarks = np.array([[-30, -30, 700], [30, -30, 700], [0, 0, 700], [-20, 40, 700], [20, 40, 700]], np.float32)
+    sample = Sample.of({"grid": grid, "grid_color": color, "landmarks_3d": landmarks})
+    cloud = ToCloud(keep_colors=True).apply(sample)
+    expected = grid[5:55, 5:45].reshape(-1, 3)
+    expected = expected[np.linalg.norm(expected - [0, 0, 700], axis=1) <= 90]
+    np.testing.assert_array_equal(cloud.arrays["points"], expected)
+    np.testing.assert_array_equal(cloud.arrays["point_colors"][:, 1], expected[:, 0] / 2 + 25)
+    np.testing.assert_array_equal(cloud.arrays["landmarks_3d"], landmarks)
+
+
+def test_a_grid_without_landmarks_cannot_be_used():
+    with pytest.raises(Reject, match="missing_landmarks_3d"):
+        ToCloud().apply(Sample.of({"grid": np.zeros((4, 4, 3), np.float32)}))
+
+
+def test_a_face_without_depth_is_rejected():
+    sample = face_sample()
+    blind = sample.with_arrays(depth=np.zeros_like(sample.arrays["depth"]))
+    with pytest.raises(Reject, match="no_depth_at_landmark"):
+        ToCloud().apply(blind)
+
+
+def test_a_nose_of_nan_in_a_grid_is_rejected():
+    landmarks = np.zeros((5, 3), np.float32)
+    landmarks[2] = np.nan
+    with pytest.raises(Reject, match="no_depth_at_landmark"):
+        ToCloud().apply(Sample.of({"grid": np.ones((9, 9, 3), np.float32), "landmarks_3d": landmarks}))
+
+
+def test_too_few_points_are_rejected():
+    with pytest.raises(Reject, match="too_few_points") as caught:
+        ToCloud(min_points=10**6).apply(face_sample())
+    assert caught.value.reason in ToCloud.reasons
+
+
+def test_per_point_arrays_of_older_points_do_not_survive():
+    stale = face_sample().with_arrays(points=np.zeros((3, 3), np.float32), normals=np.zeros((3, 3), np.float32))
+    assert "normals" not in ToCloud().apply(stale).arrays
