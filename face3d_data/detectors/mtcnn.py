@@ -23,6 +23,9 @@ WINDOW_PX = 12
 STEP_PX = 2
 PYRAMID_STEP = 0.709
 """Ratio of one level's size to the one before: about 1/sqrt(2), from the authors' own code."""
+_REACH_LEVELS = 1.5
+"""P-Net proposes faces larger and smaller than its window. With this margin the depth bound changed none of 108
+captures (60 synthetic, 48 rendered); with half a level it moved 12 boxes by 2 to 5 px."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def pyramid(height: int, width: int, min_face_px: float, possible_px: tuple[floa
         height: of the image in px.
         width: of the image in px.
         min_face_px: the window of the first level.
-        possible_px: leave out the levels whose window is more than half a level outside this range.
+        possible_px: leave out the levels whose window is more than one and a half levels outside this range.
 
     Returns:
         float64 (k,), descending; empty where not even the first level holds one window.
@@ -121,8 +124,8 @@ def pyramid(height: int, width: int, min_face_px: float, possible_px: tuple[floa
     n_levels = np.floor(np.log(min(height, width) / min_face_px) / -np.log(PYRAMID_STEP) + 1e-9) + 1
     windows = min_face_px / PYRAMID_STEP ** np.arange(max(0, n_levels))
     if possible_px is not None:
-        half = PYRAMID_STEP**0.5
-        windows = windows[(windows >= possible_px[0] * half) & (windows <= possible_px[1] / half)]
+        reach = PYRAMID_STEP**_REACH_LEVELS
+        windows = windows[(windows >= possible_px[0] * reach) & (windows <= possible_px[1] / reach)]
     return WINDOW_PX / windows
 
 

@@ -9,6 +9,7 @@ from face3d_data.detectors import mtcnn
 from face3d_data.detectors.given import box_around
 from face3d_data.detectors.protocol import Faces
 from face3d_data.errors import MissingDependency, Reject
+from face3d_data.registry import find
 from face3d_data.sample import Arrays, Sample
 from face3d_data.stages.detect import Detect, choose
 
@@ -47,9 +48,18 @@ def test_a_depth_bound_leaves_the_face_where_it_is(photo):
     sides = {"color": photo, "intrinsics": np.array([600, 600, 256, 256.0])}
     free = Detect(depth_bound=False).apply(Sample.of(sides | {"depth": np.full((512, 512), 900, np.float32)}))
     bounded = Detect().apply(Sample.of(sides | {"depth": np.full((512, 512), 900, np.float32)}))
-    np.testing.assert_allclose(bounded.arrays["box"], free.arrays["box"], atol=1)
+    np.testing.assert_allclose(bounded.arrays["box"], free.arrays["box"], atol=0.01)
     with pytest.raises(Reject, match="no_face"):
-        Detect().apply(Sample.of(sides | {"depth": np.full((512, 512), 200, np.float32)}))
+        Detect().apply(Sample.of(sides | {"depth": np.full((512, 512), 150, np.float32)}))
+
+
+def test_the_bound_changes_no_synthetic_capture():
+    reader = find("reader", "synthetic")(people=3, captures=2)
+    for source in reader.scan():
+        capture = reader.sample(source)
+        bounded, free = (Detect(depth_bound=bound, min_confidence=0.8).apply(capture) for bound in (True, False))
+        np.testing.assert_allclose(bounded.arrays["box"], free.arrays["box"], atol=0.01)
+        np.testing.assert_allclose(bounded.arrays["landmarks"], free.arrays["landmarks"], atol=0.01)
 
 
 def test_depth_of_another_size_or_without_intrinsics_bounds_nothing(monkeypatch):
