@@ -49,19 +49,23 @@ class RgbdNpy(FolderReader):
     @field_validator("intrinsics", mode="before")
     @classmethod
     def _numbers(cls, value: Any) -> Any:
-        """Take `fx,fy,cx,cy` in one text too, as the command line gives it, and check the numbers."""
-        if isinstance(value, str) and "," in value and not value.lower().endswith(".json"):
-            value = value.split(",")
-        if isinstance(value, list | tuple):
-            try:
-                numbers = [float(number) for number in value]
-            except (TypeError, ValueError):
-                raise ValueError("wanted four numbers fx,fy,cx,cy or a JSON file") from None
-            if len(numbers) != 4:
-                raise ValueError(f"wanted four numbers fx,fy,cx,cy or a JSON file, got {len(numbers)} numbers")
-            parse_intrinsics(dict(zip(("fx", "fy", "cx", "cy"), numbers, strict=True)), need_scale=False)
-            return tuple(numbers)
-        return value
+        """Take the four numbers as a list or in one text, and leave everything else to be a file's path."""
+        parts = [value] if isinstance(value, str | Path) else value
+        if not isinstance(parts, list | tuple):
+            return value
+        if len(parts) == 1:
+            # A path, unless its last part is numbers: relative ones have been put behind a folder by then.
+            parts = Path(str(parts[0])).name.split(",")
+            if len(parts) == 1:
+                return Path(str(value if isinstance(value, str | Path) else value[0]))
+        try:
+            numbers = [float(number) for number in parts]
+        except (TypeError, ValueError):
+            raise ValueError("wanted four numbers fx,fy,cx,cy or a JSON file") from None
+        if len(numbers) != 4:
+            raise ValueError(f"wanted four numbers fx,fy,cx,cy or a JSON file, got {len(numbers)} numbers")
+        parse_intrinsics(dict(zip(("fx", "fy", "cx", "cy"), numbers, strict=True)), need_scale=False)
+        return tuple(numbers)
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:
         """Return the endings of colour and depth files."""

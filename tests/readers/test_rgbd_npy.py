@@ -36,7 +36,8 @@ def test_a_pair_is_read_in_millimetres_with_holes_as_zero(root):
 
 
 def test_the_camera_may_be_a_file_a_list_or_text(root):
-    for given in (root / "intrinsics.json", str(root / "intrinsics.json"), CAMERA, "72,72,15.5,11.5"):
+    path = root / "intrinsics.json"
+    for given in (path, str(path), [str(path)], CAMERA, "72,72,15.5,11.5", root / "72,72,15.5,11.5"):
         npy = reader(root, intrinsics=given)
         assert npy.load(next(npy.scan()), "intrinsics").tolist() == CAMERA
 

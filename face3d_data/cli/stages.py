@@ -1,0 +1,170 @@
+"""`face3d stages`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from face3d_data.cli.options import json_option
+from face3d_data.component import Component
+
+MAX_WIDTH = 140
+_SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+_NAMES = {int: "int", float: "float", str: "text", bool: "true/false", Path: "path", type(None): "null"}
+
+
+@click.command()
+@click.argument("name", required=False)
+@json_option
+def command(name: str | None, as_json: bool) -> None:
+    """List the stages (sample to samples), or show what stage NAME takes, gives and rejects."""
+    show("stage", name, as_json)
+
+
+def show(kind: str, name: str | None, as_json: bool) -> None:
+    """Print the catalogue of a kind of component, or one entry of it."""
+    from face3d_data.registry import components, find
+
+    entries = [describe(find(kind, name))] if name else [describe(cls) for cls in components(kind).values()]
+    if as_json:
+        click.echo(json.dumps(entries[0] if name else entries, indent=1, ensure_ascii=False))
+        return
+    width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
+    for line in page(entries[0], width) if name else overview(entries, width):
+        click.echo(line)
+
+
+def describe(cls: type[Component]) -> dict[str, Any]:
+    """Return what the registry knows of a component, as JSON values."""
+    first, _, rest = (cls.__doc__ or "").strip().partition("\n")
+    entry = {
+        "name": cls.name,
+        "kind": cls.kind,
+        "version": cls.version,
+        "does": first.strip(),
+        "more": textwrap.dedent(rest).strip(),
+        "inputs": _groups(getattr(cls, "inputs", ())),
+        "optional": list(getattr(cls, "optional", ())),
+        "outputs": list(getattr(cls, "outputs", ())),
+        "tags": list(getattr(cls, "tag_names", ())),
+        "parameters": [_parameter(cls, name) for name in cls.model_fields],
+        "reasons": dict(cls.reasons),
+    }
+    if cls.kind == "stage":
+        draws = getattr(cls, "random", False)
+        entry["draws"] = draws if isinstance(draws, bool) else "with some parameters"
+    return entry
+
+
+def _groups(inputs: Sequence[str | tuple[str, ...]]) -> list[list[str]]:
+    """Return the complete alternative groups of required arrays."""
+    plain = [name for name in inputs if isinstance(name, str)]
+    return [[*plain, *group] for group in inputs if not isinstance(group, str)] or [plain]
+
+
+def _parameter(cls: type[Component], name: str) -> dict[str, Any]:
+    info = cls.model_fields[name]
+    limits = [
+        f"{sign} {getattr(item, key):g}" for item in info.metadata for key, sign in _SIGNS.items() if hasattr(item, key)
+    ]
+    required = info.is_required()
+    default = None if required else info.get_default(call_default_factory=True)
+    return {
+        "name": name,
+        "type": " ".join([type_text(info.annotation), *limits]),
+        "required": required,
+        "default": None if required else json.loads(json.dumps(default, default=str)),
+        "in_fingerprint": not info.exclude,
+        "description": info.description or "",
+    }
+
+
+def type_text(annotation: Any) -> str:
+    """Return a type as a user writes its values: `int`, `box or similarity`, `float, float`."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return " or ".join(str(value) for value in inner)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(type_text(part) for part in inner)
+    if origin is typing.Annotated:
+        return type_text(inner[0])
+    if origin in (tuple, list, set, frozenset):
+        return ", ".join("…" if part is Ellipsis else type_text(part) for part in inner)
+    if origin is dict:
+        return f"{type_text(inner[0])}: {type_text(inner[1])}"
+    return _NAMES.get(annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def flow(entry: dict[str, Any]) -> str:
+    """Return `inputs -> outputs`; alternative groups of inputs are joined by `or`."""
+    inputs = " or ".join(" + ".join(group) for group in entry["inputs"])
+    outputs = ", ".join(entry["outputs"])
+    return f"{inputs} -> {outputs}" if inputs else outputs
+
+
+def overview(entries: Sequence[dict[str, Any]], width: int) -> list[str]:
+    """Return one entry's name, first line and arrays under each other, wrapped to `width`."""
+    indent = max((len(entry["name"]) for entry in entries), default=0) + 2
+    lines = []
+    for entry in entries:
+        lines += _wrap(entry["name"].ljust(indent) + entry["does"], width, indent)
+        if flow(entry):
+            lines += _wrap(" " * indent + flow(entry), width, indent)
+    return lines
+
+
+def page(entry: dict[str, Any], width: int) -> list[str]:
+    """Return everything about one component, wrapped to `width`."""
+    lines = [*_wrap(f"{entry['name']} (version {entry['version']}): {entry['does']}", width, 2)]
+    for paragraph in filter(None, entry["more"].split("\n\n")):
+        lines += ["", *_wrap(" ".join(paragraph.split()), width, 0)]
+    facts = [
+        ("arrays", flow(entry)),
+        ("uses if there", ", ".join(entry["optional"])),
+        ("tags", ", ".join(entry["tags"])),
+        ("draws", "" if entry.get("draws", False) is False else f"{entry['draws']}".lower()),
+    ]
+    lines += ["", *_rows([(name, text) for name, text in facts if text], width)]
+    if entry["parameters"]:
+        lines += ["", "parameters:", *_rows([_parameter_row(item) for item in entry["parameters"]], width, 2)]
+    if entry["reasons"]:
+        lines += ["", "reasons for a reject:", *_rows(entry["reasons"].items(), width, 2)]
+    return lines
+
+
+def _parameter_row(item: dict[str, Any]) -> tuple[str, str]:
+    default = "required" if item["required"] else f"default {_value(item['default'])}"
+    place = "" if item["in_fingerprint"] else "; not in the fingerprint"
+    return item["name"], f"{item['description']} ({item['type']}; {default}{place})"
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _rows(rows: Iterable[tuple[str, str]], width: int, margin: int = 0) -> list[str]:
+    rows = list(rows)
+    indent = margin + max((len(name) for name, _ in rows), default=0) + 2
+    lines = []
+    for name, text in rows:
+        lines += _wrap((" " * margin + name).ljust(indent) + text, width, indent)
+    return lines
+
+
+def _wrap(text: str, width: int, indent: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(width, indent + 20),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
