@@ -9,6 +9,7 @@ import numpy as np
 from face3d_data.synthetic.identity import Identity
 
 HAIR_STYLES = ("shaved", "short", "crop", "side", "bob", "long", "tied")
+FALLING = ("bob", "long")
 
 _SKIN = np.array(
     [(238, 202, 182), (226, 184, 158), (212, 165, 132), (190, 140, 104), (158, 108, 78), (120, 80, 58), (88, 58, 44)],

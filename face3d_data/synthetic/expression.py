@@ -10,6 +10,9 @@ from face3d_data.synthetic.features import bump, lip_borders, smooth_step
 from face3d_data.synthetic.identity import Identity
 from face3d_data.synthetic.skull import Levels
 
+LIP_SPREAD_MM = 0.4
+"""Half the strip between the lips that stretches when the mouth opens: it holds one row of vertices."""
+
 
 @dataclass(frozen=True)
 class Expression:
@@ -66,7 +69,7 @@ def mouth_split(identity: Identity, levels: Levels, x: np.ndarray, y: np.ndarray
     """Return 0 above the mouth line and 1 below: a step between the lips, a slow rise in the cheeks."""
     _, line, _ = lip_borders(identity, levels, x)
     half = identity["mouth_width"] / 2
-    spread = 0.55 + 26.0 * smooth_step(np.abs(x), 0.55 * half, half + 22.0)
+    spread = LIP_SPREAD_MM + 26.0 * smooth_step(np.abs(x), 0.55 * half, half + 22.0)
     return smooth_step(line - y, -spread, spread)
 
 
@@ -111,8 +114,8 @@ def _jaw(p: Identity, at: Levels, e: Expression, x: np.ndarray, y: np.ndarray, r
     moved[:, 2] = lower * (np.sin(angle) * dy - (1 - np.cos(angle)) * dz)
     moved[:, 1] += 0.10 * e.jaw * (1 - split) * bump(x, y, 0, at.stomion + 4, 15, 8)
     half = p["mouth_width"] / 2
-    gap = split * (1 - split) * 4.0 * smooth_step(np.abs(x), half, 0.6 * half)
-    moved[:, 2] -= gap * min(e.jaw, 14.0) * 1.1
+    gap = smooth_step(np.minimum(split, 1 - split), 0.0, 0.5) * smooth_step(np.abs(x), half, 0.6 * half)
+    moved[:, 2] -= gap * min(e.jaw, 12.0) * 1.0
     inward = bump(np.abs(x), y, half, at.stomion, 10, 12)
     moved[:, 0] -= np.sign(x) * 0.13 * e.jaw * inward
     return moved

@@ -58,7 +58,7 @@ def tissue(p: Identity, at: Levels, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     relief -= 1.3 * bump(side, y - 0.28 * (30 - side), half_ipd - 6, -15.5, 11, 4.5)
     relief += (p["zygoma"] - 0.6) * bump(side, y, 50, -19, 16, 13)
     relief += (0.5 + p["cheek"]) * bump(side, y, 38, -46, 17, 20)
-    relief += (2.2 + p["midface"]) * bump(side, y, 25, -30, 14, 15)
+    relief += (0.4 + p["midface"]) * bump(side, y, 25, -30, 14, 15)
     relief -= (1.8 - p["cheek"] * 0.25) * bump(side, y, 46, -60, 11, 15)
     relief += (2.4 + 0.35 * p["chin"]) * bump(x, y, 0, at.pogonion, 13, 10)
     relief += 0.8 * bump(side, y, 8, at.pogonion - 1, 6, 8)
@@ -94,7 +94,7 @@ def eyes(p: Identity, x: np.ndarray, y: np.ndarray, z: np.ndarray, openness: flo
         along, across = eye_frame(p, side, x, y)
         near = along**2 + across**2 < 24.0**2
         a, c = along[near], across[near]
-        cornea = 84.6 - 0.8 * p["eye_depth"]
+        cornea = 82.8 - 0.8 * p["eye_depth"]
         q = (a / 1.12) ** 2 + (c / 1.0) ** 2
         radius = EYEBALL_MM + LID_MM
         ball = (
@@ -127,12 +127,12 @@ def nose(p: Identity, at: Levels, x: np.ndarray, y: np.ndarray, z: np.ndarray, s
     nx, ny, nz = x[near] - 0.8 * p.asymmetry[0], y[near], z[near]
     tip_z = subnasale_z + p["protrusion"]
     half, ball = p["nose_width"] / 2, p["tip_half_width"]
-    root_z = 91.6 + p["bridge_height"]
+    root_z = 90.6 + p["bridge_height"]
     t = np.clip((NASION_Y - ny) / (NASION_Y - at.tip), -0.5, 1.0)
-    line = root_z + (tip_z - 1.8 - root_z) * (t + 0.10 * np.sin(np.pi * np.clip(t, 0, 1)) - 0.1 * np.sin(np.pi * t**2))
+    line = root_z + (tip_z - 0.6 - root_z) * t + 3.6 * np.sin(np.pi * np.clip(t, 0, 1) ** 1.25)
     line = np.where(t < 0, root_z + 9.0 * t, line) + p["hump"] * np.exp(-0.5 * ((t - 0.42) / 0.17) ** 2)
-    crest = 3.8 + (p["bridge_half_width"] - 7.5) * 0.9 + 3.0 * t**2
-    steep = 1.25 + ((p["protrusion"] + 8.0) / (half - 1.5) - 1.25) * np.clip(t, 0, 1)
+    crest = 5.6 + (p["bridge_half_width"] - 7.5) * 0.9 + 2.6 * t**2
+    steep = 1.25 + ((p["protrusion"] + 11.0) / (half - 3.0) - 1.25) * np.clip(t, 0, 1)
     ridge = line - (np.sqrt((steep * nx) ** 2 + crest**2) - crest)
     ridge -= np.maximum(at.tip + 5.0 - ny, 0.0) ** 2 * (0.10 + 0.004 * nx**2)
     shape = smooth_max(nz, ridge, 9.0)
@@ -153,7 +153,7 @@ def _wings(
     """Join the alae, then press in the groove around them and the nostrils below."""
     side = np.abs(x)
     thick = 0.45 * p["ala"] + 1.6
-    centre = (half - thick, at.subnasale + 5.6, subnasale_z - 1.2)
+    centre = (half - thick, at.subnasale + 7.6, subnasale_z - 2.0)
     wing = ellipsoid(side, y, centre, (thick, 0.38 * p["ala"] + 3.4, 9.5 + 0.18 * p["protrusion"]))
     z = smooth_max(z, wing, 3.0)
     q = np.sqrt(((side - centre[0]) / (thick + 1.0)) ** 2 + ((y - centre[1]) / (0.38 * p["ala"] + 4.6)) ** 2)
@@ -167,7 +167,7 @@ def lip_borders(p: Identity, at: Levels, x: np.ndarray) -> tuple[np.ndarray, np.
     t = np.clip(np.abs(x) / (p["mouth_width"] / 2), 0.0, 1.0)
     arch = np.clip(1.0 - t * t, 0.0, None)
     bow = 1.0 + 0.10 * np.exp(-0.5 * ((t - 0.24) / 0.11) ** 2) - 0.20 * np.exp(-0.5 * (t / 0.09) ** 2)
-    line = at.stomion - 1.2 * t**2 + 0.7 * np.exp(-0.5 * ((t - 0.42) / 0.2) ** 2) - 0.7 * np.exp(-0.5 * (t / 0.2) ** 2)
+    line = at.stomion + 0.2 * t**2 + 0.7 * np.exp(-0.5 * ((t - 0.42) / 0.2) ** 2) - 0.7 * np.exp(-0.5 * (t / 0.2) ** 2)
     upper = line + p["vermilion_upper"] * (1.0 - t) ** 0.62 * (1.0 + 0.35 * t) * bow
     return upper, line, line - p["vermilion_lower"] * arch**0.8
 
@@ -185,8 +185,9 @@ def lips(p: Identity, at: Levels, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     pout = np.where(below >= 0, _lip_roll(below, 0.52 * low + 0.4, 1.9 + 0.42 * low, 6.5), 0.0)
     relief = out * arch**0.55 * roll + 0.95 * out * arch**0.7 * pout
     relief -= 1.0 * np.exp(-np.abs(above) / 0.8) * arch**0.3
-    relief -= 1.9 * bump(side, y, half + 0.8, at.stomion - 1.2, 3.0, 3.6)
+    relief -= 1.9 * bump(side, y, half + 0.8, at.stomion + 0.2, 3.0, 3.6)
     relief += 0.9 * bump(side, y, half + 6.5, at.stomion - 2, 3.5, 7)
+    relief += 2.4 * bump(x, y, 0, 0.5 * (at.subnasale + at.stomion) + 4, 12, 4.5)
     middle = smooth_step(y, at.stomion + 3, at.stomion + 8) * smooth_step(y, at.subnasale + 1, at.subnasale - 4)
     relief += middle * (0.6 * np.exp(-0.5 * ((side - 4.6) / 1.9) ** 2) - 1.0 * np.exp(-0.5 * (x / 2.6) ** 2))
     return relief + _nasolabial(p, at, x, y)

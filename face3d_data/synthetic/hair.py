@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from face3d_data.synthetic.appearance import Appearance
+from face3d_data.synthetic.appearance import FALLING, Appearance
 from face3d_data.synthetic.features import smooth_step
 from face3d_data.synthetic.identity import Identity
 from face3d_data.synthetic.skull import Skull
 
-Grid = tuple[np.ndarray, np.ndarray, np.ndarray]
+Grid = tuple[np.ndarray, np.ndarray]
 _SUNK_MM = 18.0  # how far hair that is not there lies below the skin
 
 
 def ear_grid(identity: Identity, skull: Skull, side: int) -> Grid:
-    """Return positions (R, C, 3), undeformed coordinates (R, C, 2) and zero front weights (R, C) of one ear."""
+    """Return positions (R, C, 3) of one ear and undeformed coordinates (R, C, 2) far from the face."""
     reach = np.array([0.05, 0.25, 0.42, 0.55, 0.68, 0.8, 0.9, 1.0, 1.03, 0.96])
     outward = np.array([-1.5, -1.5, -0.5, 1.8, 1.6, 1.6, 3.6, 3.4, 0.5, -2.5])  # concha, antihelix, helix rim, back
     turn = np.linspace(0, 2 * np.pi, 26, endpoint=False)
@@ -28,24 +28,24 @@ def ear_grid(identity: Identity, skull: Skull, side: int) -> Grid:
     rest = np.stack([side * x, up - 15.0, -8.0 - back], axis=-1)
     if side < 0:
         rest = rest[:, ::-1]
-    return rest, np.full((*r.shape, 2), 400.0), np.zeros(r.shape)
+    return rest, np.full((*r.shape, 2), 400.0)
 
 
 def hairline(appearance: Appearance, angle: np.ndarray) -> np.ndarray:
     """Return the height (mm) above which hair grows, at angles from the front (radians, 0..pi)."""
     line = appearance.hairline_y
-    back = {"bob": appearance.hair_bottom_y, "long": appearance.hair_bottom_y}.get(appearance.style, -78.0)
+    back = appearance.hair_bottom_y if appearance.style in FALLING else -78.0
     degrees = [0, 22, 38, 52, 62, 72, 80, 92, 104, 118, 180]
     recession = appearance.recession_mm
     short = [line, line - 1 + 0.5 * recession, line - 4 + recession, line - 18, 34, 6, -6, 16, 14, -30, back]
-    if appearance.style in ("bob", "long"):
-        short = [line, line - 1, line - 5, line - 18, 32, 4, back, back, back, back, back]
+    if appearance.style in FALLING:
+        short = [line, line - 1, line - 5, line - 16, 30, 0, back, back, back, back, back]
     return np.interp(np.rad2deg(angle), degrees, short)
 
 
-def hair_grid(identity: Identity, skull: Skull, appearance: Appearance) -> Grid | None:
-    """Return positions (R, C, 3), coordinates along and across strands (R, C, 2) and zero weights of the hair."""
-    falls = appearance.style in ("bob", "long")
+def hair_grid(identity: Identity, skull: Skull, appearance: Appearance) -> Grid:
+    """Return positions (R, C, 3) of the hair and its strands' angle in degrees and height in mm (R, C, 2)."""
+    falls = appearance.style in FALLING
     bottom = appearance.hair_bottom_y if falls else -84.0
     angle = np.linspace(-np.pi, np.pi, 110, endpoint=False)
     top = np.linspace(identity["crown_y"] + 2.5, -16.0, 44)
@@ -53,7 +53,7 @@ def hair_grid(identity: Identity, skull: Skull, appearance: Appearance) -> Grid 
     rest = np.concatenate([_on_skull(skull, top, angle), _hanging(identity, skull, low, angle, falls)])
     rng = np.random.default_rng(appearance.texture_seed)
     waves = _waves(rng, angle, len(rest))
-    ragged = 2.2 * waves + 1.2 * rng.standard_normal((1, len(angle)))
+    ragged = 1.4 * waves + 0.7 * rng.standard_normal((1, len(angle)))
     edge = hairline(appearance, np.abs(angle))[None, :]
     cover = smooth_step(rest[..., 1] - edge + ragged, -2.0, 5.0)
     thick = appearance.hair_mm * (0.75 + 0.25 * smooth_step(rest[..., 1], 20, 90)) + 0.14 * appearance.hair_mm * waves
@@ -63,7 +63,7 @@ def hair_grid(identity: Identity, skull: Skull, appearance: Appearance) -> Grid 
     outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
     lift = cover * (1.0 + (thick - 1.0) * (0.35 + 0.65 * grown)) - (1 - cover) * _SUNK_MM
     strands = np.stack(np.broadcast_arrays(np.rad2deg(angle)[None, :], rest[..., 1]), axis=-1)
-    return rest + lift[..., None] * outward, strands.copy(), np.zeros(rest.shape[:2])
+    return rest + lift[..., None] * outward, strands.copy()
 
 
 def _on_skull(skull: Skull, side_y: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -77,13 +77,12 @@ def _hanging(identity: Identity, skull: Skull, y: np.ndarray, angle: np.ndarray,
     if not falls:
         return body
     width = identity["bizygomatic"] / 2 + 2 + 10 * smooth_step(y, -16, -110)
-    depth = np.where(np.cos(angle) > 0, 34.0, 82.0)
-    straight = np.stack(
-        np.broadcast_arrays(width[:, None] * np.sin(angle), y[:, None], -8.0 + depth * np.cos(angle)), axis=-1
-    )
+    cosine = np.cos(angle)
+    depth = np.where(cosine > 0, 72.0 * np.maximum(cosine, 0.0) ** 0.7, 82.0 * cosine)
+    straight = np.stack(np.broadcast_arrays(width[:, None] * np.sin(angle), y[:, None], depth - 6.0), axis=-1)
     blend = smooth_step(y, -16.0, -40.0)[:, None, None]
     hang = body * (1 - blend) + straight * blend
-    inside = (np.cos(angle) > 0.35)[None, :, None]
+    inside = (cosine > 0.35)[None, :, None]
     return np.where(inside, hang * np.array([0.5, 1.0, 0.5]), hang)
 
 

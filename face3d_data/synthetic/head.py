@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from face3d_data.synthetic import features
-from face3d_data.synthetic.appearance import Appearance
+from face3d_data.synthetic.appearance import FALLING, Appearance
 from face3d_data.synthetic.features import smooth_step
 from face3d_data.synthetic.hair import ear_grid, hair_grid
 from face3d_data.synthetic.identity import Identity
@@ -15,6 +16,7 @@ from face3d_data.synthetic.skull import Skull
 
 SKIN, EAR, HAIR = 0, 1, 2
 SHIRT_MM = 3.5
+LIP_ROW_MM = 0.45
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Part:
         rest: f8 (R, C, 3) neutral positions, head frame, mm.
         coords: f8 (R, C, 2) undeformed x, y of the face; features are drawn in them.
         front: f8 (R, C) 1 where features and expressions apply, falling to 0 at the sides.
+        cavity: f8 (R, C) how deep each vertex lies in a hollow of the features, mm, negative on ridges.
         closed: whether the last column joins the first.
     """
 
@@ -33,6 +36,7 @@ class Part:
     rest: np.ndarray
     coords: np.ndarray
     front: np.ndarray
+    cavity: np.ndarray
     closed: bool
 
 
@@ -69,13 +73,19 @@ def build_head(identity: Identity, appearance: Appearance, detail: float = 1.0) 
     """
     skull = Skull.of(identity)
     skin = _skin(identity, skull, detail)
-    ears = [Part(EAR, *ear_grid(identity, skull, side), closed=True) for side in (-1, 1)]
+    shown = () if appearance.style in FALLING else (-1, 1)  # falling hair hides the ears
+    ears = [_plain(EAR, *ear_grid(identity, skull, side)) for side in shown]
     hair = hair_grid(identity, skull, appearance)
-    parts = [skin, *ears, *([] if hair is None else [Part(HAIR, *hair, closed=True)])]
+    parts = [skin, *ears, _plain(HAIR, *hair)]
     offsets = np.cumsum([0] + [part.rest.shape[0] * part.rest.shape[1] for part in parts])
     triangles = np.concatenate([_grid_triangles(p) + int(o) for p, o in zip(parts, offsets[:-1], strict=True)])
     landmarks, coords = _landmarks(identity, skull)
     return Head(identity, appearance, skull, tuple(parts), triangles.astype(np.uint32), landmarks, coords)
+
+
+def _plain(kind: int, rest: np.ndarray, coords: np.ndarray) -> Part:
+    zero = np.zeros(rest.shape[:2])
+    return Part(kind, rest, coords, zero, zero, closed=True)
 
 
 def _grid_triangles(part: Part) -> np.ndarray:
@@ -90,14 +100,17 @@ def _grid_triangles(part: Part) -> np.ndarray:
 def _row_parameters(skull: Skull, detail: float) -> np.ndarray:
     """Return row parameters: dense at eyes, nose and mouth, with rows just above and below the mouth line."""
     p, at = skull.identity, skull.levels
+    lips = (at.stomion + LIP_ROW_MM, at.stomion - LIP_ROW_MM)
     marks = [
         (p["crown_y"] + 2.9, 40.0, 3.6),
         (40.0, 13.0, 1.9),
         (13.0, -12.0, 1.05),
         (-12.0, at.tip + 6, 1.7),
         (at.tip + 6, at.subnasale - 2, 0.85),
-        (at.subnasale - 2, at.stomion + 3, 1.15),
-        (at.stomion + 3, at.stomion - 4, 0.7),
+        (at.subnasale - 2, at.stomion + 3.2, 1.15),
+        (at.stomion + 3.2, lips[0], 0.7),
+        (lips[0], lips[1], LIP_ROW_MM / detail),
+        (lips[1], at.stomion - 4, 0.7),
         (at.stomion - 4, at.mentolabial, 1.3),
         (at.mentolabial, at.menton + 3, 2.0),
     ]
@@ -110,11 +123,13 @@ def _row_parameters(skull: Skull, detail: float) -> np.ndarray:
 
 def _column_angles(detail: float) -> np.ndarray:
     """Return angles round the head, dense over the middle of the face."""
-    middle = np.arcsin(np.linspace(-0.56, 0.56, round(72 * detail) | 1))
-    edge = middle[-1]
-    side = np.linspace(edge, np.pi / 2, round(17 * detail) + 1)[1:]
+    step = 0.0157 / detail
+    steps = [step] * round(0.40 / step)
+    while sum(steps) < np.pi / 2 - 0.03:
+        steps.append(min(1.10 * steps[-1], 0.075 / detail))  # spacing that jumps shows as a band in the shading
+    side = np.cumsum(steps) * (np.pi / 2 / sum(steps))
     back = np.linspace(np.pi / 2, 3 * np.pi / 2, round(28 * detail) + 1)[1:-1]
-    return np.concatenate([-side[::-1], middle, side, back])
+    return np.concatenate([-side[::-1], [0.0], side, back])
 
 
 def relief(
@@ -133,14 +148,25 @@ def _skin(identity: Identity, skull: Skull, detail: float) -> Part:
     angle = _column_angles(detail)
     rest = skull.surface(_row_parameters(skull, detail), angle)
     front = smooth_step(np.broadcast_to(np.cos(angle), rest.shape[:2]), 0.06, 0.38)
+    _, line, _ = features.lip_borders(identity, skull.levels, rest[..., 0])
+    bend = np.exp(-(((rest[..., 1] - skull.levels.stomion) / 7.0) ** 2)) * smooth_step(front, 0.2, 0.6)
+    rest[..., 1] += (line - skull.levels.stomion) * bend  # rows follow the mouth line, so that the lips part cleanly
     coords = rest[..., :2].copy()
     face = (front > 0) & (rest[..., 1] > skull.levels.menton - 30)
     front = np.where(face, front, 0.0)
+    smooth_z = rest[..., 2].copy()
     rest[..., 2][face] = relief(identity, skull, *(rest[..., i][face] for i in range(3)), front[face])
+    hollow = _cavity(rest[..., 2] - smooth_z, detail)
     shirt = smooth_step(collar_depth(skull, rest[..., 0], rest[..., 1], rest[..., 2]), 0.0, 2.0)
     out = rest * np.array([1.0, 0.0, 1.0])
     out /= np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-6)
-    return Part(SKIN, rest + SHIRT_MM * shirt[..., None] * out, coords, front, closed=True)
+    return Part(SKIN, rest + SHIRT_MM * shirt[..., None] * out, coords, front, hollow, closed=True)
+
+
+def _cavity(relief_mm: np.ndarray, detail: float) -> np.ndarray:
+    """Return how far the relief lies below its surroundings; the head's own roundness would show as bands."""
+    near, far = (gaussian_filter(relief_mm, s * detail, mode=("nearest", "wrap")) - relief_mm for s in (3.0, 9.0))
+    return near + 0.4 * far
 
 
 def collar_depth(skull: Skull, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -156,7 +182,7 @@ def _landmarks(identity: Identity, skull: Skull) -> tuple[np.ndarray, np.ndarray
     tip_x = np.full(len(tip_y), 0.8 * identity.asymmetry[0])
     tip_z = relief(identity, skull, tip_x, tip_y, skull.front_point(tip_x, tip_y), np.ones(len(tip_y)))
     nose_y = float(tip_y[np.argmax(tip_z)])
-    corner = at.stomion - 1.2
+    corner = at.stomion + 0.2
     coords = np.array([(-eye, 0.3), (eye, 0.3), (tip_x[0], nose_y), (-mouth, corner), (mouth, corner)])
     x, y = coords.T
     z = relief(identity, skull, x, y, skull.front_point(x, y), np.ones(5))

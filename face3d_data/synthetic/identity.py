@@ -33,9 +33,9 @@ def _p(mean: float, sd: float, low: float, high: float, unit: str = "mm", **load
 
 PARAMETERS: dict[str, Parameter] = {
     # skull and jaw
-    "bizygomatic": _p(137, 6, 125, 150, size=0.6, masculine=0.3, long=-0.35, flesh=0.35),
+    "bizygomatic": _p(138, 6, 125, 151, size=0.6, masculine=0.3, long=-0.35, flesh=0.35),
     "head_breadth": _p(152, 6, 138, 166, size=0.6, masculine=0.25, long=-0.4),
-    "bigonial": _p(110, 7, 94, 126, size=0.4, masculine=0.5, flesh=0.45, long=-0.2),
+    "bigonial": _p(114, 7, 98, 130, size=0.4, masculine=0.5, flesh=0.45, long=-0.2),
     "nasion_menton": _p(118, 6.2, 104, 132, size=0.55, masculine=0.4, long=0.55),
     "crown_y": _p(118, 5, 105, 130, size=0.6, masculine=0.2, long=0.2),
     "forehead_slope": _p(0, 5.4, -11, 11, masculine=0.55, convex=0.45, age=0.2),
@@ -55,12 +55,12 @@ PARAMETERS: dict[str, Parameter] = {
     "brow_y": _p(21, 2.2, 16, 26, masculine=-0.5, eyes=0.35, long=0.3),
     # nose
     "nasion_tip": _p(45, 3.5, 37, 54, size=0.4, long=0.5, age=0.3, masculine=0.25),
-    "protrusion": _p(18.8, 2.4, 14, 25, broad=-0.6, convex=0.4, masculine=0.25),
+    "protrusion": _p(18.6, 2.4, 14, 25, broad=-0.6, convex=0.4, masculine=0.25),
     "nose_width": _p(35, 3.4, 28, 42, broad=0.7, masculine=0.35, age=0.2),
     "bridge_height": _p(0, 2.6, -6, 6, broad=-0.75, convex=0.2),
     "bridge_half_width": _p(7.5, 1.2, 5.5, 10, broad=0.45, masculine=0.3),
     "hump": _p(0, 1.5, -3.6, 3.6, broad=-0.4, age=0.4, masculine=0.2),
-    "tip_half_width": _p(9.5, 1.3, 7, 12.5, broad=0.65, masculine=0.25),
+    "tip_half_width": _p(10.5, 1.3, 7.5, 13.5, broad=0.65, masculine=0.25),
     "tip_y": _p(0, 2.2, -5, 5, age=-0.55, masculine=-0.3),
     "ala": _p(9, 1.5, 6, 12.5, broad=0.55, masculine=0.2),
     # mouth and chin
@@ -70,7 +70,7 @@ PARAMETERS: dict[str, Parameter] = {
     "vermilion_lower": _p(9, 1.5, 5, 13, broad=0.6, age=-0.4),
     "lip_protrusion": _p(4.5, 1.2, 1, 8, broad=0.65, age=-0.3),
     "chin": _p(0, 3.8, -9, 9, masculine=0.45, convex=-0.65),
-    "mentolabial": _p(3.5, 1.1, 1, 6, masculine=0.3, convex=-0.3),
+    "mentolabial": _p(3.0, 1.1, 0.5, 6, masculine=0.3, convex=-0.3),
     "nasolabial": _p(1.1, 0.5, 0, 2.5, age=0.7, flesh=0.3),
 }
 """Means, deviations and limits follow adult anthropometry (Farkas 1994; Zhuang and Bradtmiller 2005); where no survey

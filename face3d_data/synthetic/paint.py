@@ -11,8 +11,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from face3d_data.synthetic.appearance import Appearance
-from face3d_data.synthetic.expression import Expression, mouth_split
+from face3d_data.synthetic.expression import LIP_SPREAD_MM, Expression
 from face3d_data.synthetic.features import bump, eye_frame, lid_edges, lip_borders, smooth_step
+from face3d_data.synthetic.hair import hairline
 from face3d_data.synthetic.head import Head, collar_depth
 
 _TEXTURE = 256
@@ -85,7 +86,18 @@ def paint_skin(canvas: Canvas, coords: np.ndarray, rest: np.ndarray) -> tuple[np
         near = np.flatnonzero((np.abs(fx - side * p["interpupillary"] / 2) < 22) & (np.abs(fy) < 14))
         _draw(painted, shine, _EYES[side], canvas, near, fx, fy)
     albedo[face], gloss[face] = painted, shine
+    _scalp(canvas, rest, albedo)
     return _clothes(canvas, x, y, rest, albedo, gloss)
+
+
+def _scalp(canvas: Canvas, rest: np.ndarray, albedo: np.ndarray) -> None:
+    """Let the hairline thin out into the skin instead of ending at an edge."""
+    look = canvas.head.appearance
+    top = np.flatnonzero(rest[:, 1] > -10)
+    angle = np.abs(np.arctan2(rest[top, 0], rest[top, 2] + 5.0))
+    above = rest[top, 1] - hairline(look, angle) + 1.5 * canvas.noise(rest[top, 0], rest[top, 1] * 0.3, 2.0)[:, 1]
+    alpha = (0.85 * smooth_step(above, -7.0, 3.0)).astype(np.float32)
+    albedo[top] = _over(albedo[top], linear(look.hair), alpha)
 
 
 def paint_ear(canvas: Canvas, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,17 +194,13 @@ def _mouth(canvas: Canvas, x, y, albedo, gloss):
     seam = np.exp(-np.abs(y - line) / (0.35 + 0.45 * canvas.pixel_mm)) * smooth_step(np.abs(x), half + 2.5, half - 2)
     albedo = albedo * (1 - 0.72 * seam[:, None])
     if canvas.expression.jaw > 1.0:
-        split = mouth_split(p, at, x, y)
-        gap = (
-            smooth_step(split, 0.0, 0.06)
-            * smooth_step(split, 1.0, 0.94)
-            * smooth_step(np.abs(x), half + 1, 0.82 * half)
-        )
+        depth = 0.5 + 0.5 * (line - y) / LIP_SPREAD_MM  # 0 at the upper lip's edge, 1 at the lower one's
+        split = smooth_step(depth, 0.0, 1.0)
+        gap = smooth_step(depth, -0.1, 0.1) * smooth_step(depth, 1.1, 0.9) * smooth_step(np.abs(x), half, 0.86 * half)
         teeth = smooth_step(split, 0.55, 0.42) if canvas.expression.smile > 2 else smooth_step(split, 0.30, 0.18)
-        inside = (
-            linear(np.array([58, 20, 20]))[None]
-            + (linear(_TEETH) * 0.75 - linear(np.array([58, 20, 20])))[None] * teeth[:, None]
-        )
+        teeth = teeth * smooth_step(np.abs(x), 0.72 * half, 0.45 * half)
+        hollow = linear(np.array([58, 20, 20]))
+        inside = hollow + (0.75 * linear(_TEETH) - hollow) * teeth[:, None]
         albedo, gloss = _over(albedo, inside, gap), gloss * (1 - 0.6 * gap)
     return albedo.astype(np.float32), gloss.astype(np.float32)
 
@@ -220,6 +228,8 @@ def _eye(side: int):
         fibre = 1 + 0.25 * canvas.noise(x * 3, y * 3, 2.0)[:, 1]
         iris = linear(look.iris)[None] * (rim * fibre * shadow)[:, None] * smooth_step(r, 1.5, 2.6)[:, None]
         ball = _over(white, iris, smooth_step(r, 5.9 + soft, 5.9 - soft))
+        glint = 0.8 * smooth_step(np.hypot(along - side * (canvas.gaze[0] - 1.6), across - 2.4), 1.0 + soft, 0.5)
+        ball = _over(ball, np.ones(3, np.float32), glint)
         albedo = _over(albedo, ball, inside)
         lash = np.exp(-0.5 * ((across - upper - 0.25) / (0.55 + 0.3 * canvas.pixel_mm)) ** 2)
         lash *= (0.35 + 0.5 * look.makeup) * smooth_step(np.abs(along), reach + 2.0, reach - 1.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import uniform_filter
 
 from face3d_data.geometry.open3d_lazy import open3d
 from face3d_data.synthetic.head import EAR, HAIR, SKIN, Head
@@ -56,22 +56,23 @@ class Backdrop:
 
 def vertex_normals(grid: np.ndarray, closed: bool) -> np.ndarray:
     """Return unit normals f4 (R, C, 3) of a grid of positions, by central differences."""
-    padded = np.concatenate([grid[:, -1:], grid, grid[:, :1]], axis=1) if closed else grid
-    across = padded[:, 2:] - padded[:, :-2] if closed else np.gradient(grid, axis=1)
-    down = np.empty_like(grid)
-    down[1:-1] = grid[2:] - grid[:-2]
-    down[0], down[-1] = grid[1] - grid[0], grid[-1] - grid[-2]
+    padded = np.concatenate([grid[:, -1:], grid, grid[:, :1]], axis=1) if closed else _mirrored(grid)
+    across = _slope(padded.swapaxes(0, 1)).swapaxes(0, 1)
+    down = _slope(_mirrored(grid.swapaxes(0, 1)).swapaxes(0, 1))
     normal = np.cross(across, down)
     return (normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)).astype(np.float32)
 
 
-def cavity(rest: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Return how deep (mm, f4 (R, C)) each vertex lies below the average of its surroundings, negative on ridges."""
-    away = np.zeros(rest.shape[:2])
-    for sigma, weight in ((3.0, 1.0), (8.0, 0.5)):
-        blurred = np.stack([gaussian_filter(rest[..., i], sigma, mode=("nearest", "wrap")) for i in range(3)], axis=-1)
-        away += weight * np.einsum("rci,rci->rc", blurred - rest, normal)
-    return np.abs(away) * np.sign(away)
+def _mirrored(grid: np.ndarray) -> np.ndarray:
+    """Return a grid with one extrapolated column at either end."""
+    return np.concatenate([2 * grid[:, :1] - grid[:, 1:2], grid, 2 * grid[:, -1:] - grid[:, -2:-1]], axis=1)
+
+
+def _slope(padded: np.ndarray) -> np.ndarray:
+    """Return derivatives along the first axis, weighted so that uneven spacing does not tilt them."""
+    step = np.diff(padded, axis=0)
+    length = np.maximum(np.linalg.norm(step, axis=-1, keepdims=True), 1e-6)
+    return step[1:] * (length[:-1] / length[1:]) + step[:-1] * (length[1:] / length[:-1])
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,7 @@ def _vertex_values(head: Head, grids: list[np.ndarray]) -> np.ndarray:
     """Return f4 (V, 9): normal, undeformed x and y, neutral position, cavity."""
     blocks = []
     for part, grid in zip(head.parts, grids, strict=True):
-        own = vertex_normals(part.rest, part.closed)
-        deep = cavity(part.rest, own) if part.kind == SKIN else np.zeros(own.shape[:2])
-        block = [vertex_normals(grid, part.closed), part.coords, part.rest, deep[..., None]]
+        block = [vertex_normals(grid, part.closed), part.coords, part.rest, part.cavity[..., None]]
         blocks.append(np.concatenate(block, axis=-1).reshape(-1, 9).astype(np.float32))
     return np.concatenate(blocks)
 
@@ -192,7 +191,7 @@ def _shade(scene, hits: Hits, paint: tuple[np.ndarray, np.ndarray], light: Light
     wrap = np.where((hits.kind == HAIR)[:, None], 0.1, np.array([0.30, 0.16, 0.12], np.float32))
     diffuse = np.clip((facing[:, None] + wrap) / (1 + wrap), 0, 1) * (0.12 + 0.88 * lamp)[:, None]
     sky = 0.75 - 0.25 * hits.normal[:, 1]
-    occlusion = np.clip(1.0 - 0.20 * np.maximum(hits.cavity, 0) + 0.03 * np.maximum(-hits.cavity, 0), 0.55, 1.08)
+    occlusion = np.clip(1.0 - 0.13 * np.maximum(hits.cavity, 0) + 0.02 * np.maximum(-hits.cavity, 0), 0.6, 1.06)
     view = -hits.point / np.linalg.norm(hits.point, axis=1, keepdims=True)
     half = toward + view
     half /= np.linalg.norm(half, axis=1, keepdims=True)

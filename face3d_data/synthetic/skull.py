@@ -45,33 +45,33 @@ def _control_rows(p: Identity, at: Levels) -> np.ndarray:
 
     A row is level where |sin| of the angle is below the last number; outside it bends up to the side y: the jawline.
     """
-    face, skull, jaw = p["bizygomatic"] / 2 + 1.5, p["head_breadth"] / 2, p["bigonial"] / 2
+    face, skull, jaw = p["bizygomatic"] / 2 + 3.0, p["head_breadth"] / 2, p["bigonial"] / 2 + 3.0
     crown, neck = p["crown_y"], p["neck"] / 2
-    slope, temple, midface = p["forehead_slope"], p["temple"], p["midface"]
-    gonion = at.menton + 38.0 + p["gonion_y"]
+    slope, temple, midface, chin = p["forehead_slope"], p["temple"], p["midface"], p["chin"]
+    gonion = at.menton + 32.0 + p["gonion_y"]
     brow = p["brow_y"]
     return np.array(
         [
-            (crown + 3, crown + 3, 2, -2 - slope, -8, 1.0, -6, 0.5),
-            (crown + 1, crown + 1, 0.24 * skull, 14 - slope, -28, 1.0, -6, 0.5),
-            (crown - 5, crown - 5, 0.46 * skull, 37 - slope, -53, 0.98, -5, 0.5),
-            (crown - 16, crown - 16, 0.68 * skull, 61 - 0.95 * slope, -76, 0.95, -5, 0.5),
-            (crown - 34, crown - 32, 0.88 * skull, 80 - 0.8 * slope, -93, 0.88, -4, 0.5),
-            (crown - 54, crown - 48, 0.985 * skull, 90 - 0.55 * slope, -99, 0.81, -3, 0.5),
-            (brow + 22, brow + 30, 0.995 * skull, 94.2 - 0.25 * slope, -99, 0.76, -2, 0.5),
-            (brow + 2, brow + 9, 0.45 * skull + 0.55 * face + temple, 94.0, -97, 0.74, -1, 0.5),
-            (NASION_Y, 11, 0.2 * skull + 0.8 * face, 91.5, -93, 0.8, 0, 0.5),
-            (-16, -7, face, 91.5 + 0.5 * midface, -87, 0.84, 1, 0.5),
-            (at.tip, -21, 0.985 * face, 93.5 + midface, -80, 0.86, 2, 0.5),
-            (at.subnasale, gonion + 38, 0.75 * face + 0.25 * jaw, 96.5 + 0.8 * midface, -74, 0.95, 3, 0.5),
-            (at.stomion + 7, gonion + 26, 0.5 * face + 0.5 * jaw, 97.5 + 0.5 * midface, -70, 1.02, 4, 0.5),
-            (at.stomion - 6, gonion + 17, 0.25 * face + 0.75 * jaw, 96.5 + 0.3 * p["chin"], -68, 1.1, 5, 0.5),
-            (at.mentolabial, gonion + 9, 0.08 * face + 0.92 * jaw, 94.5 + 0.6 * p["chin"], -66, 1.2, 6, 0.36),
-            (at.pogonion, gonion + 3, jaw + 0.5, 94.5 + 0.9 * p["chin"], -65, 1.3, 7, 0.2),
-            (at.menton + 5, gonion - 2, jaw, 90.5 + p["chin"], -64, 1.36, 7, 0.1),
-            (at.menton, gonion - 7, jaw - 2, 81 + p["chin"], -63, 1.34, 5, 0.06),
-            (at.menton - 4, gonion - 15, jaw - 4, 62 + 0.7 * p["chin"], -62, 1.2, 0, 0.05),
-            (at.menton - 9, gonion - 27, 0.4 * jaw + 0.6 * neck - 3, 43, -61, 1.0, -6, 0.05),
+            (crown + 3, crown + 3, 2, -2 - slope, -8, 1.0, -6, 0.42),
+            (crown + 1, crown + 1, 0.24 * skull, 14 - slope, -28, 1.0, -6, 0.42),
+            (crown - 5, crown - 5, 0.46 * skull, 37 - slope, -53, 0.98, -5, 0.42),
+            (crown - 16, crown - 16, 0.68 * skull, 61 - 0.95 * slope, -76, 0.95, -5, 0.42),
+            (crown - 34, crown - 32, 0.88 * skull, 79 - 0.8 * slope, -93, 0.88, -4, 0.42),
+            (crown - 54, crown - 48, 0.985 * skull, 89.5 - 0.55 * slope, -99, 0.77, -3, 0.42),
+            (brow + 22, brow + 30, 0.995 * skull, 92.6 - 0.25 * slope, -99, 0.71, -2, 0.42),
+            (brow + 2, brow + 9, 0.35 * skull + 0.65 * face + temple, 92.0, -97, 0.71, -1, 0.42),
+            (NASION_Y, 11, 0.15 * skull + 0.85 * face, 89.0, -93, 0.71, 0, 0.42),
+            (-16, -7, face + 0.5, 88.5 + 0.5 * midface, -87, 0.68, 1, 0.42),
+            (at.tip, -21, 0.99 * face, 91.0 + midface, -80, 0.69, 2, 0.42),
+            (at.subnasale, gonion + 38, 0.84 * face + 0.16 * jaw, 97.0 + 0.8 * midface, -74, 0.74, 3, 0.42),
+            (at.stomion + 7, gonion + 27, 0.65 * face + 0.35 * jaw, 98.5 + 0.5 * midface, -70, 0.77, 4, 0.42),
+            (at.stomion - 6, gonion + 18, 0.4 * face + 0.6 * jaw, 97.0 + 0.3 * chin, -68, 0.82, 5, 0.42),
+            (at.mentolabial, gonion + 10, 0.18 * face + 0.82 * jaw, 96.5 + 0.6 * chin, -66, 0.90, 6, 0.36),
+            (at.pogonion, gonion + 4, jaw + 0.5, 95.0 + 0.9 * chin, -65, 1.02, 7, 0.2),
+            (at.menton + 5, gonion - 2, jaw - 2, 91.0 + chin, -64, 1.10, 7, 0.1),
+            (at.menton, gonion - 8, jaw - 5, 81 + chin, -63, 1.12, 5, 0.06),
+            (at.menton - 4, gonion - 16, jaw - 8, 62 + 0.7 * chin, -62, 1.06, 0, 0.05),
+            (at.menton - 9, gonion - 27, 0.3 * jaw + 0.7 * neck - 4, 43, -61, 1.0, -6, 0.05),
             (at.menton - 22, gonion - 45, neck, 37, -62, 0.95, -10, 0.05),
             (at.menton - 44, gonion - 68, neck + 4, 38, -66, 0.95, -12, 0.05),
             (at.menton - 56, gonion - 82, neck + 30, 42, -76, 0.9, -14, 0.05),
@@ -126,7 +126,7 @@ class Skull:
         front_y, side_y, width, front_z, back_z, power, centre, level = (c[:, None] for c in self.rows(parameter).T)
         sine, cosine = np.broadcast_arrays(np.sin(angle), np.cos(angle))
         tilt = np.clip((np.abs(sine) - level) / (1.0 - level), 0.0, 1.0)
-        tilt = np.where(cosine < 0, 1.0, tilt * tilt * (3 - 2 * tilt))
+        tilt = np.where(cosine < 0, 1.0, tilt**3 * (tilt * (6 * tilt - 15) + 10))
         ahead = (front_z - centre) * np.maximum(cosine, 0.0) ** power
         behind = (centre - back_z) * np.minimum(cosine, 0.0)
         y = front_y + (side_y - front_y) * tilt
