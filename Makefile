@@ -49,7 +49,7 @@ $(TORCH): constraints.txt | $(PY)
 	$(PIP) install -q -c constraints.txt setuptools
 	$(PIP) install -q -c constraints.txt --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(PIP) install -q -c constraints.txt torch
-	@$(PY) -c "import torch; print('torch', torch.__version__, 'CUDA ' + torch.version.cuda if torch.version.cuda else 'CPU build')" > $@.part
+	@$(PY) -W ignore -c "import torch; print('torch', torch.__version__, 'CUDA ' + torch.version.cuda if torch.version.cuda else 'CPU build')" > $@.part
 	@mv $@.part $@
 
 $(INSTALLED): $(TORCH) pyproject.toml constraints.txt

@@ -61,7 +61,7 @@ def draw_marks(image: np.ndarray, arrays: Arrays) -> np.ndarray:
         cv2.rectangle(marked, (x1, y1), (x2, y2), BOX_RGB, width)
     if "landmarks" in arrays:
         for x, y in arrays["landmarks"]:
-            cv2.circle(marked, (round(float(x)), round(float(y))), width + 1, LANDMARK_RGB, -1)
+            cv2.circle(marked, (round(float(x)), round(float(y))), width + 1, LANDMARK_RGB, 1)
     return marked
 
 
