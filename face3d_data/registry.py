@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import importlib.util
 import pkgutil
 from importlib.metadata import entry_points
 from typing import TypeVar
@@ -45,6 +46,13 @@ def _load_all() -> None:
         entry.load()
 
 
+def _load_one(kind: str, name: str) -> None:
+    """Import the module that bears a component's name, so that naming one stage does not import them all."""
+    module = f"face3d_data.{kind}s.{name}"
+    if name.isidentifier() and importlib.util.find_spec(module) is not None:
+        importlib.import_module(module)
+
+
 def components(kind: str) -> dict[str, type[Component]]:
     """Return every registered component of a kind (`reader`, `stage`, `table`), by name, sorted."""
     _load_all()
@@ -57,6 +65,9 @@ def find(kind: str, name: str, where: str = "") -> type[Component]:
     Raises:
         UserError: no such component; the message lists what there is.
     """
+    _load_one(kind, name)
+    if (kind, name) in _components:
+        return _components[kind, name]
     known = components(kind)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)

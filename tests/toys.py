@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,31 @@ def write_toys(root: Path, people: int = 3, captures: int = 4, start: float = 10
             first = start + person * captures + capture
             (folder / f"c{capture}.txt").write_text(" ".join(str(first + i) for i in range(12)))
     return root
+
+
+def die_at(where: str, count: int, counter: Path) -> None:
+    """Make the `count`-th write of a `part` or `shard` end its process when half of it is on disk.
+
+    The count is kept as files in the folder `counter`, so that it goes on across processes.
+    """
+    import face3d_data.shards.write as shard_module
+    import face3d_data.store.part as part_module
+
+    module, name = (part_module, "_write_arrays") if where == "part" else (shard_module, "_write")
+    original = getattr(module, name)
+
+    def write(*args):
+        path = args[-1] if where == "shard" else args[0]
+        counter.mkdir(parents=True, exist_ok=True)
+        (counter / f"{os.getpid()}-{time.monotonic_ns()}").touch()
+        original(*args)
+        if len(list(counter.iterdir())) == count:
+            os.truncate(path, path.stat().st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(module, name, write)
+
+
+if os.environ.get("TOYS_TRAP"):
+    _where, _count, _folder = os.environ["TOYS_TRAP"].split(":")
+    die_at(_where, int(_count), Path(_folder))

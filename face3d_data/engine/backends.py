@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -24,49 +24,55 @@ class Crash(Exception):
     """A task of one row killed two fresh workers."""
 
 
-def run_tasks(tasks: Iterable[Task], engine: str, jobs: int) -> Iterator[tuple[Task, Report | Crash]]:
-    """Run tasks and yield each with its report, in the order in which they end.
+class Engine:
+    """Runs tasks; a context manager that keeps its workers from one call to the next and ends them on exit.
 
     Args:
-        tasks: consumed as workers become free.
-        engine: one of `ENGINES`.
-        jobs: workers; 1 with `serial`.
+        name: one of `ENGINES`.
+        jobs: workers; `serial` has none.
 
     Raises:
         UserError: no such engine.
-        RunStopped: the run cannot go on (no memory, no disk).
     """
-    if engine == "serial":
-        return _run_here(tasks)
-    if engine == "threading":
-        return _run_pool(tasks, lambda: ThreadPoolExecutor(jobs, initializer=limit_threads), jobs)
-    if engine == "loky":
-        return _run_pool(tasks, lambda: _processes(jobs), jobs)
-    raise UserError(f"no engine is named {engine!r}: use one of {', '.join(ENGINES)}")
 
+    def __init__(self, name: str, jobs: int = 1) -> None:
+        if name not in ENGINES:
+            raise UserError(f"no engine is named {name!r}: use one of {', '.join(ENGINES)}")
+        self.name = name
+        self.jobs = 1 if name == "serial" else jobs
+        self._pool: Executor | None = None
 
-def _run_here(tasks: Iterable[Task]) -> Iterator[tuple[Task, Report | Crash]]:
-    for task in tasks:
-        yield task, run_task(task)
+    def __enter__(self) -> Engine:
+        return self
 
+    def __exit__(self, *error: object) -> None:
+        self._end()
 
-def _processes(jobs: int) -> Executor:
-    from joblib.externals.loky import ProcessPoolExecutor
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Report | Crash]]:
+        """Run tasks and yield each with its report, in the order in which they end.
 
-    return ProcessPoolExecutor(jobs, initializer=follow_parent, initargs=(os.getpid(),), env=dict(VARIABLES))
+        Args:
+            tasks: consumed as workers become free.
 
+        Raises:
+            RunStopped: the run cannot go on (no memory, no disk).
+        """
+        if self.name == "serial":
+            for task in tasks:
+                yield task, run_task(task)
+            return
+        try:
+            yield from self._run_pool(iter(tasks))
+        except BaseException:
+            self._end()
+            raise
 
-def _run_pool(
-    tasks: Iterable[Task], make_pool: Callable[[], Executor], jobs: int
-) -> Iterator[tuple[Task, Report | Crash]]:
-    waiting = iter(tasks)
-    kills_before = _out_of_memory_kills()
-    pool = make_pool()
-    flying: dict[Future[Report], Task] = {}
-    try:
+    def _run_pool(self, waiting: Iterator[Task]) -> Iterator[tuple[Task, Report | Crash]]:
+        kills_before = _out_of_memory_kills()
+        flying: dict[Future[Report], Task] = {}
         while True:
-            for task in _next(waiting, jobs + AHEAD - len(flying)):
-                flying[pool.submit(run_task, task)] = task
+            for task in _next(waiting, self.jobs + AHEAD - len(flying)):
+                flying[self._workers().submit(run_task, task)] = task
             if not flying:
                 return
             ended, _ = wait(flying, return_when=FIRST_COMPLETED)
@@ -81,11 +87,25 @@ def _run_pool(
                 lost += flying.values()
                 flying.clear()
                 _stop_if_memory_ran_out(kills_before)
-                _close(pool)
+                self._end()
                 yield from _run_suspects(lost)
-                pool = make_pool()
-    finally:
-        _close(pool)
+
+    def _workers(self) -> Executor:
+        if self._pool is None:
+            threads = self.name == "threading"
+            self._pool = ThreadPoolExecutor(self.jobs, initializer=limit_threads) if threads else _processes(self.jobs)
+        return self._pool
+
+    def _end(self) -> None:
+        if self._pool is not None:
+            _close(self._pool)
+            self._pool = None
+
+
+def _processes(jobs: int) -> Executor:
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(jobs, initializer=follow_parent, initargs=(os.getpid(),), env=dict(VARIABLES))
 
 
 def _next(waiting: Iterator[Task], count: int) -> Iterator[Task]:

@@ -39,7 +39,6 @@ class Report:
         self.seconds += other.seconds
         self.peak_mb = max(self.peak_mb, other.peak_mb)
 
-
     def record(self) -> dict[str, object]:
         """Return the figures as JSON values."""
         return {

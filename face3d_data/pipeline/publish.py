@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from face3d_data.engine.backends import Crash, run_tasks
+from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import Progress
 from face3d_data.engine.stats import Report
 from face3d_data.engine.worker import Task
@@ -89,7 +89,7 @@ def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[obj
     tasks = [WriteShard(task) for task in plan.shard_tasks(datasets)]
     done: dict[str, object] = {}
     with Progress(plan.name, sum(len(task.shard.rows) for task in tasks), settings.show_progress) as progress:
-        for task, report in run_tasks(tasks, settings.engine, settings.jobs):
+        for task, report in settings.engine.run(tasks):
             shard = task.shard  # type: ignore[attr-defined]
             if isinstance(report, Crash):
                 raise RunStopped(f"dataset {plan.name!r}: writing {shard.name} failed ({report}); run again")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from face3d_data.engine.backends import ENGINES
+from face3d_data.engine.backends import Engine
 from face3d_data.errors import UserError
 from face3d_data.pipeline.explain import package_differences, why
 from face3d_data.pipeline.lock import lock_record, read_lock, write_lock
@@ -89,7 +89,7 @@ def run(
     wanted = pipeline.steps if until is None else _up_to(pipeline, until)
     space, tell = Workspace(Path(workspace)), say or (lambda line: None)
     result = RunResult(pipeline, space)
-    with space.running(pipeline.name):
+    with space.running(pipeline.name), settings.engine:
         started = time.perf_counter()
         _sources(result, space, rehash, tell)
         for step in wanted:
@@ -147,16 +147,18 @@ def explain(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[
 def _settings(
     pipeline: Pipeline, engine: str, jobs: int | None, chunk: int | None, force: Sequence[str], show: bool
 ) -> Settings:
-    if engine not in ENGINES:
-        raise UserError(f"no engine is named {engine!r}: use one of {', '.join(ENGINES)}")
     if jobs is not None and jobs < 1:
         raise UserError(f"--jobs {jobs}: give 1 or more")
     if chunk is not None and not 1 <= chunk <= 256:
         raise UserError(f"--chunk {chunk}: give 1 to 256")
     for name in force:
         pipeline.step(name)
-    workers = 1 if engine == "serial" else jobs or len(os.sched_getaffinity(0))
-    return Settings(engine, workers, chunk, frozenset(force), show)
+    return Settings(Engine(engine, jobs or available_cores()), chunk, frozenset(force), show)
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
@@ -176,13 +178,14 @@ def _sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, keep:
     hashes = space.file_hashes(rehash)
     try:
         for source in result.pipeline.sources:
-            started = time.perf_counter()
+            started, before = time.perf_counter(), hashes.hashed
             entries, dirty = read_source(source, space, hashes, keep)
             step = _source_result(source, entries, dirty, time.perf_counter() - started)
             result.steps[source.id] = step
             if keep:
                 _write_source(result, source.id)
-                tell(_line(step, source.reader.name, hashes.hashed))
+                hashed = f", {hashes.hashed - before} files hashed" if hashes.hashed > before else ""
+                tell(_line(step, source.reader.name, hashed))
                 where = space.run_dir(result.pipeline.name) / f"{source.id}.dirty.csv"
                 check_limits(f"source {source.id!r}", step.inputs, dirty, result.pipeline.limits, where)
     finally:
@@ -213,7 +216,8 @@ def _run_step(step: Step, result: RunResult, settings: Settings, tell: Say) -> S
     made.seconds = time.perf_counter() - started
     write_manifest(run_dir / f"{step.id}.csv", made.entries)
     write_dirty(run_dir / f"{step.id}.dirty.csv", made.dirty)
-    tell(_line(made, step.component.name, made.report.inputs))
+    worked = made.report.inputs
+    tell(_line(made, step.component.name, f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"))
     for note in made.notes:
         tell(f"{'':>12}  {note}")
     _report_unreadable(result, made)
@@ -243,11 +247,10 @@ def _write_source(result: RunResult, source_id: str) -> None:
     write_dirty(run_dir / f"{source_id}.dirty.csv", result.steps[source_id].dirty)
 
 
-def _line(step: StepResult, name: str, worked: int) -> str:
+def _line(step: StepResult, name: str, work: str) -> str:
     bad = len(step.dirty) + len(step.unreadable)
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(step.reasons.items()))
     dirty = f", {bad} dirty ({reasons})" if bad else ""
-    work = f", {worked} new in {step.seconds:.1f} s" if worked else ", nothing new"
     return f"{step.id:>12}  {name}: {step.inputs} in, {len(step.entries)} out{dirty}{work}"
 
 

@@ -91,7 +91,7 @@ def _entry(step: SourceStep, source: Source, tags: Mapping[str, Tag]) -> Entry:
 def _relative(path: Path | None, root: Path | None) -> str:
     if path is None:
         return ""
-    return Path(os.path.relpath(path, root)).as_posix() if root is not None else path.name
+    return os.path.relpath(path, root).replace(os.sep, "/") if root is not None else path.name
 
 
 def _bad_name(source: Source) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from face3d_data.engine.backends import Crash, run_tasks
+from face3d_data.engine.backends import Crash, Engine
 from face3d_data.engine.progress import Progress
 from face3d_data.engine.stats import Report
 from face3d_data.errors import RunStopped
@@ -40,8 +41,7 @@ RECORDED_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "torch", "open3
 class Settings:
     """How a run goes about its work; nothing here changes a result."""
 
-    engine: str = "loky"
-    jobs: int = 1
+    engine: Engine
     chunk: int | None = None
     force: frozenset[str] = frozenset()
     show_progress: bool = True
@@ -111,11 +111,11 @@ def run_stage(
 def _work(
     label: str, stage: Stage, fingerprint: str, cache: StepCache, todo: list[tuple[Entry, int]], settings: Settings
 ) -> Report:
-    size = ChunkSize(settings.chunk, stage, -(-len(todo) // (2 * settings.jobs)))
+    size = ChunkSize(settings.chunk, stage, -(-len(todo) // (2 * settings.engine.jobs)))
     attempts = {entry.key: attempt for entry, attempt in todo}
     tasks = chunks(stage, fingerprint, cache, todo, size)
     with Progress(label, len(todo), settings.show_progress) as progress:
-        for task, report in run_tasks(tasks, settings.engine, settings.jobs):
+        for task, report in settings.engine.run(tasks):
             if isinstance(report, Crash):
                 keys = [item.key for item in task.items]  # type: ignore[attr-defined]
                 report = _record_crash(cache, keys, attempts, str(report))
@@ -231,6 +231,7 @@ def describe(step: Step, pipeline_seed: int) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def installed_packages() -> dict[str, str]:
     """Return the versions of the libraries whose arithmetic a result rests on."""
     found = {}

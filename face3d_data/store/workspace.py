@@ -45,9 +45,10 @@ class StepCache:
             mine: dict[str, list[Row]] = {}
             for row in rows:
                 mine.setdefault(row.input, []).append(row)
+            arrays = path.with_suffix(".h5")
             for key, group in mine.items():
                 if key not in found or group[0].attempt > found[key][1][0].attempt:
-                    found[key] = (path.with_suffix(".h5"), group)
+                    found[key] = (arrays, group)
         return found
 
     def add(self, rows: list[Row]) -> None:

@@ -86,7 +86,15 @@ def test_rerun_reads_nothing(tmp_path, monkeypatch):
 
 def test_every_bad_input_leaves_its_trace(tmp_path):
     root = write_toys(tmp_path / "in")
-    for name, text in {"c13": "13", "c14": "14", "c16": "16", "c17": "17", "word": "word", "empty": "", "odd": "1"}.items():
+    for name, text in {
+        "c13": "13",
+        "c14": "14",
+        "c16": "16",
+        "c17": "17",
+        "word": "word",
+        "empty": "",
+        "odd": "1",
+    }.items():
         (root / "p000" / f"{name}.txt").write_text(text)
     result = run(pipeline_of(root), tmp_path / "work", engine="serial")
     scaled = result.steps["scaled"]
