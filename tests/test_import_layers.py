@@ -68,7 +68,7 @@ def test_special_packages_stay_in_their_places(path):
     module, imported = module_of(path), {name.split(".")[0] for name in imports_of(path)}
     if module != "face3d_data.geometry.open3d_lazy":
         assert "open3d" not in imported
-    if not module.startswith(("face3d_data.detectors.", "face3d_data.geometry.farthest", "face3d_data.engine.threads")):
+    if not module.startswith(("face3d_data.detectors.", "face3d_data.geometry.farthest")):
         assert "torch" not in imported
     assert not imported & {"tensorflow", "torchvision", "mtcnn"}
     if not module.startswith("face3d_data.cli."):

@@ -1,5 +1,6 @@
 """What is installed and how: pins, the one list of system packages, the make targets."""
 
+import functools
 import re
 import subprocess
 import tomllib
@@ -20,6 +21,7 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@functools.cache
 def installed() -> dict[str, str]:
     return {canonical(found.name): found.version for found in distributions()}
 
