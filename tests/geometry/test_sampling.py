@@ -60,6 +60,14 @@ def test_exact_equals_its_naive_twin_ties_included(points, data):
     assert exact_farthest(points, n).tolist() == naive_farthest(points, n)
 
 
+def test_points_in_any_memory_order_are_left_as_they_are():
+    points = np.asfortranarray(bumpy(300))
+    before = points.copy()
+    for method in CPU_METHODS:
+        sample_points(points, 20, method, np.random.default_rng(0), points[:, 2])
+    np.testing.assert_array_equal(points, before)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_exact_does_not_depend_on_the_order_of_points_without_ties(seed):
