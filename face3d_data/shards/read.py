@@ -101,6 +101,8 @@ class ShardReader:
         return Batch(batch)
 
     def _gather(self, name: str, wanted: np.ndarray, shard_of: np.ndarray) -> np.ndarray:
+        if not self._shards:
+            return np.zeros(0, np.int64)
         shards = np.unique(shard_of)
         if len(shards) == 1:
             number = int(shards[0])

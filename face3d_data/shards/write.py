@@ -192,7 +192,8 @@ def _write_row(
             )
         if name == "points" and frames is not None:
             array, frames[0][index], frames[1][index] = to_unit_sphere(array)
-        stored = np.ascontiguousarray(array).astype(target.dtype, copy=False)
+        with np.errstate(over="ignore"):
+            stored = np.ascontiguousarray(array).astype(target.dtype, copy=False)
         if target.dtype == np.float16 and not np.isfinite(stored).all() and np.isfinite(array).all():
             raise UserError(f"dataset field {name!r}: {row.sample_id} does not fit into float16: use dtype: float32")
         target[index] = stored

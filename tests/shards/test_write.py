@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -41,7 +42,12 @@ def test_shards_hold_the_rows_in_the_order_of_the_digest(tmp_path):
             assert mine == ids[4 * number : 4 * number + 4]
             for i, sample_id in enumerate(mine):
                 arrays = by_id[sample_id].arrays
-                for field, stored in (("points", "data"), ("normals", "normal"), ("depth", "depth"), ("color", "color")):
+                for field, stored in (
+                    ("points", "data"),
+                    ("normals", "normal"),
+                    ("depth", "depth"),
+                    ("color", "color"),
+                ):
                     assert np.array_equal(file[stored][i], arrays[field])
                 assert file["identity"][i].decode() == sample_id.rpartition("/")[0]
                 assert file["variant"][i] == b"plain"
@@ -51,7 +57,9 @@ def test_shards_hold_the_rows_in_the_order_of_the_digest(tmp_path):
 def test_schema_of_a_shard(tmp_path):
     link = build(tmp_path, spec=spec_of(**EVERYTHING), pipeline_digest="abc")
     with h5py.File(link / "shards/test-00000.h5") as file:
-        forms = {name: (dataset.dtype.str, dataset.shape) for name, dataset in file.items() if dataset.dtype.kind != "S"}
+        forms = {
+            name: (dataset.dtype.str, dataset.shape) for name, dataset in file.items() if dataset.dtype.kind != "S"
+        }
         assert forms == {
             "data": ("<f4", (4, 16, 3)),
             "normal": ("<f4", (4, 16, 3)),
@@ -94,8 +102,6 @@ def test_rebuilt_bytes_are_the_same_in_any_order_of_rows_and_tasks(tmp_path):
 
 def test_dataset_json_lists_every_file_and_no_path_or_host(tmp_path):
     link = build(tmp_path, spec=spec_of(**EVERYTHING))
-    import json
-
     info = json.loads((link / "dataset.json").read_text())
     names = {name for name in contents(link) if name != "dataset.json"}
     assert info["files"] == {name: digest_file(link / name) for name in names}
@@ -297,8 +303,6 @@ def test_equal_bytes_in_two_splits_are_refused_before_publishing(tmp_path):
         build(tmp_path, frame)
     assert not (tmp_path / "faces").exists()
     link = build(tmp_path, frame, allow_leaks=True)
-    import json
-
     assert json.loads((link / "dataset.json").read_text())["leaks"] == {"content": ["d/p0/c0", "d/p2/c0"]}
 
 

@@ -13,9 +13,7 @@ from face3d_data.tables.split import Split, assign, exact, person_of, read_place
 
 RATIOS = {"train": 0.6, "eval": 0.1, "test": 0.3}
 ratio_maps = st.lists(st.integers(1, 20), min_size=2, max_size=4).map(
-    lambda parts: {
-        name: part / sum(parts) for name, part in zip(("train", "eval", "test", "extra"), parts, strict=False)
-    }
+    lambda parts: {f"s{i}": part / sum(parts) for i, part in enumerate(parts)}
 )
 people_sets = st.integers(0, 60).map(lambda n: {f"d/{i}": f"d/{i}" for i in range(n)})
 

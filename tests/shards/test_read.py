@@ -1,0 +1,201 @@
+import multiprocessing
+import pickle
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made import build, manifest, spec_of
+
+import face3d_data.shards.read as read_module
+from face3d_data import Dataset, ShardReader
+from face3d_data.errors import UserError
+
+FRAME = manifest(n_people=9)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    spec = spec_of(fields=["points", "normals", "color"], shard_size=4, pairs=True, gallery=True)
+    return Dataset(build(tmp_path_factory.mktemp("datasets"), FRAME, spec))
+
+
+@pytest.fixture(scope="module")
+def truth(dataset):
+    by_id = dict(zip(FRAME["id"], FRAME["place"], strict=True))
+    return {split: [by_id[i] for i in dataset.table(split)["sample_id"]] for split in dataset.splits}
+
+
+def test_length_and_items(dataset, truth):
+    reader = dataset.reader("train")
+    assert len(reader) == 9
+    assert reader.fields == ("color", "normals", "points")
+    for i in (0, 3, 4, 8, -1, -9):
+        item = reader[i]
+        assert set(item) == {"color", "normals", "points", "label", "index"}
+        for name in reader.fields:
+            assert np.array_equal(item[name], truth["train"][i].arrays[name])
+            assert item[name].dtype == truth["train"][i].arrays[name].dtype
+        assert item["label"] == dataset.table("train")["class"].iloc[i]
+        assert item["index"] == i % 9
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-9, 8), max_size=20))
+def test_batches_equal_items_one_by_one(dataset, truth, indices):
+    batch = dataset.reader("train", ["points"]).__getitems__(indices)
+    assert len(batch) == len(indices)
+    assert batch.arrays["points"].shape == (len(indices), 16, 3)
+    for item, i in zip(batch, indices, strict=True):
+        assert np.array_equal(item["points"], truth["train"][i].arrays["points"])
+    assert batch.arrays["index"].tolist() == [i % 9 for i in indices]
+
+
+def test_batches_are_copies(dataset, truth):
+    batch = dataset.reader("train").__getitems__([0, 1])
+    batch.arrays["points"][:] = 0
+    assert np.array_equal(dataset.reader("train")[0]["points"], truth["train"][0].arrays["points"])
+    with pytest.raises(ValueError, match="read-only"):
+        dataset.reader("train")._array(0, "data")[0] = 0
+
+
+@pytest.mark.parametrize("index", [9, -10, 100])
+def test_places_outside_are_index_errors(dataset, index):
+    with pytest.raises(IndexError):
+        dataset.reader("train")[index]
+    with pytest.raises(IndexError):
+        dataset.reader("train").__getitems__([0, index])
+
+
+def test_a_reader_can_be_walked_through(dataset):
+    assert [int(item["index"]) for item in dataset.reader("test")] == list(range(9))
+
+
+def test_slices_and_ends_of_a_batch(dataset):
+    batch = dataset.reader("train").__getitems__([5, 6, 7])
+    assert [int(item["index"]) for item in batch[1:]] == [6, 7]
+    assert batch[-1]["index"] == 7
+    with pytest.raises(IndexError):
+        batch[3]
+
+
+def test_labels_and_texts_are_those_of_the_csv(dataset):
+    for split in dataset.splits:
+        reader, table = dataset.reader(split), dataset.table(split)
+        assert reader.labels.tolist() == table["class"].tolist()
+        for name in ("sample_id", "identity", "variant"):
+            assert reader.texts(name) == table[name].tolist()
+    with pytest.raises(UserError, match="'path' is no text"):
+        reader.texts("path")
+
+
+def test_one_shard_by_its_path_and_stored_names(dataset):
+    reader = ShardReader(dataset.path / "shards/train-00001.h5", fields=["data", "normal"])
+    assert len(reader) == 4
+    assert reader.fields == ("points", "normals")
+    assert np.array_equal(reader[0]["points"], dataset.reader("train")[4]["points"])
+
+
+def test_no_file_is_kept_open_beyond_the_limit(dataset, truth, monkeypatch):
+    monkeypatch.setattr(read_module, "OPEN_SHARDS", 1)
+    reader = dataset.reader("train")
+    for i in (0, 8, 4, 0):
+        assert np.array_equal(reader[i]["points"], truth["train"][i].arrays["points"])
+        assert len(reader._mapped) == 1
+
+
+def test_a_pickled_reader_takes_no_maps_along(dataset):
+    reader = dataset.reader("train")
+    expected = reader[3]["points"]
+    copy = pickle.loads(pickle.dumps(reader))
+    assert not copy._mapped
+    assert np.array_equal(copy[3]["points"], expected)
+
+
+def _sum_of(reader, indices, queue):
+    queue.put(float(reader.__getitems__(indices).arrays["points"].sum(dtype="f8")))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_two_processes_read_at_once_after_the_parent_did(dataset, method):
+    reader = dataset.reader("train")
+    parts = ([0, 8, 3, 5], [1, 2, 4, 6])
+    expected = sorted(float(reader.__getitems__(part).arrays["points"].sum(dtype="f8")) for part in parts)
+    processes = multiprocessing.get_context(method)
+    queue = processes.Queue()
+    workers = [processes.Process(target=_sum_of, args=(reader, part, queue)) for part in parts]
+    for worker in workers:
+        worker.start()
+    found = sorted(queue.get(timeout=60) for _ in workers)
+    for worker in workers:
+        worker.join()
+    assert found == expected
+
+
+def test_torch_loaders_take_it_with_both_collates(dataset):
+    torch = pytest.importorskip("torch")
+    reader = dataset.reader("train", ["points"])
+    plain = list(torch.utils.data.DataLoader(reader, batch_size=4, num_workers=2))
+    fast = list(torch.utils.data.DataLoader(reader, batch_size=4, num_workers=2, collate_fn=ShardReader.stack))
+    assert [len(batch["label"]) for batch in plain] == [4, 4, 1]
+    for one, other in zip(plain, fast, strict=True):
+        for name in ("points", "label", "index"):
+            assert np.array_equal(one[name].numpy(), other[name])
+
+
+def test_dataset_tables_and_lists(dataset):
+    assert dataset.name == "faces"
+    assert dataset.splits == ["train", "eval", "test"]
+    assert repr(dataset) == "Dataset('faces': train 9, eval 9, test 9)"
+    assert dataset.pairs["same"].sum() * 2 == len(dataset.pairs)
+    assert len(dataset.gallery) == 3
+    assert len(dataset.probe) == 6
+    assert len(dataset.dirty) == 0
+    table = dataset.table("test")
+    assert table["class"].dtype == "int64"
+    assert table["key"].iloc[0].startswith("000")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "choose a split"),
+        (("exam",), r"has no split 'exam' \(there: train, eval, test\)"),
+        (("train", ["depth"]), r"holds no 'depth' \(there: color, normals, points\)"),
+    ],
+)
+def test_wrong_readers_are_user_errors(dataset, arguments, message):
+    with pytest.raises(UserError, match=message):
+        ShardReader(dataset.path, *arguments)
+
+
+def test_no_dataset_and_no_table(dataset, tmp_path):
+    with pytest.raises(UserError, match="is no dataset"):
+        Dataset(tmp_path)
+    with pytest.raises(UserError, match=r"has no exam\.csv \(there: dirty, eval"):
+        dataset.table("exam")
+    with pytest.raises(UserError, match="leave 'split' out"):
+        ShardReader(dataset.path / "shards/train-00000.h5", "train")
+
+
+def test_what_is_no_shard(tmp_path):
+    path = tmp_path / "x.h5"
+    path.write_bytes(b"nothing")
+    with pytest.raises(UserError, match="cannot be read as a shard"):
+        ShardReader(path)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", data=np.zeros((4, 2)), chunks=(1, 2))
+    with pytest.raises(UserError, match="'data' is not contiguous"):
+        ShardReader(path)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", data=np.zeros((4, 2)))
+    with pytest.raises(UserError, match="it holds no 'label'"):
+        ShardReader(path)
+
+
+def test_an_empty_split_is_an_empty_reader(tmp_path):
+    reader = Dataset(build(tmp_path, manifest(splits=("train", "test")))).reader("eval")
+    assert len(reader) == 0
+    assert reader.labels.tolist() == []
+    assert len(reader.__getitems__([])) == 0
