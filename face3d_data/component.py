@@ -94,8 +94,8 @@ def explain_validation(error: ValidationError, cls: type[BaseModel]) -> str:
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"]) or "parameters"
         if item["type"] == "extra_forbidden":
-            known = ", ".join(cls.model_fields) or "none"
-            lines.append(f"unknown option {key!r} (known: {known})")
+            known = ", ".join(info.alias or name for name, info in cls.model_fields.items()) or "none"
+            lines.append(f"unknown option {key!r}" + (f" (known: {known})" if len(item["loc"]) == 1 else ""))
         elif item["type"] == "missing":
             lines.append(f"option {key!r} is required")
         else:

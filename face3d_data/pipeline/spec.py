@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -30,6 +30,9 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+M = TypeVar("M", bound=_Model)
 
 
 class Limits(_Model):
@@ -194,10 +197,10 @@ def make_pipeline(raw: Mapping[str, Any], base_dir: Path, where: str = "pipeline
     from face3d_data.resources import package_folder
 
     base_dirs = (base_dir, package_folder())
-    try:
-        entry = PipelineEntry(**raw)
-    except ValidationError as error:
-        raise UserError(f"{where}: {explain_validation(error, PipelineEntry)}") from None
+    for number, step in enumerate(raw["steps"] if isinstance(raw.get("steps"), list) else []):
+        name = step.get("id", number) if isinstance(step, dict) else number
+        _checked(StepEntry, step if isinstance(step, dict) else {"id": step}, f"{where}: step {name!r}")
+    entry = _checked(PipelineEntry, raw, where)
     sources = tuple(_source(name, source, base_dirs) for name, source in entry.sources.items())
     steps = in_order(tuple(_step(step, base_dirs) for step in entry.steps), {source.id for source in sources})
     text = yaml.safe_dump(dict(raw), sort_keys=False, allow_unicode=True)
@@ -205,6 +208,13 @@ def make_pipeline(raw: Mapping[str, Any], base_dir: Path, where: str = "pipeline
     pipeline = Pipeline(entry.name, entry.seed, entry.limits, sources, steps, datasets, base_dirs, text)
     check_plan(pipeline)
     return pipeline
+
+
+def _checked(cls: type[M], raw: Mapping[str, Any], where: str) -> M:
+    try:
+        return cls(**raw)
+    except ValidationError as error:
+        raise UserError(f"{where}: {explain_validation(error, cls)}") from None
 
 
 def _source(name: str, entry: SourceEntry, base_dirs: tuple[Path, ...]) -> SourceStep:

@@ -109,7 +109,7 @@ def test_every_bad_input_leaves_its_trace(tmp_path):
     assert at_source == {"word": "unreadable", "empty": "unreadable", "odd": "odd_name"}
     assert scaled.inputs == 17 == len(scaled.entries) + len(scaled.dirty) + len(scaled.unreadable)
     run_dir = tmp_path / "work" / "runs" / "toy"
-    rows = list(csv.DictReader(open(run_dir / "src.dirty.csv", encoding="utf-8")))
+    rows = list(csv.DictReader((run_dir / "src.dirty.csv").read_text("utf-8").splitlines()))
     assert [r["path"] for r in rows if r["sample_id"] == "src/p000/word"] == ["p000/word.txt"]
     traces = [p.read_text() for p in (run_dir / "scaled.errors").glob("*.txt")]
     assert len(traces) == 2

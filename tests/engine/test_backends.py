@@ -1,0 +1,135 @@
+"""Engines run every task once, report crashes, and stop where a run has to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import pytest
+
+from face3d_data.engine import backends
+from face3d_data.engine.backends import Crash, Engine
+from face3d_data.engine.stats import Report
+from face3d_data.engine.worker import run_task
+from face3d_data.errors import MissingDependency, RunStopped, UserError
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A task over numbers: 13 kills the process, the others are counted."""
+
+    numbers: tuple[int, ...]
+    error: BaseException | None = None
+
+    def run(self):
+        if self.error is not None:
+            raise self.error
+        if 13 in self.numbers:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Report(len(self.numbers), len(self.numbers), Counter(ok=len(self.numbers)), result=list(self.numbers))
+
+    def halves(self):
+        half = len(self.numbers) // 2
+        return [replace(self, numbers=n) for n in (self.numbers[:half], self.numbers[half:])] if half else []
+
+
+def done(outcomes):
+    return sorted(n for _, report in outcomes if isinstance(report, Report) for n in report.result)
+
+
+@pytest.mark.parametrize("name", ["serial", "threading", "loky"])
+def test_every_task_runs_once(name):
+    with Engine(name, 2) as engine:
+        assert done(engine.run(Numbers((i, i + 100)) for i in range(9))) == [*range(9), *range(100, 109)]
+        assert done(engine.run([Numbers((7,))])) == [7]
+
+
+def test_a_killer_is_isolated_and_all_others_are_done():
+    with Engine("loky", 2) as engine:
+        tasks = [Numbers(tuple(range(start, start + 4))) for start in range(0, 24, 4)]
+        outcomes = list(engine.run(tasks))
+        assert done(outcomes) == [n for n in range(24) if n != 13]
+        crashed = [task.numbers for task, report in outcomes if isinstance(report, Crash)]
+        assert crashed == [(13,)]
+        assert done(engine.run([Numbers((1, 2))])) == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["serial", "threading", "loky"])
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (MemoryError(), RunStopped, "no memory left: lower --jobs"),
+        (OSError(28, "No space left on device", "x"), RunStopped, "no disk space left"),
+        (MissingDependency("pip install it"), MissingDependency, "pip install it"),
+    ],
+)
+def test_what_stops_the_run(name, error, kind, message):
+    with Engine(name, 2) as engine, pytest.raises(kind, match=message):
+        list(engine.run([Numbers((1,)), Numbers((2,), error)]))
+
+
+def test_a_worker_killed_for_memory_stops_the_run(monkeypatch):
+    counts = iter(range(100))
+    monkeypatch.setattr(backends, "_out_of_memory_kills", lambda: next(counts))
+    with Engine("loky", 1) as engine, pytest.raises(RunStopped, match="for lack of memory: lower --jobs"):
+        list(engine.run([Numbers((13,))]))
+
+
+def test_unknown_engine_lists_what_there_is():
+    with pytest.raises(UserError, match="no engine is named 'spark': use one of serial, loky, threading"):
+        Engine("spark")
+
+
+def test_inner_threads_are_held_to_one():
+    from threadpoolctl import threadpool_info
+
+    run_task(Numbers((1,)))
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert {pool["num_threads"] for pool in threadpool_info()} <= {1}
+
+
+def test_workers_end_with_their_driver(tmp_path):
+    import subprocess
+    import sys
+    import time
+
+    script = """
+import os, sys, time
+sys.path.insert(0, {tests!r})
+from engine_sleep import Sleep
+from face3d_data.engine.backends import Engine
+with Engine("loky", 2) as engine:
+    list(engine.run([Sleep({pids!r}), Sleep({pids!r})]))
+"""
+    (tmp_path / "engine_sleep.py").write_text(
+        "import os, time\nfrom pathlib import Path\n"
+        "class Sleep:\n"
+        "    def __init__(self, folder): self.folder = folder\n"
+        "    def run(self):\n"
+        "        Path(self.folder, str(os.getpid())).touch(); time.sleep(60)\n"
+        "    def halves(self): return ()\n"
+    )
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    text = script.format(tests=str(tmp_path), pids=str(pids))
+    driver = subprocess.Popen([sys.executable, "-c", text])
+    deadline = time.monotonic() + 60
+    while len(list(pids.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    driver.kill()
+    driver.wait()
+    workers = [int(path.name) for path in pids.iterdir()]
+    assert len(workers) == 2
+    while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(_alive(pid) for pid in workers)
+
+
+def _alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            return stream.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
