@@ -1,0 +1,97 @@
+"""README's tables are the program's, its tour runs as pasted, and its links lead somewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from face3d_data.cli.main import face3d
+from face3d_data.registry import components
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+KINDS = {"reader": "reader", "stage": "stage", "table": "table step"}
+
+
+def between(name: str) -> list[str]:
+    text = README.split(f"<!-- {name}", 1)[1].split("-->", 1)[1].split(f"<!-- /{name} -->")[0]
+    return text.strip().splitlines()
+
+
+def first_line(text: str | None) -> str:
+    return (text or "").strip().splitlines()[0]
+
+
+def component_table() -> list[str]:
+    lines = ["| kind | name | what it does |", "|---|---|---|"]
+    for kind, word in KINDS.items():
+        for name, cls in components(kind).items():
+            if cls.__module__.startswith("face3d_data."):
+                lines.append(f"| {word} | `{name}` | {first_line(cls.__doc__)} |")
+    return lines
+
+
+def command_table() -> list[str]:
+    lines = ["| command | what it does |", "|---|---|"]
+    for name in face3d.list_commands(None):
+        help_text = " ".join(face3d.get_command(None, name).help.split("\n\n")[0].split())
+        lines.append(f"| `face3d {name}` | {help_text} |")
+    return lines
+
+
+def test_component_table_is_the_registry():
+    assert between("components") == component_table(), "README should say:\n" + "\n".join(component_table())
+
+
+def test_command_table_is_the_command_line():
+    assert between("commands") == command_table(), "README should say:\n" + "\n".join(command_table())
+
+
+def test_links_and_files_named_are_there():
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert len(links) >= 5
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_make_targets_named_are_there():
+    targets = set(re.findall(r"make ([a-z]+)", README))
+    assert {"demo", "test", "bench", "mutants"} <= targets
+    makefile = (ROOT / "Makefile").read_text()
+    for target in {"demo", "test", "bench", "mutants"}:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory):
+    """Run the tour's blocks in order in one shell, as one would paste them; the shell stops at the first failure."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", README.split("<!-- tour", 1)[1], re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 5
+    folder = tmp_path_factory.mktemp("tour")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    script = "set -ex\n" + "\n".join(blocks)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+    return folder, done
+
+
+def test_tour_runs_as_pasted(tour):
+    folder, done = tour
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (folder / "work" / "datasets" / "rgbd" / "train.csv").is_file()
+    assert (folder / "work" / "show" / "rgbd.png").is_file()
+    assert (folder / "exported").is_dir()
+    assert (folder / "mine.yaml").is_file()
+
+
+def test_tour_shows_what_the_text_claims(tour):
+    _, done = tour
+    first, second = done.stderr.split("+ face3d run rgbd\n")[1:3]
+    assert "rgbd_folder: 16 in" in done.stdout
+    assert done.stdout.count("nothing new") >= 7, "the second run does nothing"
+    assert "sampled (subsample): parameter n_points changed 2048 → 1024" in done.stdout
+    assert "'points': (2048, 3)" in done.stdout or "(2048, 3)" in done.stdout
+    assert first is not second
