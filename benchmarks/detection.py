@@ -88,8 +88,8 @@ def record(captures: list[Capture], bounded: bool) -> tuple[list[Call], list[Cal
         return call
 
     nets = tuple(recording(net, passes) for net in mtcnn.load_nets("cpu"))
-    resize = recording(cv2.resize, scalings)
-    with mock.patch.object(mtcnn, "load_nets", return_value=nets), mock.patch.object(mtcnn.cv2, "resize", resize):
+    shrink = recording(mtcnn.shrink, scalings)
+    with mock.patch.object(mtcnn, "load_nets", return_value=nets), mock.patch.object(mtcnn, "shrink", shrink):
         detect_all(captures, bounded)
     return passes, scalings
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,14 +17,10 @@ from torch import Tensor
 from face3d_data.detectors.boxes import clip, refine, suppress, to_square
 from face3d_data.detectors.nets import CropNet, PNet, load_nets
 from face3d_data.detectors.protocol import Faces
+from face3d_data.detectors.pyramid import WINDOW_PX, pyramid, shrink
 
-WINDOW_PX = 12
 STEP_PX = 2
-PYRAMID_STEP = 0.709
-"""Ratio of one level's size to the one before: about 1/sqrt(2), from the authors' own code."""
-_REACH_LEVELS = 1.5
-"""P-Net proposes faces larger and smaller than its window. With this margin the depth bound changed none of 108
-captures (60 synthetic, 48 rendered); with half a level it moved 12 boxes by 2 to 5 px."""
+"""How far P-Net moves its window."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class Mtcnn:
         """
         pnet, rnet, onet = load_nets(self.device)
         height, width = color.shape[:2]
-        normal = (color.astype(np.float32) - np.float32(127.5)) * np.float32(1 / 128)
+        normal = (np.ascontiguousarray(color, np.float32) - np.float32(127.5)) * np.float32(1 / 128)
         with torch.inference_mode():
             boxes = self._propose(pnet, normal, pyramid(height, width, min_face_px, possible_px))
             if len(boxes):
@@ -75,9 +70,7 @@ class Mtcnn:
 
     def _windows(self, pnet: PNet, normal: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the boxes (n, 4) and log-odds (n,) of one level's windows that may hold a face."""
-        size = (int(normal.shape[1] * scale), int(normal.shape[0] * scale))
-        level = cv2.resize(normal, size, interpolation=cv2.INTER_AREA)
-        logits, offsets = (part.cpu().numpy() for part in pnet(self._tensor(level)))
+        logits, offsets = (part.cpu().numpy() for part in pnet(self._tensor(shrink(normal, scale))))
         rows, columns = np.nonzero(logits > _logit(self.thresholds[0]))
         scores = logits[rows, columns]
         order = _best_first(scores)
@@ -107,26 +100,6 @@ class Mtcnn:
         kept = suppress(boxes, 0.7, smaller=True)
         inside = clip(boxes[kept], *image.shape[2:])
         return Faces(inside.astype(np.float32), scores[kept], marks[kept].astype(np.float32))
-
-
-def pyramid(height: int, width: int, min_face_px: float, possible_px: tuple[float, float] | None = None) -> np.ndarray:
-    """Return the scales (k,) of the levels at which a 12 px window is a face that can occur.
-
-    Args:
-        height: of the image in px.
-        width: of the image in px.
-        min_face_px: the window of the first level.
-        possible_px: leave out the levels whose window is more than one and a half levels outside this range.
-
-    Returns:
-        float64 (k,), descending; empty where not even the first level holds one window.
-    """
-    n_levels = np.floor(np.log(min(height, width) / min_face_px) / -np.log(PYRAMID_STEP) + 1e-9) + 1
-    windows = min_face_px / PYRAMID_STEP ** np.arange(max(0, n_levels))
-    if possible_px is not None:
-        reach = PYRAMID_STEP**_REACH_LEVELS
-        windows = windows[(windows >= possible_px[0] * reach) & (windows <= possible_px[1] / reach)]
-    return WINDOW_PX / windows
 
 
 def crops(image: Tensor, boxes: np.ndarray, side: int) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from face3d_data.detectors.mtcnn import PYRAMID_STEP, Mtcnn, crops, pyramid
+from face3d_data.detectors.mtcnn import Mtcnn, crops
 from face3d_data.detectors.nets import load_nets, max_pool
 
 SCRIPT = Path(__file__).parents[1] / "golden" / "record_mtcnn.py"
@@ -82,22 +82,6 @@ def test_faces_of_impossible_sizes_are_not_sought(photographs):
     assert len(Mtcnn().detect(photo, possible_px=(10, side / 5))) == 0
     assert len(Mtcnn().detect(photo, possible_px=(side * 4, side * 9))) == 0
     assert len(Mtcnn().detect(photo, min_face_px=side * 2)) == 0
-
-
-def test_pyramid_levels_span_the_sizes_asked_for():
-    windows = 12 / pyramid(480, 640, 20)
-    assert windows[0] == pytest.approx(20)
-    np.testing.assert_allclose(windows[:-1] / windows[1:], PYRAMID_STEP)
-    assert 480 * PYRAMID_STEP <= windows[-1] <= 480
-    assert len(pyramid(100, 100, 101)) == 0
-
-
-def test_a_bounded_pyramid_is_the_part_of_the_free_one_that_is_needed():
-    free, bounded = 12 / pyramid(480, 640, 20), 12 / pyramid(480, 640, 20, (84, 234))
-    assert set(bounded) < set(free)
-    assert 84 * PYRAMID_STEP**1.5 <= bounded[0] <= 84 * PYRAMID_STEP**0.5
-    assert 234 <= bounded[-1] <= 480
-    assert len(12 / pyramid(480, 640, 20, (900, 1200))) == 0
 
 
 @pytest.mark.parametrize("size", [2, 3])
