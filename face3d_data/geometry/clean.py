@@ -58,19 +58,19 @@ def flying_pixels(points: np.ndarray, neighbours: Neighbours, viewpoint: np.ndar
         points: f4 (N, 3), mm.
         neighbours: of these points.
         viewpoint: (3,), the camera's place in the frame of the points, mm.
-        gap_mm: the median neighbour of a flying pixel is farther than this.
+        gap_mm: the middle one of a flying pixel's neighbours is farther than this.
 
     Returns:
         bool (N,), True for flying pixels.
     """
     if not neighbours.index.shape[1]:
         return np.zeros(len(points), bool)
-    rays = points - np.asarray(viewpoint, np.float32)
+    # Only points whose middle neighbour is that far away can be flying: few, so the rest is spared.
+    suspects = np.flatnonzero(neighbours.distance[:, neighbours.distance.shape[1] // 2] > gap_mm)
+    rays = points[suspects] - np.asarray(viewpoint, np.float32)
     rays /= np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-6)
-    # Only points whose median neighbour is that far away can be flying: few, so the rest is spared.
-    suspects = np.flatnonzero(np.median(neighbours.distance, axis=1) > gap_mm)
     offsets = points[neighbours.index[suspects]] - points[suspects, None]
-    along = np.einsum("nkj,nj->nk", offsets, rays[suspects])
+    along = np.einsum("nkj,nj->nk", offsets, rays)
     squares = np.maximum(np.einsum("nkj,nkj->nk", offsets, offsets), 1e-12)
     flying = np.zeros(len(points), bool)
     flying[suspects[np.mean(along**2 / squares, axis=1) > ALONG_RAY]] = True

@@ -21,12 +21,26 @@ def normals_and_curvature(points: np.ndarray, k: int, viewpoint: np.ndarray) -> 
         f4 (N, 3) normals and f4 (N,) surface variation.
     """
     _, index = cKDTree(points).query(points, k=min(k, len(points)))
-    neighbours = points[index].astype(np.float64)
-    neighbours -= neighbours.mean(axis=1, keepdims=True)
-    values, vectors = np.linalg.eigh(neighbours.transpose(0, 2, 1) @ neighbours)
+    values, vectors = np.linalg.eigh(_covariances(points.astype(np.float64), index))
     normals = vectors[:, :, 0]
     away = np.einsum("ij,ij->i", normals, points - np.asarray(viewpoint)) > 0
     normals[away] *= -1
     total = values.sum(axis=1)
     variation = np.divide(values[:, 0], total, out=np.zeros(len(points)), where=total > 0)
     return normals.astype(np.float32), np.maximum(variation, 0).astype(np.float32)
+
+
+def _covariances(points: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return the scatter (N, 3, 3) of each point's neighbours about their mean.
+
+    Offsets from the point itself are small numbers, so that the mean may be taken off at the end; coordinates apart,
+    this is three times as fast as centring (N, k, 3) neighbours.
+    """
+    offsets = [np.take(points[:, axis], index) - points[:, axis, None] for axis in range(3)]
+    means = [offset.mean(axis=1) for offset in offsets]
+    scatter = np.empty((len(points), 3, 3))
+    for i in range(3):
+        for j in range(i, 3):
+            products = np.einsum("nk,nk->n", offsets[i], offsets[j])
+            scatter[:, i, j] = scatter[:, j, i] = products - index.shape[1] * means[i] * means[j]
+    return scatter
