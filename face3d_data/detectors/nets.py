@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from face3d_data.detectors.weights import weight_file
+from face3d_data.errors import MissingDependency
 
 _STRIP_PX = 100_000
 _BATCH = 128
@@ -163,8 +164,12 @@ def load_nets(device: str) -> tuple[PNet, CropNet, CropNet]:
     """Return P-Net, R-Net and O-Net, loaded once a process and device.
 
     Raises:
-        MissingDependency: the weights of the `mtcnn` package are not installed.
+        MissingDependency: the weights of the `mtcnn` package are not installed, or torch cannot use the device.
     """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise MissingDependency(
+            f"device {device}: no GPU that this torch can use: set device to cpu, or see face3d doctor"
+        )
     if device == "cpu":
         torch.set_num_threads(1)  # results must not depend on the machine's cores
     target = torch.device(device)

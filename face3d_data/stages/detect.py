@@ -49,7 +49,9 @@ class Detect(Stage):
     depth_bound: bool = Field(
         True, description="where depth exists, seek only the face sizes that are possible at the depths seen (faster)"
     )
-    device: str = Field("cpu", exclude=True, description="torch device: cpu, cuda, cuda:1")
+    device: str = Field(
+        "cpu", exclude=True, pattern=r"^(cpu|cuda(:\d+)?)$", description="torch device: cpu, cuda or cuda:1"
+    )
 
     def groups(self) -> tuple[Names, ...]:
         """Return the one array that the chosen detector works on."""

@@ -1,8 +1,12 @@
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from face3d_data.detectors import mtcnn
@@ -175,10 +179,42 @@ def test_missing_weights_name_the_remedy(monkeypatch):
         Detect().fingerprint()
 
 
-@pytest.mark.parametrize("wrong", [{"thresholds": (0, 0.5, 0.5)}, {"min_face_px": 5}, {"which": "best"}])
+@pytest.mark.parametrize(
+    "wrong", [{"thresholds": (0, 0.5, 0.5)}, {"min_face_px": 5}, {"which": "best"}, {"device": "gpu"}]
+)
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(ValidationError):
         Detect(**wrong)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_device_that_is_not_there_stops_with_the_remedy(photo):
+    with pytest.raises(MissingDependency, match="set device to cpu"):
+        Detect(device="cuda").apply(Sample.of({"color": photo}))
+
+
+SHARED = Path(os.environ.get("FACE3D_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "rgbd"
+
+
+def overlap(a, b):
+    common = np.prod(np.maximum(0, np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])))
+    return common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the rendered captures are not here (FACE3D_SHARED)")
+def test_faces_of_rendered_captures_lie_where_they_were_rendered():
+    reader = find("reader", "rgbd_folder")(root=SHARED)
+    overlaps, errors = [], []
+    for source in list(reader.scan())[::8]:
+        capture = reader.sample(source)
+        truth = json.loads((SHARED / source.person / "landmarks.json").read_text())[source.capture]
+        found = Detect().apply(capture).arrays
+        overlaps.append(overlap(found["box"], np.array(truth["face_box_xyxy"])))
+        marks = capture.arrays["landmarks"]
+        off = np.linalg.norm(found["landmarks"] - marks, axis=1).mean()
+        errors.append(off / np.linalg.norm(marks[0] - marks[1]))
+    assert min(overlaps) > 0.3
+    assert np.median(errors) <= 0.06
 
 
 def test_choose_takes_the_first_of_equals():
