@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = 3
 
@@ -35,24 +39,15 @@ def shared(values: Sequence[str | bytes], splits: Sequence[str], labels: Sequenc
     return tuple(sorted({label for value, label in zip(values, labels, strict=True) if value in several}))
 
 
-def find_leaks(
-    ids: Sequence[str],
-    splits: Sequence[str],
-    identities: Sequence[str],
-    origins: Sequence[str],
-    keys: Sequence[str],
-    closed_set: bool,
-) -> list[Leak]:
+def find_leaks(table: pd.DataFrame, closed_set: bool) -> list[Leak]:
     """Return what the splits share, judged by the rows alone.
 
     Args:
-        ids: sample ids; the other sequences are as long.
-        splits: the split of each row.
-        identities: `d/anna~mirror` counts as `d/anna`.
-        origins: the capture that each row comes from.
-        keys: content keys.
+        table: columns `sample_id`, `split`, `identity`, `origin_id`, `key`; `d/anna~mirror` counts as `d/anna`.
         closed_set: the split is by capture, so that people are in every split on purpose.
     """
+    names = ("sample_id", "split", "identity", "origin_id", "key")
+    ids, splits, identities, origins, keys = (table[name].tolist() for name in names)
     people = [identity.partition("~")[0] for identity in identities]
     found = [
         Leak("identity", () if closed_set else shared(people, splits, people)),

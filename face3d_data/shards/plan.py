@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIGEST_CHARS = 16
+DIGESTED = ("sample_id", "identity", "split", "key", "variant", "origin_id", "dataset")
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,9 @@ def plan_dataset(
     left_out = dirty_rows(frame, usable.left_out, name)
     if not usable.kept:
         raise UserError(f"{where}: no row of {spec.upstream!r} can be written ({_why(left_out)})")
-    frame = frame.iloc[usable.kept].reset_index(drop=True)
+    frame = frame.iloc[list(usable.kept)].reset_index(drop=True)
     table, order = order_rows(frame, usable.shapes, spec.shard_size, seed, where)
-    columns = [table[column].tolist() for column in ("sample_id", "split", "identity", "origin_id", "key")]
-    leaks = find_leaks(*columns, closed_set=by == "capture")
+    leaks = find_leaks(table, by == "capture")
     refuse_leaks(leaks, where, allow_leaks)
     attributes = {"pipeline": pipeline, "pipeline_digest": pipeline_digest, "package_version": __version__}
     shapes = {field: list(shape) for field, shape in usable.shapes.items()}
@@ -152,8 +152,8 @@ def plan_dataset(
     record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
     every_dirty = all_dirty(dirty, left_out)
     tags = frame.iloc[order].reset_index(drop=True)
-    rows = [*columns, table["variant"].tolist(), table["dataset"].tolist(), _tags_asked_for(tags, spec)]
-    content = digest(record, rows, every_dirty.to_numpy().tolist())
+    rows = [table[column].tolist() for column in DIGESTED]
+    content = digest(record, rows, _tags_asked_for(tags, spec), every_dirty.to_numpy().tolist())
     places = tags["place"].tolist()
     return DatasetPlan(
         *(name, spec, seed, content, table, tags, places, usable.shapes),

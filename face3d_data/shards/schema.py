@@ -38,24 +38,24 @@ class _Spec(BaseModel):
 class PairsSpec(_Spec):
     """Verification pairs, drawn from one split."""
 
-    split: str = Field("test", description="split that pairs are drawn from")
-    folds: int = Field(10, ge=1, description="folds with disjoint people, at most one for every two people")
-    per_fold: int = Field(300, ge=1, description="genuine pairs in a fold, and as many impostor pairs")
+    split: str = Field(default="test", description="split that pairs are drawn from")
+    folds: int = Field(default=10, ge=1, description="folds with disjoint people, at most one for every two people")
+    per_fold: int = Field(default=300, ge=1, description="genuine pairs in a fold, and as many impostor pairs")
 
 
 class GallerySpec(_Spec):
     """Enrolled samples: one of each of the first captures of every person."""
 
-    split: str = Field("test", description="split that the gallery is taken from")
-    captures: int = Field(1, ge=1, description="captures of each person")
-    query: str | None = Field(None, description="pandas query on tags and columns: which rows may enrol")
+    split: str = Field(default="test", description="split that the gallery is taken from")
+    captures: int = Field(default=1, ge=1, description="captures of each person")
+    query: str | None = Field(default=None, description="pandas query on tags and columns: which rows may enrol")
 
 
 class ProbeSpec(_Spec):
     """Samples to be recognised: every row of the split whose capture is not in the gallery."""
 
-    split: str = Field("test", description="split that the probes are taken from")
-    query: str | None = Field(None, description="pandas query on tags and columns: which rows are probes")
+    split: str = Field(default="test", description="split that the probes are taken from")
+    query: str | None = Field(default=None, description="pandas query on tags and columns: which rows are probes")
 
 
 class DatasetSpec(_Spec):
@@ -63,9 +63,9 @@ class DatasetSpec(_Spec):
 
     upstream: str = Field(alias="from", description="step whose rows are written")
     fields: tuple[str, ...] = Field(min_length=1, description="arrays that every sample has in the shards")
-    shard_size: int = Field(4096, ge=1, description="samples in a shard")
-    dtype: Literal["float32", "float16"] = Field("float32", description="how 32-bit arrays are stored")
-    normalize: bool = Field(False, description="store points on the unit sphere, with centroid and scale")
+    shard_size: int = Field(default=4096, ge=1, description="samples in a shard")
+    dtype: Literal["float32", "float16"] = Field(default="float32", description="how 32-bit arrays are stored")
+    normalize: bool = Field(default=False, description="store points on the unit sphere, with centroid and scale")
     pairs: PairsSpec | None = None
     gallery: GallerySpec | None = None
     probe: ProbeSpec | None = None

@@ -137,7 +137,7 @@ def _genuine_of(faces: Sequence[Face], wanted: int, rng: np.random.Generator) ->
         captures[face.origin] += 1
     total = (len(faces) ** 2 - sum(n * n for n in captures.values())) // 2
     if total > ALL_BELOW * wanted:
-        return _draw(faces, min(wanted, total), rng, lambda a, b: a.origin != b.origin)
+        return _draw_across_captures(faces, min(wanted, total), rng)
     every = [(a, b) for a, b in combinations(faces, 2) if a.origin != b.origin]
     return [every[i] for i in rng.permutation(len(every))[:wanted]]
 
@@ -152,16 +152,16 @@ def _impostor(people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Gene
     found: dict[tuple[str, str], tuple[Face, Face]] = {}
     while len(found) < wanted:
         one, other = sorted(rng.choice(len(people), 2, replace=False))
-        a, b = (people[i][rng.integers(len(people[i]))] for i in (one, other))
+        a, b = (people[i][int(rng.integers(len(people[i])))] for i in (one, other))
         found.setdefault((a.id, b.id), (a, b))
     return list(found.values())
 
 
-def _draw(faces: Sequence[Face], wanted: int, rng: np.random.Generator, fits) -> list[tuple[Face, Face]]:  # type: ignore[no-untyped-def]
+def _draw_across_captures(faces: Sequence[Face], wanted: int, rng: np.random.Generator) -> list[tuple[Face, Face]]:
     found: dict[tuple[int, int], tuple[Face, Face]] = {}
     while len(found) < wanted:
         i, j = sorted(int(k) for k in rng.integers(len(faces), size=2))
-        if i != j and fits(faces[i], faces[j]):
+        if faces[i].origin != faces[j].origin:
             found.setdefault((i, j), (faces[i], faces[j]))
     return list(found.values())
 

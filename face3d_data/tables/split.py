@@ -58,7 +58,7 @@ class Split(TableStep):
                 raise ValueError(f"{name!r} cannot be a split's name: letters, digits and '-', not {RESERVED}")
             if not 0 <= ratio <= 1:
                 raise ValueError(f"the ratio of {name!r} is {ratio}: give shares from 0 to 1")
-        total = sum(exact(ratio) for ratio in ratios.values())
+        total = sum((exact(ratio) for ratio in ratios.values()), Fraction())
         if abs(total - 1) > SUM_TOLERANCE:
             raise ValueError(f"the ratios sum to {float(total):g}: make them sum to 1")
         return ratios

@@ -1,0 +1,266 @@
+"""Verifying a published dataset: files, schema, labels, rows against shards, lists, and leaks between splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from face3d_data.digest import digest_file
+from face3d_data.errors import UserError
+from face3d_data.names import name_of
+from face3d_data.shards.leaks import find_leaks, shared
+from face3d_data.shards.mapped import MappedShard
+from face3d_data.shards.read import TEXTS, Dataset
+from face3d_data.shards.schema import COLUMNS, CONTENT_FIELDS, DESCRIPTION, DIRTY_COLUMNS, SCHEMA_VERSION
+from face3d_data.shards.verify_lists import check_pairs, check_protocol
+from face3d_data.shards.write import hash_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DESCRIBED = (
+    "name",
+    "by",
+    "spec",
+    "shapes",
+    "arrays",
+    "splits",
+    "files",
+    "pipeline",
+    "pipeline_digest",
+    "package_version",
+)
+"""Keys of dataset.json that the checks rest on."""
+Problems = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a dataset.
+
+    Attributes:
+        check: files, schema, labels, rows, lists or leaks.
+        where: the file, or the splits.
+        detail: what is wrong.
+    """
+
+    check: str
+    where: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.where}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification found.
+
+    Attributes:
+        splits: split to the number of its samples and people.
+        shared: identity, origin, key and content to how many of them splits share; identity is None for a closed set.
+    """
+
+    name: str
+    problems: tuple[Problem, ...]
+    splits: Mapping[str, Mapping[str, int]]
+    shared: Mapping[str, int | None]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify_dataset(path: Path) -> Verdict:
+    """Check everything that a dataset promises.
+
+    Args:
+        path: the dataset's folder or the link to it.
+
+    Raises:
+        UserError: the folder is no dataset, or of another schema.
+    """
+    dataset = _open(path)
+    problems = [Problem("files", *found) for found in check_files(dataset)]
+    table, broken = read_tables(dataset)
+    problems += [Problem("schema", *found) for found in broken]
+    if broken:
+        return Verdict(dataset.name, tuple(problems), {}, {})
+    problems += [Problem("labels", *found) for found in check_labels(table)]
+    hashes: dict[str, list[bytes]] = {}
+    for shard, rows in table.groupby("shard", sort=False):
+        problems += [Problem("rows", str(shard), detail) for detail in check_shard(dataset, str(shard), rows, hashes)]
+    problems += [Problem("rows", *found) for found in check_counts(dataset, table)]
+    counts, leaks = audit(dataset, table, hashes)
+    problems += [Problem("leaks", ", ".join(dataset.splits), leak) for leak in leaks]
+    problems += [Problem("lists", *found) for found in (*check_pairs(dataset, table), *check_protocol(dataset, table))]
+    by_split = {split: table[table["split"] == split] for split in dataset.splits}
+    sizes = {split: {"samples": len(mine), "people": mine["name"].nunique()} for split, mine in by_split.items()}
+    return Verdict(dataset.name, tuple(problems), sizes, counts)
+
+
+def _open(path: Path) -> Dataset:
+    dataset = Dataset(path)
+    version = dataset.info.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}: build it again")
+    lacking = [key for key in DESCRIBED if key not in dataset.info]
+    if lacking:
+        raise UserError(f"{path}: {DESCRIPTION} lacks {', '.join(lacking)}: build the dataset again")
+    return dataset
+
+
+def check_files(dataset: Dataset) -> Problems:
+    """Yield files that are missing, changed, or not listed in dataset.json."""
+    listed = dataset.info["files"]
+    there = {path.relative_to(dataset.path).as_posix() for path in dataset.path.rglob("*") if path.is_file()}
+    for name in sorted(listed):
+        if name not in there:
+            yield name, "is missing"
+        elif digest_file(dataset.path / name) != listed[name]:
+            yield name, "has another sha256 than dataset.json says: it was changed or damaged"
+    for name in sorted(there - listed.keys() - {DESCRIPTION}):
+        yield name, "is not listed in dataset.json"
+
+
+def read_tables(dataset: Dataset) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Return the rows of all splits, and what keeps them from being read."""
+    import pandas as pd
+
+    frames, problems = [], []
+    for split in dataset.splits:
+        try:
+            frame = dataset.table(split)
+        except (UserError, ValueError) as error:
+            problems.append((f"{split}.csv", f"cannot be read ({error})"))
+            continue
+        if tuple(frame.columns) != COLUMNS:
+            problems.append((f"{split}.csv", f"has the columns {','.join(frame.columns)}"))
+        elif (frame["split"] != split).any():
+            problems.append((f"{split}.csv", "holds rows of another split"))
+        frames.append(frame)
+    if not frames:
+        problems.append(("*_files.txt", "there is no split"))
+    if (dataset.path / "dirty.csv").exists() and tuple(dataset.dirty.columns) != DIRTY_COLUMNS:
+        problems.append(("dirty.csv", f"has the columns {','.join(dataset.dirty.columns)}"))
+    return (pd.concat(frames, ignore_index=True) if frames and not problems else pd.DataFrame()), problems
+
+
+def check_labels(table: pd.DataFrame) -> Problems:
+    """Yield ids used twice, names that are not those of their ids, and classes that are not the names' places."""
+    twice = [sample_id for sample_id, n in Counter(table["sample_id"]).items() if n > 1]
+    if twice:
+        yield "*.csv", f"{len(twice)} sample ids occur twice ({twice[0]} …)"
+    place = {name: i for i, name in enumerate(sorted(set(table["name"])))}
+    columns = ("split", "id", "name", "class", "sample_id", "identity", "dataset", "origin_id")
+    bad: dict[tuple[str, str], list[str]] = {}
+    for split, row_id, name, label, sample_id, identity, dataset, origin in zip(
+        *(table[column].tolist() for column in columns), strict=True
+    ):
+        wrong = {
+            "id is not the name of sample_id": row_id != name_of(sample_id),
+            "name is not the name of identity": name != name_of(identity),
+            "class is not the place of name among the sorted names": label != place[name],
+            "identity is not of the dataset": not identity.startswith(f"{dataset}/"),
+            "sample is not of its identity": not sample_id.startswith(f"{identity.partition('~')[0]}/"),
+            "sample is not of its origin": sample_id.partition("~")[0] != origin.partition("~")[0],
+        }
+        for what in (what for what, is_wrong in wrong.items() if is_wrong):
+            bad.setdefault((split, what), []).append(sample_id)
+    for (split, what), ids in bad.items():
+        yield f"{split}.csv", f"{what} in {len(ids)} rows ({ids[0]} …)"
+
+
+def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, hashes: dict[str, list[bytes]]) -> Iterator[str]:
+    """Yield what is wrong with one shard; hashes of its rows that show a face are kept in `hashes`, by sample id.
+
+    Args:
+        dataset: the dataset.
+        name: the shard's path in it.
+        rows: the rows of the split CSV that name this shard.
+        hashes: sample id to the hashes of its arrays; filled.
+    """
+    try:
+        shard = MappedShard(dataset.path / name)
+        texts = {column: shard.texts(column) for column in TEXTS}
+        labels = shard.arrays["label"]
+    except (OSError, ValueError, KeyError) as error:
+        yield f"cannot be read as a shard ({error})"
+        return
+    yield from _schema(dataset.info, shard, rows)
+    rows = rows.sort_values("index", kind="stable")
+    if rows["index"].tolist() != list(range(len(labels))):
+        yield f"holds {len(labels)} rows, the CSV names the places {rows['index'].tolist()[:3]} …"
+        return
+    for column in TEXTS:
+        if texts[column] != rows[column].tolist():
+            yield f"{column} is not that of the CSV"
+    if labels.shape != (len(rows), 1) or labels[:, 0].tolist() != rows["class"].tolist():
+        yield "label is not the class of the CSV"
+    for stored, array in shard.arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            yield f"{stored} holds values that are not finite"
+    for stored, array in shard.arrays.items():
+        if dataset.info["arrays"].get(stored, {}).get("field") in CONTENT_FIELDS:
+            for sample_id, value in zip(rows["sample_id"], hash_rows(array), strict=True):
+                hashes.setdefault(sample_id, []).append(stored.encode() + value if value else b"")
+
+
+def _schema(info: Mapping[str, Any], shard: MappedShard, rows: pd.DataFrame) -> Iterator[str]:
+    """Yield attributes and arrays that are not those of dataset.json."""
+    want = {name: info[name] for name in ("schema_version", "pipeline", "pipeline_digest", "package_version")}
+    want["split"] = rows["split"].iloc[0]
+    if dict(shard.layout.attributes) != want:
+        yield f"has the attributes {dict(shard.layout.attributes)}, not {want}"
+    for stored, form in info["arrays"].items():
+        shape, array = tuple(info["shapes"][form["field"]]), shard.arrays.get(stored)
+        if array is None:
+            yield f"holds no {stored!r}"
+        elif (array.dtype, array.shape) != (np.dtype(form["dtype"]), (len(rows), *shape)):
+            yield f"{stored} is {array.dtype} {array.shape}, not {np.dtype(form['dtype'])} {(len(rows), *shape)}"
+        elif shard.layout.units[stored] != form["unit"]:
+            yield f"{stored} is in {shard.layout.units[stored] or 'no unit'}, not in {form['unit'] or 'no unit'}"
+    normalized = ("centroid", "scale") if info["spec"]["normalize"] else ()
+    extra = sorted(shard.arrays.keys() - info["arrays"].keys() - {"label", *TEXTS, *normalized})
+    if extra or any(name not in shard.arrays for name in normalized):
+        yield f"holds {', '.join(sorted(shard.arrays))}, which is not what dataset.json says"
+
+
+def check_counts(dataset: Dataset, table: pd.DataFrame) -> Problems:
+    """Yield lists of shards, and numbers in dataset.json, that are not those of the rows."""
+    for split in dataset.splits:
+        rows = table[table["split"] == split]
+        listed = (dataset.path / f"{split}_files.txt").read_text("utf-8").split()
+        if listed != list(dict.fromkeys(rows["shard"])):
+            yield f"{split}_files.txt", "lists other shards than the CSV"
+        want = dataset.info["splits"].get(split, {"samples": 0, "people": 0, "shards": 0})
+        have = {"samples": len(rows), "people": rows["name"].nunique(), "shards": rows["shard"].nunique()}
+        if want != have:
+            yield DESCRIPTION, f"split {split}: {want}, the CSV has {have}"
+
+
+def audit(
+    dataset: Dataset, table: pd.DataFrame, hashes: Mapping[str, list[bytes]]
+) -> tuple[dict[str, int | None], list[str]]:
+    """Return how many people, captures, keys and contents splits share, and the leaks among these."""
+    closed_set = dataset.info["by"] == "capture"
+    leaks = find_leaks(table, closed_set)
+    counts: dict[str, int | None] = {"identity": None if closed_set else 0, "origin": 0, "key": 0, "content": 0}
+    counts |= {leak.kind: len(leak.things) for leak in leaks}
+    details = [str(leak) for leak in leaks]
+    flat = [
+        (value, split, i)
+        for i, split in zip(table["sample_id"], table["split"], strict=True)
+        for value in hashes.get(i, ())
+    ]
+    equal = shared(*(list(column) for column in zip(*flat, strict=True))) if flat else ()
+    if equal:
+        counts["content"] = len(equal)
+        details.append(f"{len(equal)} samples with equal content in more than one split: {', '.join(equal[:3])} …")
+    return counts, details
