@@ -188,7 +188,7 @@ def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int = 2, size:
     """Return one picture of many samples: a row of panels for each, with its title above.
 
     Args:
-        samples: (title, arrays) of each; titles in ASCII.
+        samples: (title, arrays) of each; titles in ASCII. One with nothing to show is left out.
         columns: samples side by side.
         size: width and height of a panel, px.
 
@@ -198,11 +198,11 @@ def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int = 2, size:
     Raises:
         ValueError: no sample, or none with anything to show.
     """
-    tiles = [_tile(title, [image for _, image in panels(arrays, size, close_up=True)]) for title, arrays in samples]
-    if not any(tile.shape[1] for tile in tiles):
+    strips = [(title, panels(arrays, size, close_up=True)) for title, arrays in samples]
+    tiles = [_tile(title, [image for _, image in strip]) for title, strip in strips if strip]
+    if not tiles:
         raise ValueError("nothing to show: no sample has an image, depth or points")
-    width, gap = max(tile.shape[1] for tile in tiles), 8
-    height = tiles[0].shape[0]
+    gap, height, width = 8, tiles[0].shape[0], max(tile.shape[1] for tile in tiles)
     rows = -(-len(tiles) // columns)
     sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
     for index, tile in enumerate(tiles):
@@ -214,8 +214,6 @@ def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int = 2, size:
 def _tile(title: str, images: Sequence[np.ndarray]) -> np.ndarray:
     import cv2
 
-    if not images:
-        return np.zeros((0, 0, 3), np.uint8)
     strip = np.concatenate(images, 1)
     head = np.full((18, strip.shape[1], 3), 255, np.uint8)
     cv2.putText(head, title, (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)

@@ -73,7 +73,8 @@ def show_sample(workspace: Path, sample: str, pipeline: str | None, folder: Path
     for name, result in last_runs(workspace, pipeline):
         entries = [entry for step in result.steps.values() for entry in step.entries]
         mine = [entry for entry in entries if sample in (entry.id, name_of(entry.id))]
-        dirty = [row for step in result.steps.values() for row in step.dirty if sample == row.sample_id]
+        bad = [row for step in result.steps.values() for row in [*step.dirty, *step.unreadable]]
+        dirty = [row for row in bad if sample in (row.sample_id, name_of(row.sample_id))]
         if mine or dirty:
             yield from _tell(name, mine, dirty, folder)
             return
@@ -148,7 +149,11 @@ def write_sheet(workspace: Path, dataset: str, pipeline: str | None, folder: Pat
             raise UserError(f"dataset {dataset!r} is empty: see `face3d dirty -w {workspace}`")
         titles = [f"{name_of(entry.id)}  {entry.split}" for entry in chosen]
         arrays = [{name: entry.place.read(name) for name in sorted(entry.place.names)} for entry in chosen]
+        try:
+            image = contact_sheet(list(zip(titles, arrays, strict=True)))
+        except ValueError as error:
+            raise UserError(f"dataset {dataset!r}: {error}") from None
         path = folder / f"{dataset}.png"
-        write_png(path, contact_sheet(list(zip(titles, arrays, strict=True))))
+        write_png(path, image)
         return path
     raise UserError(f"no complete run in {workspace} has a dataset {dataset!r} (known: {', '.join(names) or 'none'})")
