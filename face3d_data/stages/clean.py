@@ -26,8 +26,9 @@ class Clean(Stage):
     outputs: ClassVar[Names] = ("points", *PER_POINT)
     reasons: ClassVar[dict[str, str]] = {"too_few_points": "fewer points than min_points are left"}
 
-    min_distance_mm: float | None = Field(100.0, ge=0, description="nearest distance to the camera kept, mm; null: any")
-    max_distance_mm: float | None = Field(5000.0, gt=0, description="farthest distance kept, mm; null: any")
+    # No least distance by default: some scanners' grids begin at 0, and a depth camera's holes never become points.
+    min_distance_mm: float | None = Field(None, ge=0, description="nearest depth from the camera kept, mm; null: any")
+    max_distance_mm: float | None = Field(5000.0, gt=0, description="farthest depth kept, mm; null: any")
     flying_gap_mm: float | None = Field(
         6.0, gt=0, description="remove points that hang along the line of sight, so far apart, mm; null: keep them"
     )
