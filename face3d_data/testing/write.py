@@ -15,7 +15,7 @@ PNG_FAST = 1
 def write_tiny_rgbd(
     root: Path, people: int, captures: int, width: int = 32, height: int = 24, seed: int = 0, landmarks: bool = True
 ) -> Path:
-    """Write `people` x `captures` tiny captures as `rgbd_folder` reads them; 5,000 take about two seconds.
+    """Write `people` x `captures` tiny captures as `rgbd_folder` reads them; 5,000 take a few seconds.
 
     Args:
         root: folder to write into; made where missing.

@@ -161,3 +161,38 @@ def test_exif_orientation_is_honoured_where_asked(tmp_path, orientation):
     assert got.shape == shown.shape
     assert np.abs(got - shown).max() < 6
     assert np.abs(read_color(path) - stored.astype(int)).max() < 6
+
+
+def test_pixels_that_do_not_decode_are_unreadable(tmp_path):
+    path = tmp_path / "a.png"
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 16, 0, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"no zlib stream") + chunk(b"IEND", b""))
+    assert find_cut(path.read_bytes()) is None
+    assert reason(read_depth_png, path) == "unreadable"
+
+
+def test_a_header_that_promises_too_much_is_unreadable(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(png(2**31 - 1, 2**31 - 1, 8, 2, b""))
+    assert reason(read_color, path) == "unreadable"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(5, 4, 7, 0, b""),  # no such bit depth
+        png(5, 4, 8, 1, b""),  # no such colour type
+        png(0, 4, 8, 0, b""),  # no width
+        png(5, 4, 8, 0, b"")[:20] + b"\x09" + png(5, 4, 8, 0, b"")[21:],  # checksum of the header
+        bytes.fromhex("424d0000000000000000360000000c0000000300020001001800") + bytes(40),  # OS/2
+        bytes.fromhex("424d00000000000000003600000028000000000000000200000001001800") + bytes(40),
+        bytes.fromhex("ffd8ffd0ff01ffe00001"),  # a segment shorter than its own length
+        bytes.fromhex("ffd8ffc00011080000001003") + bytes(20),  # no height
+        bytes.fromhex("ffd8ffc0001108"),
+        bytes.fromhex("ffd8ffda0004"),
+    ],
+)
+def test_headers_that_make_no_sense_are_unreadable(tmp_path, content):
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    assert reason(read_image_header, path) == reason(read_color, path) == "unreadable"
