@@ -29,7 +29,7 @@ class ChainedComponents(click.Group):
         from face3d_data.registry import components
 
         if cmd_name == "read":
-            return _Read("read", help="Begin with a source: read READER --root DIR …", add_help_option=False)
+            return _Read("read", help="Begin with a source: read READER --root DIR …")
         if cmd_name == "write":
             return _write_command()
         name = cmd_name.replace("-", "_")
@@ -46,6 +46,8 @@ class _Read(click.Command):
         """Take the reader's name, then the options of its fields."""
         from face3d_data.registry import components, find
 
+        if args and args[0] in ctx.help_option_names:
+            return super().parse_args(ctx, args)
         if not args or args[0].startswith("-"):
             raise click.UsageError(f"read: name a reader first (readers: {', '.join(components('reader'))})", ctx)
         cls = find("reader", args[0], "read")
@@ -64,6 +66,25 @@ class _Read(click.Command):
         given = {name: value for name, value in ctx.params.items() if value is not None}
         shared = {name: given.pop(name) for name in ("step_id", "dataset", "capture_prefix") if name in given}
         return "source", {"reader": cls.name, **shared, **field_values(cls, given)}
+
+
+class _Write(click.Command):
+    """`write NAME …`: in a chain, click takes options only before arguments, so the name is taken first."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the dataset's name, then the options."""
+        if args and args[0] in ctx.help_option_names:
+            return super().parse_args(ctx, args)
+        if not args or args[0].startswith("-"):
+            raise click.UsageError("write: name the dataset first: write NAME --fields points", ctx)
+        ctx.meta["dataset"] = args[0]
+        return super().parse_args(ctx, args[1:])
+
+    def invoke(self, ctx: click.Context) -> Fragment:
+        """Return what `datasets` would hold."""
+        from face3d_data.shards.schema import DatasetSpec
+
+        return "dataset", {"name": ctx.meta["dataset"], **field_values(DatasetSpec, ctx.params)}
 
 
 def _step_command(kind: str, name: str) -> click.Command:
@@ -85,11 +106,11 @@ def _step_command(kind: str, name: str) -> click.Command:
 def _write_command() -> click.Command:
     from face3d_data.shards.schema import DatasetSpec
 
-    def made(name: str, **given: Any) -> Fragment:
-        return "dataset", {"name": name, **field_values(DatasetSpec, given)}
-
-    params: list[click.Parameter] = [click.Argument(["name"]), *field_options(DatasetSpec, leave_out=["upstream"])]
-    return click.Command("write", callback=made, params=params, help="End with a dataset: write NAME --fields points.")
+    return _Write(
+        "write",
+        params=field_options(DatasetSpec, leave_out=["upstream"]),
+        help="End with a dataset: write NAME --fields points.",
+    )
 
 
 @click.group(cls=ChainedComponents, chain=True)
@@ -151,8 +172,8 @@ def assemble(fragments: Sequence[Fragment]) -> dict[str, Any]:
             raw["steps"].append(step)
             last = step["id"]
         else:
-            spec = dict(fragment)
-            raw["datasets"][spec.pop("name")] = {"from": last, **spec}
+            options = {key: value for key, value in fragment.items() if key != "name"}
+            raw["datasets"][fragment["name"]] = {"from": last, **options}
     return raw
 
 

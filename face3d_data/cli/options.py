@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -75,16 +76,18 @@ def _metavar(annotation: Any) -> str:
 
 
 def field_values(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that were given, as YAML would hold them: lists split at commas, numbers as numbers."""
+    """Return the options that were given, as YAML would hold them: lists split at commas, paths made absolute."""
     return {
         name: _value(model.model_fields[name].annotation, value) for name, value in given.items() if value is not None
     }
 
 
 def _value(annotation: Any, value: Any) -> Any:
-    if not isinstance(value, str) or annotation in (str, Path):
-        return value
     kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    if not isinstance(value, str) or annotation is str:
+        return value
+    if Path in kinds and str not in kinds:
+        return os.path.abspath(Path(value).expanduser())
     if any(typing.get_origin(kind) in (tuple, list, frozenset, set) for kind in kinds):
         return [yaml.safe_load(part) for part in value.split(",")]
     if all(kind in (str, Path, type(None)) for kind in kinds):

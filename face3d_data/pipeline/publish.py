@@ -14,12 +14,13 @@ from face3d_data.engine.stats import Report
 from face3d_data.engine.worker import Task
 from face3d_data.errors import RunStopped, Unreadable
 from face3d_data.pipeline.lock import pipeline_digest
+from face3d_data.pipeline.steps import check_limits
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import ShardTask, write_shard
 from face3d_data.stage import Stage
-from face3d_data.store.manifest import DIRTY_COLUMNS, Dirty, Entry, to_frame
+from face3d_data.store.manifest import DIRTY_COLUMNS, Dirty, Entry, to_frame, write_dirty
 from face3d_data.store.place import Place, SourcePlace, read
 from face3d_data.tables.split import Split
 
@@ -72,6 +73,10 @@ def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool,
         read=read,
         allow_leaks=allow_leaks,
     )
+    left_out = [*unreadable, *_left_out(plan)]
+    where = result.workspace.run_dir(pipeline.name) / f"{name}.dirty.csv"
+    write_dirty(where, left_out)
+    check_limits(f"dataset {name!r}", len(result.entries(spec.upstream)), left_out, pipeline.limits, where)
     infos = _write(plan, result, settings)
     folder = finish_dataset(plan, result.workspace.datasets, infos)
     for note in plan.notes:
@@ -112,6 +117,11 @@ def _readable(entries: Sequence[Entry], spec: DatasetSpec, name: str) -> tuple[l
         else:
             kept.append(entry)
     return kept, dirty
+
+
+def _left_out(plan: DatasetPlan) -> list[Dirty]:
+    columns = zip(*(plan.left_out[column].tolist() for column in DIRTY_COLUMNS[:-1]), strict=True)
+    return [Dirty(*values) for values in columns]
 
 
 def _check_source(place: Place | SourcePlace, field: str) -> None:

@@ -217,7 +217,8 @@ def _run_step(step: Step, result: RunResult, settings: Settings, tell: Say) -> S
     write_manifest(run_dir / f"{step.id}.csv", made.entries)
     write_dirty(run_dir / f"{step.id}.dirty.csv", made.dirty)
     worked = made.report.inputs
-    tell(_line(made, step.component.name, f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"))
+    work = f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"
+    tell(_line(made, step.component.name, work if isinstance(step.component, Stage) else ""))
     for note in made.notes:
         tell(f"{'':>12}  {note}")
     _report_unreadable(result, made)
