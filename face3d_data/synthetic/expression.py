@@ -43,11 +43,11 @@ EXPRESSIONS: dict[str, Expression] = {
     "neutral": Expression(),
     "smile": Expression(smile=7.0, brow=0.6, blink=0.15),
     "laugh": Expression(smile=7.0, jaw=9.0, blink=0.25, brow=0.8),
-    "open": Expression(jaw=17.0),
+    "open": Expression(jaw=16.0),
     "frown": Expression(frown=4.5, brow=-4.0, blink=0.15, chin=1.5),
-    "surprise": Expression(jaw=12.0, brow=5.0, blink=-0.25),
+    "surprise": Expression(jaw=10.5, brow=5.0, blink=-0.25),
     "kiss": Expression(pucker=6.0, brow=0.5),
-    "puff": Expression(puff=6.5, pucker=1.5),
+    "puff": Expression(puff=6.0, pucker=1.5),
 }
 """Full strength of each; a capture takes a share of it."""
 
@@ -55,7 +55,7 @@ EXPRESSIONS: dict[str, Expression] = {
 def draw_expression(name: str, rng: np.random.Generator) -> Expression:
     """Return the named expression at a drawn strength, with the small movements that every capture has."""
     full = EXPRESSIONS[name]
-    strength = 1.0 if name == "neutral" else float(rng.uniform(0.65, 1.1))
+    strength = 1.0 if name == "neutral" else float(rng.uniform(0.6, 1.1))
     scaled = {field: getattr(full, field) * strength for field in Expression.__dataclass_fields__}
     scaled["smile"] += 0.5 * abs(float(rng.standard_normal()))
     scaled["brow"] += 0.5 * float(rng.standard_normal())

@@ -38,11 +38,11 @@ PARAMETERS: dict[str, Parameter] = {
     "bigonial": _p(114, 7, 98, 130, size=0.4, masculine=0.5, flesh=0.45, long=-0.2),
     "nasion_menton": _p(118, 6.2, 104, 132, size=0.55, masculine=0.4, long=0.55),
     "crown_y": _p(118, 5, 105, 130, size=0.6, masculine=0.2, long=0.2),
-    "forehead_slope": _p(0, 5.4, -11, 11, masculine=0.55, convex=0.45, age=0.2),
+    "forehead_slope": _p(0, 4.6, -10, 10, masculine=0.55, convex=0.45, age=0.2),
     "temple": _p(0, 2.2, -5, 5, flesh=0.55, age=-0.35),
     "gonion_y": _p(0, 4, -9, 9, masculine=-0.45, long=-0.3),
     "zygoma": _p(4, 1.7, 0, 8, broad=0.5, flesh=-0.3, age=-0.2),
-    "cheek": _p(0, 3.2, -7.5, 7.5, flesh=0.8, age=-0.3),
+    "cheek": _p(0, 2.9, -7, 7, flesh=0.8, age=-0.3),
     "midface": _p(0, 2.8, -6.5, 6.5, convex=0.65, broad=0.25, flesh=0.25),
     "neck": _p(116, 7, 100, 132, masculine=0.65, flesh=0.45),
     # eyes and brow
@@ -69,7 +69,7 @@ PARAMETERS: dict[str, Parameter] = {
     "vermilion_upper": _p(7, 1.4, 3.5, 11, broad=0.6, age=-0.5),
     "vermilion_lower": _p(9, 1.5, 5, 13, broad=0.6, age=-0.4),
     "lip_protrusion": _p(4.5, 1.2, 1, 8, broad=0.65, age=-0.3),
-    "chin": _p(0, 3.8, -9, 9, masculine=0.45, convex=-0.65),
+    "chin": _p(0, 3.3, -8, 8, masculine=0.45, convex=-0.65),
     "mentolabial": _p(3.0, 1.1, 0.5, 6, masculine=0.3, convex=-0.3),
     "nasolabial": _p(1.1, 0.5, 0, 2.5, age=0.7, flesh=0.3),
 }
