@@ -48,7 +48,9 @@ class Mtcnn:
         """
         pnet, rnet, onet = load_nets(self.device)
         height, width = color.shape[:2]
-        normal = (np.ascontiguousarray(color, np.float32) - np.float32(127.5)) * np.float32(1 / 128)
+        normal = np.array(color, np.float32, order="C")
+        normal -= np.float32(127.5)
+        normal *= np.float32(1 / 128)
         with torch.inference_mode():
             boxes = self._propose(pnet, normal, pyramid(height, width, min_face_px, possible_px))
             if len(boxes):
