@@ -105,6 +105,18 @@ class ToyCopies(Stage):
             yield moved.as_variant(f"copy:{i}", "~mirror" if self.mirror else "")
 
 
+@register
+class ToyDepth(Stage):
+    """Read the depth, and keep its mean as a tag."""
+
+    name = "toy_depth"
+    version = 1
+    inputs = ("depth",)
+
+    def run(self, sample, rng):
+        yield sample.with_tags(mean_depth=float(sample.arrays["depth"].mean()))
+
+
 def write_toys(root: Path, people: int = 3, captures: int = 4, start: float = 100.0) -> Path:
     """Write good captures with different content."""
     for person in range(people):
