@@ -108,7 +108,7 @@ def largest_component(neighbours: Neighbours, kept: np.ndarray, max_gap_mm: floa
     near = (neighbours.distance <= max_gap_mm) & kept[neighbours.index] & kept[:, None]
     # An edge that does not count points back to its own start: so rows keep their length and need no sorting.
     ends = np.where(near, neighbours.index.astype(np.int32), itself).ravel()
-    starts = np.arange(0, n_points * k + 1, k, dtype=np.int32)
+    starts = np.arange(n_points + 1, dtype=np.int32) * np.int32(k)
     graph = csr_array((np.ones(len(ends), np.int8), ends, starts), shape=(n_points, n_points))
     _, labels = connected_components(graph, directed=True, connection="weak")
     sizes = np.bincount(labels[kept], minlength=1)

@@ -33,6 +33,8 @@ def test_clouds_smaller_than_k_are_no_error(n):
     assert found.index.shape[1] == max(n - 1, 0) or n == 0
     assert not flying_pixels(points, found, np.zeros(3), 6.0).any()
     assert not statistical_outliers(found, 3.0).any()
+    assert largest_component(found, np.ones(n, bool), 8.0).sum() == n
+    assert not largest_component(found, np.zeros(n, bool), 8.0).any()
 
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 4.0])
