@@ -18,9 +18,15 @@ SPEC = spec_of(
 )
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("datasets"), manifest(n_people=12), SPEC).parent
+
+
 @pytest.fixture
-def link(tmp_path):
-    return build(tmp_path / "datasets", manifest(n_people=12), SPEC)
+def link(built, tmp_path):
+    shutil.copytree(built, tmp_path / "datasets", symlinks=True)
+    return tmp_path / "datasets" / "faces"
 
 
 def edit_csv(path, change):
