@@ -73,14 +73,26 @@ def tour(tmp_path_factory):
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     script = "set -ex\n" + "\n".join(blocks)
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=280,
+        check=False,
     )
     return folder, done
 
 
+def output_of(text: str, command: str) -> list[str]:
+    """Return what each run of a command printed, cut out of the shell's trace."""
+    return [part.split("\n+ ")[0] for part in f"\n{text}".split(f"\n+ {command}\n")[1:]]
+
+
 def test_tour_runs_as_pasted(tour):
     folder, done = tour
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:]
     assert (folder / "work" / "datasets" / "rgbd" / "train.csv").is_file()
     assert (folder / "work" / "show" / "rgbd.png").is_file()
     assert (folder / "exported").is_dir()
@@ -89,9 +101,15 @@ def test_tour_runs_as_pasted(tour):
 
 def test_tour_shows_what_the_text_claims(tour):
     _, done = tour
-    first, second = done.stderr.split("+ face3d run rgbd\n")[1:3]
-    assert "rgbd_folder: 16 in" in done.stdout
-    assert done.stdout.count("nothing new") >= 7, "the second run does nothing"
-    assert "sampled (subsample): parameter n_points changed 2048 → 1024" in done.stdout
-    assert "'points': (2048, 3)" in done.stdout or "(2048, 3)" in done.stdout
-    assert first is not second
+    first, second = output_of(done.stdout, "face3d run rgbd")
+    stages = ("detect", "to_cloud", "clean", "align_3d", "subsample", "normals")
+    for stage in stages:
+        assert re.search(rf"{stage}: 16 in, .*\d+ new in", first), stage
+        assert re.search(rf"{stage}: 16 in, .*nothing new", second), stage
+    [explained] = output_of(done.stdout, "face3d run rgbd --set sampled.n_points=1024 --explain")
+    assert [line.split(":")[1].split()[0] for line in explained.splitlines()[:-2]] == ["up"] * 5
+    assert "n_points changed 2048 → 1024" in explained
+    assert "shaded (normals): follows sampled" in explained
+    assert "(2048, 3)" in done.stdout
+    [verified] = output_of(done.stdout, "face3d verify rgbd")
+    assert verified.strip().endswith("ok")
