@@ -71,12 +71,21 @@ def make(people: int, seed: int) -> MeanFace:
     mean = mean_of(shapes, np.linalg.norm(offset, axis=1) < 90.0)
     landmarks, grid = mean[:5], mean[5:].reshape(shape)
     landmarks = (landmarks + landmarks[MIRRORED_LANDMARKS] * MIRROR) / 2
-    points, normals = grid.reshape(-1, 3), grid_normals(grid).reshape(-1, 3)
+    normals = denser(grid_normals(grid)).reshape(-1, 3)
+    points, normals = denser(grid).reshape(-1, 3), normals / np.linalg.norm(normals, axis=1, keepdims=True)
     front = (np.linalg.norm(points, axis=1) < RADIUS_MM) & (normals[:, 2] > 0.05)
     points, normals = points[front], normals[front]
     points, normals = np.vstack([points, points * MIRROR]), np.vstack([normals, normals * MIRROR])
     kept = np.sort(sample_points(points.astype(np.float32), N_POINTS, "exact"))
     return MeanFace(points[kept], normals[kept], landmarks)
+
+
+def denser(grid: np.ndarray, times: int = 4) -> np.ndarray:
+    """Return a grid (rows, columns, 3) with columns interpolated linearly: at the cheeks they are 8 mm apart."""
+    column = np.arange(0, grid.shape[1] - 1 + 1e-9, 1 / times)
+    left = np.minimum(column.astype(int), grid.shape[1] - 2)
+    share = (column - left)[None, :, None]
+    return grid[:, left] * (1 - share) + grid[:, left + 1] * share
 
 
 def grid_normals(grid: np.ndarray) -> np.ndarray:
