@@ -76,12 +76,8 @@ def _of_split(table: pd.DataFrame, split: str, where: str) -> list[bool]:
 
 def table_csv(table: pd.DataFrame) -> str:
     """Return rows as a split CSV; an unknown number of points is empty."""
-    columns = (["" if value is None else value for value in _plain(table[name])] for name in COLUMNS)
+    columns = (table[name].astype(object).where(table[name].notna(), "").tolist() for name in COLUMNS)
     return csv_text(COLUMNS, zip(*columns, strict=True))
-
-
-def _plain(column: pd.Series) -> list[Any]:
-    return [None if value is None or value != value else value for value in column.astype(object).tolist()]
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -75,6 +75,11 @@ def test_other_kinds_are_ok_too(tmp_path, options):
     assert problems(build(tmp_path / "all", manifest().assign(split=""), spec_of())) == []
 
 
+def test_images_without_points_are_ok(tmp_path):
+    frame = manifest().assign(n_points=None)
+    assert problems(build(tmp_path, frame, spec_of(fields=["color", "depth"], gallery=True, pairs=True))) == []
+
+
 @pytest.mark.parametrize("name", ["shards/test-00001.h5", "train.csv", "pairs.txt", "dirty.csv", "eval_files.txt"])
 def test_one_flipped_byte_is_found(link, name):
     data = bytearray((link / name).read_bytes())

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from made import MemoryPlace, build, manifest, plan_of, read, spec_of
 
+from face3d_data import Dataset
 from face3d_data.digest import digest, digest_file
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.finish import finish_dataset
@@ -84,10 +85,15 @@ def test_schema_of_a_shard(tmp_path):
 
 
 def test_no_points_no_data(tmp_path):
-    link = build(tmp_path, spec=spec_of(fields=["color", "depth"]))
+    frame = manifest()
+    frame.loc[frame["identity"] != "d/p2", "n_points"] = None
+    link = build(tmp_path, frame, spec_of(fields=["color", "depth"], gallery=True))
     with h5py.File(link / "shards/test-00000.h5") as file:
         assert set(file) == {"color", "depth", "label", "sample_id", "identity", "variant"}
-    assert (link / "test.csv").read_text().splitlines()[1].split(",")[-2] == "16"
+    table = Dataset(link).table("test")
+    assert table["n_points"].isna().tolist() == (table["identity"] != "d/p2").tolist()
+    assert {line.split(",")[-2] for line in (link / "test.csv").read_text().splitlines()[1:]} == {"16", ""}
+    assert (link / "train.csv").read_text().splitlines()[1].split(",")[-2] == ""
 
 
 def test_rebuilt_bytes_are_the_same_in_any_order_of_rows_and_tasks(tmp_path):
