@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from face3d_data.cli.options import engine_options, field_options, field_values, workspace_option
+from face3d_data.cli.options import check_writable, engine_options, field_options, field_values, workspace_option
 from face3d_data.errors import UserError
 
 Fragment = tuple[str, dict[str, Any]]
@@ -186,8 +186,6 @@ def _free_id(raw: dict[str, Any], name: str) -> str:
 def _save(path: Path, text: str) -> None:
     from face3d_data.store.atomic import write_atomic
 
-    try:
-        write_atomic(path, text)
-    except OSError as error:
-        raise UserError(f"--save {path}: cannot be written ({error.strerror})") from None
+    check_writable(path, "--save")
+    write_atomic(path, text)
     click.echo(f"written to {path}: face3d run {path}")

@@ -14,6 +14,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from face3d_data.errors import UserError
+
 UNITS = ("_px", "_mm", "_deg")
 
 workspace_option = click.option(
@@ -44,6 +46,17 @@ def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Check, before any work, that a file can be written where an option wants it.
+
+    Raises:
+        UserError: its folder is not there or cannot be written.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"{option} {path}: {folder} is no folder that can be written: make it, or give another path")
 
 
 def field_options(model: type[BaseModel], leave_out: Iterable[str] = ()) -> list[click.Parameter]:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from face3d_data.cli.options import engine_options, workspace_option
-from face3d_data.errors import UserError
+from face3d_data.cli.options import check_writable, engine_options, workspace_option
 
 
 @click.command()
@@ -35,14 +34,13 @@ def command(
     from face3d_data.pipeline.freeze import split_of
     from face3d_data.store.atomic import write_atomic
 
+    if freeze is not None:
+        check_writable(freeze, "--freeze")
     entries, text = split_of(pipeline, overrides, workspace, step, engine, jobs, chunk)
     people = Counter(split for _, split in {(entry.identity, entry.split) for entry in entries})
     samples = Counter(entry.split for entry in entries)
     for split in dict.fromkeys(entry.split for entry in sorted(entries, key=lambda entry: entry.split)):
         click.echo(f"{split}: {people[split]} people, {samples[split]} samples")
     if freeze is not None:
-        try:
-            write_atomic(freeze, text)
-        except OSError as error:
-            raise UserError(f"--freeze {freeze}: cannot be written ({error.strerror})") from None
+        write_atomic(freeze, text)
         click.echo(f"written to {freeze}: give it to the step as `frozen: {freeze}`")

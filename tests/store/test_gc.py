@@ -28,7 +28,10 @@ def pipeline_of(root, factor=2.0):
 
 
 def content(result):
-    return [(e.id, e.key, e.place.read("points").tobytes(), e.place.read("landmarks_3d").tobytes()) for e in result.entries("many")]
+    return [
+        (e.id, e.key, e.place.read("points").tobytes(), e.place.read("landmarks_3d").tobytes())
+        for e in result.entries("many")
+    ]
 
 
 def test_unreached_steps_go_and_the_run_stays(tmp_path):

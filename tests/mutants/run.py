@@ -1,0 +1,98 @@
+"""Plant known defects, one at a time, and see that the tests notice each: `make mutants`.
+
+Every mutation is one edit of one line in a copy of the tree; the tests named beside it must pass before and fail after.
+Prints one line each and exits 1 if any defect goes unnoticed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("face3d_data", "tests", "pipelines", "manifests", "pyproject.toml")
+LIMIT_S = 300
+
+
+class Mutation(NamedTuple):
+    """One planted defect: in `file`, `old` becomes `new`, and `tests` must notice."""
+
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+STORE = "tests/store tests/pipeline/test_run.py"
+SPLIT = "tests/tables/test_split.py"
+SHARDS = "tests/shards"
+
+MUTATIONS = (
+    Mutation("store/part.py", 'if _text_digest(lines) != header["digest"]:', "if False:", STORE),
+    Mutation("store/part.py", "if min(shape) < 0:", "if min(shape) < -1:", STORE),
+    Mutation("store/part.py", "sorted({row.input for row in rows})", "[row.input for row in rows]", STORE),
+    Mutation("store/workspace.py", "group[0].attempt > found[key][1][0].attempt", "False", STORE),
+    Mutation("store/workspace.py", "row.status != RETRIED for row", "row.status == 'ok' for row", STORE),
+    Mutation("store/atomic.py", "os.replace(temporary, path)", "shutil_copy(temporary, path)", STORE),
+    Mutation("store/files.py", "stat.st_ctime_ns, stat.st_ino", "stat.st_mtime_ns, stat.st_ino", STORE),
+    Mutation("store/files.py", ">= SETTLE_NS", ">= 0", STORE),
+    Mutation("store/gc.py", "if key in live}", "if key not in live}", STORE),
+    Mutation("store/manifest.py", "entry.identity + row.identity_suffix", "entry.identity", STORE),
+    Mutation("store/place.py", "self.parent.names - frozenset(self.dropped)", "self.parent.names", STORE),
+)
+
+
+def main() -> int:
+    """Run every mutation; return how many went unnoticed."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy / name)
+        for tests in sorted({mutation.tests for mutation in MUTATIONS}):
+            if not passes(copy, tests):
+                print(f"{tests}: fails without any mutation: mend that first")
+                return 1
+        missed = [mutation for mutation in MUTATIONS if not caught(copy, mutation)]
+    print(f"{len(MUTATIONS) - len(missed)} of {len(MUTATIONS)} caught")
+    return 1 if missed else 0
+
+
+def caught(copy: Path, mutation: Mutation) -> bool:
+    """Return whether the tests fail with the mutation in place, and say so."""
+    path = copy / "face3d_data" / mutation.file
+    text = path.read_text("utf-8")
+    if text.count(mutation.old) != 1:
+        raise SystemExit(f"{mutation.file}: {mutation.old!r} occurs {text.count(mutation.old)} times: mend the list")
+    path.write_text(text.replace(mutation.old, mutation.new), "utf-8")
+    started = time.monotonic()
+    try:
+        found = not passes(copy, mutation.tests)
+    finally:
+        path.write_text(text, "utf-8")
+    verdict = "caught" if found else "MISSED"
+    print(
+        f"{verdict}  {mutation.file}: {mutation.old} → {mutation.new}  ({time.monotonic() - started:.0f} s)", flush=True
+    )
+    return found
+
+
+def passes(copy: Path, tests: str) -> bool:
+    """Return whether the tests pass in the copy."""
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests.split()]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=LIMIT_S)
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

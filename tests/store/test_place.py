@@ -1,0 +1,65 @@
+"""A row's arrays are found where the last step that set them put them, and not where one dropped them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toys import ToyReader
+
+from face3d_data.reader import Source
+from face3d_data.store.lineage import trace
+from face3d_data.store.manifest import Entry
+from face3d_data.store.part import Row, write_part
+from face3d_data.store.place import Place, SourcePlace, source_of
+from face3d_data.store.workspace import StepCache
+
+
+@pytest.fixture
+def chain(tmp_path):
+    (tmp_path / "a.txt").write_text("1 2 3")
+    source = Source("p", "c", {"text": tmp_path / "a.txt"}, arrays=("points", "box"))
+    start = SourcePlace(ToyReader(root=tmp_path), source, "k0")
+    records = [{"points": np.full((2, 3), 5, "f4"), "normals": np.ones((2, 3), "f4")}]
+    part = tmp_path / f"{write_part(tmp_path, [Row('k0', 'k1', record=0)], records)}.h5"
+    first = Place(start, part, 0, {"points": [2, 3], "normals": [2, 3]}, [], "k1", "first")
+    second = Place(first, tmp_path / "none.h5", -1, {}, ["normals", "box"], "k2", "second")
+    return start, first, second
+
+
+def test_the_nearest_step_wins_and_dropped_is_gone(chain):
+    start, first, second = chain
+    assert start.names == {"points", "box"}
+    assert first.names == {"points", "normals", "box"}
+    assert second.names == {"points"}
+    assert np.array_equal(second.read("points"), np.full((2, 3), 5, "f4"))
+    assert np.array_equal(start.read("points")[0], [1, 2, 3])
+    assert (second.shape("points"), start.shape("points")) == ((2, 3), None)
+    assert second.find("points") is first
+    for name in ("normals", "box"):
+        with pytest.raises(KeyError):
+            second.find(name)
+    assert source_of(second) is start
+
+
+def test_lineage_goes_from_the_source_to_the_row(chain):
+    entry = Entry("k2", "d/p/c", "d/p", "d", "d/p/c", "src", "a.txt", chain[2])
+    stops = list(trace(entry))
+    assert [(stop.step, stop.key, stop.changed) for stop in stops] == [
+        ("src", "k0", ("box", "points")),
+        ("first", "k1", ("normals", "points")),
+        ("second", "k2", ()),
+    ]
+    assert list(stops[2].arrays()) == ["points"]
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_the_highest_attempt_wins_whatever_its_part_is_called(tmp_path, names):
+    cache = StepCache(tmp_path)
+    for attempt, other in zip((1, 2), names, strict=True):
+        rows = [
+            Row("shared", status="reject", reason=f"attempt_{attempt}", attempt=attempt),
+            Row(other * 32, status="reject", reason="x"),
+        ]
+        name = write_part(cache.parts, rows, ())
+        (cache.parts / f"{name}.jsonl").rename(cache.parts / f"{other}.jsonl")
+    assert cache.rows()["shared"][1][0].reason == "attempt_2"
