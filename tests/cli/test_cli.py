@@ -67,7 +67,7 @@ MISTAKES = [
     (["split", "p.yaml", "--step", "scaled"], "choose one split step with --step (split steps: people)"),
     (
         ["split", "p.yaml", "--freeze", "/proc/no/file.csv"],
-        "--freeze /proc/no/file.csv: /proc/no is no folder that can be written",
+        "/proc/no is no folder that can be written",
     ),
 ]
 
