@@ -104,7 +104,7 @@ def draw_appearance(identity: Identity) -> Appearance:
             {"shaved": 1.2, "short": 7.0, "crop": 11.0, "side": 15.0, "tied": 6.0}.get(style, 13.0)
             * rng.uniform(0.8, 1.25)
         ),
-        hairline_y=float(identity["crown_y"] * 0.60 + rng.normal(0, 3) - (4 if style == "crop" else 0)),
+        hairline_y=float(identity["crown_y"] * 0.58 + rng.normal(0, 3) - (4 if style == "crop" else 0)),
         recession_mm=float(np.clip(rng.normal(6 if man else 1, 4) + (4 * age if man else 0), -2, 18)),
         hair_bottom_y=float(rng.uniform(-75, -45) if style == "bob" else rng.uniform(-190, -130)),
         brow_mm=float(np.clip(rng.normal(3.4 if man else 2.5, 0.5), 1.6, 5.0)),

@@ -54,9 +54,10 @@ def tissue(p: Identity, at: Levels, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     relief = p["brow_ridge"] * bump(side, y, half_ipd - 5, p["brow_y"] - 5.5 + 0.05 * side, 14, 6.0)
     relief += 0.35 * p["brow_ridge"] * bump(x, y, 0, p["brow_y"] - 3, 10, 7)
     relief -= (4.2 + 0.6 * p["eye_depth"]) * bump(side, y, half_ipd + 1, 2.5, 14.5, 9.5)
-    relief -= 4.2 * bump(side, y, half_ipd - 13.5, 2.0, 6.0, 8.0)
+    relief -= 5.4 * bump(side, y, half_ipd - 14.0, 2.0, 6.0, 8.0)
     relief -= 1.3 * bump(side, y - 0.28 * (30 - side), half_ipd - 6, -15.5, 11, 4.5)
     relief += (p["zygoma"] - 0.6) * bump(side, y, 50, -19, 16, 13)
+    relief -= 2.6 * bump(side, y, 27, at.subnasale - 4, 9, 10)
     relief += (0.5 + p["cheek"]) * bump(side, y, 38, -46, 17, 20)
     relief += (0.4 + p["midface"]) * bump(side, y, 25, -30, 14, 15)
     relief -= (1.8 - p["cheek"] * 0.25) * bump(side, y, 46, -60, 11, 15)
@@ -135,7 +136,7 @@ def nose(p: Identity, at: Levels, x: np.ndarray, y: np.ndarray, z: np.ndarray, s
     steep = 1.25 + ((p["protrusion"] + 11.0) / (half - 3.0) - 1.25) * np.clip(t, 0, 1)
     ridge = line - (np.sqrt((steep * nx) ** 2 + crest**2) - crest)
     ridge -= np.maximum(at.tip + 5.0 - ny, 0.0) ** 2 * (0.10 + 0.004 * nx**2)
-    shape = smooth_max(nz, ridge, 9.0)
+    shape = smooth_max(nz, ridge, 7.0)
     lobule = ellipsoid(nx, ny, (0, at.tip, tip_z - 9.5), (ball, 9.0, 9.5))
     shape = smooth_max(shape, lobule, 6.0)
     strut = np.where(ny > at.tip - 13, tip_z - 6 - 0.55 * (at.tip - ny), 0) - (nx / 2.4) ** 2
@@ -153,12 +154,12 @@ def _wings(
     """Join the alae, then press in the groove around them and the nostrils below."""
     side = np.abs(x)
     thick = 0.45 * p["ala"] + 1.6
-    centre = (half - thick, at.subnasale + 7.6, subnasale_z - 2.0)
+    centre = (half - thick, at.subnasale + 9.6, subnasale_z - 3.0)
     wing = ellipsoid(side, y, centre, (thick, 0.38 * p["ala"] + 3.4, 9.5 + 0.18 * p["protrusion"]))
     z = smooth_max(z, wing, 3.0)
     q = np.sqrt(((side - centre[0]) / (thick + 1.0)) ** 2 + ((y - centre[1]) / (0.38 * p["ala"] + 4.6)) ** 2)
-    upper_outer = smooth_step(y + 0.6 * (side - centre[0]), at.subnasale + 2.0, at.subnasale + 7.0)
-    z = z - 1.1 * np.exp(-0.5 * ((q - 1.0) / 0.16) ** 2) * upper_outer * smooth_step(side, centre[0] - 5, centre[0] + 1)
+    upper_outer = smooth_step(y + 0.6 * (side - centre[0]), at.subnasale + 3.0, at.subnasale + 9.0)
+    z = z - 1.4 * np.exp(-0.5 * ((q - 1.0) / 0.16) ** 2) * upper_outer * smooth_step(side, centre[0] - 5, centre[0] + 1)
     return z - 2.4 * bump(side, y, 0.42 * half, at.subnasale + 2.6, 2.9, 1.7)
 
 
@@ -185,9 +186,9 @@ def lips(p: Identity, at: Levels, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     pout = np.where(below >= 0, _lip_roll(below, 0.52 * low + 0.4, 1.9 + 0.42 * low, 6.5), 0.0)
     relief = out * arch**0.55 * roll + 0.95 * out * arch**0.7 * pout
     relief -= 1.0 * np.exp(-np.abs(above) / 0.8) * arch**0.3
-    relief -= 1.9 * bump(side, y, half + 0.8, at.stomion + 0.2, 3.0, 3.6)
+    relief -= 2.8 * bump(side, y, half + 0.8, at.stomion + 0.2, 3.0, 3.6)
     relief += 0.9 * bump(side, y, half + 6.5, at.stomion - 2, 3.5, 7)
-    relief += 2.4 * bump(x, y, 0, 0.5 * (at.subnasale + at.stomion) + 4, 12, 4.5)
+    relief += 3.4 * bump(x, y, 0, 0.5 * (at.subnasale + at.stomion) + 2, 12, 5.5)
     middle = smooth_step(y, at.stomion + 3, at.stomion + 8) * smooth_step(y, at.subnasale + 1, at.subnasale - 4)
     relief += middle * (0.6 * np.exp(-0.5 * ((side - 4.6) / 1.9) ** 2) - 1.0 * np.exp(-0.5 * (x / 2.6) ** 2))
     return relief + _nasolabial(p, at, x, y)

@@ -15,7 +15,7 @@ _SUNK_MM = 18.0  # how far hair that is not there lies below the skin
 
 def ear_grid(identity: Identity, skull: Skull, side: int) -> Grid:
     """Return positions (R, C, 3) of one ear and undeformed coordinates (R, C, 2) far from the face."""
-    reach = np.array([0.05, 0.25, 0.42, 0.55, 0.68, 0.8, 0.9, 1.0, 1.03, 0.96])
+    reach = np.array([0.0, 0.25, 0.42, 0.55, 0.68, 0.8, 0.9, 1.0, 1.03, 0.96])
     outward = np.array([-1.5, -1.5, -0.5, 1.8, 1.6, 1.6, 3.6, 3.4, 0.5, -2.5])  # concha, antihelix, helix rim, back
     turn = np.linspace(0, 2 * np.pi, 26, endpoint=False)
     r, a = np.meshgrid(reach, turn, indexing="ij")
@@ -62,6 +62,8 @@ def hair_grid(identity: Identity, skull: Skull, appearance: Appearance) -> Grid:
     outward[..., 1] = np.maximum(outward[..., 1], 0.0)
     outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
     lift = cover * (1.0 + (thick - 1.0) * (0.35 + 0.65 * grown)) - (1 - cover) * _SUNK_MM
+    if falls:  # locks of uneven length
+        rest[..., 1] += 7.0 * waves * smooth_step(rest[..., 1], bottom + 40.0, bottom)
     strands = np.stack(np.broadcast_arrays(np.rad2deg(angle)[None, :], rest[..., 1]), axis=-1)
     return rest + lift[..., None] * outward, strands.copy()
 

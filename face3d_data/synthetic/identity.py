@@ -70,7 +70,7 @@ PARAMETERS: dict[str, Parameter] = {
     "vermilion_lower": _p(9, 1.5, 5, 13, broad=0.6, age=-0.4),
     "lip_protrusion": _p(4.5, 1.2, 1, 8, broad=0.65, age=-0.3),
     "chin": _p(0, 3.3, -8, 8, masculine=0.45, convex=-0.65),
-    "mentolabial": _p(3.0, 1.1, 0.5, 6, masculine=0.3, convex=-0.3),
+    "mentolabial": _p(2.4, 1.1, 0, 5.5, masculine=0.3, convex=-0.3),
     "nasolabial": _p(1.1, 0.5, 0, 2.5, age=0.7, flesh=0.3),
 }
 """Means, deviations and limits follow adult anthropometry (Farkas 1994; Zhuang and Bradtmiller 2005); where no survey

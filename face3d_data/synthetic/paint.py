@@ -50,6 +50,15 @@ class Canvas:
         row = (y * per_mm).astype(np.int32) & (_TEXTURE - 1)
         return self.texture[row, column]
 
+    def smooth_noise(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return both noises f4 (N, 2) between texels x, y, without the steps of `noise`."""
+        column, row = np.floor(x), np.floor(y)
+        u, v = (x - column)[:, None].astype(np.float32), (y - row)[:, None].astype(np.float32)
+        c, r = column.astype(np.int32) & (_TEXTURE - 1), row.astype(np.int32) & (_TEXTURE - 1)
+        right, below = (c + 1) & (_TEXTURE - 1), (r + 1) & (_TEXTURE - 1)
+        top = self.texture[r, c] * (1 - u) + self.texture[r, right] * u
+        return top * (1 - v) + (self.texture[below, c] * (1 - u) + self.texture[below, right] * u) * v
+
 
 def noise_texture(appearance: Appearance) -> np.ndarray:
     """Return a person's tileable noise f4 (256, 256, 2): blotches of about 12 texels, and grain."""
@@ -72,7 +81,7 @@ def paint_skin(canvas: Canvas, coords: np.ndarray, rest: np.ndarray) -> tuple[np
     _blush(canvas, fx, fy, painted)
     _brows(canvas, fx, fy, painted)
     _nostrils(canvas, fx, fy, painted)
-    _beard(canvas, fx, fy, painted)
+    _beard(canvas, fx, fy, rest[face, 2], painted)
     _draw(
         painted,
         shine,
@@ -108,7 +117,7 @@ def paint_ear(canvas: Canvas, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 def paint_hair(canvas: Canvas, strand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return albedo (N, 3) and gloss (N,) of hair at (angle in degrees, height in mm)."""
-    streak = canvas.noise(strand[:, 0] * 3.1, strand[:, 1] * 0.22, 1.0)
+    streak = canvas.smooth_noise(strand[:, 0] * 1.9, strand[:, 1] * 0.07)
     shade = np.clip(0.85 + 0.20 * streak[:, :1] + 0.30 * streak[:, 1:], 0.35, 1.7)
     return linear(canvas.head.appearance.hair) * shade, np.full(len(strand), 0.35, np.float32)
 
@@ -163,7 +172,7 @@ def _nostrils(canvas: Canvas, x: np.ndarray, y: np.ndarray, albedo: np.ndarray) 
     albedo *= (1 - np.clip(dark + under, 0, 0.9))[:, None].astype(np.float32)
 
 
-def _beard(canvas: Canvas, x: np.ndarray, y: np.ndarray, albedo: np.ndarray) -> None:
+def _beard(canvas: Canvas, x: np.ndarray, y: np.ndarray, rest_z: np.ndarray, albedo: np.ndarray) -> None:
     look, at, p = canvas.head.appearance, canvas.head.skull.levels, canvas.head.identity
     if look.stubble <= 0:
         return
@@ -176,6 +185,7 @@ def _beard(canvas: Canvas, x: np.ndarray, y: np.ndarray, albedo: np.ndarray) -> 
         * smooth_step(y, lower - 3, lower)
         * smooth_step(y, upper + 1.5, upper)
     )
+    grows = grows * smooth_step(y, at.menton - 23, at.menton - 8) * smooth_step(rest_z, 24, 44)
     grain = np.clip(0.75 + 0.35 * canvas.noise(x, y, 3.0)[:, 1], 0.2, 1.2)
     alpha = 0.55 * look.stubble * grows * (1 - lip) * grain
     albedo[:] = _over(albedo, linear(0.55 * look.hair + 0.2 * look.skin), alpha.astype(np.float32))
@@ -220,14 +230,17 @@ def _eye(side: int):
         albedo = albedo * (1 - 0.30 * fold[:, None])
         shadow = 1 - 0.45 * np.exp(-np.maximum(upper - across, 0) / 1.5)
         dim = shadow * (0.92 - 0.30 * (along / reach) ** 2)
-        white = linear(_SCLERA)[None] * dim[:, None]
+        bright = (
+            0.62 + 0.38 * look.skin.mean() / 200.0
+        )  # beside dark skin the camera exposes, and we see, whites less white
+        white = bright * linear(_SCLERA)[None] * dim[:, None]
         pink = smooth_step(along, -reach + 4.0, -reach + 1.0)[:, None] * 0.7
         white = white * (1 - pink) + linear(np.array([196, 128, 118]))[None] * pink
         r = np.hypot(along - side * canvas.gaze[0], across - 0.6 - canvas.gaze[1])
-        rim = 0.5 + 0.5 * smooth_step(r, 5.9, 4.2)
+        rim = 0.35 + 0.65 * smooth_step(r, 6.2, 4.4)
         fibre = 1 + 0.25 * canvas.noise(x * 3, y * 3, 2.0)[:, 1]
         iris = linear(look.iris)[None] * (rim * fibre * shadow)[:, None] * smooth_step(r, 1.5, 2.6)[:, None]
-        ball = _over(white, iris, smooth_step(r, 5.9 + soft, 5.9 - soft))
+        ball = _over(white, iris, smooth_step(r, 6.2 + soft, 6.2 - soft))
         glint = 0.8 * smooth_step(np.hypot(along - side * (canvas.gaze[0] - 1.6), across - 2.4), 1.0 + soft, 0.5)
         ball = _over(ball, np.ones(3, np.float32), glint)
         albedo = _over(albedo, ball, inside)

@@ -57,9 +57,9 @@ def _control_rows(p: Identity, at: Levels) -> np.ndarray:
             (crown - 5, crown - 5, 0.46 * skull, 37 - slope, -53, 0.98, -5, 0.42),
             (crown - 16, crown - 16, 0.68 * skull, 61 - 0.95 * slope, -76, 0.95, -5, 0.42),
             (crown - 34, crown - 32, 0.88 * skull, 79 - 0.8 * slope, -93, 0.88, -4, 0.42),
-            (crown - 54, crown - 48, 0.985 * skull, 89.5 - 0.55 * slope, -99, 0.77, -3, 0.42),
-            (brow + 22, brow + 30, 0.995 * skull, 92.6 - 0.25 * slope, -99, 0.71, -2, 0.42),
-            (brow + 2, brow + 9, 0.35 * skull + 0.65 * face + temple, 92.0, -97, 0.71, -1, 0.42),
+            (crown - 54, crown - 48, 0.985 * skull, 90.5 - 0.55 * slope, -99, 0.72, -3, 0.42),
+            (brow + 22, brow + 30, 0.995 * skull, 93.0 - 0.25 * slope, -99, 0.67, -2, 0.42),
+            (brow + 2, brow + 9, 0.35 * skull + 0.65 * face + temple, 92.0, -97, 0.68, -1, 0.42),
             (NASION_Y, 11, 0.15 * skull + 0.85 * face, 89.0, -93, 0.71, 0, 0.42),
             (-16, -7, face + 0.5, 88.5 + 0.5 * midface, -87, 0.68, 1, 0.42),
             (at.tip, -21, 0.99 * face, 91.0 + midface, -80, 0.69, 2, 0.42),
@@ -137,4 +137,4 @@ class Skull:
         parameter = self.row_at(np.asarray(y))
         width = self.rows(parameter)[:, 2]
         angle = np.arcsin(np.clip(np.asarray(x) / width, -1.0, 1.0))
-        return np.stack([self.surface(parameter[i : i + 1], angle[i : i + 1])[0, 0, 2] for i in range(len(angle))])
+        return self.surface(parameter, angle[:, None])[:, 0, 2]

@@ -1,0 +1,31 @@
+import pytest
+from click.testing import CliRunner
+
+from face3d_data.cli.main import main
+from face3d_data.cli.synth import command
+
+
+def test_synth_writes_the_layout_and_says_how_to_read_it(tmp_path):
+    out = tmp_path / "people"
+    done = CliRunner().invoke(
+        command, [str(out), "--people", "1", "--captures", "1", "--width", "96", "--height", "72", "-j1"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "1 people x 1 captures" in done.output
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == [
+        "intrinsics.json",
+        "person_000/capture_00_color.png",
+        "person_000/capture_00_depth.png",
+        "person_000/landmarks.json",
+        "synthetic.json",
+    ]
+
+
+def test_a_folder_with_other_things_exits_2_with_one_line(tmp_path, capsys):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(SystemExit) as stopped:
+        main(["synth", str(tmp_path)])
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert "is not empty and was not written by `face3d synth`: name another folder" in said[0]

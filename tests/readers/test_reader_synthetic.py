@@ -1,0 +1,108 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from face3d_data.errors import UserError
+from face3d_data.readers.rgbd_folder import RgbdFolder
+from face3d_data.readers.synthetic import Synthetic
+from face3d_data.registry import find
+from face3d_data.sample import check_array
+from face3d_data.synthetic.write import write_people
+
+SIZE = {"width": 160, "height": 120}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("people") / "out"
+    assert list(write_people(out, 2, 2, 5, **SIZE)) == ["person_000", "person_001"]
+    return out
+
+
+def test_it_is_registered():
+    assert find("reader", "synthetic") is Synthetic
+
+
+def test_scan_lists_people_and_captures_without_rendering():
+    code = (
+        "import sys\nfrom face3d_data.readers.synthetic import Synthetic\n"
+        "found = [(s.person, s.capture) for s in Synthetic(people=2, captures=2).scan()]\n"
+        "assert found == [(f'person_00{p}', f'capture_0{c}') for p in (0, 1) for c in (0, 1)]\n"
+        "assert not {'open3d', 'torch', 'cv2'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_only_what_changes_the_pixels_enters_the_fingerprint():
+    one = Synthetic(people=2)
+    assert one.fingerprint() == Synthetic(people=9, captures=7, first_person=3).fingerprint()
+    assert one.fingerprint() != Synthetic(people=2, seed=1).fingerprint()
+    assert one.fingerprint() != Synthetic(people=2, width=320).fingerprint()
+
+
+def test_a_source_is_told_by_its_record_and_not_by_its_place():
+    later = list(Synthetic(people=1, captures=1, first_person=4).scan())
+    assert later[0] == list(Synthetic(people=5, captures=1).scan())[4]
+
+
+def test_arrays_are_declared_read_only_and_rendered_once(monkeypatch):
+    from face3d_data.readers import synthetic
+    from face3d_data.synthetic import capture
+
+    synthetic._rendered.cache_clear()
+    calls = []
+    render = capture.render_capture
+    monkeypatch.setattr(capture, "render_capture", lambda *a, **k: calls.append(a) or render(*a, **k))
+    reader = Synthetic(people=1, captures=1, **SIZE)
+    sample = reader.sample(next(iter(reader.scan())))
+    for name in reader.outputs:
+        check_array(name, sample.arrays[name])
+        assert not sample.arrays[name].flags.writeable
+    assert len(calls) == 1
+    assert sample.tags["mask"] == "none"
+    assert set(reader.tag_names) <= set(sample.tags)
+
+
+def test_what_synth_writes_reads_back_as_the_reader_gives_it(folder):
+    reader, files = Synthetic(people=2, captures=2, seed=5, **SIZE), RgbdFolder(root=folder)
+    made, read = list(reader.scan()), list(files.scan())
+    assert [(s.person, s.capture, s.problem) for s in read] == [(s.person, s.capture, None) for s in made]
+    for source, file_source in zip(made, read, strict=True):
+        assert dict(file_source.tags) == dict(source.tags)
+        for name in ("color", "depth", "intrinsics", "landmarks"):
+            assert np.array_equal(files.load(file_source, name), reader.load(source, name)), name
+
+
+def test_landmarks_json_holds_the_truth(folder):
+    entry = json.loads((folder / "person_001" / "landmarks.json").read_text())["capture_01"]
+    assert set(entry["landmarks_3d_mm"]) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
+    assert len(entry["face_box_xyxy"]) == 4
+    assert entry["masked"] is False
+
+
+def test_writing_again_keeps_what_is_complete_and_adds_people(folder):
+    before = (folder / "person_000" / "landmarks.json").stat().st_mtime_ns
+    (folder / "person_001" / "landmarks.json").unlink()
+    assert sorted(write_people(folder, 2, 2, 5, **SIZE)) == ["person_000", "person_001"]
+    assert (folder / "person_000" / "landmarks.json").stat().st_mtime_ns == before
+    assert (folder / "person_001" / "landmarks.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [((2, 2, 6), "another seed"), ((2, 3, 5), "another captures")], ids=["seed", "captures"]
+)
+def test_a_folder_of_other_people_is_refused(folder, options, said):
+    with pytest.raises(UserError, match=said):
+        list(write_people(folder, *options, **SIZE))
+
+
+def test_a_folder_that_synth_did_not_write_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("kept")
+    with pytest.raises(UserError, match="not empty and was not written by"):
+        list(write_people(tmp_path, 1, 1, 0, **SIZE))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    with pytest.raises(UserError, match="is a file"):
+        list(write_people(tmp_path / "mine.txt", 1, 1, 0, **SIZE))
