@@ -11,6 +11,8 @@ from face3d_data.synthetic.identity import Identity
 HAIR_STYLES = ("shaved", "short", "crop", "side", "bob", "long", "tied")
 FALLING = ("bob", "long")
 
+_HAIR_MM = {"shaved": 1.2, "short": 7.0, "crop": 11.0, "side": 15.0, "bob": 13.0, "long": 13.0, "tied": 6.0}
+
 _SKIN = np.array(
     [(238, 202, 182), (226, 184, 158), (212, 165, 132), (190, 140, 104), (158, 108, 78), (120, 80, 58), (88, 58, 44)],
     dtype=np.float64,
@@ -78,8 +80,8 @@ class Appearance:
 def draw_appearance(identity: Identity) -> Appearance:
     """Draw a person's looks; hair, beard and brows lean on the identity's factors."""
     rng = np.random.default_rng(identity.appearance_seed)
-    masculine, age, broad = (identity.factors[name] for name in ("masculine", "age", "broad"))
-    tone = float(np.clip(2.4 + 1.5 * broad + 1.3 * rng.standard_normal(), 0, 6))
+    masculine, age = identity.factors["masculine"], identity.factors["age"]
+    tone = float(np.clip(2.4 + 1.5 * identity.factors["broad"] + 1.3 * rng.standard_normal(), 0, 6))
     skin = np.array([np.interp(tone, range(7), channel) for channel in _SKIN.T])
     skin = skin * (1 + 0.03 * rng.standard_normal()) * (1 + 0.012 * rng.standard_normal(3))
     dark = int(rng.integers(0, 3)) if tone > 3.2 else int(rng.choice(7, p=[0.14, 0.2, 0.2, 0.18, 0.12, 0.1, 0.06]))
@@ -100,10 +102,7 @@ def draw_appearance(identity: Identity) -> Appearance:
         iris=iris * (1 + 0.1 * rng.standard_normal()),
         shirt=shirt,
         style=style,
-        hair_mm=float(
-            {"shaved": 1.2, "short": 7.0, "crop": 11.0, "side": 15.0, "tied": 6.0}.get(style, 13.0)
-            * rng.uniform(0.8, 1.25)
-        ),
+        hair_mm=float(_HAIR_MM[style] * rng.uniform(0.8, 1.25)),
         hairline_y=float(identity["crown_y"] * 0.58 + rng.normal(0, 3) - (4 if style == "crop" else 0)),
         recession_mm=float(np.clip(rng.normal(6 if man else 1, 4) + (4 * age if man else 0), -2, 18)),
         hair_bottom_y=float(rng.uniform(-75, -45) if style == "bob" else rng.uniform(-190, -130)),

@@ -46,10 +46,9 @@ def _control_rows(p: Identity, at: Levels) -> np.ndarray:
     A row is level where |sin| of the angle is below the last number; outside it bends up to the side y: the jawline.
     """
     face, skull, jaw = p["bizygomatic"] / 2 + 3.0, p["head_breadth"] / 2, p["bigonial"] / 2 + 3.0
-    crown, neck = p["crown_y"], p["neck"] / 2
+    crown, brow, neck = p["crown_y"], p["brow_y"], p["neck"] / 2
     slope, temple, midface, chin = p["forehead_slope"], p["temple"], p["midface"], p["chin"]
     gonion = at.menton + 32.0 + p["gonion_y"]
-    brow = p["brow_y"]
     return np.array(
         [
             (crown + 3, crown + 3, 2, -2 - slope, -8, 1.0, -6, 0.42),
