@@ -44,23 +44,19 @@ def command(
 
 
 def last_runs(workspace: Path, pipeline: str | None) -> Iterator[tuple[str, RunResult]]:
-    """Yield each complete run of a workspace, or the one asked for, joined from the cache without running anything.
+    """Yield the last run of each pipeline of a workspace, or of the one asked for, joined from the cache.
+
+    A run that stopped early is shown as far as it came; nothing is run.
 
     Raises:
         UserError: nothing ran there, or not that pipeline, or its sources cannot be found any more.
     """
-    import yaml
-
-    from face3d_data.cli.status import read_stats, run_names
-    from face3d_data.pipeline.run import look
-    from face3d_data.pipeline.spec import make_pipeline
+    from face3d_data.cli.status import run_names
+    from face3d_data.pipeline.run import PIPELINE, look
+    from face3d_data.pipeline.spec import load_pipeline
 
     for name in run_names(workspace, pipeline):
-        stats = read_stats(workspace, name)
-        if stats is not None:
-            path = workspace / "runs" / name / "pipeline.yaml"
-            built = make_pipeline(yaml.safe_load(path.read_text("utf-8")), Path(stats["base_dir"]), str(path))
-            yield name, look(built, workspace)
+        yield name, look(load_pipeline(workspace / "runs" / name / PIPELINE), workspace)
 
 
 def show_sample(workspace: Path, sample: str, pipeline: str | None, folder: Path) -> Iterator[str]:

@@ -59,7 +59,6 @@ def write_lock(run_dir: Path, pipeline: Pipeline, keys: Mapping[str, Sequence[st
     """Record a complete run: the input keys of each cached step, then the lock."""
     for name, inputs in keys.items():
         write_atomic(run_dir / "keys" / f"{name}.txt", "".join(f"{key}\n" for key in sorted(set(inputs))))
-    write_atomic(run_dir / "pipeline.yaml", pipeline.text)
     write_atomic(run_dir / LOCK, yaml.safe_dump(lock_record(pipeline), sort_keys=False, allow_unicode=True))
 
 

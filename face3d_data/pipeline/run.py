@@ -29,7 +29,10 @@ from face3d_data.stage import Stage
 from face3d_data.store.atomic import write_atomic
 from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
 from face3d_data.store.workspace import Workspace
+from face3d_data.table import TableStep
 
+PIPELINE = "pipeline.yaml"
+"""The pipeline of the last run, finished or not, in the run's folder."""
 Say = Callable[[str], None]
 
 
@@ -91,6 +94,7 @@ def run(
     result = RunResult(pipeline, space)
     with space.running(pipeline.name), settings.engine:
         started = time.perf_counter()
+        write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
         _sources(result, space, rehash, tell)
         for step in wanted:
             result.steps[step.id] = _run_step(step, result, settings, tell)
@@ -116,9 +120,16 @@ def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str
             result.todo[step.id] = len(to_do(inputs, rows, step.id in force))
             result.steps[step.id] = join_rows(step, fingerprint, inputs, rows)
         else:
-            upstreams = [result.entries(upstream) for upstream in step.upstream]
-            result.steps[step.id] = run_table(step, step.component, pipeline, space.run_dir(pipeline.name), upstreams)
+            result.steps[step.id] = _look_at_table(step, step.component, result)
     return result
+
+
+def _look_at_table(step: Step, table: TableStep, result: RunResult) -> StepResult:
+    """Run a table step in memory; over nothing, as before a first run, it gives nothing."""
+    upstreams = [result.entries(upstream) for upstream in step.upstream]
+    if not any(upstreams):
+        return StepResult(step.id, table.name, step.fingerprint(result.pipeline.seed), 0, [])
+    return run_table(step, table, result.pipeline, result.workspace.run_dir(result.pipeline.name), upstreams)
 
 
 def explain(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = ()) -> list[str]:
@@ -259,7 +270,6 @@ def _finish(result: RunResult, seconds: float) -> None:
     run_dir = result.workspace.run_dir(result.pipeline.name)
     stats = {
         "seconds": round(seconds, 3),
-        "base_dir": str(result.pipeline.base_dirs[0]),
         "datasets": {name: folder.name for name, folder in result.datasets.items()},
         "steps": {
             name: {

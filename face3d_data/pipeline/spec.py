@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from face3d_data.component import build, explain_validation
 from face3d_data.errors import UserError
 from face3d_data.names import check_id_part
+from face3d_data.pipeline.text import override, read_yaml, substitute
 from face3d_data.reader import Reader
 from face3d_data.registry import find
 from face3d_data.sample import Tag
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from face3d_data.shards.schema import DatasetSpec
 
 NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 class _Model(BaseModel):
@@ -75,11 +75,15 @@ class StepEntry(_Model):
         return {} if value is None else value
 
 
+STEP_KEYS = ("id", "stage", "table", "from", "where", "with", "seed")
+
+
 class PipelineEntry(_Model):
-    """A whole pipeline file."""
+    """A whole pipeline file. `base_dir` is where relative paths are looked up, the file's folder by default."""
 
     name: str = Field(pattern=NAME)
     seed: int = 0
+    base_dir: Path | None = None
     limits: Limits = Limits()
     sources: dict[str, SourceEntry] = Field(min_length=1)
     steps: tuple[StepEntry, ...] = ()
@@ -124,7 +128,17 @@ class Pipeline:
     steps: tuple[Step, ...]
     datasets: Mapping[str, DatasetSpec]
     base_dirs: tuple[Path, ...]
-    text: str
+    raw: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """Return the pipeline as YAML."""
+        return yaml.safe_dump(dict(self.raw), sort_keys=False, allow_unicode=True)
+
+    @property
+    def text_anywhere(self) -> str:
+        """Return the pipeline as YAML that gives the same from any folder."""
+        return yaml.safe_dump({**self.raw, "base_dir": str(self.base_dirs[0])}, sort_keys=False, allow_unicode=True)
 
     def step(self, step_id: str) -> Step:
         """Return a step by id.
@@ -138,23 +152,6 @@ class Pipeline:
         raise UserError(
             f"pipeline {self.name!r} has no step {step_id!r} (steps: {', '.join(s.id for s in self.steps)})"
         )
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe YAML loader that refuses a key written twice."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is written twice", key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def load_pipeline(
@@ -173,17 +170,10 @@ def load_pipeline(
     from face3d_data.resources import find_pipeline
 
     file = find_pipeline(str(path))
-    try:
-        raw = yaml.load(file.read_text("utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{file}{place}: {getattr(error, 'problem', None) or 'is not UTF-8 text'}") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{file}: is not a mapping with the keys name, sources, steps, datasets")
-    for override in overrides:
-        _override(raw, override)
-    raw = _substitute(raw, os.environ if environment is None else environment, str(file))
+    raw = read_yaml(file)
+    for text in overrides:
+        override(raw, text, STEP_KEYS)
+    raw = substitute(raw, os.environ if environment is None else environment, str(file))
     return make_pipeline(raw, file.parent, str(file))
 
 
@@ -196,16 +186,15 @@ def make_pipeline(raw: Mapping[str, Any], base_dir: Path, where: str = "pipeline
     from face3d_data.pipeline.plan import check_plan, in_order
     from face3d_data.resources import package_folder
 
-    base_dirs = (base_dir, package_folder())
     for number, step in enumerate(raw["steps"] if isinstance(raw.get("steps"), list) else []):
         name = step.get("id", number) if isinstance(step, dict) else number
         _checked(StepEntry, step if isinstance(step, dict) else {"id": step}, f"{where}: step {name!r}")
     entry = _checked(PipelineEntry, raw, where)
+    base_dirs = (entry.base_dir or base_dir, package_folder())
     sources = tuple(_source(name, source, base_dirs) for name, source in entry.sources.items())
     steps = in_order(tuple(_step(step, base_dirs) for step in entry.steps), {source.id for source in sources})
-    text = yaml.safe_dump(dict(raw), sort_keys=False, allow_unicode=True)
     datasets = {name: _dataset(name, spec) for name, spec in entry.datasets.items()}
-    pipeline = Pipeline(entry.name, entry.seed, entry.limits, sources, steps, datasets, base_dirs, text)
+    pipeline = Pipeline(entry.name, entry.seed, entry.limits, sources, steps, datasets, base_dirs, dict(raw))
     check_plan(pipeline)
     return pipeline
 
@@ -269,47 +258,3 @@ def _look_up(path: Path, base_dirs: tuple[Path, ...]) -> Path:
         return path
     found = [base / path for base in base_dirs if (base / path).exists()]
     return found[0] if found else base_dirs[0] / path
-
-
-def _substitute(value: Any, environment: Mapping[str, str], where: str) -> Any:
-    if isinstance(value, dict):
-        return {key: _substitute(item, environment, f"{where}: {key}") for key, item in value.items()}
-    if isinstance(value, list):
-        return [_substitute(item, environment, where) for item in value]
-    if not isinstance(value, str):
-        return value
-
-    def replacement(match: re.Match[str]) -> str:
-        name, default = match.groups()
-        if not environment.get(name) and default is None:
-            raise UserError(f"{where}: environment variable {name} is not set: export {name}=…")
-        return environment.get(name) or default
-
-    return _VARIABLE.sub(replacement, value)
-
-
-def _override(raw: dict[str, Any], text: str) -> None:
-    key, equals, value_text = text.partition("=")
-    try:
-        value = yaml.load(value_text, _Loader)
-    except yaml.YAMLError:
-        raise UserError(f"--set {text}: the value is not YAML") from None
-    if not equals:
-        raise UserError(f"--set {text}: write KEY=VALUE, such as seed=3 or plain.n_points=1024")
-    target, dot, option = key.partition(".")
-    if not dot:
-        if key not in ("seed", "name"):
-            raise UserError(f"--set {text}: KEY is seed, name, or ID.OPTION with the id of a source, step or dataset")
-        raw[key] = value
-        return
-    steps = {step.get("id"): step for step in raw.get("steps") or [] if isinstance(step, dict)}
-    if target in steps:
-        inner = "with" if option not in StepEntry.model_fields and option not in ("from", "with") else None
-        (steps[target].setdefault("with", {}) if inner else steps[target])[option] = value
-    elif target in (raw.get("sources") or {}):
-        raw["sources"][target][option] = value
-    elif target in (raw.get("datasets") or {}):
-        raw["datasets"][target][option] = value
-    else:
-        known = [*(raw.get("sources") or {}), *steps, *(raw.get("datasets") or {})]
-        raise UserError(f"--set {text}: no source, step or dataset is named {target!r} (known: {', '.join(known)})")

@@ -1,0 +1,108 @@
+"""The text of a pipeline: YAML that refuses a key written twice, environment variables, and overrides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from face3d_data.errors import UserError
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe YAML loader that refuses a key written twice."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is written twice", key_node.start_mark)
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Raises:
+        UserError: it cannot be read, is no YAML, or holds something else; file and line are named.
+    """
+    try:
+        raw = yaml.load(file.read_text("utf-8"), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{file}{place}: {getattr(error, 'problem', None) or 'is not UTF-8 text'}") from None
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{file}: is not a mapping with the keys name, sources, steps, datasets")
+    return raw
+
+
+def substitute(value: Any, environment: Mapping[str, str], where: str) -> Any:
+    """Return the value with every `${NAME}` and `${NAME:-default}` in its texts filled in.
+
+    Raises:
+        UserError: a variable is not set and has no default; the key is named.
+    """
+    if isinstance(value, dict):
+        return {key: substitute(item, environment, f"{where}: {key}") for key, item in value.items()}
+    if isinstance(value, list):
+        return [substitute(item, environment, where) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replacement(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        if not environment.get(name) and default is None:
+            raise UserError(f"{where}: environment variable {name} is not set: export {name}=…")
+        return environment.get(name) or default
+
+    return _VARIABLE.sub(replacement, value)
+
+
+def override(raw: dict[str, Any], text: str, step_keys: Sequence[str]) -> None:
+    """Set one option, `KEY=VALUE`, in the mapping of a pipeline.
+
+    Args:
+        raw: changed in place.
+        text: KEY is `seed`, `name`, or ID.OPTION with the id of a source, step or dataset; VALUE is YAML.
+        step_keys: keys of a step that are not options of its component.
+
+    Raises:
+        UserError: the text is not of that form, or nothing has that id.
+    """
+    key, equals, value_text = text.partition("=")
+    try:
+        value = yaml.load(value_text, _Loader)
+    except yaml.YAMLError:
+        raise UserError(f"--set {text}: the value is not YAML") from None
+    if not equals:
+        raise UserError(f"--set {text}: write KEY=VALUE, such as seed=3 or plain.n_points=1024")
+    target, dot, option = key.partition(".")
+    if not dot:
+        if key not in ("seed", "name"):
+            raise UserError(f"--set {text}: KEY is seed, name, or ID.OPTION with the id of a source, step or dataset")
+        raw[key] = value
+        return
+    steps = {step.get("id"): step for step in raw.get("steps") or [] if isinstance(step, dict)}
+    if target in steps:
+        (steps[target] if option in step_keys else steps[target].setdefault("with", {}))[option] = value
+    elif target in (raw.get("sources") or {}):
+        raw["sources"][target][option] = value
+    elif target in (raw.get("datasets") or {}):
+        raw["datasets"][target][option] = value
+    else:
+        known = [*(raw.get("sources") or {}), *steps, *(raw.get("datasets") or {})]
+        raise UserError(f"--set {text}: no source, step or dataset is named {target!r} (known: {', '.join(known)})")
