@@ -79,7 +79,7 @@ class Split(TableStep):
         """
         import pandas as pd
 
-        frame = pd.concat(list(frames), ignore_index=True) if len(frames) > 1 else frames[0]
+        frame = pd.concat(list(frames), ignore_index=True)
         units = list(map(person_of, frame["identity"])) if self.by == "identity" else list(frame["origin_id"])
         people = dict(zip(units, map(person_of, frame["identity"]), strict=True))
         header = f"# {canonical({'by': self.by, 'ratios': self.ratios, 'seed': context.seed})}"
@@ -152,7 +152,7 @@ def assign(
         person = people[unit]
         empty = [name for name in shares if not counts[name]]
         due = [name for name in shares if mine[person, name] < shares[name] * owned[person] // whole]
-        choice = empty if len(new) - n_placed <= len(empty) else due if owned[person] > 1 and due else list(shares)
+        choice = empty if len(new) - n_placed <= len(empty) else due or list(shares)
         split = max(choice, key=lambda name: targets[name] - counts[name] * whole)
         places[unit] = split
         counts[split] += 1

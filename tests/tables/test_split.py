@@ -111,6 +111,14 @@ def test_a_split_with_ratio_zero_gets_nobody_new():
     placed = assign(people, {"train": 0.5, "eval": 0.0, "test": 0.5}, {"d/0": "eval"}, 0)
     assert placed["d/0"] == "eval"
     assert Counter(placed.values())["eval"] == 1
+    assert Counter(assign(people, {"eval": 0.0, "train": 0.5, "test": 0.5}, {}, 0).values()) == {"train": 5, "test": 4}
+
+
+def test_one_split_takes_everybody(context):
+    step = build(Split, {"ratios": {"train": 1.0, "eval": 0, "test": 0}}, "step 'people'")
+    result = step.run([manifest([(f"d/{i}", "a") for i in range(4)])], context())
+    assert set(result.frame["split"]) == {"train"}
+    assert result.notes == ("4 people: train 4, eval 0, test 0",)
 
 
 def test_variants_and_mirrored_faces_stay_with_their_person(context):
@@ -121,6 +129,7 @@ def test_variants_and_mirrored_faces_stay_with_their_person(context):
     for identity, split in zip(both["identity"], both["split"], strict=True):
         by_person[person_of(identity)].add(split)
     assert len(both) == 48
+    assert both.index.tolist() == list(range(48))
     assert all(len(splits) == 1 for splits in by_person.values())
     assert len(by_person) == 6
 
@@ -244,7 +253,9 @@ def test_a_foreign_state_file_is_refused(context, tmp_path):
     [
         ({"train": 0.5, "test": 0.4}, "sum to 0.9"),
         ({"train": 0.7, "test": 0.4}, "sum to 1.1"),
-        ({"train": 1.5, "test": -0.5}, "shares from 0 to 1"),
+        ({"train": 1.5, "test": -0.5}, "the ratio of 'train' is 1.5: give shares from 0 to 1"),
+        ({"test": -0.5, "train": 1.5}, "the ratio of 'test' is -0.5: give shares from 0 to 1"),
+        ({"train": 0.5, "test": 0.500002}, "the ratios sum to 1"),
         ({"train": 0.5, "pairs": 0.5}, "'pairs' cannot be a split's name"),
         ({"train": 0.5, "../x": 0.5}, "cannot be a split's name"),
         ({}, "sum to 0"),
@@ -259,7 +270,8 @@ def test_ratios_are_taken_as_written():
     assert sum([0.7, 0.2, 0.1]) != 1
     assert sum(map(exact, [0.7, 0.2, 0.1])) == 1
     Split(ratios={"train": 0.7, "eval": 0.2, "test": 0.1})
-    Split(ratios={"a": 0.3333333, "b": 0.3333333, "c": 0.3333334})
+    Split(ratios={"a": 0.333333, "b": 0.333333, "c": 0.333333})
+    Split(ratios={"a": 0.5, "b": 0.500001})
 
 
 def test_notes_tell_the_counts_and_what_is_empty(context):
