@@ -79,7 +79,7 @@ def tour(tmp_path_factory):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=280,
+        timeout=500,
         check=False,
     )
     return folder, done
