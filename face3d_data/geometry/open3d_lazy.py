@@ -37,7 +37,9 @@ def missing_library_message(error: str) -> str:
     if package is None:
         return f"open3d cannot be imported ({error.splitlines()[0]}): pip install open3d-cpu libusb-package"
     every = " ".join(sorted(set(DEBIAN_PACKAGES.values()) - {"libusb-1.0-0"}))
-    return f"open3d needs a system library ({error.splitlines()[0]}): apt-get install {package} (all it may need: {every})"
+    return (
+        f"open3d needs a system library ({error.splitlines()[0]}): apt-get install {package} (all it may need: {every})"
+    )
 
 
 def _load_libusb() -> None:
