@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from face3d_data.digest import canonical
 from face3d_data.errors import UserError
 from face3d_data.store.atomic import write_atomic
 from face3d_data.store.files import FileHashes
@@ -144,11 +143,3 @@ def _lock(path: Path, kind: int, message: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def same_record(path: Path, record: Any) -> bool:
-    """Return whether a JSON file holds exactly this record."""
-    try:
-        return canonical(json.loads(path.read_text("utf-8"))) == canonical(record)
-    except (OSError, ValueError):
-        return False
