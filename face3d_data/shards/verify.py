@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from face3d_data.digest import digest_file
+from face3d_data.digest import digest, digest_file
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
 from face3d_data.shards.leaks import find_leaks, shared
@@ -24,16 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DESCRIBED = (
-    "name",
-    "by",
-    "spec",
-    "shapes",
-    "arrays",
-    "splits",
-    "files",
-    "pipeline",
-    "pipeline_digest",
-    "package_version",
+    *("name", "by", "seed", "spec", "shapes", "arrays", "splits", "files"),
+    *("pipeline", "pipeline_digest", "package_version"),
 )
 """Keys of dataset.json that the checks rest on."""
 Problems = Iterator[tuple[str, str]]
@@ -233,12 +225,16 @@ def _schema(info: Mapping[str, Any], shard: MappedShard, rows: pd.DataFrame) -> 
 
 
 def check_counts(dataset: Dataset, table: pd.DataFrame) -> Problems:
-    """Yield lists of shards, and numbers in dataset.json, that are not those of the rows."""
+    """Yield lists of shards, and numbers in dataset.json, that are not those of the rows; and rows out of order."""
+    seed = dataset.info["seed"]
     for split in dataset.splits:
         rows = table[table["split"] == split]
         listed = (dataset.path / f"{split}_files.txt").read_text("utf-8").split()
         if listed != list(dict.fromkeys(rows["shard"])):
             yield f"{split}_files.txt", "lists other shards than the CSV"
+        ids = rows["sample_id"].tolist()
+        if ids != sorted(ids, key=lambda sample_id: (digest(seed, sample_id), sample_id)):
+            yield f"{split}.csv", "is not in the order of digest(seed, sample_id)"
         want = dataset.info["splits"].get(split, {"samples": 0, "people": 0, "shards": 0})
         have = {"samples": len(rows), "people": rows["name"].nunique(), "shards": rows["shard"].nunique()}
         if want != have:

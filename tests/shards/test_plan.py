@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.names import name_of
+from face3d_data.shards.leaks import Leak
 from face3d_data.shards.schema import COLUMNS, GallerySpec, PairsSpec
 
 
@@ -164,6 +165,12 @@ def test_leaks_stop_before_anything_is_written(tmp_path, column, value, message)
     assert not list(tmp_path.iterdir())
     link = build(tmp_path, frame, allow_leaks=True)
     assert f'"{column.removesuffix("_id")}": [' in (link / "dataset.json").read_text()
+
+
+@pytest.mark.parametrize(("n", "end"), [(1, "d/0"), (3, "d/0, d/1, d/2"), (4, "d/0, d/1, d/2 …")])
+def test_a_leak_names_three_at_most(n, end):
+    leak = Leak("origin", tuple(f"d/{i}" for i in range(n)))
+    assert str(leak) == f"{n} captures in more than one split: {end}"
 
 
 def test_by_capture_shares_people_but_no_capture(tmp_path):

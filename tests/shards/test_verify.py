@@ -148,6 +148,10 @@ def bad_number(rows):
     rows[1][column("class")] = "four"
 
 
+def reorder(rows):
+    rows[1], rows[2] = rows[2], rows[1]
+
+
 def other_shard(rows):
     rows[1][column("shard")], rows[-1][column("shard")] = rows[-1][column("shard")], rows[1][column("shard")]
 
@@ -168,6 +172,7 @@ def other_shard(rows):
         (wrong_origin, "labels: train.csv: sample is not of its origin in 1 rows"),
         (wrong_dataset, "labels: train.csv: identity is not of the dataset in 1 rows"),
         (bad_number, "schema: train.csv: cannot be read"),
+        (reorder, "rows: train.csv: is not in the order of digest(seed, sample_id)"),
         (other_shard, "rows: shards/train-00000.h5: "),
     ],
 )

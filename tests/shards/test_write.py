@@ -118,6 +118,14 @@ def test_dataset_json_lists_every_file_and_no_path_or_host(tmp_path):
     assert info["classes"] == 6
 
 
+def test_dataset_json_is_written_for_people_and_diffs(tmp_path):
+    frame = manifest()
+    frame.loc[0, "origin_id"] = frame.loc[3, "origin_id"] = "d/zoë/c0"
+    text = (build(tmp_path, frame, allow_leaks=True) / "dataset.json").read_text("utf-8")
+    assert text == json.dumps(json.loads(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    assert '"d/zoë/c0"' in text
+
+
 def test_a_published_dataset_is_not_written_again(tmp_path):
     frame = manifest()
     link = build(tmp_path, frame)
