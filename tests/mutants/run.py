@@ -45,6 +45,20 @@ MUTATIONS = (
     Mutation("store/gc.py", "if key in live}", "if key not in live}", STORE),
     Mutation("store/manifest.py", "entry.identity + row.identity_suffix", "entry.identity", STORE),
     Mutation("store/place.py", "self.parent.names - frozenset(self.dropped)", "self.parent.names", STORE),
+    Mutation("tables/split.py", 'return identity.partition("~")[0]', "return identity", SPLIT),
+    Mutation("tables/split.py", "kept = dict(old) if old_header == header else {}", "kept = dict(old)", SPLIT),
+    Mutation("tables/split.py", "kept.update(self._read_frozen(context))", "self._read_frozen(context)", SPLIT),
+    Mutation("tables/split.py", "key=lambda unit: digest(seed, unit)", "key=lambda unit: unit", SPLIT),
+    Mutation("tables/split.py", "split = max(choice", "split = min(choice", SPLIT),
+    Mutation("tables/split.py", "{**kept, **places}", "places", SPLIT),
+    Mutation(
+        "shards/rows.py", "enumerate(sorted(set(names.values())))", "enumerate(dict.fromkeys(names.values()))", SHARDS
+    ),
+    Mutation("shards/rows.py", "digest(seed, ids[i]), ids[i]", "ids[i]", SHARDS),
+    Mutation("shards/leaks.py", 'identity.partition("~")[0]', "identity", SHARDS),
+    Mutation("shards/leaks.py", "() if closed_set else shared(people, splits, people)", "()", SHARDS),
+    Mutation("shards/write.py", "with atomic_path(task.path) as temporary:", "if temporary := task.path:", SHARDS),
+    Mutation("shards/write.py", "axis=0, dtype=np.float64", "axis=0, dtype=np.float16", SHARDS),
 )
 
 
