@@ -1,6 +1,6 @@
 """Speed of a run that has nothing to do, start of the process included; and proof that many small runs are one.
 
-    python benchmarks/rerun.py [--people 500] [--captures 10] [--json FILE]
+    python benchmarks/rerun.py [--people 500] [--captures 10] [--rounds 5] [--json FILE]
     python benchmarks/rerun.py --grow 100 [--json FILE]
 
 The first form runs a pipeline over tiny RGB-D captures (32x24, their own landmarks, split, dataset with pairs), then
@@ -35,7 +35,6 @@ from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.store.files import SETTLE_NS
 from face3d_data.testing import add_tiny_capture, write_tiny_rgbd
 
-ROUNDS = 5
 GOAL_S = 3.0
 MOST_PARTS = 3
 START_PEOPLE, START_CAPTURES = 20, 2
@@ -75,7 +74,7 @@ def seconds(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - start, used
 
 
-def measure_rerun(folder: Path, people: int, captures: int) -> dict[str, Any]:
+def measure_rerun(folder: Path, people: int, captures: int, rounds: int) -> dict[str, Any]:
     """Return the times of reruns with nothing changed."""
     root, work, file = folder / "captures", folder / "work", folder / "tiny.yaml"
     write_tiny_rgbd(root, people, captures)
@@ -85,7 +84,7 @@ def measure_rerun(folder: Path, people: int, captures: int) -> dict[str, Any]:
     time.sleep(SETTLE_NS / 1e9)
     first, _ = seconds(command)
     reruns, imports, inside = [], [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         reruns.append(seconds(command))
         imports.append(seconds([sys.executable, "-c", IMPORTS])[0])
         stats = json.loads((work / "runs" / "tiny" / "stats.json").read_text())
@@ -167,6 +166,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=500)
     parser.add_argument("--captures", type=int, default=10, help="of each person")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--grow", type=int, metavar="N", help="N runs that each add one capture instead")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     options = parser.parse_args()
@@ -176,7 +176,7 @@ def main() -> int:
             result["failures"] = failures(result)
             result["met"] = not result["failures"]
         else:
-            result = measure_rerun(Path(folder), options.people, options.captures)
+            result = measure_rerun(Path(folder), options.people, options.captures, options.rounds)
     for name, value in result.items():
         print(f"{name:34} {value}")
     if options.json:

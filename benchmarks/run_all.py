@@ -1,32 +1,221 @@
-"""Run every benchmark of this folder, one after the other: the scripts whose first line begins with "Speed of".
+"""Run the benchmarks, one after the other, and print one table of goals, figures and whether they are met.
 
-    python benchmarks/run_all.py
+    python benchmarks/run_all.py [--only NAME ...] [--json FILE]
 
-What is compared and what the goals are stands at the top of each script; a missed goal is printed, no error.
+About ten minutes on two idle cores. What is compared stands at the top of each script. What needs something that is
+not here is skipped, with what to do: FACE3D_TF_PYTHON names an interpreter with mtcnn 1.0.0 and TensorFlow, and
+FACE3D_SHARED the folder with captures of known truth. A missed goal is printed and no error; the exit code is 1 where
+a benchmark breaks off.
 """
 
 from __future__ import annotations
 
-import ast
+import argparse
+import json
+import os
 import subprocess
 import sys
+import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
 
 
-def benchmarks() -> list[Path]:
-    """Return the benchmarks beside this file, sorted by name."""
-    scripts = sorted(Path(__file__).parent.glob("*.py"))
-    first_lines = {script: (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "") for script in scripts}
-    return [script for script, text in first_lines.items() if text.startswith("Speed of")]
+@dataclass(frozen=True)
+class Goal:
+    """One line of the table.
+
+    Attributes:
+        what: what is measured.
+        path: keys that lead to the figure in the script's JSON.
+        least: the goal, where more is better.
+        most: the goal, where less is better; with neither goal the figure is only shown.
+        unless: what to do where the figure is not there.
+    """
+
+    what: str
+    path: tuple[str, ...]
+    least: float | None = None
+    most: float | None = None
+    unless: str = ""
+
+    @property
+    def text(self) -> str:
+        """The goal in words."""
+        if self.least is not None:
+            return "yes" if self.least is True else f">= {self.least:.4g}"
+        return f"<= {self.most:.4g}" if self.most is not None else "-"
+
+    def row(self, figures: Any) -> dict[str, Any]:
+        """Return the line for a script's figures."""
+        for key in self.path:
+            if figures.get(key) is None:
+                return {"what": self.what, "goal": self.text, "measured": None, "met": f"skipped: {self.unless}"}
+            figures = figures[key]
+        if self.least is None and self.most is None:
+            met = "-"
+        else:
+            good = figures >= self.least if self.least is not None else figures <= self.most
+            met = "yes" if good else "MISSED"
+        return {"what": self.what, "goal": self.text, "measured": figures, "met": met}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A script with its arguments and the goals that its figures are held against."""
+
+    name: str
+    script: str
+    arguments: tuple[str, ...]
+    goals: tuple[Goal, ...]
+
+
+def with_tensorflow() -> tuple[str, ...]:
+    """Return the argument that names an interpreter with TensorFlow, where one is given."""
+    python = os.environ.get("FACE3D_TF_PYTHON")
+    return ("--tf-python", python) if python else ()
+
+
+NO_TENSORFLOW = "set FACE3D_TF_PYTHON to an interpreter with mtcnn 1.0.0 and TensorFlow"
+NO_PROC = "resident sets are looked up in /proc, which is not here"
+EQUAL_SETTINGS = "mtcnn package / detection at equal settings (goal >= 2)"
+DEPTH_BOUND = "mtcnn package / detection bounded by depth (goal >= 8)"
+
+
+def benchmarks() -> tuple[Benchmark, ...]:
+    """Return all benchmarks, at sizes that take a minute or so each."""
+    return (
+        Benchmark(
+            "detection",
+            "detection.py",
+            with_tensorflow(),
+            (
+                Goal("detection: time / its networks' forward passes", ("ratios", "detection / its networks")),
+                Goal("detection, depth bound: time / its networks'", ("ratios", "bounded detection / its networks")),
+                Goal("detection: x mtcnn package", ("ratios", EQUAL_SETTINGS), least=2, unless=NO_TENSORFLOW),
+                Goal("detection, depth bound: x mtcnn package", ("ratios", DEPTH_BOUND), least=8, unless=NO_TENSORFLOW),
+            ),
+        ),
+        Benchmark(
+            "sampling",
+            "sampling.py",
+            (),
+            (
+                Goal("subsample fast: x raw fpsample", ("ratios", "fast_vs_fpsample"), least=0.9),
+                Goal("subsample fast: x Open3D", ("ratios", "fast_vs_open3d"), least=5),
+                Goal("subsample fast: x a NumPy loop", ("ratios", "fast_vs_numpy_loop")),
+            ),
+        ),
+        Benchmark(
+            "frame",
+            "frame.py",
+            (),
+            (Goal("one frame: time / its unavoidable parts", ("end_to_end_vs_parts",), most=1.3),),
+        ),
+        Benchmark(
+            "engine",
+            "engine.py",
+            ("--people", "8"),
+            (
+                Goal("two processes: x one", ("two_vs_one",), least=1.7),
+                Goal("two processes: x one, a bare loop", ("two_vs_one_of_a_bare_loop",)),
+            ),
+        ),
+        Benchmark(
+            "loader", "loader.py", (), (Goal("random triplets: x PLY files", ("ratio_to_ply", "shards"), least=25),)
+        ),
+        Benchmark(
+            "rerun",
+            "rerun.py",
+            (),
+            (
+                Goal("rerun of 5,000 captures, nothing changed: s", ("median_rerun_s",), most=3),
+                Goal("rerun of 5,000 captures: processor s", ("median_rerun_processor_s",)),
+            ),
+        ),
+        Benchmark(
+            "grow",
+            "rerun.py",
+            ("--grow", "100"),
+            (Goal("100 runs of one capture, gc: same bytes, few parts", ("met",), least=True),),
+        ),
+        Benchmark(
+            "memory",
+            "memory.py",
+            (),
+            (
+                Goal("a worker's peak over 1,000 VGA rows: MiB", ("peak_mb",), most=953.7),
+                *(
+                    Goal(f"its memory is flat over {step}", ("steps", step, "flat"), least=True, unless=NO_PROC)
+                    for step in ("detect", "to_cloud", "subsample")
+                ),
+            ),
+        ),
+        Benchmark(
+            "truth",
+            "truth.py",
+            (),
+            (
+                Goal("faces found: share of the captures", ("share_detected",), least=95 / 96),
+                Goal("median landmark error: % of the eye distance", ("landmark_error_percent",), most=6),
+                Goal("median error of the nose in space: mm", ("nose_error_mm",), most=5),
+                Goal("median rmse to the mean face: mm", ("rmse_mm",), most=3),
+                Goal("dataset verified", ("verified",), least=True),
+            ),
+        ),
+    )
+
+
+def run(benchmark: Benchmark, folder: Path) -> tuple[list[dict[str, Any]], bool]:
+    """Run one benchmark; return its lines of the table, and whether it broke off."""
+    target = folder / f"{benchmark.name}.json"
+    command = [sys.executable, str(FOLDER / benchmark.script), *benchmark.arguments, "--json", str(target)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    print(done.stdout, end="", flush=True)
+    if target.exists():
+        figures = json.loads(target.read_text())
+        return [goal.row(figures) for goal in benchmark.goals], False
+    last = (done.stdout.strip().splitlines() or [""])[-1]
+    why = ["broke off" if done.returncode else last, *["as above"] * (len(benchmark.goals) - 1)]
+    rows = [
+        {"what": goal.what, "goal": goal.text, "measured": None, "met": met}
+        for goal, met in zip(benchmark.goals, why, strict=True)
+    ]
+    return rows, bool(done.returncode)
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return a row of the table as text."""
+    value = row["measured"]
+    text = "-" if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value:.4g}"
+    return f"{row['what']:52} {row['goal']:>8} {text:>9}  {row['met']}"
 
 
 def main() -> int:
-    """Run them all, the output of each below its name; return 1 if one broke off."""
+    """Run, print the table, and write JSON if asked; 1 where one broke off."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [benchmark.name for benchmark in benchmarks()]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--json", type=Path, help="write the table to this file too")
+    options = parser.parse_args()
+    rows: list[dict[str, Any]] = []
     broken = []
-    for script in benchmarks():
-        print(f"== {script.name}", flush=True)
-        if subprocess.run([sys.executable, str(script)], check=False).returncode:
-            broken.append(script.name)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for benchmark in (one for one in benchmarks() if one.name in options.only):
+            print(f"== {benchmark.name}", flush=True)
+            found, broke_off = run(benchmark, Path(folder))
+            rows += found
+            broken += [benchmark.name] if broke_off else []
+    print(f"\n{'':52} {'goal':>8} {'measured':>9}  met")
+    print("\n".join(line(row) for row in rows))
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"{time.perf_counter() - start:.0f} s; load of the last 1, 5, 15 minutes {load} on {os.cpu_count()} cores")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")
     if broken:
         print(f"broke off: {', '.join(broken)}", file=sys.stderr)
     return 1 if broken else 0

@@ -1,0 +1,120 @@
+"""Every benchmark says what it does and runs at its smallest size; how fast it is, is never judged here."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from face3d_data.testing import write_tiny_rgbd
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py"))
+RUN_BY_MAKE = ["detection.py", "engine.py", "frame.py", "loader.py", "memory.py", "rerun.py", "sampling.py", "truth.py"]
+
+
+def call(script, *arguments, **environment):
+    command = [sys.executable, str(FOLDER / script), *map(str, arguments)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", **{name: str(value) for name, value in environment.items()}}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+
+def module(name):
+    """Import a script under a name of its own: `engine` alone could be anybody's."""
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", FOLDER / f"{name}.py")
+    loaded = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def figures(tmp_path, script, *arguments):
+    done = call(script, *arguments, "--json", tmp_path / "figures.json")
+    assert done.returncode == 0, done.stderr
+    return json.loads((tmp_path / "figures.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def run_all():
+    return module("run_all")
+
+
+@pytest.mark.parametrize("script", [*RUN_BY_MAKE, "run_all.py"])
+def test_help_says_what_is_measured(script):
+    done = call(script, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--json" in done.stdout
+
+
+def test_a_rerun_with_nothing_changed_works_on_nothing(tmp_path):
+    found = figures(tmp_path, "rerun.py", "--people", 6, "--captures", 2, "--rounds", 1)
+    assert found["captures"] == 12
+    assert len(found["rerun_s"]) == 1
+    assert found["met"] is (found["median_rerun_s"] <= 3)
+
+
+def test_growth_by_single_captures_ends_in_the_same_bytes(tmp_path):
+    found = figures(tmp_path, "rerun.py", "--grow", 3)
+    assert found["failures"] == []
+    assert found["runs_that_worked_on_one_capture"] == 3
+    assert min(found["parts_before"].values()) > 3 >= max(found["parts_after"].values())
+
+
+def test_subsampling_is_compared(tmp_path):
+    found = figures(tmp_path, "sampling.py", "--points", 3000, "--keep", 64)
+    assert set(found["goals"]) < set(found["ratios"])
+
+
+def test_memory_is_watched_over_every_step(tmp_path):
+    found = figures(tmp_path, "memory.py", "--rows", 8, "--captures", write_tiny_rgbd(tmp_path / "in", 2, 2, 96, 72))
+    assert found["steps"]["detect"]["rows"] == 8
+    assert 50 < found["peak_mb"] < 4000
+
+
+def test_only_the_steps_after_the_warming_up_count(tmp_path):
+    engine = module("engine")
+    warm, captures = (write_tiny_rgbd(tmp_path / name, 1, 1, seed=i) for i, name in enumerate(("warm", "captures")))
+    pipeline = engine.pipeline_over(warm, captures)
+    assert [step.id for step in pipeline.steps][3:5] == ["warm_align_3d", "captures_detect"]
+    assert engine.steps_seconds(pipeline, 1, tmp_path) > 0
+    assert not (tmp_path / "work").exists()
+
+
+def test_what_is_missing_is_skipped_with_the_reason(tmp_path):
+    done = call("run_all.py", "--only", "truth", "--json", tmp_path / "table.json", FACE3D_SHARED=tmp_path / "nothing")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "table.json").read_text())
+    assert rows[0]["met"].startswith("skipped: no captures with landmarks.json")
+    assert all(row["measured"] is None for row in rows)
+
+
+def test_goals_are_met_missed_or_skipped(run_all):
+    goal = run_all.Goal("speed", ("ratios", "a"), least=2, unless="install it")
+    assert goal.row({"ratios": {"a": 2.0}})["met"] == "yes"
+    assert goal.row({"ratios": {"a": 1.9}})["met"] == "MISSED"
+    assert goal.row({"ratios": {}})["met"] == "skipped: install it"
+    slow = run_all.Goal("time", ("s",), most=3)
+    assert [slow.row({"s": value})["met"] for value in (3.0, 3.1)] == ["yes", "MISSED"]
+    shown = run_all.Goal("for information", ("s",))
+    assert shown.row({"s": 1.0})["met"] == "-"
+    assert run_all.line(shown.row({"s": 1.25})).split()[-2:] == ["1.25", "-"]
+    flag = run_all.Goal("verified", ("ok",), least=True)
+    assert [flag.row({"ok": value})["met"] for value in (True, False)] == ["yes", "MISSED"]
+
+
+def test_run_all_knows_every_benchmark_and_the_readme_every_script(run_all):
+    assert {benchmark.script for benchmark in run_all.benchmarks()} == set(RUN_BY_MAKE)
+    readme = (FOLDER / "README.md").read_text()
+    assert [name for name in SCRIPTS if f"`{name}`" not in readme and name != "run_all.py"] == []
+
+
+def test_truth_is_judged_by_each_bar():
+    truth = module("truth")
+    good = {"captures": 96, "detected": 95, "share_detected": 95 / 96, "landmark_error_percent": 6.0}
+    good |= {"nose_error_mm": 5.0, "rmse_mm": 3.0, "problems": [], "verified": True}
+    assert all(truth.judge(good).values())
+    worse = {"share_detected": 94 / 96, "landmark_error_percent": 6.1, "nose_error_mm": 5.1, "rmse_mm": 3.1}
+    for name, value in {**worse, "verified": False}.items():
+        assert list(truth.judge(good | {name: value}).values()).count(False) == 1, name
