@@ -102,7 +102,7 @@ class Split(TableStep):
         if path is None:
             raise UserError(
                 f"step {context.step!r}: frozen file {self.frozen} is not there: write it with "
-                f"'face3d split --freeze {self.frozen}', or correct 'frozen:'"
+                f"'face3d split --freeze {self.frozen} PIPELINE', or correct 'frozen:'"
             )
         places = read_places(path.read_text("utf-8"), self._unit_name, str(path))
         unknown = sorted(set(places.values()) - self.ratios.keys())
