@@ -17,6 +17,7 @@ from face3d_data.pipeline.steps import describe as describe_step
 from face3d_data.pipeline.steps import installed_packages
 from face3d_data.stage import Stage
 from face3d_data.store.atomic import write_atomic
+from face3d_data.store.workspace import cache_folder
 
 LOCK = "lock.yaml"
 
@@ -55,11 +56,21 @@ def pipeline_digest(pipeline: Pipeline) -> str:
     return digest({name: record[name] for name in ("name", "seed", "sources", "steps", "datasets")})
 
 
-def write_lock(run_dir: Path, pipeline: Pipeline, keys: Mapping[str, Sequence[str]]) -> None:
-    """Record a complete run: the input keys of each cached step, then the lock."""
+def write_lock(
+    run_dir: Path, pipeline: Pipeline, keys: Mapping[str, Sequence[str]], measured: Mapping[str, str]
+) -> None:
+    """Record a complete run: the input keys of each cached step, then the lock.
+
+    Args:
+        run_dir: the run's folder.
+        pipeline: what was run.
+        keys: source or step to the keys of its inputs.
+        measured: id to cache folder of steps that a dataset added.
+    """
     for name, inputs in keys.items():
         write_atomic(run_dir / "keys" / f"{name}.txt", "".join(f"{key}\n" for key in sorted(set(inputs))))
-    write_atomic(run_dir / LOCK, yaml.safe_dump(lock_record(pipeline), sort_keys=False, allow_unicode=True))
+    record = {**lock_record(pipeline), "measured": dict(measured)}
+    write_atomic(run_dir / LOCK, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 
 
 def read_lock(run_dir: Path) -> dict[str, Any] | None:
@@ -75,4 +86,5 @@ def read_lock(run_dir: Path) -> dict[str, Any] | None:
 def cache_folders(lock: Mapping[str, Any]) -> dict[str, str]:
     """Return, for each source and stage of a lock, the name of its folder in the cache."""
     records = {**lock["sources"], **{i: step for i, step in lock["steps"].items() if step["kind"] == Stage.kind}}
-    return {name: f"{record['name']}-{record['fingerprint'][:16]}" for name, record in records.items()}
+    folders = {name: cache_folder(record["name"], record["fingerprint"]) for name, record in records.items()}
+    return {**folders, **lock["measured"]}

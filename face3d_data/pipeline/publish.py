@@ -12,16 +12,17 @@ from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import Progress
 from face3d_data.engine.stats import Report
 from face3d_data.engine.worker import Task
-from face3d_data.errors import RunStopped, Unreadable
+from face3d_data.errors import RunStopped
 from face3d_data.pipeline.lock import pipeline_digest
-from face3d_data.pipeline.steps import check_limits
+from face3d_data.pipeline.measure import Sizes, measure
+from face3d_data.pipeline.steps import StepResult, check_limits
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import ShardTask, write_shard
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import DIRTY_COLUMNS, Dirty, Entry, to_frame, write_dirty
-from face3d_data.store.place import Place, SourcePlace, read
+from face3d_data.store.place import read
 from face3d_data.tables.split import Split
 
 if TYPE_CHECKING:
@@ -59,7 +60,12 @@ def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool,
     """
     pipeline = result.pipeline
     spec = pipeline.datasets[name]
-    entries, unreadable = _readable(result.entries(spec.upstream), spec, name)
+    measured = measure(name, spec, result, settings)
+    if measured is not None:
+        result.steps[measured.id] = measured
+    entries, unreadable = _readable(result.entries(spec.upstream), measured)
+    sizes = Sizes(measured)
+    sizes.know(entries)
     plan = plan_dataset(
         to_frame(entries),
         spec,
@@ -70,7 +76,7 @@ def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool,
         by=_split_kind(pipeline, spec),
         dirty=_dirty_frame([*_dirty_before(result, spec), *unreadable]),
         makers=_makers(pipeline),
-        read=read,
+        read=sizes,
         allow_leaks=allow_leaks,
     )
     left_out = [*unreadable, *_left_out(plan)]
@@ -103,30 +109,16 @@ def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[obj
     return [done[task.shard.name] for task in tasks]
 
 
-def _readable(entries: Sequence[Entry], spec: DatasetSpec, name: str) -> tuple[list[Entry], list[Dirty]]:
-    """Leave out rows whose fields come straight from a source that cannot be read."""
-    kept, dirty = [], []
-    for entry in entries:
-        try:
-            for field in spec.fields:
-                _check_source(entry.place, field)
-        except Unreadable as error:
-            dirty.append(
-                Dirty(entry.id, entry.source, name, "reject", error.reason, error.detail, entry.path, key=entry.key)
-            )
-        else:
-            kept.append(entry)
-    return kept, dirty
+def _readable(entries: Sequence[Entry], measured: StepResult | None) -> tuple[list[Entry], list[Dirty]]:
+    """Leave out rows whose fields come straight from a source and cannot be read."""
+    dirty = [*measured.dirty, *measured.unreadable] if measured is not None else []
+    bad = {row.key for row in dirty}
+    return [entry for entry in entries if entry.key not in bad], dirty
 
 
 def _left_out(plan: DatasetPlan) -> list[Dirty]:
     columns = zip(*(plan.left_out[column].tolist() for column in DIRTY_COLUMNS[:-1]), strict=True)
     return [Dirty(*values) for values in columns]
-
-
-def _check_source(place: Place | SourcePlace, field: str) -> None:
-    if field in place.names and isinstance(place.find(field), SourcePlace):
-        place.read(field)
 
 
 def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:

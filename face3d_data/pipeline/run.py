@@ -28,7 +28,7 @@ from face3d_data.pipeline.steps import (
 from face3d_data.stage import Stage
 from face3d_data.store.atomic import write_atomic
 from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
-from face3d_data.store.workspace import Workspace
+from face3d_data.store.workspace import Workspace, cache_folder
 from face3d_data.table import TableStep
 
 PIPELINE = "pipeline.yaml"
@@ -285,4 +285,10 @@ def _finish(result: RunResult, seconds: float) -> None:
         },
     }
     write_atomic(run_dir / "stats.json", json.dumps(stats, indent=1, ensure_ascii=False) + "\n")
-    write_lock(run_dir, result.pipeline, {name: step.keys for name, step in result.steps.items() if step.keys})
+    known = {step.id for step in (*result.pipeline.sources, *result.pipeline.steps)}
+    measured = {
+        name: cache_folder(step.name, step.fingerprint) for name, step in result.steps.items() if name not in known
+    }
+    write_lock(
+        run_dir, result.pipeline, {name: step.keys for name, step in result.steps.items() if step.keys}, measured
+    )

@@ -92,7 +92,7 @@ class Workspace:
 
     def step_cache(self, name: str, fingerprint: str) -> StepCache:
         """Return the cache of a component with this fingerprint."""
-        return StepCache(self.cache / f"{name}-{fingerprint[:16]}")
+        return StepCache(self.cache / cache_folder(name, fingerprint))
 
     def file_hashes(self, rehash: bool = False) -> FileHashes:
         """Open the memory of file hashes."""
@@ -124,6 +124,11 @@ class Workspace:
         """
         with _lock(self.root / "lock", fcntl.LOCK_EX, f"a run is at work in {self.root}: wait for it to end"):
             yield
+
+
+def cache_folder(name: str, fingerprint: str) -> str:
+    """Return the name of the cache folder of a component with this fingerprint."""
+    return f"{name}-{fingerprint[:16]}"
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""Sizes of images that a dataset takes straight from a source: found once, in workers, and remembered by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.pipeline.spec import Step
+from face3d_data.pipeline.steps import Settings, StepResult, run_stage
+from face3d_data.sample import ARRAYS, Sample
+from face3d_data.shards.schema import DatasetSpec, is_fixed
+from face3d_data.stage import Stage
+from face3d_data.store.manifest import Entry
+from face3d_data.store.place import Place, SourcePlace, read
+
+if TYPE_CHECKING:
+    from face3d_data.pipeline.run import RunResult
+
+
+class Measure(Stage):
+    """Read arrays, so that those that cannot be are known, and keep their shapes as tags."""
+
+    name = "measure"
+    version = 1
+    arrays: tuple[str, ...] = Field(description="arrays to read, those that are there")
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the sample with a tag `size_<array>` for each array, such as `480x640x3`."""
+        shapes = {name: sample.arrays[name].shape for name in self.arrays if name in sample.arrays}
+        yield sample.with_tags(**{f"size_{name}": "x".join(map(str, shape)) for name, shape in shapes.items()})
+
+
+class Sizes:
+    """Stands in for reading arrays where only their shape is asked for."""
+
+    def __init__(self, measured: StepResult | None) -> None:
+        entries = measured.entries if measured is not None else []
+        self._tags = {entry.id: entry.tags for entry in entries}
+        self._ids: dict[int, str] = {}
+
+    def know(self, entries: Sequence[Entry]) -> None:
+        """Remember which row each place belongs to."""
+        self._ids = {id(entry.place): entry.id for entry in entries}
+
+    def __call__(self, place: Place | SourcePlace, name: str) -> np.ndarray:
+        """Return an array of the right shape that takes no memory; an array that nobody measured is read."""
+        size = self._tags.get(self._ids.get(id(place), ""), {}).get(f"size_{name}")
+        if not isinstance(size, str):
+            return read(place, name)
+        return np.broadcast_to(np.zeros((), ARRAYS[name].dtype), tuple(map(int, size.split("x"))))
+
+
+def measure(name: str, spec: DatasetSpec, result: RunResult, settings: Settings) -> StepResult | None:
+    """Measure the rows of a dataset whose fields lie in their source; None where there are none.
+
+    Raises:
+        RunStopped: no memory or no disk.
+    """
+    fields = tuple(field for field in spec.fields if not is_fixed(field))
+    inputs = [entry for entry in result.entries(spec.upstream) if any(_at_source(entry.place, f) for f in fields)]
+    if not inputs:
+        return None
+    stage = Measure(arrays=fields)
+    step = Step(f"{name}_sizes", stage, (spec.upstream,))
+    return run_stage(step, stage, result.pipeline, result.workspace, inputs, settings)
+
+
+def _at_source(place: Place | SourcePlace, field: str) -> bool:
+    return field in place.names and isinstance(place.find(field), SourcePlace)
