@@ -90,6 +90,13 @@ def test_what_is_missing_is_skipped_with_the_reason(tmp_path):
     assert all(row["measured"] is None for row in rows)
 
 
+def test_a_script_that_breaks_off_is_said(run_all, tmp_path):
+    goals = (run_all.Goal("speed", ("a",), least=2), run_all.Goal("size", ("b",)))
+    rows, broke_off = run_all.run(run_all.Benchmark("gone", "gone.py", (), goals), tmp_path)
+    assert broke_off
+    assert [row["met"] for row in rows] == ["broke off", "as above"]
+
+
 def test_goals_are_met_missed_or_skipped(run_all):
     goal = run_all.Goal("speed", ("ratios", "a"), least=2, unless="install it")
     assert goal.row({"ratios": {"a": 2.0}})["met"] == "yes"
@@ -118,3 +125,13 @@ def test_truth_is_judged_by_each_bar():
     worse = {"share_detected": 94 / 96, "landmark_error_percent": 6.1, "nose_error_mm": 5.1, "rmse_mm": 3.1}
     for name, value in {**worse, "verified": False}.items():
         assert list(truth.judge(good | {name: value}).values()).count(False) == 1, name
+
+
+def test_growth_is_judged_by_each_check():
+    rerun = module("rerun")
+    good = {"runs": 3, "runs_that_worked_on_one_capture": 3, "parts_after": {"a": 1, "b": 3}}
+    good |= {"inputs_worked_on_after_gc": 0, "same_bytes_after_gc": True, "same_bytes_made_at_once": True}
+    assert rerun.failures(good) == []
+    worse = {"runs_that_worked_on_one_capture": 2, "parts_after": {"a": 4}, "inputs_worked_on_after_gc": 1}
+    for name, value in {**worse, "same_bytes_after_gc": False, "same_bytes_made_at_once": False}.items():
+        assert len(rerun.failures(good | {name: value})) == 1, name
