@@ -26,6 +26,7 @@ CORE = (
 )
 """What pyproject.toml depends on everywhere; Open3D goes by one of two names."""
 OPEN3D = ("open3d-cpu", "open3d")
+PLANNED_ENGINES = ("dask", "ray")
 POINTNET2 = (
     "not importable; no wheel exists: with a CUDA build of torch, pip install 'face3d_data[gpu]' and build "
     "pointnet2_ops_lib of github.com/erikwijmans/Pointnet2_PyTorch; subsample's other methods do without"
@@ -129,11 +130,13 @@ def _extras() -> dict[str, str]:
         if "extra ==" in marker:
             name = requirement.split("[")[0].split(">")[0].split("=")[0].strip()
             wanted.setdefault(marker.split("extra ==")[1].strip(" \"'"), []).append(name)
-    found = {}
+    engines, found = _engines(), {}
     for extra, names in sorted(wanted.items()):
         lacking = [name for name in names if _version(name) is None]
         how = f"pip install 'face3d_data[{extra}]' (missing: {', '.join(lacking)})"
         found[extra] = how if lacking else "ready"
+        if extra in PLANNED_ENGINES and extra not in engines:
+            found[extra] = "of no use yet: this version has no such engine"
     return found
 
 
