@@ -33,15 +33,19 @@ class Component(BaseModel):
     """Files inside the package (`geometry/mean_face.npz`) whose content enters the fingerprint."""
 
     def parameters(self) -> dict[str, Any]:
-        """Return the resolved parameters that enter the fingerprint, as JSON values."""
-        return self.model_dump(mode="json")
+        """Return the resolved parameters that enter the fingerprint, as JSON values; sets are sorted."""
+        values = self.model_dump(mode="json")
+        unordered = [name for name in values if isinstance(getattr(self, name), set | frozenset)]
+        return values | {name: sorted(values[name]) for name in unordered}
 
     def content_files(self) -> Iterator[tuple[str, Path]]:
         """Yield (label, path) of every file whose content enters the fingerprint."""
         for name, info in type(self).model_fields.items():
             value = getattr(self, name)
-            if isinstance(value, Path) and not info.exclude:
-                yield name, value
+            several = value if isinstance(value, list | tuple) else (value,)
+            for i, path in enumerate(() if info.exclude else several):
+                if isinstance(path, Path):
+                    yield name if path is value else f"{name}[{i}]", path
         for asset in self.assets:
             yield asset, Path(str(files("face3d_data").joinpath(asset)))
 
@@ -54,17 +58,17 @@ class Component(BaseModel):
         parameters = self.parameters()
         contents = {}
         for label, path in self.content_files():
-            parameters.pop(label, None)
+            parameters.pop(label.partition("[")[0], None)
             try:
                 stat = path.stat()
-                contents[label] = _content(path, stat.st_size, stat.st_mtime_ns)
+                contents[label] = _content(path, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
             except OSError as error:
                 raise UserError(f"{self.name}: {label}: {path} cannot be read ({error.strerror})") from None
         return digest(self.kind, self.name, self.version, parameters, contents, list(seeds))
 
 
 @functools.lru_cache(maxsize=256)
-def _content(path: Path, size: int, mtime_ns: int) -> str:
+def _content(path: Path, state: tuple[int, ...]) -> str:
     return digest_file(path)
 
 

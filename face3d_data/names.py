@@ -41,4 +41,8 @@ def check_id_part(text: str, what: str) -> str | None:
         return f"{what} is empty"
     if "/" in text or "\x00" in text or "~" in text:
         return f"{what} {text!r} holds '/', '~' or a zero byte"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"{what} {text!r} is not UTF-8"
     return None

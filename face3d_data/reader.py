@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from face3d_data.component import Component
+from face3d_data.digest import digest, digest_file
 from face3d_data.errors import ContractError, Unreadable
 from face3d_data.sample import Arrays, Sample, Tag
 
@@ -37,6 +38,22 @@ class Source:
     tags: Mapping[str, Tag] = field(default_factory=dict)
     arrays: tuple[str, ...] = ()
     problem: tuple[str, str] | None = None
+
+
+def source_key(fingerprint: str, source: Source, tags: Mapping[str, Tag], hash_file: Callable[[Path], str]) -> str:
+    """Return a source's key: reader, its own files' content, its record of shared files, its index and tags.
+
+    Args:
+        fingerprint: the reader's.
+        source: as scanned.
+        tags: the source's tags with those that the pipeline adds.
+        hash_file: gives the digest of a file's content.
+
+    Raises:
+        OSError: a file is gone or cannot be read.
+    """
+    contents = {role: hash_file(path) for role, path in source.files.items()}
+    return digest(fingerprint, contents, source.record, source.index, tags)
 
 
 class Reader(Component):
@@ -90,10 +107,12 @@ class Reader(Component):
         self.inspect(source)
         lazy = {name: (lambda n=name: self.load(source, n)) for name in source.arrays}
         identity = f"{dataset or self.name}/{source.person}"
+        tags = {"mask": "none", **source.tags}
         return Sample(
             Arrays(lazy),
-            {"mask": "none", **source.tags},
+            tags,
             id=f"{identity}/{source.capture}",
             identity=identity,
             dataset=dataset or self.name,
+            key=source_key(self.fingerprint(), source, tags, digest_file),
         )

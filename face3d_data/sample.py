@@ -61,8 +61,14 @@ def check_array(name: str, array: np.ndarray) -> None:
         raise ContractError(f"array {name!r} has shape {array.shape}, declared {spec.shape}")
 
 
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """Make an array read-only: changing it in place would change other samples behind their backs."""
+    array.flags.writeable = False
+    return array
+
+
 class Arrays(Mapping[str, np.ndarray]):
-    """Arrays by name, read only when asked for, knowing which ones were set since the sample was made.
+    """Arrays by name, read when asked for and not to be changed in place; it is known which were set by a stage.
 
     Args:
         lazy: a function without arguments for each array that can be read.
@@ -90,7 +96,7 @@ class Arrays(Mapping[str, np.ndarray]):
         if name in self._dropped or name not in self._lazy:
             raise KeyError(name)
         if name not in self._cache:
-            self._cache[name] = self._lazy[name]()
+            self._cache[name] = _frozen(self._lazy[name]())
         return self._cache[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -112,6 +118,10 @@ class Arrays(Mapping[str, np.ndarray]):
     def dropped(self) -> frozenset[str]:
         """The names that were removed and not set again."""
         return self._dropped
+
+    def descends_from(self, other: Arrays) -> bool:
+        """Return whether these arrays are `other` or were made from it by `changed`."""
+        return self._cache is other._cache
 
     def changed(self, arrays: Mapping[str, np.ndarray], drop: frozenset[str] = frozenset()) -> Arrays:
         """Return a copy in which `arrays` are set and the names in `drop` are gone."""
@@ -145,9 +155,10 @@ class Sample:
         return cls(Arrays({name: (lambda a=array: a) for name, array in arrays.items()}), **fields)
 
     def with_arrays(self, **arrays: np.ndarray) -> Sample:
-        """Return a copy with these arrays set, each checked against `ARRAYS`."""
+        """Return a copy with these arrays set, each checked against `ARRAYS` and made read-only."""
         for name, array in arrays.items():
             check_array(name, array)
+            _frozen(array)
         return replace(self, arrays=self.arrays.changed(arrays))
 
     def without(self, *names: str) -> Sample:

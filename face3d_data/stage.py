@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -11,10 +12,11 @@ import numpy as np
 from face3d_data.component import Component
 from face3d_data.digest import digest, seed_from
 from face3d_data.errors import ContractError, Reject, UserError
-from face3d_data.sample import Arrays, Sample, check_array, check_points_agree
+from face3d_data.sample import PER_POINT, Arrays, Sample, check_array, check_points_agree
 
 Names = tuple[str, ...]
 Inputs = tuple[str | Names, ...]
+_SUFFIX = re.compile(r"(~[A-Za-z0-9_-]+)?")
 
 
 class Stage(Component):
@@ -87,6 +89,8 @@ class Stage(Component):
     def apply_all(self, sample: Sample, seed: int = 0) -> list[Sample]:
         """Run this stage on one sample in memory, without a workspace, and return its checked outputs.
 
+        A stage that draws gives what a pipeline of that seed gives for the same sample key.
+
         Raises:
             Reject: the sample cannot be used (`missing_<array>` included).
             ContractError: the stage broke its own declaration.
@@ -94,12 +98,13 @@ class Stage(Component):
         lacking = self.missing(frozenset(sample.arrays))
         if lacking:
             raise Reject(f"missing_{lacking}", f"{self.name} needs it")
-        rng = np.random.default_rng(seed_from(self.fingerprint(seed), sample.key)) if self.random else None
+        fingerprint = self.fingerprint(*((seed, 0) if self.random else ()))
+        rng = np.random.default_rng(seed_from(fingerprint, sample.key)) if self.random else None
         view = replace(sample, arrays=_read_only_view(sample.arrays), variant="", identity_suffix="")
         outputs = list(self.run(view, rng))
         for output in outputs:
-            check_output(self, sample, output)
-        return [self._named(sample, output, index) for index, output in enumerate(outputs)]
+            check_output(self, view, output)
+        return [_named(sample, output, digest(fingerprint, sample.key, i)) for i, output in enumerate(outputs)]
 
     def apply(self, sample: Sample, seed: int = 0) -> Sample:
         """Run this stage on one sample in memory and return its only output; see `apply_all`.
@@ -112,18 +117,18 @@ class Stage(Component):
             raise UserError(f"{self.name} gave {len(outputs)} samples: use apply_all")
         return outputs[0]
 
-    def _named(self, sample: Sample, output: Sample, index: int) -> Sample:
-        key = digest(self.fingerprint(), sample.key, index)
-        variant = "+".join(part for part in (sample.variant, output.variant) if part)
-        suffix = f"~{output.variant}~{key[:8]}" if output.variant else ""
-        return replace(
-            output,
-            key=key,
-            variant=variant,
-            id=sample.id + suffix,
-            identity=sample.identity + output.identity_suffix,
-            identity_suffix=sample.identity_suffix + output.identity_suffix,
-        )
+
+def _named(sample: Sample, output: Sample, key: str) -> Sample:
+    variant = "+".join(part for part in (sample.variant, output.variant) if part)
+    suffix = f"~{output.variant}~{key[:8]}" if output.variant else ""
+    return replace(
+        output,
+        key=key,
+        variant=variant,
+        id=sample.id + suffix,
+        identity=sample.identity + output.identity_suffix,
+        identity_suffix=sample.identity_suffix + output.identity_suffix,
+    )
 
 
 def _read_only_view(arrays: Arrays) -> Arrays:
@@ -138,6 +143,8 @@ def check_output(stage: Stage, sample: Sample, output: Sample) -> None:
         ContractError: an undeclared array, another dtype or shape, unequal numbers of points, a variant without a
             name, or one that the stage does not declare.
     """
+    if not output.arrays.descends_from(sample.arrays):
+        raise ContractError(f"stage {stage.name!r} yields a sample of its own making: use sample.with_arrays(…)")
     touched = output.arrays.own.keys() | output.arrays.dropped
     undeclared = sorted(touched - set(stage.outputs))
     if undeclared:
@@ -146,6 +153,11 @@ def check_output(stage: Stage, sample: Sample, output: Sample) -> None:
         check_array(name, array)
     if bool(output.variant) and not stage.variants:
         raise ContractError(f"stage {stage.name!r} names the variant {output.variant!r} but declares no variants")
-    changed = [name for name in ("points",) if name in output.arrays.own]
+    if set(output.variant) & set("/~+\x00") or not _SUFFIX.fullmatch(output.identity_suffix):
+        raise ContractError(
+            f"stage {stage.name!r}: variant {output.variant!r} (without '/', '~', '+') or identity suffix "
+            f"{output.identity_suffix!r} (as '~mirror') is malformed"
+        )
+    changed = output.arrays.own.keys() & {"points", *PER_POINT}
     inherited_n = len(sample.arrays["points"]) if changed and "points" in sample.arrays else None
     check_points_agree(output, inherited_n)

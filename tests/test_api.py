@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from pydantic import Field
 from toys import ToyCopies, ToyJitter, write_toys
 
 import face3d_data
@@ -87,3 +90,65 @@ def test_arrays_are_held_to_their_declaration():
 def test_unknown_names_are_attribute_errors():
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         _ = face3d_data.nope
+
+
+class Careless(ToyCopies):
+    """Breaks one rule of the contract."""
+
+    name = "careless"
+    variants = False
+    outputs = ("points", "normals")
+    fault: str = "fresh"
+
+    def run(self, sample, rng):
+        points = np.array(sample.arrays["points"])
+        if self.fault == "fresh":
+            yield Sample.of({"points": points * 1000})
+        elif self.fault == "normals":
+            yield sample.with_arrays(normals=np.zeros((len(points) + 3, 3), "f4"))
+        elif self.fault == "in place":
+            for _ in range(2):
+                points += 1
+                yield sample.with_arrays(points=points)
+        elif self.fault == "input in place":
+            sample.arrays["points"][:] = 0
+        elif self.fault == "suffix":
+            yield sample.as_variant("", "_m")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "message"),
+    [
+        ("fresh", ContractError, "yields a sample of its own making: use sample.with_arrays"),
+        ("normals", ContractError, "'normals' has 7 rows for 4 points"),
+        ("in place", ValueError, "read-only"),
+        ("input in place", ValueError, "read-only"),
+        ("suffix", ContractError, r"identity suffix '_m' \(as '~mirror'\) is malformed"),
+    ],
+)
+def test_a_careless_stage_is_stopped(fault, error, message):
+    with pytest.raises(error, match=message):
+        Careless(fault=fault).apply_all(cloud(4))
+
+
+class Listed(ToyCopies):
+    """Has parameters of every kind that a fingerprint has to get right."""
+
+    name = "listed"
+    names: frozenset[str] = frozenset({"b", "a", "c", "dd"})
+    files: tuple[Path, ...] = ()
+    place: Path | None = Field(None, exclude=True)
+
+
+def test_fingerprints_rest_on_content(tmp_path):
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text("1")
+    two.write_text("1")
+    assert Listed(files=(one,)).fingerprint() == Listed(files=(two,)).fingerprint()
+    before = Listed(files=(one,)).fingerprint()
+    one.write_text("22")
+    assert Listed(files=(one,)).fingerprint() != before
+    assert Listed(place=one).fingerprint() == Listed().fingerprint()
+    assert Listed().parameters()["names"] == ["a", "b", "c", "dd"]
+    with pytest.raises(UserError, match=r"listed: files\[0\]: .*gone.txt cannot be read"):
+        Listed(files=(tmp_path / "gone.txt",)).fingerprint()

@@ -14,6 +14,7 @@ from face3d_data.errors import Reject, Unreadable
 from face3d_data.reader import Reader, Source
 from face3d_data.registry import register
 from face3d_data.stage import Stage
+from face3d_data.table import TableResult, TableStep
 
 
 @register
@@ -115,6 +116,53 @@ class ToyDepth(Stage):
 
     def run(self, sample, rng):
         yield sample.with_tags(mean_depth=float(sample.arrays["depth"].mean()))
+
+
+@register
+class ToyTags(Stage):
+    """Set one tag; or copy the tag that it is told to into `seen`."""
+
+    name = "toy_tags"
+    version = 1
+    tag_names = ("seen",)
+    set_tag: str = Field("", description="name of a tag to set to 'x'")
+    copy_tag: str = Field("", description="name of a tag to copy, 'absent' if it is not there")
+
+    def run(self, sample, rng):
+        tags = {self.set_tag: "x"} if self.set_tag else {}
+        yield sample.with_tags(seen=str(sample.tags.get(self.copy_tag, "absent")), **tags)
+
+
+@register
+class ToyBatch(Stage):
+    """Work in batches of four; a batch with a 13 in it fails as a whole."""
+
+    name = "toy_batch"
+    version = 1
+    inputs = ("points",)
+    outputs = ("points",)
+
+    @property
+    def batch_size(self):
+        return 4
+
+    def run_batch(self, samples, rngs):
+        if any(sample.arrays["points"][0, 0] == 13 for sample in samples):
+            raise RuntimeError("one of them is 13")
+        return [[sample.with_arrays(points=sample.arrays["points"] * np.float32(2))] for sample in samples]
+
+
+@register
+class ToyLabel(TableStep):
+    """Set the tag `label` on every row."""
+
+    name = "toy_label"
+    version = 1
+    tag_names = ("label",)
+    value: str = Field("a", description="what to set")
+
+    def run(self, frames, context):
+        return TableResult(frames[0].assign(label=self.value))
 
 
 def write_toys(root: Path, people: int = 3, captures: int = 4, start: float = 100.0) -> Path:

@@ -10,6 +10,7 @@ import click
 
 from face3d_data.cli.options import json_option, workspace_option
 from face3d_data.cli.status import run_names
+from face3d_data.errors import UserError
 
 
 @click.command()
@@ -24,6 +25,8 @@ def command(
 ) -> None:
     """List the inputs that gave no sample, with step, reason and file; PIPELINE names one run."""
     names = run_names(workspace, pipeline)
+    if step is not None:
+        check_step(workspace, names, step)
     rows = [row for name in names for row in read_dirty(workspace, name, step, reason)]
     if retry:
         from face3d_data.pipeline.retry import retry_rows
@@ -37,6 +40,18 @@ def command(
             where = row["path"] or row["sample_id"]
             click.echo(f"{row['step']}  {row['status']}  {row['reason']}  {where}  {row['detail']}")
         click.echo(f"{len(rows)} dirty rows", err=not rows)
+
+
+def check_step(workspace: Path, names: list[str], step: str) -> None:
+    """Check that a run has a step or source of that id.
+
+    Raises:
+        UserError: listing those that there are.
+    """
+    runs = (workspace / "runs" / name for name in names)
+    known = sorted({path.name.removesuffix(".dirty.csv") for run in runs for path in run.glob("*.dirty.csv")})
+    if step not in known:
+        raise UserError(f"--step {step}: no run here has that step (steps: {', '.join(known) or 'none'})")
 
 
 def read_dirty(workspace: Path, pipeline: str, step: str | None, reason: str | None) -> list[dict[str, str]]:

@@ -50,11 +50,14 @@ def read_stats(workspace: Path, pipeline: str) -> dict[str, Any] | None:
     """Return the figures of a pipeline's last complete run, None if it never came to its end."""
     path = workspace / "runs" / pipeline / "stats.json"
     try:
-        return json.loads(path.read_text("utf-8"))
+        stats = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except ValueError:
-        raise UserError(f"{path}: is not JSON: remove it and run {pipeline!r} again") from None
+        stats = None
+    if not isinstance(stats, dict) or not {"seconds", "steps", "datasets"} <= stats.keys():
+        raise UserError(f"{path}: is not what a run writes: remove it and run {pipeline!r} again")
+    return stats
 
 
 def table(stats: dict[str, Any]) -> list[str]:

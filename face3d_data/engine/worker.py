@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import errno
+import re
+import sqlite3
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,10 +27,12 @@ from face3d_data.reader import Reader, Source
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.stage import Stage, check_output
 from face3d_data.store.part import NO_RECORD, BadPart, Row, read_array, write_part
+from face3d_data.table import FIXED_COLUMNS
 
 BUFFER_BYTES = 64_000_000
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 DETAIL_CHARS = 300
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 class Task(Protocol):
@@ -51,21 +56,39 @@ def run_task(task: Task) -> Report:
     """
     limit_threads()
     started = time.perf_counter()
-    try:
+    with stopping():
         report = task.run()
-    except MemoryError:
-        raise RunStopped("no memory left: lower --jobs or --chunk; finished parts stay") from None
-    except BadPart as error:
-        raise RunStopped(f"{error}: run again, it is made anew") from None
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise RunStopped(
-                f"no disk space left at {error.filename or 'the workspace'}; finished parts stay"
-            ) from None
-        raise
     report.seconds = time.perf_counter() - started
     report.peak_mb = peak_memory_mb()
     return report
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Turn what no run can go on after into `RunStopped`, with the remedy.
+
+    Raises:
+        RunStopped: no memory, no disk, a file that cannot be written, a damaged part (discarded on the way).
+    """
+    try:
+        yield
+    except MemoryError:
+        raise RunStopped("no memory left: lower --jobs or --chunk; finished parts stay") from None
+    except BadPart as error:
+        error.discard()
+        raise RunStopped(f"{error}: run again, it is made anew") from None
+    except (OSError, RuntimeError, sqlite3.OperationalError) as error:
+        if is_full_disk(error):
+            raise RunStopped("no disk space left: make room and run again; finished parts stay") from None
+        if isinstance(error, PermissionError):
+            raise RunStopped(f"{error.filename} cannot be written ({error.strerror}): mend its permissions") from None
+        raise
+
+
+def is_full_disk(error: object) -> bool:
+    """Return whether an exception means that the disk is full, as the system, h5py or SQLite put it."""
+    signs = (*(f"errno = {number}," for number in FULL_DISK), "disk is full")
+    return getattr(error, "errno", None) in FULL_DISK or any(sign in str(error) for sign in signs)
 
 
 @dataclass(frozen=True)
@@ -130,15 +153,15 @@ class Chunk:
                 continue
             try:
                 yield item, *self._rows(item, sample, outcome)
-            except (MemoryError, BadPart, MissingDependency):
-                raise
             except Exception as error:
+                if _stops_the_run(error):
+                    raise
                 yield item, [_failed(self.stage, item, error)], []
 
     def _outcomes(self, samples: Sequence[Sample], rngs: Sequence[Any]) -> list[list[Sample] | Exception]:
         lacking = [self.stage.missing(frozenset(sample.arrays)) for sample in samples]
         whole = [i for i, name in enumerate(lacking) if name is None]
-        made = self.stage.run_batch([samples[i] for i in whole], [rngs[i] for i in whole]) if whole else []
+        made = self._run_batch([samples[i] for i in whole], [rngs[i] for i in whole]) if whole else []
         outcomes: list[list[Sample] | Exception] = [
             Reject(f"missing_{name}", f"{self.stage.name} needs it") for name in lacking
         ]
@@ -147,6 +170,18 @@ class Chunk:
                 raise outcome  # type: ignore[misc]
             outcomes[i] = outcome
         return outcomes
+
+    def _run_batch(self, samples: Sequence[Sample], rngs: Sequence[Any]) -> list[list[Sample] | Exception]:
+        """Run a batch; if it fails as a whole, run its samples one by one, so that the failure has an owner."""
+        try:
+            made = self.stage.run_batch(samples, rngs)
+            if len(made) != len(samples):
+                raise ContractError(f"stage {self.stage.name!r}: run_batch gave {len(made)} for {len(samples)} samples")
+            return made
+        except Exception as error:
+            if len(samples) == 1 or _stops_the_run(error):
+                return [error] * len(samples)
+        return [self._run_batch([sample], [rng])[0] for sample, rng in zip(samples, rngs, strict=True)]
 
     def _sample(self, item: Item) -> Sample:
         lazy: dict[str, Callable[[], np.ndarray]] = {}
@@ -214,13 +249,16 @@ class _Buffer:
 
 
 def _stops_the_run(outcome: object) -> bool:
-    full = isinstance(outcome, OSError) and outcome.errno in FULL_DISK
-    return full or isinstance(outcome, MemoryError | BadPart | MissingDependency)
+    return isinstance(outcome, MemoryError | BadPart | MissingDependency) or (
+        isinstance(outcome, Exception) and is_full_disk(outcome)
+    )
 
 
 def _changed_tags(before: Mapping[str, Tag], after: Mapping[str, Tag]) -> dict[str, Tag]:
     changed: dict[str, Tag] = {}
     for name, value in after.items():
+        if name in FIXED_COLUMNS:
+            raise ContractError(f"tag {name!r} is the name of a column: call it something else")
         plain = value.item() if isinstance(value, np.generic) else value
         if not isinstance(plain, str | int | float | bool):
             raise ContractError(f"tag {name!r} is {type(value).__name__}: use str, int, float or bool")
@@ -232,7 +270,7 @@ def _changed_tags(before: Mapping[str, Tag], after: Mapping[str, Tag]) -> dict[s
 
 
 def _failed(stage: Stage, item: Item, error: Exception) -> Row:
-    detail = " ".join(str(getattr(error, "detail", error)).split())[:DETAIL_CHARS]
+    detail = _ADDRESS.sub("", " ".join(str(getattr(error, "detail", error)).split()))[:DETAIL_CHARS]
     if isinstance(error, Unreadable):
         return Row(item.key, status="unreadable", reason=error.reason, detail=detail, attempt=item.attempt)
     if isinstance(error, Reject):

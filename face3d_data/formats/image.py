@@ -67,12 +67,10 @@ def read_bytes(path: Path) -> bytes:
     """Return a file's bytes.
 
     Raises:
-        Unreadable: `unreadable`: the file is missing, empty, or cannot be read.
+        Unreadable: `unreadable`: the file is empty.
+        OSError: it is gone or cannot be read now; that says nothing of its content, so it is tried again next run.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Unreadable("unreadable", f"{path.name}: {error.strerror or error}") from None
+    data = path.read_bytes()
     if not data:
         raise Unreadable("unreadable", f"{path.name}: the file is empty")
     return data

@@ -41,8 +41,6 @@ def read_image_header(path: Path) -> ImageHeader:
     try:
         with open(path, "rb") as stream:
             return _read(stream)
-    except OSError as error:
-        raise Unreadable("unreadable", f"{path.name}: {error.strerror or error}") from None
     except Unreadable as error:
         raise Unreadable(error.reason, f"{path.name}: {error.detail}") from None
 

@@ -24,8 +24,6 @@ def read_depth_npy(path: Path) -> np.ndarray:
             shape, _ = _header(stream, path.name)
             stream.seek(0)
             values = np.load(stream, allow_pickle=False)
-    except OSError as error:
-        raise Unreadable("unreadable", f"{path.name}: {error.strerror or error}") from None
     except (ValueError, EOFError) as error:
         raise Unreadable("unreadable", f"{path.name}: {error}") from None
     with np.errstate(over="ignore"):  # what overflows becomes an infinity, refused below
@@ -45,11 +43,8 @@ def inspect_depth_npy(path: Path) -> tuple[int, int]:
     Raises:
         Unreadable: as `read_depth_npy`, as far as the header shows.
     """
-    try:
-        with open(path, "rb") as stream:
-            return _header(stream, path.name)[0]
-    except OSError as error:
-        raise Unreadable("unreadable", f"{path.name}: {error.strerror or error}") from None
+    with open(path, "rb") as stream:
+        return _header(stream, path.name)[0]
 
 
 def _header(stream: BinaryIO, name: str) -> tuple[tuple[int, int], np.dtype]:

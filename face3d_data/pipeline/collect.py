@@ -34,6 +34,9 @@ def collect(root: Path, apply_it: bool, compact_it: bool) -> Iterator[str]:
         raise UserError(f"{root} is no workspace (it has no cache/): give one with -w/--workspace")
     with workspace.alone():
         live = reached(workspace)
+        for name in workspace.run_names():
+            if read_lock(workspace.run_dir(name)) is None:
+                yield f"note: pipeline {name!r} never ran to its end: what only it has done so far goes too"
         if not live:
             raise UserError(f"{root}: no pipeline has run to its end here, so all of it would go: finish a run first")
         garbage = find_garbage(workspace, live)

@@ -80,11 +80,12 @@ def read_lock(run_dir: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except yaml.YAMLError as error:
-        raise UserError(f"{run_dir / LOCK}: is not readable YAML ({error}): remove it and run again") from None
+        line = " ".join(str(error).split())
+        raise UserError(f"{run_dir / LOCK}: is not readable YAML ({line}): remove it and run again") from None
 
 
 def cache_folders(lock: Mapping[str, Any]) -> dict[str, str]:
     """Return, for each source and stage of a lock, the name of its folder in the cache."""
     records = {**lock["sources"], **{i: step for i, step in lock["steps"].items() if step["kind"] == Stage.kind}}
     folders = {name: cache_folder(record["name"], record["fingerprint"]) for name, record in records.items()}
-    return {**folders, **lock["measured"]}
+    return {**folders, **lock.get("measured", {})}

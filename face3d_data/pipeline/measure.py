@@ -64,7 +64,7 @@ def measure(name: str, spec: DatasetSpec, result: RunResult, settings: Settings)
     if not inputs:
         return None
     stage = Measure(arrays=fields)
-    step = Step(f"{name}_sizes", stage, (spec.upstream,))
+    step = Step(f"dataset:{name}", stage, (spec.upstream,))
     return run_stage(step, stage, result.pipeline, result.workspace, inputs, settings)
 
 

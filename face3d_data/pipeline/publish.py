@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,11 @@ def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool,
         UserError: no row can be written, or a name is taken.
         RunStopped: the splits leak, or a worker died while writing.
     """
+    with result.workspace.publishing(name):
+        return _publish(name, result, settings, allow_leaks, tell)
+
+
+def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool, tell: Callable[[str], None]) -> Path:
     pipeline = result.pipeline
     spec = pipeline.datasets[name]
     measured = measure(name, spec, result, settings)
@@ -79,6 +85,8 @@ def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool,
         read=sizes,
         allow_leaks=allow_leaks,
     )
+    if settings.force.intersection(_upstream(pipeline, spec)):
+        plan = replace(plan, rebuild=True)
     left_out = [*unreadable, *_left_out(plan)]
     where = result.workspace.run_dir(pipeline.name) / f"{name}.dirty.csv"
     write_dirty(where, left_out)
@@ -94,8 +102,9 @@ def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool,
 
 def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[object]:
     datasets = result.workspace.datasets
-    for other in datasets.glob(f"{plan.name}-*.partial"):
-        if other != plan.partial(datasets):
+    mine = re.compile(re.escape(plan.name) + r"-[0-9a-f]{16}\.partial")
+    for other in datasets.glob("*.partial"):
+        if mine.fullmatch(other.name) and other != plan.partial(datasets):
             shutil.rmtree(other)
     tasks = [WriteShard(task) for task in plan.shard_tasks(datasets)]
     done: dict[str, object] = {}
@@ -123,13 +132,18 @@ def _left_out(plan: DatasetPlan) -> list[Dirty]:
 
 def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:
     """Return `capture` where a closed-set split lies upstream of the dataset, else `identity`."""
-    needed, kind = {spec.upstream}, "identity"
+    needed = _upstream(pipeline, spec)
+    kinds = [step.component.by for step in pipeline.steps if step.id in needed and isinstance(step.component, Split)]
+    return "capture" if "capture" in kinds else "identity"
+
+
+def _upstream(pipeline: Pipeline, spec: DatasetSpec) -> set[str]:
+    """Return the ids of the sources and steps that feed a dataset."""
+    needed = {spec.upstream}
     for step in reversed(pipeline.steps):
         if step.id in needed:
             needed.update(step.upstream)
-            if isinstance(step.component, Split):
-                kind = step.component.by
-    return kind
+    return needed
 
 
 def _makers(pipeline: Pipeline) -> dict[str, list[str]]:
@@ -143,10 +157,7 @@ def _makers(pipeline: Pipeline) -> dict[str, list[str]]:
 
 def _dirty_before(result: RunResult, spec: DatasetSpec) -> list[Dirty]:
     """Return the dirty rows of everything upstream of a dataset."""
-    needed = {spec.upstream}
-    for step in reversed(result.pipeline.steps):
-        if step.id in needed:
-            needed.update(step.upstream)
+    needed = _upstream(result.pipeline, spec)
     return [row for step_id, step in result.steps.items() if step_id in needed for row in step.dirty]
 
 

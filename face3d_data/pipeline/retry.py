@@ -1,54 +1,61 @@
-"""Trying again what was rejected: rows of an earlier run are marked as errors, which the next run retries."""
+"""Trying again what was rejected: rows of the last run are marked as errors, which the next run retries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from face3d_data.errors import UserError
-from face3d_data.pipeline.lock import cache_folders, read_lock
-from face3d_data.store.part import Row
+from face3d_data.pipeline.run import PIPELINE, RunResult, look
+from face3d_data.pipeline.spec import load_pipeline
+from face3d_data.stage import Stage
+from face3d_data.store.manifest import Dirty
+from face3d_data.store.part import RETRIED, Row
 from face3d_data.store.workspace import StepCache, Workspace
 
 
-def retry_rows(root: Path, pipeline: str, step: str | None, reason: str | None) -> int:
-    """Mark settled rows without output so that the next run does them again.
+def retry_rows(root: Path, pipeline: str, step: str | None = None, reason: str | None = None) -> int:
+    """Mark this pipeline's rows without output so that the next run does them again.
+
+    Works on runs that stopped early, too. Rows of other pipelines that share a step are left alone.
 
     Args:
         root: the workspace.
         pipeline: its name.
-        step: only this step or source.
+        step: only rows that `face3d dirty` lists under this step or source.
         reason: only rows with this reason.
 
     Returns:
         How many rows were marked.
 
     Raises:
-        UserError: the pipeline has not run to its end, or has no such step.
+        UserError: the pipeline has no such step.
     """
     workspace = Workspace(root)
-    lock = read_lock(workspace.run_dir(pipeline))
-    if lock is None:
-        raise UserError(f"pipeline {pipeline!r} has not run to its end in {root}: run it first")
-    folders = cache_folders(lock)
-    if step is not None and step not in folders:
-        raise UserError(f"pipeline {pipeline!r} has no cached step {step!r} (steps: {', '.join(folders)})")
+    built = load_pipeline(workspace.run_dir(pipeline) / PIPELINE)
+    known = [one.id for one in (*built.sources, *built.steps)]
+    if step is not None and step not in known:
+        raise UserError(f"pipeline {pipeline!r} has no step or source {step!r} ({', '.join(known)})")
     with workspace.running(pipeline):
-        chosen = {name: folder for name, folder in folders.items() if step in (None, name)}
-        return sum(_mark(workspace, folder, reason) for folder in chosen.values())
+        result = look(built, root)
+        return sum(_mark(cache, rows, step, reason) for cache, rows in _cached(result))
 
 
-def _mark(workspace: Workspace, folder: str, reason: str | None) -> int:
-    cache = StepCache(workspace.cache / folder)
+def _cached(result: RunResult) -> Iterator[tuple[StepCache, list[Dirty]]]:
+    """Yield each cache of the pipeline with the rows in it that gave no output."""
+    tables = {step.id for step in result.pipeline.steps if not isinstance(step.component, Stage)}
+    for name, made in result.steps.items():
+        if name not in tables:
+            yield result.workspace.step_cache(made.name, made.fingerprint), [*made.dirty, *made.unreadable]
+
+
+def _mark(cache: StepCache, dirty: list[Dirty], step: str | None, reason: str | None) -> int:
+    rows = cache.rows()
     again = [
-        Row(key, status="error", reason="retry_asked", detail=f"was {first.reason}", attempt=first.attempt + 1)
-        for key, first in _first_rows(cache).items()
-        if first.status not in ("ok", "error") and reason in (None, first.reason)
+        Row(row.key, status=RETRIED, reason="retry_asked", detail=f"was {row.reason}", attempt=row.attempt + 1)
+        for row in dirty
+        if row.key in rows and row.status != RETRIED and step in (None, row.step) and reason in (None, row.reason)
     ]
     if again:
-        cache.add(again)
+        cache.add(list({row.input: row for row in again}.values()))
     return len(again)
-
-
-def _first_rows(cache: StepCache) -> Mapping[str, Row]:
-    return {key: group[0] for key, (_, group) in cache.rows().items()}

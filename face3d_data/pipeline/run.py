@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from face3d_data.engine.backends import Engine
+from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
 from face3d_data.pipeline.explain import package_differences, why
 from face3d_data.pipeline.lock import lock_record, read_lock, write_lock
@@ -79,7 +80,7 @@ def run(
         jobs: workers; all cores by default.
         chunk: rows that travel to a worker at once, at most 256; sized by rate by default.
         until: stop after this step; no dataset is written.
-        force: ids of steps to do again.
+        force: ids of steps to do again, with all that follows them.
         rehash: hash every source file again.
         allow_leaks: publish a dataset whose splits leak, and say so in its `dataset.json`.
         say: gets one line for each thing done; nothing is printed by default.
@@ -92,7 +93,7 @@ def run(
     wanted = pipeline.steps if until is None else _up_to(pipeline, until)
     space, tell = Workspace(Path(workspace)), say or (lambda line: None)
     result = RunResult(pipeline, space)
-    with space.running(pipeline.name), settings.engine:
+    with stopping(), space.running(pipeline.name), settings.engine:
         started = time.perf_counter()
         write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
         _sources(result, space, rehash, tell)
@@ -125,11 +126,17 @@ def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str
 
 
 def _look_at_table(step: Step, table: TableStep, result: RunResult) -> StepResult:
-    """Run a table step in memory; over nothing, as before a first run, it gives nothing."""
+    """Run a table step in memory; where stages are still to run, and it cannot do without them, it gives nothing."""
     upstreams = [result.entries(upstream) for upstream in step.upstream]
+    nothing = StepResult(step.id, table.name, step.fingerprint(result.pipeline.seed), 0, [])
     if not any(upstreams):
-        return StepResult(step.id, table.name, step.fingerprint(result.pipeline.seed), 0, [])
-    return run_table(step, table, result.pipeline, result.workspace.run_dir(result.pipeline.name), upstreams)
+        return nothing
+    try:
+        return run_table(step, table, result.pipeline, result.workspace.run_dir(result.pipeline.name), upstreams)
+    except UserError:
+        if any(result.todo.values()):
+            return nothing
+        raise
 
 
 def explain(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = ()) -> list[str]:
@@ -162,9 +169,11 @@ def _settings(
         raise UserError(f"--jobs {jobs}: give 1 or more")
     if chunk is not None and not 1 <= chunk <= 256:
         raise UserError(f"--chunk {chunk}: give 1 to 256")
-    for name in force:
-        pipeline.step(name)
-    return Settings(Engine(engine, jobs or available_cores()), chunk, frozenset(force), show)
+    forced = {pipeline.step(name).id for name in force}
+    for step in pipeline.steps:
+        if forced.intersection(step.upstream):
+            forced.add(step.id)
+    return Settings(Engine(engine, jobs or available_cores()), chunk, frozenset(forced), show)
 
 
 def available_cores() -> int:
@@ -186,7 +195,7 @@ def _done(result: RunResult) -> Mapping[str, Sequence[Entry]]:
 
 
 def _sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, keep: bool = True) -> None:
-    hashes = space.file_hashes(rehash)
+    hashes = space.file_hashes(rehash, keep)
     try:
         for source in result.pipeline.sources:
             started, before = time.perf_counter(), hashes.hashed

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from face3d_data.digest import digest
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.names import check_id_part
 from face3d_data.pipeline.spec import SourceStep
-from face3d_data.reader import Source
+from face3d_data.reader import Source, source_key
 from face3d_data.sample import Tag
 from face3d_data.store.files import FileHashes
 from face3d_data.store.manifest import Dirty, Entry, check_unique
-from face3d_data.store.part import Row, write_part
+from face3d_data.store.part import RETRIED, Row, write_part
 from face3d_data.store.place import SourcePlace, source_of
 from face3d_data.store.workspace import StepCache, Workspace
+from face3d_data.table import FIXED_COLUMNS
 
 INSPECTED_ROWS = 4096
 
@@ -41,14 +41,16 @@ def read_source(
     entries, dirty = [], []
     for source in step.reader.scan():
         tags = {"mask": "none", **source.tags, **step.tags}
+        check_tags(tags, step.id)
         entry = _entry(step, source, tags)
         problem = source.problem or _bad_name(source)
         if problem is None:
             try:
-                entry.key = source_key(fingerprint, source, tags, hashes)
+                entry.key = source_key(fingerprint, source, tags, hashes.digest)
                 entry.place = SourcePlace(step.reader, source, entry.key)
             except OSError as error:
-                problem = ("unreadable", f"{error.strerror}")
+                dirty.append(_dirty(step, entry, "not_read", f"{error.strerror}", status="error"))
+                continue
         if problem is None:
             entries.append(entry)
         else:
@@ -61,14 +63,19 @@ def read_source(
     for entry in entries:
         row = rows[entry.key]
         if row.status != "ok":
-            dirty.append(_dirty(step, entry, row.reason, row.detail))
+            dirty.append(_dirty(step, entry, row.reason, row.detail, row.status, row.attempt))
     return [entry for entry in entries if rows[entry.key].status == "ok"], dirty
 
 
-def source_key(fingerprint: str, source: Source, tags: Mapping[str, Tag], hashes: FileHashes) -> str:
-    """Return a source's key: reader, its own files' content, its record of shared files, its index and tags."""
-    contents = {role: hashes.digest(path) for role, path in source.files.items()}
-    return digest(fingerprint, contents, source.record, source.index, tags)
+def check_tags(tags: Mapping[str, Tag], source_id: str) -> None:
+    """Check that no tag of a source is called like a column of manifests.
+
+    Raises:
+        UserError: naming the tag.
+    """
+    clash = sorted(tags.keys() & set(FIXED_COLUMNS))
+    if clash:
+        raise UserError(f"source {source_id!r}: tag {clash[0]!r} is the name of a column: call it something else")
 
 
 def _entry(step: SourceStep, source: Source, tags: Mapping[str, Tag]) -> Entry:
@@ -99,27 +106,33 @@ def _bad_name(source: Source) -> tuple[str, str] | None:
     return ("bad_name", wrong) if wrong else None
 
 
-def _dirty(step: SourceStep, entry: Entry, reason: str, detail: str) -> Dirty:
-    return Dirty(entry.id, step.id, step.id, "reject", reason, detail, entry.path, key=entry.key)
+def _dirty(step: SourceStep, entry: Entry, reason: str, detail: str, status: str = "reject", attempt: int = 1) -> Dirty:
+    return Dirty(entry.id, step.id, step.id, status, reason, detail, entry.path, attempt, key=entry.key)
 
 
 def _inspect(step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool) -> dict[str, Row]:
     rows = {key: group[0] for key, (_, group) in cache.rows().items()}
-    new = [row for entry in entries if entry.key not in rows for row in [_look(step, entry)]]
-    rows.update({row.input: row for row in new})
-    if new and keep:
+    new: dict[str, Row] = {}
+    for entry in entries:
+        known = rows.get(entry.key)
+        if entry.key not in new and (known is None or known.status == RETRIED):
+            new[entry.key] = _look(step, entry, known.attempt + 1 if known else 1)
+    settled = [row for row in new.values() if row.status != RETRIED]
+    if settled and keep:
         cache.describe({"kind": "reader", **describe(step, fingerprint)})
-        for block in _blocks(list({row.input: row for row in new}.values())):
+        for block in _blocks(settled):
             write_part(cache.parts, block, ())
-    return rows
+    return {**rows, **new}
 
 
-def _look(step: SourceStep, entry: Entry) -> Row:
-    row = Row(input=entry.key, key=entry.key)
+def _look(step: SourceStep, entry: Entry, attempt: int) -> Row:
+    row = Row(input=entry.key, key=entry.key, attempt=attempt)
     try:
         step.reader.inspect(source_of(entry.place).source)
     except Unreadable as error:
         return replace(row, key="", status="reject", reason=error.reason, detail=error.detail)
+    except OSError as error:
+        return replace(row, key="", status=RETRIED, reason="not_read", detail=str(error.strerror or error))
     return row
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -133,12 +134,12 @@ class Pipeline:
     @property
     def text(self) -> str:
         """Return the pipeline as YAML."""
-        return yaml.safe_dump(dict(self.raw), sort_keys=False, allow_unicode=True)
+        return _yaml(self.raw)
 
     @property
     def text_anywhere(self) -> str:
         """Return the pipeline as YAML that gives the same from any folder."""
-        return yaml.safe_dump({**self.raw, "base_dir": str(self.base_dirs[0])}, sort_keys=False, allow_unicode=True)
+        return _yaml({**self.raw, "base_dir": str(self.base_dirs[0])})
 
     def step(self, step_id: str) -> Step:
         """Return a step by id.
@@ -152,6 +153,11 @@ class Pipeline:
         raise UserError(
             f"pipeline {self.name!r} has no step {step_id!r} (steps: {', '.join(s.id for s in self.steps)})"
         )
+
+
+def _yaml(raw: Mapping[str, Any]) -> str:
+    plain = json.loads(json.dumps(raw, default=str))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
 def load_pipeline(
@@ -174,7 +180,7 @@ def load_pipeline(
     for text in overrides:
         override(raw, text, STEP_KEYS)
     raw = substitute(raw, os.environ if environment is None else environment, str(file))
-    return make_pipeline(raw, file.parent, str(file))
+    return make_pipeline(raw, file.absolute().parent, str(file))
 
 
 def make_pipeline(raw: Mapping[str, Any], base_dir: Path, where: str = "pipeline") -> Pipeline:
@@ -190,7 +196,7 @@ def make_pipeline(raw: Mapping[str, Any], base_dir: Path, where: str = "pipeline
         name = step.get("id", number) if isinstance(step, dict) else number
         _checked(StepEntry, step if isinstance(step, dict) else {"id": step}, f"{where}: step {name!r}")
     entry = _checked(PipelineEntry, raw, where)
-    base_dirs = (entry.base_dir or base_dir, package_folder())
+    base_dirs = ((base_dir / (entry.base_dir or "")).absolute(), package_folder())
     sources = tuple(_source(name, source, base_dirs) for name, source in entry.sources.items())
     steps = in_order(tuple(_step(step, base_dirs) for step in entry.steps), {source.id for source in sources})
     datasets = {name: _dataset(name, spec) for name, spec in entry.datasets.items()}
@@ -212,14 +218,19 @@ def _source(name: str, entry: SourceEntry, base_dirs: tuple[Path, ...]) -> Sourc
         raise UserError(f"{where}: an id starts with a letter and holds letters, digits, '_' and '-'")
     cls = find("reader", entry.reader, where)
     dataset = entry.dataset or name
-    problem = check_id_part(dataset, "dataset")
+    problem = check_id_part(dataset, "dataset") or check_id_part(f"{entry.capture_prefix}x", "capture_prefix")
     if problem:
         raise UserError(f"{where}: {problem}")
-    clash = sorted(set(entry.tags) & set(FIXED_COLUMNS))
+    _check_tag_names(entry.tags, where)
+    reader = build(cls, _with_paths(cls, entry.model_extra or {}, base_dirs), where)
+    _check_tag_names((*reader.tag_names, *reader.declared_tags()), where)  # type: ignore[attr-defined]
+    return SourceStep(name, reader, dataset, dict(entry.tags), entry.capture_prefix)  # type: ignore[arg-type]
+
+
+def _check_tag_names(names: Iterable[str], where: str) -> None:
+    clash = sorted(set(names) & set(FIXED_COLUMNS))
     if clash:
         raise UserError(f"{where}: tag {clash[0]!r} is the name of a column: call it something else")
-    reader = build(cls, _with_paths(cls, entry.model_extra or {}, base_dirs), where)
-    return SourceStep(name, reader, dataset, dict(entry.tags), entry.capture_prefix)  # type: ignore[arg-type]
 
 
 def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:
@@ -229,6 +240,7 @@ def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:
     kind, name = ("stage", entry.stage) if entry.stage is not None else ("table", entry.table)
     cls = find(kind, str(name), where)
     component = build(cls, _with_paths(cls, entry.with_, base_dirs), where)
+    _check_tag_names(component.tag_names, where)  # type: ignore[attr-defined]
     return Step(entry.id, component, entry.upstream, dict(entry.where), entry.seed)  # type: ignore[arg-type]
 
 

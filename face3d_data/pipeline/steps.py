@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from face3d_data.digest import seed_from
 from face3d_data.engine.backends import Crash, Engine
 from face3d_data.engine.progress import Progress
 from face3d_data.engine.stats import Report
@@ -32,6 +33,7 @@ from face3d_data.store.manifest import (
 from face3d_data.store.part import Row
 from face3d_data.store.workspace import StepCache, Workspace, is_done
 from face3d_data.table import TableContext, TableStep
+from face3d_data.tables.combine import Combine
 
 LIMITS_FROM = 50
 RECORDED_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "torch", "open3d-cpu", "open3d", "fpsample", "trimesh")
@@ -98,6 +100,7 @@ def run_stage(
     rows = cache.rows()
     todo = to_do(inputs, rows, step.id in settings.force)
     report = Report()
+    cache.discard_bad()
     if todo:
         cache.describe(describe(step, pipeline.seed))
         report = _work(step.id, stage, fingerprint, cache, todo, settings)
@@ -173,11 +176,13 @@ def run_table(
         UserError: an option does not fit the rows.
         RunStopped: rows were neither kept nor left out with a reason.
     """
-    frames = [to_frame([entry for entry in entries if matches(entry, step.where)]) for entries in upstreams]
-    seed = pipeline.seed + step.seed
+    chosen = [[entry for entry in entries if matches(entry, step.where)] for entries in upstreams]
+    seed = seed_from(pipeline.seed, step.seed) if step.seed else pipeline.seed
     context = TableContext(step.id, run_dir, pipeline.base_dirs, seed)
-    outcome = table.run(frames, context)
-    inputs = [entry for entries in upstreams for entry in entries if matches(entry, step.where)]
+    inputs = [entry for entries in chosen for entry in entries]
+    if table.name != Combine.name:
+        check_unique(inputs, step.id)
+    outcome = table.run([to_frame(entries) for entries in chosen], context)
     known = {entry.id: entry for entry in inputs}
     result = StepResult(step.id, table.name, step.fingerprint(pipeline.seed), len(inputs), [])
     result.entries = from_frame(outcome.frame, known)

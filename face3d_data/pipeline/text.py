@@ -18,13 +18,22 @@ class _Loader(yaml.SafeLoader):
     """A safe YAML loader that refuses a key written twice."""
 
 
+def _wrong_key(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
+    seen: set[str] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
         key = loader.construct_object(key_node)
+        if not isinstance(key, str):
+            raise _wrong_key(key_node, f"key {key!r} is no text: quote it")
         if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is written twice", key_node.start_mark)
+            raise _wrong_key(key_node, f"key {key!r} is written twice")
         seen.add(key)
+    loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
 
 
@@ -96,13 +105,19 @@ def override(raw: dict[str, Any], text: str, step_keys: Sequence[str]) -> None:
             raise UserError(f"--set {text}: KEY is seed, name, or ID.OPTION with the id of a source, step or dataset")
         raw[key] = value
         return
-    steps = {step.get("id"): step for step in raw.get("steps") or [] if isinstance(step, dict)}
+    written = raw.get("steps")
+    steps = {step.get("id"): step for step in (written if isinstance(written, list) else []) if isinstance(step, dict)}
     if target in steps:
-        (steps[target] if option in step_keys else steps[target].setdefault("with", {}))[option] = value
-    elif target in (raw.get("sources") or {}):
-        raw["sources"][target][option] = value
-    elif target in (raw.get("datasets") or {}):
-        raw["datasets"][target][option] = value
-    else:
-        known = [*(raw.get("sources") or {}), *steps, *(raw.get("datasets") or {})]
-        raise UserError(f"--set {text}: no source, step or dataset is named {target!r} (known: {', '.join(known)})")
+        step = steps[target]
+        place = step if option in step_keys else step.get("with") or {}
+        place[option] = value
+        if place is not step:
+            step["with"] = place
+        return
+    for section in ("sources", "datasets"):
+        entries = raw.get(section)
+        if isinstance(entries, dict) and isinstance(entries.get(target), dict):
+            entries[target][option] = value
+            return
+    known = [str(name) for section in (steps, raw.get("sources"), raw.get("datasets")) for name in section or ()]
+    raise UserError(f"--set {text}: no source, step or dataset is named {target!r} (known: {', '.join(known)})")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.digest import digest_file
-from face3d_data.errors import UserError
+from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.leaks import Leak, shared
 from face3d_data.shards.lists import csv_text, make_lists, table_csv
 from face3d_data.shards.plan import DatasetPlan, refuse_leaks
@@ -48,9 +49,23 @@ def finish_dataset(plan: DatasetPlan, datasets: Path, infos: Sequence[ShardInfo]
             write_atomic(folder / name, text)
         write_atomic(folder / DESCRIPTION, _description(plan, folder, infos, leaks))
         final = datasets / plan.folder_name
-        os.rename(folder, final)
+        _put_in_place(folder, final, plan)
         sync(datasets)
     return _link(datasets / plan.name, final.name)
+
+
+def _put_in_place(folder: Path, final: Path, plan: DatasetPlan) -> None:
+    """Rename the finished folder; what a forced rebuild finds there is kept if it is the same, else replaced."""
+    if not final.exists():
+        os.rename(folder, final)
+    elif (final / DESCRIPTION).read_bytes() == (folder / DESCRIPTION).read_bytes():
+        shutil.rmtree(folder)
+    else:
+        plan.notes.append("other bytes than before under the same versions: raise 'version' of the stage that changed")
+        old = final.with_name(f".{final.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+        os.rename(final, old)
+        os.rename(folder, final)
+        shutil.rmtree(old)
 
 
 def content_leaks(table: pd.DataFrame, infos: Sequence[ShardInfo]) -> list[Leak]:
@@ -83,6 +98,9 @@ def _description(plan: DatasetPlan, folder: Path, infos: Sequence[ShardInfo], le
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     hashes = {name: shards.get(name) or digest_file(folder / name) for name in names if name != DESCRIPTION}
     groups = plan.table.groupby("split", sort=False)
+    lost = sorted(set(shards) - set(names))
+    if lost:
+        raise RunStopped(f"dataset {plan.name!r}: {lost[0]} is gone while it was being made: run again")
     record: dict[str, Any] = {
         **plan.record,
         "digest": plan.digest,

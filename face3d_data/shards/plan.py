@@ -40,6 +40,7 @@ class DatasetPlan:
         record: what dataset.json says of it beside its files.
         attributes: what every shard says of it.
         notes: lines for the person who runs it.
+        rebuild: write it again though it is there, and compare.
     """
 
     name: str
@@ -57,6 +58,7 @@ class DatasetPlan:
     record: Mapping[str, Any]
     attributes: Mapping[str, str]
     notes: list[str] = field(default_factory=list)
+    rebuild: bool = False
 
     @property
     def folder_name(self) -> str:
@@ -74,7 +76,7 @@ class DatasetPlan:
             UserError: the folder is there, but files are missing from it.
         """
         folder = datasets / self.folder_name
-        if not folder.exists():
+        if self.rebuild or not folder.exists():
             return None
         try:
             files = json.loads((folder / DESCRIPTION).read_text("utf-8"))["files"]

@@ -32,9 +32,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a small file whole or not at all; text as UTF-8 with the newlines it has."""
+    """Write a small file whole or not at all; text as UTF-8 with its own newlines, undecodable names escaped."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
 def sync(path: Path) -> None:

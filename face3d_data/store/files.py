@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from pathlib import Path
 
 from face3d_data.digest import digest_file
 
+FLUSH_AT = 10_000
 SETTLE_NS = 2_000_000_000
 """A file changed less than this before it was hashed may change again within its time stamp's grain."""
 
@@ -16,28 +18,56 @@ class FileHashes:
     """`(path, size, mtime_ns, ctime_ns, inode) → SHA-256`, kept in one SQLite file.
 
     Args:
-        path: the database; made when missing, and started afresh when it is not one.
+        path: the database; made when missing, and started afresh when it is damaged.
         rehash: ignore what is remembered and hash every file again.
+        keep: write what is learnt; without it nothing on disk is touched.
     """
 
-    def __init__(self, path: Path, rehash: bool = False) -> None:
+    def __init__(self, path: Path, rehash: bool = False, keep: bool = True) -> None:
         self.hashed = 0
+        self._path = path
         self._rehash = rehash
-        self._new: dict[str, tuple[int, int, int, int, int, str]] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._open(path)
-        except sqlite3.DatabaseError:
-            path.unlink()
-            self._open(path)
+        self._keep = keep
+        self._db: sqlite3.Connection | None = None
+        self._new: dict[bytes, tuple[int, int, int, int, int, str]] = {}
+        self._open()
 
-    def _open(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=60)
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, inode INT,"
-            " hashed_at INT, digest TEXT) WITHOUT ROWID"
-        )
-        self._db.commit()
+    def _open(self) -> None:
+        if not self._keep:
+            address = f"{self._path.absolute().as_uri()}?mode=ro"
+            self._db = sqlite3.connect(address, uri=True) if self._path.exists() else None
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self._path, timeout=60)
+        try:
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INT, mtime INT, ctime INT, inode INT,"
+                " hashed_at INT, digest TEXT) WITHOUT ROWID"
+            )
+            self._db.commit()
+        except sqlite3.DatabaseError as error:
+            self._start_afresh(error)
+
+    def _start_afresh(self, error: sqlite3.DatabaseError) -> None:
+        """Do without a damaged memory: files are hashed again; other troubles (a full disk) are not its damage."""
+        if isinstance(error, sqlite3.OperationalError):
+            raise error
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        if self._keep:
+            self._path.unlink(missing_ok=True)
+            self._open()
+
+    def _known(self, name: bytes) -> tuple[int, int, int, int, int, str] | None:
+        if name in self._new or self._rehash or self._db is None:
+            return self._new.get(name)
+        query = "SELECT size, mtime, ctime, inode, hashed_at, digest FROM files WHERE path = ?"
+        try:
+            return self._db.execute(query, (name,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            self._start_afresh(error)
+            return None
 
     def digest(self, path: Path) -> str:
         """Return the SHA-256 of a file's content, from memory where its stat is unchanged.
@@ -45,31 +75,33 @@ class FileHashes:
         Raises:
             OSError: the file is not there or cannot be read.
         """
-        name = str(path)
+        name = os.fsencode(path)
         stat = path.stat()
         state = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-        known = self._new.get(name)
-        if known is None and not self._rehash:
-            query = "SELECT size, mtime, ctime, inode, hashed_at, digest FROM files WHERE path = ?"
-            known = self._db.execute(query, (name,)).fetchone()
+        known = self._known(name)
         if known is not None and tuple(known[:4]) == state and known[4] - max(state[1], state[2]) >= SETTLE_NS:
             return known[5]
         now = time.time_ns()
         content = digest_file(path)
         self.hashed += 1
         self._new[name] = (*state, now, content)
-        if len(self._new) >= 10_000:
+        if len(self._new) >= FLUSH_AT:
             self.flush()
         return content
 
     def flush(self) -> None:
         """Write what was hashed since the last flush."""
-        rows = [(name, *values) for name, values in self._new.items()]
-        with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        self._new.clear()
+        if self._keep and self._db is not None:
+            rows = [(name, *values) for name, values in self._new.items()]
+            try:
+                with self._db:
+                    self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            except sqlite3.DatabaseError as error:
+                self._start_afresh(error)
+            self._new.clear()
 
     def close(self) -> None:
         """Flush and close the database."""
         self.flush()
-        self._db.close()
+        if self._db is not None:
+            self._db.close()

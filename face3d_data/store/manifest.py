@@ -26,7 +26,11 @@ NOT_COUNTED = "dropped"
 
 @dataclass(slots=True)
 class Entry:
-    """One row of a manifest; columns as in `FIXED_COLUMNS`, tags apart."""
+    """One row of a manifest; columns as in `FIXED_COLUMNS`, tags apart.
+
+    `tags` are those of the source and of stages: they are in the row's key, and stages see them. `labels` are tags that
+    table steps set: `where`, lists and CSVs see them, stages do not.
+    """
 
     key: str
     id: str
@@ -40,6 +44,12 @@ class Entry:
     split: str = ""
     n_points: int | None = None
     tags: Mapping[str, Tag] = field(default_factory=dict)
+    labels: Mapping[str, Tag] = field(default_factory=dict)
+
+    @property
+    def all_tags(self) -> Mapping[str, Tag]:
+        """Return tags and labels together."""
+        return {**self.tags, **self.labels} if self.labels else self.tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +102,19 @@ def check_unique(entries: Iterable[Entry], step: str) -> None:
     for entry in entries:
         other = seen.setdefault(entry.id, entry)
         if other is not entry:
+            where = f"step {step!r}: two rows have the id {entry.id!r}"
+            if (other.source, other.path, other.key) == (entry.source, entry.path, entry.key):
+                raise UserError(f"{where}: {entry.source}: {entry.path} comes in by two ways: mend 'from' or 'where'")
             raise UserError(
-                f"step {step!r}: two rows have the id {entry.id!r} ({other.source}: {other.path} and {entry.source}: "
-                f"{entry.path}): give one source another 'dataset', or a 'capture_prefix' if the people are the same"
+                f"{where} ({other.source}: {other.path} and {entry.source}: {entry.path}): give one source another "
+                "'dataset', or a 'capture_prefix' if the people are the same"
             )
 
 
 def matches(entry: Entry, where: Mapping[str, Any]) -> bool:
     """Return whether a row has the values that a step's `where` asks for (one value, or a list of any of them)."""
     for name, wanted in where.items():
-        have = getattr(entry, name) if name in FIXED_COLUMNS else entry.tags.get(name)
+        have = getattr(entry, name) if name in FIXED_COLUMNS else entry.all_tags.get(name)
         if not (have in wanted if isinstance(wanted, list) else have == wanted):
             return False
     return True
@@ -113,7 +126,7 @@ def to_frame(entries: Sequence[Entry]) -> pd.DataFrame:
 
     columns: dict[str, list[Any]] = {name: [getattr(entry, name) for entry in entries] for name in FIXED_COLUMNS}
     for name in tag_names(entries):
-        columns[name] = [entry.tags.get(name) for entry in entries]
+        columns[name] = [entry.all_tags.get(name) for entry in entries]
     return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
 
 
@@ -129,22 +142,22 @@ def from_frame(frame: pd.DataFrame, known: Mapping[str, Entry]) -> list[Entry]:
         new = {
             name: value
             for name, value in zip(names, values, strict=True)
-            if not pd.isna(value) and entry.tags.get(name) != value
+            if not pd.isna(value) and entry.all_tags.get(name) != value
         }
-        entries.append(replace(entry, split=split or "", tags={**entry.tags, **new} if new else entry.tags))
+        entries.append(replace(entry, split=split or "", labels={**entry.labels, **new} if new else entry.labels))
     return entries
 
 
 def tag_names(entries: Iterable[Entry]) -> list[str]:
     """Return the names of all tags, sorted."""
-    return sorted({name for entry in entries for name in entry.tags})
+    return sorted({name for entry in entries for name in entry.all_tags})
 
 
 def write_manifest(path: Path, entries: Sequence[Entry]) -> None:
     """Write `<step>.csv`: every column but `place`, then the tags."""
     fixed = [name for name in FIXED_COLUMNS if name != "place"]
     tags = tag_names(entries)
-    rows = ([*(getattr(e, name) for name in fixed), *(e.tags.get(name) for name in tags)] for e in entries)
+    rows = ([*(getattr(e, name) for name in fixed), *(e.all_tags.get(name) for name in tags)] for e in entries)
     write_atomic(path, _csv([*fixed, *tags], rows))
 
 

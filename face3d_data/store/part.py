@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,24 @@ RETRIED = "error"
 
 
 class BadPart(Face3dError):
-    """A part is torn, changed or unreadable: it counts as absent."""
+    """A part is torn, changed or unreadable: it counts as absent.
+
+    Args:
+        path: its `.jsonl` or `.h5`.
+        why: what is wrong.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+        self.why = why
+
+    def __reduce__(self) -> tuple[type[BadPart], tuple[Path, str]]:
+        return type(self), (self.path, self.why)
+
+    def discard(self) -> None:
+        """Remove the rows that speak for the part, so that the next run makes it anew."""
+        self.path.with_suffix(".jsonl").unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +91,7 @@ def write_part(folder: Path, rows: Sequence[Row], records: Sequence[Mapping[str,
     Returns:
         The part's id.
     """
+    rows, records = _in_key_order(rows, records)
     name = part_id(rows)
     size = 0
     if records:
@@ -84,6 +103,20 @@ def write_part(folder: Path, rows: Sequence[Row], records: Sequence[Mapping[str,
     header = {"rows": len(rows), "h5_bytes": size, "digest": _text_digest(lines)}
     write_atomic(folder / f"{name}.jsonl", canonical(header) + "\n" + lines)
     return name
+
+
+def _in_key_order(
+    rows: Sequence[Row], records: Sequence[Mapping[str, np.ndarray]]
+) -> tuple[list[Row], list[Mapping[str, np.ndarray]]]:
+    """Order rows and records by input key, so that two parts with one id are the same, however they were made."""
+    ordered: list[Row] = []
+    kept: list[Mapping[str, np.ndarray]] = []
+    for row in sorted(rows, key=lambda row: row.input):
+        if row.record != NO_RECORD:
+            kept.append(records[row.record])
+            row = replace(row, record=len(kept) - 1)
+        ordered.append(row)
+    return ordered, kept
 
 
 def _line(row: Row) -> str:
@@ -124,12 +157,12 @@ def read_rows(path: Path) -> list[Row]:
         header_line, _, lines = path.read_text("utf-8").partition("\n")
         header = json.loads(header_line)
         if _text_digest(lines) != header["digest"]:
-            raise BadPart(f"{path}: its rows were changed")
+            raise BadPart(path, "its rows were changed")
         rows = [Row(**json.loads(line)) for line in lines.splitlines()]
         if header["h5_bytes"] and path.with_suffix(".h5").stat().st_size != header["h5_bytes"]:
-            raise BadPart(f"{path.with_suffix('.h5')}: another size than written")
+            raise BadPart(path.with_suffix(".h5"), "another size than written")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadPart(f"{path}: {error}") from None
+        raise BadPart(path, str(error)) from None
     return rows
 
 
@@ -140,14 +173,15 @@ def read_array(path: Path, record: int, name: str) -> np.ndarray:
         BadPart: the file is damaged or lacks the array.
     """
     try:
-        offsets, shapes, values = _open(str(path))[name]
+        stat = os.stat(path)
+        offsets, shapes, values = _open(str(path), stat.st_ino, stat.st_mtime_ns)[name]
         start, stop = int(offsets[record]), int(offsets[record + 1])
         shape = tuple(int(size) for size in shapes[record])
         if min(shape) < 0:
             raise KeyError("the record has none")
         return values[start:stop].reshape(shape)
     except (OSError, KeyError, ValueError, IndexError) as error:
-        raise BadPart(f"{path}: array {name!r} of record {record} cannot be read ({error})") from None
+        raise BadPart(path, f"array {name!r} of record {record} cannot be read ({error})") from None
 
 
 class _OpenPart:
@@ -165,7 +199,8 @@ class _OpenPart:
 
 
 @functools.lru_cache(maxsize=OPEN_PARTS)
-def _open(path: str) -> _OpenPart:
+def _open(path: str, inode: int, mtime_ns: int) -> _OpenPart:
+    """Open a part; one that was written again under its name is another file."""
     return _OpenPart(path)
 
 

@@ -25,6 +25,7 @@ class StepCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.parts = folder / "parts"
+        self.bad: list[BadPart] = []
 
     def describe(self, record: dict[str, Any]) -> None:
         """Keep what the component is, for people and for `gc`; written once."""
@@ -40,6 +41,7 @@ class StepCache:
                 rows = read_rows(path)
             except BadPart as error:
                 log.warning("%s: counts as absent and is made again", error)
+                self.bad.append(error)
                 continue
             mine: dict[str, list[Row]] = {}
             for row in rows:
@@ -49,6 +51,12 @@ class StepCache:
                 if key not in found or group[0].attempt > found[key][1][0].attempt:
                     found[key] = (arrays, group)
         return found
+
+    def discard_bad(self) -> None:
+        """Remove the rows of parts that `rows` found to be bad, so that it warns once."""
+        for error in self.bad:
+            error.discard()
+        self.bad.clear()
 
     def add(self, rows: list[Row]) -> None:
         """Store rows that have no arrays."""
@@ -94,9 +102,9 @@ class Workspace:
         """Return the cache of a component with this fingerprint."""
         return StepCache(self.cache / cache_folder(name, fingerprint))
 
-    def file_hashes(self, rehash: bool = False) -> FileHashes:
-        """Open the memory of file hashes."""
-        return FileHashes(self.cache / "files", rehash)
+    def file_hashes(self, rehash: bool = False, keep: bool = True) -> FileHashes:
+        """Open the memory of file hashes; without `keep` nothing is written."""
+        return FileHashes(self.cache / "files", rehash, keep)
 
     @contextmanager
     def running(self, pipeline: str) -> Iterator[None]:
@@ -113,6 +121,17 @@ class Workspace:
                 f"pipeline {pipeline!r} is running already in {self.root}: wait for it, or use another workspace (-w)",
             ),
         ):
+            yield
+
+    @contextmanager
+    def publishing(self, dataset: str) -> Iterator[None]:
+        """Hold a dataset's name for this process until the block ends.
+
+        Raises:
+            UserError: another run publishes a dataset of that name.
+        """
+        message = f"dataset {dataset!r} is being written by another run in {self.root}: wait for it, or rename one"
+        with _lock(self.datasets / f".{dataset}.lock", fcntl.LOCK_EX, message):
             yield
 
     @contextmanager

@@ -43,6 +43,7 @@ class Select(TableStep):
         Raises:
             UserError: the query cannot be evaluated, or a list is missing or empty.
         """
+        import numpy as np
         import pandas as pd
 
         frame = pd.concat(list(frames), ignore_index=True) if len(frames) > 1 else frames[0].reset_index(drop=True)
@@ -50,7 +51,7 @@ class Select(TableStep):
         notes: list[str] = []
         for reason, detail, passes in self._tests(frame, context, notes):
             reasons = [old if old[0] or ok else (reason, detail) for old, ok in zip(reasons, passes, strict=True)]
-        keep = [not reason for reason, _ in reasons]
+        keep = np.array([not reason for reason, _ in reasons], dtype=bool)
         left_out = [(i, *why) for i, why in zip(frame["id"], reasons, strict=True) if why[0]]
         dirty = pd.DataFrame(left_out, columns=["id", "reason", "detail"], dtype=object)
         return TableResult(frame[keep].reset_index(drop=True), dirty, tuple(notes))

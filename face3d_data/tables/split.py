@@ -129,10 +129,11 @@ def assign(
 ) -> dict[str, str]:
     """Return the split of every unit; units in `kept` stay, the others go where the deficit is largest.
 
-    The deficit of a split is its ratio times the number of units, less the units that it has. While there are only as
-    many units to place as splits without any, these are served first: so no split is empty from as many units on as
-    there are splits. Where a person has several units (captures), the whole units due to each of its splits come
-    first, so that people are spread over all splits.
+    The deficit of a split is its ratio times the number of units, less the units that it has; of equal deficits the
+    larger share is served, so that the order of `ratios` means nothing. While there are only as many units to place as
+    splits without any, these are served first: so no split is empty from as many units on as there are splits. Where a
+    person has several units (captures), the whole units due to each of its splits come first, so that people are
+    spread over all splits.
 
     Args:
         people: unit (a person, or a capture) to the person it shows.
@@ -153,7 +154,7 @@ def assign(
         empty = [name for name in shares if not counts[name]]
         due = [name for name in shares if mine[person, name] < shares[name] * owned[person] // whole]
         choice = empty if len(new) - n_placed <= len(empty) else due or list(shares)
-        split = max(choice, key=lambda name: targets[name] - counts[name] * whole)
+        split = max(choice, key=lambda name: (targets[name] - counts[name] * whole, shares[name], name))
         places[unit] = split
         counts[split] += 1
         mine[person, split] += 1

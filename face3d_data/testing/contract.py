@@ -58,10 +58,11 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
     """
     check_component(stage)
     _check_stage_declares(stage)
-    whole = {name: np.array(array) for name, array in sample.arrays.items()}
-    outputs = stage.apply_all(sample)
-    for name, array in whole.items():
-        _need(_same(array, sample.arrays[name]), stage, f"it writes into its input {name!r}")
+    try:
+        outputs = stage.apply_all(sample)
+    except ValueError as error:
+        _need("read-only" not in str(error), stage, "it writes into an array in place: copy it first")
+        raise
     _need(bool(outputs), stage, "no output for a sample that it should accept")
     _need_equal(stage, outputs, stage.apply_all(sample), "a second run")
     _need_equal(stage, outputs, _pickled(stage).apply_all(sample), "a pickled copy")

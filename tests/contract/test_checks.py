@@ -49,7 +49,7 @@ class Shift(Stage):
 
 
 BREACHES = {
-    "write": "it writes into its input 'points'",
+    "write": "it writes into an array in place: copy it first",
     "counts": "a second run changes",
     "identity": "another id or tag changes",
     "tags": "another id or tag changes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -62,6 +63,9 @@ def test_a_killer_is_isolated_and_all_others_are_done():
     [
         (MemoryError(), RunStopped, "no memory left: lower --jobs"),
         (OSError(28, "No space left on device", "x"), RunStopped, "no disk space left"),
+        (RuntimeError("Problem closing file (errno = 28, error message)"), RunStopped, "no disk space left"),
+        (sqlite3.OperationalError("database or disk is full"), RunStopped, "no disk space left"),
+        (PermissionError(13, "Permission denied", "/x/y"), RunStopped, "/x/y cannot be written"),
         (MissingDependency("pip install it"), MissingDependency, "pip install it"),
     ],
 )

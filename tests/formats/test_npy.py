@@ -71,7 +71,9 @@ def test_a_cut_file_is_unreadable_wherever_it_is_cut(path):
         assert reason(read_depth_npy, path) == reason(inspect_depth_npy, path) == "unreadable", cut
 
 
-def test_other_content_and_missing_files_are_unreadable(path):
-    assert reason(read_depth_npy, path) == reason(inspect_depth_npy, path) == "unreadable"
+def test_missing_files_are_errors_and_other_content_is_unreadable(path):
+    for read in (read_depth_npy, inspect_depth_npy):
+        with pytest.raises(FileNotFoundError):
+            read(path)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" * 20)
     assert reason(read_depth_npy, path) == reason(inspect_depth_npy, path) == "unreadable"

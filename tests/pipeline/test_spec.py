@@ -147,6 +147,10 @@ def test_overrides_reach_steps_sources_and_seed(tmp_path):
     [
         ("name: a\nname: b\n", r"line 2: key 'name' is written twice"),
         ("name: [", r"p.yaml, line 1"),
+        ("name: a\non: 3\n", r"line 2: key True is no text: quote it"),
+        ("1: a\n", r"line 1: key 1 is no text: quote it"),
+        ("name: a\nsources: [1]\n", r"'sources' = \[1\]"),
+        ("name: a\nsources: {s: null}\n", r"'sources.s' = None"),
         ("- 1\n", r"is not a mapping"),
     ],
 )
@@ -166,3 +170,18 @@ def test_the_seed_enters_only_the_fingerprints_of_what_draws(tmp_path):
     prints = [[s.fingerprint(p.seed) for s in p.steps] for p in (one, two)]
     assert prints[0][0] == prints[1][0]
     assert len({*prints[0][1:], *prints[1][1:]}) == 4
+
+
+def test_merge_keys_and_empty_options_are_allowed(tmp_path):
+    text = TEXT.replace("with: {factor: 3}", "with:") + "datasets: {}\n"
+    assert load_pipeline(write(tmp_path, text), environment={}).steps[0].component.factor == 2
+    assert load_pipeline(write(tmp_path, text), ["a.factor=5"], environment={}).steps[0].component.factor == 5
+    merged = "base: &b {factor: 4}\n" + TEXT.replace("with: {factor: 3}", "with: {<<: *b}")
+    with pytest.raises(UserError, match="unknown option 'base'"):
+        load_pipeline(write(tmp_path, merged), environment={})
+
+
+def test_overriding_what_is_not_a_mapping_is_one_line(tmp_path):
+    for text in ("name: a\nsources: [1]\n", "name: a\nsteps: 3\n", "name: a\ndatasets: {d: null}\n"):
+        with pytest.raises(UserError, match="no source, step or dataset is named 'd'"):
+            load_pipeline(write(tmp_path, text), ["d.x=1"], environment={})

@@ -68,3 +68,46 @@ def test_a_broken_memory_is_started_afresh(tmp_path):
     hashes = FileHashes(tmp_path / "files")
     assert hashes.digest(path) == hashlib.sha256(b"abc").hexdigest()
     hashes.close()
+
+
+def test_damage_past_the_first_page_is_started_afresh(tmp_path, monkeypatch):
+    monkeypatch.setattr("face3d_data.store.files.SETTLE_NS", -(10**12))
+    paths = [settled(tmp_path / f"{i:04d}.bin", b"abc%d" % i) for i in range(400)]
+    first = FileHashes(tmp_path / "files")
+    want = [first.digest(path) for path in paths]
+    first.close()
+    data = bytearray((tmp_path / "files").read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    (tmp_path / "files").write_bytes(data)
+    again = FileHashes(tmp_path / "files")
+    assert [again.digest(path) for path in paths] == want
+    again.close()
+    third = FileHashes(tmp_path / "files")
+    assert [third.digest(path) for path in paths] == want
+    assert third.hashed == 0
+    third.close()
+
+
+def test_looking_only_writes_nothing_but_remembers(tmp_path, monkeypatch):
+    monkeypatch.setattr("face3d_data.store.files.SETTLE_NS", -(10**12))
+    path = settled(tmp_path / "a.bin", b"abc")
+    reader = FileHashes(tmp_path / "files", keep=False)
+    reader.digest(path)
+    reader.close()
+    assert not (tmp_path / "files").exists()
+    writer = FileHashes(tmp_path / "files")
+    writer.digest(path)
+    writer.close()
+    before = (tmp_path / "files").read_bytes()
+    reader = FileHashes(tmp_path / "files", keep=False)
+    reader.digest(path)
+    reader.close()
+    assert reader.hashed == 0
+    assert (tmp_path / "files").read_bytes() == before
+
+
+def test_names_that_are_no_utf8(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.bin")
+    hashes = FileHashes(tmp_path / "files")
+    assert hashes.digest(settled(path, b"abc")) == hashlib.sha256(b"abc").hexdigest()
+    hashes.close()

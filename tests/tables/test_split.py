@@ -40,11 +40,11 @@ def naive(people, ratios, seed):
         empty = [name for name in names if counts[name] == 0]
         if len(order) - i <= len(empty):
             names = empty
-        best, best_deficit = None, None
+        best, best_rank = None, None
         for name in names:
-            deficit = Fraction(repr(ratios[name])) * len(order) - counts[name]
-            if best is None or deficit > best_deficit:
-                best, best_deficit = name, deficit
+            rank = (Fraction(repr(ratios[name])) * len(order) - counts[name], ratios[name], name)
+            if best is None or rank > best_rank:
+                best, best_rank = name, rank
         counts[best] += 1
         placed[unit] = best
     return placed
@@ -54,6 +54,13 @@ def naive(people, ratios, seed):
 @given(people_sets, ratio_maps, st.integers(0, 5))
 def test_equals_its_naive_twin(people, ratios, seed):
     assert assign(people, ratios, {}, seed) == naive(people, ratios, seed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(people_sets, ratio_maps, st.integers(0, 5))
+def test_the_order_of_ratios_means_nothing(people, ratios, seed):
+    turned = dict(reversed(ratios.items()))
+    assert assign(people, ratios, {}, seed) == assign(people, turned, {}, seed)
 
 
 @settings(max_examples=60, deadline=None)
