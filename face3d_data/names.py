@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+_PLAIN = re.compile(r"[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*")
 _SAFE = re.compile(r"[A-Za-z0-9_-]")
 
 
@@ -14,6 +15,8 @@ def encode_part(part: str) -> str:
     `%`, `.`, `~`, everything outside `[A-Za-z0-9_-]`, and any `_` beside another `_` or at an end are percent-encoded
     as UTF-8.
     """
+    if _PLAIN.fullmatch(part):
+        return part
     out = []
     for i, char in enumerate(part):
         at_edge = i in (0, len(part) - 1) or "_" in (part[i - 1], part[i + 1])

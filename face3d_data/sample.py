@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ class Sample:
         """Make a sample from arrays in memory, each checked against `ARRAYS`."""
         for name, array in arrays.items():
             check_array(name, array)
-        return cls(Arrays({name: (lambda a=array: a) for name, array in arrays.items()}), **fields)
+        return cls(Arrays({name: partial(_frozen, array) for name, array in arrays.items()}), **fields)
 
     def with_arrays(self, **arrays: np.ndarray) -> Sample:
         """Return a copy with these arrays set, each checked against `ARRAYS` and made read-only."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -133,7 +134,7 @@ def _named(sample: Sample, output: Sample, key: str) -> Sample:
 
 def _read_only_view(arrays: Arrays) -> Arrays:
     """Return the arrays as an upstream's, so that `own` means what this stage sets."""
-    return Arrays({name: (lambda n=name: arrays[n]) for name in arrays})
+    return Arrays({name: partial(arrays.__getitem__, name) for name in arrays})
 
 
 def check_output(stage: Stage, sample: Sample, output: Sample) -> None:

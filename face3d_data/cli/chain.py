@@ -63,8 +63,10 @@ class _Read(click.Command):
     def invoke(self, ctx: click.Context) -> Fragment:
         """Return what `sources` would hold."""
         cls = ctx.meta["reader"]
-        given = {name: value for name, value in ctx.params.items() if value is not None}
-        shared = {name: given.pop(name) for name in ("step_id", "dataset", "capture_prefix") if name in given}
+        given: dict[str, Any] = {name: value for name, value in ctx.params.items() if value is not None}
+        shared: dict[str, Any] = {
+            name: given.pop(name) for name in ("step_id", "dataset", "capture_prefix") if name in given
+        }
         return "source", {"reader": cls.name, **shared, **field_values(cls, given)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -41,6 +42,8 @@ def command(
     from face3d_data.pipeline.run import explain, run
     from face3d_data.pipeline.spec import load_pipeline
 
+    # A run makes very many rows that live to its end: looking through them for cycles again and again costs a tenth.
+    gc.set_threshold(100_000, 50, 50)
     built = load_pipeline(pipeline, overrides)
     if only_explain:
         for line in explain(built, workspace, force):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 
 def normals_and_curvature(points: np.ndarray, k: int, viewpoint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -20,6 +19,8 @@ def normals_and_curvature(points: np.ndarray, k: int, viewpoint: np.ndarray) -> 
     Returns:
         f4 (N, 3) normals and f4 (N,) surface variation.
     """
+    from scipy.spatial import cKDTree
+
     _, index = cKDTree(points).query(points, k=min(k, len(points)))
     values, vectors = np.linalg.eigh(_covariances(points.astype(np.float64), index))
     normals = vectors[:, :, 0]

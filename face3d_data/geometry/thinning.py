@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 BISECTIONS = 12
 
@@ -67,6 +71,8 @@ def poisson_points(points: np.ndarray, n_points: int, rng: np.random.Generator) 
     Returns:
         int (n_points,), in the order of the draw.
     """
+    from scipy.spatial import cKDTree
+
     order = rng.permutation(len(points))
     shuffled = points[order]
     tree = cKDTree(shuffled)

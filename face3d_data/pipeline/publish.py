@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import Progress
@@ -20,7 +20,7 @@ from face3d_data.pipeline.steps import StepResult, check_limits
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
 from face3d_data.shards.schema import DatasetSpec
-from face3d_data.shards.write import ShardTask, write_shard
+from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import DIRTY_COLUMNS, Dirty, Entry, to_frame, write_dirty
 from face3d_data.store.place import read
@@ -100,14 +100,14 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
     return folder
 
 
-def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[object]:
+def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[ShardInfo]:
     datasets = result.workspace.datasets
     mine = re.compile(re.escape(plan.name) + r"-[0-9a-f]{16}\.partial")
     for other in datasets.glob("*.partial"):
         if mine.fullmatch(other.name) and other != plan.partial(datasets):
             shutil.rmtree(other)
     tasks = [WriteShard(task) for task in plan.shard_tasks(datasets)]
-    done: dict[str, object] = {}
+    done: dict[str, Any] = {}
     with Progress(plan.name, sum(len(task.shard.rows) for task in tasks), settings.show_progress) as progress:
         for task, report in settings.engine.run(tasks):
             shard = task.shard  # type: ignore[attr-defined]

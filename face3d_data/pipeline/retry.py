@@ -33,9 +33,8 @@ def retry_rows(root: Path, pipeline: str, step: str | None = None, reason: str |
     """
     workspace = Workspace(root)
     built = load_pipeline(workspace.run_dir(pipeline) / PIPELINE)
-    known = [one.id for one in (*built.sources, *built.steps)]
-    if step is not None and step not in known:
-        raise UserError(f"pipeline {pipeline!r} has no step or source {step!r} ({', '.join(known)})")
+    if step is not None and step not in built.ids:
+        raise UserError(f"pipeline {pipeline!r} has no step or source {step!r} ({', '.join(built.ids)})")
     with workspace.running(pipeline):
         result = look(built, root)
         return sum(_mark(cache, rows, step, reason) for cache, rows in _cached(result))

@@ -216,7 +216,8 @@ def _source_result(source: SourceStep, entries: list[Entry], dirty: list[Dirty],
     result = StepResult(
         source.id, source.reader.name, source.reader.fingerprint(), len(entries) + len(dirty), entries, dirty
     )
-    result.keys = tuple(row.key for row in [*entries, *dirty] if row.key)
+    keys = [*(entry.key for entry in entries), *(row.key for row in dirty)]
+    result.keys = tuple(key for key in keys if key)
     result.seconds = seconds
     return result
 
@@ -294,7 +295,7 @@ def _finish(result: RunResult, seconds: float) -> None:
         },
     }
     write_atomic(run_dir / "stats.json", json.dumps(stats, indent=1, ensure_ascii=False) + "\n")
-    known = {step.id for step in (*result.pipeline.sources, *result.pipeline.steps)}
+    known = result.pipeline.ids
     measured = {
         name: cache_folder(step.name, step.fingerprint) for name, step in result.steps.items() if name not in known
     }

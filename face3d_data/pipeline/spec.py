@@ -132,6 +132,11 @@ class Pipeline:
     raw: Mapping[str, Any]
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of all sources and steps."""
+        return (*(source.id for source in self.sources), *(step.id for step in self.steps))
+
+    @property
     def text(self) -> str:
         """Return the pipeline as YAML."""
         return _yaml(self.raw)

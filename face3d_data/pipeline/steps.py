@@ -31,6 +31,7 @@ from face3d_data.store.manifest import (
     to_frame,
 )
 from face3d_data.store.part import Row
+from face3d_data.store.place import Place
 from face3d_data.store.workspace import StepCache, Workspace, is_done
 from face3d_data.table import TableContext, TableStep
 from face3d_data.tables.combine import Combine
@@ -158,7 +159,7 @@ def check_balance(result: StepResult) -> None:
     Raises:
         RunStopped: inputs are neither among the origins of outputs nor dirty: a defect of this program.
     """
-    made_from = sum(1 for _ in {id(entry.place.parent) for entry in result.entries})  # type: ignore[union-attr]
+    made_from = len({id(entry.place.parent) for entry in result.entries if isinstance(entry.place, Place)})
     accounted = made_from + len(result.dirty) + len(result.unreadable)
     if accounted != result.inputs:
         raise RunStopped(

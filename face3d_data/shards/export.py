@@ -130,8 +130,8 @@ def _write_npy(stem: Path, sample: dict[str, Any], fields: Sequence[str], main: 
 
 
 def _write_ply(stem: Path, sample: dict[str, Any]) -> None:
-    arrays = [sample.get(name) for name in ("points", "normals", "point_colors")]
-    _beside(stem, ".ply").write_bytes(ply_bytes(*arrays))
+    data = ply_bytes(sample["points"], sample.get("normals"), sample.get("point_colors"))
+    _beside(stem, ".ply").write_bytes(data)
 
 
 def _write_png(stem: Path, sample: dict[str, Any]) -> None:

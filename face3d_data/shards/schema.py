@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -115,6 +116,7 @@ def stored_name(field: str) -> str:
     return STORED_NAMES.get(field, field)
 
 
+@functools.cache
 def is_fixed(field: str) -> bool:
     """Return whether an array has the same shape in every sample by declaration."""
     return all(isinstance(size, int) for size in ARRAYS[field].shape)

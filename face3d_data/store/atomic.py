@@ -32,9 +32,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a small file whole or not at all; text as UTF-8 with its own newlines, undecodable names escaped."""
+    """Write a small file whole or not at all; text as UTF-8 with its own newlines, undecodable names escaped.
+
+    A file that holds these bytes already is left alone, which saves a rerun its waiting for the disk.
+    """
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    with suppress(OSError):
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return
     with atomic_path(path) as temporary:
-        temporary.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+        temporary.write_bytes(data)
 
 
 def sync(path: Path) -> None:

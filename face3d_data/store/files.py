@@ -29,6 +29,8 @@ class FileHashes:
         self._rehash = rehash
         self._keep = keep
         self._db: sqlite3.Connection | None = None
+        self._folder = b""
+        self._remembered: dict[bytes, tuple[int, int, int, int, int, str]] = {}
         self._new: dict[bytes, tuple[int, int, int, int, int, str]] = {}
         self._open()
 
@@ -62,12 +64,21 @@ class FileHashes:
     def _known(self, name: bytes) -> tuple[int, int, int, int, int, str] | None:
         if name in self._new or self._rehash or self._db is None:
             return self._new.get(name)
-        query = "SELECT size, mtime, ctime, inode, hashed_at, digest FROM files WHERE path = ?"
-        try:
-            return self._db.execute(query, (name,)).fetchone()
-        except sqlite3.DatabaseError as error:
-            self._start_afresh(error)
-            return None
+        folder = os.path.dirname(name) + b"/"
+        if folder != self._folder:
+            try:
+                self._remembered = self._rows_of(folder)
+            except sqlite3.DatabaseError as error:
+                self._start_afresh(error)
+                self._remembered = {}
+            self._folder = folder
+        return self._remembered.get(name)
+
+    def _rows_of(self, folder: bytes) -> dict[bytes, tuple[int, int, int, int, int, str]]:
+        """Return what is remembered of a folder's files and of those below it: one query, not one a file."""
+        query = "SELECT path, size, mtime, ctime, inode, hashed_at, digest FROM files WHERE path > ? AND path < ?"
+        found = self._db.execute(query, (folder, folder[:-1] + b"0")) if self._db is not None else ()
+        return {row[0]: row[1:] for row in found}
 
     def digest(self, path: Path) -> str:
         """Return the SHA-256 of a file's content, from memory where its stat is unchanged.
@@ -76,7 +87,7 @@ class FileHashes:
             OSError: the file is not there or cannot be read.
         """
         name = os.fsencode(path)
-        stat = path.stat()
+        stat = os.stat(path)
         state = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
         known = self._known(name)
         if known is not None and tuple(known[:4]) == state and known[4] - max(state[1], state[2]) >= SETTLE_NS:
