@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from face3d_data.digest import digest
+
 _PLAIN = re.compile(r"[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*")
 _SAFE = re.compile(r"[A-Za-z0-9_-]")
 
@@ -31,6 +33,12 @@ def name_of(sample_id: str) -> str:
     """Return the file name of an id or identity: parts encoded and joined by `__`, the `~` of suffixes kept."""
     parts = sample_id.split("/")
     return "__".join("~".join(encode_part(piece) for piece in part.split("~")) for part in parts)
+
+
+def file_name_of(sample_id: str, most_bytes: int = 200) -> str:
+    """Return a name that any file system takes: `name_of`, cut and told apart by a digest where it is very long."""
+    name = name_of(sample_id)
+    return name if len(name) <= most_bytes else f"{name[: most_bytes - 17]}~{digest(sample_id)[:16]}"
 
 
 def id_of(name: str) -> str:

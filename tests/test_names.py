@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from face3d_data.names import check_id_part, encode_part, id_of, name_of
+from face3d_data.names import check_id_part, encode_part, file_name_of, id_of, name_of
 
 parts = st.text(st.characters(exclude_characters="/~\x00", exclude_categories=["Cs"]), min_size=1)
 ids = st.tuples(parts, parts, parts, st.lists(st.tuples(parts, parts), max_size=2)).map(
@@ -60,3 +60,15 @@ def test_what_cannot_be_part_of_an_id(text):
 
 def test_what_can_be():
     assert check_id_part("Zoë 1_2.x", "person") is None
+
+
+def test_very_long_ids_get_short_file_names_that_differ():
+    assert file_name_of("d/p/c") == "d__p__c"
+    one, two = (file_name_of(f"d/{'é' * 120}/c{i}") for i in range(2))
+    assert one != two
+    assert len(one) == len(two) == 200
+    assert one.isascii()
+
+
+def test_a_name_that_is_no_utf8_is_told():
+    assert check_id_part("caf\udce9", "the person's name") == "the person's name 'caf\\udce9' is not UTF-8"

@@ -11,7 +11,7 @@ import click
 
 from face3d_data.cli.options import workspace_option
 from face3d_data.errors import Reject, UserError
-from face3d_data.names import name_of
+from face3d_data.names import file_name_of, name_of
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.run import RunResult
@@ -116,7 +116,7 @@ def _draw(entry: Entry, number: int, stop: Stop, folder: Path) -> str:
     """Write the picture of a stop and return its path, or why there is none."""
     from face3d_data.pictures import draw_sample, write_png
 
-    path = folder / name_of(entry.id) / f"{number}_{stop.step}.png"
+    path = folder / file_name_of(entry.id) / f"{number}_{stop.step}.png"
     try:
         arrays = stop.arrays()
     except Reject as error:

@@ -144,7 +144,9 @@ class Pipeline:
     @property
     def text_anywhere(self) -> str:
         """Return the pipeline as YAML that gives the same from any folder."""
-        return _yaml({**self.raw, "base_dir": str(self.base_dirs[0])})
+        roots = {s.id: {"root": str(s.reader.root)} for s in self.sources if hasattr(s.reader, "root")}
+        sources = {name: {**entry, **roots.get(name, {})} for name, entry in self.raw["sources"].items()}
+        return _yaml({**self.raw, "sources": sources, "base_dir": str(self.base_dirs[0])})
 
     def step(self, step_id: str) -> Step:
         """Return a step by id.
@@ -261,7 +263,7 @@ def _dataset(name: str, spec: Mapping[str, Any]) -> DatasetSpec:
 
 
 def _with_paths(cls: type, parameters: Mapping[str, Any], base_dirs: tuple[Path, ...]) -> dict[str, Any]:
-    """Resolve file-valued parameters beside the YAML, then in the package; `root` and the like too."""
+    """Resolve file-valued parameters beside the YAML, then in the package, then here (`RGBD_ROOT=captures`)."""
     resolved = dict(parameters)
     for name, info in cls.model_fields.items():  # type: ignore[attr-defined]
         value = resolved.get(name)
@@ -273,5 +275,5 @@ def _with_paths(cls: type, parameters: Mapping[str, Any], base_dirs: tuple[Path,
 def _look_up(path: Path, base_dirs: tuple[Path, ...]) -> Path:
     if path.is_absolute():
         return path
-    found = [base / path for base in base_dirs if (base / path).exists()]
+    found = [base / path for base in (*base_dirs, Path.cwd()) if (base / path).exists()]
     return found[0] if found else base_dirs[0] / path

@@ -27,6 +27,8 @@ FORMATS = {
 LEFT_OUT = ("shard", "index")
 """Columns of the dataset's CSVs that mean nothing outside of it."""
 BLOCK = 64
+LONGEST_NAME = 240
+"""Bytes of a name, below the 255 that file systems take, with room for endings."""
 DEPTH_MAX_MM = 65535
 
 
@@ -102,6 +104,9 @@ def _writer(name: str, fields: Sequence[str], where: str) -> Writer:
 def _write_samples(
     out: Path, reader: ShardReader, table: pd.DataFrame, writers: Sequence[Writer], tell: Callable[[int], None]
 ) -> None:
+    longest = max(table["id"], key=len, default="")
+    if len(longest) > LONGEST_NAME:
+        raise UserError(f"{reader.path}: {longest[:60]}… is too long for a file name: shorten the capture's name")
     stems = [out / name / row_id for name, row_id in zip(table["name"].tolist(), table["id"].tolist(), strict=True)]
     for folder in dict.fromkeys(stem.parent for stem in stems):
         folder.mkdir(exist_ok=True)

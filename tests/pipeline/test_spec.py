@@ -185,3 +185,15 @@ def test_overriding_what_is_not_a_mapping_is_one_line(tmp_path):
     for text in ("name: a\nsources: [1]\n", "name: a\nsteps: 3\n", "name: a\ndatasets: {d: null}\n"):
         with pytest.raises(UserError, match="no source, step or dataset is named 'd'"):
             load_pipeline(write(tmp_path, text), ["d.x=1"], environment={})
+
+
+def test_a_root_from_the_environment_may_be_relative_to_where_one_is(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere" / "captures").mkdir(parents=True)
+    path = write(tmp_path, TEXT)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    pipeline = load_pipeline(path, environment={"TOYS_ROOT": "captures"})
+    assert pipeline.sources[0].reader.root == tmp_path / "elsewhere" / "captures"
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(pipeline.text_anywhere)
+    monkeypatch.chdir("/")
+    assert load_pipeline(copy).sources[0].reader.root == tmp_path / "elsewhere" / "captures"

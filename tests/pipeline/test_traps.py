@@ -322,3 +322,20 @@ def test_addresses_in_messages_do_not_make_new_datasets(tmp_path, monkeypatch):
     detail = next(row["detail"] for row in read_dirty(tmp_path / "work", "toy", None, None))
     assert detail == "no use for <object object>"
     assert set(json.loads(json.dumps(read_dirty(tmp_path / "work", "toy", None, None)))[0]) == set(DIRTY_COLUMNS)
+
+
+def test_very_long_names_are_kept_and_export_says_what_to_shorten(tmp_path):
+    from face3d_data.cli.show import show_sample
+    from face3d_data.shards.export import export_dataset
+
+    root = write_toys(tmp_path / "in", 3, 1)
+    (root / "p000").rename(root / ("é" * 120))
+    steps = [{"id": "people", "table": "split", "from": "src"}]
+    result = run(
+        make(root, steps, {"toy": {"from": "people", "fields": ["points"]}}), tmp_path / "work", engine="serial"
+    )
+    with pytest.raises(UserError, match="is too long for a file name: shorten the capture's name"):
+        export_dataset(result.datasets["toy"], tmp_path / "out", ["ply"])
+    assert not (tmp_path / "out").exists()
+    lines = list(show_sample(tmp_path / "work", f"src/{'é' * 120}/c0", None, tmp_path / "pictures"))
+    assert len(list((tmp_path / "pictures").rglob("*.png"))) == 1, lines
