@@ -1,12 +1,12 @@
-# CPU by default:
-#   docker build -t face3d_data .
+# On a CPU; TORCH_INDEX is PyTorch's index of CPU builds (its page "Start locally" shows the address for pip and CPU):
+#   docker build -t face3d_data --build-arg TORCH_INDEX=ADDRESS .
 #   docker run --rm -v "$PWD:/data" face3d_data run quickstart
-# With CUDA (a base whose glibc is 2.35 or newer, and torch's index for that CUDA version):
-#   docker build -t face3d_data --build-arg BASE=nvidia/cuda:13.0.1-runtime-ubuntu24.04 \
-#       --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 .
+# With CUDA, a base whose glibc is 2.35 or newer, and the index of builds for that CUDA version:
+#   docker build -t face3d_data --build-arg BASE=nvidia/cuda:13.0.1-runtime-ubuntu24.04 --build-arg TORCH_INDEX=ADDRESS .
+# Without TORCH_INDEX torch comes from the index that pip is configured with; on x86-64 that is often a CUDA build.
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=
 
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /opt/face3d_data

@@ -1,5 +1,5 @@
 # make demo, make test, make bench and make mutants each set up .venv by themselves; nothing else has to be run before.
-#   TORCH_INDEX=URL   take torch (and only torch) from that index, e.g. https://download.pytorch.org/whl/cpu
+#   TORCH_INDEX=URL   take torch (and only torch) from that index, such as PyTorch's index of CPU builds
 #   PYTHON=...        the interpreter that .venv is made with (3.11 or newer)
 #   JOBS=N            test processes (default 2)
 #   EXTRAS=...        extras of pyproject.toml to install (default train,dev; the image takes train)
