@@ -52,7 +52,8 @@ def last_runs(workspace: Path, pipeline: str | None) -> Iterator[tuple[str, RunR
         UserError: nothing ran there, or not that pipeline, or its sources cannot be found any more.
     """
     from face3d_data.cli.status import run_names
-    from face3d_data.pipeline.run import PIPELINE, look
+    from face3d_data.pipeline.look import look
+    from face3d_data.pipeline.run import PIPELINE
     from face3d_data.pipeline.spec import load_pipeline
 
     for name in run_names(workspace, pipeline):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from face3d_data.errors import UserError
-from face3d_data.pipeline.run import PIPELINE, RunResult, look
+from face3d_data.pipeline.look import look
+from face3d_data.pipeline.run import PIPELINE, RunResult
 from face3d_data.pipeline.spec import load_pipeline
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty

@@ -12,25 +12,21 @@ from pathlib import Path
 from face3d_data.engine.backends import Engine
 from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
-from face3d_data.pipeline.explain import package_differences, why
-from face3d_data.pipeline.lock import lock_record, read_lock, write_lock
+from face3d_data.pipeline.lock import write_lock
 from face3d_data.pipeline.sources import read_source
 from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
 from face3d_data.pipeline.steps import (
     Settings,
     StepResult,
     check_limits,
-    join_rows,
     run_stage,
     run_table,
     step_inputs,
-    to_do,
 )
 from face3d_data.stage import Stage
 from face3d_data.store.atomic import write_atomic
 from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
 from face3d_data.store.workspace import Workspace, cache_folder
-from face3d_data.table import TableStep
 
 PIPELINE = "pipeline.yaml"
 """The pipeline of the last run, finished or not, in the run's folder."""
@@ -96,7 +92,7 @@ def run(
     with stopping(), space.running(pipeline.name), settings.engine:
         started = time.perf_counter()
         write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
-        _sources(result, space, rehash, tell)
+        read_sources(result, space, rehash, tell)
         for step in wanted:
             result.steps[step.id] = _run_step(step, result, settings, tell)
         if until is None:
@@ -106,60 +102,6 @@ def run(
                 result.datasets[name] = publish(name, result, settings, allow_leaks, tell)
             _finish(result, time.perf_counter() - started)
     return result
-
-
-def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = ()) -> RunResult:
-    """Join what a workspace holds for a pipeline without running or writing anything; `todo` tells what is missing."""
-    space = Workspace(Path(workspace))
-    result = RunResult(pipeline, space)
-    _sources(result, space, False, lambda line: None, keep=False)
-    for step in pipeline.steps:
-        if isinstance(step.component, Stage):
-            inputs = step_inputs(step, _done(result))
-            fingerprint = step.fingerprint(pipeline.seed)
-            rows = space.step_cache(step.component.name, fingerprint).rows()
-            result.todo[step.id] = len(to_do(inputs, rows, step.id in force))
-            result.steps[step.id] = join_rows(step, fingerprint, inputs, rows)
-        else:
-            result.steps[step.id] = _look_at_table(step, step.component, result)
-    return result
-
-
-def _look_at_table(step: Step, table: TableStep, result: RunResult) -> StepResult:
-    """Run a table step in memory; where stages are still to run, and it cannot do without them, it gives nothing."""
-    upstreams = [result.entries(upstream) for upstream in step.upstream]
-    nothing = StepResult(step.id, table.name, step.fingerprint(result.pipeline.seed), 0, [])
-    if not any(upstreams):
-        return nothing
-    try:
-        return run_table(step, table, result.pipeline, result.workspace.run_dir(result.pipeline.name), upstreams)
-    except UserError:
-        if any(result.todo.values()):
-            return nothing
-        raise
-
-
-def explain(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = ()) -> list[str]:
-    """Return one line a step that says why it will run, or that it is up to date; nothing is run."""
-    result = look(pipeline, workspace, force)
-    before = read_lock(result.workspace.run_dir(pipeline.name)) or {"steps": {}, "packages": {}}
-    now = lock_record(pipeline)
-    lines, waiting = [], set()
-    for step in pipeline.steps:
-        behind = [upstream for upstream in step.upstream if upstream in waiting]
-        todo = result.todo.get(step.id, 0)
-        line = why(
-            now["steps"][step.id], before["steps"].get(step.id), todo, result.steps[step.id].inputs, step.id in force
-        )
-        if behind:
-            line = f"follows {', '.join(behind)}" + (f" ({line})" if todo else "")
-        if behind or todo:
-            waiting.add(step.id)
-        lines.append(f"{step.id} ({step.component.name}): {line}")
-    changed = package_differences(now["packages"], before["packages"]) if before["packages"] else []
-    if changed:
-        lines.append(f"libraries differ from the last run (nothing re-runs for it): {', '.join(changed)}")
-    return lines
 
 
 def _settings(
@@ -190,11 +132,13 @@ def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
     return tuple(step for step in pipeline.steps if step.id in needed)
 
 
-def _done(result: RunResult) -> Mapping[str, Sequence[Entry]]:
+def done(result: RunResult) -> Mapping[str, Sequence[Entry]]:
+    """Return the rows of every source and step so far."""
     return {name: step.entries for name, step in result.steps.items()}
 
 
-def _sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, keep: bool = True) -> None:
+def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, keep: bool = True) -> None:
+    """Read every source into the result; `keep` writes what was found, and judges it by the limits."""
     hashes = space.file_hashes(rehash, keep)
     try:
         for source in result.pipeline.sources:
@@ -227,7 +171,7 @@ def _run_step(step: Step, result: RunResult, settings: Settings, tell: Say) -> S
     run_dir = space.run_dir(pipeline.name)
     started = time.perf_counter()
     if isinstance(step.component, Stage):
-        inputs = step_inputs(step, _done(result))
+        inputs = step_inputs(step, done(result))
         made = run_stage(step, step.component, pipeline, space, inputs, settings)
     else:
         upstreams = [result.entries(upstream) for upstream in step.upstream]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from face3d_data.pipeline.collect import collect
-from face3d_data.pipeline.run import explain, run
+from face3d_data.pipeline.look import explain
+from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.testing import add_tiny_capture, write_tiny_rgbd
 
