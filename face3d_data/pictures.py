@@ -15,7 +15,7 @@ import numpy as np
 Arrays = Mapping[str, np.ndarray]
 
 BOX_RGB = (60, 220, 90)
-LANDMARK_RGB = (255, 60, 60)
+LANDMARK_RGB = (255, 235, 60)
 BACKGROUND = 24
 FACE_DEPTH_MM = 130.0
 MARGIN = 0.35
@@ -61,7 +61,9 @@ def draw_marks(image: np.ndarray, arrays: Arrays) -> np.ndarray:
         cv2.rectangle(marked, (x1, y1), (x2, y2), BOX_RGB, width)
     if "landmarks" in arrays:
         for x, y in arrays["landmarks"]:
-            cv2.circle(marked, (round(float(x)), round(float(y))), width + 1, LANDMARK_RGB, 1)
+            centre = (round(float(x)), round(float(y)))
+            cv2.circle(marked, centre, width + 2, (0, 0, 0), cv2.FILLED)
+            cv2.circle(marked, centre, width + 1, LANDMARK_RGB, cv2.FILLED)
     return marked
 
 
