@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
@@ -105,6 +106,8 @@ class Engine:
 def _processes(jobs: int) -> Executor:
     from joblib.externals.loky import ProcessPoolExecutor
 
+    # It replaces workers that have grown; they start anew as they should, and it is nothing to tell a user.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     return ProcessPoolExecutor(jobs, initializer=follow_parent, initargs=(os.getpid(),), env=dict(VARIABLES))
 
 

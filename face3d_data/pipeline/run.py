@@ -109,6 +109,9 @@ def _settings(
 ) -> Settings:
     if jobs is not None and jobs < 1:
         raise UserError(f"--jobs {jobs}: give 1 or more")
+    most = max(16, 4 * available_cores())
+    if jobs is not None and jobs > most:
+        raise UserError(f"--jobs {jobs}: more than {most} only slow each other down on {available_cores()} cores")
     if chunk is not None and not 1 <= chunk <= 256:
         raise UserError(f"--chunk {chunk}: give 1 to 256")
     forced = {pipeline.step(name).id for name in force}

@@ -47,6 +47,7 @@ MISTAKES = [
     (["run", "absent.yaml"], "pipeline absent.yaml: no such file, and none of that name comes with the package ("),
     (["run", "p.yaml", "--engine", "spark"], "'spark' is not one of 'serial', 'loky', 'threading'"),
     (["run", "p.yaml", "--jobs", "0"], "0 is not in the range x>=1"),
+    (["run", "p.yaml", "--jobs", "1000"], "--jobs 1000: more than "),
     (["run", "p.yaml", "--chunk", "999"], "999 is not in the range 1<=x<=256"),
     (["run", "p.yaml", "--until", "nope"], "pipeline 'toy' has no step 'nope' (steps: scaled, people)"),
     (["run", "p.yaml", "--force", "nope"], "pipeline 'toy' has no step 'nope'"),
