@@ -78,7 +78,7 @@ def two_sides(points: np.ndarray, pose: np.ndarray | None = None) -> tuple[np.nd
     Returns:
         front (N, 2) mm, right and up; side (N, 2) mm, towards the viewer and up; nearness (N,) mm, larger is nearer.
     """
-    in_face_frame = pose is not None and pose[1, 1] < 0
+    in_face_frame = pose is not None and pose[2, 2] < 0
     sign = 1.0 if in_face_frame else -1.0
     x, up, near = points[:, 0], sign * points[:, 1], sign * points[:, 2]
     return np.stack([x, up], 1), np.stack([near, up], 1), near

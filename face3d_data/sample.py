@@ -153,7 +153,7 @@ class Sample:
         """Make a sample from arrays in memory, each checked against `ARRAYS`."""
         for name, array in arrays.items():
             check_array(name, array)
-        return cls(Arrays({name: partial(_frozen, array) for name, array in arrays.items()}), **fields)
+        return cls(Arrays({name: partial(_frozen, array.view()) for name, array in arrays.items()}), **fields)
 
     def with_arrays(self, **arrays: np.ndarray) -> Sample:
         """Return a copy with these arrays set, each checked against `ARRAYS` and made read-only."""

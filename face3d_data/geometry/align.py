@@ -106,17 +106,24 @@ def measure_fit(points: np.ndarray, face: MeanFace, nose: np.ndarray) -> Fit:
         nose: (3,), the scan's nose tip, face frame.
 
     Returns:
-        The rmse of point-to-plane distances up to 10 mm, and the share of points that have such.
+        The rmse of point-to-plane distances up to 10 mm (infinite where there are none), and the share of points that
+        have such; of more than 4,096 points, so many evenly taken ones are measured.
     """
     offset = points - np.asarray(nose, points.dtype)
     near = every_nth(points[np.einsum("ij,ij->i", offset, offset) <= FIT_RADIUS_MM**2], FIT_POINTS)
     if not len(near):
-        return Fit(0.0, 0.0)
+        return Fit(np.inf, 0.0)
     _, index = face.tree.query(near)
     distance = np.einsum("ij,ij->i", near - face.points[index], face.normals[index]).astype(np.float64)
     inliers = distance[np.abs(distance) <= INLIER_MM]
-    rmse = float(np.sqrt(np.mean(inliers**2))) if len(inliers) else 0.0
+    rmse = float(np.sqrt(np.mean(inliers**2))) if len(inliers) else np.inf
     return Fit(rmse, len(inliers) / len(near))
+
+
+def spread(points: np.ndarray) -> float:
+    """Return the root of the mean squared distance of points (N, 3) from their mean, mm."""
+    centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
+    return float(np.sqrt(np.mean(np.sum(centred**2, axis=1))))
 
 
 def every_nth(points: np.ndarray, n_points: int) -> np.ndarray:

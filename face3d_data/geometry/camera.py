@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+FAR_MM = 100_000.0
+
 Region = tuple[int, int, int, int]
 
 
@@ -98,3 +100,23 @@ def sphere_region(centre: np.ndarray, radius_mm: float, intrinsics: np.ndarray, 
     x0, x1 = np.clip([x0, x1], 0, width)
     y0, y1 = np.clip([y0, y1], 0, height)
     return int(x0), int(y0), int(x1), int(y1)
+
+
+def viewpoint_of(points: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """Return where points are looked at from: the camera, or far away before them.
+
+    A scanner's grid may begin at a depth of 0 or below; its camera is then not at the origin of its frame, and all that
+    is known is that it looks along z.
+
+    Args:
+        points: (N, 3), mm, finite.
+        pose: (4, 4), camera frame to the frame of the points.
+
+    Returns:
+        (3,) float64, mm, in the frame of the points.
+    """
+    inverse = np.linalg.inv(pose)
+    seen = points @ inverse[:3, :3].T + inverse[:3, 3]
+    if len(seen) and seen[:, 2].min() <= np.ptp(seen, axis=0).max() / 2:
+        return pose[:3, :3] @ (seen.mean(axis=0) - [0.0, 0.0, FAR_MM]) + pose[:3, 3]
+    return pose[:3, 3]

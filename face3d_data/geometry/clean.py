@@ -1,6 +1,6 @@
 """What does not belong to a scanned face: flying pixels, statistical outliers, loose pieces.
 
-One search for each point's nearest neighbours (the costly part) feeds all three, `Neighbours`.
+One search for each point's nearest neighbours (the costly part) feeds the first two, `Neighbours`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+MOST_CELLS = 2_000_000
+"""Cubes along an axis, so that a cube's code fits into 64 bits; what lies beyond, kilometres away, is one cube."""
+HALF_OF_NEIGHBOURS = tuple(
+    (x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) > (0, 0, 0)
+)
+"""Steps to 13 of a cube's 26 neighbours; the others are those of the neighbours to it."""
 ALONG_RAY = 0.35
 """Mean squared cosine of the ray to a point's neighbours: 0.5 in a curtain along the ray, 0 on a surface across it."""
 
@@ -92,24 +98,42 @@ def statistical_outliers(neighbours: Neighbours, std_ratio: float) -> np.ndarray
     return mean > mean.mean() + std_ratio * mean.std()
 
 
-def largest_component(neighbours: Neighbours, kept: np.ndarray, max_gap_mm: float) -> np.ndarray:
-    """Mark the points of the largest piece whose neighbouring points are no more than a gap apart.
+def largest_component(points: np.ndarray, kept: np.ndarray, max_gap_mm: float) -> np.ndarray:
+    """Mark the points of the largest piece, pieces being a gap apart.
+
+    Points are put into cubes of half a gap; touching cubes with points in them are one piece. So points nearer than
+    half a gap are always joined, and points farther apart than 1.73 gaps never directly, however densely a surface is
+    sampled and however coarse the steps of its depth.
 
     Args:
-        neighbours: of all points.
+        points: (N, 3), finite, mm.
         kept: bool (N,): only these points count, and connect.
-        max_gap_mm: neighbours farther apart than this do not connect, mm.
+        max_gap_mm: the gap, mm.
 
     Returns:
-        bool (N,), True in the largest piece; of equally large ones, the one that holds the first point.
+        bool (N,), True in the largest piece; of equally large ones, one and the same whenever it is asked.
     """
-    n_points, k = neighbours.index.shape
-    itself = np.arange(n_points, dtype=np.int32)[:, None]
-    near = (neighbours.distance <= max_gap_mm) & kept[neighbours.index] & kept[:, None]
-    # An edge that does not count points back to its own start: so rows keep their length and need no sorting.
-    ends = np.where(near, neighbours.index.astype(np.int32), itself).ravel()
-    starts = np.arange(n_points + 1, dtype=np.int32) * np.int32(k)
-    graph = csr_array((np.ones(len(ends), np.int8), ends, starts), shape=(n_points, n_points))
-    _, labels = connected_components(graph, directed=True, connection="weak")
-    sizes = np.bincount(labels[kept], minlength=1)
-    return kept & (labels == int(sizes.argmax()))
+    index = np.flatnonzero(kept)
+    if not len(index):
+        return np.zeros(len(points), bool)
+    chosen = points[index].astype(np.float64)
+    cell = np.minimum((chosen - chosen.min(axis=0)) / (max_gap_mm / 2), MOST_CELLS).astype(np.int64) + 1
+    span = cell.max(axis=0) + 2
+    codes, cell_of, counts = np.unique(
+        (cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2], return_inverse=True, return_counts=True
+    )
+    edges = [_neighbours_at(codes, int((x * span[1] + y) * span[2] + z)) for x, y, z in HALF_OF_NEIGHBOURS]
+    starts, ends = (np.concatenate(parts) for parts in zip(*edges, strict=True))
+    graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=(len(codes), len(codes)))
+    _, labels = connected_components(graph, directed=False)
+    largest = int(np.bincount(labels, weights=counts).argmax())
+    inside = np.zeros(len(points), bool)
+    inside[index[labels[cell_of.reshape(-1)] == largest]] = True
+    return inside
+
+
+def _neighbours_at(codes: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of places in the sorted `codes` whose codes differ by `step`."""
+    at = np.minimum(np.searchsorted(codes, codes + step), len(codes) - 1)
+    found = np.flatnonzero(codes[at] == codes + step)
+    return found, at[found]

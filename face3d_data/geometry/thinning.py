@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
-BISECTIONS = 12
+BISECTIONS = 30
 
 
 def random_points(points: np.ndarray, n_points: int, rng: np.random.Generator) -> np.ndarray:

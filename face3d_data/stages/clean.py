@@ -9,10 +9,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from face3d_data.errors import Reject
+from face3d_data.geometry.camera import viewpoint_of
 from face3d_data.geometry.clean import flying_pixels, largest_component, nearest_neighbours, statistical_outliers
 from face3d_data.registry import register
 from face3d_data.sample import PER_POINT, Sample
 from face3d_data.stage import Inputs, Names, Stage
+
+FLYING_SPACINGS, PIECE_SPACINGS = 2.5, 4.0
+"""Gaps are at least so many times the median distance of a point to its nearest neighbour."""
 
 
 @register
@@ -54,7 +58,7 @@ class Clean(Stage):
         pose = sample.arrays["pose"] if "pose" in sample.arrays else np.eye(4)
         kept = np.flatnonzero(self._in_range(points, np.linalg.inv(pose)))
         if len(kept) and not (self.flying_gap_mm is self.outlier_std is self.max_gap_mm is None):
-            kept = kept[self._on_surface(points[kept], viewpoint=pose[:3, 3])]
+            kept = kept[self._on_surface(points[kept], viewpoint_of(points[kept], pose))]
         if len(kept) < self.min_points:
             raise Reject("too_few_points", f"{len(kept)} of {len(points)} left, {self.min_points} needed")
         yield sample.take(kept) if len(kept) < len(points) else sample
@@ -72,11 +76,14 @@ class Clean(Stage):
 
     def _on_surface(self, points: np.ndarray, viewpoint: np.ndarray) -> np.ndarray:
         neighbours = nearest_neighbours(points, self.neighbours)
+        # Far away, or with few pixels, the points of one surface lie farther apart than the gaps of a near one.
+        spacing = float(np.median(neighbours.distance[:, 0])) if neighbours.distance.shape[1] else 0.0
         kept = np.ones(len(points), bool)
         if self.flying_gap_mm is not None:
-            kept &= ~flying_pixels(points, neighbours, viewpoint, self.flying_gap_mm)
+            gap_mm = max(self.flying_gap_mm, FLYING_SPACINGS * spacing)
+            kept &= ~flying_pixels(points, neighbours, viewpoint, gap_mm)
         if self.outlier_std is not None:
             kept &= ~statistical_outliers(neighbours, self.outlier_std)
         if self.max_gap_mm is not None and kept.any():
-            kept = largest_component(neighbours, kept, self.max_gap_mm)
+            kept = largest_component(points, kept, max(self.max_gap_mm, PIECE_SPACINGS * spacing))
         return kept

@@ -9,7 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.errors import Reject
+from face3d_data.geometry.camera import viewpoint_of
 from face3d_data.geometry.normals import normals_and_curvature
+from face3d_data.geometry.sampling import distinct
 from face3d_data.registry import register
 from face3d_data.sample import Sample
 from face3d_data.stage import Inputs, Names, Stage
@@ -39,8 +41,14 @@ class Normals(Stage):
             raise Reject("too_few_points", f"{len(points)} < 3")
         if not np.isfinite(points).all():
             raise Reject("non_finite_points", f"{int((~np.isfinite(points)).any(1).sum())} of {len(points)}")
-        viewpoint = sample.arrays["pose"][:3, 3] if "pose" in sample.arrays else np.zeros(3)
-        normals, variation = normals_and_curvature(points, self.neighbours, viewpoint)
+        viewpoint = viewpoint_of(points, sample.arrays["pose"] if "pose" in sample.arrays else np.eye(4))
+        # Copies of a point (padding) are no neighbours: a normal is fitted to distinct points.
+        single, copy_of = (points, None) if distinct(points) else np.unique(points, axis=0, return_inverse=True)
+        if len(single) < 3:
+            raise Reject("too_few_points", f"{len(single)} distinct < 3")
+        normals, variation = normals_and_curvature(single, self.neighbours, viewpoint)
+        if copy_of is not None:
+            normals, variation = normals[copy_of.reshape(-1)], variation[copy_of.reshape(-1)]
         arrays = {"normals": normals, "curvature": variation} if self.curvature else {"normals": normals}
         yield sample.with_arrays(**arrays)
 

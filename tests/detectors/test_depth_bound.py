@@ -13,16 +13,23 @@ def scene(face_mm, wall_mm=0.0):
     return depth
 
 
-def test_a_face_alone_bounds_both_ends():
+def test_the_farthest_depth_bounds_the_smallest_face_and_nothing_the_largest():
     low, high = possible_face_px(scene(600), 615.0)
     assert low == pytest.approx(615 * 110 / 600)
-    assert high == pytest.approx(615 * 190 / 600)
+    assert high == np.inf
 
 
 def test_a_wall_behind_lowers_the_smallest_face():
     low, high = possible_face_px(scene(600, wall_mm=1500), 615.0)
     assert low == pytest.approx(615 * 110 / 1500)
-    assert high == pytest.approx(615 * 190 / 600)
+    assert high == np.inf
+
+
+def test_a_face_too_near_for_the_sensor_is_a_hole_and_still_possible():
+    depth = np.full((480, 640), 2500.0, np.float32)
+    depth[100:400, 150:450] = 0
+    low, high = possible_face_px(depth, 615.0)
+    assert low <= 615 * 150 / 380 <= high
 
 
 def test_flying_pixels_and_holes_change_nothing():
@@ -43,4 +50,4 @@ def test_too_little_depth_says_nothing(depth):
 @given(st.floats(350, 2500), st.sampled_from([0.0, 900.0, 3000.0]))
 def test_every_possible_face_lies_in_the_bound(face_mm, wall_mm):
     low, high = possible_face_px(scene(face_mm, wall_mm), 615.0)
-    assert low <= 615 * 125 / face_mm <= 615 * 150 / face_mm <= high
+    assert low <= 615 * 125 / face_mm <= 615 * 150 / face_mm <= high == np.inf

@@ -33,8 +33,8 @@ def test_clouds_smaller_than_k_are_no_error(n):
     assert found.index.shape[1] == max(n - 1, 0) or n == 0
     assert not flying_pixels(points, found, np.zeros(3), 6.0).any()
     assert not statistical_outliers(found, 3.0).any()
-    assert largest_component(found, np.ones(n, bool), 8.0).sum() == n
-    assert not largest_component(found, np.zeros(n, bool), 8.0).any()
+    assert largest_component(points, np.ones(n, bool), 8.0).sum() == n
+    assert not largest_component(points, np.zeros(n, bool), 8.0).any()
 
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 4.0])
@@ -71,15 +71,36 @@ def test_largest_component_is_the_largest_piece(pieces, seed):
     label = np.repeat(np.arange(pieces), sizes)
     order = rng.permutation(len(label))
     points, label = np.vstack(blobs)[order].astype(np.float32), label[order]
-    # A random blob may itself fall apart where k is small: with as many neighbours as points it cannot.
-    found = nearest_neighbours(points, 24)
-    kept = largest_component(found, np.ones(len(points), bool), 10.0)
+    kept = largest_component(points, np.ones(len(points), bool), 10.0)
     np.testing.assert_array_equal(kept, label == int(sizes.argmax()))
 
 
 def test_points_that_do_not_count_do_not_connect():
     line = np.stack([np.arange(30.0), np.zeros(30), np.zeros(30)], axis=1).astype(np.float32)
     kept = np.ones(30, bool)
-    kept[12] = False
-    found = nearest_neighbours(line, 2)
-    np.testing.assert_array_equal(np.flatnonzero(largest_component(found, kept, 1.5)), np.arange(13, 30))
+    assert largest_component(line, kept, 2.4).all()
+    kept[9:14] = False
+    np.testing.assert_array_equal(np.flatnonzero(largest_component(line, kept, 2.4)), np.arange(14, 30))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_joining_is_sure_below_half_a_gap_and_never_beyond_twice(seed):
+    rng = np.random.default_rng(seed)
+    way = np.cumsum(rng.normal(size=(400, 3)), axis=0)
+    way *= 3.9 / np.linalg.norm(np.diff(way, axis=0), axis=1).max()
+    assert largest_component(way.astype(np.float32), np.ones(400, bool), 8.0).all()
+    apart = np.vstack([way, way[:100] + np.ptp(way, axis=0) + 16.0]).astype(np.float32)
+    np.testing.assert_array_equal(largest_component(apart, np.ones(500, bool), 8.0), np.arange(500) < 400)
+
+
+def test_a_dense_scan_in_whole_millimetres_is_one_piece():
+    """All neighbours of a point lie on its own terrace of equal depth: the terraces are one surface all the same."""
+    x, y = np.meshgrid(np.arange(-60, 60, 0.3), np.arange(-60, 60, 0.3))
+    z = np.round(300 + (x**2 + y**2) / 120)
+    points = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
+    assert largest_component(points, np.ones(len(points), bool), 8.0).all()
+
+
+def test_points_very_far_away_are_no_error():
+    points = np.array([[0, 0, 0], [1, 0, 0], [1e12, 1e12, -1e12]], np.float32)
+    assert largest_component(points, np.ones(3, bool), 8.0).tolist() == [True, True, False]

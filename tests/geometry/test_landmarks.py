@@ -54,3 +54,11 @@ def test_a_landmark_out_of_reach_gives_none(depth, pixel):
 
 def test_no_reading_at_all_gives_none(depth):
     assert lift_landmarks(np.zeros_like(depth), INTRINSICS, LANDMARKS) is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("far", [3e38, -3e38, 1e19])
+def test_a_landmark_farther_than_any_integer_gives_none(depth, far):
+    landmarks = LANDMARKS.copy()
+    landmarks[0] = far
+    assert lift_landmarks(depth, INTRINSICS, landmarks) is None

@@ -12,7 +12,7 @@ from face3d_data.testing.strategies import depth_images, point_clouds
 
 SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)
 CLOUD_STAGES = [
-    ("align_3d", {}),
+    ("align_3d", {"max_rmse_mm": 1e9, "min_inlier_share": 0.0}),
     ("clean", {"min_points": 1}),
     ("normals", {"curvature": True}),
     *[

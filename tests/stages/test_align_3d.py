@@ -94,3 +94,23 @@ def test_what_is_no_face_is_a_poor_fit(scan):
 
 def test_the_mean_face_is_part_of_the_fingerprint():
     assert [label for label, _ in Align3d().content_files()] == ["geometry/mean_face.npz"]
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.25, 4.0])
+def test_a_wrong_unit_is_no_face_however_well_it_fits(scan, factor):
+    arrays = {name: scan.arrays[name] * np.float32(factor) for name in ("points", "landmarks_3d")}
+    with pytest.raises(Reject, match=r"not_face_sized: .* check the depth's unit"):
+        Align3d(max_rmse_mm=1e9, min_inlier_share=0.0).apply(Sample.of(arrays))
+
+
+def test_points_that_are_not_finite_are_rejected(scan):
+    points = np.array(scan.arrays["points"])
+    points[::7] = np.nan
+    with pytest.raises(Reject, match="non_finite_points"):
+        Align3d().apply(scan.with_arrays(points=points))
+
+
+def test_a_cloud_with_no_point_on_the_face_never_fits(scan):
+    far = Sample.of({"points": scan.arrays["points"] + np.float32(5000), "landmarks_3d": scan.arrays["landmarks_3d"]})
+    with pytest.raises(Reject, match="poor_fit: rmse inf mm"):
+        Align3d(min_inlier_share=0.0, refine_icp=False).apply(far)

@@ -89,3 +89,11 @@ def test_too_few_points_left_are_rejected(face):
 def test_an_impossible_range_is_refused():
     with pytest.raises(ValidationError, match="must be less than"):
         Clean(min_distance_mm=600, max_distance_mm=500)
+
+
+def test_far_away_and_coarse_scans_are_not_all_gaps():
+    """At 2.5 m the pixels of a VGA camera lie 4 mm apart: no further apart than a far face's surface is."""
+    x, y = np.meshgrid(np.arange(-70.0, 70, 4), np.arange(-90.0, 90, 4))
+    z = 2500 + (x**2 + y**2) / 100
+    points = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
+    assert len(Clean(min_points=1).apply(Sample.of({"points": points})).arrays["points"]) > 0.9 * len(points)

@@ -39,3 +39,25 @@ def test_too_few_and_non_finite_points_are_rejected():
     points[4, 0] = np.nan
     with pytest.raises(Reject, match="non_finite_points: 1 of 9"):
         Normals().apply(Sample.of({"points": points}))
+
+
+def test_copies_of_points_are_no_neighbours(scan):
+    few = scan.take(np.arange(0, len(scan.arrays["points"]), 40))
+    copies = np.random.default_rng(0).integers(0, len(few.arrays["points"]), 3000)
+    padded = few.take(np.concatenate([np.arange(len(few.arrays["points"])), copies]))
+    normals = Normals().apply(padded).arrays["normals"]
+    expected = Normals().apply(few).arrays["normals"]
+    assert np.abs(np.einsum("ij,ij->i", normals[: len(expected)], expected)).min() > 0.9999
+    np.testing.assert_array_equal(normals[len(expected) :], normals[: len(expected)][copies])
+    with pytest.raises(Reject, match="too_few_points: 2 distinct"):
+        Normals().apply(Sample.of({"points": np.repeat(np.eye(3, dtype="f4")[:2], 20, axis=0)}))
+
+
+@pytest.mark.parametrize("nearest_mm", [-50.0, 0.0, 50.0, 300.0])
+def test_a_grid_that_begins_anywhere_has_normals_towards_the_viewer(nearest_mm):
+    x, y = np.meshgrid(np.arange(-60.0, 60, 2), np.arange(-60.0, 60, 2))
+    bowl = np.stack([x, y, nearest_mm + (x**2 + y**2) / 120], axis=-1).reshape(-1, 3).astype(np.float32)
+    assert (Normals().apply(Sample.of({"points": bowl})).arrays["normals"][:, 2] < 0).all()
+    motion = np.linalg.inv(head_pose(20.0))
+    moved = Sample.of({"points": transform(bowl, motion), "pose": motion})
+    assert (rotate(Normals().apply(moved).arrays["normals"], np.linalg.inv(motion))[:, 2] < 0).all()

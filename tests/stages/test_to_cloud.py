@@ -82,3 +82,23 @@ def test_too_few_points_are_rejected():
 def test_per_point_arrays_of_older_points_do_not_survive():
     stale = face_sample().with_arrays(points=np.zeros((3, 3), np.float32), normals=np.zeros((3, 3), np.float32))
     assert "normals" not in ToCloud().apply(stale).arrays
+
+
+@pytest.mark.parametrize("factor", [0.001, 0.25, 4.0])
+def test_a_wrong_unit_is_told_by_the_eyes(factor):
+    sample = face_sample()
+    wrong = sample.with_arrays(depth=sample.arrays["depth"] * np.float32(factor))
+    with pytest.raises(Reject, match=r"implausible_size: eyes .* mm apart: check the depth's unit"):
+        ToCloud(min_points=1, crop_radius_mm=5000).apply(wrong)
+
+
+def test_a_grid_keeps_the_pose_of_a_crop_and_is_refused_once_it_has_points():
+    landmarks = np.array([[-30, -30, 700], [30, -30, 700], [0, 0, 700], [-20, 40, 700], [20, 40, 700]], np.float32)
+    columns, rows = np.meshgrid(np.arange(-60.0, 60, 2), np.arange(-60.0, 60, 2))
+    grid = np.stack([columns, rows, np.full_like(rows, 700)], axis=-1).astype(np.float32)
+    roll = np.eye(4)
+    roll[:2, :2] = [[0.8, -0.6], [0.6, 0.8]]
+    cloud = ToCloud().apply(Sample.of({"grid": grid, "landmarks_3d": landmarks, "pose": roll}))
+    np.testing.assert_array_equal(cloud.arrays["pose"], roll)
+    with pytest.raises(Reject, match="points_already"):
+        ToCloud().apply(cloud)
