@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
-import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from face3d_data.formats.json_file import finite, read_json
 
 MAX_DEPTH_SCALE = 0.1
 UNITS_PER_METRE_FROM = 10
@@ -45,12 +46,7 @@ def read_intrinsics(path: Path, need_scale: bool = True) -> Intrinsics:
     Raises:
         ValueError: naming the file, the key and the remedy.
     """
-    try:
-        values = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: no valid JSON ({error})") from None
+    values = read_json(path)
     if not isinstance(values, Mapping):
         raise ValueError(f"{path}: wanted an object with fx, fy, cx, cy, width, height, depth_scale")
     try:
@@ -72,8 +68,8 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
     names = Intrinsics.__dataclass_fields__
     known = {key: values[key] for key in names if key in needed or values.get(key) is not None}
     for key, value in known.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"{key} = {value!r} is no finite number")
+        if not finite(value):
+            raise ValueError(f"{key} = {reprlib.repr(value)} is no finite number")
     for key in ("fx", "fy", "width", "height"):
         if key in known and known[key] <= 0:
             raise ValueError(f"{key} = {known[key]!r} must be above 0")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from face3d_data.formats.json_file import finite, read_json
+
 LANDMARK_NAMES: tuple[str, ...] = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """In the order of the array `landmarks`; left is left in the image."""
-_NUMBERS = (float, int)
+_FARTHEST_PX = 3e38  # the array is float32
 
 
 def read_landmarks(path: Path) -> dict[str, Any]:
@@ -19,12 +20,7 @@ def read_landmarks(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: naming the file and what is wrong.
     """
-    try:
-        entries = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: no valid JSON ({error})") from None
+    entries = read_json(path)
     if not isinstance(entries, dict):
         raise ValueError(f"{path}: wanted an object with one entry a capture")
     return entries
@@ -48,7 +44,6 @@ def _point(points: Mapping[str, Any], name: str) -> list[float]:
     value = points.get(name)
     if type(value) is list and len(value) == 2:
         x, y = value
-        # `type() in`, not isinstance: true and false are no coordinates, and this runs ten times a capture.
-        if type(x) in _NUMBERS and type(y) in _NUMBERS and math.isfinite(x) and math.isfinite(y):
+        if finite(x) and finite(y) and abs(x) < _FARTHEST_PX and abs(y) < _FARTHEST_PX:
             return [x, y]
-    raise ValueError(f"landmarks_px.{name} = {value!r} must be two finite numbers")
+    raise ValueError(f"landmarks_px.{name} = {reprlib.repr(value)} must be two finite numbers")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import reprlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +12,8 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from face3d_data.errors import Unreadable
+
+_VERSIONS = ((1, 0), (2, 0), (3, 0))
 
 
 def read_depth_npy(path: Path) -> np.ndarray:
@@ -49,22 +53,41 @@ def inspect_depth_npy(path: Path) -> tuple[int, int]:
 
 def _header(stream: BinaryIO, name: str) -> tuple[tuple[int, int], np.dtype]:
     """Return ((H, W), dtype). The header is a literal, never code: no pickle is touched."""
-    try:
-        version = npy_format.read_magic(stream)
-        reader = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-        shape, _, dtype = reader(stream)
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise Unreadable("unreadable", f"{name}: no .npy file ({error})") from None
+    shape, dtype = _parse_header(stream, name)
     if dtype.kind not in "iuf":
         raise Unreadable("unreadable", f"{name}: holds {dtype}, wanted numbers")
     if dtype.itemsize == 1:
         raise Unreadable("depth_8bit", f"{name}: depth is {dtype}: 8 bits lose it")
     if len(shape) == 3 and shape[2] == 1:
         shape = shape[:2]
-    if len(shape) != 2 or 0 in shape:
-        raise Unreadable("unreadable", f"{name}: has shape {tuple(shape)}, wanted (H, W)")
-    wanted = stream.tell() + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if len(shape) != 2 or not all(type(n) is int and n > 0 for n in shape):
+        raise Unreadable("unreadable", f"{name}: has shape {reprlib.repr(shape)}, wanted (H, W)")
+    wanted = stream.tell() + math.prod(shape) * dtype.itemsize
     size = os.fstat(stream.fileno()).st_size
     if size < wanted:
         raise Unreadable("unreadable", f"{name}: is cut off ({size} of {wanted} bytes)")
-    return (int(shape[0]), int(shape[1])), dtype
+    return (shape[0], shape[1]), dtype
+
+
+def _parse_header(stream: BinaryIO, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    try:
+        version = npy_format.read_magic(stream)
+        if version not in _VERSIONS:
+            raise ValueError(f"version {version} of the format is not known")
+        reader = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+        _check_length(stream, 2 if version == (1, 0) else 4)
+        shape, _, dtype = reader(stream)
+    except OSError:
+        raise
+    except Exception as error:  # NumPy parses it as Python text: a changed byte gives whatever the parser gives
+        raise Unreadable("unreadable", f"{name}: no .npy file ({error})") from None
+    return tuple(shape), dtype
+
+
+def _check_length(stream: BinaryIO, size_bytes: int) -> None:
+    """Check that the header fits into the file, so that no more memory is asked for than the file has."""
+    at = stream.tell()
+    length = int.from_bytes(stream.read(size_bytes), "little")
+    stream.seek(at)
+    if length > os.fstat(stream.fileno()).st_size:
+        raise ValueError(f"the header is cut off ({length} bytes)")

@@ -77,8 +77,9 @@ class Crop:
             depth: float32 (H, W), mm, 0 = no reading.
         """
         rows, columns = np.mgrid[: self.size_px, : self.size_px]
-        x, y = np.floor(self.unmap(np.stack([columns, rows], axis=-1)) + 0.5).astype(np.int64).transpose(2, 0, 1)
         height, width = depth.shape
+        source = np.floor(self.unmap(np.stack([columns, rows], axis=-1)) + 0.5)
+        x, y = np.clip(source, -1, [width, height]).astype(np.int64).transpose(2, 0, 1)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         out = np.zeros(inside.shape, depth.dtype)
         out[inside] = depth[y[inside], x[inside]]

@@ -47,8 +47,8 @@ def lift_landmarks(depth: np.ndarray, intrinsics: np.ndarray, landmarks: np.ndar
 def _reference_depth(depth: np.ndarray, landmarks: np.ndarray) -> float | None:
     """Return the median depth of the box of the landmarks, which shows little but face, or None without readings."""
     height, width = depth.shape
-    x0, y0 = np.clip(np.floor(landmarks.min(0)).astype(int), 0, [width, height])
-    x1, y1 = np.clip(np.ceil(landmarks.max(0)).astype(int) + 1, 0, [width, height])
+    x0, y0 = np.clip(np.floor(landmarks.min(0)), 0, [width, height]).astype(int)
+    x1, y1 = np.clip(np.ceil(landmarks.max(0)) + 1, 0, [width, height]).astype(int)
     readings = _readings(depth[y0:y1, x0:x1])
     return float(np.median(readings)) if len(readings) else None
 
@@ -68,8 +68,8 @@ def _disc(depth: np.ndarray, pixel: np.ndarray, radius_px: float) -> np.ndarray:
     """Return the readings within a radius of a pixel, those that lie outside the image left out."""
     height, width = depth.shape
     u, v = pixel
-    x0, x1 = np.clip([int(np.ceil(u - radius_px)), int(np.floor(u + radius_px)) + 1], 0, width)
-    y0, y1 = np.clip([int(np.ceil(v - radius_px)), int(np.floor(v + radius_px)) + 1], 0, height)
+    x0, x1 = np.clip([np.ceil(u - radius_px), np.floor(u + radius_px) + 1], 0, width).astype(int)
+    y0, y1 = np.clip([np.ceil(v - radius_px), np.floor(v + radius_px) + 1], 0, height).astype(int)
     rows, columns = np.ogrid[y0:y1, x0:x1]
     inside = (columns - u) ** 2 + (rows - v) ** 2 <= radius_px**2
     return _readings(depth[y0:y1, x0:x1][inside])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from face3d_data.errors import Unreadable, UserError
+from face3d_data.engine.worker import DETAIL_CHARS, is_full_disk
+from face3d_data.errors import MissingDependency, RunStopped, Unreadable, UserError
 from face3d_data.names import check_id_part
 from face3d_data.pipeline.spec import SourceStep
 from face3d_data.reader import Source, source_key
@@ -20,6 +22,8 @@ from face3d_data.store.workspace import StepCache, Workspace
 from face3d_data.table import FIXED_COLUMNS
 
 INSPECTED_ROWS = 4096
+_STOPS = (UserError, MissingDependency, RunStopped, MemoryError, sqlite3.Error)
+"""What is wrong with the run rather than with one capture."""
 
 
 def read_source(
@@ -49,7 +53,10 @@ def read_source(
                 entry.key = source_key(fingerprint, source, tags, hashes.digest)
                 entry.place = SourcePlace(step.reader, source, entry.key)
             except OSError as error:
-                dirty.append(_dirty(step, entry, "not_read", f"{error.strerror}", status="error"))
+                dirty.append(_dirty(step, entry, "not_read", f"{error.strerror}", RETRIED))
+                continue
+            except Exception as error:
+                dirty.append(_dirty(step, entry, *_unforeseen(error), RETRIED))
                 continue
         if problem is None:
             entries.append(entry)
@@ -98,7 +105,8 @@ def _entry(step: SourceStep, source: Source, tags: Mapping[str, Tag]) -> Entry:
 def _relative(path: Path | None, root: Path | None) -> str:
     if path is None:
         return ""
-    return os.path.relpath(path, root).replace(os.sep, "/") if root is not None else path.name
+    text = os.path.relpath(path, root).replace(os.sep, "/") if root is not None else path.name
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _bad_name(source: Source) -> tuple[str, str] | None:
@@ -107,7 +115,8 @@ def _bad_name(source: Source) -> tuple[str, str] | None:
 
 
 def _dirty(step: SourceStep, entry: Entry, reason: str, detail: str, status: str = "reject", attempt: int = 1) -> Dirty:
-    return Dirty(entry.id, step.id, step.id, status, reason, detail, entry.path, attempt, key=entry.key)
+    name, detail = (text.encode("utf-8", "backslashreplace").decode() for text in (entry.id, detail))
+    return Dirty(name, step.id, step.id, status, reason, detail, entry.path, attempt, key=entry.key)
 
 
 def _inspect(step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool) -> dict[str, Row]:
@@ -133,7 +142,17 @@ def _look(step: SourceStep, entry: Entry, attempt: int) -> Row:
         return replace(row, key="", status="reject", reason=error.reason, detail=error.detail)
     except OSError as error:
         return replace(row, key="", status=RETRIED, reason="not_read", detail=str(error.strerror or error))
+    except Exception as error:
+        reason, detail = _unforeseen(error)
+        return replace(row, key="", status=RETRIED, reason=reason, detail=detail)
     return row
+
+
+def _unforeseen(error: Exception) -> tuple[str, str]:
+    """Return reason and detail: a reader's mistake, or a file that nobody thought of, leaves the others good."""
+    if isinstance(error, _STOPS) or is_full_disk(error):
+        raise error
+    return type(error).__name__, " ".join(str(error).split())[:DETAIL_CHARS]
 
 
 def _blocks(rows: list[Row]) -> Iterator[list[Row]]:

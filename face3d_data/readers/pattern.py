@@ -8,6 +8,7 @@ made, and each but `{capture}` becomes a tag.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,7 +101,10 @@ class Pattern:
             if field.type == "flag":
                 tags |= _flag_tag(field.name, text is not None)
             elif text is not None and field.name != "capture":
-                tags[field.name] = TYPES[field.type][1](text)
+                value = TYPES[field.type][1](text)
+                if isinstance(value, float) and not math.isfinite(value):
+                    return None  # 1e999
+                tags[field.name] = value
         return Match(texts["identity"], "_".join(parts), tags)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.image import read_color, read_depth_png
 from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, read_intrinsics
+from face3d_data.formats.json_file import finite
 from face3d_data.formats.landmarks import landmark_points, read_landmarks
 from face3d_data.reader import Source
 from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
@@ -176,9 +178,24 @@ def _landmarks(found: Found) -> tuple[list[list[float]] | None, dict[str, Tag]]:
         return None, {}
     if not isinstance(entry, Mapping):
         raise ValueError(f"landmarks.json: the entry of {found.stem} is no object")
-    tags: dict[str, Tag] = {
-        name: entry[name] for name in RECORDED_TAGS if isinstance(entry.get(name), str | int | float)
-    }
+    tags = {name: _tag(name, entry[name]) for name in RECORDED_TAGS if entry.get(name) is not None}
     if entry.get("masked") is True:
         tags["mask"] = "worn"
     return landmark_points(entry), tags
+
+
+def _tag(name: str, value: Any) -> Tag:
+    """Return a value of `landmarks.json` that can be a tag: true, false, a finite number or a text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, bool) or finite(value):
+        return value
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{name} = {reprlib.repr(value)} is no UTF-8") from None
+        return value
+    raise ValueError(f"{name} = {reprlib.repr(value)} must be a text, a finite number, true or false")

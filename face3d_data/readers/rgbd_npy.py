@@ -60,7 +60,7 @@ class RgbdNpy(FolderReader):
                 return Path(str(value if isinstance(value, str | Path) else value[0]))
         try:
             numbers = [float(number) for number in parts]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError("wanted four numbers fx,fy,cx,cy or a JSON file") from None
         if len(numbers) != 4:
             raise ValueError(f"wanted four numbers fx,fy,cx,cy or a JSON file, got {len(numbers)} numbers")

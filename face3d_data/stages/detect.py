@@ -74,23 +74,28 @@ class Detect(Stage):
         yield self._take_given(sample) if self.detector == "given" else self._search(sample)
 
     def _take_given(self, sample: Sample) -> Sample:
-        from face3d_data.detectors.given import box_around
+        from face3d_data.detectors.given import box_around, check_landmarks
 
-        if "box" in sample.arrays:
-            return sample.with_tags(face_score=1.0, faces_found=1)
+        landmarks = sample.arrays["landmarks"]
+        made = {}
         try:
-            box = box_around(sample.arrays["landmarks"])
+            if "box" in sample.arrays:
+                check_landmarks(landmarks)
+            else:
+                made["box"] = box_around(landmarks)
         except ValueError as error:
             raise Reject("no_face", str(error)) from None
-        return sample.with_arrays(box=box).with_tags(face_score=1.0, faces_found=1)
+        return sample.with_arrays(**made).with_tags(face_score=1.0, faces_found=1)
 
     def _search(self, sample: Sample) -> Sample:
         color = sample.arrays["color"]
-        found = self._detector().detect(color, self.min_face_px, self._possible_px(sample))
+        possible = self._possible_px(sample)
+        found = self._detector().detect(color, self.min_face_px, possible)
         faces = found.keep(found.scores >= self.min_confidence)
         if not len(faces):
             best = f"best probability {found.scores.max():.3f}" if len(found) else "nothing like a face"
-            raise Reject("no_face", best)
+            bound = f" (sought from {possible[0]:.0f} px on, by the depth: check its unit)" if possible else ""
+            raise Reject("no_face", best + bound)
         if len(faces) > 1 and self.several == "reject":
             raise Reject("several_faces", f"{len(faces)} faces")
         index = choose(faces, self.which, color.shape[:2])

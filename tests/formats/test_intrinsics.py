@@ -1,6 +1,7 @@
 """intrinsics.json and landmarks.json."""
 
 import json
+import reprlib
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from face3d_data.formats.intrinsics import Intrinsics, check_depth_scale, parse_
 from face3d_data.formats.landmarks import LANDMARK_NAMES, landmark_points, read_landmarks
 
 GOOD = {"fx": 615, "fy": 615.5, "cx": 319.5, "cy": 239.5, "width": 640, "height": 480, "depth_scale": 0.001}
+short = reprlib.repr
 
 
 def test_a_camera_is_read(tmp_path):
@@ -27,7 +29,7 @@ def test_a_missing_key_is_named_with_its_file(tmp_path, key):
 
 
 @pytest.mark.parametrize("key", GOOD)
-@pytest.mark.parametrize("value", [None, "1", True, float("nan"), float("inf"), [1]])
+@pytest.mark.parametrize("value", [None, "1", True, float("nan"), float("inf"), [1], 10**400, -(10**400)], ids=short)
 def test_what_is_no_number_is_named(key, value):
     with pytest.raises(ValueError, match=rf"^{key} = .* is no finite number"):
         parse_intrinsics(GOOD | {key: value})
@@ -57,7 +59,7 @@ def test_units_per_metre_are_recognised(scale):
         check_depth_scale(scale)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", "3"])
+@pytest.mark.parametrize("content", ["", "{", "[1]", "3", "[" * 100_000, '{"a":' * 100_000, "9" * 5000], ids=short)
 def test_other_content_is_named_with_its_file(tmp_path, content):
     path = tmp_path / "x.json"
     path.write_text(content)
@@ -77,8 +79,17 @@ def test_landmarks_come_in_the_arrays_order():
     assert landmark_points({"expression": "smile"}) is None
 
 
-@pytest.mark.parametrize("bad", [None, [1], [1, 2, 3], [1, "2"], [1, True], [1, float("nan")], {"x": 1}])
+BAD_POINTS = [None, [1], [1, 2, 3], [1, "2"], [1, True], [1, float("nan")], [10**400, 1], [1, 1e39], {"x": 1}]
+
+
+@pytest.mark.parametrize("bad", BAD_POINTS, ids=short)
 def test_a_bad_point_is_named(bad):
     points = {name: [1, 2] for name in LANDMARK_NAMES} | {"nose": bad}
     with pytest.raises(ValueError, match=r"landmarks_px\.nose"):
         landmark_points({"landmarks_px": points})
+
+
+def test_what_is_said_of_a_bad_value_is_short():
+    with pytest.raises(ValueError, match="fx") as caught:
+        parse_intrinsics(GOOD | {"fx": 10**400})
+    assert len(str(caught.value)) < 100

@@ -1,5 +1,7 @@
 """Depth in .npy files."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,53 @@ def test_missing_files_are_errors_and_other_content_is_unreadable(path):
             read(path)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" * 20)
     assert reason(read_depth_npy, path) == reason(inspect_depth_npy, path) == "unreadable"
+
+
+def with_header(header: bytes) -> bytes:
+    return NPY[:10] + header.ljust(117) + b"\n" + NPY[-8:]
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+@pytest.mark.filterwarnings("ignore:Reading `.npy`")
+def test_any_changed_byte_of_the_header_is_read_or_unreadable(path):
+    for at in range(10 + len(HEADER) + 1):
+        for byte in b" }({'\"\\\x00\xff9-\n#L":
+            path.write_bytes(NPY[:at] + bytes([byte]) + NPY[at + 1 :])
+            for read in (inspect_depth_npy, read_depth_npy):
+                with suppress(Unreadable):
+                    read(path)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "(True, 2)",
+        "(-1, 2)",
+        "(-1, -2)",
+        "(1099511627776, 1099511627776)",
+        "(9223372036854775808, 2)",
+        f"({'9' * 80}, 1)",
+        "(1.0, 2)",
+        "([], 2)",
+        "2",
+    ],
+)
+def test_a_shape_that_no_file_has_is_unreadable(path, shape):
+    path.write_bytes(with_header(HEADER.replace(b"(1, 2)", shape.encode())))
+    assert reason(inspect_depth_npy, path) == reason(read_depth_npy, path) == "unreadable"
+
+
+@pytest.mark.parametrize("descr", ["()", "[()]", "{}", "'|O'", "'<f4,<f4'", "('<f4', (2,))", "None", "'\\ud800'"])
+def test_a_type_that_is_no_number_is_unreadable(path, descr):
+    path.write_bytes(with_header(HEADER.replace(b"'<f4'", descr.encode())))
+    assert reason(inspect_depth_npy, path) == reason(read_depth_npy, path) == "unreadable"
+
+
+def test_brackets_without_end_and_headers_longer_than_the_file_are_unreadable(path):
+    deep = b"(" * 9000
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(deep).to_bytes(2, "little") + deep)
+    assert reason(inspect_depth_npy, path) == "unreadable"
+    path.write_bytes(b"\x93NUMPY\x02\x00" + b"\xff" * 4 + NPY[10:])
+    assert reason(inspect_depth_npy, path) == "unreadable"
+    path.write_bytes(b"\x93NUMPY\x09\x09" + NPY[8:])
+    assert reason(inspect_depth_npy, path) == reason(read_depth_npy, path) == "unreadable"

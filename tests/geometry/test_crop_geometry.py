@@ -100,6 +100,13 @@ def test_a_shifted_crop_copies_depth_and_pads_with_nothing():
     np.testing.assert_allclose(crop.intrinsics(np.array([9, 8, 5, 4.0])), [9, 8, 8, 2])
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("far", [1e20, -1e20, 1e300])
+def test_a_crop_farther_than_any_integer_is_empty(far):
+    crop = Crop(np.array([[1.0, 0, far], [0, 1, 0]]), 8)
+    assert not crop.depth(np.ones((10, 10), np.float32)).any()
+
+
 def test_depth_is_never_mixed_across_an_edge():
     depth = np.where(np.arange(640) < 320, 500, 900).astype(np.float32) * np.ones((480, 1), np.float32)
     for scale in (0.3, 0.9, 2.5):

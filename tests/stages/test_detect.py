@@ -75,7 +75,7 @@ def test_depth_of_another_size_or_without_intrinsics_bounds_nothing(monkeypatch)
     assert [call[2] for call in calls] == [None, None, None]
     Detect(min_face_px=33).apply(image(depth=depth, intrinsics=k))
     assert calls[3][1] == 33
-    assert calls[3][2] == pytest.approx((110, 190))
+    assert calls[3][2] == (pytest.approx(110), np.inf)
 
 
 @pytest.mark.parametrize(("which", "index"), [("largest", 0), ("central", 1), ("confident", 2)])
@@ -117,7 +117,7 @@ def test_given_makes_the_box_of_the_readers_landmarks_and_reads_nothing_else():
 
 
 def test_given_keeps_the_readers_box():
-    out = Detect(detector="given").apply(Sample(Arrays({"landmarks": explode, "box": explode})))
+    out = Detect(detector="given").apply(Sample(Arrays({"landmarks": lambda: LANDMARKS, "box": explode})))
     assert not out.arrays.own
 
 
@@ -127,10 +127,23 @@ def test_given_needs_landmarks():
     assert caught.value.reason == "missing_landmarks"
 
 
-@pytest.mark.parametrize("landmarks", [np.full((5, 2), np.nan, np.float32), np.full((5, 2), 7, np.float32)])
-def test_given_rejects_landmarks_that_are_none(landmarks):
-    with pytest.raises(Reject, match="no_face"):
-        Detect(detector="given").apply(Sample.of({"landmarks": landmarks}))
+def one_at(value):
+    landmarks = LANDMARKS.copy()
+    landmarks[2, 0] = value
+    return landmarks
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("box", [{}, {"box": np.array([0, 0, 9, 9], np.float32)}])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 2e6, -2e6, 3e38])
+def test_given_rejects_landmarks_that_are_in_no_image(value, box):
+    with pytest.raises(Reject, match=r"no_face: bad landmarks: .*(not finite|in no image)"):
+        Detect(detector="given").apply(Sample.of({"landmarks": one_at(value), **box}))
+
+
+def test_given_rejects_landmarks_at_one_place():
+    with pytest.raises(Reject, match="no_face: bad landmarks: all at one place"):
+        Detect(detector="given").apply(Sample.of({"landmarks": np.full((5, 2), 7, np.float32)}))
 
 
 def test_a_given_box_moves_and_grows_with_its_landmarks():

@@ -1,0 +1,35 @@
+"""JSON that others wrote: whatever is wrong with it becomes one error, whatever number it holds can be asked about."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        ValueError: naming the file and why it cannot be read.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: no valid JSON ({error})") from None
+    except RecursionError:
+        raise ValueError(f"{path}: no valid JSON (brackets nested too deep)") from None
+
+
+def finite(value: Any) -> bool:
+    """Return whether a JSON value is a number that a float can hold: true, false, NaN and 10**400 are none."""
+    # `type() in`, not isinstance: true and false are no numbers, and this runs ten times a capture.
+    if type(value) not in (float, int):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
