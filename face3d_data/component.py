@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from face3d_data.digest import digest, digest_file
 from face3d_data.errors import UserError
@@ -31,6 +31,16 @@ class Component(BaseModel):
     """Reason slug of a rejection to one line that explains it."""
     assets: ClassVar[tuple[str, ...]] = ()
     """Files inside the package (`geometry/mean_face.npz`) whose content enters the fingerprint."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, values: Any) -> Any:
+        """Refuse true and false where a number is wanted: Python would take them for 1 and 0."""
+        for name, value in values.items() if isinstance(values, dict) else ():
+            info = cls.model_fields.get(name)
+            if isinstance(value, bool) and info is not None and info.annotation in (int, float):
+                raise ValueError(f"{name!r} = {str(value).lower()}: give a number")
+        return values
 
     def parameters(self) -> dict[str, Any]:
         """Return the resolved parameters that enter the fingerprint, as JSON values; sets are sorted."""

@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib
 import importlib.util
+import logging
 import pkgutil
 from importlib.metadata import entry_points
 from typing import TypeVar
@@ -18,6 +19,8 @@ BUILTIN_PACKAGES = ("face3d_data.readers", "face3d_data.stages", "face3d_data.ta
 
 C = TypeVar("C", bound=type[Component])
 _components: dict[tuple[str, str], type[Component]] = {}
+_broken: list[str] = []
+log = logging.getLogger("face3d_data")
 
 
 def register(cls: C) -> C:
@@ -43,7 +46,19 @@ def _load_all() -> None:
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{package_name}.{module.name}")
     for entry in entry_points(group=ENTRY_POINTS):
-        entry.load()
+        try:
+            entry.load()
+        except Exception as error:  # whatever a plugin's import may raise
+            owner = entry.dist.name if entry.dist else "?"
+            text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            _broken.append(f"plugin {entry.value} of package {owner} cannot be loaded ({text}): mend or uninstall it")
+            log.warning(_broken[-1])
+
+
+def broken_plugins() -> list[str]:
+    """Return one line for each plugin that could not be loaded."""
+    _load_all()
+    return list(_broken)
 
 
 def _load_one(kind: str, name: str) -> None:
@@ -72,5 +87,6 @@ def find(kind: str, name: str, where: str = "") -> type[Component]:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise UserError(f"{where + ': ' if where else ''}no {kind} is named {name!r} ({hint})")
+        broken = "".join(f"; {line}" for line in _broken)
+        raise UserError(f"{where + ': ' if where else ''}no {kind} is named {name!r} ({hint}){broken}")
     return known[name]

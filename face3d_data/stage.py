@@ -24,13 +24,15 @@ class Stage(Component):
     """Sample to samples (0, 1 or many), in a worker.
 
     `inputs` are arrays that a sample must have; where it holds tuples, each tuple is one complete alternative group.
-    `optional` are arrays used if present. `outputs` are those that the stage may set or drop.
+    `optional` are arrays used if present. `outputs` are those that the stage may set or drop, `drops` only drop.
     """
 
     kind: ClassVar[str] = "stage"
     inputs: ClassVar[Inputs] = ()
     optional: ClassVar[Names] = ()
     outputs: ClassVar[Names] = ()
+    drops: ClassVar[Names] = ()
+    """Arrays that the stage may only remove."""
     random: ClassVar[bool] = False
     """True: the stage draws; only then do the seeds enter its fingerprint and `run` is given an rng."""
     variants: ClassVar[bool] = False
@@ -82,6 +84,10 @@ class Stage(Component):
         lacks = [[name for name in group if name not in present] for group in self.groups()]
         least = min(lacks, key=len)
         return least[0] if least else None
+
+    def created(self) -> frozenset[str]:
+        """Return the arrays that the stage makes itself; per-point arrays that it only carries along do not count."""
+        return frozenset(self.outputs) - {name for name in PER_POINT if name in self.optional}
 
     def names_read(self) -> Names:
         """Return every array that `run` may ask for."""
@@ -146,8 +152,9 @@ def check_output(stage: Stage, sample: Sample, output: Sample) -> None:
     """
     if not output.arrays.descends_from(sample.arrays):
         raise ContractError(f"stage {stage.name!r} yields a sample of its own making: use sample.with_arrays(…)")
-    touched = output.arrays.own.keys() | output.arrays.dropped
-    undeclared = sorted(touched - set(stage.outputs))
+    undeclared = sorted(
+        (output.arrays.own.keys() - set(stage.outputs)) | (output.arrays.dropped - {*stage.outputs, *stage.drops})
+    )
     if undeclared:
         raise ContractError(f"stage {stage.name!r} sets {undeclared} but declares outputs {list(stage.outputs)}")
     for name, array in output.arrays.own.items():

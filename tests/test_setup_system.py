@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from face3d_data import doctor, system_libraries
+from face3d_data import doctor, registry, system_libraries
 from face3d_data.cli.doctor import command, lines_of
+from face3d_data.errors import MissingDependency
+from face3d_data.geometry.farthest import pointnet2_farthest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -113,6 +115,26 @@ def test_doctor_reports_whatever_breaks_and_exits_1(monkeypatch, tmp_path):
     assert problems[0].endswith("open3d-cpu")
     assert problems[1] == "PROBLEM missing system libraries libEGL.so.1: apt-get install libegl1"
     assert problems[2] == "PROBLEM torch does not work: RuntimeError: out of order"
+
+
+def test_a_plugin_that_cannot_be_loaded_is_a_problem(monkeypatch, tmp_path):
+    line = "plugin shop.readers of package shop cannot be loaded (ImportError: no shop): mend or uninstall it"
+    monkeypatch.setattr(registry, "broken_plugins", lambda: [line], raising=False)
+    answer = CliRunner().invoke(command, ["-w", str(tmp_path)])
+    assert answer.exit_code == 1
+    assert [text for text in answer.output.splitlines() if text.startswith("PROBLEM")] == [f"PROBLEM {line}"]
+
+
+def test_doctor_advises_what_the_method_advises_and_what_can_be_followed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pointnet2_ops", None)
+    with pytest.raises(MissingDependency) as raised:
+        pointnet2_farthest(np.zeros((8, 3), np.float32), 4)
+    advice = str(raised.value).split("): ")[1]
+    assert advice in doctor.POINTNET2
+    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    extras = doctor._extras()
+    assert extras["dev"].startswith("in a clone: pip install '.[dev]' (missing: build,")
+    assert "face3d_data[" not in str(extras)
 
 
 def test_every_section_of_a_report_has_a_line():

@@ -39,6 +39,8 @@ def command(
         for row in rows:
             where = row["path"] or row["sample_id"]
             click.echo(f"{row['step']}  {row['status']}  {row['reason']}  {where}  {row['detail']}")
+            if row["traceback"]:
+                click.echo(f"  traceback: {row['traceback']}")
         click.echo(f"{len(rows)} dirty rows", err=not rows)
 
 
@@ -49,15 +51,31 @@ def check_step(workspace: Path, names: list[str], step: str) -> None:
         UserError: listing those that there are.
     """
     runs = (workspace / "runs" / name for name in names)
-    known = sorted({path.name.removesuffix(".dirty.csv") for run in runs for path in run.glob("*.dirty.csv")})
+    known = sorted(
+        {
+            path.name.removesuffix(".dirty.csv").removesuffix(".dataset")
+            for run in runs
+            for path in run.glob("*.dirty.csv")
+        }
+    )
     if step not in known:
         raise UserError(f"--step {step}: no run here has that step (steps: {', '.join(known) or 'none'})")
 
 
 def read_dirty(workspace: Path, pipeline: str, step: str | None, reason: str | None) -> list[dict[str, str]]:
-    """Return the dirty rows of a pipeline's last run, of one step and with one reason if asked."""
+    """Return the dirty rows of a pipeline's last run, of one step and with one reason if asked.
+
+    `traceback` is the file that holds an error's traceback, empty for others.
+    """
     found: list[dict[str, str]] = []
-    for path in sorted((workspace / "runs" / pipeline).glob("*.dirty.csv")):
+    run_dir = workspace / "runs" / pipeline
+    traces = {
+        (path.parent.name, path.open(encoding="utf-8").readline().strip()): str(path)
+        for path in run_dir.glob("*.errors/*.txt")
+    }
+    for path in sorted(run_dir.glob("*.dirty.csv")):
         with open(path, encoding="utf-8", newline="") as stream:
             found += csv.DictReader(stream)
+    for row in found:
+        row["traceback"] = traces.get((f"{row['step']}.errors", row["sample_id"]), "")
     return [row for row in found if step in (None, row["step"]) and reason in (None, row["reason"])]

@@ -75,7 +75,14 @@ def _field_option(name: str, info: FieldInfo, fields: dict[str, FieldInfo]) -> c
     if info.annotation is bool:
         flags = [f"{flag}/--no-{flag[2:]}" for flag in flags]
         return click.Option([*flags, name], default=None, help=text)
+    if _is_list(info.annotation):
+        return click.Option([*flags, name], multiple=True, help=f"{text} [several: a,b]", metavar="VALUE,…")
     return click.Option([*flags, name], default=None, help=text, metavar=_metavar(info.annotation))
+
+
+def _is_list(annotation: Any) -> bool:
+    kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    return any(typing.get_origin(kind) in (tuple, list, frozenset, set) for kind in kinds)
 
 
 def _text(value: Any) -> str:
@@ -91,18 +98,20 @@ def _metavar(annotation: Any) -> str:
 def field_values(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, as YAML would hold them: lists split at commas, paths made absolute."""
     return {
-        name: _value(model.model_fields[name].annotation, value) for name, value in given.items() if value is not None
+        name: _value(model.model_fields[name].annotation, value)
+        for name, value in given.items()
+        if value is not None and value != ()
     }
 
 
 def _value(annotation: Any, value: Any) -> Any:
+    if _is_list(annotation):
+        return [yaml.safe_load(part) for text in value for part in str(text).split(",")]
     kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     if not isinstance(value, str) or annotation is str:
         return value
     if Path in kinds and str not in kinds:
         return os.path.abspath(Path(value).expanduser())
-    if any(typing.get_origin(kind) in (tuple, list, frozenset, set) for kind in kinds):
-        return [yaml.safe_load(part) for part in value.split(",")]
     if all(kind in (str, Path, type(None)) for kind in kinds):
         return value
     try:

@@ -36,11 +36,14 @@ def command(
     if (sample is None) == (sheet is None):
         raise UserError("show: give either SAMPLE, an id or a name from a CSV, or --sheet DATASET")
     folder = out or workspace / "show"
-    if sheet is not None:
-        click.echo(write_sheet(workspace, sheet, pipeline, folder, people))
-        return
-    for line in show_sample(workspace, str(sample), pipeline, folder):
-        click.echo(line)
+    try:
+        if sheet is not None:
+            click.echo(write_sheet(workspace, sheet, pipeline, folder, people))
+            return
+        for line in show_sample(workspace, str(sample), pipeline, folder):
+            click.echo(line)
+    except OSError as error:
+        raise UserError(f"--out {folder}: cannot be written ({error.strerror}): give another folder") from None
 
 
 def last_runs(workspace: Path, pipeline: str | None) -> Iterator[tuple[str, RunResult]]:
@@ -57,7 +60,12 @@ def last_runs(workspace: Path, pipeline: str | None) -> Iterator[tuple[str, RunR
     from face3d_data.pipeline.spec import load_pipeline
 
     for name in run_names(workspace, pipeline):
-        yield name, look(load_pipeline(workspace / "runs" / name / PIPELINE), workspace)
+        try:
+            yield name, look(load_pipeline(workspace / "runs" / name / PIPELINE), workspace)
+        except UserError as error:
+            if pipeline is not None:
+                raise
+            click.echo(f"note: pipeline {name!r} cannot be looked at: {error}", err=True)
 
 
 def show_sample(workspace: Path, sample: str, pipeline: str | None, folder: Path) -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from face3d_data.errors import UserError
-from face3d_data.sample import PER_POINT
 from face3d_data.stage import Stage
 from face3d_data.table import TableStep
 
@@ -52,13 +51,15 @@ def check_plan(pipeline: Pipeline) -> None:
         UserError: naming the step, the upstream and what is missing.
     """
     arrays = {source.id: frozenset(source.reader.provides()) for source in pipeline.sources}
+    # What each could have if every source were given all its options: for the remedy in messages.
+    options = {source.id: frozenset(source.reader.outputs) for source in pipeline.sources}
     tags = {source.id: _source_tags(source) for source in pipeline.sources}
     for step in pipeline.steps:
         _check_where(step, frozenset().union(*(tags[upstream] for upstream in step.upstream)))
         for upstream in step.upstream:
-            _check_fed(step, upstream, arrays[upstream])
-        inherited = frozenset().union(*(arrays[upstream] for upstream in step.upstream))
-        arrays[step.id] = inherited | _created(step.component)
+            _check_fed(pipeline, step, upstream, arrays[upstream], options[upstream])
+        for known in (arrays, options):
+            known[step.id] = _after(step, frozenset().union(*(known[upstream] for upstream in step.upstream)))
         tags[step.id] = frozenset().union(*(tags[u] for u in step.upstream)) | set(step.component.tag_names)
         if isinstance(step.component, TableStep) and step.component.name == "split":
             tags[step.id] |= {"split"}
@@ -76,17 +77,26 @@ def _source_tags(source: SourceStep) -> frozenset[str]:
     return frozenset({"mask", *source.reader.tag_names, *source.reader.declared_tags(), *source.tags})
 
 
-def _created(component: Stage | TableStep) -> frozenset[str]:
-    """Return the arrays that a stage makes itself; per-point arrays that it only carries along do not count."""
-    if not isinstance(component, Stage):
-        return frozenset()
-    carried = {name for name in PER_POINT if name in component.optional}
-    return frozenset(component.outputs) - carried
+def _after(step: Step, inherited: frozenset[str]) -> frozenset[str]:
+    """Return the arrays that rows may have after a step."""
+    if not isinstance(step.component, Stage):
+        return inherited
+    return (inherited - set(step.component.drops)) | step.component.created()
 
 
-def _check_fed(step: Step, upstream: str, present: frozenset[str]) -> None:
+def _check_fed(
+    pipeline: Pipeline, step: Step, upstream: str, present: frozenset[str], with_options: frozenset[str]
+) -> None:
     if not isinstance(step.component, Stage) or step.component.missing(present) is None:
         return
+    if step.component.missing(with_options) is None:
+        for source in pipeline.sources:
+            more = ", ".join(sorted(set(source.reader.outputs) - set(source.reader.provides())))
+            if more:
+                raise UserError(
+                    f"step {step.id!r} ({step.component.name}): source {source.id!r} gives {more} only with more "
+                    f"options: see `face3d readers {source.reader.name}`"
+                )
     wants = " or ".join("+".join(group) for group in step.component.groups())
     has = ", ".join(sorted(present)) or "nothing"
     raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import Progress
 from face3d_data.engine.stats import Report
 from face3d_data.engine.worker import Task
-from face3d_data.errors import RunStopped
+from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.lock import pipeline_digest
 from face3d_data.pipeline.measure import Sizes, measure
 from face3d_data.pipeline.steps import StepResult, check_limits
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from face3d_data.pipeline.run import RunResult
     from face3d_data.pipeline.spec import Pipeline
     from face3d_data.pipeline.steps import Settings
+
+
+DATASET_DIRTY = ".dataset.dirty.csv"
+"""Ending of a dataset's file in the run's folder: a source or a step may have the dataset's name."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool,
 def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool, tell: Callable[[str], None]) -> Path:
     pipeline = result.pipeline
     spec = pipeline.datasets[name]
+    _check_any(name, spec, result)
+    _tell_replaced(name, result, tell)
     measured = measure(name, spec, result, settings)
     if measured is not None:
         result.steps[measured.id] = measured
@@ -88,7 +95,7 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
     if settings.force.intersection(_upstream(pipeline, spec)):
         plan = replace(plan, rebuild=True)
     left_out = [*unreadable, *_left_out(plan)]
-    where = result.workspace.run_dir(pipeline.name) / f"{name}.dirty.csv"
+    where = result.workspace.run_dir(pipeline.name) / f"{name}{DATASET_DIRTY}"
     write_dirty(where, left_out)
     check_limits(f"dataset {name!r}", len(result.entries(spec.upstream)), left_out, pipeline.limits, where)
     infos = _write(plan, result, settings)
@@ -98,6 +105,30 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
     counts = ", ".join(f"{split} {n}" for split, n in plan.table["split"].value_counts(sort=False).items())
     tell(f"{name:>12}  dataset: {len(plan.table)} samples ({counts})")
     return folder
+
+
+def _check_any(name: str, spec: DatasetSpec, result: RunResult) -> None:
+    """Check that there is something to write, and say where it all went if not.
+
+    Raises:
+        UserError: naming the first source or step upstream that left nothing.
+    """
+    needed = _upstream(result.pipeline, spec)
+    empty = [step for step_id, step in result.steps.items() if step_id in needed and not step.entries]
+    if result.entries(spec.upstream):
+        return
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(empty[0].reasons.items()))
+    why = f"none of its {empty[0].inputs} inputs is left ({reasons})" if empty[0].inputs else "no row comes in"
+    raise UserError(f"dataset {name!r}: nothing to write: {empty[0].id!r}: {why}: see `face3d dirty`, and its options")
+
+
+def _tell_replaced(name: str, result: RunResult, tell: Callable[[str], None]) -> None:
+    try:
+        before = json.loads((result.workspace.datasets / name / "dataset.json").read_text("utf-8"))["pipeline"]
+    except (OSError, ValueError, KeyError):
+        return
+    if before != result.pipeline.name:
+        tell(f"{'':>12}  dataset {name!r} was last written by pipeline {before!r}: replaced, its folder stays")
 
 
 def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[ShardInfo]:
@@ -150,7 +181,7 @@ def _makers(pipeline: Pipeline) -> dict[str, list[str]]:
     makers: dict[str, list[str]] = {}
     for step in pipeline.steps:
         if isinstance(step.component, Stage):
-            for name in step.component.outputs:
+            for name in sorted(step.component.created()):
                 makers.setdefault(name, []).append(step.component.name)
     return makers
 

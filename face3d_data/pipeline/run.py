@@ -92,6 +92,7 @@ def run(
     with stopping(), space.running(pipeline.name), settings.engine:
         started = time.perf_counter()
         write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
+        _forget_others(space.run_dir(pipeline.name), pipeline)
         read_sources(result, space, rehash, tell)
         for step in wanted:
             result.steps[step.id] = _run_step(step, result, settings, tell)
@@ -119,6 +120,14 @@ def _settings(
         if forced.intersection(step.upstream):
             forced.add(step.id)
     return Settings(Engine(engine, jobs or available_cores()), chunk, frozenset(forced), show)
+
+
+def _forget_others(run_dir: Path, pipeline: Pipeline) -> None:
+    """Remove what `face3d dirty` would read of sources, steps and datasets that the pipeline has no longer."""
+    known = {f"{name}.dirty.csv" for name in (*pipeline.ids, *(f"{name}.dataset" for name in pipeline.datasets))}
+    for path in run_dir.glob("*.dirty.csv"):
+        if path.name not in known:
+            path.unlink()
 
 
 def available_cores() -> int:

@@ -216,6 +216,8 @@ def check_limits(what: str, inputs: int, dirty: Sequence[Dirty], limits: Limits,
         if count > limit * inputs:
             reasons = Counter(row.reason for row in dirty if row.status != NOT_COUNTED).most_common(3)
             common = ", ".join(f"{reason} {number}" for reason, number in reasons)
+            first = next(row.detail for row in dirty if row.status != NOT_COUNTED)
+            common += f", first: {first[:80]}" if first else ""
             raise RunStopped(
                 f"{what}: {count} of {inputs} inputs ended as {kind}s ({common}), more than limits: max_{kind}_rate "
                 f"{limit:g}: see {where}"

@@ -185,8 +185,9 @@ def _why(left_out: pd.DataFrame) -> str:
 
 def _notes(left_out: pd.DataFrame, leaks: Sequence[Leak]) -> list[str]:
     notes = [f"allowed leak: {leak}" for leak in leaks]
-    for (reason, detail), rows in left_out.groupby(["reason", "detail"], sort=True):
-        notes.append(f"{len(rows)} rows left out, {reason}: {detail}")
+    for reason, rows in left_out.groupby("reason", sort=True):
+        more = " …" if rows["detail"].nunique() > 1 else ""
+        notes.append(f"{len(rows)} rows left out, {reason}: {rows['detail'].iloc[0]}{more}")
     return notes
 
 

@@ -75,6 +75,9 @@ def usable_rows(
         if found != usual:
             left_out.append((i, "other_size", _other_size(fields, found, usual)))
     kept = [i for i, found in shapes.items() if found == usual]
+    if 2 * len(kept) < len(shapes):
+        detail = next(text for _, reason, text in left_out if reason == "other_size")
+        raise UserError(f"{len(set(shapes.values()))} sizes among {len(shapes)} rows, none of most: {detail}")
     return Usable(kept, dict(zip(fields, usual, strict=True)), sorted(left_out))
 
 

@@ -27,7 +27,8 @@ class ToCloud(Stage):
     version: ClassVar[int] = 1
     inputs: ClassVar[Inputs] = (("depth", "intrinsics", "landmarks"), ("grid", "landmarks_3d"))
     optional: ClassVar[Names] = ("color", "grid_color", "pose")
-    outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", *PER_POINT)
+    outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", "point_colors")
+    drops: ClassVar[Names] = PER_POINT
     reasons: ClassVar[dict[str, str]] = {
         "no_depth_at_landmark": "a landmark has no depth reading near it, so the face cannot be placed",
         "too_few_points": "fewer points than min_points lie round the nose tip",

@@ -16,13 +16,15 @@ def face3d(capsys, *arguments):
     return stopped.value.code, said.out, said.err
 
 
-@pytest.mark.parametrize("kind", ["stage", "reader"])
-def test_every_component_is_listed_with_what_it_does(capsys, kind):
-    code, out, _ = face3d(capsys, f"{kind}s", "--json")
+@pytest.mark.parametrize(("command", "kinds"), [("stages", ("stage", "table")), ("readers", ("reader",))])
+def test_every_component_is_listed_with_what_it_does(capsys, command, kinds):
+    code, out, _ = face3d(capsys, command, "--json")
     listed = {entry["name"]: entry for entry in json.loads(out)}
+    known = {name: cls for kind in kinds for name, cls in components(kind).items()}
     assert code == 0
-    assert listed.keys() == components(kind).keys()
-    for name, cls in components(kind).items():
+    assert listed.keys() == known.keys()
+    for name, cls in known.items():
+        assert listed[name]["kind"] == cls.kind
         assert listed[name]["does"] in cls.__doc__
         assert {p["name"] for p in listed[name]["parameters"]} == set(cls.model_fields)
         assert listed[name]["reasons"] == dict(cls.reasons)
@@ -48,8 +50,8 @@ def test_one_reader_is_shown_with_its_parameters_and_reasons(capsys, monkeypatch
 
 @pytest.mark.parametrize("width", [72, 100, 140])
 def test_no_line_is_wider_than_the_terminal(width):
-    for kind in ("stage", "reader"):
-        entries = [describe(cls) for cls in components(kind).values()]
+    for kinds in (("stage", "table"), ("reader",)):
+        entries = [describe(cls) for kind in kinds for cls in components(kind).values()]
         lines = overview(entries, width) + [line for entry in entries for line in page(entry, width)]
         assert max(len(line) for line in lines) <= width
         assert max(len(line) for line in overview(entries, width)) > width - 30
@@ -58,4 +60,27 @@ def test_no_line_is_wider_than_the_terminal(width):
 def test_an_unknown_name_is_one_line_and_exit_2(capsys):
     code, out, err = face3d(capsys, "stages", "sub_sample")
     assert (code, out) == (2, "")
-    assert err == "face3d: no stage is named 'sub_sample' (did you mean 'subsample'?)\n"
+    assert err == "face3d: no stage or table step is named 'sub_sample' (did you mean 'subsample'?)\n"
+    assert face3d(capsys, "stages", "slect")[2].endswith("(did you mean 'select'?)\n")
+    unlike = face3d(capsys, "stages", "zzz")[2]
+    assert all(name in unlike for name in ("detect", "split"))
+
+
+def test_stages_and_table_steps_are_told_apart(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    heads = {line.split("  ")[0]: line.split("  ", 1)[1].strip() for line in face3d(capsys, "stages")[1].splitlines()}
+    for kind, word in (("stage", "stage"), ("table", "table step")):
+        for name in components(kind):
+            assert heads[name].startswith(f"{word}  ")
+    assert "table step" not in face3d(capsys, "readers")[1]
+
+
+def test_one_table_step_is_shown_with_its_options(capsys):
+    code, out, _ = face3d(capsys, "stages", "split")
+    assert code == 0
+    assert out.startswith("split (table step, version 1): Put whole people")
+    for name, info in components("table")["split"].model_fields.items():
+        assert f"\n  {name} " in out
+        assert info.description.split()[0] in out
+    assert "reasons for leaving a row out" in face3d(capsys, "stages", "select")[1]
+    assert json.loads(face3d(capsys, "stages", "select", "--json")[1])["kind"] == "table"

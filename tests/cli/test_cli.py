@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -63,6 +64,7 @@ MISTAKES = [
     (["chain", "read"], "read: name a reader first (readers: "),
     (["chain", "read", "nope"], "read: no reader is named 'nope'"),
     (["chain", "split"], "chain: begin with one source: face3d chain read READER --root DIR"),
+    (["run", "p.yaml", "--set", "scaled.factor=true"], "'factor' = true: give a number"),
     (["chain", "read", "toy_files", "--root", "in", "write"], "write: name the dataset first"),
     (["chain", "read", "toy_files", "--root", "in", "toy-scale", "--factor", "x"], "'factor' = 'x'"),
     (["split", "p.yaml", "--step", "scaled"], "choose one split step with --step (split steps: people)"),
@@ -118,7 +120,7 @@ def test_a_limit_exceeded_is_code_one_and_says_where_to_look(here, capsys):
         (here / "in" / "p001" / f"bad{i}.txt").write_text(f"13 {i}")
     code, _, err = call(capsys, "run", "p.yaml", "--engine", "serial")
     assert code == 1
-    assert "step 'scaled': 51 of 63 inputs ended as rejects (unlucky 51)" in err
+    assert "step 'scaled': 51 of 63 inputs ended as rejects (unlucky 51, first: thirteen)" in err
     assert "scaled.dirty.csv" in err
 
 
@@ -197,3 +199,34 @@ def test_help_is_fast_and_light():
         "doctor",
     ):
         assert f"\n  {name} " in done.stdout
+
+
+def test_lists_may_be_given_with_commas_or_again(here, capsys):
+    for fields in (["--fields", "points,landmarks_3d"], ["--fields", "points", "--fields", "landmarks_3d"]):
+        chain = ["read", "toy_files", "--root", "in", "toy-scale", "split", "write", "both", *fields]
+        assert call(capsys, "chain", "--save", "q.yaml", *chain)[0] == 0
+        assert yaml.safe_load((here / "q.yaml").read_text())["datasets"]["both"]["fields"] == ["points", "landmarks_3d"]
+
+
+def test_dirty_names_the_file_with_an_errors_traceback(here, capsys):
+    (here / "in" / "p000" / "error.txt").write_text("14")
+    assert call(capsys, "run", "p.yaml", "--engine", "serial")[0] == 0
+    _, out, _ = call(capsys, "dirty", "--reason", "RuntimeError", "--json")
+    assert "raise RuntimeError" in Path(json.loads(out)[0]["traceback"]).read_text()
+    _, out, _ = call(capsys, "dirty", "--step", "scaled")
+    assert out.count("  traceback: ") == 1
+    assert call(capsys, "dirty", "--step", "nope")[0] == 2
+
+
+def test_show_goes_on_after_a_run_that_was_refused(here, capsys):
+    assert call(capsys, "run", "p.yaml", "--engine", "serial")[0] == 0
+    broken = (here / "p.yaml").read_text().replace("name: toy", "name: broken", 1)
+    (here / "b.yaml").write_text(broken.replace("from: scaled}", "from: scaled, with: {frozen: gone.csv}}", 1))
+    assert call(capsys, "run", "b.yaml", "--engine", "serial")[0] == 2
+    code, _, err = call(capsys, "show", "src/p001/c1")
+    assert code == 0
+    assert "note: pipeline 'broken' cannot be looked at: " in err
+    assert call(capsys, "show", "src/p001/c1", "--pipeline", "broken")[0] == 2
+    code, _, err = call(capsys, "show", "src/p001/c1", "--out", "/proc/x")
+    assert (code, err.count("\n")) == (2, 2)
+    assert "--out /proc/x: cannot be written" in err

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from face3d_data.errors import RunStopped
+from face3d_data.cli.dirty import read_dirty
+from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.collect import collect
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline
@@ -12,13 +15,13 @@ from face3d_data.readers.image_folder import ImageFolder
 from face3d_data.testing import write_tiny_images
 
 
-def pipeline_of(root):
+def pipeline_of(root, steps=None, name="images"):
     return make_pipeline(
         {
             "name": "images",
             "sources": {"img": {"reader": "image_folder", "root": str(root)}},
-            "steps": [{"id": "people", "table": "split", "from": "img"}],
-            "datasets": {"images": {"from": "people", "fields": ["color"]}},
+            "steps": steps or [{"id": "people", "table": "split", "from": "img"}],
+            "datasets": {name: {"from": "people", "fields": ["color"]}},
         },
         root,
     )
@@ -57,11 +60,46 @@ def test_a_rerun_decodes_nothing_even_after_gc(root, tmp_path, monkeypatch):
     assert again.datasets["images"].resolve() == first.datasets["images"].resolve()
 
 
+def test_rows_of_as_many_sizes_are_refused_at_any_number(tmp_path):
+    for i in range(3):
+        write_tiny_images(tmp_path / f"{i}", people=1, captures=1, width=32 + 2 * i, height=24)
+        (tmp_path / f"{i}" / "person_0000").rename(tmp_path / "0" / f"p{i}")
+    with pytest.raises(UserError, match=r"3 sizes among 3 rows, none of most: .*'crop' would make them equal"):
+        run(pipeline_of(tmp_path / "0"), tmp_path / "work", engine="serial")
+
+
+def test_nothing_to_write_names_the_step_that_left_nothing(tmp_path):
+    root = write_tiny_images(tmp_path / "in", people=2, captures=2)
+    steps = [
+        {"id": "worn", "table": "select", "from": "img", "with": {"query": "mask == 'worn'"}},
+        {"id": "people", "table": "split", "from": "worn"},
+    ]
+    pipeline = pipeline_of(root, steps)
+    with pytest.raises(UserError, match=r"nothing to write: 'worn': none of its 4 inputs is left \(query 4\)"):
+        run(pipeline, tmp_path / "work", engine="serial")
+
+
+def test_a_dataset_may_have_its_sources_name(root, tmp_path):
+    pipeline = pipeline_of(root, name="img")
+    run(pipeline, tmp_path / "work", engine="serial")
+    rows = {(row["step"], row["reason"]) for row in read_dirty(tmp_path / "work", "images", None, None)}
+    assert rows == {("img", "unreadable"), ("img", "other_size")}
+    assert len(read_dirty(tmp_path / "work", "images", None, None)) == 2
+
+
+def test_another_pipelines_dataset_is_told_when_it_is_replaced(tmp_path):
+    root = write_tiny_images(tmp_path / "in", people=4, captures=2)
+    run(pipeline_of(root), tmp_path / "work", engine="serial")
+    said = []
+    run(replace(pipeline_of(root), name="other"), tmp_path / "work", engine="serial", say=said.append)
+    assert any("was last written by pipeline 'images': replaced" in line for line in said)
+
+
 def test_a_dataset_that_loses_most_rows_is_refused(tmp_path):
     root = tmp_path / "in"
     for i in range(55):
-        write_tiny_images(root, people=1, captures=1, width=32 + 2 * (i % 3), height=24)
+        write_tiny_images(root, people=1, captures=1, width=32 + 2 * (i % 3 == 2), height=24)
         (root / "person_0000" / "0000.png").rename(root / "person_0000" / f"x{i}.png")
-    with pytest.raises(RunStopped, match=r"dataset 'images': 3\d of 55 inputs ended as rejects \(other_size"):
+    with pytest.raises(RunStopped, match=r"dataset 'images': 18 of 55 inputs ended as rejects \(other_size"):
         run(pipeline_of(root), tmp_path / "work", engine="serial")
     assert not (tmp_path / "work" / "datasets" / "images").exists()

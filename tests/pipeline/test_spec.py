@@ -197,3 +197,26 @@ def test_a_root_from_the_environment_may_be_relative_to_where_one_is(tmp_path, m
     copy.write_text(pipeline.text_anywhere)
     monkeypatch.chdir("/")
     assert load_pipeline(copy).sources[0].reader.root == tmp_path / "elsewhere" / "captures"
+
+
+def test_options_that_a_reader_lacks_are_named_as_the_remedy(tmp_path):
+    sources = {"npy": {"reader": "rgbd_npy", "root": str(tmp_path)}}
+    steps = [
+        {"id": "faces", "stage": "detect", "from": "npy"},
+        {"id": "clouds", "stage": "to_cloud", "from": "faces"},
+    ]
+    with pytest.raises(
+        UserError, match=r"step 'clouds' \(to_cloud\): source 'npy' gives .*depth.* only with more options"
+    ):
+        make_pipeline(raw(sources=sources, steps=steps, datasets={}), tmp_path)
+
+
+def test_what_a_stage_only_drops_is_not_taken_for_made(tmp_path):
+    sources = {"caps": {"reader": "rgbd_folder", "root": str(tmp_path)}}
+    steps = [
+        {"id": "faces", "stage": "detect", "from": "caps"},
+        {"id": "clouds", "stage": "to_cloud", "from": "faces"},
+    ]
+    datasets = {"set": {"from": "clouds", "fields": ["points", "normals"]}}
+    with pytest.raises(UserError, match="dataset 'set': nothing upstream of 'clouds' makes 'normals'"):
+        make_pipeline(raw(sources=sources, steps=steps, datasets=datasets), tmp_path)

@@ -271,7 +271,10 @@ def test_addresses_in_messages_do_not_make_new_datasets(tmp_path, monkeypatch):
     assert len(folders) == 1
     detail = next(row["detail"] for row in read_dirty(tmp_path / "work", "toy", None, None))
     assert detail == "no use for <object object>"
-    assert set(json.loads(json.dumps(read_dirty(tmp_path / "work", "toy", None, None)))[0]) == set(DIRTY_COLUMNS)
+    assert set(json.loads(json.dumps(read_dirty(tmp_path / "work", "toy", None, None)))[0]) == {
+        *DIRTY_COLUMNS,
+        "traceback",
+    }
 
 
 def test_very_long_names_are_kept_and_export_says_what_to_shorten(tmp_path):

@@ -113,7 +113,7 @@ def test_rows_of_another_size_are_left_out_whatever_their_order():
         ["other_size", "'depth' is 8x5 where most rows have 4x5: 'crop' would make them equal"],
     ]
     assert plan.left_out["sample_id"].tolist() == ["d/p0/c0", "d/p1/c1", "d/p2/c1"]
-    assert plan.notes[0] == f"1 rows left out, other_size: {plan.left_out['detail'].iloc[2]}"
+    assert plan.notes == [f"3 rows left out, other_size: {plan.left_out['detail'].iloc[0]} …"]
     assert plan_of(frame.iloc[::-1].reset_index(drop=True), spec).digest == plan.digest
 
 
