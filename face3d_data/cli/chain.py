@@ -38,6 +38,14 @@ class ChainedComponents(click.Group):
                 return _step_command(kind, name)
         return None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a name that is none is answered with those that there are."""
+        if self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(f"no command {args[0]!r} (commands: {', '.join(self.list_commands(ctx))})", ctx)
+        return super().resolve_command(ctx, args)
+
 
 class _Read(click.Command):
     """`read READER …`: its options are those of the reader that its first word names."""

@@ -40,7 +40,7 @@ class CommandsByFile(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="face3d")
 def face3d() -> None:
     """Data sets for 3D face recognition: raw captures in, identity-safe CSVs and HDF5 shards out."""

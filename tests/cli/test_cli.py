@@ -61,6 +61,7 @@ MISTAKES = [
     (["dirty", "-w", "in"], "nothing has run in workspace in"),
     (["gc", "-w", "in"], "in is no workspace (it has no cache/)"),
     (["chain"], "Usage: face3d chain"),
+    (["chain", "read", "toy_files", "--root", "in", "bogus"], "no command 'bogus' (commands: read, align-3d, "),
     (["chain", "read"], "read: name a reader first (readers: "),
     (["chain", "read", "nope"], "read: no reader is named 'nope'"),
     (["chain", "split"], "chain: begin with one source: face3d chain read READER --root DIR"),

@@ -65,7 +65,7 @@ def test_a_killer_is_isolated_and_all_others_are_done():
         (OSError(28, "No space left on device", "x"), RunStopped, "no disk space left"),
         (RuntimeError("Problem closing file (errno = 28, error message)"), RunStopped, "no disk space left"),
         (sqlite3.OperationalError("database or disk is full"), RunStopped, "no disk space left"),
-        (PermissionError(13, "Permission denied", "/x/y"), RunStopped, "/x/y cannot be written"),
+        (PermissionError(13, "Permission denied", "/x/y"), RunStopped, "/x/y cannot be read or written"),
         (MissingDependency("pip install it"), MissingDependency, "pip install it"),
     ],
 )
