@@ -81,7 +81,8 @@ def stopping() -> Iterator[None]:
         if is_full_disk(error):
             raise RunStopped("no disk space left: make room and run again; finished parts stay") from None
         if isinstance(error, PermissionError):
-            raise RunStopped(f"{error.filename} cannot be read or written ({error.strerror}): mend its permissions") from None
+            what = f"{error.filename} cannot be read or written ({error.strerror})"
+            raise RunStopped(f"{what}: mend its permissions") from None
         raise
 
 
