@@ -28,9 +28,11 @@ CORE = (
 OPEN3D = ("open3d-cpu", "open3d")
 PLANNED_ENGINES = ("dask", "ray")
 POINTNET2 = (
-    "not importable; no wheel exists: with a CUDA build of torch, pip install 'face3d_data[gpu]' and build "
-    "pointnet2_ops_lib of github.com/erikwijmans/Pointnet2_PyTorch; subsample's other methods do without"
+    "not importable: on a machine with CUDA, pip install "
+    "'git+https://github.com/erikwijmans/Pointnet2_PyTorch#subdirectory=pointnet2_ops_lib', or use method 'fast' of "
+    "subsample"
 )
+"""Same advice as the method's own error (`geometry/farthest.py`); a test holds them together."""
 
 
 def examine(workspace: Path) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def examine(workspace: Path) -> dict[str, Any]:
         workspace: the folder whose disk is looked at; it need not exist.
 
     Returns:
-        Sections by name; `problems` lists, one line each, what of the core is missing and how to get it.
+        Sections by name; `problems` lists, one line each, what of the core is missing and how to get it, and
+        which plugins cannot be loaded.
     """
     probes: dict[str, Callable[[], Any]] = {
         "face3d_data": lambda: __version__,
@@ -116,6 +119,13 @@ def _components() -> dict[str, int]:
     return {kind: len(components(kind)) for kind in ("reader", "stage", "table")}
 
 
+def _broken_plugins() -> list[str]:
+    """Return one line for each plugin that cannot be loaded, with its remedy."""
+    from face3d_data.registry import broken_plugins
+
+    return broken_plugins()
+
+
 def _engines() -> dict[str, str]:
     from face3d_data.engine.backends import ENGINES
 
@@ -133,7 +143,7 @@ def _extras() -> dict[str, str]:
     engines, found = _engines(), {}
     for extra, names in sorted(wanted.items()):
         lacking = [name for name in names if _version(name) is None]
-        how = f"pip install 'face3d_data[{extra}]' (missing: {', '.join(lacking)})"
+        how = f"in a clone: pip install '.[{extra}]' (missing: {', '.join(lacking)})"
         found[extra] = how if lacking else "ready"
         if extra in PLANNED_ENGINES and extra not in engines:
             found[extra] = "of no use yet: this version has no such engine"
@@ -170,4 +180,5 @@ def _problems(report: dict[str, Any]) -> list[str]:
     for name in ("torch", "open3d", "detector", "components", "engines"):
         if isinstance(report[name], dict) and "problem" in report[name]:
             lines.append(f"{name} does not work: {report[name]['problem']}")
-    return lines
+    plugins = _guarded(_broken_plugins)
+    return lines + (plugins if isinstance(plugins, list) else [])

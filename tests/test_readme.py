@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from face3d_data.cli.main import face3d
+from face3d_data.cli.main import INTERRUPTED, STOPPED, WRONG_USE, face3d
 from face3d_data.registry import components
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +64,11 @@ def test_make_targets_named_are_there():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
+def test_every_exit_code_is_told():
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", README.split("Exit codes:")[1], re.MULTILINE)}
+    assert told == {0, STOPPED, WRONG_USE, INTERRUPTED}
+
+
 @pytest.fixture(scope="module")
 def tour(tmp_path_factory):
     """Run the tour's blocks in order in one shell, as one would paste them; the shell stops at the first failure."""
@@ -111,5 +116,6 @@ def test_tour_shows_what_the_text_claims(tour):
     assert "n_points changed 2048 → 1024" in explained
     assert "shaded (normals): follows sampled" in explained
     assert "(2048, 3)" in done.stdout
+    assert re.search(r"^Dataset\('rgbd': train 10, eval 2, test 4\) of 5 people in train$", done.stdout, re.MULTILINE)
     [verified] = output_of(done.stdout, "face3d verify rgbd")
     assert verified.strip().endswith("ok")

@@ -13,4 +13,4 @@ from face3d_data.cli.stages import show
 @json_option
 def command(name: str | None, as_json: bool) -> None:
     """List the readers (disk to samples), or show what reader NAME takes, gives and rejects."""
-    show("reader", name, as_json)
+    show(("reader",), name, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import shutil
 import textwrap
@@ -15,7 +16,10 @@ import click
 
 from face3d_data.cli.options import json_option
 from face3d_data.component import Component
+from face3d_data.errors import UserError
 
+KINDS = {"reader": "reader", "stage": "stage", "table": "table step"}
+"""What people call each kind of component."""
 MAX_WIDTH = 140
 _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 _NAMES = {int: "int", float: "float", str: "text", bool: "true/false", Path: "path", type(None): "null"}
@@ -25,15 +29,26 @@ _NAMES = {int: "int", float: "float", str: "text", bool: "true/false", Path: "pa
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the stages (sample to samples), or show what stage NAME takes, gives and rejects."""
-    show("stage", name, as_json)
+    """List the stages (sample to samples) and table steps, or show what NAME takes, gives and rejects."""
+    show(("stage", "table"), name, as_json)
 
 
-def show(kind: str, name: str | None, as_json: bool) -> None:
-    """Print the catalogue of a kind of component, or one entry of it."""
-    from face3d_data.registry import components, find
+def show(kinds: Sequence[str], name: str | None, as_json: bool) -> None:
+    """Print the catalogue of some kinds of components, or one entry of it.
 
-    entries = [describe(find(kind, name))] if name else [describe(cls) for cls in components(kind).values()]
+    Raises:
+        UserError: no component of these kinds has that name.
+    """
+    from face3d_data.registry import broken_plugins, components
+
+    known = [cls for kind in kinds for cls in components(kind).values()]
+    entries = [describe(cls) for cls in known if name is None or cls.name == name][: 1 if name else None]
+    if not entries and name:
+        names = sorted(cls.name for cls in known)
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        problem = f"no {' or '.join(KINDS[kind] for kind in kinds)} is named {name!r} ({hint})"
+        raise UserError("; ".join([problem, *broken_plugins()]))
     if as_json:
         click.echo(json.dumps(entries[0] if name else entries, indent=1, ensure_ascii=False))
         return
@@ -111,11 +126,16 @@ def flow(entry: dict[str, Any]) -> str:
 
 
 def overview(entries: Sequence[dict[str, Any]], width: int) -> list[str]:
-    """Return one entry's name, first line and arrays under each other, wrapped to `width`."""
-    indent = max((len(entry["name"]) for entry in entries), default=0) + 2
+    """Return each entry's name, its kind where there are several, first line and arrays, wrapped to `width`."""
+    columns = [[entry["name"] for entry in entries]]
+    if len({entry["kind"] for entry in entries}) > 1:
+        columns.append([KINDS[entry["kind"]] for entry in entries])
+    widths = [max(map(len, column), default=0) + 2 for column in columns]
+    indent = sum(widths)
     lines = []
-    for entry in entries:
-        lines += _wrap(entry["name"].ljust(indent) + entry["does"], width, indent)
+    for entry, cells in zip(entries, zip(*columns, strict=True), strict=True):
+        head = "".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True))
+        lines += _wrap(head + entry["does"], width, indent)
         if flow(entry):
             lines += _wrap(" " * indent + flow(entry), width, indent)
     return lines
@@ -123,7 +143,8 @@ def overview(entries: Sequence[dict[str, Any]], width: int) -> list[str]:
 
 def page(entry: dict[str, Any], width: int) -> list[str]:
     """Return everything about one component, wrapped to `width`."""
-    lines = [*_wrap(f"{entry['name']} (version {entry['version']}): {entry['does']}", width, 2)]
+    what = f"{KINDS['table']}, " if entry["kind"] == "table" else ""
+    lines = [*_wrap(f"{entry['name']} ({what}version {entry['version']}): {entry['does']}", width, 2)]
     for paragraph in filter(None, entry["more"].split("\n\n")):
         lines += ["", *_wrap(" ".join(paragraph.split()), width, 0)]
     facts = [
@@ -132,11 +153,14 @@ def page(entry: dict[str, Any], width: int) -> list[str]:
         ("tags", ", ".join(entry["tags"])),
         ("draws", "" if entry.get("draws", False) is False else f"{entry['draws']}".lower()),
     ]
-    lines += ["", *_rows([(name, text) for name, text in facts if text], width)]
+    told = [(name, text) for name, text in facts if text]
+    if told:
+        lines += ["", *_rows(told, width)]
     if entry["parameters"]:
         lines += ["", "parameters:", *_rows([_parameter_row(item) for item in entry["parameters"]], width, 2)]
     if entry["reasons"]:
-        lines += ["", "reasons for a reject:", *_rows(entry["reasons"].items(), width, 2)]
+        title = "reasons for leaving a row out:" if entry["kind"] == "table" else "reasons for a reject:"
+        lines += ["", title, *_rows(entry["reasons"].items(), width, 2)]
     return lines
 
 

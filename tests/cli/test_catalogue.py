@@ -66,6 +66,11 @@ def test_an_unknown_name_is_one_line_and_exit_2(capsys):
     assert all(name in unlike for name in ("detect", "split"))
 
 
+def test_a_name_that_a_broken_plugin_may_bear_is_answered_with_the_plugin(capsys, monkeypatch):
+    monkeypatch.setattr("face3d_data.registry.broken_plugins", lambda: ["plugin shop cannot be loaded: mend it"])
+    assert face3d(capsys, "stages", "shop")[2].endswith("; plugin shop cannot be loaded: mend it\n")
+
+
 def test_stages_and_table_steps_are_told_apart(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
     heads = {line.split("  ")[0]: line.split("  ", 1)[1].strip() for line in face3d(capsys, "stages")[1].splitlines()}
