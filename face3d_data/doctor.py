@@ -28,7 +28,7 @@ CORE = (
 OPEN3D = ("open3d-cpu", "open3d")
 PLANNED_ENGINES = ("dask", "ray")
 POINTNET2 = (
-    "not importable: on a machine with CUDA, pip install "
+    "not importable: on a machine with CUDA, pip install --no-build-isolation "
     "'git+https://github.com/erikwijmans/Pointnet2_PyTorch#subdirectory=pointnet2_ops_lib', or use method 'fast' of "
     "subsample"
 )

@@ -16,7 +16,7 @@ import click
 def command(workspace: str, as_json: bool) -> None:
     """Say which packages, devices, engines and extras work here, and how to get the missing ones.
 
-    Exit code 1 if a core piece is missing.
+    Exit code 1 if a core piece is missing or a plugin cannot be loaded.
     """
     from face3d_data.doctor import examine
 
