@@ -132,6 +132,6 @@ def pointnet2_farthest(points: np.ndarray, n_points: int) -> np.ndarray:
 
 def _pointnet2_remedy(problem: str) -> str:
     return (
-        f"subsample method 'pointnet2' cannot run ({problem}): on a machine with CUDA, pip install "
-        "--no-build-isolation 'git+https://github.com/erikwijmans/Pointnet2_PyTorch#subdirectory=pointnet2_ops_lib', or use method 'fast'"
+        f"subsample method 'pointnet2' cannot run ({problem}): on a machine with CUDA, pip install --no-build-isolation"
+        " 'git+https://github.com/erikwijmans/Pointnet2_PyTorch#subdirectory=pointnet2_ops_lib', or use method 'fast'"
     )
