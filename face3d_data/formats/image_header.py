@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -118,3 +119,17 @@ def _walk_jpeg(stream: BinaryIO) -> ImageHeader:
         if not width or not height:
             raise Unreadable("unreadable", f"no valid JPEG: {width}x{height}")
         return ImageHeader("jpeg", width, height, bits, channels)
+
+
+def check_same_size(sizes: Mapping[str, tuple[int, int]]) -> None:
+    """Check that what belongs to one capture has one size.
+
+    Args:
+        sizes: what it is to (width, height) in px.
+
+    Raises:
+        Unreadable: `size_mismatch`, naming every size.
+    """
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{what} {width}x{height}" for what, (width, height) in sizes.items())
+        raise Unreadable("size_mismatch", said)

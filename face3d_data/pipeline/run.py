@@ -155,6 +155,7 @@ def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, k
     try:
         for source in result.pipeline.sources:
             started, before = time.perf_counter(), hashes.hashed
+            _check_root(result.pipeline, source)
             entries, dirty = read_source(source, space, hashes, keep)
             step = _source_result(source, entries, dirty, time.perf_counter() - started)
             result.steps[source.id] = step
@@ -166,6 +167,21 @@ def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, k
                 check_limits(f"source {source.id!r}", step.inputs, dirty, result.pipeline.limits, where)
     finally:
         hashes.close()
+
+
+def _check_root(pipeline: Pipeline, source: SourceStep) -> None:
+    """Check that a relative root was found somewhere, since a message with one absolute path would mislead.
+
+    Raises:
+        UserError: naming where it was looked for.
+    """
+    written = Path(str(pipeline.raw["sources"][source.id].get("root", "/"))).expanduser()
+    root = getattr(source.reader, "root", None)
+    if root is not None and not written.is_absolute() and not root.exists():
+        raise UserError(
+            f"source {source.id!r}: root {written} is not there, neither beside the pipeline ({pipeline.base_dirs[0]}) "
+            f"nor here ({Path.cwd()}): correct it"
+        )
 
 
 def _source_result(source: SourceStep, entries: list[Entry], dirty: list[Dirty], seconds: float) -> StepResult:

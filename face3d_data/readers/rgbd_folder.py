@@ -14,7 +14,7 @@ from pydantic import Field
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.image import read_color, read_depth_png
-from face3d_data.formats.image_header import read_image_header
+from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, read_intrinsics
 from face3d_data.formats.json_file import finite
 from face3d_data.formats.landmarks import landmark_points, read_landmarks
@@ -124,9 +124,7 @@ class RgbdFolder(FolderReader):
         camera = source.record["intrinsics"]
         sizes = {"colour": (color.width, color.height), "depth": (depth.width, depth.height)}
         sizes["intrinsics.json"] = (camera["width"], camera["height"])
-        if len(set(sizes.values())) > 1:
-            said = ", ".join(f"{what} {width}x{height}" for what, (width, height) in sizes.items())
-            raise Unreadable("size_mismatch", said)
+        check_same_size(sizes)
 
     def load(self, source: Source, name: str) -> np.ndarray:
         """Return one array; depth in mm, landmarks as landmarks.json has them."""

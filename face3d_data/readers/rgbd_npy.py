@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.image import read_color
-from face3d_data.formats.image_header import read_image_header
+from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, parse_intrinsics, read_intrinsics
 from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
 from face3d_data.reader import Source
@@ -113,9 +113,7 @@ class RgbdNpy(FolderReader):
         camera = self._camera
         if camera is not None and camera.width and camera.height:
             sizes["intrinsics"] = (camera.width, camera.height)
-        if len(set(sizes.values())) > 1:
-            said = ", ".join(f"{what} {width}x{height}" for what, (width, height) in sizes.items())
-            raise Unreadable("size_mismatch", said)
+        check_same_size(sizes)
 
     def load(self, source: Source, name: str) -> np.ndarray:
         """Return one array; depth in mm."""

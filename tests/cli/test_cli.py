@@ -56,6 +56,10 @@ MISTAKES = [
         ["run", "p.yaml", "--set", "scaled.facter=1"],
         "step 'scaled' (toy_scale): unknown option 'facter' (known: factor)",
     ),
+    (
+        ["run", "p.yaml", "--set", "src.root=gone"],
+        "'src': root gone is not there, neither beside the pipeline (",
+    ),
     (["run", "p.yaml", "-w", "p.yaml"], "p.yaml"),
     (["status"], "nothing has run in workspace work: use `face3d run`"),
     (["dirty", "-w", "in"], "nothing has run in workspace in"),
