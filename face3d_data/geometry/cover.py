@@ -1,0 +1,123 @@
+"""Covering a face: one occluder put into a sample's depth, colour and points, so that the three agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from face3d_data.geometry.align import rotate, transform
+from face3d_data.geometry.camera import Region, project
+from face3d_data.geometry.cover_color import SUBPIXELS, paint_over, shaded, subpixels
+from face3d_data.geometry.cover_depth import Sight, box_pixels, cover_depth, pixel_box, see, tolerance_mm
+from face3d_data.geometry.cover_points import NewPoints, cover_points
+from face3d_data.geometry.cover_view import View
+from face3d_data.geometry.occluder import Occluder
+
+__all__ = ["Covered", "View", "cover"]
+
+
+@dataclass(frozen=True, eq=False)
+class Covered:
+    """What `cover` makes of a view: each array None where the view had none, `occlusion` with all points.
+
+    Attributes:
+        kept: int (K,), the view's points that stayed, bit-identical: the first K of `points`.
+        silhouette: bool (H, W), the pixels whose centre sees the occluder.
+    """
+
+    color: np.ndarray | None = None
+    depth: np.ndarray | None = None
+    points: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    point_colors: np.ndarray | None = None
+    occlusion: np.ndarray | None = None
+    kept: np.ndarray | None = None
+    silhouette: np.ndarray | None = None
+
+
+def cover(view: View, occluder: Occluder, rng: np.random.Generator, *, softening_px: float = 1.5) -> Covered:
+    """Put an occluder into a view.
+
+    Args:
+        view: the face.
+        occluder: what covers it, face frame.
+        rng: draws the noise of depth, colour and points.
+        softening_px: colour is changed no farther than this from the silhouette.
+
+    Returns:
+        The covered arrays; those of the view where nothing of the occluder is seen.
+    """
+    covered = _cover_images(view, occluder, rng, softening_px)
+    return covered if view.points is None else _cover_cloud(view, covered, occluder, rng)
+
+
+def _cover_images(view: View, occluder: Occluder, rng: np.random.Generator, softening_px: float) -> Covered:
+    if view.shape is None or view.intrinsics is None:
+        return Covered()
+    box = pixel_box(occluder, view.intrinsics, view.shape, view.to_face)
+    pixels, tolerance = box_pixels(box), tolerance_mm(view.noise)
+    scene = view.scene_mm(pixels)
+    sight = see(occluder, pixels, scene, view.intrinsics, view.to_face, tolerance)
+    silhouette = np.zeros(view.shape, bool)
+    at = sight.pixels.astype(np.intp)
+    silhouette[at[:, 1], at[:, 0]] = True
+    depth = color = None
+    if view.depth is not None:
+        depth = cover_depth(view.depth, box, sight, view.noise, rng)
+    if view.color is not None:
+        layer, alpha = _layer(view, occluder, box, scene, tolerance)
+        x0, y0, x1, y1 = box
+        color = paint_over(view.color, box, silhouette[y0:y1, x0:x1], layer, alpha, softening_px, view.grain, rng)
+    return Covered(color=color, depth=depth, silhouette=silhouette)
+
+
+def _layer(
+    view: View, occluder: Occluder, box: Region, scene: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return linear light times alpha f4 (h, w, 3), and alpha f4 (h, w), of what a box sees of an occluder."""
+    x0, y0, x1, y1 = box
+    height, width = y1 - y0, x1 - x0
+    assert view.intrinsics is not None
+    pixels, behind = subpixels(box_pixels(box)), np.repeat(scene, len(SUBPIXELS))
+    sight = see(occluder, pixels, behind, view.intrinsics, view.to_face, tolerance)
+    light, opacity = shaded(occluder, sight, view.to_face, view.light)
+    at = np.rint(sight.pixels).astype(np.intp) - [x0, y0]
+    flat = at[:, 1] * width + at[:, 0]
+    weights = opacity / len(SUBPIXELS)
+    alpha = np.bincount(flat, weights, height * width)
+    layer = np.stack([np.bincount(flat, weights * light[:, i], height * width) for i in range(3)], axis=1)
+    return layer.reshape(height, width, 3).astype(np.float32), alpha.reshape(height, width).astype(np.float32)
+
+
+def _cover_cloud(view: View, images: Covered, occluder: Occluder, rng: np.random.Generator) -> Covered:
+    assert view.points is not None
+    new = cover_points(view, images.depth, images.silhouette, occluder, rng)
+    pose = np.eye(4) if view.pose is None else view.pose
+    kept, n_new = new.kept, len(new.points)
+    old = np.zeros(len(view.points), np.uint8) if view.occlusion is None else view.occlusion
+    surface = occluder.at(new.hits, new.rays, view.to_face)
+    outwards = rotate(surface.normals, np.linalg.inv(view.to_face))
+    outwards /= np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-9)
+    arrays = {
+        "points": np.concatenate([view.points[kept], transform(new.points, pose).astype(np.float32)]),
+        "occlusion": np.concatenate([old[kept], np.full(n_new, occluder.label, np.uint8)]),
+    }
+    if view.normals is not None:
+        arrays["normals"] = np.concatenate([view.normals[kept], rotate(outwards, pose).astype(np.float32)])
+    if view.point_colors is not None:
+        colors = _point_colors(view, images.color, new, occluder)
+        arrays["point_colors"] = np.concatenate([view.point_colors[kept], colors])
+    return replace(images, kept=kept, **arrays)
+
+
+def _point_colors(view: View, color: np.ndarray | None, new: NewPoints, occluder: Occluder) -> np.ndarray:
+    """Return colours u1 (M, 3) of new points: of their pixels in the covered image, or shaded as those are."""
+    if color is not None and view.intrinsics is not None:
+        at = np.clip(np.rint(project(new.points, view.intrinsics)).astype(np.intp), 0, np.array(color.shape[1::-1]) - 1)
+        return color[at[:, 1], at[:, 0]]
+    from face3d_data.geometry.light import bent, to_display
+
+    sight = Sight(np.empty((0, 2)), new.rays, new.hits)
+    light, _ = shaded(occluder, sight, view.to_face, view.light)
+    return np.rint(to_display(bent(light))).astype(np.uint8)

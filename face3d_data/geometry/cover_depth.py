@@ -1,0 +1,107 @@
+"""An occluder in a depth image: which pixels see it, and what a depth camera would read there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from face3d_data.geometry.align import transform
+from face3d_data.geometry.camera import Region, project
+from face3d_data.geometry.occluder import Hits, Occluder, camera_rays
+from face3d_data.geometry.reading_noise import ReadingNoise
+
+FRONT_MM = 6.0
+"""What lies farther than this before the occluder (a hand, a strand) stays before it."""
+NEAREST_MM = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What is seen of an occluder through rays of the camera.
+
+    Attributes:
+        pixels: f8 (N, 2), px, where the rays go.
+        rays: f4 (N, 6), camera frame.
+        hits: of these rays, N of them, every one seen.
+    """
+
+    pixels: np.ndarray
+    rays: np.ndarray
+    hits: Hits
+
+
+def tolerance_mm(noise: ReadingNoise) -> float:
+    """Return how far before the occluder a reading must lie to be something else."""
+    return max(FRONT_MM, 4 * noise.sigma_mm)
+
+
+def pixel_box(occluder: Occluder, intrinsics: np.ndarray, shape: tuple[int, int], to_face: np.ndarray) -> Region:
+    """Return the pixels x0, y0, x1, y1 (end exclusive) among which an occluder is seen, one more on every side."""
+    height, width = shape
+    vertices = transform(occluder.vertices.astype(np.float64), np.linalg.inv(to_face))
+    before = vertices[:, 2] > NEAREST_MM
+    if not before.any():
+        return 0, 0, 0, 0
+    if not before.all():
+        return 0, 0, width, height
+    uv = project(vertices, intrinsics)
+    low = np.clip(np.floor(uv.min(axis=0)) - 1, 0, [width, height]).astype(int)
+    high = np.clip(np.ceil(uv.max(axis=0)) + 2, 0, [width, height]).astype(int)
+    if (low >= high).any():
+        return 0, 0, 0, 0
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def see(
+    occluder: Occluder,
+    pixels: np.ndarray,
+    scene_mm: np.ndarray,
+    intrinsics: np.ndarray,
+    to_face: np.ndarray,
+    tolerance: float,
+    *,
+    clear: bool = False,
+) -> Sight:
+    """Return where rays see the occluder, nothing of the scene being in front of it.
+
+    Args:
+        occluder: the occluder.
+        pixels: f8 (N, 2), px.
+        scene_mm: f4 (N,), depth of what else is seen there; infinite where unknown.
+        intrinsics: (4,).
+        to_face: (4, 4), camera frame to face frame.
+        tolerance: mm, see `tolerance_mm`.
+        clear: see the parts that change colour only.
+    """
+    rays = camera_rays(pixels, intrinsics)
+    hits = occluder.cast(rays, to_face, clear=clear)
+    seen = hits.found & (hits.t <= scene_mm + tolerance) & (hits.t > NEAREST_MM)
+    return Sight(pixels[seen], rays[seen], hits.take(seen))
+
+
+def box_pixels(box: Region) -> np.ndarray:
+    """Return the pixels f8 (N, 2) of a box, row by row."""
+    x0, y0, x1, y1 = box
+    columns, rows = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64))
+    return np.column_stack([columns.ravel(), rows.ravel()])
+
+
+def cover_depth(
+    depth: np.ndarray, box: Region, sight: Sight, noise: ReadingNoise, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the depth image f4 (H, W) in which the pixels of a sight read the occluder, with noise of the image's own.
+
+    Args:
+        depth: f4 (H, W), mm, 0 = no reading.
+        box: the pixels round the occluder.
+        sight: of whole pixels in the box.
+        noise: the image's.
+        rng: draws the noise.
+    """
+    covered = depth.copy()
+    x0, y0, x1, y1 = box
+    rows, columns = sight.pixels[:, 1].astype(np.intp), sight.pixels[:, 0].astype(np.intp)
+    field = noise.field((y1 - y0, x1 - x0), rng)[rows - y0, columns - x0]
+    covered[rows, columns] = noise.readings(sight.hits.t, field)
+    return covered

@@ -1,0 +1,194 @@
+"""What a sample shows of a face, and what can be told from it: its sensor's noise, the light, what is where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from face3d_data.geometry.align import rotate, transform
+from face3d_data.geometry.camera import Region, sphere_region, viewpoint_of
+from face3d_data.geometry.cover_depth import box_pixels
+from face3d_data.geometry.light import Light, estimate_light, image_grain
+from face3d_data.geometry.occluder import Occluder, camera_rays
+from face3d_data.geometry.reading_noise import ReadingNoise, estimate_noise
+
+FACE_RADIUS_MM = 85.0
+HALF_AXES_MM = np.array([62.0, 72.0, 55.0])
+MIDDLE_MM = np.array([0.0, -5.0, -35.0])
+"""An ellipsoid of the face frame that holds the face's front and little hair."""
+SMOOTH_PX = 2.5
+PATCH = 24
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A face as a sample shows it. What is None is not there.
+
+    Attributes:
+        to_face: f8 (4, 4), camera frame to face frame, rigid or with one scale.
+        color: u1 (H, W, 3), RGB.
+        depth: f4 (H, W), mm, 0 = no reading; of the same size and camera.
+        intrinsics: (4,) fx, fy, cx, cy in px; needed with `color` and `depth`.
+        points: f4 (N, 3), mm; NaN ones are left alone.
+        pose: f8 (4, 4), camera frame to the frame of `points` and `normals`; None: the same frame.
+        point_colors: u1 (N, 3).
+        normals: f4 (N, 3).
+        occlusion: u1 (N,).
+        skin: vertices f4 (V, 3) in the face frame and triangles (T, 3) of the face's estimated surface: what is
+            behind the occluder where there are no readings.
+    """
+
+    to_face: np.ndarray
+    color: np.ndarray | None = None
+    depth: np.ndarray | None = None
+    intrinsics: np.ndarray | None = None
+    points: np.ndarray | None = None
+    pose: np.ndarray | None = None
+    point_colors: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    occlusion: np.ndarray | None = None
+    skin: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Height and width of the images; None without images."""
+        image = self.depth if self.depth is not None else self.color
+        return None if image is None or self.intrinsics is None else (image.shape[0], image.shape[1])
+
+    @cached_property
+    def camera_points(self) -> np.ndarray:
+        """F8 (N, 3), the points in the camera frame."""
+        assert self.points is not None
+        points = self.points.astype(np.float64)
+        return points if self.pose is None else transform(points, np.linalg.inv(self.pose))
+
+    @cached_property
+    def viewpoint(self) -> np.ndarray:
+        """F8 (3,), where the points are seen from, camera frame: its origin, unless they cannot be seen from there."""
+        if self.shape is not None or self.points is None:
+            return np.zeros(3)
+        return np.asarray(viewpoint_of(self.camera_points[np.isfinite(self.points).all(axis=1)], np.eye(4)))
+
+    @cached_property
+    def face_box(self) -> Region:
+        """The pixels among which the face is."""
+        if self.shape is None or self.intrinsics is None:
+            return 0, 0, 0, 0
+        return sphere_region(np.linalg.inv(self.to_face)[:3, 3], FACE_RADIUS_MM, self.intrinsics, self.shape)
+
+    @cached_property
+    def on_face(self) -> np.ndarray:
+        """Bool (h, w), the pixels of `face_box` that read the face."""
+        x0, y0, x1, y1 = self.face_box
+        if self.depth is None or self.intrinsics is None:
+            return np.zeros((y1 - y0, x1 - x0), bool)
+        window = self.depth[y0:y1, x0:x1]
+        rays = camera_rays(box_pixels(self.face_box), self.intrinsics)[:, 3:]
+        place = transform(rays * window.reshape(-1, 1), self.to_face)
+        inside = (((place - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1
+        return inside.reshape(window.shape) & (window > 0)
+
+    @cached_property
+    def noise(self) -> ReadingNoise:
+        """The noise of the depth's readings on the face."""
+        if self.depth is None:
+            return ReadingNoise()
+        x0, y0, x1, y1 = self.face_box
+        return estimate_noise(self.depth[y0:y1, x0:x1], self.on_face)
+
+    @cached_property
+    def grain(self) -> float:
+        """Standard deviation of the colour's noise on the face, 0..255."""
+        x0, y0, x1, y1 = self.face_box
+        return 0.0 if self.color is None else image_grain(self.color[y0:y1, x0:x1])
+
+    @cached_property
+    def light(self) -> Light:
+        """The light on the face; normals in the camera frame."""
+        if self.color is not None and self.shape is not None:
+            colors, normals = self._seen_by_depth() if self.depth is not None else self._seen_by_skin()
+            return estimate_light(colors, normals)
+        if self.point_colors is not None and self.normals is not None:
+            pose = np.eye(4) if self.pose is None else self.pose
+            near = (((transform(self.camera_points, self.to_face) - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1
+            normals = rotate(self.normals[near], np.linalg.inv(pose))
+            return estimate_light(self.point_colors[near], normals)
+        return Light()
+
+    @cached_property
+    def surface(self) -> Occluder | None:
+        """The skin as something that rays can meet."""
+        if self.skin is None:
+            return None
+        vertices, triangles = self.skin
+        corners = vertices[triangles.astype(np.intp)]
+        areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normals = np.stack(
+            [np.bincount(triangles.reshape(-1), np.repeat(areas[:, axis], 3), len(vertices)) for axis in range(3)],
+            axis=1,
+        )
+        normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+        return Occluder(
+            vertices.astype(np.float32),
+            normals.astype(np.float32),
+            triangles.astype(np.uint32),
+            np.zeros((len(vertices), 2), np.float32),
+            np.zeros(len(triangles), np.uint8),
+            lambda part, _: np.ones((len(part), 3), np.float32),
+            0,
+        )
+
+    def scene_mm(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the depth f4 (N,) of what is seen at whole pixels (N, 2): readings, else the skin, else infinite."""
+        found = np.full(len(pixels), np.inf, np.float32)
+        if self.depth is not None:
+            at = pixels.astype(np.intp)
+            found = self.depth[at[:, 1], at[:, 0]]
+            found = np.where((found > 0) & np.isfinite(found), found, np.inf).astype(np.float32)
+        unknown = np.flatnonzero(~np.isfinite(found))
+        if self.surface is not None and self.intrinsics is not None and len(unknown):
+            found[unknown] = self.surface.cast(camera_rays(pixels[unknown], self.intrinsics), self.to_face).t
+        return found
+
+    def _seen_by_depth(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's pixels, from smoothed readings."""
+        import cv2
+
+        assert self.depth is not None
+        assert self.color is not None
+        assert self.intrinsics is not None
+        x0, y0, x1, y1 = self.face_box
+        weight = self.on_face.astype(np.float32)
+        if not weight.any():
+            return np.empty((0, 3), np.uint8), np.empty((0, 3), np.float32)
+        window = self.depth[y0:y1, x0:x1] * weight
+        share = cv2.GaussianBlur(weight, (0, 0), SMOOTH_PX)
+        smooth = cv2.GaussianBlur(window, (0, 0), SMOOTH_PX) / np.maximum(share, 1e-3)
+        dv, du = np.gradient(smooth)
+        fx, fy, cx, cy = np.asarray(self.intrinsics, np.float32)
+        rows, columns = np.mgrid[y0:y1, x0:x1].astype(np.float32)
+        normals = np.stack([fx * du, fy * dv, -(smooth + (columns - cx) * du + (rows - cy) * dv)], axis=-1)
+        normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-6)
+        chosen = (weight > 0) & (share > 0.9)
+        chosen[1::2] = False
+        chosen[:, 1::2] = False
+        return self.color[y0:y1, x0:x1][chosen], normals[chosen]
+
+    def _seen_by_skin(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's pixels, from the estimated skin."""
+        assert self.color is not None
+        assert self.intrinsics is not None
+        pixels = box_pixels(self.face_box)
+        if self.surface is None or not len(pixels):
+            return np.empty((0, 3), np.uint8), np.empty((0, 3), np.float32)
+        pixels = pixels[:: max(1, len(pixels) // 8000)]
+        rays = camera_rays(pixels, self.intrinsics)
+        hits = self.surface.cast(rays, self.to_face)
+        met = hits.found
+        place = transform(rays[met, 3:] * hits.t[met, None], self.to_face)
+        near = np.flatnonzero(met)[(((place - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1]
+        normals = self.surface.at(hits.take(near), rays[near], self.to_face).normals
+        at = pixels[near].astype(np.intp)
+        return self.color[at[:, 1], at[:, 0]], rotate(normals, np.linalg.inv(self.to_face))
