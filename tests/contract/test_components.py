@@ -15,6 +15,11 @@ from face3d_data.testing import tiny_sample, write_tiny_images, write_tiny_npy, 
 from face3d_data.testing.contract import check_component, check_reader, check_stage
 
 STAGES = {
+    "augment": [
+        {"yaw_deg": 15, "jitter_mm": 0.5, "copies": 2},
+        {"mirror_p": 1},
+        {"dropout": 0.3, "resample_points": 64},
+    ],
     "clean": [{"min_points": 100}],
     "crop": [{}, {"align": "similarity"}],
     "detect": [{"detector": "given"}],

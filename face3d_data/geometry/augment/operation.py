@@ -31,7 +31,7 @@ class Operation(BaseModel):
 
     name: ClassVar[str] = ""
     needs: ClassVar[Names] = ()
-    """Arrays without any one of which the operation changes nothing: see `fits`."""
+    """Arrays without any one of which the operation changes nothing: see `groups` and `fits`."""
     acts_on: ClassVar[Names] = ()
     """Arrays that the operation may change; all but `pose` only where they are present."""
     reads: ClassVar[Names] = ()
@@ -47,9 +47,13 @@ class Operation(BaseModel):
         """Tell whether the operation does anything at all with these strengths."""
         return any(bool(getattr(self, name)) for name in self.strengths)
 
+    def groups(self) -> tuple[Names, ...]:
+        """Return the complete alternative groups of arrays that the operation can work on: `needs`, if only one."""
+        return (self.needs,)
+
     def fits(self, arrays: Mapping[str, np.ndarray]) -> bool:
-        """Tell whether the arrays at hand are those that the operation needs; otherwise it changes nothing."""
-        return all(name in arrays for name in self.needs)
+        """Tell whether the arrays at hand hold all that the operation needs; otherwise it changes nothing."""
+        return any(all(name in arrays for name in group) for group in self.groups())
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return a record: every value that decides the result, rounded as it is stored, by the names in `draws`."""

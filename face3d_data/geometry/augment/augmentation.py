@@ -1,0 +1,109 @@
+"""Several operations one after the other, as one: what the stage `augment` and a training loader share."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from face3d_data.component import explain_validation
+from face3d_data.errors import UserError
+from face3d_data.geometry.augment.depth_noise import DepthNoise
+from face3d_data.geometry.augment.dropout import Dropout
+from face3d_data.geometry.augment.holes import Holes
+from face3d_data.geometry.augment.jitter import Jitter
+from face3d_data.geometry.augment.mirror import Mirror
+from face3d_data.geometry.augment.operation import Names, Operation, Record
+from face3d_data.geometry.augment.resampling import Resampling
+from face3d_data.geometry.augment.rotation import Rotation
+from face3d_data.geometry.augment.scale import Scale
+from face3d_data.geometry.augment.translation import Translation
+from face3d_data.sample import Tag
+
+OPERATIONS: tuple[type[Operation], ...] = (
+    Mirror,
+    Holes,
+    Dropout,
+    Resampling,
+    DepthNoise,
+    Jitter,
+    Rotation,
+    Scale,
+    Translation,
+)
+"""Every operation, in the order of application: which face, which of its points are seen, how they are measured, and
+where the face then is."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The operations that are on, in the order of `OPERATIONS`.
+
+        augmentation = Augmentation.of(jitter_mm=0.5, yaw_deg=15)
+        record = augmentation.draw(rng)
+        arrays = {**arrays, **augmentation.apply(arrays, record)}
+
+    The same record gives the same bytes wherever it is applied.
+    """
+
+    operations: tuple[Operation, ...] = ()
+
+    @classmethod
+    def of(cls, **options: Any) -> Augmentation:
+        """Return the augmentation with these strengths, by the operations' own field names; the others are off.
+
+        Raises:
+            UserError: an option that no operation has, or a value that is not allowed.
+        """
+        unknown = sorted(options.keys() - options_of(OPERATIONS).keys())
+        if unknown:
+            known = ", ".join(options_of(OPERATIONS))
+            raise UserError(f"augmentation: unknown option {unknown[0]!r} (known: {known})")
+        made = (_build(kind, options) for kind in OPERATIONS)
+        return cls(tuple(operation for operation in made if operation.is_on()))
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
+        """Return one record of all operations; the names of their values differ."""
+        return {name: value for operation in self.operations for name, value in operation.draw(rng).items()}
+
+    def apply(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
+        """Return the arrays that change; operations that do not fit the arrays at hand change nothing.
+
+        Args:
+            arrays: arrays by the names in `sample.ARRAYS`; only those that an operation needs are read.
+            record: what `draw` returned.
+        """
+        changed: dict[str, np.ndarray] = {}
+        for operation in self.fitting(arrays):
+            changed |= operation.apply(ChainMap(changed, arrays), record)  # type: ignore[arg-type]
+        return changed
+
+    def fitting(self, arrays: Mapping[str, np.ndarray]) -> tuple[Operation, ...]:
+        """Return the operations that the arrays at hand suffice for."""
+        return tuple(operation for operation in self.operations if operation.fits(arrays))
+
+    def new_identity(self, record: Record) -> str:
+        """Return the suffix of the identity after this draw: empty where the face is still that person's."""
+        return "".join(operation.new_identity(record) for operation in self.operations)
+
+
+def options_of(kinds: Iterable[type[Operation]]) -> dict[str, tuple[Any, Any]]:
+    """Return the fields of operations by name: annotation and `Field`, as `pydantic.create_model` takes them."""
+    return {name: (info.annotation, info) for kind in kinds for name, info in kind.model_fields.items()}
+
+
+def names_of(operations: Iterable[type[Operation] | Operation], *attributes: str) -> Names:
+    """Return what operations declare under these attributes (`acts_on`, `reads`, `draws`), each name once."""
+    lists = (getattr(operation, attribute) for operation in operations for attribute in attributes)
+    return tuple(dict.fromkeys(name for names in lists for name in names))
+
+
+def _build(kind: type[Operation], options: Mapping[str, Any]) -> Operation:
+    try:
+        return kind(**{name: value for name, value in options.items() if name in kind.model_fields})
+    except ValidationError as error:
+        raise UserError(f"augmentation ({kind.name}): {explain_validation(error, kind)}") from None

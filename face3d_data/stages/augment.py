@@ -1,0 +1,104 @@
+"""Stage `augment`: copies of a face that are varied by draws, each value recorded in a tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field, create_model, model_validator
+
+from face3d_data.errors import Reject
+from face3d_data.geometry.augment.augmentation import OPERATIONS, Augmentation, names_of, options_of
+from face3d_data.registry import register
+from face3d_data.sample import Sample
+from face3d_data.stage import Inputs, Names, Stage
+
+TAG = "aug_"
+CLOUD_BYTES = 500_000
+"""About what 20,000 points take with normals and colours."""
+IMAGE_BYTES = {"color": 920_000, "depth": 1_230_000, "grid": 3_700_000, "grid_color": 920_000}
+"""What images of 640 x 480 px take."""
+
+
+class _Copies(Stage):
+    """What is asked of the copies, whatever the operations."""
+
+    copies: int = Field(1, ge=1, le=10_000, description="varied copies of each sample")
+    keep_original: bool = Field(False, description="also yield the sample as it is, under its own id")
+    min_points: int = Field(32, ge=1, description="reject a sample if a copy of it has fewer points than this")
+
+
+# The operations' own fields become the stage's, so that no default or bound is written twice.
+_Options: Any = create_model("_Options", __base__=_Copies, __module__=__name__, **options_of(OPERATIONS))  # type: ignore[call-overload]
+
+
+@register
+class Augment(_Options):
+    """Make varied copies of a face: turned, noisy, thinned, mirrored, each by its own draw.
+
+    Every strength is 0 by default, and 0 leaves that operation out. Strengths given as ± and those called "up to" are
+    bounds of an even draw, a σ is used as it is. Operations are applied in the order in which their parameters are
+    listed. The drawn values become the tags aug_<name>, those of operations that are on.
+    """
+
+    name: ClassVar[str] = "augment"
+    version: ClassVar[int] = 1
+    inputs: ClassVar[Inputs] = (("points",), ("color",), ("depth",), ("grid",))
+    optional: ClassVar[Names] = names_of(OPERATIONS, "needs", "acts_on", "reads")
+    outputs: ClassVar[Names] = names_of(OPERATIONS, "acts_on")
+    random: ClassVar[bool] = True
+    variants: ClassVar[bool] = True
+    tag_names: ClassVar[Names] = tuple(TAG + name for name in names_of(OPERATIONS, "draws"))
+    reasons: ClassVar[dict[str, str]] = {
+        "too_few_points": "a copy has fewer points than min_points: dropout, holes or the view left too little",
+    }
+
+    @model_validator(mode="after")
+    def _something_is_on(self) -> Augment:
+        if not self.augmentation.operations:
+            raise ValueError(f"nothing to vary: give a strength ({', '.join(names_of(OPERATIONS, 'strengths'))})")
+        return self
+
+    @cached_property
+    def augmentation(self) -> Augmentation:
+        """The operations that are on, as a training loader applies them too."""
+        return Augmentation.of(**{name: value for name, value in self if name in options_of(OPERATIONS)})
+
+    def groups(self) -> tuple[Names, ...]:
+        """Return the arrays that suffice for one of the operations that are on."""
+        return tuple(dict.fromkeys(group for operation in self.augmentation.operations for group in operation.groups()))
+
+    def names_read(self) -> Names:
+        """Return every array that the operations that are on may ask for, and what follows the points."""
+        return names_of(self.augmentation.operations, "needs", "acts_on", "reads")
+
+    def created(self) -> frozenset[str]:
+        """Return `pose` where faces are moved: everything else is changed only where it is there."""
+        return frozenset({"pose"} & set(names_of(self.augmentation.operations, "acts_on")))
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield `copies` variants `aug:0`, `aug:1`, …: none depends on how many there are."""
+        if rng is None:
+            raise ValueError("augment draws: give it an rng")
+        if self.keep_original:
+            yield sample
+        for i, stream in enumerate(rng.spawn(self.copies)):
+            yield self._copy(sample, i, stream)
+
+    def _copy(self, sample: Sample, i: int, rng: np.random.Generator) -> Sample:
+        record = self.augmentation.draw(rng)
+        fitting = Augmentation(self.augmentation.fitting(sample.arrays))
+        changed = fitting.apply(sample.arrays, record)
+        if len(changed.get("points", ())) < self.min_points and "points" in changed:
+            raise Reject("too_few_points", f"{len(changed['points'])} < {self.min_points} in copy {i}")
+        tags = {TAG + name: record[name] for name in names_of(fitting.operations, "draws")}
+        copy = sample.with_arrays(**changed).with_tags(**tags)
+        return copy.as_variant(f"aug:{i}", fitting.new_identity(record))
+
+    def output_bytes(self) -> int:
+        """Return about how many bytes one copy stores: a cloud, and images where an operation changes them."""
+        changed = names_of(self.augmentation.operations, "acts_on")
+        cloud = 32 * dict(self)["resample_points"] or CLOUD_BYTES
+        return cloud * ("points" in changed) + sum(IMAGE_BYTES.get(name, 100) for name in changed)
