@@ -112,6 +112,8 @@ def explain_validation(error: ValidationError, cls: type[BaseModel]) -> str:
             lines.append(f"unknown option {key!r}" + (f" (known: {known})" if len(item["loc"]) == 1 else ""))
         elif item["type"] == "missing":
             lines.append(f"option {key!r} is required")
+        elif not item["loc"]:
+            lines.append(item["msg"].removeprefix("Value error, "))
         else:
             lines.append(f"{key!r} = {item.get('input')!r}: {item['msg'].removeprefix('Value error, ')}")
     return "; ".join(lines)

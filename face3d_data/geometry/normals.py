@@ -45,3 +45,21 @@ def _covariances(points: np.ndarray, index: np.ndarray) -> np.ndarray:
             products = np.einsum("nk,nk->n", offsets[i], offsets[j])
             scatter[:, i, j] = scatter[:, j, i] = products - index.shape[1] * means[i] * means[j]
     return scatter
+
+
+def mesh_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Return a mesh's unit vertex normals: its triangles' normals, each weighted by its area.
+
+    Args:
+        vertices: (V, 3).
+        triangles: int (T, 3), counter-clockwise seen from outside.
+
+    Returns:
+        f4 (V, 3), outwards; zeros at vertices without a triangle.
+    """
+    corners = np.asarray(vertices, np.float64)[triangles]
+    area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    flat = np.asarray(triangles).T.ravel()
+    sums = [np.bincount(flat, np.tile(area[:, axis], 3), minlength=len(vertices)) for axis in range(3)]
+    normals = np.stack(sums, axis=1)
+    return (normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)).astype(np.float32)

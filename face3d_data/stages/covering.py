@@ -1,0 +1,75 @@
+"""What the stages `mask` and `occlude` share: variants of a sample with something put before the face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from face3d_data.geometry.head_map import ASSET as MEAN_HEAD
+from face3d_data.geometry.mean_face import ASSET as MEAN_FACE
+from face3d_data.geometry.occluder import Occluder
+from face3d_data.geometry.wearing import COVERED, REASONS, Face, find_face, wear
+from face3d_data.sample import Sample
+from face3d_data.stage import Inputs, Names, Stage
+
+
+class Covering(Stage):
+    """A stage that puts something on the face, in colour, depth and points alike."""
+
+    inputs: ClassVar[Inputs] = (
+        ("points", "landmarks_3d"),
+        ("depth", "intrinsics", "landmarks"),
+        ("color", "landmarks"),
+    )
+    optional: ClassVar[Names] = (
+        "color", "depth", "intrinsics", "landmarks", "pose", "normals", "point_colors", "occlusion",
+    )  # fmt: skip
+    outputs: ClassVar[Names] = COVERED
+    drops: ClassVar[Names] = ("curvature", "grid", "grid_color")
+    random: ClassVar[bool] = True
+    variants: ClassVar[bool] = True
+    assets: ClassVar[tuple[str, ...]] = (MEAN_FACE, MEAN_HEAD)
+    reasons: ClassVar[dict[str, str]] = REASONS
+
+    per_sample: int = Field(1, ge=1, le=100, description="variants made of each sample")
+    keep_original: bool = Field(False, description="yield the plain sample too, under its own id")
+    p: float = Field(1.0, ge=0, le=1, description="share of the samples that are covered; needs keep_original")
+    max_yaw_deg: float = Field(55.0, gt=0, le=90, description="reject faces turned farther to a side")
+    min_points: int = Field(200, ge=1, description="reject faces with fewer points")
+    softening_px: float = Field(1.5, ge=0, le=2, description="colours blend over so many px outside the outline")
+
+    @model_validator(mode="after")
+    def _p_needs_the_original(self) -> Covering:
+        if self.p < 1 and not self.keep_original:
+            raise ValueError(f"p = {self.p:g} would drop the other samples: set keep_original: true, or leave p out")
+        return self
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the variants, and with `keep_original` the sample before them."""
+        assert rng is not None  # random stages are given one
+        covered: list[Sample] = []
+        if rng.random() < self.p:
+            face = find_face(sample.arrays, self.max_yaw_deg, self.min_points)
+            # Each variant has its own generator: more of them change none.
+            covered = [self.variant(sample, face, i, own) for i, own in enumerate(rng.spawn(self.per_sample))]
+        if self.keep_original:
+            yield sample
+        yield from covered
+
+    def variant(self, sample: Sample, face: Face, number: int, rng: np.random.Generator) -> Sample:
+        """Return one variant of a sample whose face was found."""
+        raise NotImplementedError
+
+    def put_on(self, sample: Sample, face: Face, occluder: Occluder, rng: np.random.Generator) -> Sample:
+        """Return the sample with an occluder on its face, and the tag `visible_ratio`."""
+        arrays, visible = wear(face, occluder, rng, self.softening_px)
+        # A colour image whose camera is not known would go on showing the bare face.
+        stale = () if "color" in arrays else ("color",)
+        return sample.without(*self.drops, *stale).with_arrays(**arrays).with_tags(visible_ratio=round(visible, 4))
+
+    def output_bytes(self) -> int:
+        """Return about how many bytes one output stores: colour, depth and points of a VGA frame."""
+        return self.per_sample * 2_400_000
