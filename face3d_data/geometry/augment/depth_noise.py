@@ -10,7 +10,7 @@ from pydantic import Field
 
 from face3d_data.geometry.augment.jitter import clipped_normal
 from face3d_data.geometry.augment.operation import Names, Operation, Record, draw_seed
-from face3d_data.geometry.camera import FAR_MM, viewpoint_of
+from face3d_data.geometry.camera import viewpoint_of
 from face3d_data.sample import Tag
 
 REFERENCE_MM = 1000.0
@@ -61,12 +61,15 @@ def steps_along_depth(points: np.ndarray, pose: np.ndarray) -> np.ndarray:
         pose: (4, 4), camera frame to the frame of the points, one scale at most.
 
     Returns:
-        f8 (N, 3), mm, in the frame of the points.
+        f8 (N, 3), mm, in the frame of the points; 0 for points that are not finite.
     """
-    finite = points[np.isfinite(points).all(axis=1)].astype(np.float64)
-    rays = points - viewpoint_of(finite, pose)
-    inverse = np.linalg.inv(pose)
-    depth = rays @ inverse[2, :3]
-    known = not len(finite) or np.median(depth) < FAR_MM / 2
-    growth = (depth / REFERENCE_MM) ** 2 if known else np.ones(len(points))
-    return rays * np.divide(growth, depth, out=np.zeros_like(growth), where=depth > 0)[:, None]
+    finite = np.isfinite(points).all(axis=1)
+    seen = points[finite].astype(np.float64)
+    viewpoint = viewpoint_of(seen, pose)
+    rays = seen - viewpoint
+    depth = rays @ np.linalg.inv(pose)[2, :3]
+    camera_known = np.array_equal(viewpoint, pose[:3, 3])
+    growth = (depth / REFERENCE_MM) ** 2 if camera_known else np.ones(len(seen))
+    steps = np.zeros(points.shape)
+    steps[finite] = rays * np.divide(growth, depth, out=np.zeros_like(growth), where=depth > 0)[:, None]
+    return steps

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from face3d_data.geometry.align import rotate, transform
 from face3d_data.geometry.landmarks import NOSE
 
 MOVED = ("points", "landmarks_3d", "normals", "pose")
@@ -24,12 +25,12 @@ def move(arrays: Mapping[str, np.ndarray], motion: np.ndarray) -> dict[str, np.n
     if np.array_equal(motion, np.eye(4)):
         return {}
     changed = {}
-    for name in ("points", "landmarks_3d"):
-        if name in arrays:
-            changed[name] = (arrays[name] @ motion[:3, :3].T + motion[:3, 3]).astype(np.float32)
-    if "normals" in arrays:
-        turn = motion[:3, :3] / np.cbrt(abs(np.linalg.det(motion[:3, :3])))
-        changed["normals"] = (arrays["normals"] @ turn.T).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # what is not finite stays so
+        for name in ("points", "landmarks_3d"):
+            if name in arrays:
+                changed[name] = transform(arrays[name], motion)
+        if "normals" in arrays:
+            changed["normals"] = rotate(arrays["normals"], motion / np.cbrt(abs(np.linalg.det(motion[:3, :3]))))
     changed["pose"] = motion @ arrays["pose"] if "pose" in arrays else motion
     return changed
 

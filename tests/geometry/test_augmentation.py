@@ -1,0 +1,61 @@
+"""Several operations as one: their order, their options, and what they are not allowed to load."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from augment_examples import STRONG, capture, same
+
+from face3d_data.errors import UserError
+from face3d_data.geometry.augment.augmentation import OPERATIONS, Augmentation
+from face3d_data.geometry.augment.jitter import Jitter
+from face3d_data.geometry.augment.rotation import Rotation
+
+EVERYTHING = {name: value for options in STRONG.values() for name, value in options.items()}
+
+
+def test_only_what_is_on_is_kept_in_the_fixed_order():
+    assert Augmentation.of().operations == ()
+    assert Augmentation.of(hole_radius_mm=5.0).operations == ()
+    made = Augmentation.of(yaw_deg=15, jitter_mm=0.5)
+    assert made.operations == (Jitter(jitter_mm=0.5), Rotation(yaw_deg=15))
+    assert [type(operation) for operation in Augmentation.of(**EVERYTHING).operations] == list(OPERATIONS)
+
+
+def test_nothing_on_changes_nothing():
+    assert Augmentation.of().draw(np.random.default_rng(0)) == {}
+    assert Augmentation.of().apply(capture(), {}) == {}
+
+
+def test_it_is_its_operations_one_after_the_other():
+    augmentation, arrays = Augmentation.of(**EVERYTHING), capture()
+    record = augmentation.draw(np.random.default_rng(3))
+    by_hand = {}
+    for operation in augmentation.operations:
+        by_hand |= operation.apply({**arrays, **by_hand}, record)
+    assert same(augmentation.apply(arrays, record), by_hand)
+    assert augmentation.new_identity(record) == "~mirror"
+
+
+def test_operations_that_do_not_fit_are_left_out():
+    augmentation = Augmentation.of(jitter_mm=1, mirror_p=1)
+    arrays = {"color": capture()["color"]}
+    assert augmentation.apply(arrays, augmentation.draw(np.random.default_rng(0))).keys() == {"color"}
+    assert [operation.name for operation in augmentation.fitting(arrays)] == ["mirror"]
+
+
+def test_wrong_options_are_named():
+    with pytest.raises(UserError, match="unknown option 'jiter_mm'"):
+        Augmentation.of(jiter_mm=1)
+    with pytest.raises(UserError, match=r"\(rotation\): 'yaw_deg' = -5"):
+        Augmentation.of(yaw_deg=-5)
+
+
+def test_a_loader_needs_neither_torch_nor_stages():
+    code = (
+        "import sys\nfrom face3d_data.geometry.augment.augmentation import Augmentation\n"
+        "print([n for n in sys.modules if n in ('torch', 'open3d', 'cv2', 'pandas') or 'face3d_data.stage' in n])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
