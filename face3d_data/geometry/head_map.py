@@ -133,18 +133,20 @@ def radius_normals(radius: np.ndarray) -> np.ndarray:
     return normals.astype(radius.dtype)
 
 
-def map_mesh(radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a radius map (151, 161) as vertices f4 (24311, 3), face frame, and triangles u4 (48000, 3).
+def map_mesh(radius: np.ndarray, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return a radius map (151, 161) as vertices f4 (V, 3), face frame, and triangles u4 (T, 3).
 
-    Vertices are in the order of the grid; triangles are counter-clockwise seen from outside.
+    Vertices are in the order of the grid, of every n-th row and column (all: 24,311, 48,000 triangles); triangles are
+    counter-clockwise seen from outside.
     """
-    vertices = (grid_directions() * radius[..., None]).reshape(-1, 3) + CENTRE
-    return vertices.astype(np.float32), _grid_triangles()
+    points = grid_directions()[::every, ::every] * radius[::every, ::every, None]
+    vertices = (points.reshape(-1, 3) + CENTRE).astype(np.float32)
+    return vertices, _grid_triangles(*points.shape[:2])
 
 
 @cache
-def _grid_triangles() -> np.ndarray:
-    index = np.arange(SHAPE[0] * SHAPE[1], dtype=np.uint32).reshape(SHAPE)
+def _grid_triangles(rows: int, columns: int) -> np.ndarray:
+    index = np.arange(rows * columns, dtype=np.uint32).reshape(rows, columns)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
     triangles = np.concatenate([np.stack(corners, axis=-1).reshape(-1, 3) for corners in ((a, b, d), (a, d, c))])
     triangles.flags.writeable = False

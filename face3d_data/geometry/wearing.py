@@ -47,6 +47,7 @@ FACE_SIZES = (0.6, 1.6)
 """Spread of the landmarks in mean faces."""
 BEFORE_SCAN_MM, BEFORE_FACE_MM = 5000.0, 600.0
 """Where a scan is looked at from that has no camera of its own: far along z, or before the face."""
+SKIN_MESH_EVERY = 2
 LEAST_IN_FRAME = 0.6
 
 
@@ -172,7 +173,7 @@ def _of_color(arrays: Arrays, max_yaw_deg: float) -> Face:
     _check_turn(to_face, max_yaw_deg)
     landmarks = landmarks_at_pixels(pixels, intrinsics, to_face)
     skin = mean_skin(landmarks)
-    view = View(to_face, color=arrays["color"], intrinsics=intrinsics, skin=map_mesh(skin.radius))
+    view = View(to_face, color=arrays["color"], intrinsics=intrinsics, skin=map_mesh(skin.radius, every=SKIN_MESH_EVERY))
     return Face(view, skin, landmarks)
 
 
@@ -180,7 +181,7 @@ def _view(arrays: Arrays, to_face: np.ndarray, pose: np.ndarray, skin: Skin) -> 
     seen = ("depth", "color", "intrinsics") if "intrinsics" in arrays else ()
     names = (*seen, "points", "normals", "point_colors", "occlusion")
     found = {name: arrays[name] for name in names if name in arrays}
-    return View(to_face, pose=pose, skin=None if "depth" in found else map_mesh(skin.radius), **found)
+    return View(to_face, pose=pose, skin=None if "depth" in found else map_mesh(skin.radius, every=SKIN_MESH_EVERY), **found)
 
 
 def _readings(arrays: Arrays, middle: np.ndarray) -> np.ndarray:
