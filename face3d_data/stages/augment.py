@@ -74,6 +74,11 @@ class Augment(_Options):
         """Return every array that the operations that are on may ask for, and what follows the points."""
         return names_of(self.augmentation.operations, "needs", "acts_on", "reads")
 
+    @property
+    def drops(self) -> Names:  # type: ignore[override]
+        """Arrays that are gone after the operations that are on."""
+        return names_of(self.augmentation.operations, "removes")
+
     def created(self) -> frozenset[str]:
         """Return `pose` where faces are moved: everything else is changed only where it is there."""
         return frozenset({"pose"} & set(names_of(self.augmentation.operations, "acts_on")))
@@ -89,13 +94,13 @@ class Augment(_Options):
 
     def _copy(self, sample: Sample, i: int, rng: np.random.Generator) -> Sample:
         record = self.augmentation.draw(rng)
-        fitting = Augmentation(self.augmentation.fitting(sample.arrays))
-        changed = fitting.apply(sample.arrays, record)
-        if len(changed.get("points", ())) < self.min_points and "points" in changed:
+        varied = self.augmentation.vary(sample.arrays, record)
+        changed = varied.arrays.own
+        if "points" in changed and len(changed["points"]) < self.min_points:
             raise Reject("too_few_points", f"{len(changed['points'])} < {self.min_points} in copy {i}")
-        tags = {TAG + name: record[name] for name in names_of(fitting.operations, "draws")}
-        copy = sample.with_arrays(**changed).with_tags(**tags)
-        return copy.as_variant(f"aug:{i}", fitting.new_identity(record))
+        tags = {TAG + name: record[name] for name in names_of(varied.operations, "draws")}
+        copy = sample.without(*varied.arrays.dropped).with_arrays(**changed).with_tags(**tags)
+        return copy.as_variant(f"aug:{i}", varied.new_identity(record))
 
     def output_bytes(self) -> int:
         """Return about how many bytes one copy stores: a cloud, and images where an operation changes them."""

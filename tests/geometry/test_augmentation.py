@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -25,24 +26,50 @@ def test_only_what_is_on_is_kept_in_the_fixed_order():
 
 def test_nothing_on_changes_nothing():
     assert Augmentation.of().draw(np.random.default_rng(0)) == {}
-    assert Augmentation.of().apply(capture(), {}) == {}
+    assert same(Augmentation.of().apply(capture(), {}), capture())
 
 
 def test_it_is_its_operations_one_after_the_other():
     augmentation, arrays = Augmentation.of(**EVERYTHING), capture()
     record = augmentation.draw(np.random.default_rng(3))
-    by_hand = {}
+    by_hand = dict(arrays)
     for operation in augmentation.operations:
-        by_hand |= operation.apply({**arrays, **by_hand}, record)
+        by_hand |= operation.apply(by_hand, record)
+        by_hand = {name: array for name, array in by_hand.items() if name not in operation.removes}
     assert same(augmentation.apply(arrays, record), by_hand)
-    assert augmentation.new_identity(record) == "~mirror"
+    assert augmentation.vary(arrays, record).new_identity(record) == "~mirror"
 
 
 def test_operations_that_do_not_fit_are_left_out():
     augmentation = Augmentation.of(jitter_mm=1, mirror_p=1)
     arrays = {"color": capture()["color"]}
-    assert augmentation.apply(arrays, augmentation.draw(np.random.default_rng(0))).keys() == {"color"}
-    assert [operation.name for operation in augmentation.fitting(arrays)] == ["mirror"]
+    varied = augmentation.vary(arrays, augmentation.draw(np.random.default_rng(0)))
+    assert set(varied.arrays) == {"color"}
+    assert [operation.name for operation in varied.operations] == ["mirror"]
+
+
+def test_arrays_that_an_operation_removes_are_gone_for_those_after_it():
+    class Blinding(Jitter):
+        removes: ClassVar = ("color", "landmarks_3d")
+
+    augmentation = Augmentation((Blinding(jitter_mm=1), Rotation(yaw_deg=15)))
+    arrays, record = capture(), augmentation.draw(np.random.default_rng(0))
+    after = augmentation.apply(arrays, record)
+    assert after.keys() == arrays.keys() - {"color", "landmarks_3d"}
+    assert augmentation.vary(arrays, record).arrays.dropped == {"color", "landmarks_3d"}
+    assert same(
+        augmentation.apply(arrays, {**record, "jitter_mm": 0}),
+        Rotation().apply(arrays, record)
+        | {name: array for name, array in arrays.items() if name not in Rotation.acts_on},
+    )
+
+
+def test_a_loaders_arrays_stay_its_own():
+    arrays = {"points": np.zeros((5, 3), np.float32), "color": np.zeros((2, 2, 3), np.uint8)}
+    after = Augmentation.of(jitter_mm=1).apply(arrays, {"jitter_mm": 1.0, "jitter_seed": 0})
+    assert not arrays["points"].any()
+    assert arrays["points"].flags.writeable
+    assert after["points"].all()
 
 
 def test_wrong_options_are_named():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from face3d_data.geometry.augment.resampling import Resampling
 from face3d_data.geometry.augment.rotation import Rotation
 from face3d_data.geometry.augment.scale import Scale
 from face3d_data.geometry.augment.translation import Translation
-from face3d_data.sample import Tag
+from face3d_data.sample import Arrays, Tag
 
 OPERATIONS: tuple[type[Operation], ...] = (
     Mirror,
@@ -45,7 +45,7 @@ class Augmentation:
 
         augmentation = Augmentation.of(jitter_mm=0.5, yaw_deg=15)
         record = augmentation.draw(rng)
-        arrays = {**arrays, **augmentation.apply(arrays, record)}
+        arrays = augmentation.apply(arrays, record)
 
     The same record gives the same bytes wherever it is applied.
     """
@@ -71,20 +71,36 @@ class Augmentation:
         return {name: value for operation in self.operations for name, value in operation.draw(rng).items()}
 
     def apply(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
-        """Return the arrays that change; operations that do not fit the arrays at hand change nothing.
+        """Return all arrays after a draw; operations that do not fit the arrays at hand change nothing.
 
         Args:
-            arrays: arrays by the names in `sample.ARRAYS`; only those that an operation needs are read.
+            arrays: arrays by the names in `sample.ARRAYS`; none is written to.
             record: what `draw` returned.
         """
-        changed: dict[str, np.ndarray] = {}
-        for operation in self.fitting(arrays):
-            changed |= operation.apply(ChainMap(changed, arrays), record)  # type: ignore[arg-type]
-        return changed
+        return dict(self.vary(arrays, record).arrays)
 
-    def fitting(self, arrays: Mapping[str, np.ndarray]) -> tuple[Operation, ...]:
-        """Return the operations that the arrays at hand suffice for."""
-        return tuple(operation for operation in self.operations if operation.fits(arrays))
+    def vary(self, arrays: Mapping[str, np.ndarray], record: Record) -> Varied:
+        """Do as `apply` does and tell what was done; arrays that no operation needs are not read."""
+        after, done = Arrays({name: partial(_view, arrays, name) for name in arrays}), []
+        for operation in self.operations:
+            if operation.fits(after):
+                changed = operation.apply(after, record)
+                after = after.changed(changed, frozenset(operation.removes if changed else ()))
+                done.append(operation)
+        return Varied(after, tuple(done))
+
+
+@dataclass(frozen=True)
+class Varied:
+    """What an augmentation made of some arrays.
+
+    Attributes:
+        arrays: the arrays after it; `own` are those that changed, `dropped` those that are gone.
+        operations: those that fitted, in order.
+    """
+
+    arrays: Arrays
+    operations: tuple[Operation, ...]
 
     def new_identity(self, record: Record) -> str:
         """Return the suffix of the identity after this draw: empty where the face is still that person's."""
@@ -107,3 +123,7 @@ def _build(kind: type[Operation], options: Mapping[str, Any]) -> Operation:
         return kind(**{name: value for name, value in options.items() if name in kind.model_fields})
     except ValidationError as error:
         raise UserError(f"augmentation ({kind.name}): {explain_validation(error, kind)}") from None
+
+
+def _view(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    return arrays[name].view()

@@ -36,6 +36,8 @@ class Operation(BaseModel):
     """Arrays that the operation may change; all but `pose` only where they are present."""
     reads: ClassVar[Names] = ()
     """Arrays that it looks at beside those that it needs or acts on, where present."""
+    removes: ClassVar[Names] = ()
+    """Arrays that no longer belong to the face once the operation has changed anything."""
     draws: ClassVar[Names] = ()
     """Names of the values in its records."""
     strengths: ClassVar[Names] = ()
