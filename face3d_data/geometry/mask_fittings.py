@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import maximum_filter
 
 from face3d_data.geometry.fabric import Plain, linear_rgb
-from face3d_data.geometry.head_map import CENTRE, roll_up, sample_map
+from face3d_data.geometry.head_map import CENTRE, roll_up, sample_map, unroll
 from face3d_data.geometry.mask_outline import Worn
 from face3d_data.geometry.mask_style import Discs, Valve
 from face3d_data.geometry.normals import mesh_normals
@@ -20,6 +21,7 @@ EAR_TOP, EAR_BOTTOM = (134.0, 30.0), (138.0, -22.0)
 """Where loops go behind the ear, mm from the nose tip on the mean head."""
 OVER_EAR, UNDER_EAR = ((132.0, 50.0), (152.0, 78.0)), ((120.0, -52.0), (150.0, -64.0))
 PUCK_SEGMENTS = 48
+PUCK_STANDOFF_MM, PUCK_CELLS = 0.8, 5
 
 
 def straps(worn: Worn, skin: Skin) -> Occluder | None:
@@ -75,18 +77,20 @@ def _outwards(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
     return np.where(outward[:, None], normals, -normals)
 
 
-def valve(part: Valve, cloth: Occluder) -> Occluder:
+def valve(part: Valve, cloth: Occluder, skin: Skin) -> Occluder:
     """Return a valve that sits on the cloth."""
-    return _puck(cloth, np.array(part.at), part.radius_mm, part.height_mm, part.color, rings=True)
+    return _puck(cloth, skin, np.array(part.at), part.radius_mm, part.height_mm, part.color, rings=True)
 
 
-def discs(part: Discs, cloth: Occluder) -> list[Occluder]:
+def discs(part: Discs, cloth: Occluder, skin: Skin) -> list[Occluder]:
     """Return the two filter discs, one at each side of the cloth."""
     places = (np.array(part.at) * [side, 1.0] for side in (-1, 1))
-    return [_puck(cloth, place, part.radius_mm, part.thickness_mm, part.color, rings=False) for place in places]
+    return [_puck(cloth, skin, place, part.radius_mm, part.thickness_mm, part.color, rings=False) for place in places]
 
 
-def _puck(cloth: Occluder, at: np.ndarray, radius: float, height: float, color: str, rings: bool) -> Occluder:
+def _puck(
+    cloth: Occluder, skin: Skin, at: np.ndarray, radius: float, height: float, color: str, rings: bool
+) -> Occluder:
     """Return a round body with a bevelled edge that stands on the cloth, square to it."""
     near = np.hypot(*(cloth.coords - at).T) <= max(radius / 2, 6.0)
     foot = cloth.vertices[np.argmin(np.hypot(*(cloth.coords - at).T))]
@@ -95,18 +99,7 @@ def _puck(cloth: Occluder, at: np.ndarray, radius: float, height: float, color: 
     right = np.cross([0.0, 1.0, 0.0], up)
     right /= np.linalg.norm(right)
     frame = np.stack([right, np.cross(up, right), up])
-    bevel = min(2.0, height / 3)
-    profile = np.array(
-        [
-            (radius, -radius / 2),
-            (radius, 0),
-            (radius, height - bevel),
-            (radius - bevel, height),
-            (0.62 * radius, height),
-        ]
-        + ([(0.58 * radius, height - 1.5)] if rings else [])
-        + [(0.5 * radius, height + (1.0 if rings else 0.6)), (0.02 * radius, height + 1.0)]
-    )
+    profile = _puck_profile(radius, height, rings)
     angle = np.linspace(0, 2 * np.pi, PUCK_SEGMENTS, endpoint=False)
     local = np.concatenate(
         [np.stack([r * np.cos(angle), r * np.sin(angle), np.full(PUCK_SEGMENTS, h)], axis=1) for r, h in profile]
@@ -115,6 +108,10 @@ def _puck(cloth: Occluder, at: np.ndarray, radius: float, height: float, color: 
     a, b, c, d = index[:-1], np.roll(index[:-1], -1, 1), index[1:], np.roll(index[1:], -1, 1)
     triangles = np.concatenate([np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, d), (a, d, c))])
     vertices = (foot + local @ frame).astype(np.float32)
+    ab, out = unroll(vertices)
+    # A disc's back would else reach into the cheek; the highest skin about counts, as triangles are some mm long.
+    highest = maximum_filter(skin.guard, PUCK_CELLS)
+    vertices = roll_up(ab, np.maximum(out, sample_map(highest, ab) + np.float32(PUCK_STANDOFF_MM)))
     return Occluder(
         vertices=vertices,
         normals=mesh_normals(vertices, triangles),
@@ -124,3 +121,23 @@ def _puck(cloth: Occluder, at: np.ndarray, radius: float, height: float, color: 
         paint=Plain(linear_rgb(color)),
         label=1,
     )
+
+
+def _puck_profile(radius: float, height: float, rings: bool) -> np.ndarray:
+    """Return radius and height (K, 2) along a body's outside, no step longer than 4 mm."""
+    bevel = min(2.0, height / 3)
+    ring = [(0.58 * radius, height - 1.5)] if rings else []
+    corners = np.array(
+        [
+            (radius, -radius / 2),
+            (radius, height - bevel),
+            (radius - bevel, height),
+            (0.62 * radius, height),
+            *ring,
+            (0.5 * radius, height + (1.0 if rings else 0.6)),
+            (0.02 * radius, height + 1.0),
+        ]
+    )
+    pairs = zip(corners[:-1], corners[1:], strict=True)
+    steps = [np.linspace(a, b, max(1, int(np.ceil(np.hypot(*(b - a)) / 4.0))), endpoint=False) for a, b in pairs]
+    return np.concatenate([*steps, corners[-1:]])

@@ -51,9 +51,9 @@ def build_mask(skin: Skin, style: MaskStyle, draw: MaskDraw, texture: np.ndarray
     cloth = _mesh(sheet, radius, Fabric(style, draw, texture))
     fittings = [straps(worn, skin)]
     if style.valve:
-        fittings.append(valve(style.valve, cloth))
+        fittings.append(valve(style.valve, cloth, skin))
     if style.discs:
-        fittings.extend(discs(style.discs, cloth))
+        fittings.extend(discs(style.discs, cloth, skin))
     return join([cloth, *(part for part in fittings if part is not None)])
 
 

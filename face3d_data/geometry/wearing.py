@@ -173,7 +173,9 @@ def _of_color(arrays: Arrays, max_yaw_deg: float) -> Face:
     _check_turn(to_face, max_yaw_deg)
     landmarks = landmarks_at_pixels(pixels, intrinsics, to_face)
     skin = mean_skin(landmarks)
-    view = View(to_face, color=arrays["color"], intrinsics=intrinsics, skin=map_mesh(skin.radius, every=SKIN_MESH_EVERY))
+    view = View(
+        to_face, color=arrays["color"], intrinsics=intrinsics, skin=map_mesh(skin.radius, every=SKIN_MESH_EVERY)
+    )
     return Face(view, skin, landmarks)
 
 
@@ -181,7 +183,9 @@ def _view(arrays: Arrays, to_face: np.ndarray, pose: np.ndarray, skin: Skin) -> 
     seen = ("depth", "color", "intrinsics") if "intrinsics" in arrays else ()
     names = (*seen, "points", "normals", "point_colors", "occlusion")
     found = {name: arrays[name] for name in names if name in arrays}
-    return View(to_face, pose=pose, skin=None if "depth" in found else map_mesh(skin.radius, every=SKIN_MESH_EVERY), **found)
+    return View(
+        to_face, pose=pose, skin=None if "depth" in found else map_mesh(skin.radius, every=SKIN_MESH_EVERY), **found
+    )
 
 
 def _readings(arrays: Arrays, middle: np.ndarray) -> np.ndarray:
