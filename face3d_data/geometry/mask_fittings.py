@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.ndimage import maximum_filter
 
@@ -138,6 +140,5 @@ def _puck_profile(radius: float, height: float, rings: bool) -> np.ndarray:
             (0.02 * radius, height + 1.0),
         ]
     )
-    pairs = zip(corners[:-1], corners[1:], strict=True)
-    steps = [np.linspace(a, b, max(1, int(np.ceil(np.hypot(*(b - a)) / 4.0))), endpoint=False) for a, b in pairs]
+    steps = [np.linspace(a, b, max(1, int(np.ceil(np.hypot(*(b - a)) / 4.0))), endpoint=False) for a, b in pairwise(corners)]
     return np.concatenate([*steps, corners[-1:]])
