@@ -127,8 +127,9 @@ def _interpolate(value: np.ndarray, source: np.ndarray, target: np.ndarray) -> n
     return inside + np.minimum(value - source[0], 0) + np.maximum(value - source[-1], 0)
 
 
-OVAL_CENTRE, OVAL_HALF = np.array([0.0, -13.5]), np.array([95.0, 75.5])
-"""The face between hairline, chin and cheekbones' ends, mm from the nose tip on the mean head: an oval."""
+OVAL_CENTRE, OVAL_HALF = np.array([0.0, -7.0]), np.array([104.0, 82.0])
+"""The face from the hairline (trichion, 63 mm above the nasion: Farkas 1994, Anthropometry of the Head and Face) to the
+lowest point of the chin, and between the cheekbones' ends: an oval, mm from the nose tip on the mean head."""
 OVAL_EVERY = 2
 
 

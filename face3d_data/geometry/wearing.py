@@ -13,7 +13,7 @@ import numpy as np
 from face3d_data.errors import Reject
 from face3d_data.geometry.align import every_nth, spread, transform
 from face3d_data.geometry.camera import depth_to_points, project, sphere_region
-from face3d_data.geometry.cover import View, cover, visible_ratio
+from face3d_data.geometry.cover import View, cover
 from face3d_data.geometry.face_pose import (
     guess_intrinsics,
     head_motion,
@@ -26,6 +26,7 @@ from face3d_data.geometry.landmarks import NOSE, lift_landmarks
 from face3d_data.geometry.mean_face import mean_face
 from face3d_data.geometry.occluder import Occluder
 from face3d_data.geometry.skin import Skin, face_oval, fit_skin, mean_skin
+from face3d_data.geometry.visibility import visible_ratio
 
 Arrays = Mapping[str, np.ndarray]
 

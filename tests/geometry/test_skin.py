@@ -100,5 +100,5 @@ def test_the_oval_lies_on_the_skin_from_hairline_to_chin():
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-4)
     menton, tip = mean_head().menton, mean_head().landmarks[NOSE]
     assert points[:, 1].min() == pytest.approx(menton[1], abs=6)
-    assert 60 < points[:, 1].max() - tip[1] < 90
+    assert 90 < points[:, 1].max() - tip[1] < 112
     assert radius_normals(mean_head().radius).shape == (151, 161, 3)
