@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from face3d_data.geometry.align import rotate, transform
-from face3d_data.geometry.camera import Region, project
+from face3d_data.geometry.camera import Region
 from face3d_data.geometry.cover_color import SUBPIXELS, paint_over, shaded, subpixels
 from face3d_data.geometry.cover_depth import Sight, box_pixels, cover_depth, pixel_box, see, tolerance_mm
-from face3d_data.geometry.cover_points import NewPoints, cover_points
+from face3d_data.geometry.cover_points import NewPoints, cover_points, sight_normals
 from face3d_data.geometry.cover_view import View
+from face3d_data.geometry.cover_visible import visible_ratio
+from face3d_data.geometry.light import bent, to_display
 from face3d_data.geometry.occluder import Occluder
 
-__all__ = ["Covered", "View", "cover"]
+__all__ = ["Covered", "View", "cover", "visible_ratio"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +50,15 @@ def cover(view: View, occluder: Occluder, rng: np.random.Generator, *, softening
     Returns:
         The covered arrays; those of the view where nothing of the occluder is seen.
     """
-    covered = _cover_images(view, occluder, rng, softening_px)
-    return covered if view.points is None else _cover_cloud(view, covered, occluder, rng)
+    covered, sight = _cover_images(view, occluder, rng, softening_px)
+    return covered if view.points is None else _cover_cloud(view, covered, sight, occluder, rng)
 
 
-def _cover_images(view: View, occluder: Occluder, rng: np.random.Generator, softening_px: float) -> Covered:
+def _cover_images(
+    view: View, occluder: Occluder, rng: np.random.Generator, softening_px: float
+) -> tuple[Covered, Sight | None]:
     if view.shape is None or view.intrinsics is None:
-        return Covered()
+        return Covered(), None
     box = pixel_box(occluder, view.intrinsics, view.shape, view.to_face)
     pixels, tolerance = box_pixels(box), tolerance_mm(view.noise)
     scene = view.scene_mm(pixels)
@@ -69,7 +73,7 @@ def _cover_images(view: View, occluder: Occluder, rng: np.random.Generator, soft
         layer, alpha = _layer(view, occluder, box, scene, tolerance)
         x0, y0, x1, y1 = box
         color = paint_over(view.color, box, silhouette[y0:y1, x0:x1], layer, alpha, softening_px, view.grain, rng)
-    return Covered(color=color, depth=depth, silhouette=silhouette)
+    return Covered(color=color, depth=depth, silhouette=silhouette), sight
 
 
 def _layer(
@@ -90,21 +94,26 @@ def _layer(
     return layer.reshape(height, width, 3).astype(np.float32), alpha.reshape(height, width).astype(np.float32)
 
 
-def _cover_cloud(view: View, images: Covered, occluder: Occluder, rng: np.random.Generator) -> Covered:
+def _cover_cloud(
+    view: View, images: Covered, sight: Sight | None, occluder: Occluder, rng: np.random.Generator
+) -> Covered:
     assert view.points is not None
-    new = cover_points(view, images.depth, images.silhouette, occluder, rng)
+    # What the occluder reads, and nothing else.
+    read = None
+    if images.depth is not None and images.silhouette is not None:
+        read = np.where(images.silhouette, images.depth, 0)
+    new = cover_points(view, sight, read, occluder, rng)
     pose = np.eye(4) if view.pose is None else view.pose
     kept, n_new = new.kept, len(new.points)
     old = np.zeros(len(view.points), np.uint8) if view.occlusion is None else view.occlusion
-    surface = occluder.at(new.hits, new.rays, view.to_face)
-    outwards = rotate(surface.normals, np.linalg.inv(view.to_face))
-    outwards /= np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-9)
+    points = transform(new.points + view.screen.offset, pose).astype(np.float32)
     arrays = {
-        "points": np.concatenate([view.points[kept], transform(new.points, pose).astype(np.float32)]),
+        "points": np.concatenate([view.points[kept], points]),
         "occlusion": np.concatenate([old[kept], np.full(n_new, occluder.label, np.uint8)]),
     }
     if view.normals is not None:
-        arrays["normals"] = np.concatenate([view.normals[kept], rotate(outwards, pose).astype(np.float32)])
+        normals = rotate(sight_normals(view.screen, new.sight, occluder), pose).astype(np.float32)
+        arrays["normals"] = np.concatenate([view.normals[kept], normals])
     if view.point_colors is not None:
         colors = _point_colors(view, images.color, new, occluder)
         arrays["point_colors"] = np.concatenate([view.point_colors[kept], colors])
@@ -113,11 +122,8 @@ def _cover_cloud(view: View, images: Covered, occluder: Occluder, rng: np.random
 
 def _point_colors(view: View, color: np.ndarray | None, new: NewPoints, occluder: Occluder) -> np.ndarray:
     """Return colours u1 (M, 3) of new points: of their pixels in the covered image, or shaded as those are."""
-    if color is not None and view.intrinsics is not None:
-        at = np.clip(np.rint(project(new.points, view.intrinsics)).astype(np.intp), 0, np.array(color.shape[1::-1]) - 1)
-        return color[at[:, 1], at[:, 0]]
-    from face3d_data.geometry.light import bent, to_display
-
-    sight = Sight(np.empty((0, 2)), new.rays, new.hits)
-    light, _ = shaded(occluder, sight, view.to_face, view.light)
+    if color is not None:
+        u, v = np.rint(new.sight.pixels).astype(np.intp).T
+        return color[np.clip(v, 0, color.shape[0] - 1), np.clip(u, 0, color.shape[1] - 1)]
+    light, _ = shaded(occluder, new.sight, view.screen.to_face, view.light)
     return np.rint(to_display(bent(light))).astype(np.uint8)

@@ -22,13 +22,31 @@ class Sight:
 
     Attributes:
         pixels: f8 (N, 2), px, where the rays go.
-        rays: f4 (N, 6), camera frame.
+        rays: f4 (N, 6), camera frame, direction (x, y, 1): `t` of a hit is its depth.
         hits: of these rays, N of them, every one seen.
     """
 
     pixels: np.ndarray
     rays: np.ndarray
     hits: Hits
+
+    @property
+    def points(self) -> np.ndarray:
+        """F4 (N, 3), mm, where the occluder is met, in the frame of the rays."""
+        return self.rays[:, 3:] * self.hits.t[:, None]
+
+    def take(self, chosen: np.ndarray) -> Sight:
+        """Return the sight by these rays, int or bool (M,)."""
+        return Sight(self.pixels[chosen], self.rays[chosen], self.hits.take(chosen))
+
+    def joined(self, other: Sight) -> Sight:
+        """Return the sight by these rays and others."""
+        hits = (
+            np.concatenate([getattr(part.hits, name) for part in (self, other)])
+            for name in ("t", "triangle", "barycentric")
+        )
+        pixels, rays = (np.concatenate([getattr(part, name) for part in (self, other)]) for name in ("pixels", "rays"))
+        return Sight(pixels, rays, Hits(*hits))
 
 
 def tolerance_mm(noise: ReadingNoise) -> float:

@@ -1,18 +1,23 @@
-"""An occluder in a cloud of points: those behind it go, its own come, along the same rays and as dense."""
+"""An occluder in a cloud of points: those behind it go, its own come, as dense and as noisy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from face3d_data.geometry.camera import project
-from face3d_data.geometry.cover_depth import tolerance_mm
+from face3d_data.geometry.align import rotate, transform
+from face3d_data.geometry.cover_depth import Sight, box_pixels, pixel_box, see, tolerance_mm
+from face3d_data.geometry.cover_gaps import gap_places, nearest_depth
+from face3d_data.geometry.cover_screen import Screen
 from face3d_data.geometry.cover_view import View
-from face3d_data.geometry.occluder import Hits, Occluder
+from face3d_data.geometry.farthest import fast_farthest
+from face3d_data.geometry.occluder import Occluder, camera_rays
 
-REACH_MM = 1000.0
-"""Rays start this far before the points, or at the camera: single precision would lose 0.01 mm from afar."""
+APART = 0.75
+"""New points are no nearer to old ones than this share of the spacing, where points are spread evenly in space."""
+FLATTEST_COS = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,70 +26,105 @@ class NewPoints:
 
     Attributes:
         kept: int (K,), indices of the points that stay as they are, in order.
-        rays: f4 (M, 6), camera frame, of the new points; directions unit.
-        hits: of these rays.
-        points: f8 (M, 3), mm, camera frame: the new points.
+        sight: the occluder as the screen sees it at the M new points.
+        points: f8 (M, 3), mm, in the frame of the screen's camera: the new points.
     """
 
     kept: np.ndarray
-    rays: np.ndarray
-    hits: Hits
+    sight: Sight
     points: np.ndarray
 
 
 def cover_points(
-    view: View, depth: np.ndarray | None, silhouette: np.ndarray | None, occluder: Occluder, rng: np.random.Generator
+    view: View, sight: Sight | None, depth: np.ndarray | None, occluder: Occluder, rng: np.random.Generator
 ) -> NewPoints:
     """Return which points stay and which come.
 
+    Points go along their rays to the occluder, so that it is sampled as the scene was; where the rays leave gaps on
+    it, points come between. A cloud that was spread evenly in space is spread so again.
+
     Args:
         view: the view, with points.
-        depth: f4 (H, W), its depth with the occluder in it.
-        silhouette: bool (H, W), where that shows the occluder.
+        sight: the occluder as seen by the view's pixels; None without images.
+        depth: f4 (H, W), the view's depth with the occluder in it.
         occluder: the occluder.
         rng: draws noise.
     """
-    hidden, rays, hits = _hidden(view, occluder)
-    kept = np.delete(np.arange(len(view.camera_points)), hidden)
-    points = rays[:, :3] + hits.t[:, None].astype(np.float64) * rays[:, 3:]
-    if depth is not None and silhouette is not None and view.intrinsics is not None:
-        rays, hits, points = _read(points, rays, hits, depth, silhouette, view.intrinsics)
-    return NewPoints(kept, rays, hits, points)
+    screen = view.screen
+    hidden, moved = _hidden(view, screen, occluder)
+    kept = np.delete(np.arange(len(screen.points)), screen.usable[hidden])
+    if screen.spacing is None:
+        return _placed(screen, kept, moved, depth, rng)
+    if sight is None:
+        sight = _look(view, screen, occluder)
+    if screen.spacing.even and depth is not None:
+        return _spread_evenly(screen, _placed(screen, kept, sight, depth, rng), occluder)
+    if screen.spacing.even:
+        # The farthest of noisy points would be the noisiest: the noise measured is that of points chosen already.
+        even = _spread_evenly(screen, NewPoints(kept, sight, sight.points.astype(np.float64)), occluder)
+        return _placed(screen, kept, even.sight, None, rng)
+    gaps = sight.take(gap_places(screen, sight))
+    within = np.linalg.norm(transform(gaps.points, screen.to_face), axis=1) <= screen.reach_mm
+    return _placed(screen, kept, moved.joined(gaps.take(within)), depth, rng)
 
 
-def rays_through(points: np.ndarray, viewpoint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rays f4 (N, 6) with unit directions towards points (N, 3) and the points' distances along them f8 (N,)."""
-    offset = points - viewpoint
-    distance = np.linalg.norm(offset, axis=1)
-    directions = offset / np.maximum(distance, 1e-9)[:, None]
-    along = np.minimum(distance, REACH_MM)
-    return np.column_stack([points - along[:, None] * directions, directions]).astype(np.float32), along
+def _hidden(view: View, screen: Screen, occluder: Occluder) -> tuple[np.ndarray, Sight]:
+    """Return int (M,) which of the usable points are hidden, and the occluder where it hides them."""
+    rays = camera_rays(screen.places, screen.intrinsics)
+    hits = occluder.cast(rays, screen.to_face)
+    hidden = np.flatnonzero(hits.found & (hits.t <= screen.points[screen.usable, 2] + tolerance_mm(view.noise)))
+    return hidden, Sight(screen.places[hidden], rays[hidden], hits.take(hidden))
 
 
-def _hidden(view: View, occluder: Occluder) -> tuple[np.ndarray, np.ndarray, Hits]:
-    """Return int (M,) indices of hidden points, f4 (M, 6) rays to them and where these meet the occluder."""
-    finite = np.flatnonzero(np.isfinite(view.camera_points).all(axis=1))
-    rays, distance = rays_through(view.camera_points[finite], view.viewpoint)
-    hits = occluder.cast(rays, view.to_face)
-    hidden = hits.found & (hits.t - distance <= tolerance_mm(view.noise))
-    return finite[hidden], rays[hidden], hits.take(hidden)
+def _look(view: View, screen: Screen, occluder: Occluder) -> Sight:
+    """Return the occluder as seen by the pixels of a screen without images, nothing of the cloud being before it."""
+    box = pixel_box(occluder, screen.intrinsics, screen.shape, screen.to_face)
+    pixels = box_pixels(box)
+    scene = nearest_depth(screen, box).reshape(-1)
+    sight = see(occluder, pixels, scene, screen.intrinsics, screen.to_face, tolerance_mm(view.noise))
+    if view.surface is None or not len(sight.pixels):
+        return sight
+    skin = view.surface.cast(sight.rays, screen.to_face)
+    return sight.take(sight.hits.t <= skin.t + tolerance_mm(view.noise))
 
 
-def _read(
-    points: np.ndarray,
-    rays: np.ndarray,
-    hits: Hits,
-    depth: np.ndarray,
-    silhouette: np.ndarray,
-    intrinsics: np.ndarray,
-) -> tuple[np.ndarray, Hits, np.ndarray]:
-    """Return the points at what a depth image reads at their pixels; those without a reading go."""
-    pixels = np.rint(project(points, intrinsics)).astype(np.intp)
-    height, width = depth.shape
-    inside = ((pixels >= 0) & (pixels < [width, height])).all(axis=1)
-    chosen = np.flatnonzero(inside)
-    u, v = pixels[chosen].T
-    readable = silhouette[v, u] & (depth[v, u] > 0)
-    chosen = chosen[readable]
-    reading = depth[v[readable], u[readable]].astype(np.float64)
-    return rays[chosen], hits.take(chosen), points[chosen] * (reading / points[chosen, 2])[:, None]
+def _placed(
+    screen: Screen, kept: np.ndarray, sight: Sight, depth: np.ndarray | None, rng: np.random.Generator
+) -> NewPoints:
+    """Put a point where each ray of a sight meets the occluder, as read by the depth image or with noise."""
+    if depth is None:
+        noise = 0.0 if screen.spacing is None else screen.spacing.noise_mm
+        z = sight.hits.t + noise * rng.standard_normal(len(sight.pixels))
+    else:
+        u, v = np.rint(sight.pixels).astype(np.intp).T
+        inside = (u >= 0) & (v >= 0) & (u < depth.shape[1]) & (v < depth.shape[0])
+        z = np.zeros(len(u))
+        z[inside] = depth[v[inside], u[inside]]
+        sight, z = sight.take(z > 0), z[z > 0]
+    return NewPoints(kept, sight, sight.rays[:, 3:] * z[:, None])
+
+
+def _spread_evenly(screen: Screen, new: NewPoints, occluder: Occluder) -> NewPoints:
+    """Keep as many of the new points, the farthest from each other, as the cloud had on so much surface."""
+    spacing = screen.spacing
+    chosen = np.linalg.norm(transform(new.points, screen.to_face), axis=1) <= screen.reach_mm
+    if spacing is None or not chosen.any():
+        return NewPoints(new.kept, new.sight.take(chosen), new.points[chosen])
+    old = screen.points[np.intersect1d(new.kept, screen.usable)]
+    if len(old):
+        apart = APART * spacing.space_mm
+        chosen &= ~np.isfinite(cKDTree(old).query(new.points, distance_upper_bound=apart)[0])
+    sight, points = new.sight.take(chosen), new.points[chosen]
+    facing = np.abs(np.einsum("ni,ni->n", sight_normals(screen, sight, occluder), sight.rays[:, 3:]))
+    area_mm2 = points[:, 2] ** 2 / np.maximum(facing, FLATTEST_COS) / np.prod(screen.intrinsics[:2])
+    n_points = int(np.rint(area_mm2.sum() * spacing.density))
+    if n_points < len(points):
+        some = np.sort(fast_farthest(points.astype(np.float32), n_points)) if n_points else np.empty(0, np.intp)
+        sight, points = sight.take(some), points[some]
+    return NewPoints(new.kept, sight, points)
+
+
+def sight_normals(screen: Screen, sight: Sight, occluder: Occluder) -> np.ndarray:
+    """Return the occluder's unit normals (N, 3) where a sight meets it, in the frame of the screen."""
+    normals = rotate(occluder.at(sight.hits, sight.rays, screen.to_face).normals, screen.to_face.T)
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)

@@ -10,6 +10,7 @@ import numpy as np
 from face3d_data.geometry.align import rotate, transform
 from face3d_data.geometry.camera import Region, sphere_region, viewpoint_of
 from face3d_data.geometry.cover_depth import box_pixels
+from face3d_data.geometry.cover_screen import Screen, make_screen
 from face3d_data.geometry.light import Light, estimate_light, image_grain
 from face3d_data.geometry.occluder import Occluder, camera_rays
 from face3d_data.geometry.reading_noise import ReadingNoise, estimate_noise
@@ -60,16 +61,22 @@ class View:
     @cached_property
     def camera_points(self) -> np.ndarray:
         """F8 (N, 3), the points in the camera frame."""
-        assert self.points is not None
-        points = self.points.astype(np.float64)
+        points = np.empty((0, 3)) if self.points is None else self.points.astype(np.float64)
         return points if self.pose is None else transform(points, np.linalg.inv(self.pose))
 
     @cached_property
+    def screen(self) -> Screen:
+        """The camera in which the points are looked at."""
+        viewpoint = np.zeros(3)
+        if self.shape is None:
+            viewpoint = viewpoint_of(self.camera_points[np.isfinite(self.camera_points).all(axis=1)], np.eye(4))
+        return make_screen(self.camera_points, viewpoint, self.to_face, self.intrinsics, self.shape)
+
+    @property
     def viewpoint(self) -> np.ndarray:
-        """F8 (3,), where the points are seen from, camera frame: its origin, unless they cannot be seen from there."""
-        if self.shape is not None or self.points is None:
-            return np.zeros(3)
-        return np.asarray(viewpoint_of(self.camera_points[np.isfinite(self.points).all(axis=1)], np.eye(4)))
+        """F8 (3,), mm, where the face is seen from, face frame."""
+        offset = np.zeros(3) if self.points is None else self.screen.offset
+        return self.to_face[:3, :3] @ offset + self.to_face[:3, 3]
 
     @cached_property
     def face_box(self) -> Region:
@@ -93,10 +100,10 @@ class View:
     @cached_property
     def noise(self) -> ReadingNoise:
         """The noise of the depth's readings on the face."""
-        if self.depth is None:
+        if self.depth is None or self.intrinsics is None:
             return ReadingNoise()
         x0, y0, x1, y1 = self.face_box
-        return estimate_noise(self.depth[y0:y1, x0:x1], self.on_face)
+        return estimate_noise(self.depth[y0:y1, x0:x1], self.on_face, float(self.intrinsics[0]))
 
     @cached_property
     def grain(self) -> float:

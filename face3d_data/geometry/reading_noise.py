@@ -8,13 +8,20 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 
-WIDTHS_PX = (0.0, 0.8, 1.6, 5.0)
-"""Components of noise: white noise smoothed by a Gaussian of that width."""
-LAGS_PX = (1, 2, 3, 4, 6)
+WIDTHS_PX = (0.0, 0.8, 1.6)
+"""Components of noise: white noise smoothed by a Gaussian of that width. What hangs together over more than some 5 px
+cannot be told from a face's shape, and is left to it."""
+LAGS_PX = (1, 2, 3, 4)
+REACH_MM = 4.5
+"""Longer lags than this (two at least) show the face's features: coarse images tell less of their noise."""
 STEPS_MM = (10.0, 5.0, 2.0, 1.0, 0.5, 0.25, 0.2, 0.125, 0.1)
-LEAST_SIGMA_MM = 0.03
+LEAST_SIGMA_MM = 0.06
 """Less noise than this is the roughness of the surface: the readings are taken for noise-free."""
 FEWEST = 200
+BLOCKS_ACROSS, BLOCK_PX = 8, (8, 20)
+"""The face is judged block by block, about so many across; least and most pixels of their side."""
+SMOOTHEST = 0.25
+"""Share of the blocks that count: the flattest, as strongly curved ones look like noise that hangs together."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class ReadingNoise:
     """What a depth camera's readings of a smooth surface look like.
 
     Attributes:
-        variances_mm2: f8 (4,), at `reference_mm`, of the components of `WIDTHS_PX`.
+        variances_mm2: at `reference_mm`, of the components of `WIDTHS_PX`.
         reference_mm: the depth at which they hold; sigma grows with its square, as in triangulation.
         step_mm: readings are multiples of this; 0 where they are not quantised.
     """
@@ -54,15 +61,17 @@ class ReadingNoise:
         return found.astype(np.float32)
 
 
-def estimate_noise(depth: np.ndarray, usable: np.ndarray) -> ReadingNoise:
+def estimate_noise(depth: np.ndarray, usable: np.ndarray, focal_px: float) -> ReadingNoise:
     """Estimate the noise of the readings of a mostly smooth surface.
 
-    Second differences over several lags take curved surfaces out; their variances, robust to edges, give the noise's
-    variogram, to which nested Gaussian components are fitted (Chilès and Delfiner 2012, Geostatistics, section 2.6).
+    Third differences over several lags take curved surfaces out; their variances in the flattest parts give a
+    generalised variogram, to which nested Gaussian components are fitted (Chilès and Delfiner 2012, Geostatistics,
+    sections 2.6 and 4.5).
 
     Args:
         depth: f4 (H, W), mm, 0 = no reading: the surroundings of a face.
         usable: bool (H, W), its pixels on the face.
+        focal_px: focal length of the image.
 
     Returns:
         The noise; none, but the step, where there are too few readings to tell.
@@ -72,21 +81,18 @@ def estimate_noise(depth: np.ndarray, usable: np.ndarray) -> ReadingNoise:
         return ReadingNoise()
     readings = depth[usable]
     reference, step = float(np.median(readings)), quantisation_step(readings)
-    observed, design = [], []
-    for lag in LAGS_PX:
-        for axis in (0, 1):
-            found = _second_differences(depth, usable, lag, axis)
-            if len(found) >= FEWEST:
-                observed.append((1.4826 * float(np.median(np.abs(found - np.median(found))))) ** 2)
-                design.append(
-                    [6 - 8 * _correlation(width, lag) + 2 * _correlation(width, 2 * lag) for width in WIDTHS_PX]
-                )
-    if len(observed) < len(WIDTHS_PX):
+    n_lags = int(np.clip(REACH_MM * focal_px / reference, 2, len(LAGS_PX)))
+    found = _block_variances(depth, usable, LAGS_PX[:n_lags])
+    if found is None:
         return ReadingNoise(reference_mm=reference, step_mm=step)
-    scale = 1 / np.maximum(np.array(observed), 1e-9)
-    variances, _ = nnls(np.array(design) * scale[:, None], np.ones(len(observed)))
+    design = np.array([[_third_difference_gain(width, lag) for width in WIDTHS_PX] for lag in LAGS_PX[:n_lags]])
+    # Relative errors count alike, those of longer lags less: there the surface shows.
+    scale = 1 / (np.maximum(found, 1e-9) * np.array(LAGS_PX[:n_lags]))
+    variances = np.zeros(len(WIDTHS_PX))
+    variances[:n_lags], _ = nnls(design[:, :n_lags] * scale[:, None], found * scale)
     variances[0] = max(variances[0] - step**2 / 12, 0.0)
-    if np.sqrt(variances.sum()) < max(LEAST_SIGMA_MM, 0.2 * step):
+    # A sensor's noise is never all smooth; what is, is shape.
+    if np.sqrt(variances[:2].sum()) < max(LEAST_SIGMA_MM, 0.2 * step):
         variances[:] = 0.0
     return ReadingNoise(tuple(variances.tolist()), reference, step)
 
@@ -100,16 +106,43 @@ def quantisation_step(readings: np.ndarray) -> float:
     return 0.0
 
 
-def _second_differences(depth: np.ndarray, usable: np.ndarray, lag: int, axis: int) -> np.ndarray:
-    n = depth.shape[axis]
-    if n <= 2 * lag:
-        return np.empty(0, np.float32)
-    first, middle, last = (
-        tuple(slice(start, n - 2 * lag + start) if i == axis else slice(None) for i in (0, 1))
-        for start in (0, lag, 2 * lag)
-    )
-    whole = usable[first] & usable[middle] & usable[last]
-    return (depth[first] - 2 * depth[middle] + depth[last])[whole]
+def _block_variances(depth: np.ndarray, usable: np.ndarray, lags: tuple[int, ...]) -> np.ndarray | None:
+    """Return for each lag the variance of third differences, mm², about the mean of each of the flattest blocks."""
+    height, width = depth.shape
+    side = int(np.clip(width // BLOCKS_ACROSS, *BLOCK_PX))
+    across = -(-width // side)
+    blocks = (np.arange(height)[:, None] // side) * across + np.arange(width) // side
+    n_blocks = int(blocks[-1, -1]) + 1
+    counts, squares = np.zeros((2, len(lags), n_blocks))
+    for row, lag in enumerate(lags):
+        for images in ((depth, usable, blocks), (depth.T, usable.T, blocks.T)):
+            values, block = _third_differences(*images, lag)
+            count, total, square = (np.bincount(block, weights, n_blocks) for weights in (None, values, values**2))
+            squares[row] += square - total**2 / np.maximum(count, 1)
+            counts[row] += np.maximum(count - 1, 0)
+    full = np.flatnonzero((counts >= side**2 / 2).all(axis=0))
+    if not len(full):
+        return None
+    rough = squares[-1, full] / counts[-1, full]
+    flat = full[rough <= np.quantile(rough, SMOOTHEST)]
+    return squares[:, flat].sum(axis=1) / counts[:, flat].sum(axis=1)
+
+
+def _third_differences(
+    depth: np.ndarray, usable: np.ndarray, blocks: np.ndarray, lag: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return third differences (N,) down the rows where all four readings are usable, and the blocks they lie in."""
+    n = max(len(depth) - 3 * lag, 0)
+    d, w = (array[: n + 3 * lag] for array in (depth, usable))
+    whole = w[:n] & w[lag : n + lag] & w[2 * lag : n + 2 * lag] & w[3 * lag :][:n]
+    found = d[3 * lag :][:n] - 3 * (d[2 * lag : n + 2 * lag] - d[lag : n + lag]) - d[:n]
+    return found[whole].astype(np.float64), blocks[3 * lag // 2 :][:n][whole]
+
+
+def _third_difference_gain(width: float, lag: int) -> float:
+    """Return the variance of third differences of noise with variance 1."""
+    near, middle, far = (_correlation(width, k * lag) for k in (1, 2, 3))
+    return 20 - 30 * near + 12 * middle - 2 * far
 
 
 def _correlation(width: float, lag: int) -> float:

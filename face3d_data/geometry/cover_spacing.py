@@ -1,0 +1,101 @@
+"""How a cloud's points are spread, and how noisy they are along the rays by which they were seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+SAMPLE = 1500
+"""Points in the middle of the face by which a cloud is judged."""
+REGULAR = 0.05
+"""Less variation of the distances to the nearest neighbour than this is a grid."""
+EVEN = 0.8
+"""Where distances in space vary less than this share of those in the image, the points were spread evenly in space."""
+FIT_RADIUS_MM = 5.0
+FIT_NEIGHBOURS = (12, 30)
+"""Noise is judged about surfaces through the points within that radius, at least and at most so many."""
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """How a cloud's points are spread in the middle of the face.
+
+    Attributes:
+        space_mm: median distance to the nearest neighbour.
+        screen: median distance to the nearest neighbour as seen, in units of the places.
+        on_grid: the points are a grid as seen.
+        even: they are spread evenly in space rather than as seen.
+        density: points a mm² of surface.
+        noise_mm: standard deviation of the depth about smooth surfaces.
+    """
+
+    space_mm: float
+    screen: float
+    on_grid: bool
+    even: bool
+    density: float
+    noise_mm: float
+
+
+def middle_points(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Return the indices of the finite points (N, 3) nearest to a place, `SAMPLE` of them at most."""
+    offset = points - centre
+    squared = np.einsum("ij,ij->i", offset, offset)
+    finite = np.flatnonzero(np.isfinite(squared))
+    if len(finite) <= SAMPLE:
+        return finite
+    return np.sort(finite[np.argpartition(squared[finite], SAMPLE)[:SAMPLE]])
+
+
+def measure_spacing(points: np.ndarray, places: np.ndarray) -> Spacing | None:
+    """Measure the spacing of points.
+
+    Args:
+        points: f8 (N, 3), mm, of one patch, in the frame of a camera.
+        places: f8 (N, 2), where it sees them.
+
+    Returns:
+        The spacing; None where the points are too few, or many of them at one place.
+    """
+    if len(points) < 4:
+        return None
+    tree = cKDTree(points)
+    in_space = tree.query(points, k=2)[0][:, 1]
+    on_screen = cKDTree(places).query(places, k=2)[0][:, 1]
+    space, screen = float(np.median(in_space)), float(np.median(on_screen))
+    if space <= 0 or screen <= 0:
+        return None
+    varied, varied_screen = in_space.std() / in_space.mean(), on_screen.std() / on_screen.mean()
+    reach = 4 * space
+    counts = tree.query_ball_point(points[:: max(1, len(points) // 200)], reach, return_length=True)
+    density = float(np.median(counts)) / (np.pi * reach**2)
+    return Spacing(
+        space,
+        screen,
+        on_grid=bool(varied_screen < REGULAR),
+        even=bool(varied < EVEN * varied_screen),
+        density=density,
+        noise_mm=_noise_of_depth(points[:, 2], places, density),
+    )
+
+
+def _noise_of_depth(z_mm: np.ndarray, places: np.ndarray, density: float) -> float:
+    """Return the standard deviation of depths about quadratic surfaces through neighbours, the median over a patch."""
+    k = min(int(np.clip(density * np.pi * FIT_RADIUS_MM**2, *FIT_NEIGHBOURS)), len(places))
+    if k < 10:
+        return 0.0
+    some = places[:: max(1, len(places) // 300)]
+    _, index = cKDTree(places).query(some, k=k)
+    offset = places[index] - some[:, None]
+    offset /= np.maximum(np.abs(offset).max(axis=(1, 2), keepdims=True), 1e-9)
+    x, y = offset[..., 0], offset[..., 1]
+    design = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    z = z_mm[index]
+    z = z - z.mean(axis=1, keepdims=True)
+    # A little ridge, as neighbours on a line fit in many ways.
+    gram = np.einsum("nki,nkj->nij", design, design) + 1e-6 * np.eye(6)
+    fitted = np.linalg.solve(gram, np.einsum("nki,nk->ni", design, z)[..., None])
+    residual = z - (design @ fitted)[..., 0]
+    return float(np.sqrt(np.median((residual**2).sum(axis=1) / (k - 6))))
