@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -14,6 +14,19 @@ from face3d_data.geometry.occluder import Occluder
 from face3d_data.geometry.wearing import COVERED, REASONS, Face, find_face, wear
 from face3d_data.sample import Sample
 from face3d_data.stage import Inputs, Names, Stage
+
+
+Weight = Annotated[float, Field(gt=0)]
+
+
+def equal_weights(value: Any) -> Any:
+    """Return names, a list or `a,b` as on the command line, as equal weights; anything else as it is."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        return value
+    if len(set(names)) < len(names):
+        raise ValueError("a name stands there twice: give it a weight instead, {name: 2}")
+    return dict.fromkeys((str(name).strip() for name in names), 1.0)
 
 
 class Covering(Stage):
@@ -53,7 +66,7 @@ class Covering(Stage):
         covered: list[Sample] = []
         if rng.random() < self.p:
             face = find_face(sample.arrays, self.max_yaw_deg, self.min_points)
-            # Each variant has its own generator: more of them change none.
+            # Each variant has its own generator: what one draws moves no other.
             covered = [self.variant(sample, face, i, own) for i, own in enumerate(rng.spawn(self.per_sample))]
         if self.keep_original:
             yield sample
@@ -65,7 +78,10 @@ class Covering(Stage):
 
     def put_on(self, sample: Sample, face: Face, occluder: Occluder, rng: np.random.Generator) -> Sample:
         """Return the sample with an occluder on its face, and the tag `visible_ratio`."""
-        arrays, visible = wear(face, occluder, rng, self.softening_px)
+        return self.with_covered(sample, *wear(face, occluder, rng, self.softening_px))
+
+    def with_covered(self, sample: Sample, arrays: Mapping[str, np.ndarray], visible: float) -> Sample:
+        """Return the sample with the arrays of a covered face, and the tag `visible_ratio`."""
         # A colour image whose camera is not known would go on showing the bare face.
         stale = () if "color" in arrays else ("color",)
         return sample.without(*self.drops, *stale).with_arrays(**arrays).with_tags(visible_ratio=round(visible, 4))

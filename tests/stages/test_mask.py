@@ -1,0 +1,318 @@
+"""Stage `mask`: points, depth and colour of one draw agree, draws follow their weights, and bad faces are refused."""
+
+import numpy as np
+import pytest
+from face_scans import face_sample, head_pose
+from scipy.spatial.transform import Rotation
+from scipy.stats import chisquare
+
+from face3d_data.component import build
+from face3d_data.errors import Reject, UserError
+from face3d_data.geometry.align import transform
+from face3d_data.geometry.mask_draw import draw_mask
+from face3d_data.geometry.mask_style import mask_styles
+from face3d_data.geometry.wearing import REASONS
+from face3d_data.sample import Sample
+from face3d_data.stages.mask import Mask
+from face3d_data.stages.to_cloud import ToCloud
+from face3d_data.synthetic.capture import render_capture
+
+COVERED = ("color", "depth", "points", "occlusion")
+STYLE = "outline: [[0, 20], [55, 0], [70, -50], [0, -98]]\ncolors: {lime: '#80ff20'}\n"
+
+
+@pytest.fixture(scope="module")
+def capture():
+    made = render_capture(3, 1, 0, width=320, height=240)
+    names = ("color", "depth", "intrinsics", "landmarks", "box")
+    return Sample.of({name: made[name] for name in names}, key="capture", tags={"mask": "none"})
+
+
+@pytest.fixture(scope="module")
+def cloud(capture):
+    return ToCloud(keep_colors=True).apply(capture)
+
+
+def only(sample, *names):
+    return Sample.of({name: np.array(sample.arrays[name]) for name in names}, key=sample.key)
+
+
+def same(a, b):
+    assert set(a.arrays) == set(b.arrays)
+    assert a.tags == b.tags
+    for name in a.arrays:
+        np.testing.assert_array_equal(a.arrays[name], b.arrays[name], err_msg=name)
+
+
+class TestWhatIsCovered:
+    def test_points_depth_and_colour_agree(self, cloud):
+        masked = Mask(styles=["kn95"]).apply(cloud)
+        arrays, plain = masked.arrays, cloud.arrays
+        new = arrays["occlusion"] == 1
+        n_kept = int((~new).sum())
+        assert 0.3 < new.mean() < 0.8
+        assert not new[:n_kept].any()  # what stayed comes first, in its order, bit by bit
+        rows = {row.tobytes() for row in plain["points"]}
+        assert all(row.tobytes() in rows for row in arrays["points"][:n_kept])
+        changed = arrays["depth"] != plain["depth"]
+        fx, fy, cx, cy = arrays["intrinsics"]
+        x, y, z = arrays["points"][new].T
+        u, v = np.rint(x / z * fx + cx).astype(int), np.rint(y / z * fy + cy).astype(int)
+        assert (np.abs(arrays["depth"][v, u] - z) < 2).mean() >= 0.99
+        assert changed[v, u].mean() > 0.95
+        assert (arrays["color"] != plain["color"]).any(axis=2)[v, u].mean() > 0.95
+        assert np.isfinite(arrays["points"]).all()
+
+    @pytest.mark.parametrize(
+        ("names", "made"),
+        [
+            (("points", "landmarks_3d"), {"points", "occlusion"}),
+            (("points", "landmarks_3d", "pose", "point_colors"), {"points", "point_colors", "occlusion"}),
+            (("depth", "intrinsics", "landmarks"), {"depth"}),
+            (("color", "depth", "intrinsics", "landmarks"), {"color", "depth"}),
+            (("color", "landmarks"), {"color"}),
+            (("color", "landmarks", "intrinsics"), {"color"}),
+            (("color", "points", "landmarks_3d", "intrinsics"), {"color", "points", "occlusion"}),
+        ],
+    )
+    def test_any_of_the_three_alone(self, cloud, names, made):
+        given = only(cloud, *names)
+        masked = Mask(styles=["surgical"]).apply(given)
+        assert set(masked.arrays) == {*names, *made}
+        for name in names:
+            changed = masked.arrays[name].shape != given.arrays[name].shape or bool(
+                (masked.arrays[name] != given.arrays[name]).any()
+            )
+            assert changed == (name in made), name
+        assert 0.25 < masked.tags["visible_ratio"] < 0.65
+
+    def test_a_colour_image_that_cannot_be_covered_does_not_go_on_bare(self, cloud):
+        masked = Mask(styles=["surgical"]).apply(only(cloud, "color", "points", "landmarks_3d"))
+        assert "color" not in masked.arrays
+
+    def test_grids_and_curvature_of_the_bare_face_are_dropped(self, cloud):
+        given = only(cloud, "points", "landmarks_3d", "pose").with_arrays(
+            grid=np.zeros((4, 4, 3), np.float32), curvature=np.zeros(len(cloud.arrays["points"]), np.float32)
+        )
+        assert not {"grid", "curvature"} & set(Mask(styles=["n95"]).apply(given).arrays)
+
+    def test_earlier_occluders_keep_their_label(self, cloud):
+        first = Mask(styles=["surgical"]).apply(only(cloud, "points", "landmarks_3d", "pose"))
+        old = np.where(np.arange(len(first.arrays["points"])) < 50, 2, 0).astype(np.uint8)
+        again = Mask(styles=["kn95"]).apply(
+            only(first, "points", "landmarks_3d", "pose").with_arrays(occlusion=old), seed=3
+        )
+        assert set(np.unique(again.arrays["occlusion"])) == {0, 1, 2}
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_turning_points_and_camera_turns_the_mask(self, cloud, seed):
+        given = only(cloud, "points", "landmarks_3d", "pose")
+        motion = np.eye(4)
+        motion[:3, :3] = Rotation.random(random_state=seed).as_matrix()
+        motion[:3, 3] = np.random.default_rng(seed).normal(size=3) * 200
+        turned = Sample.of(
+            {name: transform(given.arrays[name], motion) for name in ("points", "landmarks_3d")}
+            | {"pose": motion @ given.arrays["pose"]},
+            key=given.key,
+        )
+        stage = Mask(styles=["surgical"], worn=["proper"])
+        here, there = stage.apply(given, seed=seed), stage.apply(turned, seed=seed)
+        expected = transform(here.arrays["points"], motion)
+        assert abs(len(expected) - len(there.arrays["points"])) <= 0.002 * len(expected)
+        from scipy.spatial import cKDTree
+
+        for a, b in ((expected, there.arrays["points"]), (there.arrays["points"], expected)):
+            assert np.percentile(cKDTree(a).query(b)[0], 99.5) < 0.5
+
+
+class TestDraws:
+    def test_variants_are_named_and_tagged(self, cloud):
+        outputs = Mask(styles=["surgical", "cloth"], per_sample=3).apply_all(cloud, seed=5)
+        assert [output.variant for output in outputs] == [f"mask:{o.tags['mask']}.{i}" for i, o in enumerate(outputs)]
+        for output in outputs:
+            assert output.tags["mask"] in ("surgical", "cloth")
+            assert output.tags["mask_worn"] == "proper"
+            assert output.tags["mask_color"] in mask_styles()[output.tags["mask"]].colors
+            assert set(Mask.tag_names) <= set(output.tags)
+            assert not output.identity_suffix
+
+    def test_more_variants_change_none_of_the_earlier(self, cloud):
+        stage, many = Mask(per_sample=1), Mask(per_sample=3)
+        first = next(iter(stage.run(cloud, np.random.default_rng(9))))
+        same(first, next(iter(many.run(cloud, np.random.default_rng(9)))))
+
+    def test_the_same_seed_gives_the_same_bytes_and_another_another_draw(self, cloud):
+        given = only(cloud, *cloud.arrays)
+        same(Mask().apply(given, seed=1), Mask().apply(given, seed=1))
+        seeds = [Mask().apply(given, seed=seed).tags["mask_seed"] for seed in range(3)]
+        assert len(set(seeds)) == 3
+
+    @pytest.mark.parametrize("weights", [{"surgical": 1.0, "n95": 1.0}, {"surgical": 5.0, "kn95": 3.0, "cloth": 2.0}])
+    def test_styles_come_as_often_as_they_weigh(self, weights):
+        rng = np.random.default_rng(20)
+        drawn = [draw_mask(mask_styles(), weights, {"proper": 3.0, "below_nose": 1.0}, rng) for _ in range(4000)]
+        for value, want in (("style", weights), ("worn", {"proper": 3.0, "below_nose": 1.0})):
+            counts = [sum(getattr(draw, value) == name for draw in drawn) for name in want]
+            share = np.array(list(want.values())) / sum(want.values())
+            assert sum(counts) == 4000
+            assert chisquare(counts, 4000 * share).pvalue > 0.001
+
+    def test_a_dangling_mask_leaves_more_to_see_than_a_proper_one(self, cloud):
+        ratios = [
+            Mask(styles=["surgical"], worn=[how]).apply(cloud).tags["visible_ratio"]
+            for how in ("proper", "below_nose", "below_mouth", "one_ear")
+        ]
+        assert ratios[0] < ratios[1] < ratios[2]
+        assert ratios[3] > ratios[0] + 0.15
+
+
+class TestOriginals:
+    def test_the_plain_sample_is_kept_under_its_own_id(self, cloud):
+        plain, masked = Mask(keep_original=True).apply_all(cloud)
+        assert not plain.variant
+        assert plain.tags == cloud.tags
+        assert masked.variant.startswith("mask:")
+
+    def test_a_share_of_the_samples_is_masked(self, cloud):
+        given = only(cloud, "points", "landmarks_3d", "pose")
+        stage = Mask(p=0.3, keep_original=True)
+        n_masked = sum(len(stage.apply_all(Sample.of(dict(given.arrays), key=str(i)))) - 1 for i in range(60))
+        assert 8 <= n_masked <= 30
+
+    def test_a_share_alone_is_refused(self):
+        with pytest.raises(UserError, match="keep_original: true"):
+            build(Mask, {"p": 0.3}, "step 'worn'")
+
+
+def half_out(cloud):
+    """The capture cut so that half of the face is outside."""
+    x = int(cloud.arrays["landmarks"][:, 0].mean())
+    cut = {name: np.ascontiguousarray(cloud.arrays[name][:, x:]) for name in ("color", "depth")}
+    return cloud.with_arrays(**cut, intrinsics=cloud.arrays["intrinsics"] - np.array([0, 0, x, 0]))
+
+
+def without_points(cloud):
+    return cloud.without("depth").with_arrays(points=np.full_like(cloud.arrays["points"], np.nan))
+
+
+def bad(capture, cloud, **arrays):
+    return Sample.of({name: np.array(capture.arrays[name]) for name in capture.arrays} | arrays)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("reason", "change"),
+        [
+            ("no_landmarks", lambda c, p: bad(c, p, landmarks=c.arrays["landmarks"] + np.float32(400))),
+            ("no_landmarks", lambda c, p: bad(c, p, landmarks=np.full((5, 2), np.nan, np.float32))),
+            ("no_landmarks", lambda c, p: bad(c, p, landmarks=np.full((5, 2), 60, np.float32))),
+            ("no_landmarks", lambda c, p: bad(c, p, depth=np.zeros_like(c.arrays["depth"]))),
+            ("no_landmarks", lambda c, p: p.with_arrays(landmarks_3d=np.full((5, 3), np.nan, np.float32))),
+            ("too_few_points", lambda c, p: p.take(np.arange(50)).without("depth")),
+            ("too_few_points", lambda c, p: p.with_arrays(depth=np.zeros_like(c.arrays["depth"]))),
+            ("too_few_points", lambda c, p: without_points(p)),
+            ("out_of_frame", lambda c, p: half_out(p)),
+            ("not_face_sized", lambda c, p: p.with_arrays(landmarks_3d=p.arrays["landmarks_3d"] / 1000)),
+            ("not_face_sized", lambda c, p: bad(c, p, depth=c.arrays["depth"] / 4)),
+            ("color_not_aligned", lambda c, p: bad(c, p, color=np.zeros((60, 80, 3), np.uint8))),
+            ("profile", lambda c, p: face_sample(head_pose(yaw_deg=62))),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_wear_a_mask_is_refused_with_its_reason(self, capture, cloud, reason, change):
+        with pytest.raises(Reject) as raised:
+            Mask(styles=["surgical"]).apply(change(capture, cloud))
+        assert raised.value.reason == reason
+        assert reason in REASONS
+
+    def test_a_photo_of_a_profile_is_refused(self):
+        turned = only(face_sample(head_pose(yaw_deg=75)), "color", "landmarks")
+        with pytest.raises(Reject, match="profile"):
+            Mask(max_yaw_deg=30).apply(turned)
+
+
+class TestParameters:
+    @pytest.mark.parametrize("styles", ["surgical,n95", ["surgical", "n95"], {"surgical": 1, "n95": 1}])
+    def test_styles_are_a_list_or_weights(self, styles):
+        assert Mask(styles=styles).styles == {"surgical": 1.0, "n95": 1.0}
+
+    @pytest.mark.parametrize(
+        ("parameters", "said"),
+        [
+            ({"styles": ["surgcal"]}, "'surgcal' is none of surgical, n95"),
+            ({"styles": []}, "one name or more"),
+            ({"styles": ["n95", "n95"]}, "twice"),
+            ({"styles": {"n95": 0}}, "styles.n95"),
+            ({"worn": ["upside_down"]}, "worn.upside_down"),
+            ({"tilt_deg": (3, -3)}, "smaller number first"),
+            ({"softening_px": 3}, "softening_px"),
+            ({"style_files": ["/nowhere/x.yaml"], "styles": ["x"]}, "/nowhere/x.yaml"),
+        ],
+    )
+    def test_wrong_parameters_are_refused_in_one_line(self, parameters, said):
+        with pytest.raises(UserError) as raised:
+            build(Mask, parameters, "step 'worn'")
+        assert said in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def own_style(tmp_path):
+    import cv2
+
+    (tmp_path / "lime.yaml").write_text(STYLE + "texture: lime.png\n")
+    texture = np.zeros((20, 30, 4), np.uint8)
+    texture[:, :15] = (255, 0, 0, 255)  # blue, as OpenCV orders it, on the left half
+    cv2.imwrite(str(tmp_path / "lime.png"), texture)
+    return tmp_path / "lime.yaml"
+
+
+class TestOwnStyles:
+    def test_a_style_of_ones_own_is_worn(self, cloud, own_style):
+        masked = Mask(styles=["lime"], style_files=[own_style]).apply(cloud)
+        assert masked.tags["mask"] == "lime"
+        new = masked.arrays["point_colors"][masked.arrays["occlusion"] == 1].astype(int)
+        assert (new[:, 2] > new[:, 1] + 40).mean() > 0.25  # the texture's blue half
+        assert (new[:, 1] > new[:, 2] + 40).mean() > 0.25  # the lime half
+
+    def test_its_content_and_its_textures_count_not_their_path(self, own_style, tmp_path):
+        def fingerprint(path):
+            return Mask(styles=["lime"], style_files=[path]).fingerprint()
+
+        first = fingerprint(own_style)
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        for name in ("lime.yaml", "lime.png"):
+            (elsewhere / name).write_bytes((tmp_path / name).read_bytes())
+        assert fingerprint(elsewhere / "lime.yaml") == first
+        import cv2
+
+        cv2.imwrite(str(elsewhere / "lime.png"), np.zeros((20, 30, 4), np.uint8))
+        assert fingerprint(elsewhere / "lime.yaml") != first
+        own_style.write_text(own_style.read_text().replace("#80ff20", "#80ff21"))
+        assert fingerprint(own_style) != first
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (STYLE.replace("outline", "outlines"), "'outlines'"),
+            (STYLE.replace("#80ff20", "lime"), "colors.lime"),
+            (STYLE + "pleats: {heights: 3}\n", "pleats.heights"),
+            (STYLE + "texture: nowhere.png\n", "'texture' = 'nowhere.png'"),
+            (STYLE + "texture: lime.yaml\n", "'texture' = 'lime.yaml'"),
+            ("just words", "fields of a style"),
+            ("outline: [", "YAML"),
+            (STYLE.replace("colors: {lime: '#80ff20'}", ""), "'colors' is required"),
+        ],
+    )
+    def test_a_broken_style_is_refused_with_the_fields_name(self, own_style, text, said):
+        own_style.write_text(text)
+        with pytest.raises(UserError) as raised:
+            build(Mask, {"styles": ["lime"], "style_files": [own_style]}, "step 'worn'")
+        assert said in str(raised.value)
+        assert "lime.yaml" in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+    def test_a_style_of_the_package_is_not_replaced(self, tmp_path):
+        (tmp_path / "n95.yaml").write_text(STYLE)
+        with pytest.raises(UserError, match="rename the file"):
+            build(Mask, {"style_files": [tmp_path / "n95.yaml"]}, "step 'worn'")
