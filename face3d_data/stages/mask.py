@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -19,9 +19,7 @@ from face3d_data.geometry.wearing import Face
 from face3d_data.registry import register
 from face3d_data.sample import Sample
 from face3d_data.stage import Names
-from face3d_data.stages.covering import Covering
-
-Weight = Annotated[float, Field(gt=0)]
+from face3d_data.stages.covering import Covering, Weight, equal_weights
 
 
 @register
@@ -53,12 +51,7 @@ class Mask(Covering):
     @classmethod
     def _weights(cls, value: Any) -> Any:
         """Take a list, or `a,b` on the command line, as equal weights."""
-        names = value.split(",") if isinstance(value, str) else value
-        if not isinstance(names, list | tuple):
-            return value
-        if len(set(names)) < len(names):
-            raise ValueError("a name stands there twice: give it a weight instead, {name: 2}")
-        return dict.fromkeys((str(name).strip() for name in names), 1.0)
+        return equal_weights(value)
 
     @model_validator(mode="after")
     def _styles_are_known(self) -> Mask:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from face3d_data.geometry.occluder import Occluder
 from face3d_data.geometry.occluders.glasses import GlassesDraw, build_glasses, draw_glasses, draw_sunglasses
 from face3d_data.geometry.occluders.hair import HairDraw, build_hair, draw_hair
 from face3d_data.geometry.occluders.hand import HandDraw, build_hand, draw_hand_eye, draw_hand_mouth
+from face3d_data.geometry.occluders.own_color import hair_color, skin_color
 from face3d_data.geometry.occluders.scarf import ScarfDraw, build_scarf, draw_scarf
 from face3d_data.geometry.skin import Skin
+from face3d_data.geometry.wearing import Face
 
 
 @dataclass(frozen=True)
@@ -24,18 +26,26 @@ class Kind:
         draws: the dataclass of its drawn values.
         draw: draws them.
         build: makes the surface on a person's skin, given the landmarks f4 (5, 3) in the face frame, mm.
+        own_color: the person's own colour of it, `#rrggbb`, where a sample shows it.
     """
 
     draws: type
     draw: Callable[[np.random.Generator], Any]
     build: Callable[[Skin, np.ndarray, Any], Occluder]
+    own_color: Callable[[Face], str | None] = lambda face: None
+
+    def draw_for(self, face: Face, rng: np.random.Generator) -> Any:
+        """Draw what this face is given, in its own colours where they can be told."""
+        draw = self.draw(rng)
+        color = self.own_color(face)
+        return draw if color is None else replace(draw, color=color)
 
 
 KINDS: dict[str, Kind] = {
-    "hand_mouth": Kind(HandDraw, draw_hand_mouth, build_hand),
-    "hand_eye": Kind(HandDraw, draw_hand_eye, build_hand),
+    "hand_mouth": Kind(HandDraw, draw_hand_mouth, build_hand, skin_color),
+    "hand_eye": Kind(HandDraw, draw_hand_eye, build_hand, skin_color),
     "glasses": Kind(GlassesDraw, draw_glasses, build_glasses),
     "sunglasses": Kind(GlassesDraw, draw_sunglasses, build_glasses),
-    "hair": Kind(HairDraw, draw_hair, build_hair),
+    "hair": Kind(HairDraw, draw_hair, build_hair, hair_color),
     "scarf": Kind(ScarfDraw, draw_scarf, build_scarf),
 }

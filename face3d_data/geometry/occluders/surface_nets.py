@@ -28,7 +28,8 @@ class Capsules:
         """Return signed distances (...) of points (..., 3) from one capsule, about exact, mm."""
         offset, axis = points - self.start[number], self.end[number] - self.start[number]
         share = np.clip(offset @ axis / max(float(axis @ axis), 1e-9), 0.0, 1.0)
-        away = np.linalg.norm(offset - share[..., None] * axis, axis=-1)
+        across = offset - share[..., None] * axis
+        away = np.sqrt(np.einsum("...i,...i->...", across, across))
         first, last = self.radii[number]
         return away - (first + share * (last - first))
 
