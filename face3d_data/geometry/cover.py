@@ -8,15 +8,14 @@ import numpy as np
 
 from face3d_data.geometry.align import rotate, transform
 from face3d_data.geometry.camera import Region
-from face3d_data.geometry.cover_color import SUBPIXELS, paint_over, shaded, subpixels
+from face3d_data.geometry.cover_color import add_light, beside, paint_over, shaded, subpixels
 from face3d_data.geometry.cover_depth import Sight, box_pixels, cover_depth, pixel_box, see, tolerance_mm
 from face3d_data.geometry.cover_points import NewPoints, cover_points, sight_normals
 from face3d_data.geometry.cover_view import View
-from face3d_data.geometry.cover_visible import visible_ratio
 from face3d_data.geometry.light import bent, to_display
 from face3d_data.geometry.occluder import Occluder
 
-__all__ = ["Covered", "View", "cover", "visible_ratio"]
+__all__ = ["Covered", "View", "cover"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +60,7 @@ def _cover_images(
         return Covered(), None
     box = pixel_box(occluder, view.intrinsics, view.shape, view.to_face)
     pixels, tolerance = box_pixels(box), tolerance_mm(view.noise)
-    scene = view.scene_mm(pixels)
-    sight = see(occluder, pixels, scene, view.intrinsics, view.to_face, tolerance)
+    sight = see(occluder, pixels, view.scene_mm, view.intrinsics, view.to_face, tolerance)
     silhouette = np.zeros(view.shape, bool)
     at = sight.pixels.astype(np.intp)
     silhouette[at[:, 1], at[:, 0]] = True
@@ -70,28 +68,23 @@ def _cover_images(
     if view.depth is not None:
         depth = cover_depth(view.depth, box, sight, view.noise, rng)
     if view.color is not None:
-        layer, alpha = _layer(view, occluder, box, scene, tolerance)
-        x0, y0, x1, y1 = box
-        color = paint_over(view.color, box, silhouette[y0:y1, x0:x1], layer, alpha, softening_px, view.grain, rng)
+        color = _cover_color(view, occluder, box, silhouette, softening_px, rng)
     return Covered(color=color, depth=depth, silhouette=silhouette), sight
 
 
-def _layer(
-    view: View, occluder: Occluder, box: Region, scene: np.ndarray, tolerance: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return linear light times alpha f4 (h, w, 3), and alpha f4 (h, w), of what a box sees of an occluder."""
-    x0, y0, x1, y1 = box
-    height, width = y1 - y0, x1 - x0
+def _cover_color(
+    view: View, occluder: Occluder, box: Region, silhouette: np.ndarray, softening_px: float, rng: np.random.Generator
+) -> np.ndarray:
+    assert view.color is not None
     assert view.intrinsics is not None
-    pixels, behind = subpixels(box_pixels(box)), np.repeat(scene, len(SUBPIXELS))
-    sight = see(occluder, pixels, behind, view.intrinsics, view.to_face, tolerance)
-    light, opacity = shaded(occluder, sight, view.to_face, view.light)
-    at = np.rint(sight.pixels).astype(np.intp) - [x0, y0]
-    flat = at[:, 1] * width + at[:, 0]
-    weights = opacity / len(SUBPIXELS)
-    alpha = np.bincount(flat, weights, height * width)
-    layer = np.stack([np.bincount(flat, weights * light[:, i], height * width) for i in range(3)], axis=1)
-    return layer.reshape(height, width, 3).astype(np.float32), alpha.reshape(height, width).astype(np.float32)
+    x0, y0, x1, y1 = box
+    shape = (y1 - y0, x1 - x0)
+    layer, alpha = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
+    inside = silhouette[y0:y1, x0:x1]
+    places = subpixels(beside(inside) + np.array([x0, y0]))
+    sight = see(occluder, places, view.scene_mm, view.intrinsics, view.to_face, tolerance_mm(view.noise))
+    add_light(layer, alpha, sight.pixels - [x0, y0], *shaded(occluder, sight, view.to_face, view.light))
+    return paint_over(view.color, box, inside, layer, alpha, softening_px, view.grain, rng)
 
 
 def _cover_cloud(

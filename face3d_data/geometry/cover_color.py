@@ -17,6 +17,24 @@ def subpixels(pixels: np.ndarray) -> np.ndarray:
     return (pixels[:, None] + SUBPIXELS).reshape(-1, 2)
 
 
+def beside(silhouette: np.ndarray) -> np.ndarray:
+    """Return the pixels int (N, 2) of a silhouette bool (h, w) and those that touch it."""
+    import cv2
+
+    near = cv2.dilate(silhouette.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return np.argwhere(near > 0)[:, ::-1]
+
+
+def add_light(layer: np.ndarray, alpha: np.ndarray, places: np.ndarray, light: np.ndarray, opacity: np.ndarray) -> None:
+    """Add what subpixels (N, 2) show to a layer of light times alpha (h, w, 3), and to its alpha (h, w), in place."""
+    at = np.rint(places).astype(np.intp)
+    flat = at[:, 1] * alpha.shape[1] + at[:, 0]
+    weights = opacity / len(SUBPIXELS)
+    alpha += np.bincount(flat, weights, alpha.size).reshape(alpha.shape)
+    for i in range(3):
+        layer[..., i] += np.bincount(flat, weights * light[:, i], alpha.size).reshape(alpha.shape)
+
+
 def shaded(occluder: Occluder, sight: Sight, to_face: np.ndarray, light: Light) -> tuple[np.ndarray, np.ndarray]:
     """Return linear light f4 (N, 3) and opacity f4 (N,) of what a sight shows."""
     surface = occluder.at(sight.hits, sight.rays, to_face)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from face3d_data.geometry.reading_noise import ReadingNoise
 FRONT_MM = 6.0
 """What lies farther than this before the occluder (a hand, a strand) stays before it."""
 NEAREST_MM = 10.0
+
+Scene = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,18 +66,16 @@ def pixel_box(occluder: Occluder, intrinsics: np.ndarray, shape: tuple[int, int]
         return 0, 0, 0, 0
     if not before.all():
         return 0, 0, width, height
-    uv = project(vertices, intrinsics)
-    low = np.clip(np.floor(uv.min(axis=0)) - 1, 0, [width, height]).astype(int)
-    high = np.clip(np.ceil(uv.max(axis=0)) + 2, 0, [width, height]).astype(int)
-    if (low >= high).any():
-        return 0, 0, 0, 0
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    u, v = project(vertices, intrinsics).T
+    x0, y0 = max(int(np.floor(u.min())) - 1, 0), max(int(np.floor(v.min())) - 1, 0)
+    x1, y1 = min(int(np.ceil(u.max())) + 2, width), min(int(np.ceil(v.max())) + 2, height)
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else (0, 0, 0, 0)
 
 
 def see(
     occluder: Occluder,
     pixels: np.ndarray,
-    scene_mm: np.ndarray,
+    scene: Scene,
     intrinsics: np.ndarray,
     to_face: np.ndarray,
     tolerance: float,
@@ -86,7 +87,7 @@ def see(
     Args:
         occluder: the occluder.
         pixels: f8 (N, 2), px.
-        scene_mm: f4 (N,), depth of what else is seen there; infinite where unknown.
+        scene: tells the depth f4 (M,) of what else is seen at pixels (M, 2), infinite where that is unknown.
         intrinsics: (4,).
         to_face: (4, 4), camera frame to face frame.
         tolerance: mm, see `tolerance_mm`.
@@ -94,7 +95,8 @@ def see(
     """
     rays = camera_rays(pixels, intrinsics)
     hits = occluder.cast(rays, to_face, clear=clear)
-    seen = hits.found & (hits.t <= scene_mm + tolerance) & (hits.t > NEAREST_MM)
+    met = np.flatnonzero(hits.found & (hits.t > NEAREST_MM))
+    seen = met[hits.t[met] <= scene(pixels[met]) + tolerance]
     return Sight(pixels[seen], rays[seen], hits.take(seen))
 
 

@@ -76,7 +76,6 @@ def gap_places(screen: Screen, sight: Sight) -> np.ndarray:
 def _in_box(screen: Screen, box: Region) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return rows and columns in a box of the cloud's usable points there, and which these are, int (M,) each."""
     x0, y0, x1, y1 = box
-    places = np.rint(screen.places)
-    index = np.flatnonzero(((places >= [x0, y0]) & (places < [x1, y1])).all(axis=1))
-    at = places[index].astype(np.intp)
-    return at[:, 1] - y0, at[:, 0] - x0, index
+    u, v = np.rint(screen.places.T)
+    index = np.flatnonzero((u >= x0) & (u < x1) & (v >= y0) & (v < y1))
+    return v[index].astype(np.intp) - y0, u[index].astype(np.intp) - x0, index

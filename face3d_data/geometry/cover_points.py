@@ -70,17 +70,26 @@ def cover_points(
 
 def _hidden(view: View, screen: Screen, occluder: Occluder) -> tuple[np.ndarray, Sight]:
     """Return int (M,) which of the usable points are hidden, and the occluder where it hides them."""
-    rays = camera_rays(screen.places, screen.intrinsics)
+    x0, y0, x1, y1 = pixel_box(occluder, screen.intrinsics, screen.shape, screen.to_face)
+    u, v = screen.places.T
+    near = np.flatnonzero((u > x0 - 1) & (u < x1) & (v > y0 - 1) & (v < y1))
+    rays = camera_rays(screen.places[near], screen.intrinsics)
     hits = occluder.cast(rays, screen.to_face)
-    hidden = np.flatnonzero(hits.found & (hits.t <= screen.points[screen.usable, 2] + tolerance_mm(view.noise)))
-    return hidden, Sight(screen.places[hidden], rays[hidden], hits.take(hidden))
+    z = screen.points[screen.usable[near], 2]
+    hidden = np.flatnonzero(hits.found & (hits.t <= z + tolerance_mm(view.noise)))
+    return near[hidden], Sight(screen.places[near[hidden]], rays[hidden], hits.take(hidden))
 
 
 def _look(view: View, screen: Screen, occluder: Occluder) -> Sight:
     """Return the occluder as seen by the pixels of a screen without images, nothing of the cloud being before it."""
     box = pixel_box(occluder, screen.intrinsics, screen.shape, screen.to_face)
     pixels = box_pixels(box)
-    scene = nearest_depth(screen, box).reshape(-1)
+    depth = nearest_depth(screen, box)
+
+    def scene(pixels: np.ndarray) -> np.ndarray:
+        at = pixels.astype(np.intp) - box[:2]
+        return depth[at[:, 1], at[:, 0]]
+
     sight = see(occluder, pixels, scene, screen.intrinsics, screen.to_face, tolerance_mm(view.noise))
     if view.surface is None or not len(sight.pixels):
         return sight

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from face3d_data.geometry.camera import project
-from face3d_data.geometry.cover_spacing import Spacing, measure_spacing, middle_points
+from face3d_data.geometry.cover_spacing import Spacing, finite, measure_spacing, nearest
 
 NEAREST_MM = 10.0
 MOST_PX = 1500
@@ -60,38 +59,46 @@ def make_screen(
         intrinsics: (4,) of the images, None without.
         shape: height and width of the images.
     """
-    points = points - viewpoint
-    usable = np.flatnonzero(np.isfinite(points).all(axis=1) & (points[:, 2] > NEAREST_MM))
+    points = points - viewpoint if viewpoint.any() else points
+    usable = finite(points)
+    usable = usable[points[usable, 2] > NEAREST_MM]
+    before = points if len(usable) == len(points) else points[usable]
     moved = to_face.copy()
     moved[:3, 3] += to_face[:3, :3] @ viewpoint
-    origin = np.linalg.inv(moved)[:3, 3]
-    middle = usable[middle_points(points[usable], origin)]
-    offsets = points[usable] - origin
-    scale = np.cbrt(np.linalg.det(to_face[:3, :3]))
-    reach = float(np.sqrt(np.einsum("ij,ij->i", offsets, offsets).max(initial=0.0)) * scale)
+    offsets = before - np.linalg.inv(moved)[:3, 3]
+    squared = np.einsum("ij,ij->i", offsets, offsets)
+    middle = nearest(squared)
+    slopes = (before[:, :2].T / before[:, 2]).T
     if intrinsics is None or shape is None:
-        distance = float(np.median(points[middle, 2])) if len(middle) else 1.0
-        spacing = measure_spacing(points[middle], project(points[middle], np.array([distance, distance, 0.0, 0.0])))
-        intrinsics, shape, spacing = _own_camera(points[usable], points[middle], distance, spacing)
+        distance = float(np.median(before[middle, 2])) if len(middle) else 1.0
+        spacing = measure_spacing(before[middle], slopes[middle] * distance)
+        intrinsics, shape, spacing = _own_camera(slopes, slopes[middle], distance, spacing)
     else:
-        spacing = measure_spacing(points[middle], project(points[middle], intrinsics))
-    places = project(points[usable], intrinsics)
-    return Screen(points, usable, places, viewpoint, moved, intrinsics, shape, spacing, reach)
+        spacing = measure_spacing(before[middle], slopes[middle] * intrinsics[:2])
+    return Screen(
+        points,
+        usable,
+        slopes * intrinsics[:2] + intrinsics[2:],
+        viewpoint,
+        moved,
+        intrinsics,
+        shape,
+        spacing,
+        reach_mm=float(np.sqrt(squared.max(initial=0.0)) * np.cbrt(np.linalg.det(to_face[:3, :3]))),
+    )
 
 
 def _own_camera(
-    points: np.ndarray, middle: np.ndarray, distance: float, spacing: Spacing | None
+    slopes: np.ndarray, middle: np.ndarray, distance: float, spacing: Spacing | None
 ) -> tuple[np.ndarray, tuple[int, int], Spacing | None]:
-    if spacing is None or not len(points):
+    if spacing is None:
         return np.array([1.0, 1.0, 0.0, 0.0]), (1, 1), None
     finer = 1.0 if spacing.on_grid else 2.5 if spacing.even else 2.0
-    focal = distance * finer / spacing.screen
-    low, high = np.percentile(project(points, np.array([focal, focal, 0.0, 0.0])), [0, 100], axis=0)
-    focal *= min(1.0, MOST_PX / float((high - low).max() + 1e-9))
-    places = project(points, np.array([focal, focal, 0.0, 0.0]))
-    centre = MARGIN_PX - places.min(axis=0)
+    low, high = (np.array([edge(column) for column in slopes.T]) for edge in (np.min, np.max))
+    focal = min(distance * finer / spacing.screen, MOST_PX / float((high - low).max()))
+    centre = MARGIN_PX - low * focal
     # A point of the middle lies on a pixel's centre, and with it a whole grid.
-    centre -= (project(middle[:1], np.array([focal, focal, *centre]))[0] + 0.5) % 1 - 0.5
-    width, height = np.ceil(places.max(axis=0) + centre).astype(int) + MARGIN_PX
+    centre -= (middle[0] * focal + centre + 0.5) % 1 - 0.5
+    width, height = np.ceil(high * focal + centre).astype(int) + MARGIN_PX
     spacing = replace(spacing, screen=spacing.screen * focal / distance)
     return np.array([focal, focal, *centre]), (int(height), int(width)), spacing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-SAMPLE = 1500
+SAMPLE = 900
 """Points in the middle of the face by which a cloud is judged."""
 REGULAR = 0.05
 """Less variation of the distances to the nearest neighbour than this is a grid."""
@@ -39,14 +39,16 @@ class Spacing:
     noise_mm: float
 
 
-def middle_points(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Return the indices of the finite points (N, 3) nearest to a place, `SAMPLE` of them at most."""
-    offset = points - centre
-    squared = np.einsum("ij,ij->i", offset, offset)
-    finite = np.flatnonzero(np.isfinite(squared))
-    if len(finite) <= SAMPLE:
-        return finite
-    return np.sort(finite[np.argpartition(squared[finite], SAMPLE)[:SAMPLE]])
+def finite(points: np.ndarray) -> np.ndarray:
+    """Return int (M,), the points (N, 3) without NaN and infinity; ten times as fast as asking for each axis."""
+    return np.flatnonzero(np.isfinite(points @ np.ones(3)))
+
+
+def nearest(squared: np.ndarray) -> np.ndarray:
+    """Return the indices of the smallest of squared distances (N,), `SAMPLE` of them at most."""
+    if len(squared) <= SAMPLE:
+        return np.arange(len(squared))
+    return np.sort(np.argpartition(squared, SAMPLE)[:SAMPLE])
 
 
 def measure_spacing(points: np.ndarray, places: np.ndarray) -> Spacing | None:
@@ -69,7 +71,7 @@ def measure_spacing(points: np.ndarray, places: np.ndarray) -> Spacing | None:
         return None
     varied, varied_screen = in_space.std() / in_space.mean(), on_screen.std() / on_screen.mean()
     reach = 4 * space
-    counts = tree.query_ball_point(points[:: max(1, len(points) // 200)], reach, return_length=True)
+    counts = tree.query_ball_point(points[:: max(1, len(points) // 100)], reach, return_length=True)
     density = float(np.median(counts)) / (np.pi * reach**2)
     return Spacing(
         space,
@@ -86,7 +88,7 @@ def _noise_of_depth(z_mm: np.ndarray, places: np.ndarray, density: float) -> flo
     k = min(int(np.clip(density * np.pi * FIT_RADIUS_MM**2, *FIT_NEIGHBOURS)), len(places))
     if k < 10:
         return 0.0
-    some = places[:: max(1, len(places) // 300)]
+    some = places[:: max(1, len(places) // 150)]
     _, index = cKDTree(places).query(some, k=k)
     offset = places[index] - some[:, None]
     offset /= np.maximum(np.abs(offset).max(axis=(1, 2), keepdims=True), 1e-9)

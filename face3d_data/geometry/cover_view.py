@@ -7,10 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from face3d_data.geometry.align import rotate, transform
+from face3d_data.geometry.align import every_nth, rotate, transform
 from face3d_data.geometry.camera import Region, sphere_region, viewpoint_of
 from face3d_data.geometry.cover_depth import box_pixels
 from face3d_data.geometry.cover_screen import Screen, make_screen
+from face3d_data.geometry.cover_spacing import finite
 from face3d_data.geometry.light import Light, estimate_light, image_grain
 from face3d_data.geometry.occluder import Occluder, camera_rays
 from face3d_data.geometry.reading_noise import ReadingNoise, estimate_noise
@@ -20,7 +21,7 @@ HALF_AXES_MM = np.array([62.0, 72.0, 55.0])
 MIDDLE_MM = np.array([0.0, -5.0, -35.0])
 """An ellipsoid of the face frame that holds the face's front and little hair."""
 SMOOTH_PX = 2.5
-PATCH = 24
+VIEWED_POINTS = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +70,9 @@ class View:
         """The camera in which the points are looked at."""
         viewpoint = np.zeros(3)
         if self.shape is None:
-            viewpoint = viewpoint_of(self.camera_points[np.isfinite(self.camera_points).all(axis=1)], np.eye(4))
+            some = every_nth(self.camera_points[finite(self.camera_points)], VIEWED_POINTS)
+            viewpoint = viewpoint_of(some, np.eye(4))
         return make_screen(self.camera_points, viewpoint, self.to_face, self.intrinsics, self.shape)
-
-    @property
-    def viewpoint(self) -> np.ndarray:
-        """F8 (3,), mm, where the face is seen from, face frame."""
-        offset = np.zeros(3) if self.points is None else self.screen.offset
-        return self.to_face[:3, :3] @ offset + self.to_face[:3, 3]
 
     @cached_property
     def face_box(self) -> Region:
@@ -148,10 +144,10 @@ class View:
         )
 
     def scene_mm(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the depth f4 (N,) of what is seen at whole pixels (N, 2): readings, else the skin, else infinite."""
+        """Return the depth f4 (N,) of what is seen at pixels (N, 2): readings, else the skin, else infinite."""
         found = np.full(len(pixels), np.inf, np.float32)
         if self.depth is not None:
-            at = pixels.astype(np.intp)
+            at = np.rint(pixels).astype(np.intp)
             found = self.depth[at[:, 1], at[:, 0]]
             found = np.where((found > 0) & np.isfinite(found), found, np.inf).astype(np.float32)
         unknown = np.flatnonzero(~np.isfinite(found))

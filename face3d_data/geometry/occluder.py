@@ -131,23 +131,39 @@ class Occluder:
             rays: f4 (N, 6), as cast.
             motion: as for `cast`.
         """
-        corners = self.triangles[hits.triangle].astype(np.intp)
-        weights = np.column_stack([1 - hits.barycentric.sum(axis=1), hits.barycentric]).astype(np.float32)
-        normals = np.einsum("nk,nkj->nj", weights, self.normals[corners])
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
-        toward = rays[:, 3:] if motion is None else rays[:, 3:] @ motion[:3, :3].T
+        corners = self._triangles[hits.triangle]
+        u, v = hits.barycentric[:, :1], hits.barycentric[:, 1:]
+        blended = (1 - u - v) * self._values[corners[:, 0]]
+        blended += u * self._values[corners[:, 1]]
+        blended += v * self._values[corners[:, 2]]
+        normals, coords = blended[:, :3], blended[:, 3:]
+        normals /= np.maximum(np.sqrt(np.einsum("ni,ni->n", normals, normals)), np.float32(1e-6))[:, None]
+        toward = _turned(rays[:, 3:], motion)
         # The triangle's own side decides: fine relief near the outline may lean away from a viewer who sees its front.
-        a, b, c = (self.vertices[corners[:, i]] for i in range(3))
-        plane = np.cross(b - a, c - a)
-        front = np.einsum("ni,ni->n", plane, normals) * np.einsum("ni,ni->n", plane, toward) <= 0
-        normals[~front] *= -1
-        coords = np.einsum("nk,nkj->nj", weights, self.coords[corners])
-        return Surface(normals, self.part[hits.triangle], coords)
+        normals[np.einsum("ni,ni->n", self._outwards[hits.triangle], toward) > 0] *= -1
+        return Surface(normals, self.part[hits.triangle], np.ascontiguousarray(coords))
 
     @cached_property
     def _solid(self) -> np.ndarray:
         """Bool (T,), the triangles that a depth camera sees."""
         return self.opacity[self.part] >= SOLID_OPACITY
+
+    @cached_property
+    def _triangles(self) -> np.ndarray:
+        return self.triangles.astype(np.intp)
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        """F4 (V, 5), normals and coordinates side by side."""
+        return np.column_stack([self.normals, self.coords]).astype(np.float32)
+
+    @cached_property
+    def _outwards(self) -> np.ndarray:
+        """F4 (T, 3), the triangles' own normals, on the side of their corners'; of any length."""
+        a, b, c = (self.vertices[self._triangles[:, i]] for i in range(3))
+        outwards = np.cross(b - a, c - a)
+        corners = self.normals[self._triangles].sum(axis=1)
+        return outwards * np.sign(np.einsum("ni,ni->n", outwards, corners))[:, None]
 
     @cached_property
     def _solid_scene(self) -> Any:
@@ -206,11 +222,16 @@ def camera_rays(pixels: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
 def _moved_rays(rays: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
     if motion is None:
         return np.ascontiguousarray(rays, np.float32)
-    linear = motion[:3, :3].T
     moved = np.empty(rays.shape, np.float32)
-    moved[:, :3] = rays[:, :3] @ linear + motion[:3, 3]
-    moved[:, 3:] = rays[:, 3:] @ linear
+    moved[:, :3] = _turned(rays[:, :3], motion) + motion[:3, 3].astype(np.float32)
+    moved[:, 3:] = _turned(rays[:, 3:], motion)
     return moved
+
+
+def _turned(vectors: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
+    """Return vectors f4 (N, 3) turned and scaled by a motion; contiguous, as BLAS is three times as fast then."""
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    return vectors if motion is None else vectors @ motion[:3, :3].T.astype(np.float32)
 
 
 def _no_hits(n_rays: int) -> Hits:
