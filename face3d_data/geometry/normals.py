@@ -22,7 +22,7 @@ def normals_and_curvature(points: np.ndarray, k: int, viewpoint: np.ndarray) -> 
     from scipy.spatial import cKDTree
 
     _, index = cKDTree(points).query(points, k=min(k, len(points)))
-    values, vectors = np.linalg.eigh(_covariances(points.astype(np.float64), index))
+    values, vectors = np.linalg.eigh(mean_and_scatter(points.astype(np.float64), index)[1])
     normals = vectors[:, :, 0]
     away = np.einsum("ij,ij->i", normals, points - np.asarray(viewpoint)) > 0
     normals[away] *= -1
@@ -31,11 +31,18 @@ def normals_and_curvature(points: np.ndarray, k: int, viewpoint: np.ndarray) -> 
     return normals.astype(np.float32), np.maximum(variation, 0).astype(np.float32)
 
 
-def _covariances(points: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Return the scatter (N, 3, 3) of each point's neighbours about their mean.
+def mean_and_scatter(points: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of each point's neighbours and their scatter about it.
 
     Offsets from the point itself are small numbers, so that the mean may be taken off at the end; coordinates apart,
     this is three times as fast as centring (N, k, 3) neighbours.
+
+    Args:
+        points: f8 (N, 3).
+        index: int (N, k), each point's neighbours.
+
+    Returns:
+        f8 (N, 3) means, relative to each point, and f8 (N, 3, 3) sums of products.
     """
     offsets = [np.take(points[:, axis], index) - points[:, axis, None] for axis in range(3)]
     means = [offset.mean(axis=1) for offset in offsets]
@@ -44,7 +51,7 @@ def _covariances(points: np.ndarray, index: np.ndarray) -> np.ndarray:
         for j in range(i, 3):
             products = np.einsum("nk,nk->n", offsets[i], offsets[j])
             scatter[:, i, j] = scatter[:, j, i] = products - index.shape[1] * means[i] * means[j]
-    return scatter
+    return np.stack(means, axis=1), scatter
 
 
 def mesh_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
