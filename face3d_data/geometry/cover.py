@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from face3d_data.geometry.align import rotate, transform
-from face3d_data.geometry.camera import Region
-from face3d_data.geometry.cover_color import add_light, beside, paint_over, shaded, subpixels
-from face3d_data.geometry.cover_depth import Sight, box_pixels, cover_depth, pixel_box, see, tolerance_mm
+from face3d_data.geometry.cover_color import cover_color, shaded
+from face3d_data.geometry.cover_depth import Sight, box_pixels, cover_depth, pixel_box
 from face3d_data.geometry.cover_points import NewPoints, cover_points, sight_normals
 from face3d_data.geometry.cover_view import View
 from face3d_data.geometry.light import bent, to_display
@@ -24,7 +23,7 @@ class Covered:
 
     Attributes:
         kept: int (K,), the view's points that stayed, bit-identical: the first K of `points`.
-        silhouette: bool (H, W), the pixels whose centre sees the occluder.
+        silhouette: bool (H, W), the pixels whose centre sees the occluder, parts that change colour only too.
     """
 
     color: np.ndarray | None = None
@@ -59,42 +58,29 @@ def _cover_images(
     if view.shape is None or view.intrinsics is None:
         return Covered(), None
     box = pixel_box(occluder, view.intrinsics, view.shape, view.to_face)
-    pixels, tolerance = box_pixels(box), tolerance_mm(view.noise)
-    sight = see(occluder, pixels, view.scene_mm, view.intrinsics, view.to_face, tolerance)
-    silhouette = np.zeros(view.shape, bool)
-    at = sight.pixels.astype(np.intp)
-    silhouette[at[:, 1], at[:, 0]] = True
-    depth = color = None
-    if view.depth is not None:
-        depth = cover_depth(view.depth, box, sight, view.noise, rng)
-    if view.color is not None:
-        color = _cover_color(view, occluder, box, silhouette, softening_px, rng)
+    sight = view.see(occluder, box_pixels(box))
+    depth = None if view.depth is None else cover_depth(view.depth, box, sight, view.noise, view.holes, rng)
+    silhouette = sight.silhouette(view.shape)
+    color = view.color
+    if color is not None:
+        color = cover_color(view, color, occluder, box, silhouette, softening_px, rng)
+    if occluder.has_clear:
+        # What changes colour only lies over the rest: a lens before its own rim.
+        lens = view.see(occluder, box_pixels(box), clear=True).silhouette(view.shape)
+        silhouette = silhouette | lens
+        if color is not None:
+            color = cover_color(view, color, occluder, box, lens, softening_px, rng, clear=True)
     return Covered(color=color, depth=depth, silhouette=silhouette), sight
-
-
-def _cover_color(
-    view: View, occluder: Occluder, box: Region, silhouette: np.ndarray, softening_px: float, rng: np.random.Generator
-) -> np.ndarray:
-    assert view.color is not None
-    assert view.intrinsics is not None
-    x0, y0, x1, y1 = box
-    shape = (y1 - y0, x1 - x0)
-    layer, alpha = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
-    inside = silhouette[y0:y1, x0:x1]
-    places = subpixels(beside(inside) + np.array([x0, y0]))
-    sight = see(occluder, places, view.scene_mm, view.intrinsics, view.to_face, tolerance_mm(view.noise))
-    add_light(layer, alpha, sight.pixels - [x0, y0], *shaded(occluder, sight, view.to_face, view.light))
-    return paint_over(view.color, box, inside, layer, alpha, softening_px, view.grain, rng)
 
 
 def _cover_cloud(
     view: View, images: Covered, sight: Sight | None, occluder: Occluder, rng: np.random.Generator
 ) -> Covered:
     assert view.points is not None
-    # What the occluder reads, and nothing else.
     read = None
-    if images.depth is not None and images.silhouette is not None:
-        read = np.where(images.silhouette, images.depth, 0)
+    if images.depth is not None and sight is not None:
+        # What the occluder reads, and nothing else.
+        read = np.where(sight.silhouette(images.depth.shape), images.depth, 0)
     new = cover_points(view, sight, read, occluder, rng)
     pose = np.eye(4) if view.pose is None else view.pose
     kept, n_new = new.kept, len(new.points)

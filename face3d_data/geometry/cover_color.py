@@ -6,33 +6,47 @@ import numpy as np
 
 from face3d_data.geometry.camera import Region
 from face3d_data.geometry.cover_depth import Sight
+from face3d_data.geometry.cover_view import View
 from face3d_data.geometry.light import Light, bent, to_display, to_linear
 from face3d_data.geometry.occluder import Occluder
 
 SUBPIXELS = np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]])
 
 
-def subpixels(pixels: np.ndarray) -> np.ndarray:
-    """Return four places f8 (4 N, 2) in each of the pixels (N, 2), those of one pixel together."""
-    return (pixels[:, None] + SUBPIXELS).reshape(-1, 2)
+def cover_color(
+    view: View,
+    color: np.ndarray,
+    occluder: Occluder,
+    box: Region,
+    silhouette: np.ndarray,
+    softening_px: float,
+    rng: np.random.Generator,
+    *,
+    clear: bool = False,
+) -> np.ndarray:
+    """Return a colour image u1 (H, W, 3) with the occluder in it.
 
-
-def beside(silhouette: np.ndarray) -> np.ndarray:
-    """Return the pixels int (N, 2) of a silhouette bool (h, w) and those that touch it."""
+    Args:
+        view: gives what is seen where, the light and the image's noise.
+        color: u1 (H, W, 3), the image.
+        occluder: the occluder.
+        box: the pixels round it.
+        silhouette: bool (H, W), pixels whose centre sees it.
+        softening_px: farther than this from the silhouette nothing is changed.
+        rng: draws the image's noise.
+        clear: paint the parts that change colour only, instead of the solid ones.
+    """
     import cv2
 
-    near = cv2.dilate(silhouette.astype(np.uint8), np.ones((3, 3), np.uint8))
-    return np.argwhere(near > 0)[:, ::-1]
-
-
-def add_light(layer: np.ndarray, alpha: np.ndarray, places: np.ndarray, light: np.ndarray, opacity: np.ndarray) -> None:
-    """Add what subpixels (N, 2) show to a layer of light times alpha (h, w, 3), and to its alpha (h, w), in place."""
-    at = np.rint(places).astype(np.intp)
-    flat = at[:, 1] * alpha.shape[1] + at[:, 0]
-    weights = opacity / len(SUBPIXELS)
-    alpha += np.bincount(flat, weights, alpha.size).reshape(alpha.shape)
-    for i in range(3):
-        layer[..., i] += np.bincount(flat, weights * light[:, i], alpha.size).reshape(alpha.shape)
+    x0, y0, x1, y1 = box
+    inside = silhouette[y0:y1, x0:x1].astype(np.uint8)
+    if not inside.any():
+        return color.copy()
+    beside = np.argwhere(cv2.dilate(inside, np.ones((3, 3), np.uint8)) > 0)[:, ::-1] + np.array([x0, y0])
+    sight = view.see(occluder, (beside[:, None] + SUBPIXELS).reshape(-1, 2), clear=clear)
+    layer, alpha = _layer(sight, box, *shaded(occluder, sight, view.to_face, view.light))
+    reach = cv2.dilate(inside, _disc(softening_px))
+    return _paint_over(color, box, reach, layer, alpha, softening_px, view.grain, rng)
 
 
 def shaded(occluder: Occluder, sight: Sight, to_face: np.ndarray, light: Light) -> tuple[np.ndarray, np.ndarray]:
@@ -44,10 +58,27 @@ def shaded(occluder: Occluder, sight: Sight, to_face: np.ndarray, light: Light) 
     return albedo * light.on(surface.normals @ rotation), occluder.opacity[surface.part]
 
 
-def paint_over(
+def _layer(sight: Sight, box: Region, light: np.ndarray, opacity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return light times alpha f4 (h, w, 3), and alpha f4 (h, w), of what the subpixels of a box show."""
+    x0, y0, x1, y1 = box
+    shape = (y1 - y0, x1 - x0)
+    at = np.rint(sight.pixels).astype(np.intp)
+    flat = (at[:, 1] - y0) * shape[1] + at[:, 0] - x0
+    weights = opacity / len(SUBPIXELS)
+    alpha = np.bincount(flat, weights, shape[0] * shape[1]).reshape(shape)
+    layer = [np.bincount(flat, weights * light[:, i], alpha.size).reshape(shape) for i in range(3)]
+    return np.stack(layer, axis=-1).astype(np.float32), alpha.astype(np.float32)
+
+
+def _disc(radius_px: float) -> np.ndarray:
+    offsets = np.arange(-int(radius_px), int(radius_px) + 1)
+    return (offsets[:, None] ** 2 + offsets**2 <= radius_px**2).astype(np.uint8)
+
+
+def _paint_over(
     color: np.ndarray,
     box: Region,
-    silhouette: np.ndarray,
+    reach: np.ndarray,
     layer: np.ndarray,
     alpha: np.ndarray,
     softening_px: float,
@@ -59,27 +90,20 @@ def paint_over(
     Args:
         color: u1 (H, W, 3).
         box: where the layer lies.
-        silhouette: bool (h, w): pixels whose centre sees the occluder.
+        reach: u1 (h, w), above 0 where the image may be changed.
         layer: f4 (h, w, 3), linear light times alpha.
         alpha: f4 (h, w).
-        softening_px: beyond the silhouette nothing is changed farther than this.
+        softening_px: blurs the layer.
         grain: standard deviation of the image's noise, 0..255.
         rng: draws the grain.
     """
     import cv2
 
     x0, y0, x1, y1 = box
-    reach = int(softening_px)
-    allowed: np.ndarray = silhouette.astype(np.uint8)
-    if softening_px >= 1:
-        size = 2 * reach + 1
-        offsets = np.arange(size) - reach
-        disc = (offsets[:, None] ** 2 + offsets**2 <= softening_px**2).astype(np.uint8)
-        allowed = cv2.dilate(allowed, disc)
     if softening_px > 0:
         layer = cv2.GaussianBlur(layer, (0, 0), softening_px / 2.5)
         alpha = cv2.GaussianBlur(alpha, (0, 0), softening_px / 2.5)
-    chosen = (allowed > 0) & (alpha > 1 / 512)
+    chosen = (reach > 0) & (alpha > 1 / 512)
     share = alpha[chosen][:, None]
     old = color[y0:y1, x0:x1][chosen]
     mixed = to_display(share * bent(layer[chosen] / share) + (1 - share) * to_linear(old))

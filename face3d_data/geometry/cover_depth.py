@@ -9,6 +9,7 @@ import numpy as np
 
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import Region, project
+from face3d_data.geometry.cover_holes import Holes, lost_readings
 from face3d_data.geometry.occluder import Hits, Occluder, camera_rays
 from face3d_data.geometry.reading_noise import ReadingNoise
 
@@ -37,6 +38,13 @@ class Sight:
     def points(self) -> np.ndarray:
         """F4 (N, 3), mm, where the occluder is met, in the frame of the rays."""
         return self.rays[:, 3:] * self.hits.t[:, None]
+
+    def silhouette(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return bool (H, W), True at the whole pixels of this sight."""
+        found = np.zeros(shape, bool)
+        at = self.pixels.astype(np.intp)
+        found[at[:, 1], at[:, 0]] = True
+        return found
 
     def take(self, chosen: np.ndarray) -> Sight:
         """Return the sight by these rays, int or bool (M,)."""
@@ -108,20 +116,27 @@ def box_pixels(box: Region) -> np.ndarray:
 
 
 def cover_depth(
-    depth: np.ndarray, box: Region, sight: Sight, noise: ReadingNoise, rng: np.random.Generator
+    depth: np.ndarray, box: Region, sight: Sight, noise: ReadingNoise, holes: Holes, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the depth image f4 (H, W) in which the pixels of a sight read the occluder, with noise of the image's own.
+    """Return the depth image f4 (H, W) in which the pixels of a sight read the occluder, with the image's own noise.
 
     Args:
         depth: f4 (H, W), mm, 0 = no reading.
         box: the pixels round the occluder.
         sight: of whole pixels in the box.
-        noise: the image's.
-        rng: draws the noise.
+        noise: of the image.
+        holes: how the image loses readings.
+        rng: draws noise and holes.
     """
     covered = depth.copy()
     x0, y0, x1, y1 = box
+    if not len(sight.pixels):
+        return covered
     rows, columns = sight.pixels[:, 1].astype(np.intp), sight.pixels[:, 0].astype(np.intp)
     field = noise.field((y1 - y0, x1 - x0), rng)[rows - y0, columns - x0]
-    covered[rows, columns] = noise.readings(sight.hits.t, field)
+    covered[rows, columns] = sight.hits.t
+    lost = lost_readings(covered[y0:y1, x0:x1], sight.silhouette(depth.shape)[y0:y1, x0:x1], holes, rng)
+    readings = noise.readings(sight.hits.t, field)
+    readings[lost[rows - y0, columns - x0]] = 0
+    covered[rows, columns] = readings
     return covered

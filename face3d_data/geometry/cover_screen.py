@@ -91,14 +91,17 @@ def make_screen(
 def _own_camera(
     slopes: np.ndarray, middle: np.ndarray, distance: float, spacing: Spacing | None
 ) -> tuple[np.ndarray, tuple[int, int], Spacing | None]:
-    if spacing is None:
+    if not len(slopes):
         return np.array([1.0, 1.0, 0.0, 0.0]), (1, 1), None
-    finer = 1.0 if spacing.on_grid else 2.5 if spacing.even else 2.0
+    apart, finer = 1.0, 1.0
+    if spacing is not None:
+        apart, finer = spacing.screen, 1.0 if spacing.on_grid else 2.5 if spacing.even else 2.0
     low, high = (np.array([edge(column) for column in slopes.T]) for edge in (np.min, np.max))
-    focal = min(distance * finer / spacing.screen, MOST_PX / float((high - low).max()))
+    focal = min(distance * finer / apart, MOST_PX / max(float((high - low).max()), 1e-9))
     centre = MARGIN_PX - low * focal
     # A point of the middle lies on a pixel's centre, and with it a whole grid.
     centre -= (middle[0] * focal + centre + 0.5) % 1 - 0.5
     width, height = np.ceil(high * focal + centre).astype(int) + MARGIN_PX
-    spacing = replace(spacing, screen=spacing.screen * focal / distance)
+    if spacing is not None:
+        spacing = replace(spacing, screen=spacing.screen * focal / distance)
     return np.array([focal, focal, *centre]), (int(height), int(width)), spacing

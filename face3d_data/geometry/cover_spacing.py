@@ -63,6 +63,10 @@ def measure_spacing(points: np.ndarray, places: np.ndarray) -> Spacing | None:
     """
     if len(points) < 4:
         return None
+    # A padded cloud holds its points many times.
+    first = np.sort(np.unique(points, axis=0, return_index=True)[1])
+    if len(first) < len(points):
+        return measure_spacing(points[first], places[first])
     tree = cKDTree(points)
     in_space = tree.query(points, k=2)[0][:, 1]
     on_screen = cKDTree(places).query(places, k=2)[0][:, 1]

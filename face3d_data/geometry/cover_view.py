@@ -9,7 +9,8 @@ import numpy as np
 
 from face3d_data.geometry.align import every_nth, rotate, transform
 from face3d_data.geometry.camera import Region, sphere_region, viewpoint_of
-from face3d_data.geometry.cover_depth import box_pixels
+from face3d_data.geometry.cover_depth import Sight, box_pixels, see, tolerance_mm
+from face3d_data.geometry.cover_holes import Holes, measure_holes
 from face3d_data.geometry.cover_screen import Screen, make_screen
 from face3d_data.geometry.cover_spacing import finite
 from face3d_data.geometry.light import Light, estimate_light, image_grain
@@ -102,6 +103,14 @@ class View:
         return estimate_noise(self.depth[y0:y1, x0:x1], self.on_face, float(self.intrinsics[0]))
 
     @cached_property
+    def holes(self) -> Holes:
+        """How the depth loses readings; not at all where it is free of noise: what it lacks then was never there."""
+        if self.depth is None or not self.noise.variances_mm2[0] + self.noise.variances_mm2[1]:
+            return Holes()
+        x0, y0, x1, y1 = self.face_box
+        return measure_holes(self.depth[y0:y1, x0:x1])
+
+    @cached_property
     def grain(self) -> float:
         """Standard deviation of the colour's noise on the face, 0..255."""
         x0, y0, x1, y1 = self.face_box
@@ -142,6 +151,13 @@ class View:
             lambda part, _: np.ones((len(part), 3), np.float32),
             0,
         )
+
+    def see(self, occluder: Occluder, pixels: np.ndarray, *, clear: bool = False) -> Sight:
+        """Return where pixels (N, 2), or places between them, see an occluder or its clear parts."""
+        if self.intrinsics is None:
+            return Sight(np.empty((0, 2)), np.empty((0, 6), np.float32), occluder.cast(np.empty((0, 6), np.float32)))
+        tolerance = tolerance_mm(self.noise)
+        return see(occluder, pixels, self.scene_mm, self.intrinsics, self.to_face, tolerance, clear=clear)
 
     def scene_mm(self, pixels: np.ndarray) -> np.ndarray:
         """Return the depth f4 (N,) of what is seen at pixels (N, 2): readings, else the skin, else infinite."""
