@@ -14,6 +14,7 @@ from face3d_data.geometry.occluders import KINDS
 from face3d_data.geometry.occluders.hand import SKIN_COLORS
 from face3d_data.geometry.occluders.removal import GREY
 from face3d_data.sample import Sample
+from face3d_data.stages.crop import CropFace
 from face3d_data.stages.occlude import NAMES, Occlude
 from face3d_data.stages.to_cloud import ToCloud
 from face3d_data.synthetic.appearance import draw_appearance
@@ -107,6 +108,14 @@ def test_any_of_the_three_alone(kind, names, made, cloud):
     assert set(result.arrays) == {*names, *made}
     for name in set(names) & made:
         assert result.arrays[name].tobytes() != given.arrays[name].tobytes()
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_what_is_worn_may_go_on_beyond_an_aligned_photo(kind, cloud):
+    photo = CropFace(align="similarity").apply(only(cloud, "color", "landmarks"))
+    result = Occlude(kinds=[kind]).apply(photo)
+    assert result.arrays["color"].shape == (112, 112, 3)
+    assert result.arrays["color"].tobytes() != photo.arrays["color"].tobytes()
 
 
 @pytest.mark.parametrize("seed", range(3))

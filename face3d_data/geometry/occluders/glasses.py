@@ -23,7 +23,7 @@ EAR_Z_MM = -118.0
 N_RIM = 56
 COLORS = ("#17181b", "#2a1d16", "#5b3a22", "#7d7f84", "#b08d4b", "#26324a", "#6b2230")
 LENS_COLORS = ("#0c0d10", "#1d1712", "#111c18", "#151a28")
-CLEAR = 0.1
+CLEAR_COLOR = "#94a2a8"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class GlassesDraw:
 
     shape: str = "rectangle"
     color: str = COLORS[0]
-    lens_color: str = "#dfe6ea"
-    opacity: float = CLEAR
+    lens_color: str = CLEAR_COLOR
+    opacity: float = 0.08
     size: float = 1.0
     rim_mm: float = 2.6
     tilt_deg: float = 0.0
@@ -80,7 +80,7 @@ class GlassesDraw:
 
 def draw_glasses(rng: np.random.Generator) -> GlassesDraw:
     """Draw a pair with clear lenses."""
-    return _draw(rng, ("round", "oval", "rectangle", "wayfarer", "cat_eye"), ("#dfe6ea",), (0.06, 0.14), (1.4, 4.2))
+    return _draw(rng, ("round", "oval", "rectangle", "wayfarer", "cat_eye"), (CLEAR_COLOR,), (0.05, 0.11), (1.4, 4.2))
 
 
 def draw_sunglasses(rng: np.random.Generator) -> GlassesDraw:

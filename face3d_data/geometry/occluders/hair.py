@@ -15,6 +15,9 @@ from face3d_data.geometry.skin import Skin
 COLORS = ("#171310", "#241a14", "#3d2a1b", "#5a3d24", "#8a6238", "#b08c56", "#74381d", "#85807b")
 ROOT_B_MM = 146.0
 """Where the locks begin: on the crown, out of sight from before the face."""
+FRINGE, CROWN = 0, 1
+CROWN_MM = 34.0
+"""So much of a lock lies above the hairline."""
 ROOT_HALF_MM = 74.0
 N_LOCKS, N_ALONG, N_ACROSS = 84, 18, 5
 LOCK_COORDS_MM = 100.0
@@ -58,13 +61,16 @@ def draw_hair(rng: np.random.Generator) -> HairDraw:
 
 
 def build_hair(skin: Skin, landmarks: np.ndarray, draw: HairDraw) -> Occluder:
-    """Build a fringe on a person; arguments as for `build_glasses`."""
+    """Build a fringe on a person; arguments as for `build_glasses`. Part 0 hangs into the face, part 1 lies above."""
     rng = np.random.default_rng([draw.seed, 0])
     guard = np.maximum(skin.radius, skin.guard)
     under = spanned(guard, 10.0, 44.0)
     root = np.linspace(-ROOT_HALF_MM, ROOT_HALF_MM, N_LOCKS) + rng.uniform(-3, 3, N_LOCKS)
-    pieces = [(_lock(skin, under, draw, i, root[i], rng), 0) for i in rng.permutation(N_LOCKS)]
-    return assemble(pieces, _Paint(draw))
+    locks = [_lock(skin, under, draw, i, root[i], rng) for i in rng.permutation(N_LOCKS)]
+    above = (lock.coords[lock.triangles[:, 0], 1] < CROWN_MM for lock in locks)
+    return assemble(
+        [(lock, np.where(on_crown, CROWN, FRINGE)) for lock, on_crown in zip(locks, above, strict=True)], _Paint(draw)
+    )
 
 
 def _lock(skin: Skin, under: np.ndarray, draw: HairDraw, number: int, root_a: float, rng: np.random.Generator) -> Mesh:

@@ -8,11 +8,11 @@ import numpy as np
 
 from face3d_data.geometry.fabric import linear_rgb, noise_tile, sample_tile
 from face3d_data.geometry.occluder import Occluder
-from face3d_data.geometry.occluders.hand_pose import FOREARM_MM, HandPose, lay_hand
+from face3d_data.geometry.occluders.hand_pose import FOREARM_MM, WRIST_MM, HandPose, lay_hand
 from face3d_data.geometry.occluders.mesh import Mesh, assemble, keep_outside, spanned, tube
 from face3d_data.geometry.skin import Skin
 
-SKIN, SLEEVE = 0, 1
+HAND, ARM, SLEEVE = 0, 1, 2
 SKIN_COLORS = ("#e6c4ae", "#d9ac8f", "#c69472", "#a87552", "#7e5238", "#573829")
 SLEEVE_COLORS = ("#2b3140", "#5d6066", "#7a2f33", "#d8d5cc", "#3c4a38", "#191a1d")
 CELL_MM = 3.0
@@ -81,7 +81,10 @@ def _draw(
 
 
 def build_hand(skin: Skin, landmarks: np.ndarray, draw: HandDraw) -> Occluder:
-    """Build a hand on a person's face; arguments as for `build_glasses`. Part 0 is its skin, part 1 the sleeve."""
+    """Build a hand on a person's face; arguments as for `build_glasses`.
+
+    Part 0 is the hand, part 1 the wrist, part 2 the sleeve.
+    """
     guard = np.maximum(skin.radius, skin.guard)
     turn = np.deg2rad(draw.turn_deg)
     fingers = np.array([-draw.side * np.sin(turn), np.cos(turn)])
@@ -90,7 +93,8 @@ def build_hand(skin: Skin, landmarks: np.ndarray, draw: HandDraw) -> Occluder:
     pose = lay_hand(spanned(guard, 40.0, 40.0), knuckles, fingers, draw.side, draw.size, draw.spread_deg)
     body = _body(pose)
     body = replace(body, vertices=keep_outside(body.vertices, guard, 0.8))
-    return assemble([(body, SKIN), (_sleeve(pose, draw.size), SLEEVE)], _Paint(draw))
+    part = np.where(body.coords[body.triangles[:, 0], 0] < WRIST_MM, HAND, ARM)
+    return assemble([(body, part), (_sleeve(pose, draw.size), SLEEVE)], _Paint(draw))
 
 
 def _body(pose: HandPose) -> Mesh:

@@ -22,6 +22,8 @@ _THUMB_PHALANGES = np.array([34.0, 27.0])
 _THUMB_RADII = np.array([13.0, 11.0, 9.6, 7.8])
 _WRIST_RADIUS_MM, _FOREARM_RADIUS_MM = 19.0, 24.0
 FOREARM_MM = 75.0
+WRIST_MM = 250.0
+"""First surface coordinate of the wrist: those of the fingers and the palm are smaller."""
 FINGER_BLEND_MM, PALM_BLEND_MM = 1.5, 9.0
 
 
@@ -31,7 +33,7 @@ class HandPose:
 
     Attributes:
         bones: capsules of fingers, thumb, palm and forearm, face frame.
-        tip_mm: f8 (B, 2), distance of each bone's start and end from its finger's tip, mm; palm and arm 150 and more.
+        tip_mm: f8 (B, 2), distance of each bone's start and end from its finger's tip, mm; palm 150 and more.
         across: f8 (B, 3), unit, across each bone along the hand's back.
         wrist: f8 (3,), face frame, mm.
         arm: f8 (3,), unit, from the wrist to the elbow.
@@ -50,7 +52,7 @@ class _Bone:
     end: np.ndarray
     radii: tuple[float, float]
     blend_mm: float
-    tip_mm: tuple[float, float] = (150.0, 250.0)
+    tip_mm: tuple[float, float] = (150.0, WRIST_MM - 10.0)
 
 
 def lay_hand(
@@ -80,7 +82,9 @@ def lay_hand(
     bones += _thumb(surface, wrist, frame, size, spread_deg)
     arm = unit(-0.75 * frame[1] + 0.1 * frame[2] + [0.0, -0.85, 0.25])
     radii = (_WRIST_RADIUS_MM * size, _FOREARM_RADIUS_MM * size)
-    bones.append(_Bone(wrist + 8.0 * size * frame[1], wrist + FOREARM_MM * arm, radii, 16.0))
+    bones.append(
+        _Bone(wrist + 8.0 * size * frame[1], wrist + FOREARM_MM * arm, radii, 16.0, (WRIST_MM, WRIST_MM + 80.0))
+    )
     return _pose(bones, wrist, arm, frame[2])
 
 

@@ -126,8 +126,10 @@ def spanned(radius: np.ndarray, across_mm: float, up_mm: float) -> np.ndarray:
     return np.maximum(smooth, radius)
 
 
-def assemble(pieces: Sequence[tuple[Mesh, int]], paint: Paint, see_through: tuple[float, ...] = ()) -> Occluder:
-    """Return one occluder of meshes, each with the number of its part."""
+def assemble(
+    pieces: Sequence[tuple[Mesh, int | np.ndarray]], paint: Paint, see_through: tuple[float, ...] = ()
+) -> Occluder:
+    """Return one occluder of meshes, each with the number of its part or those of its triangles, (T,)."""
     offsets = np.cumsum([0, *(len(mesh.vertices) for mesh, _ in pieces)])
     triangles = np.concatenate([mesh.triangles + offset for (mesh, _), offset in zip(pieces, offsets, strict=False)])
     return Occluder(
@@ -135,7 +137,7 @@ def assemble(pieces: Sequence[tuple[Mesh, int]], paint: Paint, see_through: tupl
         normals=np.concatenate([mesh.normals for mesh, _ in pieces]).astype(np.float32),
         triangles=triangles.astype(np.uint32),
         coords=np.concatenate([mesh.coords for mesh, _ in pieces]).astype(np.float32),
-        part=np.concatenate([np.full(len(mesh.triangles), part, np.uint8) for mesh, part in pieces]),
+        part=np.concatenate([np.broadcast_to(part, len(mesh.triangles)) for mesh, part in pieces]).astype(np.uint8),
         paint=paint,
         label=OTHER_OCCLUDER,
         see_through=see_through,

@@ -12,12 +12,12 @@ from face3d_data.geometry.wearing import Face
 
 SKIN_AB = ((-48.0, 26.0), (48.0, 100.0))
 """Corners in the mean head's plane, mm: cheeks, nose and forehead."""
-HAIR_AB = ((-42.0, 118.0), (42.0, 148.0))
+HAIR_AB = ((-58.0, 114.0), (58.0, 148.0))
 HAIR_MM = 8.0
 """About how thick hair lies there."""
 NEAR_MM = (15.0, 25.0)
 """Readings so far from skin and from hair are of something else."""
-FEWEST = 40
+FEWEST = 25
 FACING = 0.15
 BALD = 0.30
 """What differs less from the skin, in logarithms of linear light, is no hair."""

@@ -13,7 +13,7 @@ from face3d_data.geometry.occluder import Occluder
 from face3d_data.geometry.occluders.mesh import assemble, grid_mesh, spanned
 from face3d_data.geometry.skin import Skin
 
-TOPS = {"nose": (44.0, 56.0), "mouth": (10.0, 20.0)}
+TOPS = {"nose": (44.0, 56.0), "mouth": (17.0, 25.0)}
 """Where the upper edge runs over the face's middle, in the mean head's plane: the nose tip is at 39, the mouth at 0."""
 PATTERNS = ("plain", "stripes", "plaid")
 COLORS = ("#8d2f33", "#2c3a57", "#4b4f55", "#b7a98f", "#33503f", "#7a5a78", "#c9c4ba", "#1f2023", "#b0703a")
@@ -24,6 +24,9 @@ NECK_Z_MM = -112.0
 """The scarf is wound about a vertical line here, face frame."""
 FRONT_MM, SIDE_MM = 84.0, 90.0
 BOTTOM_Y_MM = -152.0
+FACE, NECK = 0, 1
+FACE_SHARE = 0.45
+"""How much of its rows and columns lie over the face; the rest may be out of the picture."""
 STITCH_MM = (4.6, 3.8)
 
 
@@ -45,7 +48,7 @@ class ScarfDraw:
     """
 
     top: str = "mouth"
-    top_b_mm: float = 14.0
+    top_b_mm: float = 20.0
     color: str = COLORS[0]
     second_color: str = COLORS[3]
     pattern: str = "plain"
@@ -75,7 +78,7 @@ def draw_scarf(rng: np.random.Generator) -> ScarfDraw:
 
 
 def build_scarf(skin: Skin, landmarks: np.ndarray, draw: ScarfDraw) -> Occluder:
-    """Build a scarf on a person; arguments as for `build_glasses`."""
+    """Build a scarf on a person; arguments as for `build_glasses`. Part 0 covers the face, part 1 the neck."""
     guard = np.maximum(skin.radius, skin.guard)
     down = np.linspace(0, 1, N_ROWS)[:, None]
     plane = _places(skin, draw, down)
@@ -90,7 +93,10 @@ def build_scarf(skin: Skin, landmarks: np.ndarray, draw: ScarfDraw) -> Occluder:
     edge = 3.0 * sample_tile(noise_tile(draw.seed, 5, (3, 3)), coords / 6.0) * _step(down / 0.25)
     radius = np.maximum(worn + folds + 0.4 * edge, touching + 1.0)
     points = roll_up(plane, radius)
-    return assemble([(grid_mesh(points[::-1], coords[::-1]), 0)], _Paint(draw))
+    mesh = grid_mesh(points[::-1], coords[::-1])
+    below = mesh.triangles[:, 0] < round((1 - FACE_SHARE) * N_ROWS) * N_COLUMNS
+    beside = np.abs(mesh.triangles[:, 0] % N_COLUMNS - N_COLUMNS // 2) > FACE_SHARE * N_COLUMNS / 2
+    return assemble([(mesh, np.where(below | beside, NECK, FACE))], _Paint(draw))
 
 
 def _places(skin: Skin, draw: ScarfDraw, down: np.ndarray) -> np.ndarray:
