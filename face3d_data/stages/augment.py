@@ -80,8 +80,9 @@ class Augment(_Options):
         return names_of(self.augmentation.operations, "removes")
 
     def created(self) -> frozenset[str]:
-        """Return `pose` where faces are moved: everything else is changed only where it is there."""
-        return frozenset({"pose"} & set(names_of(self.augmentation.operations, "acts_on")))
+        """Return `pose` where points are moved: everything else is changed only where it is there."""
+        moving = [kind for kind in self.augmentation.operations if "points" in kind.needs and "pose" in kind.acts_on]
+        return frozenset({"pose"} if moving else ())
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield `copies` variants `aug:0`, `aug:1`, …: none depends on how many there are."""

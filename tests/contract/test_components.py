@@ -16,6 +16,8 @@ from face3d_data.testing.contract import check_component, check_reader, check_st
 
 STAGES = {
     "augment": [
+        {"view_yaw_deg": 30, "sensors": ["d415"]},
+        {"brightness": 0.2, "jpeg_quality": 50, "low_quality_mm": 4},
         {"yaw_deg": 15, "jitter_mm": 0.5, "copies": 2},
         {"mirror_p": 1},
         {"dropout": 0.3, "resample_points": 64},

@@ -31,7 +31,15 @@ def test_copies_are_variants_with_their_draws_as_tags():
     assert {output.identity for output in outputs} == {"tiny/person_0000"}
 
 
-@pytest.mark.parametrize("options", [MIXED, {"copies": 2, "mirror_p": 0.5, "resample_points": 128}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        MIXED,
+        {"copies": 2, "mirror_p": 0.5, "resample_points": 128},
+        {"view_yaw_deg": 40, "jitter_mm": 0.5, "blur_px": 3},
+        {"sensors": ["d415"], "brightness": 0.2, "erase_p": 1},
+    ],
+)
 def test_a_loader_with_the_same_draw_gets_the_same_bytes(options):
     sample = tiny_sample(width=96, height=72)
     loader = Augmentation.of(**{name: value for name, value in options.items() if name != "copies"})
@@ -88,6 +96,13 @@ def test_images_alone_can_be_varied_and_tags_say_only_what_was_done():
         Augment(yaw_deg=20).apply(photo)
 
 
+def test_another_cameras_copy_has_no_images_and_tells_no_blur():
+    output = Augment(view_yaw_deg=40, blur_px=3).apply(tiny_sample(width=96, height=72))
+    assert not {"color", "depth", "intrinsics", "landmarks", "box"} & set(output.arrays)
+    assert "aug_view_yaw_deg" in output.tags
+    assert "aug_blur_px" not in output.tags
+
+
 def test_a_copy_with_too_few_points_rejects_the_sample():
     with pytest.raises(Reject, match=r"too_few_points: \d+ < 3000 in copy 0"):
         Augment(holes=1, hole_radius_mm=1, yaw_deg=1, min_points=3000).apply(tiny_sample())
@@ -117,6 +132,9 @@ def test_only_arrays_of_operations_that_are_on_are_asked_for():
     assert Augment(jitter_mm=1).groups() == (("points",),)
     assert Augment(jitter_mm=1).created() == set()
     assert Augment(yaw_deg=1).created() == {"pose"}
+    assert Augment(mirror_p=1, flip_p=1).created() == set()
+    assert Augment(jitter_mm=1).drops == ()
+    assert {"color", "depth", "box"} <= set(Augment(view_yaw_deg=30).drops)
 
 
 def test_expected_sizes_follow_what_is_stored():

@@ -12,31 +12,37 @@ from pydantic import ValidationError
 
 from face3d_data.component import explain_validation
 from face3d_data.errors import UserError
+from face3d_data.geometry.augment.blur import Blur
+from face3d_data.geometry.augment.color_jitter import ColorJitter
 from face3d_data.geometry.augment.depth_noise import DepthNoise
 from face3d_data.geometry.augment.dropout import Dropout
+from face3d_data.geometry.augment.erasing import Erasing
+from face3d_data.geometry.augment.flip import Flip
 from face3d_data.geometry.augment.holes import Holes
 from face3d_data.geometry.augment.jitter import Jitter
+from face3d_data.geometry.augment.jpeg import Jpeg
+from face3d_data.geometry.augment.low_quality import LowQuality
 from face3d_data.geometry.augment.mirror import Mirror
 from face3d_data.geometry.augment.operation import Names, Operation, Record
 from face3d_data.geometry.augment.resampling import Resampling
 from face3d_data.geometry.augment.rotation import Rotation
 from face3d_data.geometry.augment.scale import Scale
+from face3d_data.geometry.augment.sensor import Sensor
 from face3d_data.geometry.augment.translation import Translation
+from face3d_data.geometry.augment.virtual_view import VirtualView
 from face3d_data.sample import Arrays, Tag
 
 OPERATIONS: tuple[type[Operation], ...] = (
-    Mirror,
-    Holes,
-    Dropout,
-    Resampling,
-    DepthNoise,
-    Jitter,
-    Rotation,
-    Scale,
-    Translation,
+    *(Mirror, Flip),
+    *(VirtualView, LowQuality, Sensor, Holes, Dropout, Resampling, DepthNoise, Jitter),
+    *(Rotation, Scale, Translation),
+    *(ColorJitter, Blur, Jpeg, Erasing),
 )
-"""Every operation, in the order of application: which face, which of its points are seen, how they are measured, and
-where the face then is."""
+"""Every operation, in the order of application: which face it is, what of it is measured and how well, where it then
+is, and last what a photograph went through.
+
+Sensors come before points are thinned, as errors hang together over neighbouring pixels, which only a whole cloud has.
+"""
 
 
 @dataclass(frozen=True)
