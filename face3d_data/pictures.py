@@ -84,7 +84,14 @@ def two_sides(points: np.ndarray, pose: np.ndarray | None = None) -> tuple[np.nd
     return np.stack([x, up], 1), np.stack([near, up], 1), near
 
 
-def draw_points(view: np.ndarray, nearness: np.ndarray, rgb: np.ndarray, size: int) -> np.ndarray:
+def draw_points(
+    view: np.ndarray,
+    nearness: np.ndarray,
+    rgb: np.ndarray,
+    size: int,
+    limits: np.ndarray | None = None,
+    dot_px: int | None = None,
+) -> np.ndarray:
     """Return a picture of points as dots, the nearer over the farther.
 
     Args:
@@ -92,6 +99,8 @@ def draw_points(view: np.ndarray, nearness: np.ndarray, rgb: np.ndarray, size: i
         nearness: (N,) mm, larger is nearer.
         rgb: u1 (N, 3), the points' colours.
         size: width and height of the picture, px.
+        limits: (2, 2) mm, what the picture spans: lower left and upper right; the points' own by default.
+        dot_px: width of a dot, an odd number; as wide as there is room for all by default.
 
     Returns:
         u1 (size, size, 3) RGB.
@@ -99,12 +108,12 @@ def draw_points(view: np.ndarray, nearness: np.ndarray, rgb: np.ndarray, size: i
     image = np.full((size, size, 3), BACKGROUND, np.uint8)
     if not len(view):
         return image
-    low, high = view.min(0), view.max(0)
+    low, high = (view.min(0), view.max(0)) if limits is None else limits
     scale = (size - 8) / max(float((high - low).max()), 1e-6)
     xy = (view - (low + high) / 2) * scale + size / 2
     order = np.argsort(nearness, kind="stable")
     column, row = xy[order, 0].astype(int), (size - 1 - xy[order, 1]).astype(int)
-    reach = max(0, round(size / 2 / np.sqrt(len(view)) - 0.5))
+    reach = max(0, round(size / 2 / np.sqrt(len(view)) - 0.5)) if dot_px is None else dot_px // 2
     for dy in range(-reach, reach + 1):
         for dx in range(-reach, reach + 1):
             image[np.clip(row + dy, 0, size - 1), np.clip(column + dx, 0, size - 1)] = rgb[order]
