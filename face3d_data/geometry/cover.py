@@ -60,14 +60,13 @@ def _cover_images(
     box = pixel_box(occluder, view.intrinsics, view.shape, view.to_face)
     sight = view.see(occluder, box_pixels(box))
     depth = None if view.depth is None else cover_depth(view.depth, box, sight, view.noise, view.holes, rng)
-    silhouette = sight.silhouette(view.shape)
-    color = view.color
+    silhouette, color = sight.silhouette(view.shape), view.color
     if color is not None:
-        color = cover_color(view, color, occluder, box, silhouette, softening_px, rng)
+        color = cover_color(view, color, occluder, box, sight, softening_px, rng)
     if occluder.has_clear:
         # What changes colour only lies over the rest: a lens before its own rim.
-        lens = view.see(occluder, box_pixels(box), clear=True).silhouette(view.shape)
-        silhouette = silhouette | lens
+        lens = view.see(occluder, box_pixels(box), clear=True)
+        silhouette |= lens.silhouette(view.shape)
         if color is not None:
             color = cover_color(view, color, occluder, box, lens, softening_px, rng, clear=True)
     return Covered(color=color, depth=depth, silhouette=silhouette), sight

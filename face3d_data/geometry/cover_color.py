@@ -6,6 +6,7 @@ import numpy as np
 
 from face3d_data.geometry.camera import Region
 from face3d_data.geometry.cover_depth import Sight
+from face3d_data.geometry.cover_shade import self_shading
 from face3d_data.geometry.cover_view import View
 from face3d_data.geometry.light import Light, bent, to_display, to_linear
 from face3d_data.geometry.occluder import Occluder
@@ -18,7 +19,7 @@ def cover_color(
     color: np.ndarray,
     occluder: Occluder,
     box: Region,
-    silhouette: np.ndarray,
+    whole: Sight,
     softening_px: float,
     rng: np.random.Generator,
     *,
@@ -31,7 +32,7 @@ def cover_color(
         color: u1 (H, W, 3), the image.
         occluder: the occluder.
         box: the pixels round it.
-        silhouette: bool (H, W), pixels whose centre sees it.
+        whole: where whole pixels see it.
         softening_px: farther than this from the silhouette nothing is changed.
         rng: draws the image's noise.
         clear: paint the parts that change colour only, instead of the solid ones.
@@ -39,23 +40,34 @@ def cover_color(
     import cv2
 
     x0, y0, x1, y1 = box
-    inside = silhouette[y0:y1, x0:x1].astype(np.uint8)
-    if not inside.any():
+    if not len(whole.pixels):
         return color.copy()
+    inside = whole.silhouette(color.shape[:2])[y0:y1, x0:x1].astype(np.uint8)
     beside = np.argwhere(cv2.dilate(inside, np.ones((3, 3), np.uint8)) > 0)[:, ::-1] + np.array([x0, y0])
     sight = view.see(occluder, (beside[:, None] + SUBPIXELS).reshape(-1, 2), clear=clear)
-    layer, alpha = _layer(sight, box, *shaded(occluder, sight, view.to_face, view.light))
+    mm_per_px = float(np.median(whole.hits.t)) / view.focal_px
+    factors = self_shading(occluder, whole, box, view.to_face, view.light, mm_per_px)
+    column, row = np.rint(sight.pixels).astype(np.intp).T
+    shares = (factor[row - y0, column - x0] for factor in factors)
+    layer, alpha = _layer(sight, box, *shaded(occluder, sight, view.to_face, view.light, *shares))
     reach = cv2.dilate(inside, _disc(softening_px))
     return _paint_over(color, box, reach, layer, alpha, softening_px, view.grain, rng)
 
 
-def shaded(occluder: Occluder, sight: Sight, to_face: np.ndarray, light: Light) -> tuple[np.ndarray, np.ndarray]:
+def shaded(
+    occluder: Occluder,
+    sight: Sight,
+    to_face: np.ndarray,
+    light: Light,
+    lamp_share: np.ndarray | float = 1.0,
+    openness: np.ndarray | float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return linear light f4 (N, 3) and opacity f4 (N,) of what a sight shows."""
     surface = occluder.at(sight.hits, sight.rays, to_face)
     albedo = occluder.paint(surface.part, surface.coords)
     # `to_face` may hold a scale.
     rotation = (to_face[:3, :3] / np.cbrt(np.linalg.det(to_face[:3, :3]))).astype(np.float32)
-    return albedo * light.on(surface.normals @ rotation), occluder.opacity[surface.part]
+    return albedo * light.on(surface.normals @ rotation, lamp_share, openness)[:, None], occluder.opacity[surface.part]
 
 
 def _layer(sight: Sight, box: Region, light: np.ndarray, opacity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -60,6 +60,11 @@ class View:
         image = self.depth if self.depth is not None else self.color
         return None if image is None or self.intrinsics is None else (image.shape[0], image.shape[1])
 
+    @property
+    def focal_px(self) -> float:
+        """Focal length of the images; 1 without."""
+        return 1.0 if self.intrinsics is None else float(self.intrinsics[0])
+
     @cached_property
     def camera_points(self) -> np.ndarray:
         """F8 (N, 3), the points in the camera frame."""
@@ -97,10 +102,10 @@ class View:
     @cached_property
     def noise(self) -> ReadingNoise:
         """The noise of the depth's readings on the face."""
-        if self.depth is None or self.intrinsics is None:
+        if self.depth is None:
             return ReadingNoise()
         x0, y0, x1, y1 = self.face_box
-        return estimate_noise(self.depth[y0:y1, x0:x1], self.on_face, float(self.intrinsics[0]))
+        return estimate_noise(self.depth[y0:y1, x0:x1], self.on_face, self.focal_px)
 
     @cached_property
     def holes(self) -> Holes:
@@ -119,14 +124,15 @@ class View:
     @cached_property
     def light(self) -> Light:
         """The light on the face; normals in the camera frame."""
+        up = self.to_face[1, :3] / np.linalg.norm(self.to_face[1, :3])
         if self.color is not None and self.shape is not None:
             colors, normals = self._seen_by_depth() if self.depth is not None else self._seen_by_skin()
-            return estimate_light(colors, normals)
+            return estimate_light(colors, normals, up)
         if self.point_colors is not None and self.normals is not None:
             pose = np.eye(4) if self.pose is None else self.pose
             near = (((transform(self.camera_points, self.to_face) - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1
             normals = rotate(self.normals[near], np.linalg.inv(pose))
-            return estimate_light(self.point_colors[near], normals)
+            return estimate_light(self.point_colors[near], normals, up)
         return Light()
 
     @cached_property

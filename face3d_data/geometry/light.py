@@ -10,33 +10,42 @@ GAMMA = 2.2
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 SKIN_ALBEDO = (0.05, 0.6)
 """Luminance of human skin in linear light, darkest to lightest."""
-WHITE_LEVEL = 0.95
-"""Linear value at which a well exposed photograph shows an ideal white surface that faces the light."""
+WHITE_LEVEL = 1.05
+"""Linear value of an ideal white surface that faces the light, in a well exposed photograph, before it is bent."""
 FEWEST = 50
-LEAST_SHARE = 0.12
-"""No slope gets less than this share of the mean light: light comes back from everywhere."""
+AMBIENT_SHARES = (0.2, 1.0)
+"""Share of the light on what faces the lamp that comes from everywhere: a lamp alone is never all there is."""
+DARK_SHARE = 0.25
+"""Pixels darker than this share of the median are brows, nostrils and hair."""
 SHOULDER = 0.75
 
 
 @dataclass(frozen=True)
 class Light:
-    """Irradiance to first order in spherical harmonics, times exposure (Basri and Jacobs 2003, PAMI 25(2)).
+    """A lamp and light from everywhere, times exposure.
 
     Attributes:
-        ambient: linear value that an ideal white surface shows, on average over its slopes.
-        toward: f8 (3,), how much more when its normal points along each axis; in the frame of the normals.
-        tint: f8 (3,), colour of the light, its luminance 1.
+        ambient: linear value that an ideal white surface shows which the lamp does not reach.
+        lamp: how much more it shows when it faces the lamp.
+        toward: f8 (3,), unit, from the face to the lamp; in the frame of the normals.
     """
 
-    ambient: float = 0.6
-    toward: tuple[float, float, float] = (0.0, -0.15, -0.3)
-    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    ambient: float = 0.4
+    lamp: float = 0.5
+    toward: tuple[float, float, float] = (0.0, -0.5, -0.866)
 
-    def on(self, normals: np.ndarray) -> np.ndarray:
-        """Return linear light f4 (N, 3) that an ideal white surface with these unit normals (N, 3) shows."""
-        level = self.ambient + normals @ np.asarray(self.toward, np.float32)
-        level = np.maximum(level, LEAST_SHARE * self.ambient)
-        return level[:, None] * np.asarray(self.tint, np.float32)
+    def on(
+        self, normals: np.ndarray, lamp_share: np.ndarray | float = 1.0, openness: np.ndarray | float = 1.0
+    ) -> np.ndarray:
+        """Return the linear value f4 (N,) that an ideal white surface shows.
+
+        Args:
+            normals: f4 (N, 3), unit.
+            lamp_share: (N,), how much of the lamp reaches it past what is between.
+            openness: (N,), how much of the light from everywhere does.
+        """
+        facing = np.maximum(normals @ np.asarray(self.toward, np.float32), 0)
+        return np.float32(self.ambient) * openness + np.float32(self.lamp) * facing * lamp_share
 
 
 def to_linear(colors: np.ndarray) -> np.ndarray:
@@ -55,33 +64,39 @@ def bent(light: np.ndarray) -> np.ndarray:
     return np.where(over > 0, SHOULDER + (1 - SHOULDER) * np.tanh(over), light)
 
 
-def estimate_light(colors: np.ndarray, normals: np.ndarray) -> Light:
+def estimate_light(colors: np.ndarray, normals: np.ndarray, up: np.ndarray) -> Light:
     """Estimate the light on a face from its colours and slopes.
 
-    Luminance is regressed on the normals, robustly, as brows, lips, beard and shadows are no skin. Skin's albedo is
-    unknown: the light is scaled so that white faces it at the level of a well exposed photograph, as far as that makes
-    the skin neither darker nor lighter than skin is.
+    Luminance is regressed on the normals, robustly, as brows, lips, beard and shadows are no skin: first linearly, to
+    first order in spherical harmonics (Basri and Jacobs 2003, PAMI 25(2)), which gives the lamp's direction, then on
+    the cosine to it. Skin's albedo is unknown: the light is scaled so that white that faces it is as bright as in a
+    well exposed photograph, as far as that makes the skin neither darker nor lighter than skin is.
 
     Args:
         colors: u1 (N, 3), RGB of the face.
         normals: f4 (N, 3), unit, there; any frame, which `Light` then keeps.
+        up: (3,), unit, the face's upward direction there. Lamps are not sought below: hair shades foreheads.
 
     Returns:
         The light; an average one where there are too few pixels.
     """
     if len(colors) < FEWEST:
         return Light()
-    linear = to_linear(colors)
-    luminance = linear @ LUMINANCE
-    kept = luminance > 0.25 * np.median(luminance)
-    design = np.column_stack([np.ones(len(normals), np.float32), normals])[kept]
-    coefficients = _robust_fit(design, luminance[kept])
-    facing = coefficients[0] + float(np.linalg.norm(coefficients[1:]))
-    facing = max(facing, 1e-3)
+    luminance = to_linear(colors) @ LUMINANCE
+    kept = luminance > DARK_SHARE * np.median(luminance)
+    luminance, normals = luminance[kept], normals[kept]
+    slope = _robust_fit(np.column_stack([np.ones(len(normals)), normals]), luminance)[1:]
+    slope = slope - min(float(slope @ up), 0.0) * up
+    if not np.linalg.norm(slope) > 0:
+        return Light()
+    toward = slope / np.linalg.norm(slope)
+    cosines = np.maximum(normals @ toward, 0)
+    ambient, lamp = _robust_fit(np.column_stack([np.ones(len(normals)), cosines]), luminance)
+    facing = max(ambient + lamp, 1e-4)
+    ambient = np.clip(ambient / facing, *AMBIENT_SHARES) * facing
     white = np.clip(WHITE_LEVEL, facing / SKIN_ALBEDO[1], facing / SKIN_ALBEDO[0])
     scale = white / facing
-    ambient = max(coefficients[0] * scale, 0.15 * white)
-    return Light(float(ambient), tuple((coefficients[1:] * scale).tolist()))
+    return Light(float(ambient * scale), float((facing - ambient) * scale), tuple(toward.tolist()))
 
 
 def image_grain(color: np.ndarray) -> float:
@@ -100,13 +115,14 @@ def image_grain(color: np.ndarray) -> float:
 
 
 def _robust_fit(design: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the coefficients of a fit by iteratively reweighted least squares (Tukey's biweight)."""
+    """Return the coefficients (K,) of a fit by iteratively reweighted least squares (Tukey's biweight)."""
     weights = np.ones(len(values))
-    ridge = 1e-3 * len(values) * np.diag([0.0, 1.0, 1.0, 1.0])
-    coefficients = np.zeros(4)
+    coefficients = np.zeros(design.shape[1])
+    # A little ridge: a flat face has one normal.
+    ridge = 1e-3 * len(values) * np.diag([1e-6] + [1.0] * (design.shape[1] - 1))
     for _ in range(6):
         weighted = design * weights[:, None]
-        coefficients = np.linalg.solve(weighted.T @ design + ridge + 1e-9 * np.eye(4), weighted.T @ values)
+        coefficients = np.linalg.solve(weighted.T @ design + ridge, weighted.T @ values)
         residuals = values - design @ coefficients
         scale = max(1.4826 * float(np.median(np.abs(residuals))), 1e-4)
         weights = np.maximum(1 - (residuals / (4 * scale)) ** 2, 0) ** 2
