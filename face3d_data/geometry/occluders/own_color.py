@@ -50,7 +50,8 @@ def _albedo(
     if len(colors) < FEWEST:
         return None
     light = face.view.light.on(rotate(normals, np.linalg.inv(face.view.to_face)))
-    return np.clip(np.median(to_linear(colors) / np.maximum(light, 1e-3), axis=0), 0.004, 0.95)
+    level = np.maximum(light, 1e-3).reshape(len(colors), -1)
+    return np.clip(np.median(to_linear(colors) / level, axis=0), 0.004, 0.95)
 
 
 def _in_image(face: Face, corners: tuple, above_mm: float, near_mm: float) -> tuple[np.ndarray, np.ndarray]:
