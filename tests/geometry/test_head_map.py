@@ -122,9 +122,11 @@ def test_the_mean_head_is_symmetric_smooth_and_has_a_chin():
 
 
 def test_the_script_makes_the_shipped_head(script):
-    made = script.make(16, script.SEED)
+    made = script.make(10, script.SEED)
     off = np.abs(made.radius - mean_head().radius)[20:]
-    # A tenth of the people: sampling them moves the mean by a millimetre, an outdated file by more.
+    # A few of the people: sampling them moves the mean by a millimetre, an outdated file by more.
     assert off.mean() < 1.5
     assert np.abs(made.chin - mean_head().chin).max() < 3
-    assert made.radius.tobytes() == script.make(16, script.SEED).radius.tobytes()
+    assert (
+        script.make(2, 1).radius.tobytes() == script.make(2, 1).radius.tobytes() != script.make(2, 2).radius.tobytes()
+    )

@@ -147,9 +147,9 @@ def test_a_scarf_hides_the_mouth_and_up_to_the_nose_if_so_drawn(people):
 
 def test_hands_cover_what_they_are_drawn_over(people):
     for person in people:
-        for _, occluder in worn("hand_mouth", person):
+        for _, occluder in worn("hand_mouth", person, 6):
             assert hides(occluder, person[1][3:].mean(axis=0, keepdims=True)) == [True]
-        for draw, occluder in worn("hand_eye", person):
+        for draw, occluder in worn("hand_eye", person, 6):
             left, right = hides(occluder, person[1][:2])
             assert (left, right) == ((True, False) if draw.side < 0 else (False, True))
 
