@@ -43,7 +43,7 @@ def patch(
     radius = RADIUS_MM + off_mm
     z = np.sqrt(np.maximum(radius**2 - x**2 - y**2, 1.0)) - RADIUS_MM
     vertices = np.stack([x, y, z], -1).reshape(-1, 3)
-    normals = vertices + [0, 0, RADIUS_MM]
+    normals = vertices + np.array([0, 0, RADIUS_MM])
     at = np.arange(n * n).reshape(n, n)
     a, b, c, d = (part.ravel() for part in (at[:-1, :-1], at[:-1, 1:], at[1:, :-1], at[1:, 1:]))
     triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([b, d, c], 1)]).astype(np.uint32)

@@ -51,7 +51,7 @@ def test_normals_and_coordinates_are_blended_and_face_the_viewer(flipped):
         hits = occluder.cast(seen, TO_FACE)
         surface = occluder.at(hits, seen, TO_FACE)
         place = (seen[:, :3] + hits.t[:, None] * seen[:, 3:]) @ TO_FACE[:3, :3].T + TO_FACE[:3, 3]
-        outwards = (place + [0, 0, RADIUS_MM]) / (RADIUS_MM + 4)
+        outwards = (place + np.array([0, 0, RADIUS_MM])) / (RADIUS_MM + 4)
         assert np.allclose(surface.normals, sign * outwards, atol=2e-3)
         assert np.allclose(surface.coords, place[:, :2], atol=0.02)
 
