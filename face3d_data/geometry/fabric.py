@@ -12,6 +12,7 @@ from face3d_data.geometry.mask_draw import MaskDraw
 from face3d_data.geometry.mask_style import MaskStyle
 
 GAMMA = 2.2
+DARK_CLOTH = 0.1
 TILE = 96
 
 
@@ -75,6 +76,9 @@ class Fabric:
         if self.draw.pattern != "plain":
             share, ink = self._pattern(coords)
             albedo = albedo + share[:, None] * (ink - albedo)
+        if self.style.label is not None:
+            share = self._letters(coords)[:, None]
+            albedo = albedo + share * (self._ink() - albedo)
         if self.texture is not None:
             albedo = self._textured(self.texture, albedo, coords)
         return (albedo * (self._weave(coords) * self._folds(coords))[:, None]).astype(np.float32)
@@ -108,6 +112,27 @@ class Fabric:
         share = _soft((first - 0.35) / 3, period)
         mixed = np.where((second > 0.4)[:, None], other, ink)
         return share, mixed
+
+    def _ink(self) -> np.ndarray:
+        """Return the letters' colour, linear light."""
+        assert self.style.label is not None
+        cloth = linear_rgb(self.style.colors[self.draw.color])
+        return linear_rgb(self.style.label.color or ("#4b4f57" if cloth.mean() > DARK_CLOTH else "#c9cbce"))
+
+    def _letters(self, coords: np.ndarray) -> np.ndarray:
+        """Return where letters are printed (N,): bars that a camera cannot tell from small type."""
+        label = self.style.label
+        assert label is not None
+        pitch = 1.5 * label.letter_mm
+        x, y = coords[:, 0] - label.at[0], coords[:, 1] - label.at[1]
+        line = np.rint(y / pitch + (label.lines - 1) / 2)
+        across = y - (line - (label.lines - 1) / 2) * pitch
+        on_line = (line >= 0) & (line < label.lines) & (np.abs(across) <= label.letter_mm / 2)
+        widths = label.width_mm / 2 * (1 - 0.25 * (line.clip(0, label.lines - 1) % 2))
+        letter = np.floor(x / (0.75 * label.letter_mm))
+        drawn = noise_tile(self.draw.seed, 4, (0.0, 0.0))[(line.astype(int) * 31) % TILE, letter.astype(int) % TILE]
+        gap = (x / (0.75 * label.letter_mm)) % 1 > 0.8
+        return np.where(on_line & (np.abs(x) <= widths) & ~gap & (drawn > -1.2), 0.85, 0.0).astype(np.float32)
 
     def _textured(self, texture: np.ndarray, albedo: np.ndarray, coords: np.ndarray) -> np.ndarray:
         outline = np.array(self.style.outline)

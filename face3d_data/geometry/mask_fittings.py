@@ -7,10 +7,11 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from face3d_data.geometry.fabric import Plain, linear_rgb
+from face3d_data.geometry.fabric import DARK_CLOTH, Plain, linear_rgb
 from face3d_data.geometry.head_map import CENTRE, roll_up, sample_map, unroll
+from face3d_data.geometry.mask_draw import MaskDraw
 from face3d_data.geometry.mask_outline import Worn
-from face3d_data.geometry.mask_style import Discs, Valve
+from face3d_data.geometry.mask_style import Discs, MaskStyle, Valve
 from face3d_data.geometry.normals import mesh_normals
 from face3d_data.geometry.occluder import Occluder
 from face3d_data.geometry.skin import Skin
@@ -47,9 +48,17 @@ def straps(worn: Worn, skin: Skin) -> Occluder | None:
         triangles=triangles.astype(np.uint32),
         coords=np.concatenate([strip[1] for strip in strips]),
         part=np.zeros(len(triangles), np.uint8),
-        paint=Plain(linear_rgb(style.strap_color)),
+        paint=Plain(_strap_rgb(style, draw)),
         label=1,
     )
+
+
+def _strap_rgb(style: MaskStyle, draw: MaskDraw) -> np.ndarray:
+    """Return the straps' colour, linear light: if the style leaves it open, dark on dark cloth, near white on other."""
+    if style.strap_color is not None:
+        return linear_rgb(style.strap_color)
+    cloth = linear_rgb(style.colors[draw.color])
+    return cloth if cloth.mean() < DARK_CLOTH else linear_rgb("#f2f2ee")
 
 
 def _strip(worn: Worn, skin: Skin, corner_deg: float, end: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
@@ -140,5 +149,7 @@ def _puck_profile(radius: float, height: float, rings: bool) -> np.ndarray:
             (0.02 * radius, height + 1.0),
         ]
     )
-    steps = [np.linspace(a, b, max(1, int(np.ceil(np.hypot(*(b - a)) / 4.0))), endpoint=False) for a, b in pairwise(corners)]
+    steps = [
+        np.linspace(a, b, max(1, int(np.ceil(np.hypot(*(b - a)) / 4.0))), endpoint=False) for a, b in pairwise(corners)
+    ]
     return np.concatenate([*steps, corners[-1:]])

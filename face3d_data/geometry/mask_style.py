@@ -79,6 +79,16 @@ class Seam(_Part):
     depth_mm: float = Field(0.4, ge=0, le=3)
 
 
+class Label(_Part):
+    """What is printed on the cloth: lines of small letters."""
+
+    at: Place = Field(description="its middle, mm")
+    width_mm: float = Field(24.0, gt=1, le=80)
+    letter_mm: float = Field(4.5, gt=0.5, le=20, description="height of a letter; lines are half as far apart again")
+    lines: int = Field(2, ge=1, le=6)
+    color: Color | None = Field(None, description="if not given, dark grey on light cloth, light grey on dark")
+
+
 class MaskStyle(_Part):
     """A style of mask."""
 
@@ -97,9 +107,10 @@ class MaskStyle(_Part):
     valve: Valve | None = None
     discs: Discs | None = None
     seams: tuple[Seam, ...] = ()
+    label: Label | None = None
     straps: Literal["ear_loops", "head_straps", "none"] = "ear_loops"
     strap_mm: float = Field(3.5, gt=0.5, le=20, description="width of a strap")
-    strap_color: Color = "#f2f2ee"
+    strap_color: Color | None = Field(None, description="if not given, that of dark cloth, or else near white")
     colors: dict[str, Color] = Field(min_length=1, description="names of colours, one of which is drawn")
     inks: tuple[Color, ...] = Field(("#f4f4f0", "#20242c"), description="second colours of patterns")
     patterns: tuple[Pattern, ...] = ("plain",)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from face3d_data.errors import UserError
-from face3d_data.formats.mask_style import read_mask_style
+from face3d_data.stages.mask_style_file import read_mask_style
 from face3d_data.geometry.mask_draw import WORN, Worn, draw_mask
 from face3d_data.geometry.mask_style import ASSET, PATTERNS, MaskStyle, OrderedRange, mask_styles
 from face3d_data.geometry.mask_surface import build_mask
