@@ -53,12 +53,15 @@ def look_at(to_face: np.ndarray) -> Look:
     return Look(to_face, SIDE_DEG if camera_is_right else -SIDE_DEG)
 
 
-def mean_face_depth(face: Face, shape: tuple[int, int]) -> np.ndarray:
-    """Return the depth f4 (H, W), mm, that a photo's camera would read if the face were its estimated skin; 0 beyond.
+def mean_face_depth(face: Face, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a photo's camera would read if the face were its estimated skin, and that camera.
 
     Args:
         face: as `find_face` finds it in a colour image.
         shape: height and width of the image, px.
+
+    Returns:
+        Depth f4 (H, W), mm, 0 beyond the head; intrinsics f8 (4,) in px, guessed where the photo brought none.
     """
     surface, intrinsics = face.view.surface, face.view.intrinsics
     if surface is None or intrinsics is None:
@@ -66,7 +69,7 @@ def mean_face_depth(face: Face, shape: tuple[int, int]) -> np.ndarray:
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     rays = camera_rays(np.stack([columns.ravel(), rows.ravel()], axis=1), intrinsics)
     depth = surface.cast(rays, face.view.to_face).t
-    return np.where(np.isfinite(depth), depth, 0).astype(np.float32).reshape(shape)
+    return np.where(np.isfinite(depth), depth, 0).astype(np.float32).reshape(shape), intrinsics
 
 
 def panels(arrays: Arrays, look: Look, size: int) -> list[np.ndarray]:

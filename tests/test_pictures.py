@@ -54,6 +54,17 @@ def test_front_and_side_agree_between_the_two_frames():
     assert side[0, 0] > side[1, 0], "the nose points right"
 
 
+def test_limits_fix_what_a_picture_of_points_spans_and_dots_have_the_width_asked_for():
+    rgb = np.full((1, 3), 200, np.uint8)
+    limits = np.array([[-50.0, -50.0], [50.0, 50.0]])
+    for at, side in ((-25.0, 0), (25.0, 1)):
+        lit = draw_points(np.array([[at, at]]), np.zeros(1), rgb, 108, limits, dot_px=5)[..., 0] == 200
+        rows, columns = np.nonzero(lit)
+        assert lit.sum() == 25
+        assert abs(columns.mean() - (28.5 if side == 0 else 78.5)) < 1.5
+        assert abs(rows.mean() - (78.5 if side == 0 else 28.5)) < 1.5, "up is up"
+
+
 def test_the_nearer_point_hides_the_farther_one():
     view, rgb = np.zeros((2, 2)), np.array([[255, 0, 0], [0, 0, 255]], np.uint8)
     for nearness, seen in (([1.0, 2.0], [0, 0, 255]), ([2.0, 1.0], [255, 0, 0])):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from face3d_data.mask_sheet import Look
+    from face3d_data.readers.folder import Folder
     from face3d_data.sample import Sample
     from face3d_data.stage import Stage
 
+COLOR_ENDING, DEPTH_ENDING = "_color.png", "_depth.png"
 LARGEST_PHOTO_PX = 1280
 """Larger photos are shrunk: a panel shows a few hundred pixels of them."""
 
@@ -127,40 +129,35 @@ def captured(path: Path) -> Subject:
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    from face3d_data.readers.folder import Folder, Found, walk
+    from face3d_data.readers.folder import Found
     from face3d_data.readers.pattern import Match
     from face3d_data.readers.rgbd_folder import RgbdFolder
 
-    ending = RgbdFolder.model_fields["color_suffix"].default
     where = f"--capture {path}"
-    full = path.absolute()
-    folders: Iterator[Folder] = (
-        walk(full) if full.is_dir() else iter([next(walk(full.parent))] if full.parent.is_dir() else [])
-    )
-    wanted = None if full.is_dir() else full.name.removesuffix(ending) + ending
-    for folder in folders:
-        name = next((name for name in folder.files if name.endswith(ending) and wanted in (None, name)), None)
-        if name is None:
-            continue
-        stem, root = name.removesuffix(ending), _root_of(folder.path)
-        files = {role: folder.path / f"{stem}_{role}.png" for role in ("color", "depth")}
-        found = Found(
-            replace(folder, name=folder.path.relative_to(root).as_posix()),
-            stem,
-            {role: file for role, file in files.items() if file.name in folder.files},
-            Match(folder.path.name, stem, {}),
-        )
-        reader = RgbdFolder(root=root)
-        try:
-            return _subject(reader.sample(reader.source(found)), where)
-        except Unreadable as error:
-            raise UserError(f"{where}: {error}") from None
-    raise UserError(f"{where}: no capture there: wanted a file that ends with {ending}, or a folder with such files")
+    folder, stem = _find_capture(path.absolute(), where)
+    root = next((above for above in folder.path.parents if (above / "intrinsics.json").exists()), folder.path.parent)
+    names = {"color": f"{stem}{COLOR_ENDING}", "depth": f"{stem}{DEPTH_ENDING}"}
+    files = {role: folder.path / name for role, name in names.items() if name in folder.files}
+    inside = replace(folder, name=folder.path.relative_to(root).as_posix())
+    reader = RgbdFolder(root=root)
+    try:
+        return _subject(reader.sample(reader.source(Found(inside, stem, files, Match(inside.name, stem, {})))), where)
+    except Unreadable as error:
+        raise UserError(f"{where}: {error}") from None
 
 
-def _root_of(folder: Path) -> Path:
-    """Return the folder with the nearest intrinsics.json above a person's folder, or the folder above it."""
-    return next((above for above in folder.parents if (above / "intrinsics.json").exists()), folder.parent)
+def _find_capture(path: Path, where: str) -> tuple[Folder, str]:
+    """Return the folder that lists a capture's files, and the capture's name: that of a file, or a folder's first."""
+    from face3d_data.readers.folder import walk
+
+    if path.is_dir():
+        for folder in walk(path):
+            for name in folder.files:
+                if name.endswith(COLOR_ENDING):
+                    return folder, name.removesuffix(COLOR_ENDING)
+    elif path.is_file() and path.name.endswith(COLOR_ENDING):
+        return next(walk(path.parent)), path.name.removesuffix(COLOR_ENDING)
+    raise UserError(f"{where}: no capture: give a file that ends with {COLOR_ENDING}, or a folder of such files")
 
 
 def photographed(path: Path) -> Subject:
@@ -193,8 +190,8 @@ def photographed(path: Path) -> Subject:
         face = find_face(photo.arrays)
     except Reject as error:
         raise UserError(f"{where}: {error}: give a picture of one face, turned to the camera") from None
-    depth = mean_face_depth(face, color.shape[:2])
-    lent = photo.with_arrays(depth=depth, intrinsics=face.view.intrinsics)
+    depth, intrinsics = mean_face_depth(face, color.shape[:2])
+    lent = photo.with_arrays(depth=depth, intrinsics=intrinsics)
     subject = _subject(lent, where, found=True)
     # Of one key, so that both are drawn the same mask.
     return replace(subject, sample=replace(subject.sample, key=photo.key), photo=photo)
