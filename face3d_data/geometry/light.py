@@ -18,6 +18,7 @@ AMBIENT_SHARES = (0.2, 1.0)
 DARK_SHARE = 0.25
 """Pixels darker than this share of the median are brows, nostrils and hair."""
 SHOULDER = 0.75
+UNCLIPPED = (12, 243)
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ def estimate_light(colors: np.ndarray, normals: np.ndarray, up: np.ndarray) -> L
     Returns:
         The light; an average one where there are too few pixels.
     """
-    if len(colors) < FEWEST:
-        return Light()
     luminance = to_linear(colors) @ LUMINANCE
-    kept = luminance > DARK_SHARE * np.median(luminance)
+    kept = luminance > DARK_SHARE * np.median(luminance) if len(luminance) else np.zeros(0, bool)
+    if np.count_nonzero(kept) < FEWEST:
+        return Light()
     luminance, normals = luminance[kept], normals[kept]
     slope = _robust_fit(np.column_stack([np.ones(len(normals)), normals]), luminance)[1:]
     slope = slope - min(float(slope @ up), 0.0) * up
@@ -100,7 +101,7 @@ def estimate_light(colors: np.ndarray, normals: np.ndarray, up: np.ndarray) -> L
 
 
 def image_grain(color: np.ndarray) -> float:
-    """Return the standard deviation of an image's noise, 0..255, from the flattest half of its surroundings.
+    """Return the standard deviation of an image's noise, 0..255; 0 where it is too small or clipped to tell.
 
     Immerkaer 1996, Fast Noise Variance Estimation: a mask that takes out planes, with a median for the mean.
     """
@@ -111,7 +112,9 @@ def image_grain(color: np.ndarray) -> float:
     gray = color[..., 1].astype(np.float32)
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     found = np.abs(cv2.filter2D(gray, -1, kernel)[1:-1, 1:-1])
-    return float(np.median(found)) * 1.4826 / 6.0
+    middle = gray[1:-1, 1:-1]
+    found = found[(middle > UNCLIPPED[0]) & (middle < UNCLIPPED[1])]
+    return float(np.median(found)) * 1.4826 / 6.0 if len(found) else 0.0
 
 
 def _robust_fit(design: np.ndarray, values: np.ndarray) -> np.ndarray:

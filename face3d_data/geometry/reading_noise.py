@@ -17,6 +17,7 @@ REACH_MM = 4.5
 STEPS_MM = (10.0, 5.0, 2.0, 1.0, 0.5, 0.25, 0.2, 0.125, 0.1)
 LEAST_SIGMA_MM = 0.06
 """Less noise than this is the roughness of the surface: the readings are taken for noise-free."""
+LEAST_SIGMA_STEPS = 0.3
 FEWEST = 200
 BLOCKS_ACROSS, BLOCK_PX = 8, (8, 20)
 """The face is judged block by block, about so many across; least and most pixels of their side."""
@@ -92,13 +93,15 @@ def estimate_noise(depth: np.ndarray, usable: np.ndarray, focal_px: float) -> Re
     variances[:n_lags], _ = nnls(design[:, :n_lags] * scale[:, None], found * scale)
     variances[0] = max(variances[0] - step**2 / 12, 0.0)
     # A sensor's noise is never all smooth; what is, is shape.
-    if np.sqrt(variances[:2].sum()) < max(LEAST_SIGMA_MM, 0.2 * step):
+    if np.sqrt(variances[:2].sum()) < max(LEAST_SIGMA_MM, LEAST_SIGMA_STEPS * step):
         variances[:] = 0.0
     return ReadingNoise(tuple(variances.tolist()), reference, step)
 
 
 def quantisation_step(readings: np.ndarray) -> float:
     """Return the coarsest of `STEPS_MM` that all readings (N,) are multiples of, 0 where there is none."""
+    if not len(readings):
+        return 0.0
     some = readings[:: max(1, len(readings) // 2000)].astype(np.float64)
     for step in STEPS_MM:
         if np.abs(some / step - np.round(some / step)).max(initial=0) * step < 2e-4 * max(1.0, some.max() / 1000):

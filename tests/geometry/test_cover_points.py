@@ -248,7 +248,7 @@ def test_a_cloud_seen_from_far_away_is_covered_along_parallel_rays():
     new = made.points[len(made.kept) :]
     assert np.abs(new[:, 0]).max() == pytest.approx(30, abs=1)
     assert np.abs(new[:, 1]).max() == pytest.approx(25, abs=1)
-    assert np.abs(np.linalg.norm(new - np.array([0, 0, RADIUS_MM]), axis=1) - RADIUS_MM - 4).max() < 0.1
+    assert np.abs(np.linalg.norm(new - (CENTRE - [0, 0, 640]), axis=1) - RADIUS_MM - 4).max() < 0.1
     inside = (np.abs(made.points[: len(made.kept), :2]) < [29, 24]).all(axis=1)
     assert not inside.any()
 
