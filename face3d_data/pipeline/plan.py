@@ -66,6 +66,12 @@ def check_plan(pipeline: Pipeline) -> None:
     for name, spec in pipeline.datasets.items():
         if spec.upstream not in arrays:
             raise UserError(f"dataset {name!r}: from: {spec.upstream!r} is no source or step ({', '.join(arrays)})")
+        for tag in spec.tags:
+            if tag not in tags[spec.upstream]:
+                hint = ", ".join(sorted(tags[spec.upstream] - {"split"}))
+                raise UserError(
+                    f"dataset {name!r}: tags: nothing upstream of {spec.upstream!r} declares {tag!r} (declared: {hint})"
+                )
         for array in spec.fields:
             if array not in arrays[spec.upstream]:
                 raise UserError(

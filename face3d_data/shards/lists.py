@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.errors import UserError
-from face3d_data.shards.schema import COLUMNS, DatasetSpec, GallerySpec, ProbeSpec
+from face3d_data.shards.schema import DatasetSpec, GallerySpec, ProbeSpec
 from face3d_data.tables.pairs import make_pairs, pairs_csv, pairs_txt
 from face3d_data.tables.protocol import gallery_rows, probe_rows
 from face3d_data.tables.select import matching
@@ -23,7 +23,7 @@ def make_lists(
     """Return the files that the spec asks for beside the splits, name to text, and notes.
 
     Args:
-        table: the dataset's rows, columns as in `COLUMNS`.
+        table: the dataset's rows, columns as in `schema.COLUMNS`, then the tags asked for.
         tags: the manifest's rows in the same order, for queries.
         spec: what is asked for.
         seed: decides which pairs are drawn.
@@ -75,9 +75,10 @@ def _of_split(table: pd.DataFrame, split: str, where: str) -> list[bool]:
 
 
 def table_csv(table: pd.DataFrame) -> str:
-    """Return rows as a split CSV; an unknown number of points is empty."""
-    columns = (table[name].astype(object).where(table[name].notna(), "").tolist() for name in COLUMNS)
-    return csv_text(COLUMNS, zip(*columns, strict=True))
+    """Return rows as a split CSV; an unknown number of points, and a tag that a row has not, are empty."""
+    names = list(table.columns)
+    columns = (table[name].astype(object).where(table[name].notna(), "").tolist() for name in names)
+    return csv_text(names, zip(*columns, strict=True))
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -13,7 +13,7 @@ from face3d_data import __version__
 from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.leaks import Leak, find_leaks
-from face3d_data.shards.rows import all_dirty, dirty_rows, order_rows, usable_rows
+from face3d_data.shards.rows import all_dirty, dirty_rows, order_rows, tag_columns, usable_rows
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.write import Read, ShardRow, ShardTask
 
@@ -30,7 +30,8 @@ class DatasetPlan:
 
     Attributes:
         digest: over the ordered rows, the spec and all else that decides the bytes.
-        table: the rows in the order in which they are stored, split by split; columns as in `schema.COLUMNS`.
+        table: the rows in the order in which they are stored, split by split; columns as in `schema.COLUMNS`, then the
+            spec's tags.
         tags: the tags of the same rows, in the same order.
         places: where each row's arrays are, in the same order.
         shapes: field to the shape that it has in every row.
@@ -154,11 +155,13 @@ def plan_dataset(
     record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
     every_dirty = all_dirty(dirty, left_out)
     tags = frame.iloc[order].reset_index(drop=True)
+    asked, record["tags"] = tag_columns(tags, spec.tags)
     rows = [table[column].tolist() for column in DIGESTED]
-    content = digest(record, rows, _tags_asked_for(tags, spec), every_dirty.to_numpy().tolist())
+    rows += [asked[name].tolist() for name in spec.tags]
+    content = digest(record, rows, _tags_of_queries(tags, spec), every_dirty.to_numpy().tolist())
     places = tags["place"].tolist()
     return DatasetPlan(
-        *(name, spec, seed, content, table, tags, places, usable.shapes),
+        *(name, spec, seed, content, table.join(asked), tags, places, usable.shapes),
         *(left_out, every_dirty, leaks, allow_leaks, record, attributes, _notes(left_out, leaks)),
     )
 
@@ -191,7 +194,7 @@ def _notes(left_out: pd.DataFrame, leaks: Sequence[Leak]) -> list[str]:
     return notes
 
 
-def _tags_asked_for(tags: pd.DataFrame, spec: DatasetSpec) -> list[list[str]]:
+def _tags_of_queries(tags: pd.DataFrame, spec: DatasetSpec) -> list[list[str]]:
     """Return the tags as texts if a query of the spec may rest on them: then they decide the dataset's bytes."""
     queries = [part.query for part in (spec.gallery, spec.probe) if part is not None and part.query]
     if not queries:

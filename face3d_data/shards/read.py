@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 OPEN_SHARDS = 256
 """Shards mapped at a time in one process: each holds a file descriptor."""
 TEXTS = ("sample_id", "identity", "variant")
+MAY_LACK = ("Int64", "float64", "boolean")
+"""Dtypes of CSV columns in which nothing means that it is not known."""
 
 
 class Batch(Sequence[dict[str, Any]]):
@@ -217,17 +219,23 @@ class Dataset:
         return split_order([path.name.removesuffix("_files.txt") for path in self.path.glob("*_files.txt")])
 
     def table(self, split: str) -> pd.DataFrame:
-        """Return the rows of a split (or of `gallery`, `probe`, `dirty`, `pairs`), texts as texts."""
+        """Return the rows of a split (or of `gallery`, `probe`, `dirty`, `pairs`), texts as texts.
+
+        A tag that a row has not is empty where the tag is a text, and missing where it is a number, true or false.
+        """
         import pandas as pd
 
         path = self.path / f"{split}.csv"
         if not path.is_file():
             there = ", ".join(sorted(found.stem for found in self.path.glob("*.csv")))
             raise UserError(f"{self.path}: has no {split}.csv (there: {there})")
-        whole = {"class": "int64", "index": "int64", "n_points": "Int64", "fold": "int64", "same": "int64"}
+        known = {"class": "int64", "index": "int64", "n_points": "Int64", "fold": "int64", "same": "int64"}
+        if split not in ("dirty", "pairs"):
+            known |= self.info.get("tags", {})
         header = pd.read_csv(path, nrows=0).columns
-        dtypes = {name: whole.get(name, "str") for name in header}
-        return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values={"n_points": [""]})
+        dtypes = {name: known.get(name, "str") for name in header}
+        empty = {name: [""] for name in header if dtypes[name] in MAY_LACK}
+        return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=empty, float_precision="round_trip")
 
     def reader(self, split: str, fields: Sequence[str] | None = None) -> ShardReader:
         """Return the reader of a split."""

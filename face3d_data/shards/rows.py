@@ -141,6 +141,34 @@ def order_rows(
     return pd.DataFrame(records, columns=list(COLUMNS)).astype({"n_points": "Int64"}), order
 
 
+def tag_columns(tags: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the columns that a dataset's CSVs have of tags, and each one's dtype in pandas.
+
+    Whole numbers are `Int64`, numbers `float64`, true and false `boolean`, and whatever holds a text is `str`. A row
+    without the tag has None.
+
+    Args:
+        tags: a manifest; a name that it has not is a column of None.
+        names: the tags.
+    """
+    import pandas as pd
+
+    empty = [None] * len(tags)
+    values = {name: tags[name].tolist() if name in tags else empty for name in names}
+    known = {name: [None if pd.isna(value) else value for value in column] for name, column in values.items()}
+    columns = {name: pd.Series(column, index=tags.index, dtype=object) for name, column in known.items()}
+    return pd.DataFrame(columns, index=tags.index), {name: _dtype(column) for name, column in known.items()}
+
+
+def _dtype(values: Sequence[Any]) -> str:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return "boolean"
+    if kinds == {int}:
+        return "Int64" if all(abs(value) < 2**63 for value in values if value is not None) else "str"
+    return "float64" if kinds and kinds <= {int, float} else "str"
+
+
 def _splits(splits: Sequence[str], where: str) -> list[str]:
     if not any(splits):
         return [ONLY_SPLIT] * len(splits)

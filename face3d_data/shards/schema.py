@@ -16,7 +16,7 @@ COLUMNS = (
     *("id", "name", "class", "sample_id", "identity", "dataset", "split", "variant", "origin_id"),
     *("shard", "index", "n_points", "key"),
 )
-"""Columns of the split CSVs, gallery.csv and probe.csv; other programs read the first three."""
+"""Columns of the split CSVs, gallery.csv and probe.csv, before those of tags; other programs read the first three."""
 DIRTY_COLUMNS = ("sample_id", "source", "step", "status", "reason", "detail", "path")
 STANDARD_SPLITS = ("train", "eval", "test")
 ONLY_SPLIT = "all"
@@ -67,11 +67,12 @@ class DatasetSpec(_Spec):
     shard_size: int = Field(default=4096, ge=1, description="samples in a shard")
     dtype: Literal["float32", "float16"] = Field(default="float32", description="how 32-bit arrays are stored")
     normalize: bool = Field(default=False, description="store points on the unit sphere, with centroid and scale")
+    tags: tuple[str, ...] = Field(default=(), description="tags that become columns of the CSVs, after the others")
     pairs: PairsSpec | None = None
     gallery: GallerySpec | None = None
     probe: ProbeSpec | None = None
 
-    @field_validator("fields", mode="before")
+    @field_validator("fields", "tags", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -90,6 +91,16 @@ class DatasetSpec(_Spec):
         if len(set(fields)) < len(fields):
             raise ValueError("a field is named twice")
         return fields
+
+    @field_validator("tags")
+    @classmethod
+    def _no_columns_yet(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        for name in tags:
+            if name in COLUMNS:
+                raise ValueError(f"{name!r} is a column of every dataset already: leave it out")
+        if len(set(tags)) < len(tags):
+            raise ValueError("a tag is named twice")
+        return tags
 
     @model_validator(mode="after")
     def _points_to_normalize(self) -> DatasetSpec:

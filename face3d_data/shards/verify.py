@@ -132,7 +132,7 @@ def read_tables(dataset: Dataset) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
         except (UserError, ValueError) as error:
             problems.append((f"{split}.csv", f"cannot be read ({error})"))
             continue
-        if tuple(frame.columns) != COLUMNS:
+        if list(frame.columns) != [*COLUMNS, *dataset.info["spec"].get("tags", ())]:
             problems.append((f"{split}.csv", f"has the columns {','.join(frame.columns)}"))
         elif (frame["split"] != split).any():
             problems.append((f"{split}.csv", "holds rows of another split"))

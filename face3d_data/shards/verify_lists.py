@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
@@ -103,6 +103,11 @@ def _as_text(pairs: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _rows(table: pd.DataFrame) -> list[tuple[Any, ...]]:
+    known = table.astype(object)
+    return list(known.where(known.notna(), None).itertuples(index=False, name=None))
+
+
 def check_protocol(dataset: Dataset, table: pd.DataFrame) -> Problems:
     """Yield rows of gallery.csv and probe.csv that are not rows of their split, and captures in both.
 
@@ -124,8 +129,8 @@ def check_protocol(dataset: Dataset, table: pd.DataFrame) -> Problems:
             yield f"{name}.csv", f"has the columns {','.join(lists[name].columns)}"
             return
         split = (spec[name] or {}).get("split", "test")
-        rows = set(table[table["split"] == split].fillna(-1).itertuples(index=False, name=None))
-        strange = [row for row in lists[name].fillna(-1).itertuples(index=False, name=None) if row not in rows]
+        rows = set(_rows(table[table["split"] == split]))
+        strange = [row for row in _rows(lists[name]) if row not in rows]
         if strange:
             yield f"{name}.csv", f"{len(strange)} rows are not those of {split}.csv ({strange[0][0]} …)"
     both = set(lists["gallery"]["origin_id"]) & set(lists["probe"]["origin_id"])
