@@ -235,7 +235,7 @@ class Dataset:
         header = pd.read_csv(path, nrows=0).columns
         dtypes = {name: known.get(name, "str") for name in header}
         empty = {name: [""] for name in header if dtypes[name] in MAY_LACK}
-        return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=empty, float_precision="round_trip")
+        return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=empty)
 
     def reader(self, split: str, fields: Sequence[str] | None = None) -> ShardReader:
         """Return the reader of a split."""
