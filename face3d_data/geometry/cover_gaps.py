@@ -16,24 +16,28 @@ APART = 0.8
 """Points that fill gaps are no nearer to others than this share of their lattice's pitch."""
 
 
-def nearest_depth(screen: Screen, box: Region) -> np.ndarray:
-    """Return the depth f4 (h, w) of the cloud in a box: of each pixel's nearest point, infinite beyond 3 pixels."""
+def nearest_depth(screen: Screen, box: Region) -> tuple[np.ndarray, np.ndarray]:
+    """Return the depth f4 (h, w) of the cloud in a box, and bool (h, w) where no point of it is seen.
+
+    The depth is that of each pixel's nearest point, infinite beyond 3 pixels.
+    """
     import cv2
 
     x0, y0, x1, y1 = box
     depth = np.full((y1 - y0, x1 - x0), np.inf, np.float32)
     if not depth.size:
-        return depth
+        return depth, depth > 0
     row, column, index = _in_box(screen, box)
     np.minimum.at(depth, (row, column), screen.points[screen.usable[index], 2].astype(np.float32))
-    empty = np.isinf(depth).astype(np.uint8)
-    if empty.all():
-        return depth
-    distance, label = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    empty = np.isinf(depth)
+    if empty.all() or not empty.any():
+        return depth, empty
+    distance, label = cv2.distanceTransformWithLabels(
+        empty.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     source = np.empty(int(label.max()) + 1, np.float32)
-    filled = empty == 0
-    source[label[filled]] = depth[filled]
-    return np.where(distance <= NEAR_PX, source[label], np.inf).astype(np.float32)
+    source[label[~empty]] = depth[~empty]
+    return np.where(distance <= NEAR_PX, source[label], np.inf).astype(np.float32), empty
 
 
 def gap_places(screen: Screen, sight: Sight) -> np.ndarray:
@@ -41,7 +45,7 @@ def gap_places(screen: Screen, sight: Sight) -> np.ndarray:
 
     Args:
         screen: the cloud.
-        sight: the occluder as seen by whole pixels.
+        sight: the occluder as seen by the cloud's points, and by whole pixels or those of them without points.
 
     Returns:
         int (M,), indices into the sight.
@@ -50,7 +54,7 @@ def gap_places(screen: Screen, sight: Sight) -> np.ndarray:
 
     if not len(sight.pixels) or screen.spacing is None:
         return np.empty(0, np.intp)
-    pixels = sight.pixels.astype(np.intp)
+    pixels = np.rint(sight.pixels).astype(np.intp)
     low, high = pixels.min(axis=0), pixels.max(axis=0) + 1
     box = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     empty = np.ones((box[3] - box[1], box[2] - box[0]), np.uint8)

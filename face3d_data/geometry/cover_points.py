@@ -8,7 +8,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from face3d_data.geometry.align import rotate, transform
-from face3d_data.geometry.cover_depth import Sight, box_pixels, pixel_box, see, tolerance_mm
+from face3d_data.geometry.camera import Region
+from face3d_data.geometry.cover_depth import Sight, pixel_box, see, tolerance_mm
 from face3d_data.geometry.cover_gaps import gap_places, nearest_depth
 from face3d_data.geometry.cover_screen import Screen
 from face3d_data.geometry.cover_view import View
@@ -51,12 +52,13 @@ def cover_points(
         rng: draws noise.
     """
     screen = view.screen
-    hidden, moved = _hidden(view, screen, occluder)
+    box = pixel_box(occluder, screen.intrinsics, screen.shape, screen.to_face)
+    hidden, moved = _hidden(view, screen, occluder, box)
     kept = np.delete(np.arange(len(screen.points)), screen.usable[hidden])
     if screen.spacing is None:
         return _placed(screen, kept, moved, depth, rng)
     if sight is None:
-        sight = _look(view, screen, occluder)
+        sight = moved.joined(_look_between(view, screen, occluder, box))
     if screen.spacing.even and depth is not None:
         return _spread_evenly(screen, _placed(screen, kept, sight, depth, rng), occluder)
     if screen.spacing.even:
@@ -68,9 +70,9 @@ def cover_points(
     return _placed(screen, kept, moved.joined(gaps.take(within)), depth, rng)
 
 
-def _hidden(view: View, screen: Screen, occluder: Occluder) -> tuple[np.ndarray, Sight]:
+def _hidden(view: View, screen: Screen, occluder: Occluder, box: Region) -> tuple[np.ndarray, Sight]:
     """Return int (M,) which of the usable points are hidden, and the occluder where it hides them."""
-    x0, y0, x1, y1 = pixel_box(occluder, screen.intrinsics, screen.shape, screen.to_face)
+    x0, y0, x1, y1 = box
     u, v = screen.places.T
     near = np.flatnonzero((u > x0 - 1) & (u < x1) & (v > y0 - 1) & (v < y1))
     rays = camera_rays(screen.places[near], screen.intrinsics)
@@ -80,11 +82,10 @@ def _hidden(view: View, screen: Screen, occluder: Occluder) -> tuple[np.ndarray,
     return near[hidden], Sight(screen.places[near[hidden]], rays[hidden], hits.take(hidden))
 
 
-def _look(view: View, screen: Screen, occluder: Occluder) -> Sight:
-    """Return the occluder as seen by the pixels of a screen without images, nothing of the cloud being before it."""
-    box = pixel_box(occluder, screen.intrinsics, screen.shape, screen.to_face)
-    pixels = box_pixels(box)
-    depth = nearest_depth(screen, box)
+def _look_between(view: View, screen: Screen, occluder: Occluder, box: Region) -> Sight:
+    """Return the occluder as seen by the pixels of a screen without images in which the cloud has no point."""
+    depth, empty = nearest_depth(screen, box)
+    pixels = np.argwhere(empty)[:, ::-1].astype(np.float64) + np.array(box[:2])
 
     def scene(pixels: np.ndarray) -> np.ndarray:
         at = pixels.astype(np.intp) - box[:2]

@@ -46,6 +46,8 @@ def make_screen(
     to_face: np.ndarray,
     intrinsics: np.ndarray | None,
     shape: tuple[int, int] | None,
+    *,
+    with_noise: bool = True,
 ) -> Screen:
     """Return the camera in which a cloud is looked at.
 
@@ -58,6 +60,7 @@ def make_screen(
         to_face: f8 (4, 4), camera frame to face frame.
         intrinsics: (4,) of the images, None without.
         shape: height and width of the images.
+        with_noise: judge the cloud's noise too.
     """
     points = points - viewpoint if viewpoint.any() else points
     usable = finite(points)
@@ -71,10 +74,10 @@ def make_screen(
     slopes = (before[:, :2].T / before[:, 2]).T
     if intrinsics is None or shape is None:
         distance = float(np.median(before[middle, 2])) if len(middle) else 1.0
-        spacing = measure_spacing(before[middle], slopes[middle] * distance)
+        spacing = measure_spacing(before[middle], slopes[middle] * distance, with_noise=with_noise)
         intrinsics, shape, spacing = _own_camera(slopes, slopes[middle], distance, spacing)
     else:
-        spacing = measure_spacing(before[middle], slopes[middle] * intrinsics[:2])
+        spacing = measure_spacing(before[middle], slopes[middle] * intrinsics[:2], with_noise=with_noise)
     return Screen(
         points,
         usable,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-SAMPLE = 900
+SAMPLE = 700
 """Points in the middle of the face by which a cloud is judged."""
 REGULAR = 0.05
 """Less variation of the distances to the nearest neighbour than this is a grid."""
@@ -51,28 +51,29 @@ def nearest(squared: np.ndarray) -> np.ndarray:
     return np.sort(np.argpartition(squared, SAMPLE)[:SAMPLE])
 
 
-def measure_spacing(points: np.ndarray, places: np.ndarray) -> Spacing | None:
+def measure_spacing(points: np.ndarray, places: np.ndarray, *, with_noise: bool = True) -> Spacing | None:
     """Measure the spacing of points.
 
     Args:
         points: f8 (N, 3), mm, of one patch, in the frame of a camera.
         places: f8 (N, 2), where it sees them.
+        with_noise: judge the noise too.
 
     Returns:
         The spacing; None where the points are too few, or many of them at one place.
     """
     if len(points) < 4:
         return None
-    # A padded cloud holds its points many times.
-    first = np.sort(np.unique(points, axis=0, return_index=True)[1])
-    if len(first) < len(points):
-        return measure_spacing(points[first], places[first])
     tree = cKDTree(points)
     in_space = tree.query(points, k=2)[0][:, 1]
     on_screen = cKDTree(places).query(places, k=2)[0][:, 1]
     space, screen = float(np.median(in_space)), float(np.median(on_screen))
     if space <= 0 or screen <= 0:
-        return None
+        # A padded cloud holds its points many times.
+        first = np.sort(np.unique(points, axis=0, return_index=True)[1])
+        return (
+            measure_spacing(points[first], places[first], with_noise=with_noise) if len(first) < len(points) else None
+        )
     varied, varied_screen = in_space.std() / in_space.mean(), on_screen.std() / on_screen.mean()
     reach = 4 * space
     counts = tree.query_ball_point(points[:: max(1, len(points) // 100)], reach, return_length=True)
@@ -83,7 +84,7 @@ def measure_spacing(points: np.ndarray, places: np.ndarray) -> Spacing | None:
         on_grid=bool(varied_screen < REGULAR),
         even=bool(varied < EVEN * varied_screen),
         density=density,
-        noise_mm=_noise_of_depth(points[:, 2], places, density),
+        noise_mm=_noise_of_depth(points[:, 2], places, density) if with_noise else 0.0,
     )
 
 
@@ -92,7 +93,7 @@ def _noise_of_depth(z_mm: np.ndarray, places: np.ndarray, density: float) -> flo
     k = min(int(np.clip(density * np.pi * FIT_RADIUS_MM**2, *FIT_NEIGHBOURS)), len(places))
     if k < 10:
         return 0.0
-    some = places[:: max(1, len(places) // 150)]
+    some = places[:: max(1, len(places) // 100)]
     _, index = cKDTree(places).query(some, k=k)
     offset = places[index] - some[:, None]
     offset /= np.maximum(np.abs(offset).max(axis=(1, 2), keepdims=True), 1e-9)

@@ -78,7 +78,10 @@ class View:
         if self.shape is None:
             some = every_nth(self.camera_points[finite(self.camera_points)], VIEWED_POINTS)
             viewpoint = viewpoint_of(some, np.eye(4))
-        return make_screen(self.camera_points, viewpoint, self.to_face, self.intrinsics, self.shape)
+        has_depth = self.depth is not None
+        return make_screen(
+            self.camera_points, viewpoint, self.to_face, self.intrinsics, self.shape, with_noise=not has_depth
+        )
 
     @cached_property
     def face_box(self) -> Region:
