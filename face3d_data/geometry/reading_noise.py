@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -18,7 +18,7 @@ STEPS_MM = (10.0, 5.0, 2.0, 1.0, 0.5, 0.25, 0.2, 0.125, 0.1)
 LEAST_SIGMA_MM = 0.06
 """Less noise than this is the roughness of the surface: the readings are taken for noise-free."""
 LEAST_SIGMA_STEPS = 0.3
-FEWEST = 200
+FEWEST, FEWEST_LEVELS = 200, 8
 BLOCKS_ACROSS, BLOCK_PX = 8, (8, 20)
 """The face is judged block by block, about so many across; least and most pixels of their side."""
 SMOOTHEST = 0.25
@@ -33,16 +33,24 @@ class ReadingNoise:
         variances_mm2: at `reference_mm`, of the components of `WIDTHS_PX`.
         reference_mm: the depth at which they hold; sigma grows with its square, as in triangulation.
         step_mm: readings are multiples of this; 0 where they are not quantised.
+        levels: before that, 1/z is a whole multiple of the second of these after the first, as disparities come in
+            steps; None where these are finer than `step_mm`.
     """
 
     variances_mm2: tuple[float, ...] = (0.0,) * len(WIDTHS_PX)
     reference_mm: float = 600.0
     step_mm: float = 0.0
+    levels: tuple[float, float] | None = None
+
+    @property
+    def coarsest_mm(self) -> float:
+        """Distance between neighbouring readings at `reference_mm`."""
+        return self.step_mm if self.levels is None else max(self.step_mm, self.levels[1] * self.reference_mm**2)
 
     @property
     def sigma_mm(self) -> float:
         """Standard deviation at `reference_mm`, quantisation included."""
-        return float(np.sqrt(sum(self.variances_mm2) + self.step_mm**2 / 12))
+        return float(np.sqrt(sum(self.variances_mm2) + self.coarsest_mm**2 / 12))
 
     def field(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         """Return noise f4 (H, W) in mm at `reference_mm`, without quantisation."""
@@ -57,6 +65,9 @@ class ReadingNoise:
     def readings(self, z_mm: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """Return the readings f4 of true depths, with the noise of a `field` at the same places, both (N,)."""
         found = z_mm + noise * (z_mm / self.reference_mm) ** 2
+        if self.levels is not None:
+            first, step = self.levels
+            found = 1 / (first + step * np.round((1 / found - first) / step))
         if self.step_mm:
             found = np.round(found / self.step_mm) * self.step_mm
         return found.astype(np.float32)
@@ -81,21 +92,22 @@ def estimate_noise(depth: np.ndarray, usable: np.ndarray, focal_px: float) -> Re
     if np.count_nonzero(usable) < FEWEST:
         return ReadingNoise()
     readings = depth[usable]
-    reference, step = float(np.median(readings)), quantisation_step(readings)
-    n_lags = int(np.clip(REACH_MM * focal_px / reference, 2, len(LAGS_PX)))
+    step = quantisation_step(readings)
+    none = ReadingNoise((0.0,) * len(WIDTHS_PX), float(np.median(readings)), step, disparity_levels(readings, step))
+    n_lags = int(np.clip(REACH_MM * focal_px / none.reference_mm, 2, len(LAGS_PX)))
     found = _block_variances(depth, usable, LAGS_PX[:n_lags])
     if found is None:
-        return ReadingNoise(reference_mm=reference, step_mm=step)
+        return none
     design = np.array([[_third_difference_gain(width, lag) for width in WIDTHS_PX] for lag in LAGS_PX[:n_lags]])
     # Relative errors count alike, those of longer lags less: there the surface shows.
     scale = 1 / (np.maximum(found, 1e-9) * np.array(LAGS_PX[:n_lags]))
     variances = np.zeros(len(WIDTHS_PX))
     variances[:n_lags], _ = nnls(design[:, :n_lags] * scale[:, None], found * scale)
-    variances[0] = max(variances[0] - step**2 / 12, 0.0)
+    variances[0] = max(variances[0] - none.coarsest_mm**2 / 12, 0.0)
     # A sensor's noise is never all smooth; what is, is shape.
-    if np.sqrt(variances[:2].sum()) < max(LEAST_SIGMA_MM, LEAST_SIGMA_STEPS * step):
+    if np.sqrt(variances[:2].sum()) < max(LEAST_SIGMA_MM, LEAST_SIGMA_STEPS * none.coarsest_mm):
         variances[:] = 0.0
-    return ReadingNoise(tuple(variances.tolist()), reference, step)
+    return replace(none, variances_mm2=tuple(variances.tolist()))
 
 
 def quantisation_step(readings: np.ndarray) -> float:
@@ -107,6 +119,30 @@ def quantisation_step(readings: np.ndarray) -> float:
         if np.abs(some / step - np.round(some / step)).max(initial=0) * step < 2e-4 * max(1.0, some.max() / 1000):
             return step
     return 0.0
+
+
+def disparity_levels(readings: np.ndarray, step_mm: float) -> tuple[float, float] | None:
+    """Find the levels of 1/z that a stereo camera's whole steps of disparity leave, where they show.
+
+    Args:
+        readings: (N,), mm, rounded to `step_mm` after that.
+        step_mm: see `quantisation_step`; without one levels are not sought.
+
+    Returns:
+        Lowest level and distance of levels, 1/mm; None where there are none, or they are finer than 1.5 steps.
+    """
+    z, counts = np.unique(readings, return_counts=True)
+    inverse = 1 / z[counts >= 2][::-1].astype(np.float64)
+    if not step_mm or len(inverse) < FEWEST_LEVELS:
+        return None
+    first, spacing = inverse[0], float(np.median(np.diff(inverse)))
+    if spacing < 1.5 * step_mm * float(np.median(inverse)) ** 2:
+        return None
+    for _ in range(2):
+        number = np.concatenate([[0], np.cumsum(np.round(np.diff(inverse) / spacing))])
+        spacing, first = np.polyfit(number, inverse, 1)
+    missed = np.abs(1 / (first + spacing * number) - 1 / inverse)
+    return (float(first), float(spacing)) if np.quantile(missed, 0.9) <= 0.75 * step_mm else None
 
 
 def _block_variances(depth: np.ndarray, usable: np.ndarray, lags: tuple[int, ...]) -> np.ndarray | None:

@@ -6,7 +6,7 @@ from cover_toys import ball_depth, noisy
 from scipy.ndimage import gaussian_filter
 
 from face3d_data.geometry.cover_holes import Holes, lost_readings, measure_holes
-from face3d_data.geometry.reading_noise import ReadingNoise, estimate_noise, quantisation_step
+from face3d_data.geometry.reading_noise import ReadingNoise, disparity_levels, estimate_noise, quantisation_step
 
 FINE = np.array([800.0, 800.0, 119.5, 119.5])
 SIZE = (240, 240)
@@ -119,3 +119,34 @@ def test_widths_are_those_of_gaussian_filters():
     white = np.random.default_rng(0).standard_normal((400, 400))
     smooth = gaussian_filter(white, 1.6)
     assert (smooth[:, 2:] * smooth[:, :-2]).mean() / smooth.var() == pytest.approx(np.exp(-4 / (4 * 1.6**2)), abs=0.02)
+
+
+def kinect(depth: np.ndarray, sigma_steps: float, steps_a_px: int = 8) -> np.ndarray:
+    """Whole millimetres of disparities in eighths of a pixel, as the first Kinect reads."""
+    disparity = 580 * 75 / np.maximum(depth, 1) + np.random.default_rng(0).normal(0, sigma_steps, SIZE) / steps_a_px
+    return np.where(depth > 0, np.round(580 * 75 / (np.round(disparity * steps_a_px) / steps_a_px)), 0).astype("f4")
+
+
+@pytest.mark.parametrize("sigma_steps", [0.0, 0.6, 1.0])
+def test_steps_of_disparity_are_found_and_kept(sigma_steps):
+    far = ball_depth(FINE, SIZE) + np.float32(400)
+    read = kinect(np.where(far > 400, far, 0), sigma_steps)
+    on = (read > 0) & (read < 1050)
+    noise = estimate_noise(read, on, 800.0)
+    assert noise.levels is not None
+    assert noise.levels[1] == pytest.approx(1 / (580 * 75 * 8), rel=0.01)
+    true = np.random.default_rng(1).uniform(read[on].min() + 5, read[on].max() - 5, 4000)
+    made = noise.readings(true, np.zeros(4000, np.float32))
+    missing = set(made.tolist()) - set(read[on].tolist())
+    assert len(missing) <= 0.05 * len(set(made.tolist()))
+    assert np.abs(made - true).max() <= noise.coarsest_mm * 0.75 + 0.5
+    if sigma_steps:
+        alone = sigma_steps * 1020**2 / (580 * 75 * 8)
+        assert noise.sigma_mm == pytest.approx(np.hypot(alone, noise.coarsest_mm / np.sqrt(12)), rel=0.3)
+
+
+def test_fine_disparities_are_no_levels():
+    read = kinect(ball_depth(FINE, SIZE), 0.5, steps_a_px=32)
+    assert estimate_noise(read, (read > 0) & (read < 650), 800.0).levels is None
+    assert disparity_levels(np.round(np.random.default_rng(0).uniform(500, 700, 500)), 1.0) is None
+    assert disparity_levels(np.arange(5.0), 1.0) is None
