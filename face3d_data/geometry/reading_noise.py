@@ -23,6 +23,8 @@ BLOCKS_ACROSS, BLOCK_PX = 8, (8, 20)
 """The face is judged block by block, about so many across; least and most pixels of their side."""
 SMOOTHEST = 0.25
 """Share of the blocks that count: the flattest, as strongly curved ones look like noise that hangs together."""
+CHOSEN_SHARE = np.array([0.93, 0.86, 0.75])
+"""What the flattest blocks of nothing but noise show of it: they are also those where it is small by chance."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def estimate_noise(depth: np.ndarray, usable: np.ndarray, focal_px: float) -> Re
     scale = 1 / (np.maximum(found, 1e-9) * np.array(LAGS_PX[:n_lags]))
     variances = np.zeros(len(WIDTHS_PX))
     variances[:n_lags], _ = nnls(design[:, :n_lags] * scale[:, None], found * scale)
+    variances /= CHOSEN_SHARE
     variances[0] = max(variances[0] - none.coarsest_mm**2 / 12, 0.0)
     # A sensor's noise is never all smooth; what is, is shape.
     if np.sqrt(variances[:2].sum()) < max(LEAST_SIGMA_MM, LEAST_SIGMA_STEPS * none.coarsest_mm):
