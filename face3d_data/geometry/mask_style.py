@@ -96,7 +96,7 @@ class MaskStyle(_Part):
         description="right half of the outline, from the top of the middle to its bottom, mm"
     )
     standoff_mm: OrderedRange = Field((1.2, 2.2), description="stand-off of the cloth from the skin it touches")
-    taut: float = Field(1.0, ge=0, le=1, description="1: taut over the hollows of the face, 0: clings to the skin")
+    taut: float = Field(1.0, ge=0, le=1, description="1: taut over all hollows of the face, 0: clings to all but narrow ones")
     edge_mm: float = Field(14.0, gt=1, description="width of the rim over which the cloth comes down to the skin")
     smooth_mm: float = Field(3.0, ge=0, le=20, description="stiffness: what is smaller is rounded off")
     wrinkles_mm: float = Field(0.0, ge=0, le=3, description="irregular folds")

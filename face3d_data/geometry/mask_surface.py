@@ -27,6 +27,8 @@ HULL_EVERY = 2
 """The hull is taken of every second node: it is smooth, and its cost grows with their number."""
 TALLEST_MM = 60.0
 """No cloth spans a hollow deeper than this: a ray beyond the hull's rim would run to infinity."""
+NARROW_MM = 28.0
+"""A hollow that is narrower in one direction is bridged even by cloth that clings: lips apart, nostrils."""
 RIM_STANDOFF = 0.5
 """Share of the stand-off that is left along the outline."""
 MASK = 1
@@ -100,7 +102,8 @@ def _stretch(worn: Worn, sheet: _Sheet) -> np.ndarray:
     """Return the radius f4 (R, C) of the cloth over the person's plane."""
     style, draw = worn.style, worn.draw
     floor = sample_map(worn.skin.guard, sheet.ab) + np.float32(draw.standoff_mm)
-    taut = floor + np.float32(style.taut) * (_hull(sheet, floor) - floor)
+    clinging = _closed(floor)
+    taut = clinging + np.float32(style.taut) * (_hull(sheet, floor) - clinging)
     if style.smooth_mm:
         taut = np.maximum(_smoothed(taut, sheet.used, style.smooth_mm / STEP_MM), floor)
     rim = sample_map(worn.skin.guard, sheet.ab) + np.float32(RIM_STANDOFF * draw.standoff_mm)
@@ -126,6 +129,14 @@ def _hull(sheet: _Sheet, floor: np.ndarray) -> np.ndarray:
     radius = floor.copy()
     radius[sheet.used] = np.clip(leaves, floor[sheet.used], floor[sheet.used] + TALLEST_MM)
     return radius
+
+
+def _closed(floor: np.ndarray) -> np.ndarray:
+    """Return the floor with its narrow hollows filled: no cloth sinks into an open mouth or a nostril."""
+    import cv2
+
+    cells = int(2 * round(NARROW_MM / 2 / STEP_MM) + 1)
+    return cv2.morphologyEx(floor, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (cells, cells)))
 
 
 def _ridge(worn: Worn, sheet: _Sheet) -> np.ndarray | float:
