@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,6 +135,19 @@ def _draw(entry: Entry, number: int, stop: Stop, folder: Path) -> str:
     return str(path)
 
 
+def one_of_each(entries: Sequence[Entry], people: int) -> list[Entry]:
+    """Return a row of each of the first people by name: of the n-th person the first row of the n-th kind they have.
+
+    So a sheet shows plain, masked and varied samples alike. Kinds are variants without their numbers, and real masks.
+    """
+    kinds: dict[str, dict[tuple[str, object], Entry]] = {}
+    for entry in entries:
+        kind = (re.sub(r"[.:]\d+", "", entry.variant), entry.all_tags.get("mask"))
+        kinds.setdefault(entry.identity, {}).setdefault(kind, entry)
+    persons = sorted(kinds)[:people]
+    return [list(kinds[person].values())[i % len(kinds[person])] for i, person in enumerate(persons)]
+
+
 def write_sheet(workspace: Path, dataset: str, pipeline: str | None, folder: Path, people: int) -> Path:
     """Write a contact sheet of a dataset, one sample of each of its first people, and return its path.
 
@@ -148,11 +162,10 @@ def write_sheet(workspace: Path, dataset: str, pipeline: str | None, folder: Pat
         names += result.pipeline.datasets
         if spec is None:
             continue
-        first = {entry.identity: entry for entry in reversed(result.entries(spec.upstream))}
-        chosen = [first[identity] for identity in sorted(first)[:people]]
+        chosen = one_of_each(result.entries(spec.upstream), people)
         if not chosen:
             raise UserError(f"dataset {dataset!r} is empty: see `face3d dirty -w {workspace}`")
-        titles = [f"{name_of(entry.id)}  {entry.split}" for entry in chosen]
+        titles = [f"{name_of(entry.origin_id)}  {entry.variant}  {entry.split}" for entry in chosen]
         arrays = [{name: entry.place.read(name) for name in sorted(entry.place.names)} for entry in chosen]
         try:
             image = contact_sheet(list(zip(titles, arrays, strict=True)))

@@ -4,10 +4,11 @@ import pytest
 from click.testing import CliRunner
 
 from face3d_data.cli.main import main
-from face3d_data.cli.show import command, show_sample, write_sheet
+from face3d_data.cli.show import command, one_of_each, show_sample, write_sheet
 from face3d_data.errors import UserError
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline
+from face3d_data.store.manifest import Entry
 from face3d_data.testing import write_tiny_rgbd
 
 
@@ -63,6 +64,20 @@ def test_sheet_of_a_dataset(workspace, tmp_path):
     assert path.stat().st_size > 1000
     with pytest.raises(UserError, match=r"has a dataset 'other' \(known: tiny\)"):
         write_sheet(workspace, "other", None, tmp_path, 16)
+
+
+def test_a_sheet_shows_one_kind_of_sample_of_each_person_and_other_kinds_of_the_next():
+    def entry(person, variant, mask):
+        identity = f"d/p{person}"
+        names = (identity, "d", f"{identity}/c", "src", "", None)
+        return Entry(f"{person}{variant}", f"{identity}/c~{variant}", *names, variant, tags={"mask": mask})
+
+    kinds = [("plain", "none"), ("plain", "worn"), ("mask:kn95.0", "kn95"), ("mask:kn95.1", "kn95"), ("aug:3", "none")]
+    entries = [entry(person, *kind) for kind in kinds for person in (2, 1, 0, 3)]
+    shown = [(one.identity, one.variant, one.tags["mask"]) for one in one_of_each(entries, 3)]
+    assert shown == [("d/p0", "plain", "none"), ("d/p1", "plain", "worn"), ("d/p2", "mask:kn95.0", "kn95")]
+    assert one_of_each(entries, 9)[3].variant == "aug:3"
+    assert [one.variant for one in one_of_each(entries[:4], 9)] == ["plain"] * 4
 
 
 def test_the_command_prints_and_writes_below_the_workspace(workspace):
