@@ -69,7 +69,9 @@ def fit_rigid(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return pose
 
 
-def refine(points: np.ndarray, face: MeanFace, pose: np.ndarray) -> np.ndarray:
+def refine(
+    points: np.ndarray, face: MeanFace, pose: np.ndarray, stages: tuple[tuple[int, float, int], ...] = ICP_STAGES
+) -> np.ndarray:
     """Refine a pose by point-to-plane ICP of a subsample of the points to the mean face's surface.
 
     Chen and Medioni 1992, Object modelling by registration of multiple range images. Larger residuals weigh less and
@@ -79,13 +81,14 @@ def refine(points: np.ndarray, face: MeanFace, pose: np.ndarray) -> np.ndarray:
         points: (N, 3), mm, frame that `pose` maps to the face frame.
         face: the surface.
         pose: (4, 4), the start, some millimetres and degrees off at most.
+        stages: points used, farthest match in mm and most iterations of each stage, coarse first.
 
     Returns:
         f8 (4, 4), the refined pose.
     """
     moved = points.astype(np.float64) @ pose[:3, :3].T + pose[:3, 3]
     near = points[np.einsum("ij,ij->i", moved, moved) <= ICP_RADIUS_MM**2].astype(np.float64)
-    for n_points, reach_mm, iterations in ICP_STAGES:
+    for n_points, reach_mm, iterations in stages:
         some = every_nth(near, n_points)
         for _ in range(iterations):
             step = _icp_step(some @ pose[:3, :3].T + pose[:3, 3], face, reach_mm)

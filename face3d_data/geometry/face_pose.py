@@ -12,6 +12,8 @@ LANDMARK_ERROR = 0.05
 """Standard deviation of a found landmark, in eye distances, shape of the person included."""
 TURN_PRIOR_DEG = np.array([25.0, 35.0, 40.0])
 """Standard deviations of pitch, yaw and roll: five pixels say little about pitch, since noses differ in length."""
+QUICK_STAGES = ((400, 20.0, 6), (400, 10.0, 4))
+"""What is worn is fitted to the scan itself: its frame need not be as exact as the one that scans are aligned to."""
 NEAREST_MM = 450.0
 FOCAL_PER_SIDE = 1.2
 """Focal length guessed where none is known, in longer image sides: a field of view of 45 degrees."""
@@ -29,7 +31,7 @@ def head_motion(landmarks: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     if known.sum() < 3:
         return None
     motion = fit_rigid(landmarks[known], face.landmarks[known])
-    return refine(points, face, motion) if len(points) else motion
+    return refine(points, face, motion, QUICK_STAGES) if len(points) else motion
 
 
 def motion_from_pixels(landmarks: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:

@@ -24,9 +24,9 @@ from face3d_data.geometry.skin import Skin
 
 STEP_MM = 2.0
 HULL_EVERY = 2
-"""The hull is taken of every second node: it is smooth, and its cost grows with their number."""
+"""The hull is taken of every second node, and asked there: it is smooth, and its cost grows with their number."""
 TALLEST_MM = 60.0
-"""No cloth spans a hollow deeper than this: a ray beyond the hull's rim would run to infinity."""
+"""No cloth spans a hollow deeper than this."""
 NARROW_MM = 28.0
 """A hollow that is narrower in one direction is bridged even by cloth that clings: lips apart, nostrils."""
 RIM_STANDOFF = 0.5
@@ -117,18 +117,27 @@ def _stretch(worn: Worn, sheet: _Sheet) -> np.ndarray:
 
 def _hull(sheet: _Sheet, floor: np.ndarray) -> np.ndarray:
     """Return the radius of the convex hull of the floor inside the outline, at every node."""
-    points = roll_up(sheet.ab, floor)
-    chosen = np.zeros_like(sheet.used)
-    chosen[::HULL_EVERY, ::HULL_EVERY] = True
-    chosen = sheet.used & (chosen | (sheet.inward_mm <= 0))
-    facets = ConvexHull(points[chosen].astype(np.float64)).equations
+    coarse = np.zeros_like(sheet.used)
+    coarse[::HULL_EVERY, ::HULL_EVERY] = True
+    chosen = sheet.used & (coarse | (sheet.inward_mm <= 0))
+    facets = ConvexHull(roll_up(sheet.ab[chosen], floor[chosen]).astype(np.float64)).equations
     distance = -(facets[:, 3] + facets[:, :3] @ CENTRE)
     front = distance > 1.0  # planes that the centre lies behind: a ray leaves the hull where it meets the first of them
     per_mm = (facets[front, :3] / distance[front, None]).astype(np.float32)
-    leaves = 1 / np.maximum((directions(sheet.ab[sheet.used]) @ per_mm.T).max(axis=1), np.float32(1e-4))
-    radius = floor.copy()
-    radius[sheet.used] = np.clip(leaves, floor[sheet.used], floor[sheet.used] + TALLEST_MM)
-    return radius
+    rays = directions(sheet.ab[::HULL_EVERY, ::HULL_EVERY])
+    leaves = 1 / np.maximum((rays.reshape(-1, 3) @ per_mm.T).max(axis=1), np.float32(1e-4))
+    # A ray beyond the hull's rim would run to infinity; there the cloth is on the skin anyway.
+    radius = np.minimum(leaves.reshape(rays.shape[:2]), floor[::HULL_EVERY, ::HULL_EVERY] + TALLEST_MM)
+    return np.maximum(_between(radius, floor.shape), floor)
+
+
+def _between(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return every node's value, interpolated linearly from every second row and column."""
+    rows, columns = (np.arange(n) / HULL_EVERY for n in shape)
+    i, j = (np.minimum(at.astype(int), n - 2) for at, n in zip((rows, columns), coarse.shape, strict=True))
+    v, u = (rows - i).astype(np.float32)[:, None], (columns - j).astype(np.float32)[None]
+    along = coarse[i] * (1 - v) + coarse[i + 1] * v
+    return along[:, j] * (1 - u) + along[:, j + 1] * u
 
 
 def _closed(floor: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ def test_cloth_spans_the_hollows_beside_the_nose_and_touches_nose_and_chin():
 
     assert near(nose).min() < 2.5
     assert near(chin).min() < 5
-    assert np.median(near([(nose[0] + mouth[0]) / 2, (nose[1] + mouth[1]) / 2])) > 4.5  # beside nose and mouth, where an offset copy would have 1.5
+    assert np.median(near([(nose[0] + mouth[0]) / 2, (nose[1] + mouth[1]) / 2])) > 4.5  # an offset copy: 1.5
 
 
 def test_an_open_mouth_leaves_no_hole():
