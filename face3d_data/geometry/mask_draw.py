@@ -89,7 +89,8 @@ def draw_mask(
 
 
 def _pick(weights: Mapping[Name, float], rng: np.random.Generator) -> Name:
-    names, values = list(weights), np.array(list(weights.values()), np.float64)
+    names = sorted(weights)  # the order in which they are given decides nothing
+    values = np.array([weights[name] for name in names], np.float64)
     return names[int(np.searchsorted(np.cumsum(values) / values.sum(), rng.random(), side="right"))]
 
 

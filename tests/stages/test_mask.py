@@ -157,6 +157,13 @@ class TestDraws:
             assert sum(counts) == 4000
             assert chisquare(counts, 4000 * share).pvalue > 0.001
 
+    def test_the_order_of_styles_decides_nothing(self, cloud):
+        given = only(cloud, "color", "landmarks")
+        here, there = Mask(styles={"n95": 1, "surgical": 2}), Mask(styles={"surgical": 2, "n95": 1})
+        assert here.fingerprint() == there.fingerprint()
+        for seed in range(3):
+            same(here.apply(given, seed=seed), there.apply(given, seed=seed))
+
     def test_a_dangling_mask_leaves_more_to_see_than_a_proper_one(self, cloud):
         ratios = [
             Mask(styles=["surgical"], worn=[how]).apply(cloud).tags["visible_ratio"]
