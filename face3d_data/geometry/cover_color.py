@@ -11,7 +11,9 @@ from face3d_data.geometry.cover_view import View
 from face3d_data.geometry.light import Light, bent, to_display, to_linear
 from face3d_data.geometry.occluder import Occluder
 
-SUBPIXELS = np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]])
+SUBPIXELS = np.array([[-0.25, -0.25], [0.25, 0.25], [0.25, -0.25], [-0.25, 0.25]])
+N_INSIDE = 2
+"""Subpixels of pixels that are not at the outline: the first of them, as only paint and relief need smoothing there."""
 
 
 def cover_color(
@@ -43,13 +45,14 @@ def cover_color(
     if not len(whole.pixels):
         return color.copy()
     inside = whole.silhouette(color.shape[:2])[y0:y1, x0:x1].astype(np.uint8)
-    beside = np.argwhere(cv2.dilate(inside, np.ones((3, 3), np.uint8)) > 0)[:, ::-1] + np.array([x0, y0])
-    sight = view.see(occluder, (beside[:, None] + SUBPIXELS).reshape(-1, 2), clear=clear)
+    counts = _subpixel_counts(inside)
+    sight = view.see(occluder, _subpixels(counts) + np.array([x0, y0]), clear=clear)
     mm_per_px = float(np.median(whole.hits.t)) / view.focal_px
     factors = self_shading(occluder, whole, box, view.to_face, view.light, mm_per_px)
     column, row = np.rint(sight.pixels).astype(np.intp).T
     shares = (factor[row - y0, column - x0] for factor in factors)
-    layer, alpha = _layer(sight, box, *shaded(occluder, sight, view.to_face, view.light, *shares))
+    light, opacity = shaded(occluder, sight, view.to_face, view.light, *shares)
+    layer, alpha = _layer((row - y0) * (x1 - x0) + column - x0, light, opacity, counts)
     reach = cv2.dilate(inside, _disc(softening_px))
     return _paint_over(color, box, reach, layer, alpha, softening_px, view.grain, rng)
 
@@ -70,15 +73,29 @@ def shaded(
     return albedo * light.on(surface.normals @ rotation, lamp_share, openness)[:, None], occluder.opacity[surface.part]
 
 
-def _layer(sight: Sight, box: Region, light: np.ndarray, opacity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return light times alpha f4 (h, w, 3), and alpha f4 (h, w), of what the subpixels of a box show."""
-    x0, y0, x1, y1 = box
-    shape = (y1 - y0, x1 - x0)
-    at = np.rint(sight.pixels).astype(np.intp)
-    flat = (at[:, 1] - y0) * shape[1] + at[:, 0] - x0
-    weights = opacity / len(SUBPIXELS)
-    alpha = np.bincount(flat, weights, shape[0] * shape[1]).reshape(shape)
-    layer = [np.bincount(flat, weights * light[:, i], alpha.size).reshape(shape) for i in range(3)]
+def _subpixel_counts(inside: np.ndarray) -> np.ndarray:
+    """Return u1 (h, w), how many subpixels are looked through: most at the outline of a silhouette u1 (h, w)."""
+    import cv2
+
+    block = np.ones((3, 3), np.uint8)
+    counts = cv2.dilate(inside, block) * np.uint8(len(SUBPIXELS))
+    counts[cv2.erode(inside, block) > 0] = N_INSIDE
+    return counts
+
+
+def _subpixels(counts: np.ndarray) -> np.ndarray:
+    """Return the places f8 (N, 2) of so many subpixels of each pixel, pixel centres at whole numbers."""
+    places = [np.argwhere(counts > i)[:, ::-1] + offset for i, offset in enumerate(SUBPIXELS)]
+    return np.concatenate(places)
+
+
+def _layer(
+    pixel: np.ndarray, light: np.ndarray, opacity: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return light times alpha f4 (h, w, 3), and alpha f4 (h, w), of what subpixels of the flat pixels (N,) show."""
+    weights = opacity / counts.reshape(-1)[pixel]
+    alpha = np.bincount(pixel, weights, counts.size).reshape(counts.shape)
+    layer = [np.bincount(pixel, weights * light[:, i], counts.size).reshape(counts.shape) for i in range(3)]
     return np.stack(layer, axis=-1).astype(np.float32), alpha.astype(np.float32)
 
 

@@ -66,8 +66,7 @@ def cover_points(
         even = _spread_evenly(screen, NewPoints(kept, sight, sight.points.astype(np.float64)), occluder)
         return _placed(screen, kept, even.sight, None, rng)
     gaps = sight.take(gap_places(screen, sight))
-    within = np.linalg.norm(transform(gaps.points, screen.to_face), axis=1) <= screen.reach_mm
-    return _placed(screen, kept, moved.joined(gaps.take(within)), depth, rng)
+    return _placed(screen, kept, moved.joined(gaps.take(_within_reach(screen, gaps.points))), depth, rng)
 
 
 def _hidden(view: View, screen: Screen, occluder: Occluder, box: Region) -> tuple[np.ndarray, Sight]:
@@ -92,10 +91,17 @@ def _look_between(view: View, screen: Screen, occluder: Occluder, box: Region) -
         return depth[at[:, 1], at[:, 0]]
 
     sight = see(occluder, pixels, scene, screen.intrinsics, screen.to_face, tolerance_mm(view.noise))
-    if view.surface is None or not len(sight.pixels):
+    sight = sight.take(_within_reach(screen, sight.points))
+    unknown = np.flatnonzero(np.isinf(scene(sight.pixels)))
+    if view.surface is None or not len(unknown):
         return sight
-    skin = view.surface.cast(sight.rays, screen.to_face)
-    return sight.take(sight.hits.t <= skin.t + tolerance_mm(view.noise))
+    behind = sight.hits.t[unknown] > view.surface.cast(sight.rays[unknown], screen.to_face).t + tolerance_mm(view.noise)
+    return sight.take(np.delete(np.arange(len(sight.pixels)), unknown[behind]))
+
+
+def _within_reach(screen: Screen, points: np.ndarray) -> np.ndarray:
+    """Return bool (N,): whether points lie no farther out than the cloud does, which may have been cropped."""
+    return np.asarray(np.linalg.norm(transform(points, screen.to_face), axis=1) <= screen.reach_mm)
 
 
 def _placed(
@@ -117,7 +123,7 @@ def _placed(
 def _spread_evenly(screen: Screen, new: NewPoints, occluder: Occluder) -> NewPoints:
     """Keep as many of the new points, the farthest from each other, as the cloud had on so much surface."""
     spacing = screen.spacing
-    chosen = np.linalg.norm(transform(new.points, screen.to_face), axis=1) <= screen.reach_mm
+    chosen = _within_reach(screen, new.points)
     if spacing is None or not chosen.any():
         return NewPoints(new.kept, new.sight.take(chosen), new.points[chosen])
     old = screen.points[np.intersect1d(new.kept, screen.usable)]
