@@ -271,7 +271,8 @@ def synthetic_capture(
     """
     made = generator.render_capture(seed, person, capture, width=width, height=height, noise=False)
     names = ("color", "depth", "intrinsics", "landmarks") if given else ("color", "depth", "intrinsics")
-    sample = Sample.of({name: made[name] for name in names})
+    called = f"synthetic {seed}/{person}/{capture}"
+    sample = Sample.of({name: made[name] for name in names}, key=called)  # stages draw by the key
     if given:
         sample = find("stage", "detect")(detector="given").apply(sample)
     for name in STEPS[1:] if given else STEPS:
@@ -288,7 +289,7 @@ def synthetic_capture(
     vertices = posed.reshape(-1, 3).astype(np.float32)
     triangles = head.triangles[(head.triangles < len(vertices)).all(1)]
     return Capture(
-        f"synthetic {seed}/{person}/{capture}", sample, made["box"].astype(np.float64),
+        called, sample, made["box"].astype(np.float64),
         made["landmarks_3d"].astype(np.float64), posed[chin, middle], posed[menton, middle],
         (vertices, triangles), 0.0,
     )  # fmt: skip

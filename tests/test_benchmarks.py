@@ -13,7 +13,17 @@ from face3d_data.testing import write_tiny_rgbd
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py"))
-RUN_BY_MAKE = ["detection.py", "engine.py", "frame.py", "loader.py", "memory.py", "rerun.py", "sampling.py", "truth.py"]
+RUN_BY_MAKE = [
+    "detection.py",
+    "engine.py",
+    "frame.py",
+    "loader.py",
+    "mask_cost.py",
+    "masks.py",
+    "memory.py",
+    "rerun.py",
+]
+RUN_BY_MAKE += ["sampling.py", "truth.py"]
 
 
 def call(script, *arguments, **environment):
@@ -135,3 +145,11 @@ def test_growth_is_judged_by_each_check():
     worse = {"runs_that_worked_on_one_capture": 2, "parts_after": {"a": 4}, "inputs_worked_on_after_gc": 1}
     for name, value in {**worse, "same_bytes_after_gc": False, "same_bytes_made_at_once": False}.items():
         assert len(rerun.failures(good | {name: value})) == 1, name
+
+
+def test_a_mask_costs_time_and_memory(tmp_path):
+    found = figures(tmp_path, "mask_cost.py", "--captures", 1, "--rounds", 1, "--rows", 20)
+    assert found["memory"]["rows"] == 20
+    assert found["memory"]["torch_loaded"] in (False, None)
+    assert 50 < found["memory"]["peak_mb"] < 4000
+    assert min(found["rgbd_per_s"], found["points_per_s"]) > 0
