@@ -72,9 +72,12 @@ def gap_places(screen: Screen, sight: Sight) -> np.ndarray:
     beside = np.ones(empty.shape, np.uint8)
     beside[row[gap], column[gap]] = 0
     to_gap = cv2.distanceTransform(beside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[row, column]
-    lattice = [np.rint(np.arange(0, size, pitch)).astype(np.intp) for size in empty.shape]
-    on_lattice = np.isin(row, lattice[0]) & np.isin(column, lattice[1])
-    return np.flatnonzero(on_lattice & (to_gap <= reach) & (here >= max(APART * pitch, FULL)))
+    chosen = (to_gap <= reach) & (here >= max(APART * pitch, FULL))
+    for at, size in zip((row, column), empty.shape, strict=True):
+        on_lattice = np.zeros(size, bool)
+        on_lattice[np.rint(np.arange(0, size - 0.5, pitch)).astype(np.intp)] = True
+        chosen &= on_lattice[at]
+    return np.flatnonzero(chosen)
 
 
 def _in_box(screen: Screen, box: Region) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

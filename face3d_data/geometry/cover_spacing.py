@@ -93,7 +93,7 @@ def _noise_of_depth(z_mm: np.ndarray, places: np.ndarray, density: float) -> flo
     k = min(int(np.clip(density * np.pi * FIT_RADIUS_MM**2, *FIT_NEIGHBOURS)), len(places))
     if k < 10:
         return 0.0
-    some = places[:: max(1, len(places) // 100)]
+    some = places[:: max(1, len(places) // 60)]
     _, index = cKDTree(places).query(some, k=k)
     offset = places[index] - some[:, None]
     offset /= np.maximum(np.abs(offset).max(axis=(1, 2), keepdims=True), 1e-9)

@@ -223,7 +223,9 @@ def _moved_rays(rays: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
     if motion is None:
         return np.ascontiguousarray(rays, np.float32)
     moved = np.empty(rays.shape, np.float32)
-    moved[:, :3] = _turned(rays[:, :3], motion) + motion[:3, 3].astype(np.float32)
+    # Rays of a camera begin at its origin.
+    start = _turned(rays[:, :3], motion) if rays[:, :3].any() else 0
+    moved[:, :3] = start + motion[:3, 3].astype(np.float32)
     moved[:, 3:] = _turned(rays[:, 3:], motion)
     return moved
 
