@@ -106,7 +106,11 @@ def field_values(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any
 
 def _value(annotation: Any, value: Any) -> Any:
     if _is_list(annotation):
-        return [yaml.safe_load(part) for text in value for part in str(text).split(",")]
+        parts = [part for text in value for part in str(text).split(",")]
+        return [
+            os.path.abspath(Path(part).expanduser()) if "Path" in str(annotation) else yaml.safe_load(part)
+            for part in parts
+        ]
     kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     if not isinstance(value, str) or annotation is str:
         return value

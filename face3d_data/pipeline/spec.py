@@ -266,13 +266,17 @@ def _with_paths(cls: type, parameters: Mapping[str, Any], base_dirs: tuple[Path,
     """Resolve file-valued parameters beside the YAML, then in the package, then here (`RGBD_ROOT=captures`)."""
     resolved = dict(parameters)
     for name, info in cls.model_fields.items():  # type: ignore[attr-defined]
-        value = resolved.get(name)
-        if isinstance(value, str) and "Path" in str(info.annotation):
-            resolved[name] = _look_up(Path(value).expanduser(), base_dirs)
+        if name in resolved and "Path" in str(info.annotation):
+            value = resolved[name]
+            several = isinstance(value, list)
+            resolved[name] = [_look_up(one, base_dirs) for one in value] if several else _look_up(value, base_dirs)
     return resolved
 
 
-def _look_up(path: Path, base_dirs: tuple[Path, ...]) -> Path:
+def _look_up(value: Any, base_dirs: tuple[Path, ...]) -> Any:
+    if not isinstance(value, str):
+        return value
+    path = Path(value).expanduser()
     if path.is_absolute():
         return path
     found = [base / path for base in (*base_dirs, Path.cwd()) if (base / path).exists()]

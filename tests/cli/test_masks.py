@@ -11,6 +11,7 @@ from face3d_data.cli.masks import captured, mask_stages, photographed, write_she
 from face3d_data.geometry.mask_style import mask_styles
 from face3d_data.geometry.wearing import find_face
 from face3d_data.mask_sheet import COLUMNS, GAP_PX, HEAD_PX, LABEL_RGB, LABEL_WIDTH_PX, look_at, panels
+from face3d_data.pipeline.spec import load_pipeline
 from face3d_data.synthetic.write import write_people
 
 SIZE = 64
@@ -250,3 +251,16 @@ def test_a_capture_without_a_face_is_refused(tmp_path, capsys, root):
     assert code == 2
     assert "no_face" in error[0]
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_a_chain_takes_files_of_styles_wherever_it_is_saved(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(STYLE)
+    (tmp_path / "elsewhere").mkdir()
+    steps = ["detect", "mask", "--style-files", "mine.yaml", "--styles", "mine,kn95"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["chain", "--save", "elsewhere/p.yaml", "read", "synthetic", *steps, "write", "d", "--fields", "color"])
+    assert stopped.value.code == 0
+    stage = load_pipeline(tmp_path / "elsewhere" / "p.yaml").step("mask").component
+    assert stage.style_files == (tmp_path / "mine.yaml",)
+    assert list(stage.styles) == ["mine", "kn95"]

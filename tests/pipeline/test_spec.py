@@ -124,6 +124,22 @@ steps: [{id: a, stage: toy_scale, from: src, with: {factor: 3}}]
 """
 
 
+def test_lists_of_files_are_looked_up_beside_the_pipeline_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    style = "outline: [[0, 20], [55, 0], [70, -50], [0, -98]]\ncolors: {lime: '#80ff20'}\n"
+    for file in (tmp_path / "mine" / "lime.yaml", tmp_path / "here.yaml"):
+        file.write_text(style)
+    masks = {"styles": ["lime", "here"], "style_files": ["lime.yaml", "here.yaml"]}
+    raw = {
+        "name": "p",
+        "sources": {"a": {"reader": "synthetic"}},
+        "steps": [{"id": "worn", "stage": "mask", "from": "a", "with": masks}],
+    }
+    stage = make_pipeline(raw, tmp_path / "mine").step("worn").component
+    assert stage.style_files == (tmp_path / "mine" / "lime.yaml", tmp_path / "here.yaml")
+
+
 def test_relative_paths_are_beside_the_file_and_variables_are_filled_in(tmp_path):
     path = write(tmp_path, TEXT)
     assert load_pipeline(path, environment={}).sources[0].reader.root == tmp_path / "in"
