@@ -8,10 +8,10 @@ from face3d_data.geometry.align import fit_rigid, refine, transform
 from face3d_data.geometry.camera import unproject
 from face3d_data.geometry.mean_face import mean_face
 
-LANDMARK_ERROR = 0.05
-"""Standard deviation of a found landmark, in eye distances, shape of the person included."""
-TURN_PRIOR_DEG = np.array([25.0, 35.0, 40.0])
-"""Standard deviations of pitch, yaw and roll: five pixels say little about pitch, since noses differ in length."""
+LANDMARK_ERROR = np.array([0.05, 0.05, 0.07, 0.11, 0.11])
+"""Standard deviations of found landmarks, in eye distances: noses differ in length, and a smile moves the mouth."""
+TURN_PRIOR_DEG = np.array([8.0, 35.0, 40.0])
+"""Standard deviations of pitch, yaw and roll: for all that, five pixels say little about pitch."""
 QUICK_STAGES = ((400, 20.0, 6), (400, 10.0, 4))
 """What is worn is fitted to the scan itself: its frame need not be as exact as the one that scans are aligned to."""
 NEAREST_MM = 450.0
@@ -54,7 +54,7 @@ def motion_from_pixels(landmarks: np.ndarray, intrinsics: np.ndarray) -> np.ndar
     scale = np.sqrt(((seen - seen.mean(0)) ** 2).sum() / ((face - middle)[:, :2] ** 2).sum())
     depth = fx / max(scale, 1e-6)
     shift = np.append((seen.mean(0) - [cx, cy]) / [fx, fy], 1.0) * depth
-    error_px = LANDMARK_ERROR * max(float(np.linalg.norm(seen[1] - seen[0])), 1.0)
+    error_px = LANDMARK_ERROR[:, None] * max(float(np.linalg.norm(seen[1] - seen[0])), 1.0)
 
     def residuals(value: np.ndarray) -> np.ndarray:
         turned = (face - middle) @ Rotation.from_euler("xyz", value[:3]).as_matrix().T + value[3:] * depth

@@ -6,7 +6,7 @@ The field is the mean head's radius plus the scan's own smoothed deviation from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,12 @@ class Skin:
     guard: np.ndarray
     heights: np.ndarray
     width: float
+
+    def with_lower_chin(self, lower_mm: float) -> Skin:
+        """Return the skin with its chin taken to be so much lower."""
+        heights = self.heights.copy()
+        heights[1, 0] -= lower_mm
+        return replace(self, heights=heights)
 
     def to_person(self, ab: np.ndarray) -> np.ndarray:
         """Return where places (..., 2) of the mean head are on this person: between the features, linearly."""

@@ -49,6 +49,8 @@ FACE_SIZES = (0.6, 1.6)
 BEFORE_SCAN_MM, BEFORE_FACE_MM = 5000.0, 600.0
 """Where a scan is looked at from that has no camera of its own: far along z, or before the face."""
 SKIN_MESH_EVERY = 2
+CHIN_MARGIN_MM = 5.0
+"""Five pixels do not tell where the chin is: what ends on the throat looks worn, what bares the chin does not."""
 LEAST_IN_FRAME = 0.6
 
 
@@ -173,7 +175,7 @@ def _of_color(arrays: Arrays, max_yaw_deg: float) -> Face:
     to_face = motion_from_pixels(pixels, intrinsics)
     _check_turn(to_face, max_yaw_deg)
     landmarks = landmarks_at_pixels(pixels, intrinsics, to_face)
-    skin = mean_skin(landmarks)
+    skin = mean_skin(landmarks).with_lower_chin(CHIN_MARGIN_MM)
     view = View(
         to_face, color=arrays["color"], intrinsics=intrinsics, skin=map_mesh(skin.radius, every=SKIN_MESH_EVERY)
     )
