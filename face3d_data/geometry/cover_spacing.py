@@ -41,7 +41,8 @@ class Spacing:
 
 def finite(points: np.ndarray) -> np.ndarray:
     """Return int (M,), the points (N, 3) without NaN and infinity; ten times as fast as asking for each axis."""
-    return np.flatnonzero(np.isfinite(points @ np.ones(3)))
+    with np.errstate(invalid="ignore"):
+        return np.flatnonzero(np.isfinite(points @ np.ones(3)))
 
 
 def nearest(squared: np.ndarray) -> np.ndarray:

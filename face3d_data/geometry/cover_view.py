@@ -69,7 +69,8 @@ class View:
     def camera_points(self) -> np.ndarray:
         """F8 (N, 3), the points in the camera frame."""
         points = np.empty((0, 3)) if self.points is None else self.points.astype(np.float64)
-        return points if self.pose is None else transform(points, np.linalg.inv(self.pose))
+        with np.errstate(invalid="ignore"):
+            return points if self.pose is None else transform(points, np.linalg.inv(self.pose))
 
     @cached_property
     def screen(self) -> Screen:
@@ -91,12 +92,20 @@ class View:
         return sphere_region(np.linalg.inv(self.to_face)[:3, 3], FACE_RADIUS_MM, self.intrinsics, self.shape)
 
     @cached_property
+    def face_readings(self) -> np.ndarray:
+        """F4 (h, w), the depth in `face_box`, mm; 0 where it is no number."""
+        x0, y0, x1, y1 = self.face_box
+        if self.depth is None:
+            return np.zeros((y1 - y0, x1 - x0), np.float32)
+        window = self.depth[y0:y1, x0:x1]
+        return np.where(np.isfinite(window), window, np.float32(0))
+
+    @cached_property
     def on_face(self) -> np.ndarray:
         """Bool (h, w), the pixels of `face_box` that read the face."""
-        x0, y0, x1, y1 = self.face_box
-        if self.depth is None or self.intrinsics is None:
-            return np.zeros((y1 - y0, x1 - x0), bool)
-        window = self.depth[y0:y1, x0:x1]
+        window = self.face_readings
+        if self.intrinsics is None:
+            return np.zeros(window.shape, bool)
         rays = camera_rays(box_pixels(self.face_box), self.intrinsics)[:, 3:]
         place = transform(rays * window.reshape(-1, 1), self.to_face)
         inside = (((place - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1
@@ -107,16 +116,14 @@ class View:
         """The noise of the depth's readings on the face."""
         if self.depth is None:
             return ReadingNoise()
-        x0, y0, x1, y1 = self.face_box
-        return estimate_noise(self.depth[y0:y1, x0:x1], self.on_face, self.focal_px)
+        return estimate_noise(self.face_readings, self.on_face, self.focal_px)
 
     @cached_property
     def holes(self) -> Holes:
         """How the depth loses readings; not at all where it is free of noise: what it lacks then was never there."""
         if self.depth is None or not self.noise.variances_mm2[0] + self.noise.variances_mm2[1]:
             return Holes()
-        x0, y0, x1, y1 = self.face_box
-        return measure_holes(self.depth[y0:y1, x0:x1])
+        return measure_holes(self.face_readings)
 
     @cached_property
     def grain(self) -> float:
@@ -184,14 +191,13 @@ class View:
         """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's pixels, from smoothed readings."""
         import cv2
 
-        assert self.depth is not None
         assert self.color is not None
         assert self.intrinsics is not None
         x0, y0, x1, y1 = self.face_box
         weight = self.on_face.astype(np.float32)
-        if not weight.any():
+        if not weight.any() or min(weight.shape) < 3:
             return np.empty((0, 3), np.uint8), np.empty((0, 3), np.float32)
-        window = self.depth[y0:y1, x0:x1] * weight
+        window = np.where(self.on_face, self.face_readings, np.float32(0))
         share = cv2.GaussianBlur(weight, (0, 0), SMOOTH_PX)
         smooth = cv2.GaussianBlur(window, (0, 0), SMOOTH_PX) / np.maximum(share, 1e-3)
         dv, du = np.gradient(smooth)
