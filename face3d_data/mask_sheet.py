@@ -180,7 +180,8 @@ def _points(arrays: Arrays, look: Look, yaw_deg: float, size: int) -> np.ndarray
     label = arrays["occlusion"] if "occlusion" in arrays else np.zeros(len(seen), np.uint8)
     facing = np.clip((rotate(arrays["normals"], motion) @ turn.T)[:, 2], 0, 1)
     rgb = (LABEL_RGB[label] * (0.25 + 0.75 * facing[:, None])).astype(np.uint8)
-    inside = (np.abs(seen[:, :2]) < HALF_MM).all(axis=1) & np.isfinite(seen).all(axis=1)
+    # What turns its back is behind the surface, and would shine through between its points.
+    inside = (np.abs(seen[:, :2]) < HALF_MM).all(axis=1) & np.isfinite(seen).all(axis=1) & (facing > 0)
     limits = np.array([[-HALF_MM, -HALF_MM], [HALF_MM, HALF_MM]])
     # At 20,000 points a face, about one a mm, dots of 2 mm leave no gaps from the front.
     fine, dot_px = size * SUPERSAMPLING, 2 * round(DOT_MM * size * SUPERSAMPLING / (4 * HALF_MM)) + 1
