@@ -22,7 +22,7 @@ HALF_AXES_MM = np.array([62.0, 72.0, 55.0])
 MIDDLE_MM = np.array([0.0, -5.0, -35.0])
 """An ellipsoid of the face frame that holds the face's front and little hair."""
 SMOOTH_PX = 2.5
-VIEWED_POINTS = 2000
+VIEWED_POINTS, LIT_POINTS = 2000, 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +107,7 @@ class View:
         if self.intrinsics is None:
             return np.zeros(window.shape, bool)
         rays = camera_rays(box_pixels(self.face_box), self.intrinsics)[:, 3:]
-        place = transform(rays * window.reshape(-1, 1), self.to_face)
-        inside = (((place - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1
+        inside = in_face(transform(rays * window.reshape(-1, 1), self.to_face))
         return inside.reshape(window.shape) & (window > 0)
 
     @cached_property
@@ -138,12 +137,7 @@ class View:
         if self.color is not None and self.shape is not None:
             colors, normals = self._seen_by_depth() if self.depth is not None else self._seen_by_skin()
             return estimate_light(colors, normals, up)
-        if self.point_colors is not None and self.normals is not None:
-            pose = np.eye(4) if self.pose is None else self.pose
-            near = (((transform(self.camera_points, self.to_face) - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1
-            normals = rotate(self.normals[near], np.linalg.inv(pose))
-            return estimate_light(self.point_colors[near], normals, up)
-        return Light()
+        return Light() if self.point_colors is None else estimate_light(*self._seen_by_points(), up)
 
     @cached_property
     def surface(self) -> Occluder | None:
@@ -221,8 +215,30 @@ class View:
         rays = camera_rays(pixels, self.intrinsics)
         hits = self.surface.cast(rays, self.to_face)
         met = hits.found
-        place = transform(rays[met, 3:] * hits.t[met, None], self.to_face)
-        near = np.flatnonzero(met)[(((place - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1]
+        near = np.flatnonzero(met)[in_face(transform(rays[met, 3:] * hits.t[met, None], self.to_face))]
         normals = self.surface.at(hits.take(near), rays[near], self.to_face).normals
         at = pixels[near].astype(np.intp)
         return self.color[at[:, 1], at[:, 0]], rotate(normals, np.linalg.inv(self.to_face))
+
+    def _seen_by_points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's points, from theirs or the estimated skin."""
+        assert self.point_colors is not None
+        with np.errstate(invalid="ignore"):
+            near = np.flatnonzero(in_face(transform(self.camera_points, self.to_face)))
+        if self.normals is not None:
+            pose = np.eye(4) if self.pose is None else self.pose
+            return self.point_colors[near], rotate(self.normals[near], np.linalg.inv(pose))
+        if self.surface is None:
+            return np.empty((0, 3), np.uint8), np.empty((0, 3), np.float32)
+        near = near[:: max(1, len(near) // LIT_POINTS)]
+        rays = np.zeros((len(near), 6), np.float32)
+        rays[:, 3:] = self.camera_points[near] - self.screen.offset
+        hits = self.surface.cast(rays, self.screen.to_face)
+        met = np.flatnonzero(hits.found)
+        normals = self.surface.at(hits.take(met), rays[met], self.screen.to_face).normals
+        return self.point_colors[near[met]], rotate(normals, np.linalg.inv(self.to_face))
+
+
+def in_face(places: np.ndarray) -> np.ndarray:
+    """Return bool (N,), whether places (N, 3) of the face frame lie on the front of a face, hair left out mostly."""
+    return np.asarray((((places - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1)

@@ -189,6 +189,9 @@ def test_colours_of_new_points_are_those_of_their_pixels_or_shaded_alike():
     assert (made.point_colors[new] == made.color[at[:, 1], at[:, 0]]).all()
     assert (made.point_colors[: new.start] == view.point_colors[made.kept]).all()
     alone = covered_by(cloud_view(view), patch())
+    skinned = patch((79.0, 79.0), (0, 0), off_mm=0, n=81)
+    by_skin = cloud_view(view, normals=None, skin=(skinned.vertices, skinned.triangles))
+    assert np.allclose(by_skin.light.toward, cloud_view(view).light.toward, atol=0.05)
     new_colors = alone.point_colors[len(alone.kept) :].astype(float)
     assert np.abs(new_colors.mean(axis=0) - made.point_colors[new].mean(axis=0)).max() < 12
 
