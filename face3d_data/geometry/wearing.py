@@ -34,6 +34,7 @@ REASONS = {
     "no_landmarks": "fewer than three landmarks are known, or one lies outside the image or where no depth is",
     "profile": "the face is turned too far away for its landmarks to be trusted",
     "too_few_points": "fewer points, or readings of depth round the nose, than min_points",
+    "bad_camera": "intrinsics or pose are no camera's: not finite, a focal length not above 0, or no way back",
     "out_of_frame": "less than 60 % of what is worn would lie inside the image",
     "not_face_sized": "the landmarks lie too far apart or too close for a face: a wrong unit, or wrong intrinsics",
     "color_not_aligned": "colour and depth differ in size: align colour to depth when recording",
@@ -48,6 +49,7 @@ FACE_SIZES = (0.6, 1.6)
 """Spread of the landmarks in mean faces."""
 BEFORE_SCAN_MM, BEFORE_FACE_MM = 5000.0, 600.0
 """Where a scan is looked at from that has no camera of its own: far along z, or before the face."""
+MIN_POSE_DET = 1e-9
 SKIN_MESH_EVERY = 2
 CHIN_MARGIN_MM = 5.0
 """Five pixels do not tell where the chin is: what ends on the throat looks worn, what bares the chin does not."""
@@ -61,7 +63,7 @@ class Face:
     Attributes:
         view: its arrays, and the motion from the camera to the face frame.
         skin: the person's skin.
-        landmarks: f4 (5, 3), face frame, mm.
+        landmarks: f4 (5, 3), face frame, mm; those of the mean face where they are not known.
     """
 
     view: View
@@ -107,12 +109,14 @@ def find_face(arrays: Arrays, max_yaw_deg: float = 55.0, min_points: int = 200) 
     Raises:
         Reject: it cannot wear anything, for one of `REASONS`.
     """
+    _check_camera(arrays)
     has_depth = "depth" in arrays and "intrinsics" in arrays
     if has_depth and "color" in arrays and arrays["color"].shape[:2] != arrays["depth"].shape:
         raise Reject("color_not_aligned", f"{arrays['color'].shape[:2]} and {arrays['depth'].shape}")
     if "points" in arrays and "landmarks_3d" in arrays:
-        landmarks, pose, scan = _of_points(arrays, min_points)
-        scan = scan if not has_depth else _readings(arrays, np.nanmedian(landmarks, axis=0))
+        landmarks, pose, seen = _of_points(arrays, min_points)
+        middle = np.nanmedian(landmarks, axis=0)
+        scan = _readings(arrays, middle) if has_depth else _within_reach(seen, middle)
     elif has_depth:
         landmarks, pose = _of_depth(arrays), np.eye(4)
         scan = _readings(arrays, landmarks[NOSE])
@@ -124,6 +128,7 @@ def find_face(arrays: Arrays, max_yaw_deg: float = 55.0, min_points: int = 200) 
     assert to_face is not None  # three landmarks or more were checked
     _check_turn(to_face, max_yaw_deg)
     in_face = transform(landmarks.astype(np.float32), to_face)
+    in_face = np.where(np.isfinite(in_face).all(axis=1)[:, None], in_face, mean_face().landmarks)
     skin = fit_skin(transform(every_nth(scan, SKIN_POINTS), to_face), in_face)
     return Face(_view(arrays, to_face, pose, skin), skin, in_face)
 
@@ -137,7 +142,7 @@ def _of_points(arrays: Arrays, min_points: int) -> tuple[np.ndarray, np.ndarray,
     _check_landmarks(landmarks)
     pose = np.asarray(arrays["pose"]) if "pose" in arrays else _camera_before(points, landmarks)
     seen = transform(points, np.linalg.inv(pose))
-    if "depth" not in arrays and seen[:, 2].min() <= np.ptp(seen, axis=0).max() / 2:
+    if "intrinsics" not in arrays and seen[:, 2].min() <= np.ptp(seen, axis=0).max() / 2:
         away = np.eye(4)
         away[2, 3] = -BEFORE_SCAN_MM
         pose = pose @ away
@@ -195,6 +200,10 @@ def _readings(arrays: Arrays, middle: np.ndarray) -> np.ndarray:
     """Return the points of the depth within reach of the face, camera frame."""
     depth, intrinsics = arrays["depth"], arrays["intrinsics"]
     points, _ = depth_to_points(depth, intrinsics, sphere_region(middle, REACH_MM, intrinsics, depth.shape))
+    return _within_reach(points, middle)
+
+
+def _within_reach(points: np.ndarray, middle: np.ndarray) -> np.ndarray:
     offset = points - middle.astype(np.float32)
     return points[np.einsum("ij,ij->i", offset, offset) <= REACH_MM**2]
 
@@ -208,6 +217,14 @@ def _landmark_pixels(arrays: Arrays, shape: tuple[int, int]) -> np.ndarray:
     if np.ptp(pixels, axis=0).max() < 4:
         raise Reject("no_landmarks", "the five lie within 4 px of each other")
     return pixels
+
+
+def _check_camera(arrays: Arrays) -> None:
+    intrinsics, pose = arrays.get("intrinsics"), arrays.get("pose")
+    if intrinsics is not None and not (np.isfinite(intrinsics).all() and (intrinsics[:2] > 0).all()):
+        raise Reject("bad_camera", f"intrinsics {intrinsics.tolist()}")
+    if pose is not None and not (np.isfinite(pose).all() and np.linalg.det(pose[:3, :3]) > MIN_POSE_DET):
+        raise Reject("bad_camera", "the pose cannot be undone, or mirrors")
 
 
 def _check_landmarks(landmarks: np.ndarray) -> None:
