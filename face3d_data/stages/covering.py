@@ -59,6 +59,10 @@ class Covering(Stage):
             raise ValueError(f"p = {self.p:g} would drop the other samples: set keep_original: true, or leave p out")
         return self
 
+    def created(self) -> frozenset[str]:
+        """Return `occlusion`, which new points bring: everything else is changed only where it is there."""
+        return frozenset({"occlusion"})
+
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the variants, and with `keep_original` the sample before them."""
         assert rng is not None  # random stages are given one
