@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from mask_truth import Capture
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from face3d_data.geometry.align import transform
@@ -141,7 +144,8 @@ def in_camera(sample: Sample) -> np.ndarray:
 def in_front(worn: Worn) -> dict[str, float]:
     """Count plain points inside the outline, and those that lie before the surface by more than is allowed.
 
-    Twice: along the rays from the head's centre, and along the camera's, on which the noise lies.
+    Twice: along the rays from the head's centre, and along the camera's, on which the noise lies. For information, how
+    far the farthest of them lies from the surface at its nearest: a ray that grazes a nose wing tells more.
     """
     points = worn.plain_points
     allowed = ALLOWED_MM + SIGMAS * worn.sigma(points[:, 2])
@@ -156,25 +160,32 @@ def in_front(worn: Worn) -> dict[str, float]:
         "front_radial": int(radial.sum()),
         "inside_camera": int(np.isfinite(met).sum()),
         "front_camera": int(seen.sum()),
+        "farthest_front_mm": float(np.abs(worn.main.signed_distance(points[seen | radial])).max(initial=0.0)),
     }
 
 
-def outline(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Return points (N, 3) along the border of a mesh, evenly; vertices at one place count as one."""
+def outline(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return points (N, 3) along the border of a mesh, evenly, and the number of its closed lines: 1 without holes.
+
+    Vertices at one place count as one.
+    """
     places, index = np.unique(np.round(vertices, 3), axis=0, return_inverse=True)
     corners = index.reshape(-1)[triangles]
     edges = np.sort(np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]]), axis=1)
     edges = edges[edges[:, 0] != edges[:, 1]]
     edges, counts = np.unique(edges, axis=0, return_counts=True)
-    start, end = (places[edges[counts == 1, i]] for i in (0, 1))
+    edges = edges[counts == 1]
+    lines = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(places), len(places)))
+    n_lines = len(np.unique(connected_components(lines, directed=False)[1][edges[:, 0]]))
+    start, end = (places[edges[:, i]] for i in (0, 1))
     length = np.linalg.norm(end - start, axis=1)
     total = np.cumsum(length)
     if not len(total):
-        return np.zeros((0, 3))
+        return np.zeros((0, 3)), 0
     at = np.arange(OUTLINE_STEP_MM / 2, total[-1], OUTLINE_STEP_MM)
     edge = np.minimum(np.searchsorted(total, at), len(total) - 1)
     share = 1 - (total[edge] - at) / np.maximum(length[edge], 1e-9)
-    return start[edge] + share[:, None] * (end - start)[edge]
+    return start[edge] + share[:, None] * (end - start)[edge], n_lines
 
 
 def cloud_skin_distance(places: np.ndarray, cloud: np.ndarray) -> np.ndarray:
@@ -227,13 +238,13 @@ def zone_of(places: np.ndarray, worn: Worn) -> np.ndarray:
     return zone
 
 
-def fit_of_outline(worn: Worn) -> dict[str, list[float]]:
-    """Return by zone the signed distances of the outline from the skin: the cloud's, and the true surface's."""
-    places = outline(worn.vertices, worn.main_triangles)
+def fit_of_outline(worn: Worn) -> dict[str, Any]:
+    """Return by zone the signed distances of the outline from the skin, the cloud's and the true one's; and holes."""
+    places, n_lines = outline(worn.vertices, worn.main_triangles)
     zone = zone_of(places, worn)
     by_cloud = cloud_skin_distance(places, worn.plain_points)
     truly = Mesh(*worn.capture.skin).signed_distance(places)
-    found: dict[str, list[float]] = {}
+    found: dict[str, Any] = {"holes": n_lines - 1}
     for number, name in enumerate(ZONES):
         here = by_cloud[zone == number]
         found[f"{name}_cloud_mm"] = here[np.isfinite(here)].round(3).tolist()

@@ -45,6 +45,7 @@ GOALS: dict[str, tuple[float | None, float | None]] = {
     "made": (1.0, None),
     "front_radial_percent": (None, 0.1),
     "front_camera_percent": (None, 0.1),
+    "holes": (None, 0),
     **{f"{zone}_{kind}_mm": (None, 3.0) for zone in ZONES for kind in ("cloud", "true")},
     "covered_share": (1.0, None),
     "visible_ratio": (0.35, 0.65),
@@ -57,6 +58,7 @@ GOALS: dict[str, tuple[float | None, float | None]] = {
     "spacing_ratio": (0.85, 1.15),
 }
 """Figure to least and most; on synthetic captures nothing may lie in front."""
+READINGS = ("depth_bias_mm", "depth_spread_mm", "depth_sigma_mm")
 
 
 class Watched(Mask):
@@ -123,12 +125,11 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
     def total(name: str) -> float:
         return float(sum(row[name] for row in made))
 
-    def median(name: str) -> float:
-        return float(np.nanmedian([row[name] for row in made]))
-
     found: dict[str, Any] = {"captures": len(rows), "made": len(made) / len(usable)}
     for along in ("radial", "camera"):
         found[f"front_{along}_percent"] = 100 * total(f"front_{along}") / max(total(f"inside_{along}"), 1)
+    found["farthest_front_mm"] = max(row["farthest_front_mm"] for row in made)
+    found["holes"] = total("holes")
     for kind in (f"{zone}_{kind}_mm" for zone in ZONES for kind in ("cloud", "true")):
         distances = np.abs(np.concatenate([row[kind] for row in made]))
         found[kind] = float(np.median(distances)) if len(distances) else None
@@ -144,9 +145,7 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "reprojected_share": total("agreeing_px") / max(total("mask_px"), 1),
         "labels_right": total("labels_right") / len(made),
         "kept_in_order": total("kept_in_order") / len(made),
-        "depth_bias_mm": median("depth_bias_mm"),
-        "depth_spread_mm": median("depth_spread_mm"),
-        "depth_sigma_mm": median("depth_sigma_mm"),
+        **{name: float(np.nanmedian([row[name] for row in made])) for name in READINGS},
         "depth_off_percent": 100 * float(np.mean([row["depth_off"] for row in made])),
         "depth_holes_percent": 100 * float(np.mean([row["depth_holes"] for row in made])),
         "found_share": total("found") / len(made),

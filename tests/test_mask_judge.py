@@ -133,6 +133,14 @@ def test_a_short_mask_does_not_cover_the_chin(judge, capture):
     assert covered == {"nose": True, "mouth_left": True, "mouth_right": True, "chin": False, "menton": False}
 
 
+def test_a_hole_is_told(judge, capture):
+    occluder = dome(judge, capture)
+    middle = occluder.vertices[occluder.triangles].mean(axis=1)
+    torn = occluder.triangles[np.linalg.norm(middle - [0, -35, 0], axis=1) > 12]
+    sheets = [occluder, replace(occluder, triangles=torn, part=np.zeros(len(torn), np.uint8))]
+    assert [judge["mask_judge"].outline(one.vertices, one.triangles)[1] for one in sheets] == [1, 2]
+
+
 def test_a_floating_mask_leaves_the_skin_in_every_zone(judge, capture):
     floating = put_on(judge, capture, dome(judge, capture, floating_mm=10))
     for kind in ("cloud", "true"):
