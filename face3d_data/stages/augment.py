@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, create_model, model_validator
 
-from face3d_data.errors import Reject
+from face3d_data.errors import Reject, UserError
 from face3d_data.geometry.augment.augmentation import OPERATIONS, Augmentation, names_of, options_of
 from face3d_data.registry import register
 from face3d_data.sample import Sample
@@ -57,7 +57,11 @@ class Augment(_Options):
 
     @model_validator(mode="after")
     def _something_is_on(self) -> Augment:
-        if not self.augmentation.operations:
+        try:
+            operations = self.augmentation.operations
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        if not operations:
             raise ValueError(f"nothing to vary: give a strength ({', '.join(names_of(OPERATIONS, 'strengths'))})")
         return self
 

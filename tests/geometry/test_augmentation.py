@@ -10,10 +10,13 @@ from augment_examples import STRONG, capture, same
 
 from face3d_data.errors import UserError
 from face3d_data.geometry.augment.augmentation import OPERATIONS, Augmentation
+from face3d_data.geometry.augment.blur import Blur
+from face3d_data.geometry.augment.flip import Flip
 from face3d_data.geometry.augment.jitter import Jitter
 from face3d_data.geometry.augment.rotation import Rotation
 
-EVERYTHING = {name: value for options in STRONG.values() for name, value in options.items()}
+EVERYTHING = {name: value for kind, options in STRONG.items() if kind != "flip" for name, value in options.items()}
+"""All that can be on at once."""
 
 
 def test_only_what_is_on_is_kept_in_the_fixed_order():
@@ -21,7 +24,9 @@ def test_only_what_is_on_is_kept_in_the_fixed_order():
     assert Augmentation.of(hole_radius_mm=5.0).operations == ()
     made = Augmentation.of(yaw_deg=15, jitter_mm=0.5)
     assert made.operations == (Jitter(jitter_mm=0.5), Rotation(yaw_deg=15))
-    assert [type(operation) for operation in Augmentation.of(**EVERYTHING).operations] == list(OPERATIONS)
+    everything = [type(operation) for operation in Augmentation.of(**EVERYTHING).operations]
+    assert everything == [kind for kind in OPERATIONS if kind is not Flip]
+    assert Augmentation.of(blur_px=1, flip_p=1).operations == (Flip(flip_p=1), Blur(blur_px=1))
 
 
 def test_nothing_on_changes_nothing():
@@ -77,6 +82,13 @@ def test_wrong_options_are_named():
         Augmentation.of(jiter_mm=1)
     with pytest.raises(UserError, match=r"\(rotation\): 'yaw_deg' = -5"):
         Augmentation.of(yaw_deg=-5)
+    with pytest.raises(UserError, match="'resample_points' = 1000000000000: Input should be less than or equal to"):
+        Augmentation.of(resample_points=10**12)
+
+
+def test_one_picture_is_not_two_people():
+    with pytest.raises(UserError, match="mirror_p makes another person of a photograph that flip_p"):
+        Augmentation.of(mirror_p=0.5, flip_p=0.5)
 
 
 def test_a_loader_needs_neither_torch_nor_stages():

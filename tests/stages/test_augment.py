@@ -115,6 +115,8 @@ def test_a_stage_with_every_strength_zero_is_refused():
         build(Augment, {"copies": 4}, "step 'varied'")
     with pytest.raises(UserError, match="'jitter_mm' = true: give a number"):
         build(Augment, {"jitter_mm": True}, "step 'varied'")
+    with pytest.raises(UserError, match=r"step 'varied' \(augment\): mirror_p makes another person"):
+        build(Augment, {"mirror_p": 0.5, "flip_p": 0.5}, "step 'varied'")
 
 
 def test_options_are_those_of_the_operations():
@@ -132,7 +134,7 @@ def test_only_arrays_of_operations_that_are_on_are_asked_for():
     assert Augment(jitter_mm=1).groups() == (("points",),)
     assert Augment(jitter_mm=1).created() == set()
     assert Augment(yaw_deg=1).created() == {"pose"}
-    assert Augment(mirror_p=1, flip_p=1).created() == set()
+    assert Augment(mirror_p=1, blur_px=1).created() == set()
     assert Augment(jitter_mm=1).drops == ()
     assert {"color", "depth", "box"} <= set(Augment(view_yaw_deg=30).drops)
 

@@ -44,6 +44,11 @@ is, and last what a photograph went through.
 Sensors come before points are thinned, as errors hang together over neighbouring pixels, which only a whole cloud has.
 """
 
+MIRROR_OR_FLIP = (
+    "mirror_p makes another person of a photograph that flip_p takes for the same one: leave one of them out, "
+    "or part photographs from scans"
+)
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -63,14 +68,17 @@ class Augmentation:
         """Return the augmentation with these strengths, by the operations' own field names; the others are off.
 
         Raises:
-            UserError: an option that no operation has, or a value that is not allowed.
+            UserError: an option that no operation has, a value that is not allowed, or `mirror_p` beside `flip_p`.
         """
         unknown = sorted(options.keys() - options_of(OPERATIONS).keys())
         if unknown:
             known = ", ".join(options_of(OPERATIONS))
             raise UserError(f"augmentation: unknown option {unknown[0]!r} (known: {known})")
         made = (_build(kind, options) for kind in OPERATIONS)
-        return cls(tuple(operation for operation in made if operation.is_on()))
+        operations = tuple(operation for operation in made if operation.is_on())
+        if {Mirror, Flip} <= {type(operation) for operation in operations}:
+            raise UserError(MIRROR_OR_FLIP)
+        return cls(operations)
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return one record of all operations; the names of their values differ."""

@@ -13,6 +13,9 @@ from face3d_data.geometry.farthest import fast_farthest
 from face3d_data.geometry.thinning import poisson_points, random_points
 from face3d_data.sample import PER_POINT, Tag
 
+MOST_POINTS = 1_000_000
+"""Clouds of more points than any scanner's are a slip of the pen, and would take all memory."""
+
 
 class Resampling(Operation):
     """Choose a fixed number of points anew: copies are samplings of one surface, and share its origin.
@@ -28,7 +31,9 @@ class Resampling(Operation):
     draws: ClassVar[Names] = ("resample_points", "resample_method", "resample_seed")
     strengths: ClassVar[Names] = ("resample_points",)
 
-    resample_points: int = Field(0, ge=0, description="choose so many points anew; 0: keep those there are")
+    resample_points: int = Field(
+        0, ge=0, le=MOST_POINTS, description="choose so many points anew; 0: keep those there are"
+    )
     resample_method: Literal["fast", "poisson", "random"] = Field(
         "fast", description="farthest points from a drawn start, Poisson-disk, or any points"
     )
