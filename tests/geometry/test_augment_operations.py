@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d_data.geometry.augment.augmentation import OPERATIONS
+from face3d_data.geometry.augment.operation import uniform
 from face3d_data.sample import ARRAYS, PER_POINT, check_array
 from face3d_data.testing.strategies import point_clouds
 
@@ -99,6 +100,13 @@ def test_no_cloud_breaks_an_operation(name, points, seed):
         changed = operation.apply(arrays, operation.draw(np.random.default_rng(seed)))
         for key, array in changed.items():
             check_array(key, array)
+
+
+@given(st.floats(1e-6, 1.0), st.integers(0, 99))
+def test_no_draw_leaves_its_bounds_by_rounding(bound, seed):
+    drawn = uniform(np.random.default_rng(seed), -bound, bound)
+    assert -bound <= drawn <= bound
+    assert drawn in (-bound, round(drawn, 4), bound)
 
 
 def test_names_of_options_and_of_drawn_values_are_told_apart():

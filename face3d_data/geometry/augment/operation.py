@@ -76,8 +76,8 @@ class Operation(BaseModel):
 
 
 def uniform(rng: np.random.Generator, low: float, high: float, digits: int = DIGITS) -> float:
-    """Return a value drawn evenly from a range, rounded as it is stored."""
-    return round(float(rng.uniform(low, high)), digits)
+    """Return a value drawn evenly from a range, rounded as it is stored and never beyond the range by that."""
+    return float(np.clip(round(float(rng.uniform(low, high)), digits), low, high))
 
 
 def draw_seed(rng: np.random.Generator) -> int:
