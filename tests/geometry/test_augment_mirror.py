@@ -75,6 +75,19 @@ def test_a_scanners_grid_and_its_colours_turn_over_together():
     np.testing.assert_array_equal(after["grid_color"], arrays["grid_color"][:, ::-1])
 
 
+def test_landmarks_in_a_grids_pixels_stay_on_their_points():
+    grid = np.zeros((10, 30, 3), np.float32)
+    marks = np.float32([[20, 2], [25, 2], [22, 5], [20, 8], [25, 8]])
+    after = mirrored({"grid": grid, "landmarks": marks})
+    np.testing.assert_array_equal(after["landmarks"], [[4, 2], [9, 2], [7, 5], [4, 8], [9, 8]])
+
+
+def test_unknown_landmarks_do_not_spoil_the_box():
+    box = np.float32([10, 5, 40, 50])
+    after = mirrored({"points": capture()["points"], "box": box, "landmarks": np.full((5, 2), np.nan, np.float32)})
+    np.testing.assert_array_equal(after["box"], box)
+
+
 def test_without_an_image_the_cameras_axis_stays():
     arrays = capture()
     after = mirrored({name: arrays[name] for name in ("landmarks", "intrinsics", "landmarks_3d")})

@@ -86,12 +86,12 @@ def _mirror_pixels(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _across(arrays: Mapping[str, np.ndarray]) -> float:
     """Return the sum of the first and the last column; without an image, the camera's axis or the face stays put."""
-    for name in ("depth", "color"):
+    for name in ("depth", "color", "grid", "grid_color"):
         if name in arrays:
             return arrays[name].shape[1] - 1.0
     if "intrinsics" in arrays:
         return 2.0 * float(arrays["intrinsics"][2])
     for name, columns in (("landmarks", np.s_[:, 0]), ("box", np.s_[::2])):
-        if name in arrays:
+        if name in arrays and np.isfinite(arrays[name][columns]).all():
             return float(arrays[name][columns].min() + arrays[name][columns].max())
     return 0.0
