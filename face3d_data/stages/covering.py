@@ -28,6 +28,13 @@ def equal_weights(value: Any) -> Any:
     return dict.fromkeys((str(name).strip() for name in names), 1.0)
 
 
+def _with_labels(sample: Sample) -> Sample:
+    """Return a bare face with `occlusion` all skin, so that a dataset may have the labels of plain and covered alike."""
+    if "points" not in sample.arrays or "occlusion" in sample.arrays or sample.tags.get("mask", "none") != "none":
+        return sample
+    return sample.with_arrays(occlusion=np.zeros(len(sample.arrays["points"]), np.uint8))
+
+
 class Covering(Stage):
     """A stage that puts something on the face, in colour, depth and points alike."""
 
@@ -72,7 +79,7 @@ class Covering(Stage):
             # Each variant has its own generator: what one draws moves no other.
             covered = [self.variant(sample, face, i, own) for i, own in enumerate(rng.spawn(self.per_sample))]
         if self.keep_original:
-            yield sample
+            yield _with_labels(sample)
         yield from covered
 
     def variant(self, sample: Sample, face: Face, number: int, rng: np.random.Generator) -> Sample:

@@ -178,6 +178,8 @@ class TestOriginals:
         plain, masked = Mask(keep_original=True).apply_all(cloud)
         assert not plain.variant
         assert plain.tags == cloud.tags
+        assert not plain.arrays["occlusion"].any()  # labels, for datasets that have them as a field
+        same(plain, cloud.with_arrays(occlusion=np.zeros(len(cloud.arrays["points"]), np.uint8)))
         assert masked.variant.startswith("mask:")
 
     def test_a_share_of_the_samples_is_masked(self, cloud):
@@ -185,6 +187,10 @@ class TestOriginals:
         stage = Mask(p=0.3, keep_original=True)
         n_masked = sum(len(stage.apply_all(Sample.of(dict(given.arrays), key=str(i)))) - 1 for i in range(60))
         assert 8 <= n_masked <= 30
+
+    def test_a_face_in_a_real_mask_is_not_called_bare(self, cloud):
+        plain = Mask(keep_original=True, p=0).apply(cloud.with_tags(mask="worn"))
+        assert "occlusion" not in plain.arrays
 
     def test_a_share_alone_is_refused(self):
         with pytest.raises(UserError, match="keep_original: true"):
