@@ -10,16 +10,22 @@ import numpy as np
 from pydantic import Field, create_model, model_validator
 
 from face3d_data.errors import Reject, UserError
-from face3d_data.geometry.augment.augmentation import OPERATIONS, Augmentation, names_of, options_of
+from face3d_data.geometry.augment.augmentation import OPERATIONS, Augmentation, Varied, names_of, options_of
+from face3d_data.geometry.augment.mirror import Mirror
+from face3d_data.geometry.augment.operation import Operation
 from face3d_data.registry import register
-from face3d_data.sample import Sample
+from face3d_data.sample import Sample, Tag
 from face3d_data.stage import Inputs, Names, Stage
 
 TAG = "aug_"
+MIRRORED = TAG + Mirror.draws[0]
+"""Is true on every face that was mirrored, by this step or one before."""
 CLOUD_BYTES = 500_000
 """About what 20,000 points take with normals and colours."""
 IMAGE_BYTES = {"color": 920_000, "depth": 1_230_000, "grid": 3_700_000, "grid_color": 920_000}
 """What images of 640 x 480 px take."""
+TRIES = 16
+"""Draws for one copy before a sample is given up: where only bad luck takes too many points, one of so many is fine."""
 
 
 class _Copies(Stage):
@@ -27,7 +33,10 @@ class _Copies(Stage):
 
     copies: int = Field(1, ge=1, le=10_000, description="varied copies of each sample")
     keep_original: bool = Field(False, description="also yield the sample as it is, under its own id")
-    min_points: int = Field(32, ge=1, description="reject a sample if a copy of it has fewer points than this")
+    keep_images: bool = Field(
+        True, description="false: copies have no color, depth, grid, grid_color, and none is read or stored for them"
+    )
+    min_points: int = Field(32, ge=1, description="draw a copy with fewer points than this again")
 
 
 # The operations' own fields become the stage's, so that no default or bound is written twice.
@@ -40,7 +49,8 @@ class Augment(_Options):
 
     Every strength is 0 by default, and 0 leaves that operation out. Strengths given as ± and those called "up to" are
     bounds of an even draw, a σ is used as it is. Operations are applied in the order in which their parameters are
-    listed. The drawn values become the tags aug_<name>, those of operations that are on.
+    listed. The drawn values become the tags aug_<name>, those of operations that are on. A face that was mirrored
+    before is not mirrored again.
     """
 
     name: ClassVar[str] = "augment"
@@ -52,7 +62,7 @@ class Augment(_Options):
     variants: ClassVar[bool] = True
     tag_names: ClassVar[Names] = tuple(TAG + name for name in names_of(OPERATIONS, "draws"))
     reasons: ClassVar[dict[str, str]] = {
-        "too_few_points": "a copy has fewer points than min_points: dropout, holes or the view left too little",
+        "too_few_points": f"a copy has fewer points than min_points, {TRIES} times drawn: the options leave too few",
     }
 
     @model_validator(mode="after")
@@ -63,6 +73,9 @@ class Augment(_Options):
             raise ValueError(str(error)) from None
         if not operations:
             raise ValueError(f"nothing to vary: give a strength ({', '.join(names_of(OPERATIONS, 'strengths'))})")
+        idle = [operation.name for operation in operations if not self._groups_of(operation)]
+        if idle:
+            raise ValueError(f"keep_images: false leaves no image for {idle[0]}: leave one of them out")
         return self
 
     @cached_property
@@ -72,16 +85,24 @@ class Augment(_Options):
 
     def groups(self) -> tuple[Names, ...]:
         """Return the arrays that suffice for one of the operations that are on."""
-        return tuple(dict.fromkeys(group for operation in self.augmentation.operations for group in operation.groups()))
+        return tuple(dict.fromkeys(group for kind in self.augmentation.operations for group in self._groups_of(kind)))
+
+    def _groups_of(self, operation: Operation) -> list[Names]:
+        return [group for group in operation.groups() if not set(group) & set(self._images_dropped)]
+
+    @property
+    def _images_dropped(self) -> Names:
+        return () if self.keep_images else tuple(IMAGE_BYTES)
 
     def names_read(self) -> Names:
         """Return every array that the operations that are on may ask for, and what follows the points."""
-        return names_of(self.augmentation.operations, "needs", "acts_on", "reads")
+        names = names_of(self.augmentation.operations, "needs", "acts_on", "reads")
+        return tuple(name for name in names if name not in self._images_dropped)
 
     @property
     def drops(self) -> Names:  # type: ignore[override]
         """Arrays that are gone after the operations that are on."""
-        return names_of(self.augmentation.operations, "removes")
+        return tuple(dict.fromkeys((*names_of(self.augmentation.operations, "removes"), *self._images_dropped)))
 
     def created(self) -> frozenset[str]:
         """Return `pose` where points are moved: everything else is changed only where it is there."""
@@ -94,21 +115,31 @@ class Augment(_Options):
             raise ValueError("augment draws: give it an rng")
         if self.keep_original:
             yield sample
+        bare = sample.without(*self._images_dropped)
         for i, stream in enumerate(rng.spawn(self.copies)):
-            yield self._copy(sample, i, stream)
+            record, varied = self._draw(bare, i, stream)
+            tags = {TAG + name: record[name] for name in names_of(varied.operations, "draws")}
+            copy = bare.without(*varied.arrays.dropped).with_arrays(**varied.arrays.own).with_tags(**tags)
+            yield copy.as_variant(f"aug:{i}", varied.new_identity(record))
 
-    def _copy(self, sample: Sample, i: int, rng: np.random.Generator) -> Sample:
-        record = self.augmentation.draw(rng)
-        varied = self.augmentation.vary(sample.arrays, record)
-        changed = varied.arrays.own
-        if "points" in changed and len(changed["points"]) < self.min_points:
-            raise Reject("too_few_points", f"{len(changed['points'])} < {self.min_points} in copy {i}")
-        tags = {TAG + name: record[name] for name in names_of(varied.operations, "draws")}
-        copy = sample.without(*varied.arrays.dropped).with_arrays(**changed).with_tags(**tags)
-        return copy.as_variant(f"aug:{i}", varied.new_identity(record))
+    def _draw(self, sample: Sample, i: int, rng: np.random.Generator) -> tuple[dict[str, Tag], Varied]:
+        """Return the record of a copy and what it makes of the arrays: the first draw that leaves enough points."""
+        augmentation = self.augmentation
+        if sample.tags.get(MIRRORED) is True:
+            # Twice mirrored it would be that person again, and suffixes of identities cannot be taken off.
+            augmentation = augmentation.keeping_identity()
+        most = 0
+        for _ in range(TRIES):
+            record = self.augmentation.draw(rng)
+            varied = augmentation.vary(sample.arrays, record)
+            points = varied.arrays.own.get("points")
+            if points is None or len(points) >= self.min_points:
+                return record, varied
+            most = max(most, len(points))
+        raise Reject("too_few_points", f"{most} < {self.min_points} in copy {i}, the best of {TRIES} draws")
 
     def output_bytes(self) -> int:
-        """Return about how many bytes one copy stores: a cloud, and images where an operation changes them."""
-        changed = names_of(self.augmentation.operations, "acts_on")
+        """Return about how many bytes all copies of a sample store: clouds, and images that an operation changes."""
+        changed = set(names_of(self.augmentation.operations, "acts_on")) - set(self._images_dropped)
         cloud = 32 * dict(self)["resample_points"] or CLOUD_BYTES
-        return cloud * ("points" in changed) + sum(IMAGE_BYTES.get(name, 100) for name in changed)
+        return self.copies * (cloud * ("points" in changed) + sum(IMAGE_BYTES.get(name, 100) for name in changed))

@@ -76,9 +76,13 @@ class Augmentation:
             raise UserError(f"augmentation: unknown option {unknown[0]!r} (known: {known})")
         made = (_build(kind, options) for kind in OPERATIONS)
         operations = tuple(operation for operation in made if operation.is_on())
-        if {Mirror, Flip} <= {type(operation) for operation in operations}:
+        if {Mirror.name, Flip.name} <= {operation.name for operation in operations}:
             raise UserError(MIRROR_OR_FLIP)
         return cls(operations)
+
+    def keeping_identity(self) -> Augmentation:
+        """Return the augmentation without the operations that make another person of a face."""
+        return Augmentation(tuple(operation for operation in self.operations if not operation.identity_suffix))
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return one record of all operations; the names of their values differ."""
