@@ -17,29 +17,37 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 ASSET = "geometry/mask_styles.yaml"
 PATTERNS = ("plain", "stripes", "checks", "dots", "print")
 
-Place = tuple[float, float]
+Coordinate = Annotated[float, Field(ge=-140, le=140)]
+Place = tuple[Coordinate, Coordinate]
 Range = tuple[float, float]
 Pattern = Literal["plain", "stripes", "checks", "dots", "print"]
 
 
-def _ordered(value: Range) -> Range:
+def ordered(value: Range) -> Range:
+    """Return a range, smaller number first.
+
+    Raises:
+        ValueError: it is not.
+    """
     if value[0] > value[1]:
         raise ValueError("give the smaller number first")
     return value
 
 
-OrderedRange = Annotated[Range, AfterValidator(_ordered)]
+OrderedRange = Annotated[Range, AfterValidator(ordered)]
+StandoffMm = Annotated[float, Field(ge=0, le=30)]
+Standoff = Annotated[tuple[StandoffMm, StandoffMm], AfterValidator(ordered)]
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Pleats(_Part):
     """Horizontal folds, each a step of cloth that opens downwards."""
 
-    heights: tuple[float, ...] = Field(description="y of each fold, mm")
+    heights: tuple[Coordinate, ...] = Field(description="y of each fold, mm")
     depth_mm: float = Field(1.6, ge=0, le=6, description="how far a fold stands off")
     drop_mm: float = Field(9.0, gt=0, description="over which height a fold runs out")
 
@@ -49,7 +57,7 @@ class Ridge(_Part):
 
     kind: Literal["vertical", "horizontal", "dome"] = Field(description="direction of the fold")
     height_mm: float = Field(ge=0, le=45, description="how far it stands off the taut cloth")
-    at: float = Field(0.0, description="x of a vertical, y of a horizontal ridge, mm")
+    at: Coordinate = Field(0.0, description="x of a vertical, y of a horizontal ridge, mm")
     softness_mm: float = Field(2.0, ge=0.1, description="rounding of the fold")
 
 
@@ -75,7 +83,7 @@ class Seam(_Part):
     """A line of stitches or a weld."""
 
     kind: Literal["vertical", "horizontal"] = "vertical"
-    at: float = 0.0
+    at: Coordinate = 0.0
     depth_mm: float = Field(0.4, ge=0, le=3)
 
 
@@ -95,8 +103,10 @@ class MaskStyle(_Part):
     outline: tuple[Place, ...] = Field(
         description="right half of the outline, from the top of the middle to its bottom, mm"
     )
-    standoff_mm: OrderedRange = Field((1.2, 2.2), description="stand-off of the cloth from the skin it touches")
-    taut: float = Field(1.0, ge=0, le=1, description="1: taut over all hollows of the face, 0: clings to all but narrow ones")
+    standoff_mm: Standoff = Field((1.2, 2.2), description="stand-off of the cloth from the skin it touches")
+    taut: float = Field(
+        1.0, ge=0, le=1, description="1: taut over all hollows of the face, 0: clings to all but narrow ones"
+    )
     edge_mm: float = Field(14.0, gt=1, description="width of the rim over which the cloth comes down to the skin")
     smooth_mm: float = Field(3.0, ge=0, le=20, description="stiffness: what is smaller is rounded off")
     wrinkles_mm: float = Field(0.0, ge=0, le=3, description="irregular folds")
@@ -112,10 +122,12 @@ class MaskStyle(_Part):
     strap_mm: float = Field(3.5, gt=0.5, le=20, description="width of a strap")
     strap_color: Color | None = Field(None, description="if not given, that of dark cloth, or else near white")
     colors: dict[str, Color] = Field(min_length=1, description="names of colours, one of which is drawn")
-    inks: tuple[Color, ...] = Field(("#f4f4f0", "#20242c"), description="second colours of patterns")
-    patterns: tuple[Pattern, ...] = ("plain",)
+    inks: tuple[Color, ...] = Field(("#f4f4f0", "#20242c"), min_length=1, description="second colours of patterns")
+    patterns: tuple[Pattern, ...] = Field(("plain",), min_length=1)
     weave: float = Field(0.04, ge=0, le=0.5, description="contrast of the cloth's weave")
-    texture: str | None = Field(None, description="PNG beside the YAML file, laid over the outline's bounding box")
+    texture: str | None = Field(
+        None, min_length=1, description="PNG beside the YAML file, laid over the outline's bounding box"
+    )
 
     @model_validator(mode="after")
     def _outline_is_star_shaped(self) -> MaskStyle:
@@ -124,8 +136,8 @@ class MaskStyle(_Part):
         places = np.array(self.outline)
         if abs(places[0, 0]) > 1e-6 or abs(places[-1, 0]) > 1e-6 or (places[:, 0] < 0).any():
             raise ValueError("outline is its right half: x = 0 at the first and last place, none left of it")
-        if places[0, 1] - places[-1, 1] < 20 or np.abs(places).max() > 140:
-            raise ValueError("outline goes from the top down, at least 20 mm, and within 140 mm of the nose")
+        if places[0, 1] - places[-1, 1] < 20 or places[:, 0].max() < 10:
+            raise ValueError("outline goes from the top down, at least 20 mm, and is 20 mm broad or more")
         angle = np.unwrap(np.arctan2(*(places - outline_centre(places)).T))
         if (np.diff(angle) <= 0).any():
             raise ValueError("outline folds back: every place of it must be seen from its middle, in order")

@@ -15,7 +15,7 @@ from face3d_data.geometry.wearing import COVERED, REASONS, Face, find_face, wear
 from face3d_data.sample import Sample
 from face3d_data.stage import Inputs, Names, Stage
 
-Weight = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(gt=0, le=1e6)]
 
 
 def equal_weights(value: Any) -> Any:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from face3d_data.errors import UserError
-from face3d_data.stages.mask_style_file import read_mask_style
 from face3d_data.geometry.mask_draw import WORN, Worn, draw_mask
-from face3d_data.geometry.mask_style import ASSET, PATTERNS, MaskStyle, OrderedRange, mask_styles
+from face3d_data.geometry.mask_style import ASSET, PATTERNS, MaskStyle, Pattern, Standoff, mask_styles, ordered
 from face3d_data.geometry.mask_surface import build_mask
 from face3d_data.geometry.wearing import Face
 from face3d_data.registry import register
 from face3d_data.sample import Sample
 from face3d_data.stage import Names
 from face3d_data.stages.covering import Covering, Weight, equal_weights
+from face3d_data.stages.mask_style_file import read_mask_style
+
+TiltDeg = Annotated[float, Field(ge=-45, le=45)]
+Tilt = Annotated[tuple[TiltDeg, TiltDeg], AfterValidator(ordered)]
+Factor = Annotated[float, Field(ge=0.5, le=1.5)]
+Size = Annotated[tuple[Factor, Factor], AfterValidator(ordered)]
+FILE_STEM = re.compile(r"[\w.-]+")
 
 
 @register
@@ -39,19 +46,29 @@ class Mask(Covering):
     )
     worn: dict[Worn, Weight] = Field({"proper": 1.0}, description=f"how masks are worn, likewise: {', '.join(WORN)}")
     style_files: tuple[Path, ...] = Field((), description="YAML files of styles of your own, named by their file names")
-    standoff_mm: OrderedRange | None = Field(
-        None, description="range of the stand-off, mm; each style's own if not given"
-    )
-    tilt_deg: OrderedRange = Field((-3.0, 3.0), description="range of the turn about the viewing axis")
-    size: OrderedRange = Field((0.96, 1.05), description="range of the factor on the style's outline")
+    standoff_mm: Standoff | None = Field(None, description="range of the stand-off, mm; each style's own if not given")
+    tilt_deg: Tilt = Field((-3.0, 3.0), description="range of the turn about the viewing axis")
+    size: Size = Field((0.96, 1.05), description="range of the factor on the style's outline")
     colors: tuple[str, ...] = Field((), description="draw only these of a style's colours, where it has any of them")
-    patterns: tuple[str, ...] = Field((), description=f"likewise of its patterns: {', '.join(PATTERNS)}")
+    patterns: tuple[Pattern, ...] = Field((), description=f"likewise of its patterns: {', '.join(PATTERNS)}")
 
     @field_validator("styles", "worn", mode="before")
     @classmethod
     def _weights(cls, value: Any) -> Any:
         """Take a list, or `a,b` on the command line, as equal weights."""
         return equal_weights(value)
+
+    @field_validator("style_files")
+    @classmethod
+    def _files_can_be_named(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        names = [path.stem for path in value]
+        for path, name in zip(value, names, strict=True):
+            if not FILE_STEM.fullmatch(name):
+                raise ValueError(f"{path}: a style is named by its file: rename it to letters, digits, '.', '_', '-'")
+            if name in mask_styles() or names.count(name) > 1:
+                other = "of the package" if name in mask_styles() else "of another file too"
+                raise ValueError(f"{name!r} is a style {other}: rename the file")
+        return value
 
     @model_validator(mode="after")
     def _styles_are_known(self) -> Mask:
@@ -61,14 +78,19 @@ class Mask(Covering):
         for name in self.styles:
             if name not in known:
                 raise ValueError(f"styles: {name!r} is none of {', '.join(known)}: add its file to style_files")
-        twice = {path.stem for path in self.style_files} & mask_styles().keys()
-        if twice:
-            raise ValueError(f"style_files: {sorted(twice)[0]!r} is a style of the package: rename the file")
         for path in self.style_files:
             try:
                 read_mask_style(path)
             except UserError as error:
                 raise ValueError(f"style_files: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _colors_are_known(self) -> Mask:
+        known = sorted({color for name in self.styles for color in self._wardrobe[name][0].colors})
+        for color in self.colors:
+            if color not in known:
+                raise ValueError(f"colors: no style chosen has {color!r} (they have {', '.join(known)})")
         return self
 
     def content_files(self) -> Iterator[tuple[str, Path]]:

@@ -42,16 +42,15 @@ def read_mask_style(path: Path) -> MaskStyleFile:
     """
     try:
         fields = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         line = " ".join(str(error).split())
         raise UserError(f"mask style {path} cannot be read as YAML ({line})") from None
     if not isinstance(fields, dict):
         raise UserError(f"mask style {path}: give the fields of a style, such as outline and colors")
     try:
-        style = MaskStyle(**fields)
-    except (ValidationError, TypeError) as error:
-        said = explain_validation(error, MaskStyle) if isinstance(error, ValidationError) else str(error)
-        raise UserError(f"mask style {path}: {said}") from None
+        style = MaskStyle.model_validate(fields)
+    except ValidationError as error:
+        raise UserError(f"mask style {path}: {explain_validation(error, MaskStyle)}") from None
     texture = path.parent / style.texture if style.texture else None
     return MaskStyleFile(style, texture, None if texture is None else _read_texture(path, texture))
 
@@ -61,7 +60,7 @@ def _read_texture(path: Path, texture: Path) -> np.ndarray:
 
     try:
         image = cv2.imdecode(np.frombuffer(texture.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    except (OSError, cv2.error):
+    except (OSError, ValueError, cv2.error):  # a name may hold what no path can
         image = None
     if image is None or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4):
         raise UserError(f"mask style {path}: 'texture' = {texture.name!r} is no 8-bit RGB or RGBA PNG beside it")
