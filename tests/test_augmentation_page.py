@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from face3d_data.geometry.augment.augmentation import OPERATIONS
+from face3d_data.geometry.augment.augmentation import OPERATIONS, options_of
 from face3d_data.geometry.augment.sensor import SENSORS, Sensor
 from face3d_data.pipeline.spec import load_pipeline
 from face3d_data.stages.augment import Augment
@@ -42,6 +42,13 @@ def option_rows() -> list[str]:
     return rows
 
 
+def stage_rows() -> list[str]:
+    own = [name for name in Augment.model_fields if name not in options_of(OPERATIONS)]
+    fields = {name: Augment.model_fields[name] for name in own}
+    rows = [f"| `{name}` | {info.default} | {info.description} |" for name, info in fields.items()]
+    return ["| option | default | meaning |", "|---|---|---|", *rows]
+
+
 def sensor_rows() -> list[str]:
     rows = [
         "| sensor | baseline | focal length | steps per px | noise | window | σ at 600 mm |",
@@ -58,7 +65,8 @@ def sensor_rows() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("operations", operation_rows), ("options", option_rows), ("sensors", sensor_rows)]
+    ("name", "rows"),
+    [("stage", stage_rows), ("operations", operation_rows), ("options", option_rows), ("sensors", sensor_rows)],
 )
 def test_a_table_is_the_programs(name, rows):
     assert between(name) == rows(), f"{name}: the page should say:\n" + "\n".join(rows())
