@@ -1,5 +1,6 @@
 """Several operations as one: their order, their options, and what they are not allowed to load."""
 
+import json
 import subprocess
 import sys
 from typing import ClassVar
@@ -7,6 +8,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from augment_examples import STRONG, capture, same
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from face3d_data.errors import UserError
 from face3d_data.geometry.augment.augmentation import OPERATIONS, Augmentation
@@ -14,6 +17,7 @@ from face3d_data.geometry.augment.blur import Blur
 from face3d_data.geometry.augment.flip import Flip
 from face3d_data.geometry.augment.jitter import Jitter
 from face3d_data.geometry.augment.rotation import Rotation
+from face3d_data.sample import PER_POINT, check_array
 
 EVERYTHING = {name: value for kind, options in STRONG.items() if kind != "flip" for name, value in options.items()}
 """All that can be on at once."""
@@ -67,6 +71,33 @@ def test_arrays_that_an_operation_removes_are_gone_for_those_after_it():
         Rotation().apply(arrays, record)
         | {name: array for name, array in arrays.items() if name not in Rotation.acts_on},
     )
+
+
+KINDS_OF_SAMPLES = {
+    "all": tuple(capture()),
+    "cloud": ("points", "normals", "curvature", "occlusion", "landmarks_3d"),
+    "photo": ("color", "box", "landmarks"),
+    "depth": ("depth", "intrinsics"),
+    "scan": ("grid", "grid_color", "landmarks_3d"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_SAMPLES)
+@pytest.mark.filterwarnings("error")
+@given(st.sets(st.sampled_from(sorted(STRONG.keys() - {"flip"})), min_size=1), st.integers(0, 999), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_any_operations_together_keep_the_contract_and_repeat_from_json(kind, names, seed, spoiled):
+    augmentation = Augmentation.of(**{option: value for name in names for option, value in STRONG[name].items()})
+    arrays = {name: array for name, array in capture().items() if name in KINDS_OF_SAMPLES[kind]}
+    if spoiled and "points" in arrays:
+        arrays["points"] = np.where(np.arange(len(arrays["points"]))[:, None] % 3, arrays["points"], np.nan)
+        arrays["landmarks_3d"] = np.full((5, 3), np.nan, np.float32)
+    record = augmentation.draw(np.random.default_rng(seed))
+    after = augmentation.apply(arrays, record)
+    for name, array in after.items():
+        check_array(name, array)
+    assert len({len(after[name]) for name in ("points", *PER_POINT) if name in after}) <= 1
+    assert same(augmentation.apply(arrays, json.loads(json.dumps(record))), after)
 
 
 def test_a_loaders_arrays_stay_its_own():
