@@ -26,7 +26,7 @@ from face3d_data.geometry.landmarks import NOSE, lift_landmarks
 from face3d_data.geometry.mean_face import mean_face
 from face3d_data.geometry.occluder import Occluder
 from face3d_data.geometry.skin import Skin, face_oval, fit_skin, mean_skin
-from face3d_data.geometry.visibility import visible_ratio
+from face3d_data.geometry.visibility import hidden_by_points, visible_ratio
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -94,7 +94,17 @@ def wear(
     covered = cover(face.view, occluder, rng, softening_px=softening_px)
     made = {name: getattr(covered, name) for name in COVERED}
     arrays = {name: array for name, array in made.items() if array is not None}
-    return arrays, visible_ratio(occluder, *face_oval(face.skin), face.view.to_face)
+    return arrays, visible_share(face, occluder)
+
+
+def visible_share(face: Face, occluder: Occluder) -> float:
+    """Return the share of a face that an occluder, and what its points are labelled to wear before, leave visible."""
+    points, normals = face_oval(face.skin)
+    view, before = face.view, None
+    if view.points is not None and view.occlusion is not None:
+        cloud = transform(view.camera_points, view.to_face)
+        before = hidden_by_points(cloud, view.occlusion > 0, points, view.to_face)
+    return visible_ratio(occluder, points, normals, view.to_face, before)
 
 
 def find_face(arrays: Arrays, max_yaw_deg: float = 55.0, min_points: int = 200) -> Face:

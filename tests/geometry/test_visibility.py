@@ -5,7 +5,7 @@ import pytest
 from face_scans import head_pose
 
 from face3d_data.geometry.occluder import Occluder
-from face3d_data.geometry.visibility import visible_ratio
+from face3d_data.geometry.visibility import hidden_by_points, visible_ratio
 
 
 def sheet(x0, x1, z, see_through=()):
@@ -50,3 +50,22 @@ def test_the_view_matters_for_what_stands_off(plate):
     side = np.linalg.inv(head_pose(yaw_deg=45, distance_mm=100_000))
     shares = [visible_ratio(sheet(-100, 0, 20.0), *plate, turned) for turned in (side, TO_FACE)]
     assert abs(shares[0] - shares[1]) == pytest.approx(0.2, abs=0.01)
+
+
+def test_what_labelled_points_hide_is_not_visible(plate):
+    points, normals = plate
+    cloud = points * [1, 1, 0] + np.float32([0, 0, 15])
+    left = cloud[:, 0] < 0
+    hidden = hidden_by_points(cloud.astype(np.float32), left, points, TO_FACE)
+    np.testing.assert_array_equal(hidden, points[:, 0] < 0)
+    right = sheet(0, 60, 2.0)
+    assert visible_ratio(right, points, normals, TO_FACE, hidden) == pytest.approx(0, abs=0.01)
+    assert visible_ratio(sheet(-60, 0, 2.0), points, normals, TO_FACE, hidden) == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_a_cloud_does_not_show_is_not_known_to_be_hidden(plate):
+    points, _ = plate
+    cloud = np.float32([[-49, 0, 5], [np.nan, 0, 0]])
+    hidden = hidden_by_points(cloud, np.ones(2, bool), points, TO_FACE)
+    np.testing.assert_array_equal(hidden, np.hypot(points[:, 0] + 49, points[:, 1]) <= 8)
+    assert not hidden_by_points(cloud, np.zeros(2, bool), points, TO_FACE).any()

@@ -48,7 +48,7 @@ def test_points_depth_and_colour_agree(kind, cloud, worn):
     arrays, plain = worn[kind].arrays, cloud.arrays
     new = arrays["occlusion"] == 2
     n_kept = int((~new).sum())
-    assert new.mean() > 0.02
+    assert new.mean() > 0.01  # the thinnest wire of glasses
     assert not new[:n_kept].any()
     rows = {row.tobytes() for row in plain["points"]}
     assert all(row.tobytes() in rows for row in arrays["points"][:n_kept])

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from face3d_data.geometry.align import transform
-from face3d_data.geometry.cover_depth import box_pixels
-from face3d_data.geometry.occluder import Occluder, camera_rays
+from face3d_data.geometry.occluder import Occluder
 from face3d_data.geometry.occluders.mesh import assemble, grid_mesh, unit
-from face3d_data.geometry.skin import face_oval
-from face3d_data.geometry.visibility import visible_ratio
-from face3d_data.geometry.wearing import Face
+from face3d_data.geometry.wearing import Face, visible_share
 
 GREY = 127
 LINE_Z_MM = -10.0
@@ -53,8 +50,7 @@ def remove_below(face: Face, draw: CropDraw) -> tuple[dict[str, np.ndarray], flo
     up = _plane_up(eye, draw)
     arrays: dict[str, np.ndarray] = {}
     if view.shape is not None and view.intrinsics is not None:
-        rays = camera_rays(box_pixels((0, 0, view.shape[1], view.shape[0])), view.intrinsics)[:, 3:]
-        below = (rays @ (view.to_face[:3, :3].T @ up).astype(np.float32) < 0).reshape(view.shape)
+        below = _pixels_below(view.shape, view.intrinsics, view.to_face[:3, :3].T @ up)
         if view.depth is not None:
             arrays["depth"] = np.where(below, np.float32(0), view.depth)
         if view.color is not None:
@@ -65,7 +61,15 @@ def remove_below(face: Face, draw: CropDraw) -> tuple[dict[str, np.ndarray], flo
         arrays |= {"points": view.points[kept], "occlusion": occlusion[kept]}
         own = {"normals": view.normals, "point_colors": view.point_colors}
         arrays |= {name: array[kept] for name, array in own.items() if array is not None}
-    return arrays, visible_ratio(_curtain(eye, up, draw), *face_oval(face.skin), view.to_face)
+    return arrays, visible_share(face, _curtain(eye, up, draw))
+
+
+def _pixels_below(shape: tuple[int, int], intrinsics: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Return bool (H, W), the pixels whose rays lie below a plane through the camera with this normal."""
+    fx, fy, cx, cy = np.asarray(intrinsics, np.float64)
+    across = (np.arange(shape[1]) - cx) / fx * up[0] + up[2]
+    down = (np.arange(shape[0]) - cy) / fy * up[1]
+    return down[:, None] < -across
 
 
 def _line(draw: CropDraw) -> tuple[np.ndarray, np.ndarray]:
