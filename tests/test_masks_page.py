@@ -94,7 +94,7 @@ def test_every_style_kind_and_tag_is_told():
 
 def test_what_is_removed_is_told():
     removed = re.search(r"bare face is removed: (.*?)\.", PAGE, re.DOTALL).group(1)
-    assert {*Mask.drops, "color"} == set(re.findall(r"`(\w+)`", removed))
+    assert {*Mask().drops, "color"} == set(re.findall(r"`(\w+)`", removed))
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,11 @@ def equal_weights(value: Any) -> Any:
     return dict.fromkeys((str(name).strip() for name in names), 1.0)
 
 
+IMAGES = ("color", "depth")
+
+
 def _with_labels(sample: Sample) -> Sample:
-    """Return a bare face with `occlusion` all skin, so that a dataset may have the labels of plain and covered alike."""
+    """Return a bare face with `occlusion` all skin, so that a dataset may have labels of plain and covered alike."""
     if "points" not in sample.arrays or "occlusion" in sample.arrays or sample.tags.get("mask", "none") != "none":
         return sample
     return sample.with_arrays(occlusion=np.zeros(len(sample.arrays["points"]), np.uint8))
@@ -47,7 +50,6 @@ class Covering(Stage):
         "color", "depth", "intrinsics", "landmarks", "pose", "normals", "point_colors", "occlusion",
     )  # fmt: skip
     outputs: ClassVar[Names] = COVERED
-    drops: ClassVar[Names] = ("curvature", "grid", "grid_color")
     random: ClassVar[bool] = True
     variants: ClassVar[bool] = True
     assets: ClassVar[tuple[str, ...]] = (MEAN_FACE, MEAN_HEAD)
@@ -55,6 +57,9 @@ class Covering(Stage):
 
     per_sample: int = Field(1, ge=1, le=100, description="variants made of each sample")
     keep_original: bool = Field(False, description="yield the plain sample too, under its own id")
+    keep_images: bool = Field(
+        True, description="false: covered samples have points alone; no color and depth is read or stored for them"
+    )
     p: float = Field(1.0, ge=0, le=1, description="share of the samples that are covered; needs keep_original")
     max_yaw_deg: float = Field(55.0, gt=0, le=90, description="reject faces turned farther to a side")
     min_points: int = Field(200, ge=1, description="reject faces with fewer points")
@@ -66,6 +71,23 @@ class Covering(Stage):
             raise ValueError(f"p = {self.p:g} would drop the other samples: set keep_original: true, or leave p out")
         return self
 
+    @property
+    def _images_dropped(self) -> Names:
+        return () if self.keep_images else IMAGES
+
+    @property
+    def drops(self) -> Names:  # type: ignore[override]
+        """Arrays that would go on showing the bare face."""
+        return tuple(dict.fromkeys(("curvature", "grid", "grid_color", *self._images_dropped)))
+
+    def groups(self) -> tuple[Names, ...]:
+        """Return the arrays that suffice: without images, those of a cloud."""
+        return super().groups() if self.keep_images else (("points", "landmarks_3d"),)
+
+    def names_read(self) -> Names:
+        """Return every array that is asked for; images only if they are kept."""
+        return tuple(name for name in super().names_read() if name not in self._images_dropped)
+
     def created(self) -> frozenset[str]:
         """Return `occlusion`, which new points bring: everything else is changed only where it is there."""
         return frozenset({"occlusion"})
@@ -75,9 +97,10 @@ class Covering(Stage):
         assert rng is not None  # random stages are given one
         covered: list[Sample] = []
         if rng.random() < self.p:
-            face = find_face(sample.arrays, self.max_yaw_deg, self.min_points)
+            bare = sample.without(*self._images_dropped)
+            face = find_face(bare.arrays, self.max_yaw_deg, self.min_points)
             # Each variant has its own generator: what one draws moves no other.
-            covered = [self.variant(sample, face, i, own) for i, own in enumerate(rng.spawn(self.per_sample))]
+            covered = [self.variant(bare, face, i, own) for i, own in enumerate(rng.spawn(self.per_sample))]
         if self.keep_original:
             yield _with_labels(sample)
         yield from covered
@@ -92,10 +115,14 @@ class Covering(Stage):
 
     def with_covered(self, sample: Sample, arrays: Mapping[str, np.ndarray], visible: float) -> Sample:
         """Return the sample with the arrays of a covered face, and the tag `visible_ratio`."""
+        before = sample.tags.get("visible_ratio")
+        if isinstance(before, float):
+            # Labels of points tell what was hidden before; without them it is taken to lie elsewhere as often as not.
+            visible = min(visible, before) if "points" in arrays else visible * before
         # A colour image whose camera is not known would go on showing the bare face.
         stale = () if "color" in arrays else ("color",)
         return sample.without(*self.drops, *stale).with_arrays(**arrays).with_tags(visible_ratio=round(visible, 4))
 
     def output_bytes(self) -> int:
-        """Return about how many bytes one output stores: colour, depth and points of a VGA frame."""
-        return self.per_sample * 2_400_000
+        """Return about how many bytes one output stores: colour, depth and points of a VGA frame, or points alone."""
+        return self.per_sample * (2_400_000 if self.keep_images else 320_000)

@@ -90,6 +90,16 @@ class TestWhatIsCovered:
         masked = Mask(styles=["surgical"]).apply(only(cloud, "color", "points", "landmarks_3d"))
         assert "color" not in masked.arrays
 
+    def test_points_alone_if_images_are_not_kept(self, cloud):
+        stage = Mask(styles=["surgical"], keep_images=False)
+        masked = stage.apply(cloud)
+        assert not {"color", "depth"} & set(masked.arrays)
+        assert (masked.arrays["occlusion"] == 1).mean() > 0.3
+        assert not {"color", "depth"} & set(stage.names_read())
+        assert stage.missing({"color", "depth", "intrinsics", "landmarks"}) in ("points", "landmarks_3d")
+        plain = Mask(keep_images=False, keep_original=True).apply_all(cloud)[0]
+        np.testing.assert_array_equal(plain.arrays["color"], cloud.arrays["color"])
+
     def test_grids_and_curvature_of_the_bare_face_are_dropped(self, cloud):
         given = only(cloud, "points", "landmarks_3d", "pose").with_arrays(
             grid=np.zeros((4, 4, 3), np.float32), curvature=np.zeros(len(cloud.arrays["points"]), np.float32)
