@@ -22,7 +22,9 @@ class Component(BaseModel):
     A field typed `Path` that is not excluded enters it by the file's content.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=False, validate_default=True, allow_inf_nan=False
+    )
 
     kind: ClassVar[str] = ""
     name: ClassVar[str] = ""
