@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,10 @@ if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
 BISECTIONS = 30
+NARROW = 1.15
+"""Once the radius is known to this factor, all pairs within it are listed, which costs as much as five tries."""
+MOST_NEAR = 60
+"""With more points than this near a point the list is too long to pay, and with many equal ones for the memory."""
 
 
 def random_points(points: np.ndarray, n_points: int, rng: np.random.Generator) -> np.ndarray:
@@ -79,14 +85,71 @@ def poisson_points(points: np.ndarray, n_points: int, rng: np.random.Generator) 
     # n discs of radius r/2 that do not overlap cannot cover more than a sphere through the whole cloud.
     low, high = 0.0, float(np.linalg.norm(np.ptp(points, axis=0))) * 4 / np.sqrt(n_points) + 1e-3
     best = np.arange(len(points))
+    near: _Near | None = None
     for _ in range(BISECTIONS):
+        if near is None and high <= NARROW * low and _mean_near(tree, shuffled, high) <= MOST_NEAR:
+            near = _Near.within(tree, shuffled, high)
+        if near is not None and near.between(low, high) <= 1:
+            break  # the one distance left is the one that decides: no radius below it accepts other points
         radius = (low + high) / 2
-        accepted = _throw_darts(tree, shuffled, radius, n_points)
+        accepted = near.throw_darts(radius, n_points) if near else _throw_darts(tree, shuffled, radius, n_points)
         if len(accepted) < n_points:
             high = radius
         else:
             low, best = radius, accepted
     return order[best[:n_points]]
+
+
+def _mean_near(tree: cKDTree, points: np.ndarray, reach: float) -> float:
+    """Return about how many points lie within reach of one, itself included, of points in random order."""
+    return float(tree.query_ball_point(points[:64], reach, return_length=True).mean())
+
+
+@dataclass(frozen=True)
+class _Near:
+    """Which points come after each and lie near it, nearest first, looked up once for all radii that are left to try.
+
+    Attributes:
+        squares: f8 (M,), sorted squared distances of all pairs.
+        later: int (M,), the later point of each pair, by the earlier one and then by distance.
+        later_squares: their squared distances, in a list, where a bisection is quickest.
+        starts: where each point's pairs begin in both, N + 1 places.
+    """
+
+    squares: np.ndarray
+    later: np.ndarray
+    later_squares: list[float]
+    starts: list[int]
+
+    @classmethod
+    def within(cls, tree: cKDTree, points: np.ndarray, reach: float) -> _Near:
+        """Return all pairs of points (N, 3) that are not farther apart than `reach`."""
+        pairs = tree.query_pairs(reach, output_type="ndarray")
+        offset = points[pairs[:, 0]].astype(np.float64) - points[pairs[:, 1]]
+        squares = np.einsum("ij,ij->i", offset, offset)
+        by_distance = np.argsort(squares, kind="stable")
+        rows = by_distance[np.argsort(pairs[by_distance, 0], kind="stable")]
+        starts = np.searchsorted(pairs[rows, 0], np.arange(len(points) + 1))
+        return cls(squares[by_distance], pairs[rows, 1], squares[rows].tolist(), starts.tolist())
+
+    def between(self, low: float, high: float) -> int:
+        """Return how many pairs are farther apart than `low`, but not than `high`."""
+        first, last = np.searchsorted(self.squares, [low * low, high * high], side="right")
+        return int(last - first)
+
+    def throw_darts(self, radius: float, enough: int) -> np.ndarray:
+        """Do as `_throw_darts` does."""
+        free = np.ones(len(self.starts) - 1, bool)
+        accepted: list[int] = []
+        for i in range(len(free)):
+            if not free[i]:
+                continue
+            accepted.append(i)
+            if len(accepted) == enough:
+                break
+            start, end = self.starts[i : i + 2]
+            free[self.later[start : bisect_right(self.later_squares, radius * radius, start, end)]] = False
+        return np.array(accepted, np.intp)
 
 
 def _throw_darts(tree: cKDTree, points: np.ndarray, radius: float, enough: int) -> np.ndarray:

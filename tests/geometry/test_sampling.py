@@ -1,6 +1,7 @@
 """Subsampling: exact equals its naive twin, the fast one covers as well, every method gives distinct finite points."""
 
 import sys
+import tracemalloc
 from types import ModuleType
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from face3d_data.errors import MissingDependency
 from face3d_data.geometry.farthest import (
@@ -19,6 +21,7 @@ from face3d_data.geometry.farthest import (
 )
 from face3d_data.geometry.sampling import METHODS, distinct, first_of_equals, sample_points
 from face3d_data.geometry.thinning import poisson_points, voxel_points
+from face3d_data.testing.strategies import point_clouds
 
 CPU_METHODS = [method for method in METHODS if method != "pointnet2"]
 # Few different coordinates: many ties and equal points.
@@ -119,6 +122,38 @@ def test_poisson_keeps_points_apart_and_wide():
     at_random = np.random.default_rng(0).choice(4000, 300, replace=False)
     assert gaps.min() > 10 * cKDTree(points[at_random]).query(points[at_random], k=2)[0][:, 1].min()
     assert gaps.min() > 5.0
+
+
+@given(point_clouds(min_points=20, max_points=150, spoiled=False), st.integers(2, 60), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_poisson_follows_its_plain_twin(points, n_points, seed):
+    points = np.unique(points, axis=0)
+    n_points = min(n_points, len(points))
+    shuffled = points[np.random.default_rng(seed).permutation(len(points))]
+    distance = cdist(shuffled.astype(np.float64), shuffled.astype(np.float64))
+    low, high = 0.0, float(np.linalg.norm(np.ptp(points, axis=0))) * 4 / np.sqrt(n_points) + 1e-3
+    best = list(range(n_points))
+    for _ in range(30):
+        radius = (low + high) / 2
+        accepted: list[int] = []
+        for i in range(len(points)):
+            if all(distance[i, j] > radius for j in accepted):
+                accepted.append(i)
+        if len(accepted) < n_points:
+            high = radius
+        else:
+            low, best = radius, accepted[:n_points]
+    chosen = poisson_points(points, n_points, np.random.default_rng(seed))
+    np.testing.assert_array_equal(points[chosen], shuffled[best])
+
+
+def test_poisson_of_many_equal_points_takes_no_more_memory():
+    points = np.concatenate([bumpy(2000), np.tile(bumpy(1), (4000, 1))])
+    tracemalloc.start()
+    chosen = poisson_points(points, 700, np.random.default_rng(0))
+    assert tracemalloc.get_traced_memory()[1] < 30e6
+    tracemalloc.stop()
+    assert len(np.unique(points[chosen], axis=0)) == 700
 
 
 def test_voxel_takes_one_point_a_voxel():
