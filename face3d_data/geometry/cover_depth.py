@@ -104,7 +104,7 @@ def see(
     rays = camera_rays(pixels, intrinsics)
     hits = occluder.cast(rays, to_face, clear=clear)
     met = np.flatnonzero(hits.found & (hits.t > NEAREST_MM))
-    seen = met[hits.t[met] <= scene(pixels[met]) + tolerance]
+    seen = met[hits.t[met] <= scene(pixels[met]) + occluder.slack(hits.take(met), tolerance)]
     return Sight(pixels[seen], rays[seen], hits.take(seen))
 
 

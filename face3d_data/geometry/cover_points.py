@@ -77,7 +77,7 @@ def _hidden(view: View, screen: Screen, occluder: Occluder, box: Region) -> tupl
     rays = camera_rays(screen.places[near], screen.intrinsics)
     hits = occluder.cast(rays, screen.to_face)
     z = screen.points[screen.usable[near], 2]
-    hidden = np.flatnonzero(hits.found & (hits.t <= z + tolerance_mm(view.noise)))
+    hidden = np.flatnonzero(hits.found & (hits.t <= z + occluder.slack(hits, tolerance_mm(view.noise))))
     return near[hidden], Sight(screen.places[near[hidden]], rays[hidden], hits.take(hidden))
 
 

@@ -50,6 +50,7 @@ def straps(worn: Worn, skin: Skin) -> Occluder | None:
         part=np.zeros(len(triangles), np.uint8),
         paint=Plain(_strap_rgb(style, draw)),
         label=1,
+        thin=(0,),
     )
 
 

@@ -18,6 +18,9 @@ from face3d_data.geometry.open3d_lazy import open3d
 Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Part u1 (N,) and surface coordinates f4 (N, 2) in mm to albedo f4 (N, 3), linear light 0..1."""
 
+THIN_SHARE = 1 / 3
+"""A strand over a strap is nearer to it than a hand before a mask is."""
+
 SOLID_OPACITY = 0.5
 """A part that lets more than half of the light through is no surface to a depth camera: it changes colour only."""
 
@@ -76,6 +79,7 @@ class Occluder:
         label: what covered points get in `occlusion`: 1 face mask, 2 other occluder.
         see_through: opacity of parts 0, 1, …; parts beyond its end are opaque. A part below 0.5 changes colour only,
             neither depth nor points.
+        thin: parts that lie close on the skin, as straps do, and go under hair.
     """
 
     vertices: np.ndarray
@@ -86,6 +90,7 @@ class Occluder:
     paint: Paint
     label: int
     see_through: tuple[float, ...] = ()
+    thin: tuple[int, ...] = ()
 
     @cached_property
     def opacity(self) -> np.ndarray:
@@ -94,6 +99,17 @@ class Occluder:
         opacity = np.ones(parts, np.float32)
         opacity[: len(self.see_through)] = self.see_through
         return opacity
+
+    def slack(self, hits: Hits, tolerance: float) -> np.ndarray | float:
+        """Return how far before each hit (N,), all found, something must lie to be in front of the occluder, mm.
+
+        Args:
+            hits: of rays in any frame of unit scale.
+            tolerance: mm, for parts that are not thin.
+        """
+        if not self.thin:
+            return tolerance
+        return np.where(np.isin(self.part[hits.triangle], self.thin), THIN_SHARE * tolerance, tolerance)
 
     @cached_property
     def has_clear(self) -> bool:
@@ -205,6 +221,7 @@ def join(occluders: Sequence[Occluder]) -> Occluder:
         triangles=np.concatenate(triangles),
         part=np.concatenate(part),
         paint=paint,
+        thin=tuple(int(part + first) for o, first in zip(occluders, first_part, strict=False) for part in o.thin),
         see_through=tuple(float(share) for occluder in occluders for share in occluder.opacity),
     )
 

@@ -166,3 +166,20 @@ def test_draws_keep_to_their_ranges_and_choices():
         "mask", "mask_worn", "mask_color", "mask_pattern", "mask_standoff_mm", "mask_tilt_deg", "mask_size",
         "mask_side", "mask_seed",
     }  # fmt: skip
+
+
+def test_straps_are_thin_and_go_under_hair_that_the_cloth_would_lie_over():
+    mask = made("n95")
+    rays = np.concatenate([np.broadcast_to(CENTRE, mask.vertices.shape), mask.vertices - CENTRE], axis=1)
+    hits = mask.cast(rays.astype(np.float32))
+    hits = hits.take(hits.found)
+    slack = mask.slack(hits, 6.0)
+    part = mask.part[hits.triangle]
+    assert set(slack[part == 1]) == {2.0}
+    assert set(slack[part == 0]) == {6.0}
+    assert (
+        build_mask(
+            mean_skin(), STYLES["n95"].model_copy(update={"straps": "none"}), MaskDraw("n95", color="white")
+        ).thin
+        == ()
+    )
