@@ -119,10 +119,6 @@ class Covering(Stage):
         if isinstance(before, float):
             # Labels of points tell what was hidden before; without them it is taken to lie elsewhere as often as not.
             visible = min(visible, before) if "points" in arrays else visible * before
-        before = sample.tags.get("visible_ratio")
-        if isinstance(before, float):
-            # Labels of points tell what was hidden before; without them it is taken to lie elsewhere as often as not.
-            visible = min(visible, before) if "points" in arrays else visible * before
         # A colour image whose camera is not known would go on showing the bare face.
         stale = () if "color" in arrays else ("color",)
         return sample.without(*self.drops, *stale).with_arrays(**arrays).with_tags(visible_ratio=round(visible, 4))
