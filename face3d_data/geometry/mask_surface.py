@@ -141,15 +141,11 @@ def _between(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _closed(floor: np.ndarray) -> np.ndarray:
-    """Return the floor with its narrow hollows filled: no cloth sinks into an open mouth or a nostril.
-
-    On steep skin, as at the nose wings, the floor is known to a node's width only: the highest node about counts.
-    """
+    """Return the floor with its narrow hollows filled: no cloth sinks into an open mouth or a nostril."""
     import cv2
 
     cells = int(2 * round(NARROW_MM / 2 / STEP_MM) + 1)
-    highest = cv2.dilate(floor, np.ones((3, 3), np.uint8))
-    return cv2.morphologyEx(highest, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (cells, cells)))
+    return cv2.morphologyEx(floor, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (cells, cells)))
 
 
 def _ridge(worn: Worn, sheet: _Sheet) -> np.ndarray | float:

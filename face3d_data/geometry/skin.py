@@ -81,7 +81,7 @@ def fit_skin(points: np.ndarray, landmarks: np.ndarray) -> Skin:
 
 
 def _smooth(ab: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the deviation f4 over the grid, smoothed and without gaps, and the same of single cells' means."""
+    """Return the deviation f4 over the grid, smoothed and without gaps, and that of what stands out of it."""
     import cv2
 
     shape = grid_ab().shape[:2]
@@ -97,7 +97,11 @@ def _smooth(ab: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarr
         filled += share * (value / np.maximum(weight, np.float32(1e-6)) - filled)
     weight, value = (cv2.GaussianBlur(a, (0, 0), 0.6, borderType=cv2.BORDER_CONSTANT) for a in (count, total))
     rough = np.where(weight > 0.7, value / np.maximum(weight, np.float32(1e-6)), filled)
-    return filled, rough
+    # On steep skin, as at the nose wings, a cell's mean is far below its highest reading; noise is above it everywhere.
+    highest = np.full(shape[0] * shape[1], -np.inf, np.float32)
+    np.maximum.at(highest, flat, deviation)
+    noise = 1.4826 * float(np.median(np.abs(deviation - filled.ravel()[flat]))) if len(flat) else 0.0
+    return filled, np.maximum(rough, highest.reshape(shape) - np.float32(2 * noise))
 
 
 def _features(radius: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, float]:

@@ -102,3 +102,17 @@ def test_the_oval_lies_on_the_skin_from_hairline_to_chin():
     assert points[:, 1].min() == pytest.approx(menton[1], abs=6)
     assert 90 < points[:, 1].max() - tip[1] < 112
     assert radius_normals(mean_head().radius).shape == (151, 161, 3)
+
+
+def test_the_guard_reaches_the_top_of_steep_skin_but_not_noises():
+    """Beside a wall 12 mm high, as a nose wing, the guard is not the mean of foot and top; flat noise does not lift it."""
+    wall = 12.0 / (1 + np.exp(-(grid_ab()[..., 0] - 20.7) / 0.8))
+    truth = (mean_head().radius + wall).astype(np.float32)
+    points, _ = scan_of(truth, step=0.7)
+    skin = fit_skin(points, mean_head().landmarks)
+    ab, r = unroll(points)
+    near = (np.abs(ab[:, 0] - 20.7) < 6) & (np.abs(ab[:, 1]) < 50)
+    assert np.percentile((r - sample_map(skin.guard, ab))[near], 99.5) < 2.0
+    noisy, places = scan_of(mean_head().radius, noise=1.5)
+    lifted = sample_map(fit_skin(noisy, mean_head().landmarks).guard, places) - sample_map(mean_head().radius, places)
+    assert np.median(lifted) < 0.6
