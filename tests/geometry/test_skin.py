@@ -105,7 +105,7 @@ def test_the_oval_lies_on_the_skin_from_hairline_to_chin():
 
 
 def test_the_guard_reaches_the_top_of_steep_skin_but_not_noises():
-    """Beside a wall 12 mm high, as a nose wing, the guard is not the mean of foot and top; flat noise does not lift it."""
+    """Beside a wall 12 mm high, as a nose wing, the guard is not the mean of foot and top; noise does not lift it."""
     wall = 12.0 / (1 + np.exp(-(grid_ab()[..., 0] - 20.7) / 0.8))
     truth = (mean_head().radius + wall).astype(np.float32)
     points, _ = scan_of(truth, step=0.7)
