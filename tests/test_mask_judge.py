@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt, gaussian_filter, grey_dilation
 
-from face3d_data.geometry.align import transform
+from face3d_data.geometry.align import fit_rigid, transform
 from face3d_data.geometry.camera import unproject
 from face3d_data.geometry.head_map import CENTRE, directions, unroll
 from face3d_data.geometry.occluder import Occluder
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+MODULES = ("mask_truth", "statistical_face", "mask_judge", "mask_judge_images")
 SIZE = (320, 240)
 STEP_MM = 1.5
 GREY = (150, 150, 150)
@@ -24,7 +25,7 @@ GREY = (150, 150, 150)
 def judge():
     sys.path.insert(0, str(FOLDER))
     try:
-        yield {name: importlib.import_module(name) for name in ("mask_truth", "mask_judge", "mask_judge_images")}
+        yield {name: importlib.import_module(name) for name in MODULES}
     finally:
         sys.path.remove(str(FOLDER))
 
@@ -191,10 +192,10 @@ def test_hidden_points_that_stay_and_shuffled_ones_are_told(judge, good):
 
 
 def test_the_statistical_face_is_recovered_from_its_own_depth(judge, shared_data):
-    truth = judge["mask_truth"]
+    fitting = judge["statistical_face"]
     if not (shared_data / "ict_face_small.npz").exists():
         pytest.skip(f"no statistical face in {shared_data}: set FACE3D_SHARED")
-    face = truth.StatisticalFace(shared_data / "ict_face_small.npz")
+    face = fitting.StatisticalFace(shared_data / "ict_face_small.npz")
     weights = np.zeros(35)
     weights[[0, 3, 25]] = 1.5, -1.0, 0.3
     pose = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -205,6 +206,11 @@ def test_the_statistical_face_is_recovered_from_its_own_depth(judge, shared_data
     rays = np.stack([(u - camera[2]) / camera[0], (v - camera[3]) / camera[1], np.ones(u.shape)], axis=-1)
     met = judge["mask_judge"].Mesh(vertices, face.triangles).cast(np.zeros(3), rays.reshape(-1, 3)).reshape(u.shape)
     marks = np.vstack([transform(face.START[:2], pose), vertices[list(face.MIDDLE.values())]])
-    view = truth.View(np.where(np.isfinite(met), met, 0), camera, marks, pose.copy(), np.zeros(10))
-    _, misfit = truth.fit_person(face, [view])
+    depth = np.where(np.isfinite(met), met, 0)
+    view = fitting.View(depth, camera, marks, fit_rigid(face.START, marks), np.zeros(10))
+    identity, misfit = fitting.fit_person(face, [view])
     assert misfit[0] < 0.4
+    found = transform(face.shape(np.concatenate([identity, view.expression])), view.pose)
+    chin = judge["mask_truth"].on_readings(found[face.POGONION], found, depth, camera)
+    assert np.linalg.norm(chin - vertices[face.POGONION]) < 1.5
+    assert np.linalg.norm(found - vertices, axis=1)[face.rows].mean() < 1.5
