@@ -157,7 +157,7 @@ class Fabric:
         light = np.ones(len(coords), np.float32)
         for height in style.pleats.heights if style.pleats else ():
             above = y - height  # the fold overhangs what is above its lower edge
-            light *= 1 - 0.46 * np.exp(-((above / 1.3) ** 2)) - 0.16 * np.exp(-np.abs(above) / 4) * (above > 0)
+            light *= 1 - 0.55 * np.exp(-((above / 1.3) ** 2)) - 0.16 * np.exp(-np.abs(above) / 4) * (above > 0)
         for seam in style.seams:
             across = (x if seam.kind == "vertical" else y) - seam.at
             light *= 1 - 0.22 * np.exp(-((across / 0.9) ** 2))
