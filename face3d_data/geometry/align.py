@@ -45,6 +45,11 @@ def rotate(vectors: np.ndarray, pose: np.ndarray) -> np.ndarray:
     return (vectors @ pose[:3, :3].T).astype(vectors.dtype)
 
 
+def rotation_of(motion: np.ndarray) -> np.ndarray:
+    """Return the rotation f8 (3, 3) of a motion (4, 4) that is rigid or holds one scale."""
+    return motion[:3, :3] / np.cbrt(np.linalg.det(motion[:3, :3]))
+
+
 def fit_rigid(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the rotation and shift, without scale, that bring `source` nearest to `target` in least squares.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from face3d_data.geometry.align import rotate, transform
+from face3d_data.geometry.align import rotate, rotation_of, transform
 from face3d_data.geometry.cover_color import cover_color, shaded
 from face3d_data.geometry.cover_depth import Sight, box_pixels, cover_depth, pixel_box
 from face3d_data.geometry.cover_points import NewPoints, cover_points, sight_normals
@@ -90,7 +90,7 @@ def _cover_cloud(
         "occlusion": np.concatenate([old[kept], np.full(n_new, occluder.label, np.uint8)]),
     }
     if view.normals is not None:
-        normals = rotate(sight_normals(view.screen, new.sight, occluder), pose).astype(np.float32)
+        normals = rotate(sight_normals(view.screen, new.sight, occluder), rotation_of(pose)).astype(np.float32)
         arrays["normals"] = np.concatenate([view.normals[kept], normals])
     if view.point_colors is not None:
         colors = _point_colors(view, images.color, new, occluder)

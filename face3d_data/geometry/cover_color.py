@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from face3d_data.geometry.align import rotation_of
 from face3d_data.geometry.camera import Region
 from face3d_data.geometry.cover_depth import Sight
 from face3d_data.geometry.cover_shade import self_shading
@@ -68,8 +69,7 @@ def shaded(
     """Return linear light f4 (N, 3) and opacity f4 (N,) of what a sight shows."""
     surface = occluder.at(sight.hits, sight.rays, to_face)
     albedo = occluder.paint(surface.part, surface.coords)
-    # `to_face` may hold a scale.
-    rotation = (to_face[:3, :3] / np.cbrt(np.linalg.det(to_face[:3, :3]))).astype(np.float32)
+    rotation = rotation_of(to_face).astype(np.float32)
     return albedo * light.on(surface.normals @ rotation, lamp_share, openness)[:, None], occluder.opacity[surface.part]
 
 

@@ -63,19 +63,25 @@ def gap_places(screen: Screen, sight: Sight) -> np.ndarray:
     # Without any point the transform gives a number too large for any use, which is right.
     here = cv2.distanceTransform(empty, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[row, column]
     spacing = screen.spacing.screen
-    reach = max(RARE * float(np.minimum(here, 3 * spacing).mean()), FULL * spacing)
+    on_grid = screen.spacing.on_grid
+    # What hangs over the cloud's edge says nothing of its own gaps.
+    near = here[here <= 3 * spacing]
+    reach = FULL * spacing if on_grid else max(RARE * float(near.sum()) / max(len(near), 1), FULL * spacing)
     gap = here >= reach
     if not gap.any():
         return np.empty(0, np.intp)
-    taken = np.count_nonzero(here[~gap] == 0)
-    pitch = max(1.0, np.sqrt(np.count_nonzero(~gap) / taken) if taken else spacing)
+    taken = np.flatnonzero(here == 0)
+    known = np.count_nonzero(~gap)
+    pitch = max(1.0, spacing if on_grid or not len(taken) else np.sqrt(known / len(taken)))
     beside = np.ones(empty.shape, np.uint8)
     beside[row[gap], column[gap]] = 0
     to_gap = cv2.distanceTransform(beside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[row, column]
     chosen = (to_gap <= reach) & (here >= max(APART * pitch, FULL))
     for at, size in zip((row, column), empty.shape, strict=True):
+        # A grid goes on where it is.
+        start = at[taken[len(taken) // 2]] % pitch if on_grid and len(taken) else 0
         on_lattice = np.zeros(size, bool)
-        on_lattice[np.rint(np.arange(0, size - 0.5, pitch)).astype(np.intp)] = True
+        on_lattice[np.rint(np.arange(start, size - 0.5, pitch)).astype(np.intp)] = True
         chosen &= on_lattice[at]
     return np.flatnonzero(chosen)
 

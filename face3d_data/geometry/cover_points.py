@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from face3d_data.geometry.align import rotate, transform
+from face3d_data.geometry.align import every_nth, rotate, transform
 from face3d_data.geometry.camera import Region
 from face3d_data.geometry.cover_depth import Sight, pixel_box, see, tolerance_mm
 from face3d_data.geometry.cover_gaps import gap_places, nearest_depth
@@ -19,6 +19,8 @@ from face3d_data.geometry.occluder import Occluder, camera_rays
 APART = 0.75
 """New points are no nearer to old ones than this share of the spacing, where points are spread evenly in space."""
 FLATTEST_COS = 0.2
+MOST_NEW = 2
+"""New points are at most so many times the cloud's own: points on a line, or in clumps, are as dense as no surface."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ def cover_points(
         # The farthest of noisy points would be the noisiest: the noise measured is that of points chosen already.
         even = _spread_evenly(screen, NewPoints(kept, sight, sight.points.astype(np.float64)), occluder)
         return _placed(screen, kept, even.sight, None, rng)
-    gaps = sight.take(gap_places(screen, sight))
+    gaps = sight.take(every_nth(gap_places(screen, sight), _most_new(screen) - len(moved.pixels)))
     return _placed(screen, kept, moved.joined(gaps.take(_within_reach(screen, gaps.points))), depth, rng)
 
 
@@ -97,6 +99,10 @@ def _look_between(view: View, screen: Screen, occluder: Occluder, box: Region) -
         return sight
     behind = sight.hits.t[unknown] > view.surface.cast(sight.rays[unknown], screen.to_face).t + tolerance_mm(view.noise)
     return sight.take(np.delete(np.arange(len(sight.pixels)), unknown[behind]))
+
+
+def _most_new(screen: Screen) -> int:
+    return MOST_NEW * len(screen.usable)
 
 
 def _within_reach(screen: Screen, points: np.ndarray) -> np.ndarray:
@@ -133,7 +139,7 @@ def _spread_evenly(screen: Screen, new: NewPoints, occluder: Occluder) -> NewPoi
     sight, points = new.sight.take(chosen), new.points[chosen]
     facing = np.abs(np.einsum("ni,ni->n", sight_normals(screen, sight, occluder), sight.rays[:, 3:]))
     area_mm2 = points[:, 2] ** 2 / np.maximum(facing, FLATTEST_COS) / np.prod(screen.intrinsics[:2])
-    n_points = int(np.rint(area_mm2.sum() * spacing.density))
+    n_points = min(int(np.rint(area_mm2.sum() * spacing.density)), _most_new(screen))
     if n_points < len(points):
         some = np.sort(fast_farthest(points.astype(np.float32), n_points)) if n_points else np.empty(0, np.intp)
         sight, points = sight.take(some), points[some]

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from face3d_data.geometry.align import every_nth, rotate, transform
+from face3d_data.geometry.align import every_nth, rotate, rotation_of, transform
 from face3d_data.geometry.camera import Region, sphere_region, viewpoint_of
 from face3d_data.geometry.cover_depth import Sight, box_pixels, see, tolerance_mm
 from face3d_data.geometry.cover_holes import Holes, measure_holes
@@ -218,7 +218,7 @@ class View:
         near = np.flatnonzero(met)[in_face(transform(rays[met, 3:] * hits.t[met, None], self.to_face))]
         normals = self.surface.at(hits.take(near), rays[near], self.to_face).normals
         at = pixels[near].astype(np.intp)
-        return self.color[at[:, 1], at[:, 0]], rotate(normals, np.linalg.inv(self.to_face))
+        return self.color[at[:, 1], at[:, 0]], rotate(normals, rotation_of(self.to_face).T)
 
     def _seen_by_points(self) -> tuple[np.ndarray, np.ndarray]:
         """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's points, from theirs or the estimated skin."""
@@ -227,7 +227,7 @@ class View:
             near = np.flatnonzero(in_face(transform(self.camera_points, self.to_face)))
         if self.normals is not None:
             pose = np.eye(4) if self.pose is None else self.pose
-            return self.point_colors[near], rotate(self.normals[near], np.linalg.inv(pose))
+            return self.point_colors[near], rotate(self.normals[near], rotation_of(pose).T)
         if self.surface is None:
             return np.empty((0, 3), np.uint8), np.empty((0, 3), np.float32)
         near = near[:: max(1, len(near) // LIT_POINTS)]
@@ -236,7 +236,7 @@ class View:
         hits = self.surface.cast(rays, self.screen.to_face)
         met = np.flatnonzero(hits.found)
         normals = self.surface.at(hits.take(met), rays[met], self.screen.to_face).normals
-        return self.point_colors[near[met]], rotate(normals, np.linalg.inv(self.to_face))
+        return self.point_colors[near[met]], rotate(normals, rotation_of(self.to_face).T)
 
 
 def in_face(places: np.ndarray) -> np.ndarray:
