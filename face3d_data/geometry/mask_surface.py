@@ -105,7 +105,7 @@ def _stretch(worn: Worn, sheet: _Sheet) -> np.ndarray:
     clinging = _closed(floor)
     taut = clinging + np.float32(style.taut) * (_hull(sheet, floor) - clinging)
     if style.smooth_mm:
-        taut = np.maximum(_smoothed(taut, sheet.used, style.smooth_mm / STEP_MM), floor)
+        taut = _stiffened(taut, floor, sheet.used, style.smooth_mm / STEP_MM)
     rim = sample_map(worn.skin.guard, sheet.ab) + np.float32(RIM_STANDOFF * draw.standoff_mm)
     share = _smooth_step(sheet.inward_mm / style.edge_mm)
     raised = taut + _ridge(worn, sheet) + _relief(worn, sheet)
@@ -146,6 +146,17 @@ def _closed(floor: np.ndarray) -> np.ndarray:
 
     cells = int(2 * round(NARROW_MM / 2 / STEP_MM) + 1)
     return cv2.morphologyEx(floor, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (cells, cells)))
+
+
+def _stiffened(taut: np.ndarray, floor: np.ndarray, used: np.ndarray, sigma: float) -> np.ndarray:
+    """Return the cloth smoothed, and as smoothly lifted where it would lie below the floor: no bump comes through."""
+    import cv2
+
+    smooth = _smoothed(taut, used, sigma)
+    below = np.where(used, np.maximum(floor - smooth, 0), 0).astype(np.float32)
+    size = int(2 * round(2 * sigma) + 1)
+    lift = cv2.dilate(below, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    return np.maximum(smooth + _smoothed(lift, used, sigma), floor)
 
 
 def _ridge(worn: Worn, sheet: _Sheet) -> np.ndarray | float:
