@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from face3d_data.geometry.align import fit_rigid, refine, transform
+from face3d_data.geometry.align import every_nth, fit_rigid, refine, transform
 from face3d_data.geometry.camera import unproject
 from face3d_data.geometry.mean_face import mean_face
 
@@ -12,8 +12,9 @@ LANDMARK_ERROR = np.array([0.05, 0.05, 0.07, 0.11, 0.11])
 """Standard deviations of found landmarks, in eye distances: noses differ in length, and a smile moves the mouth."""
 TURN_PRIOR_DEG = np.array([8.0, 35.0, 40.0])
 """Standard deviations of pitch, yaw and roll: for all that, five pixels say little about pitch."""
-QUICK_STAGES = ((400, 20.0, 6), (400, 10.0, 4))
+QUICK_STAGES = ((200, 20.0, 3), (800, 10.0, 3))
 """What is worn is fitted to the scan itself: its frame need not be as exact as the one that scans are aligned to."""
+QUICK_POINTS = 2000
 NEAREST_MM = 450.0
 FOCAL_PER_SIDE = 1.2
 """Focal length guessed where none is known, in longer image sides: a field of view of 45 degrees."""
@@ -31,7 +32,7 @@ def head_motion(landmarks: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     if known.sum() < 3:
         return None
     motion = fit_rigid(landmarks[known], face.landmarks[known])
-    return refine(points, face, motion, QUICK_STAGES) if len(points) else motion
+    return refine(every_nth(points, QUICK_POINTS), face, motion, QUICK_STAGES) if len(points) else motion
 
 
 def motion_from_pixels(landmarks: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:

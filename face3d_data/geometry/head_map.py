@@ -56,9 +56,9 @@ def unroll(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (..., 2) and (...), mm, in the dtype of `points`; the centre itself gives zeros.
     """
     offset = points.astype(np.float64) - CENTRE
-    radius = np.linalg.norm(offset, axis=-1)
     right, up, along = offset[..., 0], offset @ _UP, offset @ AXIS
-    across = np.hypot(right, up)
+    squared = right * right + up * up
+    across, radius = np.sqrt(squared), np.sqrt(squared + along * along)
     scale = RADIUS_MM * np.arctan2(across, along) / np.maximum(across, 1e-12)
     plane = np.stack([right * scale, up * scale], axis=-1)
     return plane.astype(points.dtype), radius.astype(points.dtype)
@@ -122,14 +122,19 @@ def sample_map(values: np.ndarray, plane: np.ndarray) -> np.ndarray:
     return lower * (1 - v) + upper * v
 
 
-def radius_normals(radius: np.ndarray) -> np.ndarray:
-    """Return the outward unit normals (151, 161, 3), face frame, of a radius map (151, 161), in its dtype.
+def radius_normals(radius: np.ndarray, every: int = 1) -> np.ndarray:
+    """Return the outward unit normals (R, C, 3), face frame, of a radius map (R, C), in its dtype.
 
     Central differences of the rolled-up grid; at its border they are one-sided.
+
+    Args:
+        radius: of every n-th row and column of the grid.
+        every: that n; 1: all, (151, 161).
     """
-    points = grid_directions() * radius[..., None]
-    normals = np.cross(np.gradient(points, axis=1), np.gradient(points, axis=0))
-    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
+    points = grid_directions()[::every, ::every] * radius[..., None]
+    along, up = (np.moveaxis(np.gradient(points, axis=axis), -1, 0) for axis in (1, 0))
+    normals = np.stack([along[i - 2] * up[i - 1] - along[i - 1] * up[i - 2] for i in range(3)], axis=-1)
+    normals /= np.maximum(np.sqrt(np.einsum("rci,rci->rc", normals, normals)), 1e-12)[..., None]
     return normals.astype(radius.dtype)
 
 

@@ -16,6 +16,8 @@ NEAR_MEAN_MM = 22.0
 """Points whose radius differs more from the mean head's (after the median difference) are no skin: hair, a hand."""
 SMOOTHING_CELLS = (1.2, 3.5, 10.0, 30.0)
 """Widths of the normalised convolutions that fill each other's gaps, finest first."""
+POOLED_CELLS = (1, 2, 4, 8)
+"""Cells pooled for each of them, in rows and columns: wide kernels need no fine grid."""
 ROUGHNESS_MM = 4.0
 CHIN_LINE = np.array([-0.6, 0.8])
 """Direction (up, towards the viewer) in which the chin is the farthest point of the face's profile."""
@@ -69,10 +71,10 @@ def fit_skin(points: np.ndarray, landmarks: np.ndarray) -> Skin:
     head = mean_head()
     ab, r = unroll(points)
     deviation = r - sample_map(head.radius, ab)
-    inside = (np.abs(ab) <= np.abs(grid_ab()[0, 0])).all(axis=1)
-    ab, deviation = ab[inside], deviation[inside]
-    typical = float(np.median(deviation)) if len(deviation) else 0.0
-    near = np.abs(deviation - typical) <= NEAR_MEAN_MM
+    across, up = np.abs(grid_ab()[0, 0])
+    inside = (np.abs(ab[:, 0]) <= across) & (np.abs(ab[:, 1]) <= up)
+    typical = float(np.median(deviation[inside])) if inside.any() else 0.0
+    near = inside & (np.abs(deviation - typical) <= NEAR_MEAN_MM)
     smooth, rough = _smooth(ab[near], deviation[near])
     radius = (head.radius + smooth).astype(np.float32)
     guard = radius + np.clip(rough - smooth, 0, ROUGHNESS_MM)
@@ -85,23 +87,36 @@ def _smooth(ab: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarr
     import cv2
 
     shape = grid_ab().shape[:2]
-    cell = np.rint((ab - grid_ab()[0, 0]) / STEP_MM).astype(np.intp)
-    flat = cell[:, 1] * shape[1] + cell[:, 0]
-    count = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float32)
-    total = np.bincount(flat, deviation, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float32)
-    filled = np.full(shape, total.sum() / max(float(count.sum()), 1.0), np.float32)
-    for cells in SMOOTHING_CELLS[::-1]:
-        weight, value = (cv2.GaussianBlur(a, (0, 0), cells, borderType=cv2.BORDER_CONSTANT) for a in (count, total))
+    column, row = (np.rint((ab[:, i] - grid_ab()[0, 0, i]) * (1 / STEP_MM)).astype(np.intp) for i in (0, 1))
+    flat = row * shape[1] + column
+    counts = np.stack([np.bincount(flat, weights, shape[0] * shape[1]) for weights in (None, deviation)], axis=-1)
+    finest = counts.reshape(*shape, 2).astype(np.float32)
+    pooled = {1: finest}
+    for pool in POOLED_CELLS[1:]:
+        size = tuple(-(-n // pool) for n in shape)
+        pooled[pool] = cv2.resize(pooled[pool // 2], size[::-1], interpolation=cv2.INTER_AREA)
+    count, total = (float(n) for n in counts.sum(axis=0))
+    filled: np.ndarray = np.full((1, 1), total / max(count, 1.0), np.float32)
+    for cells, pool in zip(SMOOTHING_CELLS[::-1], POOLED_CELLS[::-1], strict=True):
+        weight, mean = _mean(pooled[pool], cells / pool)
+        wider = cv2.resize(filled, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
         # A mean of few readings counts little beside what the next wider one says.
-        share = weight / (weight + np.float32(0.05))
-        filled += share * (value / np.maximum(weight, np.float32(1e-6)) - filled)
-    weight, value = (cv2.GaussianBlur(a, (0, 0), 0.6, borderType=cv2.BORDER_CONSTANT) for a in (count, total))
-    rough = np.where(weight > 0.7, value / np.maximum(weight, np.float32(1e-6)), filled)
+        filled = wider + weight / (weight + np.float32(0.05)) * (mean - wider)
+    weight, mean = _mean(finest, 0.6)
+    rough = np.where(weight > 0.7, mean, filled)
     # On steep skin, as at the nose wings, a cell's mean is far below its highest reading; noise is above it everywhere.
     highest = np.full(shape[0] * shape[1], -np.inf, np.float32)
     np.maximum.at(highest, flat, deviation)
     noise = 1.4826 * float(np.median(np.abs(deviation - filled.ravel()[flat]))) if len(flat) else 0.0
     return filled, np.maximum(rough, highest.reshape(shape) - np.float32(2 * noise))
+
+
+def _mean(counts: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many readings count about each cell, f4 (R, C), and their mean, of numbers and sums (R, C, 2)."""
+    import cv2
+
+    weight, total = cv2.split(cv2.GaussianBlur(counts, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT))
+    return weight, total / np.maximum(weight, np.float32(1e-6))
 
 
 def _features(radius: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, float]:
@@ -146,8 +161,7 @@ OVAL_EVERY = 2
 def face_oval(skin: Skin) -> tuple[np.ndarray, np.ndarray]:
     """Return points f4 (M, 3) spread over the face from hairline to chin, face frame, and their unit normals."""
     nose = unroll(mean_head().landmarks[2:3])[0][0]
-    places = skin.to_mean(grid_ab()) - nose
-    inside = (np.abs((places - OVAL_CENTRE) / OVAL_HALF) ** 2.3).sum(axis=-1) <= 1
-    chosen = np.zeros_like(inside)
-    chosen[::OVAL_EVERY, ::OVAL_EVERY] = inside[::OVAL_EVERY, ::OVAL_EVERY]
-    return roll_up(grid_ab()[chosen], skin.radius[chosen]), radius_normals(skin.radius)[chosen]
+    grid, radius = grid_ab()[::OVAL_EVERY, ::OVAL_EVERY], skin.radius[::OVAL_EVERY, ::OVAL_EVERY]
+    places = np.abs((skin.to_mean(grid) - nose - OVAL_CENTRE) / OVAL_HALF) ** 2.3
+    inside = places[..., 0] + places[..., 1] <= 1
+    return roll_up(grid[inside], radius[inside]), radius_normals(radius, OVAL_EVERY)[inside]
