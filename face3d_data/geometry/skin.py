@@ -91,7 +91,7 @@ def _smooth(ab: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarr
     flat = row * shape[1] + column
     counts = np.stack([np.bincount(flat, weights, shape[0] * shape[1]) for weights in (None, deviation)], axis=-1)
     finest = counts.reshape(*shape, 2).astype(np.float32)
-    pooled = {1: finest}
+    pooled: dict[int, np.ndarray] = {1: finest}
     for pool in POOLED_CELLS[1:]:
         size = tuple(-(-n // pool) for n in shape)
         pooled[pool] = cv2.resize(pooled[pool // 2], size[::-1], interpolation=cv2.INTER_AREA)
