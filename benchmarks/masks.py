@@ -37,6 +37,7 @@ from face3d_data.sample import Sample
 from face3d_data.stages.mask import Mask
 
 SHARED, SYNTHETIC, WORN = "captures", "synthetic", "worn masks of the shared data"
+TOGETHER = "all styles"
 POPULATION = 77
 DRAWS = 4000
 LEAST_P = 0.001
@@ -232,6 +233,7 @@ def measure(data: Path, styles: list[str], quick: bool, jobs: int, seed: int) ->
         rows[SYNTHETIC if where is None else SHARED] += part
     summary = {
         kind: {style: summarize([row for row in own if row["style"] == style]) for style in styles}
+        | {TOGETHER: summarize(own)}
         for kind, own in rows.items()
         if own
     }
