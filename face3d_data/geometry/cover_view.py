@@ -14,6 +14,7 @@ from face3d_data.geometry.cover_holes import Holes, measure_holes
 from face3d_data.geometry.cover_screen import Screen, make_screen
 from face3d_data.geometry.cover_spacing import finite
 from face3d_data.geometry.light import Light, estimate_light, image_grain
+from face3d_data.geometry.normals import mesh_normals
 from face3d_data.geometry.occluder import Occluder, camera_rays
 from face3d_data.geometry.reading_noise import ReadingNoise, estimate_noise
 
@@ -145,16 +146,9 @@ class View:
         if self.skin is None:
             return None
         vertices, triangles = self.skin
-        corners = vertices[triangles.astype(np.intp)]
-        areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        normals = np.stack(
-            [np.bincount(triangles.reshape(-1), np.repeat(areas[:, axis], 3), len(vertices)) for axis in range(3)],
-            axis=1,
-        )
-        normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
         return Occluder(
             vertices.astype(np.float32),
-            normals.astype(np.float32),
+            mesh_normals(vertices, triangles),
             triangles.astype(np.uint32),
             np.zeros((len(vertices), 2), np.float32),
             np.zeros(len(triangles), np.uint8),

@@ -64,9 +64,15 @@ def mesh_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     Returns:
         f4 (V, 3), outwards; zeros at vertices without a triangle.
     """
-    corners = np.asarray(vertices, np.float64)[triangles]
-    area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    # Coordinates apart: twice as fast as (T, 3) vectors.
+    corners = np.ascontiguousarray(np.asarray(vertices, np.float64).T)
+    first, along, across = (corners[:, column] for column in np.asarray(triangles).T)
+    along -= first
+    across -= first
     flat = np.asarray(triangles).T.ravel()
-    sums = [np.bincount(flat, np.tile(area[:, axis], 3), minlength=len(vertices)) for axis in range(3)]
-    normals = np.stack(sums, axis=1)
-    return (normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    normals = np.empty((len(vertices), 3))
+    for i in range(3):
+        area = along[i - 2] * across[i - 1] - along[i - 1] * across[i - 2]
+        normals[:, i] = np.bincount(flat, np.tile(area, 3), minlength=len(vertices))
+    length = np.sqrt(np.einsum("vi,vi->v", normals, normals))
+    return (normals / np.maximum(length, 1e-12)[:, None]).astype(np.float32)

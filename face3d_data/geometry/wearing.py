@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from face3d_data.errors import Reject
 from face3d_data.geometry.align import every_nth, spread, transform
 from face3d_data.geometry.camera import depth_to_points, project, sphere_region
 from face3d_data.geometry.cover import View, cover
+from face3d_data.geometry.cover_spacing import finite
 from face3d_data.geometry.face_pose import (
     guess_intrinsics,
     head_motion,
@@ -50,7 +52,8 @@ FACE_SIZES = (0.6, 1.6)
 BEFORE_SCAN_MM, BEFORE_FACE_MM = 5000.0, 600.0
 """Where a scan is looked at from that has no camera of its own: far along z, or before the face."""
 MIN_POSE_DET = 1e-9
-SKIN_MESH_EVERY = 2
+SKIN_MESH_EVERY, CLOUD_SKIN_MESH_EVERY = 2, 4
+"""The skin is seen in images; in clouds it but hides, within some mm, what goes round the head."""
 CHIN_MARGIN_MM = 5.0
 """Five pixels do not tell where the chin is: what ends on the throat looks worn, what bares the chin does not."""
 LEAST_IN_FRAME = 0.6
@@ -69,6 +72,11 @@ class Face:
     view: View
     skin: Skin
     landmarks: np.ndarray
+
+    @cached_property
+    def oval(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points f4 (M, 3) spread over the face, face frame, and their unit normals."""
+        return face_oval(self.skin)
 
 
 def wear(
@@ -99,7 +107,7 @@ def wear(
 
 def visible_share(face: Face, occluder: Occluder) -> float:
     """Return the share of a face that an occluder, and what its points are labelled to wear before, leave visible."""
-    points, normals = face_oval(face.skin)
+    points, normals = face.oval
     view, before = face.view, None
     if view.points is not None and view.occlusion is not None:
         cloud = transform(view.camera_points, view.to_face)
@@ -146,7 +154,7 @@ def find_face(arrays: Arrays, max_yaw_deg: float = 55.0, min_points: int = 200) 
 def _of_points(arrays: Arrays, min_points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return landmarks, pose and points of a cloud, in the frame of the camera that looks at it."""
     points, landmarks = arrays["points"], arrays["landmarks_3d"]
-    points = points[np.isfinite(points).all(axis=1)]
+    points = points[finite(points)]
     if len(points) < min_points:
         raise Reject("too_few_points", f"{len(points)} < {min_points}")
     _check_landmarks(landmarks)
@@ -201,9 +209,8 @@ def _view(arrays: Arrays, to_face: np.ndarray, pose: np.ndarray, skin: Skin) -> 
     seen = ("depth", "color", "intrinsics") if "intrinsics" in arrays else ()
     names = (*seen, "points", "normals", "point_colors", "occlusion")
     found = {name: arrays[name] for name in names if name in arrays}
-    return View(
-        to_face, pose=pose, skin=None if "depth" in found else map_mesh(skin.radius, every=SKIN_MESH_EVERY), **found
-    )
+    every = SKIN_MESH_EVERY if "color" in found else CLOUD_SKIN_MESH_EVERY
+    return View(to_face, pose=pose, skin=None if "depth" in found else map_mesh(skin.radius, every=every), **found)
 
 
 def _readings(arrays: Arrays, middle: np.ndarray) -> np.ndarray:
