@@ -2,8 +2,8 @@
 
     python benchmarks/run_all.py [--only NAME ...] [--json FILE]
 
-About a quarter of an hour on two idle cores. What is compared stands at the top of each script. What needs something that is
-not here is skipped, with what to do: FACE3D_TF_PYTHON names an interpreter with mtcnn 1.0.0 and TensorFlow, and
+About a quarter of an hour on two idle cores. What is compared stands at the top of each script. What needs something
+that is not here is skipped, with what to do: FACE3D_TF_PYTHON names an interpreter with mtcnn 1.0.0 and TensorFlow, and
 FACE3D_SHARED the folder with captures of known truth. A missed goal is printed and no error; the exit code is 1 where
 a benchmark breaks off.
 """
