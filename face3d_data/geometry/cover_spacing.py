@@ -67,7 +67,8 @@ def measure_spacing(points: np.ndarray, places: np.ndarray, *, with_noise: bool 
         return None
     tree = cKDTree(points)
     in_space = tree.query(points, k=2)[0][:, 1]
-    on_screen = cKDTree(places).query(places, k=2)[0][:, 1]
+    seen = cKDTree(places)
+    on_screen = seen.query(places, k=2)[0][:, 1]
     space, screen = float(np.median(in_space)), float(np.median(on_screen))
     if space <= 0 or screen <= 0:
         # A padded cloud holds its points many times.
@@ -85,17 +86,18 @@ def measure_spacing(points: np.ndarray, places: np.ndarray, *, with_noise: bool 
         on_grid=bool(varied_screen < REGULAR),
         even=bool(varied < EVEN * varied_screen),
         density=density,
-        noise_mm=_noise_of_depth(points[:, 2], places, density) if with_noise else 0.0,
+        noise_mm=_noise_of_depth(points[:, 2], seen, density) if with_noise else 0.0,
     )
 
 
-def _noise_of_depth(z_mm: np.ndarray, places: np.ndarray, density: float) -> float:
+def _noise_of_depth(z_mm: np.ndarray, seen: cKDTree, density: float) -> float:
     """Return the standard deviation of depths about quadratic surfaces through neighbours, the median over a patch."""
+    places = seen.data
     k = min(int(np.clip(density * np.pi * FIT_RADIUS_MM**2, *FIT_NEIGHBOURS)), len(places))
     if k < 10:
         return 0.0
     some = places[:: max(1, len(places) // 60)]
-    _, index = cKDTree(places).query(some, k=k)
+    _, index = seen.query(some, k=k)
     offset = places[index] - some[:, None]
     offset /= np.maximum(np.abs(offset).max(axis=(1, 2), keepdims=True), 1e-9)
     x, y = offset[..., 0], offset[..., 1]

@@ -35,12 +35,13 @@ def straps(worn: Worn, skin: Skin) -> Occluder | None:
     ends = ((EAR_TOP,), (EAR_BOTTOM,)) if style.straps == "ear_loops" else (OVER_EAR, UNDER_EAR)
     sides = (draw.side,) if draw.worn == "one_ear" else (-1, 1)
     strips = [
-        _strip(worn, skin, corner, np.array(end) * [side, 1.0], side)
+        _strip(worn, corner, np.array(end) * [side, 1.0], side)
         for side in sides
         for corner, end in zip(CORNERS_DEG, ends, strict=True)
     ]
     first = np.cumsum([0, *(len(strip[0]) for strip in strips)])
-    vertices = np.concatenate([strip[0] for strip in strips])
+    ab = np.concatenate([strip[0] for strip in strips])
+    vertices = roll_up(ab, sample_map(skin.guard, ab) + np.float32(STRAP_STANDOFF_MM))
     triangles = np.concatenate([strip[2] + start for strip, start in zip(strips, first, strict=False)])
     return Occluder(
         vertices=vertices,
@@ -62,8 +63,8 @@ def _strap_rgb(style: MaskStyle, draw: MaskDraw) -> np.ndarray:
     return cloth if cloth.mean() < DARK_CLOTH else linear_rgb("#f2f2ee")
 
 
-def _strip(worn: Worn, skin: Skin, corner_deg: float, end: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
-    """Return vertices, surface coordinates and triangles of one strap from the outline to its end."""
+def _strip(worn: Worn, corner_deg: float, end: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
+    """Return places in the person's plane, surface coordinates and triangles of one strap from outline to end."""
     angle = np.deg2rad(corner_deg) * side
     along = np.stack([np.sin(angle), np.cos(angle)])
     sewn = worn.to_person(worn.to_outline(worn.centre + along) - along * worn.style.hem_mm)
@@ -75,12 +76,11 @@ def _strip(worn: Worn, skin: Skin, corner_deg: float, end: np.ndarray, side: int
     across = np.stack([-forward[:, 1], forward[:, 0]], axis=1)
     across *= worn.style.strap_mm / 2 / np.linalg.norm(across, axis=1, keepdims=True)
     ab = np.concatenate([line - across, line + across]).astype(np.float32)
-    vertices = roll_up(ab, sample_map(skin.guard, ab) + np.float32(STRAP_STANDOFF_MM))
     coords = np.concatenate([np.stack([at, np.full(len(at), half)], 1) for half in (-1.0, 1.0)]).astype(np.float32)
     low = np.arange(len(at) - 1)
     high = low + len(at)
     triangles = np.concatenate([np.stack([low, low + 1, high + 1], 1), np.stack([low, high + 1, high], 1)])
-    return vertices, coords, triangles
+    return ab, coords, triangles
 
 
 def _outwards(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:

@@ -23,8 +23,8 @@ from face3d_data.geometry.occluder import Occluder, join
 from face3d_data.geometry.skin import Skin
 
 STEP_MM = 2.0
-HULL_EVERY = 2
-"""The hull is taken of every second node, and asked there: it is smooth, and its cost grows with their number."""
+HULL_EVERY = 3
+"""The hull is taken of every third node, and asked there: it is smooth, and its cost grows with their number."""
 TALLEST_MM = 60.0
 """No cloth spans a hollow deeper than this."""
 NARROW_MM = 28.0
@@ -89,7 +89,8 @@ def _cut(worn: Worn) -> _Sheet:
     index = np.arange(inside.size).reshape(inside.shape)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
     triangles = np.concatenate([np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, d), (a, d, c))])
-    triangles = triangles[inside.ravel()[triangles].any(axis=1)]
+    corners = inside.ravel()[triangles.T]
+    triangles = triangles[corners[0] | corners[1] | corners[2]]
     used = np.zeros(inside.shape, bool)
     used.ravel()[triangles.ravel()] = True
     border = used & ~inside
@@ -132,7 +133,7 @@ def _hull(sheet: _Sheet, floor: np.ndarray) -> np.ndarray:
 
 
 def _between(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return every node's value, interpolated linearly from every second row and column."""
+    """Return every node's value, interpolated linearly from every `HULL_EVERY`-th row and column."""
     rows, columns = (np.arange(n) / HULL_EVERY for n in shape)
     i, j = (np.minimum(at.astype(int), n - 2) for at, n in zip((rows, columns), coarse.shape, strict=True))
     v, u = (rows - i).astype(np.float32)[:, None], (columns - j).astype(np.float32)[None]

@@ -160,7 +160,7 @@ def _of_points(arrays: Arrays, min_points: int) -> tuple[np.ndarray, np.ndarray,
     _check_landmarks(landmarks)
     pose = np.asarray(arrays["pose"]) if "pose" in arrays else _camera_before(points, landmarks)
     seen = transform(points, np.linalg.inv(pose))
-    if "intrinsics" not in arrays and seen[:, 2].min() <= np.ptp(seen, axis=0).max() / 2:
+    if "intrinsics" not in arrays and seen[:, 2].min() <= max(np.ptp(column) for column in seen.T) / 2:
         away = np.eye(4)
         away[2, 3] = -BEFORE_SCAN_MM
         pose = pose @ away
