@@ -176,10 +176,15 @@ class Occluder:
     @cached_property
     def _outwards(self) -> np.ndarray:
         """F4 (T, 3), the triangles' own normals, on the side of their corners'; of any length."""
-        a, b, c = (self.vertices[self._triangles[:, i]] for i in range(3))
-        outwards = np.cross(b - a, c - a)
-        corners = self.normals[self._triangles].sum(axis=1)
-        return outwards * np.sign(np.einsum("ni,ni->n", outwards, corners))[:, None]
+        # Coordinates apart: twice as fast as (T, 3) vectors.
+        places, normals = (np.ascontiguousarray(array.T) for array in (self.vertices, self.normals))
+        corners = self._triangles.T
+        first, along, across = (places[:, corner] for corner in corners)
+        along -= first
+        across -= first
+        outwards = np.stack([along[i - 2] * across[i - 1] - along[i - 1] * across[i - 2] for i in range(3)])
+        of_corners = normals[:, corners[0]] + normals[:, corners[1]] + normals[:, corners[2]]
+        return np.ascontiguousarray((outwards * np.sign((outwards * of_corners).sum(axis=0))).T)
 
     @cached_property
     def _solid_scene(self) -> Any:

@@ -264,8 +264,9 @@ def _share_in_frame(view: View, occluder: Occluder) -> float:
     image = view.depth if view.depth is not None else view.color
     if image is None or view.intrinsics is None:
         return 1.0
-    main = np.unique(occluder.triangles[occluder.part == 0])
+    main = np.zeros(len(occluder.vertices), bool)
+    main[occluder.triangles[occluder.part == 0]] = True
     seen = transform(occluder.vertices[main], np.linalg.inv(view.to_face))
     pixels = project(seen[seen[:, 2] > 1], view.intrinsics)
     inside = (pixels >= -0.5).all(axis=1) & (pixels <= [image.shape[1] - 0.5, image.shape[0] - 0.5]).all(axis=1)
-    return float(inside.sum() / len(main))
+    return float(inside.sum() / len(seen))
