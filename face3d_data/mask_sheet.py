@@ -16,7 +16,7 @@ from face3d_data.geometry.camera import FAR_MM, depth_to_points, project
 from face3d_data.geometry.normals import mesh_normals
 from face3d_data.geometry.occluder import Occluder, camera_rays
 from face3d_data.geometry.wearing import Face
-from face3d_data.pictures import BACKGROUND, Arrays, color_depth, draw_points
+from face3d_data.pictures import BACKGROUND, LABEL_RGB, Arrays, color_depth, draw_points
 
 COLUMNS = ("colour", "colour, side", "depth", "depth, side", "points", "points, side")
 SIDE_DEG = 70.0
@@ -29,8 +29,6 @@ JUMP_MM, JUMP_STEPS = 8.0, 6.0
 """Neighbouring readings farther apart, in mm or in widths of a pixel, are two surfaces."""
 SUPERSAMPLING = 2
 DOT_MM = 2.0
-LABEL_RGB = np.array([[214, 178, 158], [86, 160, 232], [236, 150, 60]], np.float32)
-"""Colours of points by `occlusion`: skin, mask, other occluder."""
 LABEL_WIDTH_PX, HEAD_PX, GAP_PX = 150, 22, 4
 
 

@@ -6,6 +6,7 @@ on first use, and matplotlib is drawn with directly, without pyplot and its glob
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,14 @@ Arrays = Mapping[str, np.ndarray]
 
 BOX_RGB = (60, 220, 90)
 LANDMARK_RGB = (255, 235, 60)
+LABEL_RGB = np.array([[214, 178, 158], [86, 160, 232], [236, 150, 60]], np.float32)
+"""Colours of points by `occlusion`: skin, mask, other occluder."""
 BACKGROUND = 24
 FACE_DEPTH_MM = 130.0
 MARGIN = 0.35
 """Share of the box's size that a close-up shows around it."""
+TITLE_LETTERS = 48
+"""So many letters of a title fit above one panel of a sample's picture."""
 
 
 def color_depth(depth: np.ndarray, span: tuple[float, float] | None = None) -> np.ndarray:
@@ -121,10 +126,18 @@ def draw_points(
 
 
 def point_rgb(arrays: Arrays, nearness: np.ndarray) -> np.ndarray:
-    """Return a colour for each point, u1 (N, 3): its own where known, else by nearness, shaded by its normal."""
+    """Return a colour for each point, u1 (N, 3): its own where known, else by nearness, shaded by its normal.
+
+    Where a mask or another occluder is labelled, the colour tells what a point is of, and nearer ones are lighter.
+    """
     if "point_colors" in arrays:
         return arrays["point_colors"]
-    rgb = color_depth((nearness.max() - nearness + 1)[None]).astype(np.float32)[0]
+    labels = arrays.get("occlusion")
+    if labels is not None and labels.any():
+        level = (nearness - nearness.min()) / max(float(np.ptp(nearness)), 1e-6)
+        rgb = LABEL_RGB[np.minimum(labels, len(LABEL_RGB) - 1)] * (0.4 + 0.6 * level[:, None])
+    else:
+        rgb = color_depth((nearness.max() - nearness + 1)[None]).astype(np.float32)[0]
     if "normals" in arrays:
         rgb *= 0.35 + 0.65 * np.abs(arrays["normals"][:, 2:])
     return rgb.astype(np.uint8)
@@ -195,42 +208,6 @@ def fit(image: np.ndarray, size: int) -> np.ndarray:
     return square
 
 
-def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int = 2, size: int = 160) -> np.ndarray:
-    """Return one picture of many samples: a row of panels for each, with its title above.
-
-    Args:
-        samples: (title, arrays) of each; titles in ASCII. One with nothing to show is left out.
-        columns: samples side by side.
-        size: width and height of a panel, px.
-
-    Returns:
-        u1 (H, W, 3) RGB.
-
-    Raises:
-        ValueError: no sample, or none with anything to show.
-    """
-    strips = [(title, panels(arrays, size, close_up=True)) for title, arrays in samples]
-    tiles = [_tile(title, [image for _, image in strip]) for title, strip in strips if strip]
-    if not tiles:
-        raise ValueError("nothing to show: no sample has an image, depth or points")
-    gap, height, width = 8, tiles[0].shape[0], max(tile.shape[1] for tile in tiles)
-    rows = -(-len(tiles) // columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
-    for index, tile in enumerate(tiles):
-        top, left = gap + index // columns * (height + gap), gap + index % columns * (width + gap)
-        sheet[top : top + height, left : left + tile.shape[1]] = tile
-    return sheet
-
-
-def _tile(title: str, images: Sequence[np.ndarray]) -> np.ndarray:
-    import cv2
-
-    strip = np.concatenate(images, 1)
-    head = np.full((18, strip.shape[1], 3), 255, np.uint8)
-    cv2.putText(head, title, (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
-    return np.concatenate([head, strip])
-
-
 def draw_sample(title: str, arrays: Arrays) -> np.ndarray:
     """Return a picture of one sample at one step: its panels, and axes in mm for its points.
 
@@ -249,7 +226,8 @@ def draw_sample(title: str, arrays: Arrays) -> np.ndarray:
     n_panels = max(1, len(images) + n_views)
     figure = Figure(figsize=(4 * n_panels, 4.4), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=10, parse_math=False)
+    lines = textwrap.fill(title, TITLE_LETTERS * n_panels, break_on_hyphens=False)
+    figure.suptitle(lines, fontsize=10, parse_math=False)
     axes = figure.subplots(1, n_panels, squeeze=False)[0]
     for axis, (caption, image) in zip(axes, images, strict=False):
         axis.imshow(image)
@@ -271,7 +249,7 @@ def _plot_points(axes: Sequence[Any], arrays: Arrays) -> None:
     captions = (f"{len(front)} points, front (mm)", "from the side (mm)")
     for which, (axis, view, caption) in enumerate(zip(axes, (front, side), captions, strict=True)):
         order = np.argsort(nearness if which == 0 else front[:, 0], kind="stable")
-        axis.scatter(*view[order].T, c=rgb[order], s=max(0.5, 6000 / len(view)), linewidths=0)
+        axis.scatter(*view[order].T, c=rgb[order], s=float(np.clip(40000 / len(view), 1, 60)), linewidths=0)
         if marks is not None:
             axis.scatter(*marks[which].T, c="red", s=14, marker="x", linewidths=1)
         axis.set_aspect("equal")

@@ -4,12 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
+from face3d_data.contact_sheet import LINE_PX, contact_sheet
 from face3d_data.pictures import (
     BACKGROUND,
     BOX_RGB,
+    LABEL_RGB,
     LANDMARK_RGB,
     color_depth,
-    contact_sheet,
     draw_marks,
     draw_points,
     draw_sample,
@@ -91,6 +92,17 @@ def test_own_colours_win_and_normals_shade():
     assert facing[1].sum() > 2 * turned[1].sum()
 
 
+def test_points_of_a_mask_and_of_other_occluders_are_told_from_skin_and_the_nearer_are_lighter():
+    points = {"points": np.zeros((4, 3), "f4"), "occlusion": np.array([0, 1, 2, 1], "u1")}
+    rgb = point_rgb(points, np.array([1.0, 1, 1, 0])).astype(float)
+    for shown, label in zip(rgb[:3], LABEL_RGB, strict=True):
+        assert shown == pytest.approx(label, abs=1)
+    assert rgb[3] == pytest.approx(0.4 * LABEL_RGB[1], abs=1)
+    bare = {**points, "occlusion": np.zeros(4, "u1")}
+    nearness = np.arange(4.0)
+    assert np.array_equal(point_rgb(bare, nearness), point_rgb({"points": bare["points"]}, nearness))
+
+
 @pytest.mark.parametrize("shape", [(10, 40, 3), (40, 10, 3), (7, 7, 3)])
 def test_fit_keeps_proportions_in_a_square(shape):
     square = fit(np.full(shape, 255, np.uint8), 20)
@@ -131,6 +143,19 @@ def test_sheet_has_a_place_for_each_sample():
         contact_sheet([("a", {}), ("b", {})])
 
 
+def test_a_long_title_goes_on_in_the_next_line_and_all_pictures_keep_one_row():
+    arrays = {"color": np.full((9, 9, 3), 200, np.uint8)}
+    short = contact_sheet([("a", arrays), ("b", arrays)], 2, 60)
+    long = contact_sheet([("a", arrays), ("person capture variant", arrays)], 2, 60)
+    assert long.shape[0] - short.shape[0] == 2 * LINE_PX
+    assert long.shape[1] == short.shape[1]
+    for sheet in (short, long):
+        rows = np.nonzero((sheet == 200).all(2).sum(axis=1) >= 2 * 60)[0]
+        assert (len(rows), rows[-1] - rows[0]) == (60, 59)
+    head = long[8 : 8 + 3 * LINE_PX, 60 + 2 * 8 :]
+    assert [bool((head[k * LINE_PX : (k + 1) * LINE_PX] < 100).any()) for k in range(3)] == [True] * 3
+
+
 def test_sheet_with_a_sample_that_has_nothing_to_show_keeps_the_others():
     arrays = {"color": np.full((9, 9, 3), 200, np.uint8)}
     sheet = contact_sheet([("a", {}), ("b", arrays)], 2, 40)
@@ -145,3 +170,10 @@ def test_a_picture_of_a_step_is_written_and_read_back(tmp_path):
     write_png(path, image)
     assert np.array_equal(cv2.imread(str(path))[..., ::-1], image)
     assert draw_sample("empty", {}).shape[2] == 3
+
+
+def test_the_title_of_a_narrow_picture_is_not_cut():
+    arrays = {"color": np.full((9, 9, 3), 90, np.uint8)}
+    image = draw_sample("dataset/person_0123/capture_00~mask:cloth_pattern.0~d3163326: a_long_step", arrays)
+    assert (image[:40, :3] > 200).all()
+    assert (image[:40, -3:] > 200).all()

@@ -43,6 +43,8 @@ def command(
             return
         for line in show_sample(workspace, str(sample), pipeline, folder):
             click.echo(line)
+    except BrokenPipeError:
+        raise  # who reads what is printed has seen enough
     except OSError as error:
         raise UserError(f"--out {folder}: cannot be written ({error.strerror}): give another folder") from None
 
@@ -154,7 +156,8 @@ def write_sheet(workspace: Path, dataset: str, pipeline: str | None, folder: Pat
     Raises:
         UserError: no complete run in the workspace has that dataset, or it is empty.
     """
-    from face3d_data.pictures import contact_sheet, write_png
+    from face3d_data.contact_sheet import contact_sheet
+    from face3d_data.pictures import write_png
 
     names: list[str] = []
     for _, result in last_runs(workspace, pipeline):
@@ -165,7 +168,7 @@ def write_sheet(workspace: Path, dataset: str, pipeline: str | None, folder: Pat
         chosen = one_of_each(result.entries(spec.upstream), people)
         if not chosen:
             raise UserError(f"dataset {dataset!r} is empty: see `face3d dirty -w {workspace}`")
-        titles = [f"{name_of(entry.origin_id)}  {entry.variant}  {entry.split}" for entry in chosen]
+        titles = [f"{name_of(entry.origin_id)} {entry.variant} {entry.split}".rstrip() for entry in chosen]
         arrays = [{name: entry.place.read(name) for name in sorted(entry.place.names)} for entry in chosen]
         try:
             image = contact_sheet(list(zip(titles, arrays, strict=True)))

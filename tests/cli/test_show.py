@@ -88,6 +88,19 @@ def test_the_command_prints_and_writes_below_the_workspace(workspace):
     assert sheet.output.strip() == str(workspace / "show" / "tiny.png")
 
 
+def test_a_reader_that_has_seen_enough_is_no_mistake_of_the_folder(workspace, monkeypatch, capsys):
+    import face3d_data.cli.show as show
+
+    def broken(*arguments):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(show, "show_sample", broken)
+    with pytest.raises(SystemExit) as stopped:
+        main(["show", "a", "-w", str(workspace)])
+    assert stopped.value.code != 2
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
