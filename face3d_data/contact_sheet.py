@@ -14,14 +14,15 @@ from face3d_data.pictures import Arrays, panels
 
 LINE_PX, LETTER_PX = 18, 7.0
 """Height of a title's line and width of a letter."""
+SHEET_PX = 1320
 
 
-def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int = 2, size: int = 160) -> np.ndarray:
+def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int | None = None, size: int = 160) -> np.ndarray:
     """Return one picture of many samples: a row of panels for each, with its title above.
 
     Args:
         samples: (title, arrays) of each; titles in ASCII. One with nothing to show is left out.
-        columns: samples side by side.
+        columns: samples side by side; as many as fit by default, at least two.
         size: width and height of a panel, px.
 
     Returns:
@@ -37,6 +38,7 @@ def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int = 2, size:
     gap, width = 8, max(strip.shape[1] for _, strip in named)
     titles = [textwrap.wrap(title, int(width / LETTER_PX), break_on_hyphens=False) for title, _ in named]
     n_lines = max(map(len, titles))
+    columns = columns or max(2, SHEET_PX // (width + gap))
     tiles = [_tile(lines, n_lines, strip, width) for lines, (_, strip) in zip(titles, named, strict=True)]
     height, rows = tiles[0].shape[0], -(-len(tiles) // columns)
     sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)

@@ -139,6 +139,10 @@ def test_sheet_has_a_place_for_each_sample():
     arrays = {"color": np.full((9, 9, 3), 200, np.uint8)}
     one, three = contact_sheet([("a", arrays)], 2, 40), contact_sheet([("a", arrays)] * 3, 2, 40)
     assert three.shape[0] > one.shape[0]
+    side_by_side = contact_sheet([("a", arrays)] * 9)
+    assert side_by_side.shape[1] > 2 * side_by_side.shape[0], "small pictures fill the width"
+    wide = {**arrays, "depth": np.ones((9, 9)), "points": np.zeros((4, 3), "f4")}
+    assert contact_sheet([("a", wide)] * 4).shape[1] > 1200
     with pytest.raises(ValueError, match="nothing to show"):
         contact_sheet([("a", {}), ("b", {})])
 
