@@ -43,7 +43,13 @@ class ChainedComponents(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; a name that is none is answered with those that there are."""
         if self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(f"no command {args[0]!r} (commands: {', '.join(self.list_commands(ctx))})", ctx)
+            from face3d_data.component import did_you_mean
+
+            known = self.list_commands(ctx)
+            remedy = did_you_mean(args[0], known)
+            if args[0].lower() in ("true", "false"):
+                remedy = ": options that are on or off take no value: --keep-original, --no-keep-original"
+            raise click.UsageError(f"no command {args[0]!r} (commands: {', '.join(known)}){remedy}", ctx)
         return super().resolve_command(ctx, args)
 
 

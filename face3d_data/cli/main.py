@@ -36,7 +36,12 @@ class CommandsByFile(click.Group):
         """Find the command; a name that is none is answered with those that there are."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
-            raise click.UsageError(f"no command {name!r} (commands: {', '.join(self.list_commands(ctx))})", ctx)
+            from face3d_data.component import did_you_mean
+
+            known = self.list_commands(ctx)
+            raise click.UsageError(
+                f"no command {name!r} (commands: {', '.join(known)}){did_you_mean(name, known)}", ctx
+            )
         return super().resolve_command(ctx, args)
 
 

@@ -64,7 +64,13 @@ MISTAKES = [
     (["status"], "nothing has run in workspace work: use `face3d run`"),
     (["dirty", "-w", "in"], "nothing has run in workspace in"),
     (["gc", "-w", "in"], "in is no workspace (it has no cache/)"),
+    (["mask"], "verify): did you mean 'masks'? (see face3d --help)"),
     (["chain"], "Usage: face3d chain"),
+    (["chain", "read", "toy_files", "--root", "in", "to-clowd"], "write): did you mean 'to-cloud'?"),
+    (
+        ["chain", "read", "toy_files", "--root", "in", "mask", "--keep-images", "false"],
+        "write): options that are on or off take no value: --keep-original, --no-keep-original",
+    ),
     (["chain", "read", "toy_files", "--root", "in", "bogus"], "no command 'bogus' (commands: read, align-3d, "),
     (["chain", "read"], "read: name a reader first (readers: "),
     (["chain", "read", "nope"], "read: no reader is named 'nope'"),
