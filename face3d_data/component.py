@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -84,6 +85,9 @@ def _content(path: Path, state: tuple[int, ...]) -> str:
     return digest_file(path)
 
 
+PLAIN_WORDS = {"tuple_type": "give a list", "float_parsing": "give a number", "int_parsing": "give a whole number"}
+"""What stands for pydantic's words, by the type of an error."""
+
 T = TypeVar("T", bound=Component)
 
 
@@ -108,14 +112,31 @@ def explain_validation(error: ValidationError, cls: type[BaseModel]) -> str:
     """Return one line that names each wrong key and the remedy."""
     lines = []
     for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"]) or "parameters"
+        # A wrong key of a mapping is told as (mapping, key, "[key]").
+        loc = item["loc"][:-2] if item["loc"][-1:] == ("[key]",) else item["loc"]
+        key, value = ".".join(str(part) for part in loc), _shown(item.get("input"))
+        said = PLAIN_WORDS.get(item["type"]) or item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            known = ", ".join(info.alias or name for name, info in cls.model_fields.items()) or "none"
-            lines.append(f"unknown option {key!r}" + (f" (known: {known})" if len(item["loc"]) == 1 else ""))
+            names = [info.alias or name for name, info in cls.model_fields.items()]
+            known = f" (known: {', '.join(names) or 'none'})" if len(loc) == 1 else ""
+            lines.append(f"unknown option {key!r}{known}{did_you_mean(str(loc[-1]), names if known else ())}")
+        elif item["type"] == "missing" and isinstance(loc[-1], int):
+            lines.append(f"{'.'.join(map(str, loc[:-1]))!r} = {value}: too few values")
         elif item["type"] == "missing":
             lines.append(f"option {key!r} is required")
-        elif not item["loc"]:
-            lines.append(item["msg"].removeprefix("Value error, "))
         else:
-            lines.append(f"{key!r} = {item.get('input')!r}: {item['msg'].removeprefix('Value error, ')}")
+            lines.append(f"{key!r} = {value}: {said}" if loc else said)
     return "; ".join(lines)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return what to add to a message about a name that is not known: the nearest that is, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f": did you mean {near[0]!r}?" if near else ""
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it was given: paths are no objects there."""
+    if isinstance(value, list | tuple) and any(isinstance(part, Path) for part in value):
+        value = [str(part) for part in value]
+    return repr(str(value) if isinstance(value, Path) else value)

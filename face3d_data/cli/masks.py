@@ -179,9 +179,9 @@ def photographed(path: Path) -> Subject:
     try:
         color = read_color(path, turn_by_exif=True)
     except OSError as error:
-        raise UserError(f"{where}: cannot be read ({error.strerror})") from None
+        raise UserError(f"{where}: cannot be read ({error.strerror}): give an image file") from None
     except Unreadable as error:
-        raise UserError(f"{where}: {error}") from None
+        raise UserError(f"{where}: {error.detail}: give a PNG, JPEG or BMP image") from None
     scale = LARGEST_PHOTO_PX / max(color.shape[:2])
     if scale < 1:
         color = cv2.resize(color, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

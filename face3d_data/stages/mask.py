@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from face3d_data.component import did_you_mean
 from face3d_data.errors import UserError
 from face3d_data.geometry.mask_draw import WORN, Worn, draw_mask
 from face3d_data.geometry.mask_style import ASSET, PATTERNS, MaskStyle, Pattern, Standoff, mask_styles, ordered
@@ -77,7 +78,8 @@ class Mask(Covering):
             raise ValueError("styles and worn need one name or more")
         for name in self.styles:
             if name not in known:
-                raise ValueError(f"styles: {name!r} is none of {', '.join(known)}: add its file to style_files")
+                remedy = did_you_mean(name, known) or ": add its file to style_files"
+                raise ValueError(f"styles: {name!r} is none of {', '.join(known)}{remedy}")
         for path in self.style_files:
             try:
                 read_mask_style(path)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from face3d_data.component import explain_validation
 from face3d_data.errors import UserError
+from face3d_data.formats.image import find_cut
 from face3d_data.geometry.mask_style import MaskStyle
 
 LARGEST_TEXTURE_PX = 4096
@@ -42,7 +43,9 @@ def read_mask_style(path: Path) -> MaskStyleFile:
     """
     try:
         fields = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UserError(f"mask style {path} cannot be read ({error.strerror}): give the path of a YAML file") from None
+    except (UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         line = " ".join(str(error).split())
         raise UserError(f"mask style {path} cannot be read as YAML ({line})") from None
     if not isinstance(fields, dict):
@@ -59,7 +62,10 @@ def _read_texture(path: Path, texture: Path) -> np.ndarray:
     import cv2
 
     try:
-        image = cv2.imdecode(np.frombuffer(texture.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        data = texture.read_bytes()
+        # Of a file that is cut off OpenCV would give what is left, and warn.
+        fault = find_cut(data)
+        image = None if fault else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except (OSError, ValueError, cv2.error):  # a name may hold what no path can
         image = None
     if image is None or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
+from face3d_data.component import did_you_mean
 from face3d_data.geometry.occluders import KINDS
 from face3d_data.geometry.occluders.removal import CropDraw, draw_crop, remove_below
 from face3d_data.geometry.wearing import Face
@@ -48,8 +49,10 @@ class Occlude(Covering):
     @classmethod
     def _kinds_are_known(cls, value: dict[str, float]) -> dict[str, float]:
         unknown = [name for name in value if name not in NAMES]
-        if unknown or not value:
-            raise ValueError(f"{unknown[0]!r} is none of {', '.join(NAMES)}" if unknown else "give one kind or more")
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(NAMES)}{did_you_mean(unknown[0], NAMES)}")
+        if not value:
+            raise ValueError("give one kind or more")
         return value
 
     def variant(self, sample: Sample, face: Face, number: int, rng: np.random.Generator) -> Sample:

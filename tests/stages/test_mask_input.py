@@ -86,10 +86,17 @@ class TestParameters:
         ("parameters", "said"),
         [
             ({"styles": ["surgcal"]}, "'surgcal' is none of surgical, n95"),
+            ({"styles": ["surgcal"]}, "respirator: did you mean 'surgical'?"),
+            ({"styles": ["plague"]}, "respirator: add its file to style_files"),
+            ({"stiles": ["n95"]}, "colors, patterns): did you mean 'styles'?"),
+            ({"tilt_deg": 5}, "'tilt_deg' = 5: give a list"),
+            ({"tilt_deg": [5]}, "'tilt_deg' = [5]: too few values"),
+            ({"max_yaw_deg": "wide"}, "'max_yaw_deg' = 'wide': give a number"),
+            ({"per_sample": "two"}, "'per_sample' = 'two': give a whole number"),
             ({"styles": []}, "one name or more"),
             ({"styles": ["n95", "n95"]}, "twice"),
             ({"styles": {"n95": 0}}, "styles.n95"),
-            ({"worn": ["upside_down"]}, "worn.upside_down"),
+            ({"worn": ["upside_down"]}, "'worn' = 'upside_down': Input should be 'proper', 'below_nose'"),
             ({"tilt_deg": (3, -3)}, "smaller number first"),
             ({"tilt_deg": (0, float("inf"))}, "tilt_deg.1"),
             ({"size": (0, 1)}, "size.0"),
@@ -101,7 +108,7 @@ class TestParameters:
             ({"style_files": ["/a/n95.yaml"]}, "'n95' is a style of the package"),
             ({"style_files": ["/a/my mask~.yaml"]}, "my mask~.yaml: a style is named by its file"),
             ({"softening_px": 3}, "softening_px"),
-            ({"style_files": ["/nowhere/x.yaml"], "styles": ["x"]}, "/nowhere/x.yaml"),
+            ({"style_files": ["/nowhere/x.yaml"], "styles": ["x"]}, "/nowhere/x.yaml cannot be read (No such file"),
         ],
     )
     def test_wrong_parameters_are_refused_in_one_line(self, parameters, said):
@@ -155,6 +162,8 @@ class TestOwnStyles:
             (STYLE + "pleats: {heights: 3}\n", "pleats.heights"),
             (STYLE + "texture: nowhere.png\n", "'texture' = 'nowhere.png'"),
             (STYLE + "texture: lime.yaml\n", "'texture' = 'lime.yaml'"),
+            (STYLE + "texture: half.png\n", "'texture' = 'half.png'"),
+            (STYLE.replace("[0, 20]", "[0]", 1), "'outline.0' = [0]: too few values"),
             ("just words", "fields of a style"),
             ("outline: [", "YAML"),
             ("outline: " + "[" * 5000, "YAML"),
@@ -165,6 +174,8 @@ class TestOwnStyles:
     )
     def test_a_broken_style_is_refused_with_the_fields_name(self, own_style, text, said):
         own_style.write_text(text)
+        half = (own_style.parent / "lime.png").read_bytes()[:-20]
+        (own_style.parent / "half.png").write_bytes(half)  # OpenCV would read it, warn, and give what is left
         with pytest.raises(UserError) as raised:
             build(Mask, {"styles": ["lime"], "style_files": [own_style]}, "step 'worn'")
         assert said in str(raised.value)
