@@ -1,4 +1,4 @@
-"""Masks and augmentations: the same draws and the same bytes on one worker and on two, other draws with another seed."""
+"""Masks and copies: the same draws and bytes on one worker and on two, other draws with another seed."""
 
 import pandas as pd
 import pytest
