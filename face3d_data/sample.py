@@ -107,6 +107,10 @@ class Arrays(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __repr__(self) -> str:
+        # Their shapes are not told: arrays that nobody asked for yet would have to be read.
+        return f"Arrays({', '.join(self)})"
+
     def __contains__(self, name: object) -> bool:
         return name in self._own or (name in self._lazy and name not in self._dropped)
 

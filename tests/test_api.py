@@ -152,3 +152,13 @@ def test_fingerprints_rest_on_content(tmp_path):
     assert Listed().parameters()["names"] == ["a", "b", "c", "dd"]
     with pytest.raises(UserError, match=r"listed: files\[0\]: .*gone.txt cannot be read"):
         Listed(files=(tmp_path / "gone.txt",)).fingerprint()
+
+
+def test_arrays_are_shown_by_their_names_without_being_read():
+    from face3d_data.sample import Arrays
+
+    def unread():
+        raise AssertionError
+
+    arrays = Arrays({"depth": unread, "box": unread}, dropped=frozenset({"box"}))
+    assert repr(arrays) == "Arrays(depth)"
