@@ -210,7 +210,8 @@ def _subject(sample: Sample, name: str, found: bool = False) -> Subject:
     except Unreadable as error:
         raise UserError(f"{name}: {error}") from None
     except Reject as error:
-        raise UserError(f"{name}: {error}: give a capture of one face, turned to the camera") from None
+        kind = "larger picture" if found else "capture"  # a photo whose face was found fails for its few pixels alone
+        raise UserError(f"{name}: {error}: give a {kind} of one face, turned to the camera") from None
     return Subject(sample, None, name)
 
 

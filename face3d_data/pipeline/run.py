@@ -154,8 +154,9 @@ def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, k
     hashes = space.file_hashes(rehash, keep)
     try:
         for source in result.pipeline.sources:
-            started, before = time.perf_counter(), hashes.hashed
             _check_root(result.pipeline, source)
+        for source in result.pipeline.sources:
+            started, before = time.perf_counter(), hashes.hashed
             entries, dirty = read_source(source, space, hashes, keep)
             step = _source_result(source, entries, dirty, time.perf_counter() - started)
             result.steps[source.id] = step
@@ -170,18 +171,19 @@ def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, k
 
 
 def _check_root(pipeline: Pipeline, source: SourceStep) -> None:
-    """Check that a relative root was found somewhere, since a message with one absolute path would mislead.
+    """Check that a root is there: a reader knows neither its source's name nor where a relative one was looked for.
 
     Raises:
-        UserError: naming where it was looked for.
+        UserError: naming the source and where its root was looked for.
     """
-    written = Path(str(pipeline.raw["sources"][source.id].get("root", "/"))).expanduser()
     root = getattr(source.reader, "root", None)
-    if root is not None and not written.is_absolute() and not root.exists():
-        raise UserError(
-            f"source {source.id!r}: root {written} is not there, neither beside the pipeline ({pipeline.base_dirs[0]}) "
-            f"nor here ({Path.cwd()}): correct it"
-        )
+    if root is None or root.exists():
+        return
+    written = Path(str(pipeline.raw["sources"][source.id].get("root", root))).expanduser()
+    where = f", neither beside the pipeline ({pipeline.base_dirs[0]}) nor here ({Path.cwd()})"
+    raise UserError(
+        f"source {source.id!r}: root {written} is not there{'' if written.is_absolute() else where}: correct it"
+    )
 
 
 def _source_result(source: SourceStep, entries: list[Entry], dirty: list[Dirty], seconds: float) -> StepResult:

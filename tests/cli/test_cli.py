@@ -60,6 +60,7 @@ MISTAKES = [
         ["run", "p.yaml", "--set", "src.root=gone"],
         "'src': root gone is not there, neither beside the pipeline (",
     ),
+    (["run", "p.yaml", "--set", "src.root=/proc/gone"], "source 'src': root /proc/gone is not there: correct it"),
     (["run", "p.yaml", "-w", "p.yaml"], "p.yaml"),
     (["status"], "nothing has run in workspace work: use `face3d run`"),
     (["dirty", "-w", "in"], "nothing has run in workspace in"),

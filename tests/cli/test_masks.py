@@ -248,6 +248,15 @@ def test_mistakes_are_one_line_and_exit_code_2(arguments, line, tmp_path, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == there
 
 
+def test_a_photo_of_few_pixels_is_asked_for_in_larger(color_file, tmp_path, capsys):
+    small = tmp_path / "small.png"
+    cv2.imwrite(str(small), cv2.resize(cv2.imread(str(color_file)), None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA))
+    code, _, error = run(capsys, "--out", tmp_path / "sheet.png", "--photo", small)
+    assert code == 2
+    assert "too_few_points" in error[0]
+    assert "give a larger picture of one face" in error[0]
+
+
 def test_a_capture_without_a_face_is_refused(tmp_path, capsys, root):
     shutil.copytree(root, tmp_path / "captures")
     file = tmp_path / "captures" / "person_000" / "capture_00_color.png"
