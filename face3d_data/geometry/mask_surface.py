@@ -113,7 +113,8 @@ def _stretch(worn: Worn, sheet: _Sheet) -> np.ndarray:
     radius = rim + share * (raised - rim) + _hem(style, sheet)
     if draw.worn == "one_ear":
         radius = radius + _hanging(worn, sheet)
-    return np.maximum(_smoothed(radius, sheet.used, 0.7), rim).astype(np.float32)
+    least = rim + share * (floor - rim)  # smoothing would else take from the stand-off on narrow ridges
+    return np.maximum(_smoothed(radius, sheet.used, 0.7), least).astype(np.float32)
 
 
 def _hull(sheet: _Sheet, floor: np.ndarray) -> np.ndarray:

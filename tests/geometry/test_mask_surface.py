@@ -24,6 +24,19 @@ def cloth_of(mask):
     return unroll(mask.vertices[used])
 
 
+@pytest.mark.parametrize("style", ["surgical", "cloth", "n95"])
+def test_the_stand_off_is_kept_wherever_the_cloth_is_off_its_rim(style):
+    ridge = 6.0 * np.exp(-(((grid_ab()[..., 0] - 16.0) / 3.0) ** 2))  # narrow, as a nose wing
+    places = np.stack(np.meshgrid(np.arange(-90, 90, 0.7), np.arange(-60, 100, 0.7)), -1).reshape(-1, 2)
+    places = places.astype(np.float32)
+    points = roll_up(places, sample_map((mean_head().radius + ridge).astype(np.float32), places))
+    skin = fit_skin(points, mean_head().landmarks)
+    mask = made(style, skin=skin, standoff_mm=2.0)
+    ab, r = cloth_of(mask)
+    inside = np.hypot(*(ab - unroll(mean_head().landmarks[2:3])[0][0] + [0, 40]).T) < 25  # round the mouth
+    assert (r - sample_map(skin.guard, ab))[inside].min() > 1.99
+
+
 def rim_of(mask):
     """Indices of the cloth's vertices on its outline: ends of edges that one triangle alone has."""
     triangles = mask.triangles[mask.part == 0].astype(np.int64)
