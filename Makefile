@@ -23,7 +23,7 @@ demo: install
 	$(VENV)/bin/face3d show --sheet quickstart -w work
 
 test: lint
-	$(PY) -m pytest -n $(JOBS) --dist worksteal -q --cov=face3d_data --cov-report=term --cov-fail-under=90
+	$(PY) -m pytest -n $(JOBS) --dist worksteal -q --cov=face3d_data --cov=face3d_training --cov-report=term --cov-fail-under=90
 
 lint: install
 	$(PY) -m ruff check .

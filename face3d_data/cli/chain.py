@@ -200,7 +200,7 @@ def _free_id(raw: dict[str, Any], name: str) -> str:
 
 
 def _save(path: Path, text: str) -> None:
-    from face3d_data.store.atomic import write_atomic
+    from face3d_data.atomic import write_atomic
 
     check_writable(path, "--save")
     write_atomic(path, text)

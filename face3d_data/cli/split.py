@@ -31,8 +31,8 @@ def command(
 
     The file is given to the step as `frozen`, and from then on nobody in it moves.
     """
+    from face3d_data.atomic import write_atomic
     from face3d_data.pipeline.freeze import split_of
-    from face3d_data.store.atomic import write_atomic
 
     if freeze is not None:
         check_writable(freeze, "--freeze")

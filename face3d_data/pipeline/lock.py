@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from face3d_data import __version__
+from face3d_data.atomic import write_atomic
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.pipeline.sources import describe as describe_source
@@ -16,7 +17,6 @@ from face3d_data.pipeline.spec import Pipeline
 from face3d_data.pipeline.steps import describe as describe_step
 from face3d_data.pipeline.steps import installed_packages
 from face3d_data.stage import Stage
-from face3d_data.store.atomic import write_atomic
 from face3d_data.store.workspace import cache_folder
 
 LOCK = "lock.yaml"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from face3d_data.atomic import write_atomic
 from face3d_data.engine.backends import Engine
 from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
@@ -24,7 +25,6 @@ from face3d_data.pipeline.steps import (
     step_inputs,
 )
 from face3d_data.stage import Stage
-from face3d_data.store.atomic import write_atomic
 from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
 from face3d_data.store.workspace import Workspace, cache_folder
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from face3d_data.atomic import TEMPORARY_SUFFIX
 from face3d_data.errors import UserError
 from face3d_data.shards.lists import csv_text
 from face3d_data.shards.read import Dataset, ShardReader
-from face3d_data.store.atomic import TEMPORARY_SUFFIX
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from face3d_data.atomic import TEMPORARY_SUFFIX, sync, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.leaks import Leak, shared
@@ -18,7 +19,6 @@ from face3d_data.shards.plan import DatasetPlan, refuse_leaks
 from face3d_data.shards.rows import split_order
 from face3d_data.shards.schema import DESCRIPTION, DIRTY_COLUMNS, stored_name
 from face3d_data.shards.write import ShardInfo
-from face3d_data.store.atomic import TEMPORARY_SUFFIX, sync, write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd

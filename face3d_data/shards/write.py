@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from face3d_data.atomic import atomic_path
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
 from face3d_data.shards.mapped import MappedShard
 from face3d_data.shards.schema import CONTENT_FIELDS, SCHEMA_VERSION, DatasetSpec, shard_name, stored_name
-from face3d_data.store.atomic import atomic_path
 
 Read = Callable[[Any, str], np.ndarray]
 

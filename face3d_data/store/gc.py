@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from face3d_data.atomic import TEMPORARY_SUFFIX
 from face3d_data.sample import ARRAYS
-from face3d_data.store.atomic import TEMPORARY_SUFFIX
 from face3d_data.store.part import NO_RECORD, Row, forget_open_parts, read_array, write_part
 from face3d_data.store.workspace import StepCache, Workspace
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from face3d_data.atomic import write_atomic
 from face3d_data.errors import UserError
 from face3d_data.sample import Tag
-from face3d_data.store.atomic import write_atomic
 from face3d_data.store.part import Row
 from face3d_data.store.place import Place, SourcePlace
 from face3d_data.table import FIXED_COLUMNS

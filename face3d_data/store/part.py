@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.digest import canonical, digest
 from face3d_data.errors import Face3dError
 from face3d_data.sample import ARRAYS, Tag
-from face3d_data.store.atomic import atomic_path, write_atomic
 
 OPEN_PARTS = 8
 NO_RECORD = -1

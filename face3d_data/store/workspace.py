@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from face3d_data.atomic import write_atomic
 from face3d_data.errors import UserError
-from face3d_data.store.atomic import write_atomic
 from face3d_data.store.files import FileHashes
 from face3d_data.store.part import RETRIED, BadPart, Row, read_rows, write_part
 

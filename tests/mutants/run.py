@@ -42,7 +42,7 @@ MUTATIONS = (
     Mutation("store/part.py", "sorted({row.input for row in rows})", "[row.input for row in rows]", STORE),
     Mutation("store/workspace.py", "group[0].attempt > found[key][1][0].attempt", "False", STORE),
     Mutation("store/workspace.py", "row.status != RETRIED for row", "row.status == 'ok' for row", STORE),
-    Mutation("store/atomic.py", "os.replace(temporary, path)", "shutil_copy(temporary, path)", STORE),
+    Mutation("atomic.py", "os.replace(temporary, path)", "shutil_copy(temporary, path)", "tests/test_atomic.py"),
     Mutation("store/files.py", "stat.st_ctime_ns, stat.st_ino", "stat.st_mtime_ns, stat.st_ino", STORE),
     Mutation("store/files.py", ">= SETTLE_NS", ">= 0", STORE),
     Mutation("store/gc.py", "if key in live}", "if key not in live}", STORE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from face3d_data.store.atomic import TEMPORARY_SUFFIX, atomic_path, write_atomic
+from face3d_data.atomic import TEMPORARY_SUFFIX, atomic_path, write_atomic
 
 
 def test_content_appears_only_at_the_end(tmp_path):

@@ -1,0 +1,256 @@
+"""A training run as one YAML file; the fields are its keys and the options of `face3d train`. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from face3d_data.component import did_you_mean, explain_validation
+from face3d_data.errors import UserError
+
+LIST = re.compile(r"[\w.+-]+(,[\w.+-]+)+,?|[\w.+-]+,")
+"""What is a list on the command line: `32,64`; no query and no text with spaces."""
+CONFIGS = Path(__file__).resolve().parent / "configs"
+CHECKOUT_CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Section):
+    """What of the shards the network sees."""
+
+    fields: tuple[str, ...] = Field(
+        ("points",),
+        min_length=1,
+        description="arrays joined to the input: points [normals, point_colors], or color, depth",
+    )
+    train_split: str = Field("train", description="split that is learnt from")
+    eval_split: str = Field("eval", description="split on which epochs are chosen; never the one that is reported")
+    where: str | None = Field(None, description="pandas query on the columns of the CSV: which rows are learnt from")
+    n_points: int | None = Field(None, gt=0, description="points of each cloud that are used; all if not given")
+    choose_points: Literal["first", "random"] = Field(
+        "first",
+        description="which: the first (well spread, as subsample orders them), or drawn anew each time (training)",
+    )
+    normalize: Literal["scale", "unit_sphere"] = Field(
+        "scale", description="points: divided by point_scale_mm, or each cloud to the unit sphere, which loses its size"
+    )
+    point_scale_mm: float = Field(100.0, gt=0, description="mm that are 1 for the network")
+    image_size_px: int | None = Field(
+        None, ge=16, description="side that images are resized to; as stored if not given"
+    )
+    depth_scale_mm: float = Field(
+        100.0, gt=0, description="mm that are 1 for the network, from the face's median depth"
+    )
+    channel_mean: tuple[float, ...] = Field((), description="taken off the channels, colour from 0 to 1; none if empty")
+    channel_std: tuple[float, ...] = Field((), description="that the channels are then divided by; 1 if empty")
+
+
+class BatchConfig(_Section):
+    """Which samples make a step."""
+
+    sampler: Literal["pk", "shuffle"] = Field(
+        "pk", description="pk: identities × samples; shuffle: any samples, for losses that need no positives"
+    )
+    identities: int = Field(32, gt=0, description="people of a batch (pk)")
+    samples: int = Field(4, gt=0, description="samples of each (pk)")
+    size: int = Field(128, gt=0, description="samples of a batch (shuffle)")
+    mix_masked: bool = Field(
+        True, description="of each person one plain and one masked sample at least, where there are"
+    )
+    iterations: int | None = Field(None, gt=0, description="batches of an epoch; until everybody was seen if not given")
+    accumulate: int = Field(1, gt=0, description="parts that a batch is computed in, to save memory; equals one part")
+
+
+class TripletsConfig(_Section):
+    """Triplets drawn before the epoch instead of in the batch."""
+
+    offline: bool = Field(False, description="draw triplets for each epoch in advance")
+    per_epoch: int = Field(10_000, gt=0, description="triplets drawn for an epoch")
+    file: Path | None = Field(None, description="an .npy of triplets that is used in every epoch instead")
+
+
+class OptimizerConfig(_Section):
+    """How weights move."""
+
+    name: Literal["adam", "adamw", "sgd", "adagrad", "rmsprop"] = Field("adam", description="which optimizer")
+    learning_rate: float = Field(1e-3, gt=0, description="learning rate after the warm-up")
+    weight_decay: float = Field(0.0, ge=0, description="decay of weights")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum (sgd, rmsprop), and adam's first beta")
+    clip_norm: float | None = Field(None, gt=0, description="largest norm of all gradients together")
+
+
+class ScheduleConfig(_Section):
+    """How the learning rate moves."""
+
+    name: Literal["constant", "cosine", "step", "plateau"] = Field("cosine", description="its course after the warm-up")
+    warmup_epochs: float = Field(0.0, ge=0, description="epochs in which it rises from 0")
+    step_epochs: int = Field(10, gt=0, description="epochs between two steps (step)")
+    factor: float = Field(0.1, gt=0, lt=1, description="what a step multiplies by (step, plateau)")
+    patience: int = Field(5, ge=0, description="evaluations without gain before a step (plateau)")
+    final: float = Field(0.01, ge=0, le=1, description="share that is left at the end (cosine)")
+
+
+class MasksConfig(_Section):
+    """Masks put on clouds while they are loaded."""
+
+    share: float = Field(0.0, ge=0, le=1, description="share of the plain samples that wear one, drawn anew each time")
+    styles: tuple[str, ...] = Field((), description="styles to draw from; all if empty")
+
+
+class StopConfig(_Section):
+    """When it is enough, or hopeless."""
+
+    metric: Literal["auc", "eer", "rank1", "loss"] = Field(
+        "auc", description="figure on eval_split that best is judged by"
+    )
+    every: int = Field(1, gt=0, description="epochs between evaluations")
+    patience: int | None = Field(None, gt=0, description="evaluations without gain after which training stops")
+    collapse_spread: float = Field(
+        0.01,
+        ge=0,
+        description="training stops where embeddings lie closer than this (rms distance to their mean); 0: never",
+    )
+
+
+class TrainConfig(_Section):
+    """A training run."""
+
+    name: str = Field("custom", description="name of the run")
+    description: str = Field("", description="what it is, and whose recipe")
+    seed: int = Field(0, ge=0, description="decides weights and every draw")
+    model: dict[str, Any] = Field({"name": "pointnet_basic"}, description="name of the network, and its options")
+    loss: dict[str, dict[str, Any]] = Field(
+        {"triplet": {}}, description="losses by name, each with its options and weight"
+    )
+    data: DataConfig = DataConfig()
+    batch: BatchConfig = BatchConfig()
+    triplets: TripletsConfig = TripletsConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    augment: dict[str, Any] = Field({}, description="strengths of online augmentation, as stage augment names them")
+    masks: MasksConfig = MasksConfig()
+    stop: StopConfig = StopConfig()
+    epochs: int = Field(30, gt=0, description="epochs at most")
+    checkpoint_every: int | None = Field(None, gt=0, description="epochs between checkpoints that are kept")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto, cpu, cuda, cuda:1 or mps")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+        "32-true", description="of the network's arithmetic"
+    )
+    compile: bool = Field(False, description="torch.compile the network")
+    workers: int = Field(0, ge=0, description="loader processes")
+    threads: int | None = Field(None, gt=0, description="torch's threads on a CPU; its own choice if not given")
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("model")
+    @classmethod
+    def _named(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(value.get("name"), str):
+            raise ValueError("a model needs a name")
+        return value
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _names_alone(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = value.split(",")
+        if isinstance(value, list | tuple):
+            value = dict.fromkeys(value)
+        return {name: options or {} for name, options in value.items()} if isinstance(value, dict) else value
+
+
+def config_names() -> list[str]:
+    """Return the names of the configs that come with the package, sorted."""
+    return sorted(path.stem for path in _folder().glob("*.yaml"))
+
+
+def load_config(name_or_path: str | Path | None, overrides: Iterable[tuple[str, Any]] = ()) -> TrainConfig:
+    """Return a config from a YAML file, or one by name that comes with the package, with some keys changed.
+
+    Args:
+        name_or_path: the file or name; None: all defaults.
+        overrides: (dotted key, value) such as `("optimizer.learning_rate", "1e-3")`; texts are read as YAML.
+            `("model", "pointmlp")` and `("loss", "arcface")` replace the whole entry.
+
+    Raises:
+        UserError: no such config, no YAML mapping, an unknown key or a value that is not allowed.
+    """
+    where, values = ("training config", {}) if name_or_path is None else _read(name_or_path)
+    for key, value in overrides:
+        _put(values, key, value, where)
+    try:
+        return TrainConfig(**values)
+    except ValidationError as error:
+        raise UserError(f"{where}: {explain_validation(error, TrainConfig)}") from None
+
+
+def _read(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
+    path = Path(name_or_path).expanduser()
+    if not path.is_file():
+        known = config_names()
+        if str(name_or_path) not in known:
+            near = did_you_mean(str(name_or_path), known)
+            raise UserError(f"config {name_or_path}: no such file, and none of that name ({', '.join(known)}){near}")
+        path = _folder() / f"{name_or_path}.yaml"
+    try:
+        values = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: holds no keys: a config is a YAML mapping such as 'model: pointnet_basic'")
+    return str(path), values
+
+
+def _put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
+    *sections, last = [part.replace("-", "_") for part in key.split(".")]
+    place = values
+    for section in sections:
+        inner = place.setdefault(section, {})
+        if isinstance(inner, str | list):  # `model: pointnet`, `loss: [arcface, center]`
+            named = inner.split(",") if isinstance(inner, str) else inner
+            inner = {"name": inner} if section == "model" else {name: {} for name in named}
+            place[section] = inner
+        if inner is None:
+            inner = place[section] = {}
+        if not isinstance(inner, dict):
+            raise UserError(f"{where}: {key!r} goes into {section!r}, which is no mapping")
+        place = inner
+    place[last] = _parsed(value)
+
+
+def _parsed(value: Any) -> Any:
+    """Return a text as YAML reads it; `1e-3`, which YAML takes for a text, as a number, and `a,b` as a list."""
+    if not isinstance(value, str):
+        return value
+    if LIST.fullmatch(value):
+        return [_parsed(part) for part in value.split(",") if part]
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    if isinstance(read, str):
+        try:
+            return float(read)
+        except ValueError:
+            return value
+    return read
+
+
+def as_mapping(config: TrainConfig) -> Mapping[str, Any]:
+    """Return a config as plain values, for YAML and JSON."""
+    return config.model_dump(mode="json")
+
+
+def _folder() -> Path:
+    return CONFIGS if CONFIGS.is_dir() else CHECKOUT_CONFIGS

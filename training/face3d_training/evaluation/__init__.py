@@ -1,0 +1,1 @@
+"""How well embeddings tell people apart, and what that figure is worth."""

@@ -1,0 +1,1 @@
+"""Networks that turn faces into embeddings, one file a family."""

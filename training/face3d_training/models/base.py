@@ -1,0 +1,77 @@
+"""What every network is: options that build a module, and a module that returns unit embeddings."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn import functional
+
+from face3d_training.registry import Spec
+
+Outputs = dict[str, torch.Tensor]
+"""What a network returns in training. All tensors have the batch first.
+
+`embedding` f4 (B, E), unit length, is always there. `penalty` f4 (B,) is a regulariser that is added to every loss.
+Others are what a loss asks for by name, such as `visible_ratio` f4 (B,).
+"""
+
+
+class EmbeddingNet(nn.Module):
+    """A network from faces to embeddings; `compute` is what a family writes.
+
+    Attributes:
+        embedding_size: length of an embedding.
+    """
+
+    embedding_size: int
+
+    def compute(self, inputs: torch.Tensor) -> Outputs:
+        """Return the outputs; `embedding` need not have unit length yet."""
+        raise TypeError(f"{type(self).__name__} defines no compute()")
+
+    def forward(self, inputs: torch.Tensor, full: bool = False) -> torch.Tensor | Outputs:
+        """Return embeddings, or all outputs.
+
+        Args:
+            inputs: f4 (B, N, 3[+C]) points, or f4 (B, C, H, W) images.
+            full: return every output that a loss may want, not the embeddings alone.
+
+        Returns:
+            f4 (B, E) of unit length, or `Outputs`.
+        """
+        outputs = self.compute(inputs)
+        outputs["embedding"] = functional.normalize(outputs["embedding"], dim=1)
+        return outputs if full else outputs["embedding"]
+
+
+class ModelSpec(Spec):
+    """Options of a network.
+
+    Attributes:
+        inputs: what it takes: `points` f4 (B, N, 3[+C]), or `image` f4 (B, C, H, W).
+    """
+
+    kind: ClassVar[str] = "model"
+    inputs: ClassVar[Literal["points", "image"]]
+
+    embedding_size: int = Field(512, gt=0, description="length of an embedding")
+
+    def build(self) -> EmbeddingNet:
+        """Return the network with fresh weights, drawn from torch's global generator."""
+        raise TypeError(f"{type(self).__name__} defines no build()")
+
+
+def norm_layer(kind: Literal["batch", "group"], channels: int, dims: int) -> nn.Module:
+    """Return a normalisation of (B, channels[, …]) tensors.
+
+    Args:
+        kind: `batch` has statistics of the batch, so that samples of one batch influence each other; `group` has not.
+        channels: number of channels; groups are the largest number up to 32 that divides it.
+        dims: 1 for (B, C) and (B, C, L), 2 for (B, C, H, W).
+    """
+    if kind == "group":
+        return nn.GroupNorm(max(g for g in range(1, 33) if channels % g == 0), channels)
+    return nn.BatchNorm1d(channels) if dims == 1 else nn.BatchNorm2d(channels)

@@ -1,0 +1,1 @@
+"""Neighbourhoods of points, in torch, on any device and without a build."""
