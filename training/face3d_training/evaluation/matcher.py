@@ -1,0 +1,98 @@
+"""What is evaluated: anything that says how alike two rows of a table are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from face3d_data.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLOCK_PAIRS = 4_000_000
+"""Pairs whose similarities are held at a time."""
+
+
+class Matcher(Protocol):
+    """Says how alike faces are; rows are places in `table`.
+
+    Attributes:
+        name: what reports call it.
+        table: the rows of one split, as `Dataset.table` gives them.
+    """
+
+    name: str
+    table: pd.DataFrame
+
+    def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return f8 (A, B): how alike each of the rows i64 (A,) is to each of i64 (B,); larger is more alike."""
+
+    def pair_similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return f8 (n,): how alike the rows i64 (n,) are to the rows i64 (n,), one by one."""
+
+
+class EmbeddingMatcher:
+    """Minus the Euclidean distance of embeddings.
+
+    Args:
+        name: what reports call it.
+        table: the rows.
+        vectors: (n, E), the embedding of each row.
+
+    Raises:
+        UserError: the embeddings are not as many as the rows, or one of them is not finite.
+    """
+
+    def __init__(self, name: str, table: pd.DataFrame, vectors: np.ndarray) -> None:
+        if len(vectors) != len(table):
+            raise UserError(f"{name}: {len(vectors)} embeddings for {len(table)} rows: embed the same split")
+        wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(wrong):
+            where = table["id"].iloc[int(wrong[0])]
+            raise UserError(
+                f"{name}: the embeddings of {len(wrong)} rows are not finite ({where} …): the network has diverged, or "
+                "the sample holds NaN"
+            )
+        self.name, self.table = name, table
+        self.vectors = np.asarray(vectors, np.float64)
+        self._squares = np.einsum("ne,ne->n", self.vectors, self.vectors)
+
+    def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return f8 (A, B): minus the distances, exact to about 1e-7 of the vectors' length."""
+        squared = self.vectors[first] @ self.vectors[second].T
+        squared *= -2
+        squared += self._squares[first][:, None]
+        squared += self._squares[second]
+        np.maximum(squared, 0, out=squared)
+        np.sqrt(squared, out=squared)
+        return np.negative(squared, out=squared)
+
+    def pair_similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return f8 (n,): minus the distances."""
+        out = np.empty(len(first))
+        step = max(1, BLOCK_PAIRS // max(1, self.vectors.shape[1]))
+        for start in range(0, len(first), step):
+            part = slice(start, start + step)
+            apart = self.vectors[first[part]] - self.vectors[second[part]]
+            out[part] = -np.sqrt(np.einsum("ne,ne->n", apart, apart))
+        return out
+
+
+def similarity_blocks(
+    matcher: Matcher, first: np.ndarray, second: np.ndarray, pairs: int = BLOCK_PAIRS
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield parts of `first`, in order, and their similarities f8 (a, B) to all of `second`.
+
+    Args:
+        matcher: what is asked.
+        first: i64 (A,), rows.
+        second: i64 (B,), rows.
+        pairs: similarities held at a time; at least one row of them is.
+    """
+    step = max(1, pairs // max(1, len(second)))
+    for start in range(0, len(first), step):
+        part = slice(start, min(start + step, len(first)))
+        yield part, matcher.similarity(first[part], second)
