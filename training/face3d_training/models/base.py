@@ -69,9 +69,11 @@ def norm_layer(kind: Literal["batch", "group"], channels: int, dims: int) -> nn.
 
     Args:
         kind: `batch` has statistics of the batch, so that samples of one batch influence each other; `group` has not.
-        channels: number of channels; groups are the largest number up to 32 that divides it.
+        channels: number of channels; groups are the largest number up to 32 that divides it and leaves 16 channels in
+            each (Wu and He 2018): the norm of one number alone, in a vector (B, C), would be 0 whatever it is.
         dims: 1 for (B, C) and (B, C, L), 2 for (B, C, H, W).
     """
     if kind == "group":
-        return nn.GroupNorm(max(g for g in range(1, 33) if channels % g == 0), channels)
+        least = min(16, channels)
+        return nn.GroupNorm(max(g for g in range(1, 33) if channels % g == 0 and channels // g >= least), channels)
     return nn.BatchNorm1d(channels) if dims == 1 else nn.BatchNorm2d(channels)
