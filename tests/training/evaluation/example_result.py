@@ -2,11 +2,11 @@
 
 import numpy as np
 import pandas as pd
+from face3d_training.evaluation.figure import Figure, Outcomes, ScoredPairs, Spread
 from face3d_training.evaluation.results import (
     DatasetFacts,
     Difference,
     Evaluation,
-    Figure,
     Fold,
     FoldsResult,
     IdentificationResult,
@@ -14,7 +14,6 @@ from face3d_training.evaluation.results import (
     ModelFacts,
     Part,
     SeedsResult,
-    Spread,
     VerificationResult,
 )
 
@@ -74,12 +73,13 @@ def verification(masked, rng):
     spread = {"accuracy": Spread(0.925, 0.035, 2), "precision": Spread(0.9, 0.0, 2)}
     spread |= {"recall": Spread(0.9, 0.0, 2), "threshold": Spread(-0.75, 0.0, 2)}
     in_folds = FoldsResult(
-        figure(0.925, rng), spread, folds, ("2 folds, 10 wanted: 6 people",),
-        first[few], second[few], same[few], np.repeat([0, 1], 12), scores[few],
+        figure(0.925, rng), spread, folds,
+        ScoredPairs(first[few], second[few], same[few], scores[few], np.repeat([0, 1], 12)),
+        ("2 folds, 10 wanted: 6 people",),
     )  # fmt: skip
     return VerificationResult(
         "masked → plain" if masked else "plain → plain", PEOPLE, int(same.sum()), int((~same).sum()), True,
-        figure(0.97, rng), figure(0.06, rng), tar, in_folds, (), first, second, same, scores,
+        figure(0.97, rng), figure(0.06, rng), tar, ScoredPairs(first, second, same, scores), in_folds,
     )  # fmt: skip
 
 
@@ -93,11 +93,12 @@ def identification(masked, rng):
     cmc = tuple(float((rank <= k).mean()) for k in range(1, PEOPLE + 1))
     ranks = {"1": figure(cmc[0], rng), "5": figure(cmc[4], rng)}
     ranks["10"] = Figure(None, why=f"not measurable with {PEOPLE} people enrolled")
-    return IdentificationResult(
-        "masked → plain" if masked else "plain → plain", PEOPLE, PEOPLE, len(probe), ranks, cmc, figure(0.8, rng), (),
+    outcomes = Outcomes(
         probe, rank, gallery[person], own_score, gallery[(person + 1) % PEOPLE],
         own_score + np.where(rank > 1, 0.1, -0.1),
     )  # fmt: skip
+    title = "masked → plain" if masked else "plain → plain"
+    return IdentificationResult(title, PEOPLE, PEOPLE, len(probe), ranks, cmc, figure(0.8, rng), outcomes)
 
 
 def method(name, rng):

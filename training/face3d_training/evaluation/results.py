@@ -1,46 +1,16 @@
 """What an evaluation found. `as_json` of an `Evaluation` is `metrics.json`: the same names, less the raw arrays.
 
-Every figure that people would quote is a `Figure`: a value with its interval, or none with the reason why. Fields made
-by `raw` hold arrays for plots, CSVs and paired comparisons, and never reach the JSON.
+Every figure that people would quote is a `Figure`: a value with its interval, or none with the reason why. Fields
+marked `RAW` hold arrays for plots, CSVs and paired comparisons, and never reach the JSON.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
+from face3d_training.evaluation.figure import RAW, Figure, Outcomes, ScoredPairs, Spread
 
 SCHEMA_VERSION = 1
-NO_ROWS = np.zeros(0, np.int64)
-NO_NUMBERS = np.zeros(0, np.float64)
-
-
-def raw(empty: np.ndarray) -> Any:
-    """Return a dataclass field for an array that stays out of the JSON."""
-    return field(default_factory=empty.copy, repr=False, metadata={"raw": True})
-
-
-@dataclass(frozen=True, eq=False)
-class Figure:
-    """One figure.
-
-    Attributes:
-        value: the figure, a share from 0 to 1 unless its place says otherwise; None where it cannot be measured.
-        low: lower end of the interval; None without one.
-        high: its upper end.
-        why: why there is no value, or no interval; None where there are both.
-        samples: f8 (R,), raw: the figure in each resample of people, NaN where that one gives none. Resample r draws
-            the same people for every method and figure of one list, so that differences are paired.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    why: str | None = None
-    samples: np.ndarray = raw(NO_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -66,15 +36,6 @@ class Fold:
     recall: float | None
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Mean and standard deviation (of a sample, n - 1) of n numbers; `std` is None for one alone."""
-
-    mean: float
-    std: float | None
-    n: int
-
-
 @dataclass(frozen=True, eq=False)
 class FoldsResult:
     """Verification on pairs in folds of disjoint people.
@@ -83,23 +44,15 @@ class FoldsResult:
         accuracy: mean over folds, with its interval over people, thresholds held.
         spread: of accuracy, precision, recall and threshold over the folds, by those names.
         folds: each of them.
+        pairs: raw.
         notices: lines for the reader.
-        first: i64 (n,), raw: row of each pair's first sample; all below are as long.
-        second: i64, raw.
-        same: bool, raw.
-        fold: i64, raw.
-        scores: f8, raw: similarities.
     """
 
     accuracy: Figure
     spread: dict[str, Spread]
     folds: tuple[Fold, ...]
+    pairs: ScoredPairs = field(repr=False, metadata=RAW)
     notices: tuple[str, ...] = ()
-    first: np.ndarray = raw(NO_ROWS)
-    second: np.ndarray = raw(NO_ROWS)
-    same: np.ndarray = raw(NO_ROWS.astype(bool))
-    fold: np.ndarray = raw(NO_ROWS)
-    scores: np.ndarray = raw(NO_NUMBERS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +68,9 @@ class VerificationResult:
         auc: area under the ROC curve, ties half.
         eer: equal error rate.
         tar: share of genuine pairs accepted at a false accept rate, by that rate: `1e-1` to `1e-5`.
+        pairs: raw.
         folds: accuracy on pairs in folds; None where there are none.
         notices: lines for the reader.
-        first: i64 (n,), raw: row of each pair's first sample (the probe's); all below are as long.
-        second: i64, raw.
-        same: bool, raw.
-        scores: f8, raw: similarities.
     """
 
     title: str
@@ -131,12 +81,9 @@ class VerificationResult:
     auc: Figure
     eer: Figure
     tar: dict[str, Figure]
+    pairs: ScoredPairs = field(repr=False, metadata=RAW)
     folds: FoldsResult | None = None
     notices: tuple[str, ...] = ()
-    first: np.ndarray = raw(NO_ROWS)
-    second: np.ndarray = raw(NO_ROWS)
-    same: np.ndarray = raw(NO_ROWS.astype(bool))
-    scores: np.ndarray = raw(NO_NUMBERS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,13 +98,8 @@ class IdentificationResult:
         rank: share of probes whose person is among the best 1, 5 and 10, by those numbers as texts.
         cmc: that share for ranks 1, 2, 3, … up to 50 or the number of people.
         mean_average_precision: gallery → probe: each enrolled person ranks all probes.
+        outcomes: raw.
         notices: lines for the reader.
-        probe: i64 (n,), raw: row of each probe; all below are as long.
-        own_rank: i64, raw: rank of the probe's person.
-        own: i64, raw: row of the enrolled sample of that person which is most alike.
-        own_score: f8, raw: its similarity.
-        rival: i64, raw: row of the most alike enrolled sample of somebody else; -1 where nobody else is enrolled.
-        rival_score: f8, raw: its similarity; -inf there.
     """
 
     title: str
@@ -167,13 +109,8 @@ class IdentificationResult:
     rank: dict[str, Figure]
     cmc: tuple[float, ...]
     mean_average_precision: Figure
+    outcomes: Outcomes = field(repr=False, metadata=RAW)
     notices: tuple[str, ...] = ()
-    probe: np.ndarray = raw(NO_ROWS)
-    own_rank: np.ndarray = raw(NO_ROWS)
-    own: np.ndarray = raw(NO_ROWS)
-    own_score: np.ndarray = raw(NO_NUMBERS)
-    rival: np.ndarray = raw(NO_ROWS)
-    rival_score: np.ndarray = raw(NO_NUMBERS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,16 +255,3 @@ class Evaluation:
     resamples: int = 1000
     seed: int = 0
     schema_version: int = SCHEMA_VERSION
-
-
-def as_json(value: Any) -> Any:
-    """Return a result as plain values for `json.dump`, raw arrays left out; numbers that are not finite become None."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kept = (part.name for part in dataclasses.fields(value) if not part.metadata.get("raw"))
-        return {name: as_json(getattr(value, name)) for name in kept}
-    if isinstance(value, dict):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [as_json(item) for item in value]
-    plain = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
