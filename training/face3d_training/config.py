@@ -138,6 +138,9 @@ class TrainConfig(_Section):
     augment: dict[str, Any] = Field({}, description="strengths of online augmentation, as stage augment names them")
     masks: MasksConfig = MasksConfig()
     stop: StopConfig = StopConfig()
+    weights: Path | None = Field(
+        None, description="a checkpoint whose weights training starts with, of the same network"
+    )
     epochs: int = Field(30, gt=0, description="epochs at most")
     checkpoint_every: int | None = Field(None, gt=0, description="epochs between checkpoints that are kept")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto, cpu, cuda, cuda:1 or mps")

@@ -1,0 +1,137 @@
+"""Everything a run learns with, from its config: rows, network, losses, optimizer, batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from face3d_data.errors import UserError
+from face3d_data.shards.read import Dataset
+from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights, read_checkpoint
+from face3d_training.config import TrainConfig
+from face3d_training.data import FaceRows
+from face3d_training.health import Watched
+from face3d_training.loader import make_loader
+from face3d_training.losses.base import LossModule
+from face3d_training.losses.weighted import build_losses
+from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.optimization import Schedule, make_optimizer
+from face3d_training.sampler import PKSampler, ShuffleSampler
+from face3d_training.variation import Variation
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What a run learns with.
+
+    Attributes:
+        rows: the faces.
+        spec: the network's options; `raw` is the network, `net` what Fabric made of it.
+        losses: the loss, with its own parameters; `watched` the same, telling of the embeddings too.
+        optimizer: of both.
+        schedule: the learning rate's course.
+        sampler: which samples make a batch; `loader` gives the batches of its epoch.
+        batch_size: samples of a batch, over all processes.
+    """
+
+    rows: FaceRows
+    spec: ModelSpec
+    raw: EmbeddingNet
+    net: Any
+    losses: LossModule
+    watched: LossModule
+    optimizer: Optimizer
+    schedule: Schedule
+    sampler: Any
+    loader: DataLoader
+    batch_size: int
+
+    def summary(self, fabric: Fabric) -> str:
+        """Return one line on what is trained, on what, and where."""
+        count = sum(parameter.numel() for parameter in self.raw.parameters())
+        where = f"{fabric.device}" + (f" × {fabric.world_size}" if fabric.world_size > 1 else "")
+        people = len(self.rows.identities)
+        return (
+            f"{self.spec.name}: {count:,} parameters; {len(self.rows)} samples of {people} people; "
+            f"{len(self.sampler)} steps of {self.batch_size} samples an epoch; on {where}"
+        )
+
+
+def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder: Path) -> Learning:
+    """Build all of it; weights are drawn from the config's seed.
+
+    Args:
+        dataset: what is learnt from.
+        config: how.
+        fabric: where.
+        folder: the run's folder; offline triplets are written into it.
+
+    Raises:
+        UserError: the parts do not go together.
+    """
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    spec = build_spec(config)
+    variation = Variation.of(config)
+    rows = FaceRows(
+        dataset.path, config.data.train_split, config.data, spec.inputs, config.data.where, variation, config.seed
+    )
+    check_channels(spec, rows, config)
+    sampler = _make_sampler(config, rows, fabric, folder)
+    loader = make_loader(rows, sampler, config.workers, pin_memory=fabric.device.type == "cuda")
+    torch.manual_seed(config.seed)
+    raw = spec.build()
+    losses = build_losses(config.loss, len(rows.identities), spec.embedding_size)
+    if config.weights is not None:
+        source = find_checkpoint(config.weights)
+        state = read_checkpoint(source)
+        load_weights(raw, state.get("model_state_dict", state), f"weights {source}: network {spec.name}")
+    losses = fabric.to_device(losses)
+    net = fabric.setup_module(torch.compile(raw) if config.compile else raw, _reapply_compile=False)
+    optimizer = make_optimizer(config.optimizer, [*raw.parameters(), *losses.parameters()])
+    schedule = Schedule(config.schedule, optimizer, len(sampler), config.epochs)
+    watched = Watched(losses)
+    optimizer = fabric.setup_optimizers(optimizer)
+    size = config.batch.identities * config.batch.samples if config.batch.sampler == "pk" else config.batch.size
+    return Learning(rows, spec, raw, net, losses, watched, optimizer, schedule, sampler, loader, size)
+
+
+def check_channels(spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> None:
+    """Check that a network takes as many channels as the rows have.
+
+    Raises:
+        UserError: it does not; the message names both keys.
+    """
+    wanted = getattr(spec, "in_channels", rows.channels)
+    if wanted != rows.channels:
+        fields = ", ".join(config.data.fields)
+        raise UserError(
+            f"model {spec.name} takes {wanted} channels and data.fields ({fields}) give {rows.channels}: set "
+            f"--model.in-channels {rows.channels}, or other --data.fields"
+        )
+
+
+def _make_sampler(config: TrainConfig, rows: FaceRows, fabric: Fabric, folder: Path) -> Any:
+    batch, place = config.batch, {"seed": config.seed, "rank": fabric.global_rank, "world": fabric.world_size}
+    if config.triplets.offline or config.triplets.file is not None:
+        from face3d_training.triplets import make_triplet_sampler
+
+        return make_triplet_sampler(config, rows.table, rows.labels, folder, **place)
+    if batch.sampler == "shuffle":
+        return ShuffleSampler(len(rows), batch.size, **place)
+    return PKSampler(
+        rows.labels,
+        rows.masked,
+        identities=batch.identities,
+        samples=batch.samples,
+        mix_masked=batch.mix_masked,
+        iterations=batch.iterations,
+        captures=rows.table["origin_id"].tolist(),
+        **place,
+    )

@@ -1,0 +1,67 @@
+"""Where training runs: Lightning Fabric by a config's device and precision, and torchrun's processes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
+
+from face3d_data.errors import UserError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Fabric, and the scaler of half precision where one is used."""
+
+    fabric: Fabric
+    scaler: Any | None
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the torch device of a config's or option's name; `auto` is CUDA, then MPS, then the CPU.
+
+    Raises:
+        UserError: that device is not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"device {name}: torch sees {torch.cuda.device_count()} CUDA devices: use --device cpu or auto")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError("device mps: torch sees none: use --device cpu or auto")
+    return device
+
+
+def make_fabric(device: str, precision: str) -> Place:
+    """Return Fabric, launched: one process, or one of those that torchrun started (gloo on CPUs, NCCL on GPUs).
+
+    Raises:
+        UserError: the device is not there, or cannot compute in that precision.
+    """
+    chosen = choose_device(device)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    scaler = None
+    options: dict[str, Any] = {"precision": precision}
+    if precision == "16-mixed":
+        if chosen.type != "cuda":
+            raise UserError(f"precision 16-mixed needs CUDA, device is {chosen.type}: use bf16-mixed or 32-true")
+        scaler = torch.amp.GradScaler("cuda")
+        options = {"plugins": [MixedPrecision("16-mixed", "cuda", scaler=scaler)]}
+    several = processes > 1
+    fabric = Fabric(
+        accelerator=chosen.type,
+        strategy="ddp" if several else "auto",
+        devices=local if several else [chosen.index or 0] if chosen.type == "cuda" else 1,
+        num_nodes=max(1, processes // local),
+        **options,
+    )
+    fabric.launch()
+    return Place(fabric, scaler)

@@ -1,0 +1,50 @@
+"""What a batch's embeddings look like, so that a collapse is seen before a day is lost."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from face3d_training.losses.base import Batch, LossModule, LossValue
+from face3d_training.models.base import Outputs
+
+
+class Watched(LossModule):
+    """A loss that also tells what the embeddings look like, as `spread`, `genuine` and `impostor`.
+
+    Args:
+        losses: the loss itself.
+    """
+
+    def __init__(self, losses: LossModule) -> None:
+        super().__init__()
+        self.losses: nn.Module = losses
+
+    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+        """Return the loss, with the embeddings' figures among its numbers."""
+        value: LossValue = self.losses(outputs, batch)
+        return LossValue(value.loss, {**value.stats, **embedding_stats(outputs["embedding"], batch["label"])})
+
+
+@torch.no_grad()
+def embedding_stats(embedding: torch.Tensor, label: torch.Tensor) -> dict[str, float]:
+    """Return how far apart embeddings lie.
+
+    Args:
+        embedding: (B, E), unit length.
+        label: i8 (B,).
+
+    Returns:
+        `spread`: rms distance to their mean (0 where all are equal, at most 1); `genuine` and `impostor`: mean
+        Euclidean distance of pairs of one person and of two; left out where there is no such pair.
+    """
+    embedding = embedding.detach().float()
+    spread = (embedding - embedding.mean(0)).square().sum(1).mean().sqrt()
+    distance = (2 - 2 * embedding @ embedding.T).clamp(min=0).sqrt()
+    same = label[:, None] == label[None, :]
+    genuine, impostor = same.triu(1), (~same).triu(1)
+    stats = {"spread": spread.item()}
+    for name, pairs in (("genuine", genuine), ("impostor", impostor)):
+        if pairs.any():
+            stats[name] = distance[pairs].mean().item()
+    return stats

@@ -1,0 +1,60 @@
+"""Whom and what a network has seen, kept in its checkpoint, so that it is never judged on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from face3d_data.shards.leaks import Leak
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = {"identity": "identity", "origin": "origin_id", "key": "key"}
+"""Kind of leak to the column that tells of it: people, captures, and bytes (one key, one content)."""
+
+
+def training_fingerprint(table: pd.DataFrame) -> dict[str, torch.Tensor]:
+    """Return hashes of the people, captures and keys of training rows.
+
+    Args:
+        table: columns `identity`, `origin_id`, `key`; a mirrored face counts as the person.
+
+    Returns:
+        Kind to i8 (n,), sorted: 64 bits of each name's BLAKE2b, which tell names apart and give none away.
+    """
+    return {kind: torch.from_numpy(np.unique(_hashes(_names(table, kind)))) for kind in COLUMNS}
+
+
+def shared_with_training(table: pd.DataFrame, fingerprint: Mapping[str, torch.Tensor]) -> list[Leak]:
+    """Return what of these rows was learnt from.
+
+    Args:
+        table: the rows that are to be judged on, columns as above and `sample_id`.
+        fingerprint: what `training_fingerprint` returned.
+
+    Returns:
+        One leak for each kind that is shared; what it names are people, captures, or samples of equal key.
+    """
+    found = []
+    for kind, seen in fingerprint.items():
+        names = _names(table, kind)
+        known = np.isin(_hashes(names), seen.numpy())
+        labels = table["sample_id"].tolist() if kind == "key" else names
+        things = tuple(sorted({label for label, hit in zip(labels, known, strict=True) if hit}))
+        found.append(Leak(kind, things))
+    return [leak for leak in found if leak.things]
+
+
+def _names(table: pd.DataFrame, kind: str) -> list[str]:
+    names = table[COLUMNS[kind]].tolist()
+    return [name.partition("~")[0] for name in names] if kind == "identity" else names
+
+
+def _hashes(names: list[str]) -> np.ndarray:
+    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
+    return np.frombuffer(digests, "<i8").astype(np.int64)

@@ -1,0 +1,88 @@
+"""Optimizers and the course of the learning rate, by their names in a config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LRScheduler, ReduceLROnPlateau, StepLR
+
+from face3d_training.config import OptimizerConfig, ScheduleConfig
+
+FIRST_SHARE = 1e-3
+"""Share of the learning rate that a warm-up starts with."""
+
+
+def make_optimizer(config: OptimizerConfig, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
+    """Return torch's optimizer of that name."""
+    rate, decay, momentum = config.learning_rate, config.weight_decay, config.momentum
+    made: dict[str, Any] = {
+        "adam": lambda p: torch.optim.Adam(p, rate, betas=(momentum, 0.999), weight_decay=decay),
+        "adamw": lambda p: torch.optim.AdamW(p, rate, betas=(momentum, 0.999), weight_decay=decay),
+        "sgd": lambda p: torch.optim.SGD(p, rate, momentum=momentum, weight_decay=decay, nesterov=momentum > 0),
+        "adagrad": lambda p: torch.optim.Adagrad(p, rate, weight_decay=decay),
+        "rmsprop": lambda p: torch.optim.RMSprop(p, rate, momentum=momentum, weight_decay=decay),
+    }
+    return made[config.name](list(parameters))
+
+
+class Schedule:
+    """The learning rate's course: a linear warm-up, then one of torch's schedulers.
+
+    Args:
+        config: which.
+        optimizer: whose rate moves.
+        steps: steps of an epoch.
+        epochs: epochs of the whole training.
+    """
+
+    def __init__(self, config: ScheduleConfig, optimizer: Optimizer, steps: int, epochs: int) -> None:
+        self.optimizer = optimizer
+        self.warmup_steps = round(config.warmup_epochs * steps)
+        self.done = 0
+        left = max(1, epochs * steps - self.warmup_steps)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        self.plateau: ReduceLROnPlateau | None = None
+        if config.name == "cosine":
+            self.main: LRScheduler = CosineAnnealingLR(optimizer, left, eta_min=config.final * min(rates))
+        elif config.name == "step":
+            self.main = StepLR(optimizer, config.step_epochs * steps, config.factor)
+        else:
+            self.main = ConstantLR(optimizer, 1.0, left)
+        if config.name == "plateau":
+            self.plateau = ReduceLROnPlateau(optimizer, "max", factor=config.factor, patience=config.patience)
+        # Made last: it sets the rate that the first step is made with.
+        warm = self.warmup_steps
+        self.warmup = LinearLR(optimizer, FIRST_SHARE, 1.0, warm) if warm else None
+
+    def step(self) -> None:
+        """Go on by one step of the optimizer."""
+        self.done += 1
+        if self.warmup is not None and self.done <= self.warmup_steps:
+            self.warmup.step()
+        else:
+            self.main.step()
+
+    def evaluated(self, figure: float) -> None:
+        """Tell how good an evaluation was (the larger, the better); `plateau` lowers the rate where nothing is won."""
+        if self.plateau is not None and self.done >= self.warmup_steps:
+            self.plateau.step(figure)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint has to hold to go on."""
+        parts = {"main": self.main, "warmup": self.warmup, "plateau": self.plateau}
+        return {"done": self.done, **{name: part.state_dict() for name, part in parts.items() if part is not None}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where a checkpoint was written."""
+        self.done = state["done"]
+        for name, part in (("main", self.main), ("warmup", self.warmup), ("plateau", self.plateau)):
+            if part is not None:
+                part.load_state_dict(state[name])

@@ -1,0 +1,108 @@
+"""A training run's folder: made once, gone on with only when asked."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from face3d_data.atomic import write_atomic
+from face3d_data.digest import digest
+from face3d_data.errors import UserError
+from face3d_data.shards.read import Dataset
+from face3d_training.checkpoint import FOLDER, LAST, read_checkpoint
+from face3d_training.config import TrainConfig, as_mapping
+
+MAY_CHANGE = ("device", "workers", "threads", "epochs", "checkpoint_every", "compile", "description")
+"""Keys that a resumed run may change: they decide where and how long it runs, not what it computes."""
+VERSIONED = ("face3d_data", "torch", "numpy", "lightning-fabric", "pytorch-metric-learning")
+
+
+def open_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool) -> dict[str, Any] | None:
+    """Make a run's folder, or read where it stopped.
+
+    Args:
+        folder: the run's folder.
+        config: how it is to be trained.
+        dataset: what it is trained on.
+        resume: go on with a run that is there.
+
+    Returns:
+        The last checkpoint, or None where the run begins.
+
+    Raises:
+        UserError: the folder is in use and `resume` was not asked for, or there is nothing to go on with, or config or
+            dataset are not those that the run began with.
+    """
+    last = folder / FOLDER / LAST
+    if not resume:
+        if folder.exists() and any(folder.iterdir()):
+            remedy = "--resume goes on with it" if last.is_file() else "it holds no checkpoint: remove it"
+            raise UserError(f"{folder}: holds a run already: {remedy}, or give another --out")
+        _describe(folder, config, dataset)
+        return None
+    if not last.is_file():
+        raise UserError(f"{folder}: holds no {FOLDER}/{LAST} to go on with: leave --resume out, or give its --out")
+    state = read_checkpoint(last)
+    _check_same(folder, json.loads(state["config"]), config, state["dataset"], dataset)
+    _describe(folder, config, dataset)
+    return state
+
+
+def _check_same(folder: Path, before: dict[str, Any], config: TrainConfig, digest: str, dataset: Dataset) -> None:
+    now = dict(as_mapping(config))
+    changed = sorted(key for key in now if key not in MAY_CHANGE and now[key] != before.get(key))
+    if changed:
+        key = changed[0]
+        shown = f"{_short(before.get(key))} → {_short(now[key])}"
+        raise UserError(
+            f"{folder}: was begun with another {key} ({shown}): a resumed run keeps its config but for "
+            f"{', '.join(MAY_CHANGE)}; give another --out to begin anew"
+        )
+    if dataset_digest(dataset) != digest:
+        raise UserError(f"{folder}: was begun on another dataset than {dataset.path}: give that one, or another --out")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def dataset_digest(dataset: Dataset) -> str:
+    """Return a digest of all of a dataset's files, by the hashes that its dataset.json holds."""
+    return digest(dataset.info.get("files", {}))
+
+
+def _describe(folder: Path, config: TrainConfig, dataset: Dataset) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "config.yaml", yaml.safe_dump(dict(as_mapping(config)), sort_keys=False, allow_unicode=True))
+    about = {
+        "dataset": dataset.name,
+        "dataset_path": str(dataset.path.resolve()),
+        "dataset_digest": dataset_digest(dataset),
+        "seed": config.seed,
+        "git": git_state(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: version(name) for name in VERSIONED},
+    }
+    write_atomic(folder / "run.json", json.dumps(about, indent=2) + "\n")
+
+
+def git_state() -> dict[str, Any] | None:
+    """Return commit and whether files differ from it, of the repository that the process runs in; None outside one."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False)
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if commit.returncode:
+        return None
+    return {"commit": commit.stdout.strip(), "changed": bool(status.stdout.strip())}

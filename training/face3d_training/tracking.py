@@ -1,0 +1,90 @@
+"""What a run leaves behind while it goes on: metrics.csv, curves as a picture, TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from face3d_data.atomic import atomic_path, write_atomic
+
+CURVES = {
+    "loss": ("loss",),
+    "distance of pairs (train)": ("genuine", "impostor"),
+    "embedding spread": ("spread",),
+    "valid triplets a step": ("valid_triplets",),
+    "on the evaluation split": ("auc", "rank1", "masked_auc", "masked_rank1"),
+    "learning rate": ("learning_rate",),
+}
+"""Panels of curves.png; a panel shows those of its figures that the run has."""
+LOG_SCALE = "learning rate"
+
+
+class Tracker:
+    """Writes a run's figures, epoch by epoch; all of them again each time, so that a resumed run has one history.
+
+    Args:
+        folder: the run's folder.
+        first_step: TensorBoard forgets what a stopped run logged from here on.
+    """
+
+    def __init__(self, folder: Path, first_step: int = 0) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder = folder
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step or None)
+
+    def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write the figures of all epochs so far; those of the last one go to TensorBoard."""
+        for name, value in history[-1].items():
+            if name != "epoch":
+                self._board.add_scalar(f"epoch/{name}", value, int(history[-1]["step"]))
+        self._board.flush()
+        write_atomic(self.folder / "metrics.csv", history_csv(history))
+        draw_curves(self.folder / "curves.png", history)
+
+    def step(self, number: int, loss: float, learning_rate: float) -> None:
+        """Log one step to TensorBoard."""
+        self._board.add_scalar("step/loss", loss, number)
+        self._board.add_scalar("step/learning_rate", learning_rate, number)
+
+    def close(self) -> None:
+        """Close TensorBoard's file."""
+        self._board.close()
+
+
+def history_csv(history: Sequence[Mapping[str, float]]) -> str:
+    """Return a CSV with one line an epoch; a figure that an epoch has not is empty."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    for row in history:
+        writer.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()})
+    return out.getvalue()
+
+
+def draw_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Draw the run's figures over its epochs as a PNG."""
+    from matplotlib.figure import Figure
+
+    there = {title: [n for n in names if any(n in row for row in history)] for title, names in CURVES.items()}
+    panels = {title: names for title, names in there.items() if names}
+    figure = Figure(figsize=(12, 3.2 * -(-len(panels) // 3)), dpi=100, layout="constrained")
+    axes = figure.subplots(-(-len(panels) // 3), 3, squeeze=False).ravel()
+    for axis, (title, names) in zip(axes, panels.items(), strict=False):
+        for name in names:
+            points = [(row["epoch"], row[name]) for row in history if name in row]
+            axis.plot(*zip(*points, strict=True), marker="o" if len(points) < 30 else "", markersize=3, label=name)
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+        if title == LOG_SCALE:
+            axis.set_yscale("log")
+        if len(names) > 1:
+            axis.legend(fontsize=8)
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")

@@ -1,0 +1,332 @@
+"""Training, from top to bottom: what is built, an epoch, what is kept of it.
+
+    face3d train DATASET --config points_pointnet
+    torchrun --nproc-per-node 2 -m face3d_data train DATASET --config points_pointnet     # two processes or GPUs
+    face3d train DATASET --config points_pointnet --resume                                # go on where it stopped
+
+Every draw is keyed: weights by the seed, batches by (seed, epoch), variations by (seed, epoch, copy, sample), dropout
+by (seed, step). A run that was stopped and resumed computes the same bits as one that was not, for any number of loader
+processes, on one kind of CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch.utils.data import DataLoader
+
+from face3d_data.digest import seed_from
+from face3d_data.errors import RunStopped, UserError
+from face3d_data.shards.read import Dataset
+from face3d_training.building import Learning, build_learning
+from face3d_training.checkpoint import BEST, FOLDER, LAST, export_safetensors, save_checkpoint
+from face3d_training.config import TrainConfig, as_mapping
+from face3d_training.devices import make_fabric
+from face3d_training.gradcache import backward
+from face3d_training.interrupt import graceful
+from face3d_training.leaks import training_fingerprint
+from face3d_training.run_folder import dataset_digest, open_run
+from face3d_training.tracking import Tracker
+from face3d_training.validation import Validation
+
+PROGRESS_EVERY_S = 10.0
+
+
+@dataclass
+class Progress:
+    """Where a run is, and what it has seen; all of it goes into every checkpoint.
+
+    Attributes:
+        epoch: the epoch at work, from 0; `batch` is the next of its batches, `step` counts all steps made or skipped.
+        sums: figure to its sum and count over the epoch's steps so far; `skipped` steps had nothing to learn from.
+        history: figures of the finished epochs.
+        best: best figure so far, and how many evaluations ago it was.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    sums: dict[str, list[float]] = field(default_factory=dict)
+    skipped: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: float = -math.inf
+    since_best: int = 0
+    threshold: float = math.nan
+
+    def add(self, stats: dict[str, float]) -> None:
+        """Add one step's figures."""
+        for name, value in stats.items():
+            total = self.sums.setdefault(name, [0.0, 0])
+            total[0] += value
+            total[1] += 1
+
+    def means(self) -> dict[str, float]:
+        """Return the epoch's mean figures."""
+        return {name: total / count for name, (total, count) in self.sums.items()}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run at work: what it learns with, where it is, and whom it tells."""
+
+    config: TrainConfig
+    folder: Path
+    dataset: Dataset
+    fabric: Fabric
+    scaler: Any | None
+    learning: Learning
+    validation: Validation
+    progress: Progress
+    say: Callable[[str], None]
+
+
+def train(
+    dataset_path: Path,
+    config: TrainConfig,
+    folder: Path,
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+    stop_asked: Callable[[], bool] | None = None,
+) -> Path:
+    """Train a network.
+
+    Args:
+        dataset_path: a dataset's folder.
+        config: how.
+        folder: the run's folder, made here.
+        resume: go on with the run that is in it.
+        say: told how it goes, one line at a time.
+        stop_asked: asked after every step whether to stop; Ctrl-C and SIGTERM if not given.
+
+    Returns:
+        The best checkpoint, judged on the evaluation split.
+
+    Raises:
+        UserError: dataset, config and folder do not go together.
+        RunStopped: embeddings collapsed, or the loss is not finite.
+        KeyboardInterrupt: it was stopped; the step at work is finished and saved.
+    """
+    place = make_fabric(config.device, config.precision)
+    fabric = place.fabric
+    tell = say if fabric.is_global_zero else _silent
+    dataset = Dataset(dataset_path)
+    state = open_run(folder, config, dataset, resume) if fabric.is_global_zero else None
+    state = fabric.broadcast(state)
+    learning = build_learning(dataset, config, fabric, folder)
+    run = Run(
+        config, folder, dataset, fabric, place.scaler, learning, Validation(dataset, config, learning.spec, tell),
+        Progress(), tell,
+    )  # fmt: skip
+    if state is not None:
+        _restore(run, state)
+    tell(learning.summary(fabric))
+    if stop_asked is not None:
+        _run_epochs(run, stop_asked)
+    else:
+        with graceful(tell) as asked:
+            _run_epochs(run, asked)
+    return folder / FOLDER / BEST
+
+
+def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:
+    progress, config = run.progress, run.config
+    tracker = Tracker(run.folder, progress.step) if run.fabric.is_global_zero else None
+    started, first = time.monotonic(), progress.epoch + progress.batch / len(run.learning.sampler)
+    try:
+        while progress.epoch < config.epochs:
+            seconds, seen = _learn_epoch(run, stop_asked, tracker)
+            figures = _judge_epoch(run)
+            figures |= {"samples_per_s": seen / max(seconds, 1e-9)}
+            progress.history.append(figures)
+            done = progress.epoch + 1
+            left_s = (time.monotonic() - started) / (done - first) * (config.epochs - done)
+            run.say(_epoch_line(figures, config.epochs, left_s))
+            improved = _note_best(run, figures)
+            progress.epoch, progress.batch, progress.sums, progress.skipped = done, 0, {}, 0
+            if tracker is not None:
+                tracker.epoch(progress.history)
+                _keep(run, improved)
+            run.fabric.barrier()
+            _check_collapse(run, figures)
+            if config.stop.patience is not None and progress.since_best >= config.stop.patience:
+                run.say(f"no gain in {config.stop.metric} for {progress.since_best} evaluations: stopping early")
+                break
+    finally:
+        if tracker is not None:
+            tracker.close()
+
+
+def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | None) -> tuple[float, int]:
+    """Make the steps of an epoch that are still to be made; return the seconds they took, and the samples seen."""
+    progress, learning = run.progress, run.learning
+    learning.sampler.set_epoch(progress.epoch, progress.batch)
+    loader: DataLoader = learning.loader
+    learning.net.train()
+    learning.losses.train()
+    started = shown = time.monotonic()
+    seen = 0
+    for batch in loader:
+        loss = _step(run, {name: value.to(run.fabric.device) for name, value in batch.items()})
+        seen += len(batch["label"]) * run.fabric.world_size
+        progress.batch += 1
+        progress.step += 1
+        if tracker is not None and loss is not None:
+            tracker.step(progress.step, loss, learning.schedule.learning_rate)
+        if time.monotonic() - shown > PROGRESS_EVERY_S:
+            shown = time.monotonic()
+            rate = seen / (shown - started)
+            run.say(f"epoch {progress.epoch + 1}: step {progress.batch}/{len(learning.sampler)}, {rate:.0f} samples/s")
+        if _all_agree(run.fabric, stop_asked()):
+            if run.fabric.is_global_zero:
+                save_checkpoint(run.folder / FOLDER / LAST, _state(run))
+            run.fabric.barrier()
+            run.say(f"saved step {progress.step}: --resume goes on with it")
+            raise KeyboardInterrupt
+    return time.monotonic() - started, seen
+
+
+def _step(run: Run, batch: dict[str, torch.Tensor]) -> float | None:
+    """Make one step of the optimizer; return its loss, None where there was nothing to learn from."""
+    learning, progress, clip = run.learning, run.progress, run.config.optimizer.clip_norm
+    torch.manual_seed(seed_from("step", run.config.seed, progress.step, run.fabric.global_rank) % 2**63)
+    value = backward(learning.net, learning.watched, batch, run.config.batch.accumulate, run.fabric)
+    progress.add(value.stats)
+    loss = None
+    if value.loss is None:
+        progress.skipped += 1
+    else:
+        loss = value.loss.item()
+        if not math.isfinite(loss):
+            raise RunStopped(
+                f"{run.folder}: the loss is {loss} at step {progress.step}: lower --optimizer.learning-rate, or set "
+                "--optimizer.clip-norm 1; the last checkpoint is whole"
+            )
+        progress.add({"loss": loss})
+        if clip is not None:
+            run.fabric.clip_gradients(learning.net, learning.optimizer, max_norm=clip, error_if_nonfinite=False)
+        learning.optimizer.step()
+        learning.schedule.step()
+    learning.optimizer.zero_grad(set_to_none=True)
+    return loss
+
+
+def _judge_epoch(run: Run) -> dict[str, float]:
+    """Return the figures of an epoch: means over its steps, and how well the evaluation split is told apart."""
+    progress, stop = run.progress, run.config.stop
+    figures = {"epoch": progress.epoch + 1, "step": progress.step, **progress.means(), "skipped": progress.skipped}
+    figures["learning_rate"] = run.learning.schedule.learning_rate
+    last = progress.epoch + 1 == run.config.epochs
+    if run.fabric.is_global_zero and ((progress.epoch + 1) % stop.every == 0 or last):
+        figures |= run.validation.figures(run.learning.raw, run.fabric.device)
+    figures = run.fabric.broadcast(figures)
+    figure = run.validation.judge(figures)
+    if figure is not None:
+        run.learning.schedule.evaluated(figure)
+    return figures
+
+
+def _note_best(run: Run, figures: dict[str, float]) -> bool:
+    figure = run.validation.judge(figures)
+    if figure is None:
+        return False
+    progress = run.progress
+    improved = figure > progress.best
+    progress.since_best = 0 if improved else progress.since_best + 1
+    if improved:
+        progress.best, progress.threshold = figure, figures.get("threshold", math.nan)
+    return improved
+
+
+def _check_collapse(run: Run, figures: dict[str, float]) -> None:
+    spread, least = figures.get("spread", math.inf), run.config.stop.collapse_spread
+    if spread < least:
+        raise RunStopped(
+            f"{run.folder}: embeddings have collapsed: their rms distance to their mean was {spread:.2g} in epoch "
+            f"{figures['epoch']} (stop.collapse_spread {least:g}): try --loss.triplet.mining semihard, a smaller "
+            "--optimizer.learning-rate, or more --batch.identities"
+        )
+    if figures["skipped"] and not math.isfinite(figures.get("loss", math.inf)):
+        raise RunStopped(
+            f"{run.folder}: no step of epoch {figures['epoch']} had a valid triplet: everybody is told apart by the "
+            "margin already, or each batch holds one person: raise --loss.triplet.margin, use --loss.triplet.mining "
+            "all, or more --batch.identities"
+        )
+
+
+def _keep(run: Run, improved: bool) -> None:
+    """Write the checkpoints of a finished epoch."""
+    state, every = _state(run), run.config.checkpoint_every
+    folder = run.folder / FOLDER
+    if improved:
+        save_checkpoint(folder / BEST, state)
+        export_safetensors(folder / "best.safetensors", run.learning.raw, run.config)
+    if every and run.progress.epoch % every == 0:
+        save_checkpoint(folder / f"epoch_{run.progress.epoch:04d}.pt", state)
+    save_checkpoint(folder / LAST, state)
+
+
+def _state(run: Run) -> dict[str, Any]:
+    """Return all that a run goes on from; the first keys are those that other programs read."""
+    learning, progress = run.learning, run.progress
+    return {
+        "epoch": progress.epoch,
+        "embedding_dimension": learning.spec.embedding_size,
+        "batch_size_training": learning.batch_size,
+        "model_state_dict": learning.raw.state_dict(),
+        "model_architecture": learning.spec.name,
+        "optimizer_model_state_dict": learning.optimizer.state_dict(),
+        "best_distance_threshold": progress.threshold,
+        "config": json.dumps(as_mapping(run.config)),
+        "loss_state_dict": learning.losses.state_dict(),
+        "schedule_state_dict": learning.schedule.state_dict(),
+        "scaler_state_dict": run.scaler.state_dict() if run.scaler is not None else {},
+        "sampler": {"seed": run.config.seed, "epoch": progress.epoch, "batch": progress.batch},
+        "rng": {"keyed_by": "step, seed, number, rank", "seed": run.config.seed, "number": progress.step},
+        "progress": {name: getattr(progress, name) for name in progress.__dataclass_fields__},
+        "dataset": dataset_digest(run.dataset),
+        "dataset_name": run.dataset.name,
+        "splits": {"train": run.config.data.train_split, "eval": run.config.data.eval_split},
+        "training_data": training_fingerprint(learning.rows.table),
+    }
+
+
+def _restore(run: Run, state: dict[str, Any]) -> None:
+    learning = run.learning
+    learning.raw.load_state_dict(state["model_state_dict"])
+    learning.losses.load_state_dict(state["loss_state_dict"])
+    learning.optimizer.load_state_dict(state["optimizer_model_state_dict"])
+    learning.schedule.load_state_dict(state["schedule_state_dict"])
+    if run.scaler is not None:
+        run.scaler.load_state_dict(state["scaler_state_dict"])
+    for name, value in state["progress"].items():
+        setattr(run.progress, name, value)
+    if run.progress.epoch >= run.config.epochs:
+        raise UserError(f"{run.folder}: its {run.config.epochs} epochs are done: give more with --epochs")
+    run.say(f"goes on in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
+
+
+def _epoch_line(figures: dict[str, float], epochs: int, left_s: float) -> str:
+    shown = ("loss", "valid_triplets", "spread", "genuine", "impostor", "auc", "rank1", "masked_rank1")
+    text = " ".join(f"{name} {figures[name]:.4g}" for name in shown if name in figures)
+    skipped = f" skipped {figures['skipped']:.0f}" if figures["skipped"] else ""
+    ending = f"{figures['samples_per_s']:.0f} samples/s, {left_s / 60:.1f} min left"
+    return f"epoch {figures['epoch']:.0f}/{epochs}: {text}{skipped} · {ending}"
+
+
+def _all_agree(fabric: Fabric, asked: bool) -> bool:
+    """Return whether any process was asked to stop; all of them stop after the same step."""
+    if fabric.world_size == 1:
+        return asked
+    return bool(fabric.all_reduce(torch.tensor(float(asked), device=fabric.device), reduce_op="sum"))
+
+
+def _silent(line: str) -> None:
+    """Say nothing: only the first process speaks."""
