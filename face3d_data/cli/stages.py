@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import BaseModel
 
 from face3d_data.cli.options import json_option
 from face3d_data.component import Component
@@ -70,7 +71,7 @@ def describe(cls: type[Component]) -> dict[str, Any]:
         "optional": list(getattr(cls, "optional", ())),
         "outputs": list(getattr(cls, "outputs", ())),
         "tags": list(getattr(cls, "tag_names", ())),
-        "parameters": [_parameter(cls, name) for name in cls.model_fields],
+        "parameters": [parameter(cls, name) for name in cls.model_fields],
         "reasons": dict(cls.reasons),
     }
     if cls.kind == "stage":
@@ -85,7 +86,8 @@ def _groups(inputs: Sequence[str | tuple[str, ...]]) -> list[list[str]]:
     return [[*plain, *group] for group in inputs if not isinstance(group, str)] or [plain]
 
 
-def _parameter(cls: type[Component], name: str) -> dict[str, Any]:
+def parameter(cls: type[BaseModel], name: str) -> dict[str, Any]:
+    """Return what is known of one field, as JSON values."""
     info = cls.model_fields[name]
     limits = [
         f"{sign} {getattr(item, key):g}" for item in info.metadata for key, sign in _SIGNS.items() if hasattr(item, key)
@@ -144,23 +146,37 @@ def overview(entries: Sequence[dict[str, Any]], width: int) -> list[str]:
 def page(entry: dict[str, Any], width: int) -> list[str]:
     """Return everything about one component, wrapped to `width`."""
     what = f"{KINDS['table']}, " if entry["kind"] == "table" else ""
-    lines = [*_wrap(f"{entry['name']} ({what}version {entry['version']}): {entry['does']}", width, 2)]
-    for paragraph in filter(None, entry["more"].split("\n\n")):
-        lines += ["", *_wrap(" ".join(paragraph.split()), width, 0)]
     facts = [
         ("arrays", flow(entry)),
         ("uses if there", ", ".join(entry["optional"])),
         ("tags", ", ".join(entry["tags"])),
         ("draws", "" if entry.get("draws", False) is False else f"{entry['draws']}".lower()),
     ]
-    told = [(name, text) for name, text in facts if text]
-    if told:
-        lines += ["", *_rows(told, width)]
-    if entry["parameters"]:
-        lines += ["", "parameters:", *_rows([_parameter_row(item) for item in entry["parameters"]], width, 2)]
+    head = f"{entry['name']} ({what}version {entry['version']}): {entry['does']}"
+    lines = page_of(head, entry["more"], facts, entry["parameters"], width)
     if entry["reasons"]:
         title = "reasons for leaving a row out:" if entry["kind"] == "table" else "reasons for a reject:"
-        lines += ["", title, *_rows(entry["reasons"].items(), width, 2)]
+        lines += ["", title, *row_lines(entry["reasons"].items(), width, 2)]
+    return lines
+
+
+def page_of(
+    head: str,
+    more: str,
+    facts: Iterable[tuple[str, str]],
+    parameters: Sequence[dict[str, Any]],
+    width: int,
+    title: str = "parameters:",
+) -> list[str]:
+    """Return a page: one line, paragraphs, facts that are not empty, and parameters; all wrapped to `width`."""
+    lines = [*_wrap(head, width, 2)]
+    for paragraph in filter(None, more.split("\n\n")):
+        lines += ["", *_wrap(" ".join(paragraph.split()), width, 0)]
+    told = [(name, text) for name, text in facts if text]
+    if told:
+        lines += ["", *row_lines(told, width)]
+    if parameters:
+        lines += ["", title, *row_lines([_parameter_row(item) for item in parameters], width, 2)]
     return lines
 
 
@@ -174,7 +190,8 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
-def _rows(rows: Iterable[tuple[str, str]], width: int, margin: int = 0) -> list[str]:
+def row_lines(rows: Iterable[tuple[str, str]], width: int, margin: int = 0) -> list[str]:
+    """Return names in one column and texts in the other, wrapped to `width`."""
     rows = list(rows)
     indent = margin + max((len(name) for name, _ in rows), default=0) + 2
     lines = []

@@ -1,0 +1,89 @@
+"""`face3d models`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from face3d_data.cli.options import json_option
+from face3d_data.cli.stages import MAX_WIDTH, page_of, parameter, row_lines
+from face3d_data.errors import UserError
+
+if TYPE_CHECKING:
+    from face3d_training.registry import Spec
+
+KINDS = {"model": "networks", "loss": "losses"}
+
+
+@click.command()
+@click.argument("name", required=False)
+@json_option
+def command(name: str | None, as_json: bool) -> None:
+    """List the networks and losses that `face3d train` knows, or show the options of NAME."""
+    try:
+        from face3d_training.registry import specs
+    except ImportError as error:
+        raise UserError(f"training needs {error.name}: pip install 'face3d_data[train]'") from None
+    entries = [describe(cls) for kind in KINDS for cls in specs(kind).values()]
+    if name is not None:
+        known = [entry["name"] for entry in entries]
+        entries = [entry for entry in entries if entry["name"] == name]
+        if not entries:
+            from face3d_data.component import did_you_mean
+
+            raise UserError(
+                f"no network or loss is named {name!r} (known: {', '.join(known)}){did_you_mean(name, known)}"
+            )
+    if as_json:
+        click.echo(json.dumps(entries[0] if name else entries, indent=1, ensure_ascii=False))
+        return
+    width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
+    for line in _page(entries, width) if name else _overview(entries, width):
+        click.echo(line)
+
+
+def describe(cls: type[Spec]) -> dict[str, Any]:
+    """Return what is known of a network or loss, as JSON values; a network is built without memory to be counted."""
+    first, _, rest = (cls.__doc__ or "").strip().partition("\n")
+    entry = {
+        "name": cls.name,
+        "kind": cls.kind,
+        "does": first.strip(),
+        "more": textwrap.dedent(rest).strip(),
+        "parameters": [parameter(cls, name) for name in cls.model_fields],
+    }
+    if cls.kind == "model":
+        entry["takes"] = cls.inputs  # type: ignore[attr-defined]
+        entry["weights"] = _count(cls)
+    return entry
+
+
+def _count(cls: type[Spec]) -> int:
+    import torch
+
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in cls().build().parameters())  # type: ignore[attr-defined]
+
+
+def _overview(entries: list[dict[str, Any]], width: int) -> list[str]:
+    lines = []
+    for kind, title in KINDS.items():
+        lines.append(f"{title}:")
+        mine = [entry for entry in entries if entry["kind"] == kind]
+        lines += row_lines([(entry["name"], entry["does"] + _size(entry)) for entry in mine], width, 2)
+    return lines
+
+
+def _size(entry: dict[str, Any]) -> str:
+    return f" ({entry['takes']}, {entry['weights'] / 1e6:.2f} M weights)" if entry["kind"] == "model" else ""
+
+
+def _page(entries: list[dict[str, Any]], width: int) -> list[str]:
+    [entry] = entries
+    flag = "--model" if entry["kind"] == "model" else f"--loss.{entry['name']}"
+    title = f"{entry['name']}: {entry['does']}{_size(entry)}"
+    return page_of(title, entry["more"], [], entry["parameters"], width, f"options, as {flag}.OPTION:")
