@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-import pickle
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from face3d_data.errors import UserError
 from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.torch_file import read_torch_file
 
 log = logging.getLogger("face3d_training")
 
@@ -27,13 +23,6 @@ STATES = ("model_state_dict", "state_dict")
 """Where checkpoints keep the weights."""
 SHOWN = 6
 """Names that a warning shows."""
-# Published checkpoints hold a NumPy number (the threshold); NumPy 1 pickled its maker under another name than NumPy 2.
-_SCALAR = np.float64(0).__reduce__()[0]
-NUMPY_NUMBERS: list[Any] = [
-    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
-    np.dtype,
-    *(type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8")),
-]
 
 
 class ImageSpec(ModelSpec):
@@ -67,10 +56,13 @@ class ImageSpec(ModelSpec):
         if self.weights is not None:
             fit = self.fit(read_state(self.weights), net)
             if not fit.tensors:
-                raise UserError(f"weights {self.weights}: fits {self.name} nowhere ({fit.unmatched[0]}); give its own")
+                raise UserError(
+                    f"model.weights {self.weights}: nothing in it fits {self.name} ({fit.unmatched[0]}):"
+                    " give weights of that network"
+                )
             net.load_state_dict(fit.tensors, strict=False)
             if fit.unmatched:
-                log.warning("weights %s: %s", self.weights, fit.summary())
+                log.warning("model.weights %s: %s", self.weights, fit.summary())
         return net
 
     def fit(self, state: Mapping[str, torch.Tensor], net: EmbeddingNet) -> Fit:
@@ -166,37 +158,10 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     """Return the state dict of a file: the file itself, or what a checkpoint keeps under `model_state_dict`.
 
     Raises:
-        UserError: as `read_torch_file`, or there is no state dict in it.
+        UserError: the file cannot be read, or there is no state dict in it.
     """
     content = read_torch_file(path)
     state = next((content[key] for key in STATES if key in content), content)
     if not isinstance(state, Mapping) or not state or not all(torch.is_tensor(value) for value in state.values()):
-        raise UserError(f"weights {path}: holds no state dict (tensors by name, alone or under {' or '.join(STATES)})")
+        raise UserError(f"{path}: holds no state dict (tensors by name, alone or under {' or '.join(STATES)})")
     return dict(state)
-
-
-def read_torch_file(path: Path) -> dict[str, Any]:
-    """Return what a .pt, .pth or .safetensors file holds; no code that may be in it is run.
-
-    Raises:
-        UserError: no such file, none that torch can read, no mapping, or one that needs classes of other programs.
-    """
-    path = path.expanduser()
-    if not path.is_file():
-        raise UserError(f"weights {path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        with torch.serialization.safe_globals(NUMPY_NUMBERS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, SafetensorError, OSError, EOFError, ValueError) as error:
-        needed = re.search(r"GLOBAL (\S+) was not an allowed global", str(error))
-        if needed is None:
-            raise UserError(f"weights {path}: cannot be read as weights of torch or safetensors") from None
-        raise UserError(
-            f"weights {path}: needs the class {needed[1]} of another program, and loading that could run any code;"
-            " save its state dict alone there: torch.save(model.state_dict(), FILE)"
-        ) from None
-    if not isinstance(content, dict):
-        raise UserError(f"weights {path}: holds a {type(content).__name__}, not weights by name")
-    return content

@@ -171,7 +171,9 @@ def _block17() -> Residual:
         SCALES[1],
         ConvNorm(1088, 192, 1),
         nn.Sequential(
-            ConvNorm(1088, 128, 1), ConvNorm(128, 160, (1, 7), padding=(0, 3)), ConvNorm(160, 192, (7, 1), padding=(3, 0))
+            ConvNorm(1088, 128, 1),
+            ConvNorm(128, 160, (1, 7), padding=(0, 3)),
+            ConvNorm(160, 192, (7, 1), padding=(3, 0)),
         ),
     )
 
@@ -192,7 +194,9 @@ def _block8(scale: float, last: bool = False) -> Residual:
         scale,
         ConvNorm(2080, 192, 1),
         nn.Sequential(
-            ConvNorm(2080, 192, 1), ConvNorm(192, 224, (1, 3), padding=(0, 1)), ConvNorm(224, 256, (3, 1), padding=(1, 0))
+            ConvNorm(2080, 192, 1),
+            ConvNorm(192, 224, (1, 3), padding=(0, 1)),
+            ConvNorm(224, 256, (3, 1), padding=(1, 0)),
         ),
         last=last,
     )

@@ -1,0 +1,85 @@
+"""Loss of latent part detection: who it is, from the face and from its part, and how much of the face is visible."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn import functional
+
+from face3d_training.losses.base import Batch, LossModule, LossSpec, LossValue
+from face3d_training.models.base import Outputs
+from face3d_training.registry import register
+
+START_SPREAD = 0.001
+"""Deviation of a linear head's weights at first, as in the authors' code."""
+
+
+@register
+class Lpd(LossSpec):
+    """Cross-entropies of the face and of its part, and the error of the visible share (Ding et al. 2020).
+
+    CE(global) + CE(part) + ratio_weight × |visible_ratio − known|; doi 10.1145/3394171.3413731, with weights of 1 and
+    linear heads without bias, as the authors' code (mindspore-ai/models, research/cv/MaskedFaceRecognition).
+    """
+
+    name: ClassVar[str] = "lpd"
+    needs: ClassVar[tuple[str, ...]] = ("global_embedding", "part_embedding", "visible_ratio")
+    needs_labels: ClassVar[tuple[str, ...]] = ("visible_ratio",)
+
+    head: Literal["linear", "cosine"] = Field(
+        "linear", description="logits: products with each person's weights, or cosines times scale"
+    )
+    scale: float = Field(30.0, gt=0, description="what cosines are multiplied by (cosine)")
+    ratio_weight: float = Field(1.0, ge=0, description="factor of the error of the visible share")
+
+    def build(self, n_classes: int, embedding_size: int) -> LossModule:
+        """Return the loss for so many people; each of the two embeddings has half the length of their join."""
+        return LpdLoss(self, n_classes, embedding_size // 2)
+
+
+class LpdLoss(LossModule):
+    """The loss of latent part detection.
+
+    Args:
+        spec: the options.
+        n_classes: number of people.
+        size: length of `global_embedding` and of `part_embedding`.
+    """
+
+    def __init__(self, spec: Lpd, n_classes: int, size: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.global_weight = nn.Parameter(torch.empty(n_classes, size))
+        self.part_weight = nn.Parameter(torch.empty(n_classes, size))
+        for weight in (self.global_weight, self.part_weight):
+            nn.init.normal_(weight, std=START_SPREAD)
+
+    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+        """Return the loss of a batch.
+
+        Where no sample's visible share is known (NaN), its term is left out: `ratio_left_out` is 1.
+
+        Returns:
+            The loss; stats `global`, `part` and `ratio` (its terms), `known_ratios` (samples), `ratio_left_out`.
+        """
+        global_term = functional.cross_entropy(
+            self._logits(outputs["global_embedding"], self.global_weight), batch["label"]
+        )
+        part_term = functional.cross_entropy(self._logits(outputs["part_embedding"], self.part_weight), batch["label"])
+        stats = {"global": float(global_term.detach()), "part": float(part_term.detach())}
+        loss = global_term + part_term
+        known = ~torch.isnan(batch["visible_ratio"])
+        stats |= {"known_ratios": float(known.sum()), "ratio_left_out": float(not known.any())}
+        if known.any():
+            ratio_term = functional.l1_loss(outputs["visible_ratio"][known], batch["visible_ratio"][known])
+            stats["ratio"] = float(ratio_term.detach())
+            loss = loss + self.spec.ratio_weight * ratio_term
+        return LossValue(loss, stats)
+
+    def _logits(self, embedding: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        if self.spec.head == "linear":
+            return functional.linear(embedding, weight)
+        return self.spec.scale * functional.linear(functional.normalize(embedding), functional.normalize(weight))
