@@ -1,0 +1,94 @@
+"""The losses of a run as one: their weighted sum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from face3d_data.errors import RunStopped, UserError
+from face3d_training.losses.base import Batch, LossModule, LossSpec, LossValue
+from face3d_training.models.base import Outputs
+from face3d_training.registry import make_spec
+
+
+def build_losses(
+    losses: Mapping[str, Mapping[str, Any]], n_classes: int, embedding_size: int, model: str = "the model"
+) -> WeightedLosses:
+    """Return the losses of a config as one module.
+
+    Args:
+        losses: names to options, `weight` among them, as a config's `loss` has them.
+        n_classes: people that are learnt from; labels are below it.
+        embedding_size: length of the embeddings.
+        model: name of the network, for messages.
+
+    Raises:
+        UserError: no loss, no such loss, or an option that is not allowed.
+    """
+    if not losses:
+        raise UserError("loss: names none: give one, such as triplet")
+    specs = {name: make_spec("loss", name, options) for name, options in losses.items()}
+    return WeightedLosses(specs, n_classes, embedding_size, model)
+
+
+class WeightedLosses(LossModule):
+    """The sum of losses, each times its weight, and of the network's own penalty.
+
+    They are computed in float32 at least, whatever the precision of the network: distances between near embeddings and
+    margins near a cosine of 1 vanish in half precision.
+    """
+
+    def __init__(self, specs: Mapping[str, LossSpec], n_classes: int, embedding_size: int, model: str) -> None:
+        super().__init__()
+        self.specs = dict(specs)
+        self.model = model
+        self.parts = nn.ModuleDict({name: spec.build(n_classes, embedding_size) for name, spec in specs.items()})
+
+    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+        """Return the sum over the parts that found something to learn from; None where none did.
+
+        Stats are those of the parts as `<loss>.<stat>`, each part's own value as `<loss>.loss`, and `penalty`.
+
+        Raises:
+            UserError: a loss needs an output that the network has not, or an array that the batch has not.
+            RunStopped: an embedding is not finite.
+        """
+        outputs = {name: _full_precision(value) for name, value in outputs.items()}
+        self._check(outputs, batch)
+        stats: dict[str, float] = {}
+        terms = []
+        with torch.autocast(outputs["embedding"].device.type, enabled=False):
+            for name, part in self.parts.items():
+                value = part(outputs, batch)
+                stats |= {f"{name}.{stat}": number for stat, number in value.stats.items()}
+                if value.loss is not None:
+                    stats[f"{name}.loss"] = float(value.loss.detach())
+                    terms.append(self.specs[name].weight * value.loss)
+        if not terms:
+            return LossValue(None, stats)
+        if "penalty" in outputs:
+            penalty = outputs["penalty"].mean()
+            stats["penalty"] = float(penalty.detach())
+            terms.append(penalty)
+        return LossValue(torch.stack(terms).sum(), stats)
+
+    def _check(self, outputs: Outputs, batch: Batch) -> None:
+        for name, spec in self.specs.items():
+            lacking = [output for output in spec.needs if output not in outputs]
+            if lacking:
+                raise UserError(f"loss {name}: needs the output {lacking[0]!r}, which model {self.model} has not")
+            absent = [array for array in spec.needs_labels if array not in batch]
+            if absent:
+                raise UserError(f"loss {name}: needs {absent[0]!r} of each sample, which the dataset has not")
+        if not torch.isfinite(outputs["embedding"]).all():
+            raise RunStopped(
+                f"model {self.model}: its embeddings are not finite: lower optimizer.learning_rate, set "
+                "optimizer.clip_norm, or choose precision 32-true or bf16-mixed"
+            )
+
+
+def _full_precision(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.is_floating_point() and value.dtype != torch.float64 else value

@@ -1,0 +1,233 @@
+"""Which samples make a batch: drawn from a seed, so that any batch of any epoch is known without those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from face3d_data.digest import seed_from
+from face3d_data.errors import UserError
+from face3d_training.picks import PersonPicks, ranks_in_groups
+
+Draw = tuple[int, int, int]
+"""A sample to load: its row, the epoch, and which copy of that row in the epoch it is, from 0."""
+
+
+class BatchSampler:
+    """The batches of one epoch after another, as lists of `Draw`; a subclass says which rows.
+
+    All processes make the same batches, and each takes an equal, contiguous share of every one (where it cannot be
+    equal, shares differ by one sample): together they see what one process would.
+
+    Args:
+        rank: number of this process.
+        world: number of processes.
+    """
+
+    def __init__(self, rank: int = 0, world: int = 1) -> None:
+        self.rank, self.world = rank, world
+        self.epoch = self.start_batch = 0
+
+    def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
+        """Go to a batch of an epoch: what follows is what an uninterrupted epoch has from there on."""
+        self.epoch, self.start_batch = epoch, start_batch
+
+    def __len__(self) -> int:
+        """Return the batches of a whole epoch, wherever the next one starts."""
+        raise TypeError(f"{type(self).__name__} defines no __len__()")
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the rows of each batch of an epoch, i8 (B,), over all processes."""
+        raise TypeError(f"{type(self).__name__} defines no batches()")
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        epoch, start = self.epoch, self.start_batch
+        batches = self.batches(epoch)
+        ends = np.cumsum([len(rows) for rows in batches])
+        copies = np.split(ranks_in_groups(np.concatenate(batches)), ends[:-1])
+        for rows, copy in zip(batches[start:], copies[start:], strict=True):
+            mine = share(len(rows), self.rank, self.world)
+            yield [(row, epoch, number) for row, number in zip(rows[mine].tolist(), copy[mine].tolist(), strict=True)]
+
+
+class PKSampler(BatchSampler):
+    """Batches of P people with K samples each.
+
+    People come in an order that is drawn for each pass over all of them; the last batch of a pass is filled up with
+    people from the start of its order, so that nobody is left out. `picks.PersonPicks` says which K samples of a person
+    are taken. One who has fewer gives some again, as other copies, which online variations make different.
+
+    Args:
+        labels: i8 (n,), who each row is.
+        masked: bool (n,), which rows wear a mask.
+        identities: people of a batch (P).
+        samples: samples of each (K).
+        mix_masked: take a plain and a masked one of each person at least, where there are both and K > 1.
+        iterations: batches of an epoch; one pass over all people if not given. Each epoch goes on where the last one
+            stopped, so that with few iterations everybody is seen over several epochs.
+        seed: decides everything.
+        rank: number of this process.
+        world: number of processes.
+        captures: which recording each row comes from; each row is one if not given.
+
+    Attributes:
+        single_capture: people with one capture only, whose genuine pairs are all of a recording with itself.
+
+    Raises:
+        UserError: one identity only, fewer than P, or a batch too small for so many processes.
+    """
+
+    def __init__(
+        self,
+        labels: np.ndarray,
+        masked: np.ndarray,
+        identities: int,
+        samples: int,
+        mix_masked: bool = True,
+        iterations: int | None = None,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        captures: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(rank, world)
+        people = np.unique(labels, return_inverse=True)[1]
+        recordings = np.arange(len(people)) if captures is None else pd.factorize(np.asarray(captures, object))[0]
+        self.n_people = check_people(people, identities)
+        _check_size(identities * samples, world, "batch.identities × batch.samples")
+        self.identities, self.seed = identities, seed
+        self.iterations = iterations or -(-self.n_people // identities)
+        self.picks = PersonPicks(people, np.asarray(masked, bool), recordings, samples, mix_masked, seed)
+        pairs = np.unique(people * (recordings.max() + 1) + recordings)
+        self.single_capture = int((np.bincount(pairs // (recordings.max() + 1)) == 1).sum())
+
+    def __len__(self) -> int:
+        """Return the batches of a whole epoch."""
+        return self.iterations
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the rows of each batch of an epoch, i8 (P·K,), person after person."""
+        people, passes = draw_people(self.n_people, self.identities, self.iterations, self.seed, epoch)
+        rows = np.empty((*people.shape, self.picks.samples), np.int64)
+        for number in np.unique(passes).tolist():
+            here = passes == number
+            rows[here] = self.picks.of_pass(number, people[here])
+        return list(rows.reshape(len(rows), -1))
+
+
+class ShuffleSampler(BatchSampler):
+    """Batches of any samples, all of them once a pass, in an order that is drawn for each pass.
+
+    The last batch of a pass is short; only to bring it to 2 samples for each process, which a batch normalisation
+    needs, samples from the start of the order are added to it.
+
+    Args:
+        n: rows.
+        size: samples of a batch.
+        iterations: batches of an epoch; one pass if not given. Each epoch goes on where the last one stopped.
+        seed: decides everything.
+        rank: number of this process.
+        world: number of processes.
+
+    Raises:
+        UserError: no rows, or a batch too small for so many processes.
+    """
+
+    def __init__(
+        self, n: int, size: int, iterations: int | None = None, seed: int = 0, rank: int = 0, world: int = 1
+    ) -> None:
+        super().__init__(rank, world)
+        if n < 1:
+            raise UserError("there is no sample to learn from: look at data.train_split and data.where")
+        _check_size(size, world, "batch.size")
+        self.n, self.size, self.seed = n, size, seed
+        self.iterations = iterations or -(-n // size)
+
+    def __len__(self) -> int:
+        """Return the batches of a whole epoch."""
+        return self.iterations
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the rows of each batch of an epoch, i8 (B,), B ≤ `size`."""
+        passes, places = _places_in_passes(-(-self.n // self.size), self.iterations, epoch)
+        found = []
+        for number in np.unique(passes).tolist():
+            order = _order("samples", self.seed, number, self.n)
+            for place in places[passes == number].tolist():
+                rows = order[place * self.size : (place + 1) * self.size]
+                lacking = max(0, 2 * self.world - len(rows))
+                found.append(np.concatenate([rows, np.resize(order, lacking)]))
+        return found
+
+
+def draw_people(n: int, per_batch: int, iterations: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw who is in each batch of an epoch: everybody once in each pass, and no one twice in a batch.
+
+    Args:
+        n: people, at least `per_batch`.
+        per_batch: people of a batch.
+        iterations: batches of an epoch.
+        seed: decides, with the number of the pass, the order.
+        epoch: the epoch.
+
+    Returns:
+        People, i8 (iterations, per_batch), and for each the pass that it is seen in, of the same shape: those who fill
+        up the last batch of a pass count to the next one.
+    """
+    batches = -(-n // per_batch)
+    passes, places = _places_in_passes(batches, iterations, epoch)
+    people = np.empty((iterations, per_batch), np.int64)
+    for number in np.unique(passes).tolist():
+        order = _order("people", seed, number, n)
+        people[passes == number] = np.resize(order, (batches, per_batch))[places[passes == number]]
+    slots = places[:, None] * per_batch + np.arange(per_batch)
+    return people, passes[:, None] + (slots >= n)
+
+
+def check_people(people: np.ndarray, per_batch: int) -> int:
+    """Return how many people there are.
+
+    Args:
+        people: i8 (n,), who each row is.
+        per_batch: people that a batch takes.
+
+    Raises:
+        UserError: fewer than two, or than a batch takes.
+    """
+    count = len(np.unique(people))
+    if count < 2:
+        raise UserError(
+            f"{len(people)} samples of {count} identities: nobody is told apart from nobody else: at least two people "
+            "are needed; look at data.train_split and data.where"
+        )
+    if count < per_batch:
+        raise UserError(
+            f"batch.identities is {per_batch}, but there are only {count} people to learn from: set it to {count} or "
+            "less, or look at data.train_split and data.where"
+        )
+    if per_batch < 2:
+        raise UserError(
+            "batch.identities is 1: a batch of one person has nobody to tell them apart from: set 2 or more"
+        )
+    return count
+
+
+def share(size: int, rank: int, world: int) -> slice:
+    """Return the share of a batch that a process takes: contiguous, and equal to within one sample."""
+    return slice(size * rank // world, size * (rank + 1) // world)
+
+
+def _check_size(size: int, world: int, option: str) -> None:
+    if size < 2 * world:
+        raise UserError(f"{option} is {size}: each of {world} processes needs 2 samples of a batch: raise it")
+
+
+def _places_in_passes(batches: int, iterations: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each batch of an epoch its pass, and its place in that pass of so many batches."""
+    return np.divmod(epoch * iterations + np.arange(iterations), batches)
+
+
+def _order(what: str, seed: int, number: int, n: int) -> np.ndarray:
+    return np.random.default_rng(seed_from(what, seed, number)).permutation(n)
