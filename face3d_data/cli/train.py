@@ -123,6 +123,7 @@ def _prefixed(section: str, option: click.Parameter) -> click.Option:
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the run [WORKSPACE/training/NAME-sSEED]."
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, where it stopped.")
+@click.option("--restart", is_flag=True, help="Remove the run that is in --out, and begin anew.")
 @click.option(
     "--triplets", type=click.Path(path_type=Path, dir_okay=False), help="An .npy of triplets: --triplets.file."
 )
@@ -137,6 +138,7 @@ def command(
     workspace: Path,
     out: Path | None,
     resume: bool,
+    restart: bool,
     triplets: Path | None,
     **keys: Any,
 ) -> None:
@@ -146,7 +148,7 @@ def command(
     (`face3d stages augment` lists its options). Several processes, GPUs or nodes:
     `torchrun --nproc-per-node 2 -m face3d_data train …`.
     """
-    overrides = [*_given(keys), *context.meta[OPEN_META]]
+    overrides = [*given_keys(keys), *context.meta[OPEN_META]]
     if triplets is not None:
         overrides.append(("triplets.file", str(triplets)))
     folder = find_dataset(dataset, workspace)
@@ -157,12 +159,12 @@ def command(
         raise UserError(f"training needs {error.name}: pip install 'face3d_data[train]'") from None
     config = load_config(config_name, overrides)
     run = out or workspace / "training" / f"{config.name}-s{config.seed}"
-    best = train(folder, config, run, resume, say=click.echo)
+    best = train(folder, config, run, resume, restart, say=click.echo)
     click.echo(f"run {run}")
     click.echo(f"best {best}")
 
 
-def _given(keys: dict[str, Any]) -> list[tuple[str, Any]]:
+def given_keys(keys: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return the config's keys that were given as options; those of a network or loss come after their names."""
     given = [(name.replace("__", "."), value) for name, value in keys.items() if value not in (None, ())]
     return [(key, [part for text in value for part in text.split(",")] if isinstance(value, tuple) else value)

@@ -4,11 +4,11 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from face3d_training.embed_files import mean_embeddings, write_embeddings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d_data.errors import UserError
+from face3d_training.embed_files import mean_embeddings, write_embeddings
 
 TABLE = pd.DataFrame(
     {

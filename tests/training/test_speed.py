@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from face3d_training.speed import count_flops, count_parameters, measure_cost
 from torch import nn
+
+from face3d_training.speed import count_flops, count_parameters, measure_cost
 
 
 def small_net():

@@ -1,0 +1,123 @@
+"""The rows of any dataset as a trained network takes them, and its embeddings of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from face3d_data.errors import UserError
+from face3d_data.shards.read import Dataset
+from face3d_training.building import check_channels
+from face3d_training.checkpoint import Trained, load_model
+from face3d_training.config import DataConfig, TrainConfig, load_config
+from face3d_training.data import FaceRows
+from face3d_training.devices import choose_device
+from face3d_training.embed_files import Layout, check_absent, write_embeddings
+from face3d_training.embedding import embed_rows
+from face3d_training.models.base import ModelSpec
+
+POINT_FIELDS = {3: ("points",), 6: ("points", "normals")}
+IMAGE_FIELDS = {1: ("depth",), 3: ("color",), 4: ("color", "depth")}
+ONLY_TRAINING = ("train_split", "eval_split", "where", "choose_points")
+"""Keys of `data` that say nothing of how a face is put before the network."""
+
+
+def rows_for(
+    trained: Trained,
+    dataset: Path,
+    split: str,
+    changes: Iterable[tuple[str, Any]] = (),
+    where: str | None = None,
+) -> tuple[FaceRows, TrainConfig]:
+    """Return the rows of a split as the network was trained to see them, and the config that says how.
+
+    Args:
+        trained: the network. Of another program's, fields are guessed from the number of its channels.
+        dataset: a dataset's folder.
+        split: split of it.
+        changes: keys of the config's `data` that are changed, as (`data.image_size_px`, 140).
+        where: pandas query: only these rows.
+
+    Raises:
+        UserError: the dataset lacks what the network takes, or there is no such split or row.
+    """
+    data = trained.config.data if trained.config is not None else _guessed(trained.spec)
+    kept = [(f"data.{key}", value) for key, value in data.model_dump(mode="json").items() if key not in ONLY_TRAINING]
+    config = load_config(None, [*kept, *changes])
+    rows = FaceRows(dataset, split, config.data, trained.spec.inputs, where)
+    check_channels(trained.spec, rows, config)
+    return rows, config
+
+
+def _guessed(spec: ModelSpec) -> DataConfig:
+    channels = getattr(spec, "in_channels", 3)
+    fields = (POINT_FIELDS if spec.inputs == "points" else IMAGE_FIELDS).get(channels)
+    if fields is None:
+        raise UserError(f"model {spec.name} takes {channels} channels and does not say of what: give --data.fields")
+    return DataConfig(fields=fields)
+
+
+def embed_dataset(
+    dataset: Path,
+    checkpoint: Path,
+    out: Path,
+    layout: Layout = "gallery",
+    split: str = "test",
+    where: str | None = None,
+    changes: Iterable[tuple[str, Any]] = (),
+    device: str = "auto",
+    workers: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Embed the rows of a split and write them as HDF5, in a layout of `write_embeddings`.
+
+    The attribute `file_path` of an image is the file that `face3d export` writes it to.
+
+    Args:
+        dataset: a dataset's folder.
+        checkpoint: a checkpoint or the folder of a run, of which the best is taken.
+        out: the file, which is not there yet.
+        layout: one of each person, or one of each image.
+        split: split of the dataset.
+        where: pandas query: only these rows.
+        changes: keys of `data` that are changed.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        workers: loader processes.
+        progress: told the number of faces done and that of all.
+
+    Returns:
+        Number of embeddings written.
+
+    Raises:
+        UserError: dataset, checkpoint and file do not go together.
+    """
+    check_absent(out)
+    place = choose_device(device)
+    trained = load_model(checkpoint, place)
+    rows, _ = rows_for(trained, dataset, split, changes, where)
+    tell = None if progress is None else lambda done: progress(done, len(rows))
+    vectors = embed_rows(trained.net, rows, place, workers=workers, progress=tell)
+    source = Dataset(dataset)
+    about = {
+        "dataset": source.name,
+        "dataset_digest": source.info["digest"],
+        "split": split,
+        "model": trained.spec.name,
+    }
+    table = rows.table.assign(file_path=exported_paths(rows.table, source.info["spec"]["fields"]))
+    return write_embeddings(out, table, vectors, layout, about)
+
+
+def exported_paths(table: Any, fields: Iterable[str]) -> np.ndarray:
+    """Return where `face3d export` puts each row, below its folder: `<name>/<id>.ply`, `.png` or `.npy`.
+
+    Args:
+        table: columns `name` and `id`.
+        fields: arrays of the dataset.
+    """
+    there = set(fields)
+    ending = ".ply" if "points" in there else ".png" if "color" in there else ".npy"
+    return (table["name"] + "/" + table["id"] + ending).to_numpy()
