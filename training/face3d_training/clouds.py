@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.geometry.sampling import sample_points
 from face3d_training.config import DataConfig
 
 Arrays = Mapping[str, np.ndarray]
+Shapes = Mapping[str, tuple[int, ...]]
+Stream = Callable[[str], np.random.Generator]
+"""Makes the generator of one kind of draw of a sample, such as `points`."""
 
-CHANNELS = {"points": 3, "normals": 3, "point_colors": 3, "curvature": 1}
+CHANNELS = {"points": 3, "normals": 3, "point_colors": 3}
 """Arrays that a cloud's channels may come from."""
 FRAME = ("centroid", "scale")
 """Arrays of shards whose points lie on the unit sphere: mm = points × scale + centroid."""
@@ -33,7 +37,7 @@ class CloudInput:
     on_sphere: bool
 
     @classmethod
-    def of(cls, config: DataConfig, shapes: Mapping[str, tuple[int, ...]], dataset: str) -> CloudInput:
+    def of(cls, config: DataConfig, shapes: Shapes, dataset: str) -> CloudInput:
         """Return the input that a config asks for.
 
         Args:
@@ -49,7 +53,8 @@ class CloudInput:
         there = shapes["points"][0]
         if config.n_points is not None and config.n_points > there:
             raise UserError(
-                f"data.n_points: {config.n_points}, but {dataset} holds {there} points a cloud: ask for {there} at most"
+                f"data.n_points: {config.n_points}, but dataset {dataset} holds {there} points a cloud: "
+                f"ask for {there} at most"
             )
         return cls(config, there, "centroid" in shapes)
 
@@ -64,26 +69,53 @@ class CloudInput:
         return self.config.n_points or self.stored_points
 
     @property
+    def draws(self) -> bool:
+        """Whether the points that are used are drawn anew each time."""
+        return self.config.choose_points == "random" and self.n_points < self.stored_points
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Arrays that are read."""
         return (*self.config.fields, *(FRAME if self.on_sphere else ()))
 
-    def in_mm(self, arrays: Arrays) -> dict[str, np.ndarray]:
+    def restored(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """Return stored arrays of a batch with points in mm; 16-bit numbers become 32-bit ones."""
-        restored = {name: _wide(array) for name, array in arrays.items() if name not in FRAME}
+        restored = {name: widened(array) for name, array in arrays.items() if name not in FRAME}
         if self.on_sphere:
-            scale, centroid = (arrays[name].astype(np.float32) for name in ("scale", "centroid"))
+            scale, centroid = (arrays[name].astype(np.float32) for name in FRAME[::-1])
             restored["points"] = restored["points"] * scale[:, None, None] + centroid[:, None]
         return restored
 
+    def fitted(self, arrays: Arrays, stream: Stream, worn: bool) -> dict[str, np.ndarray]:
+        """Return a varied sample's fields with `n_points` rows.
+
+        The stored order is kept, first points first, unless points are drawn. A mask brings points that stand last and
+        would all be left out: then they are chosen anew, farthest first, as a dataset's points are. Where too few are
+        left, some are repeated.
+
+        Args:
+            arrays: one sample.
+            stream: makes the generator of what is drawn; not called where nothing is.
+            worn: a mask was put on.
+        """
+        points, wanted = arrays["points"], self.n_points
+        if self.config.choose_points == "random" and len(points) > wanted:
+            rows = stream("points").permutation(len(points))[:wanted]
+        elif worn and len(points) > wanted:
+            rows = sample_points(points, wanted)
+        else:
+            rows = np.arange(min(len(points), wanted))
+        if len(rows) < wanted:
+            rows = np.concatenate([rows, stream("points").integers(len(points), size=wanted - len(rows))])
+        return {name: arrays[name][rows] for name in self.config.fields}
+
     def stacked(self, arrays: Arrays) -> np.ndarray:
-        """Return the input f4 (B, n_points, channels) of arrays that are in mm, of their first points."""
+        """Return the input f4 (B, n_points, channels) of a batch in mm, of its first points."""
         parts = [arrays[name][:, : self.n_points] for name in self.config.fields]
         parts[0] = self._normalized(parts[0])
         if len(parts) == 1:
             return parts[0]
-        scaled = (part / np.float32(255) if part.dtype == np.uint8 else part for part in parts)
-        return np.concatenate([part if part.ndim == 3 else part[..., None] for part in scaled], axis=2)
+        return np.concatenate([part / np.float32(255) if part.dtype == np.uint8 else part for part in parts], axis=2)
 
     def _normalized(self, points: np.ndarray) -> np.ndarray:
         if self.config.normalize == "scale":
@@ -93,5 +125,6 @@ class CloudInput:
         return centred / np.where(radius > 0, radius, np.float32(1))[:, None, None]
 
 
-def _wide(array: np.ndarray) -> np.ndarray:
+def widened(array: np.ndarray) -> np.ndarray:
+    """Return 16-bit numbers as float32, any other array as it is."""
     return array.astype(np.float32) if array.dtype == np.float16 else array

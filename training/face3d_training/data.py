@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
+from face3d_data.digest import seed_from
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset, ShardReader
-from face3d_data.tables.select import matching
-from face3d_training.clouds import CHANNELS, CloudInput
+from face3d_training import clouds, images
+from face3d_training.clouds import CloudInput, Stream
 from face3d_training.config import DataConfig
+from face3d_training.images import ImageInput
+from face3d_training.models.base import ModelSpec
+from face3d_training.registry import specs
+from face3d_training.split_table import rows_of, shapes_of, visible_ratios, who_is_masked
+from face3d_training.variation import Draws, Variation
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Draw = tuple[int, int, int]
 """One sample to be drawn: its row in the split's table, the epoch, and which copy of it in that epoch."""
-PLAIN = ("none", "")
-"""Values of the tag `mask` of a face that wears none, or of which it is not known."""
+Inputs = Literal["points", "image"]
+FIELDS = {"points": tuple(clouds.CHANNELS), "image": tuple(images.CHANNELS)}
+"""Arrays that a network's input may be made of."""
 
 
 class FaceRows:
     """The rows of one split, as a map-style data set whose indices are `Draw`s.
+
+    It can be pickled and forked: shards are opened in each process by itself.
 
     Args:
         dataset: folder of a published dataset.
@@ -33,6 +42,7 @@ class FaceRows:
         config: which arrays the network sees, and how.
         inputs: what the network takes.
         where: pandas query on the columns of the CSV; only rows that match are there.
+        variation: what is drawn anew each time; None: nothing, and of each cloud the first points are taken.
         seed: decides, with epoch, copy and the sample's key, everything that is drawn.
 
     Attributes:
@@ -44,7 +54,8 @@ class FaceRows:
         channels: channels of the input.
 
     Raises:
-        UserError: no such dataset or split, no row left, or the dataset lacks what the network takes.
+        UserError: no such dataset or split, no row left, the dataset lacks what the network takes, or what is drawn
+            has nothing to work on.
     """
 
     def __init__(
@@ -52,26 +63,33 @@ class FaceRows:
         dataset: Path,
         split: str,
         config: DataConfig,
-        inputs: Literal["points", "image"],
+        inputs: Inputs,
         where: str | None = None,
+        variation: Variation | None = None,
         seed: int = 0,
     ) -> None:
         source = Dataset(dataset)
         self.dataset, self.split, self.seed = source.name, split, seed
-        table = _rows(source, split, where)
-        self._places = table.index.to_numpy(np.int64)
-        self.table: pd.DataFrame = table.reset_index(drop=True)
+        rows = rows_of(source, split, where)
+        self._places = rows.index.to_numpy(np.int64)
+        self.table: pd.DataFrame = rows.reset_index(drop=True)
         names = np.array(self.table["name"].tolist())
         _, first, labels = np.unique(names, return_index=True, return_inverse=True)
         self.labels = labels.astype(np.int64)
         self.identities: list[str] = self.table["identity"].iloc[first].tolist()
-        self.masked = _masked(self.table)
-        self.visible_ratio = _visible_ratio(self.table)
-        self._ids = np.array(self.table["sample_id"].tolist())
-        shapes = _shapes(source, split)
-        _check_fields(config, shapes, source.name)
-        self._input = CloudInput.of(config, shapes, source.name)
-        self._reader = ShardReader(dataset, split, self._input.names)
+        self.masked = who_is_masked(self.table)
+        self.visible_ratio = visible_ratios(self.table)
+        # Not lists: reading their strings would write reference counts, and so copy the pages of forked workers.
+        self._ids, self._keys = (np.array(self.table[name].tolist()) for name in ("sample_id", "key"))
+        shapes = shapes_of(source, split)
+        _check_fields(config, inputs, shapes, source.name)
+        self._input = (CloudInput if inputs == "points" else ImageInput).of(config, shapes, source.name)
+        self._normal = _mean_and_std(config, self._input.channels, inputs)
+        self._draws: Draws | None = None
+        if variation is not None and (variation.is_on or self._input.draws):
+            self._draws = variation.on(inputs, config.fields, shapes)
+        names_read = [*self._input.names, *(self._draws.names if self._draws else ())]
+        self._reader = ShardReader(dataset, split, list(dict.fromkeys(names_read)))
 
     @property
     def channels(self) -> int:
@@ -86,77 +104,96 @@ class FaceRows:
 
         Returns:
             `inputs` f4 (B, N, C) or (B, C, H, W), `label` i8 (B,), `index` i8 (B,) row of the table,
-            `masked` bool (B,), `visible_ratio` f4 (B,).
+            `masked` bool (B,), `visible_ratio` f4 (B,). Where masks are put on, also `mask_refused` bool (B,): a mask
+            was drawn that the face cannot wear, so it stayed plain.
 
         Raises:
-            UserError: a sample holds numbers that are not finite.
+            UserError: a sample holds numbers that are not finite, or augmentation left nothing of it.
         """
         rows = np.asarray(draws, np.int64).reshape(-1, 3)[:, 0]
-        arrays = self._input.in_mm(self._reader.__getitems__(self._places[rows].tolist()).arrays)
-        batch = {"inputs": self._input.stacked(arrays), "label": self.labels[rows], "index": rows}
+        arrays = self._input.restored(self._reader.__getitems__(self._places[rows].tolist()).arrays)
+        for name in self._input.config.fields:
+            self._check_finite(arrays[name], name, rows)
+        batch = {"label": self.labels[rows], "index": rows}
         batch |= {"masked": self.masked[rows], "visible_ratio": self.visible_ratio[rows]}
-        self._check_finite(batch["inputs"], rows)
-        return batch
+        if self._draws is not None:
+            arrays = self._varied(self._draws, arrays, draws, batch)
+        inputs = self._input.stacked(arrays)
+        if self._normal is not None:
+            inputs = (inputs - self._normal[0]) / self._normal[1]
+        return {"inputs": inputs, **batch}
 
     @staticmethod
     def collate(batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
         """Return a batch as tensors that share the arrays' memory."""
         return {name: torch.from_numpy(array) for name, array in batch.items()}
 
-    def _check_finite(self, inputs: np.ndarray, rows: np.ndarray) -> None:
-        if np.isfinite(inputs).all():
+    def _varied(
+        self, drawn: Draws, arrays: clouds.Arrays, draws: Sequence[Draw], batch: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Return the input's fields of a batch after every sample's draws; what masks they wear is put into it."""
+        parts, refused = [], np.zeros(len(draws), bool)
+        for i, draw in enumerate(draws):
+            own, stream = {name: array[i] for name, array in arrays.items()}, self._stream(draw)
+            varied = drawn.vary(own, stream, not batch["masked"][i], float(batch["visible_ratio"][i]))
+            if varied.worn is not None:
+                batch["masked"][i], batch["visible_ratio"][i] = True, varied.worn.visible_ratio
+            refused[i] = varied.refused
+            if not len(varied.arrays[self._input.config.fields[0]]):
+                raise UserError(f"augment: nothing is left of {self._ids[draw[0]]}: make its strengths weaker")
+            parts.append(self._input.fitted(varied.arrays, stream, varied.worn is not None))
+        if drawn.masks is not None:
+            batch["mask_refused"] = refused
+        return {name: np.stack([part[name] for part in parts]) for name in self._input.config.fields}
+
+    def _stream(self, draw: Draw) -> Stream:
+        """Return what makes the generators of a draw: one for each kind, so that no kind moves another's numbers."""
+        row, epoch, copy = (int(number) for number in draw)
+        key = str(self._keys[row])
+        return lambda kind: np.random.default_rng(seed_from(kind, self.seed, epoch, copy, key))
+
+    def _check_finite(self, array: np.ndarray, name: str, rows: np.ndarray) -> None:
+        if array.dtype == np.uint8 or np.isfinite(array).all():
             return
-        bad = ~np.isfinite(inputs.reshape(len(inputs), -1)).all(axis=1)
+        bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         raise UserError(
-            f"dataset {self.dataset}: {self._ids[rows[bad][0]]} holds numbers that are not finite ({int(bad.sum())} of "
-            f"{len(rows)} samples of the batch): make the dataset anew with the stage 'clean' before"
+            f"dataset {self.dataset}: {name} of {self._ids[rows[bad][0]]} are not finite ({int(bad.sum())} of "
+            f"{len(rows)} samples of the batch): make the dataset anew with the stage 'clean' before it"
         )
 
 
-def _rows(source: Dataset, split: str, where: str | None) -> pd.DataFrame:
-    """Return the rows of a split that match, indexed by their places in it."""
-    if split not in source.splits:
-        raise UserError(f"dataset {source.name}: has no split {split!r}: choose one of {', '.join(source.splits)}")
-    table = source.table(split)
-    if not len(table):
+def _check_fields(config: DataConfig, inputs: Inputs, there: Collection[str], dataset: str) -> None:
+    arrays = ", ".join(name for name in there if name not in clouds.FRAME)
+    if not any(name in there for name in (FIELDS["image"] if inputs == "image" else ("points",))):
+        other, takes = ("points", "images") if inputs == "image" else ("image", "points")
+        models = [name for name, spec in specs("model").items() if issubclass(spec, ModelSpec) and spec.inputs == other]
         raise UserError(
-            f"dataset {source.name}: split {split!r} is empty: choose another of {', '.join(source.splits)}"
+            f"dataset {dataset} holds {arrays}, but the model takes {takes}: choose a dataset with {takes}, "
+            f"or one of the models {', '.join(models)}"
         )
-    if where is None:
-        return table
-    kept = table[matching(table, where, "data.where")]
-    if not len(kept):
-        raise UserError(f"data.where: no row of split {split!r} of dataset {source.name} matches {where!r}: change it")
-    return kept
-
-
-def _masked(table: pd.DataFrame) -> np.ndarray:
-    """Return who wears a mask, as the tag tells, or the variant where the dataset has no such tag."""
-    by_variant = table["variant"].str.contains("mask:", regex=False).to_numpy(bool)
-    return ~table["mask"].isin(PLAIN).to_numpy(bool) | by_variant if "mask" in table else by_variant
-
-
-def _visible_ratio(table: pd.DataFrame) -> np.ndarray:
-    """Return the share of each face that is visible: all of a face that is known to be plain, if not told otherwise."""
-    import pandas as pd
-
-    known = np.full(len(table), np.nan)
-    if "visible_ratio" in table:
-        known = pd.to_numeric(table["visible_ratio"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    plain = table["mask"].eq("none").to_numpy(bool) if "mask" in table else np.zeros(len(table), bool)
-    return np.where(np.isnan(known) & plain, 1.0, known).astype(np.float32)
-
-
-def _shapes(source: Dataset, split: str) -> dict[str, tuple[int, ...]]:
-    """Return the arrays of a split's shards and the shape of one row of each."""
-    reader = ShardReader(source.path, split)
-    one = reader.__getitems__([0]).arrays
-    return {name: one[name].shape[1:] for name in reader.fields}
-
-
-def _check_fields(config: DataConfig, shapes: Mapping[str, tuple[int, ...]], dataset: str) -> None:
     for name in config.fields:
-        if name not in CHANNELS:
-            raise UserError(f"data.fields: {name!r} is no array of a cloud: choose among {', '.join(CHANNELS)}")
-        if name not in shapes:
-            raise UserError(f"dataset {dataset} holds {', '.join(shapes)}, but no {name!r}, which data.fields names")
+        if name not in FIELDS[inputs]:
+            raise UserError(
+                f"data.fields: {name!r} is nothing that the model takes: choose among {', '.join(FIELDS[inputs])}"
+            )
+        if name not in there:
+            raise UserError(f"data.fields: dataset {dataset} holds no {name!r} (there: {arrays}): leave it out")
+    if len(set(config.fields)) < len(config.fields):
+        raise UserError(f"data.fields: {', '.join(config.fields)}: name each array once")
+
+
+def _mean_and_std(config: DataConfig, channels: int, inputs: Inputs) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return mean and standard deviation f4, shaped to be taken off a batch; None: neither is given."""
+    if not config.channel_mean and not config.channel_std:
+        return None
+    for key, values in (("channel_mean", config.channel_mean), ("channel_std", config.channel_std)):
+        if values and len(values) != channels:
+            fields = ", ".join(config.fields)
+            raise UserError(
+                f"data.{key}: {len(values)} numbers for the {channels} channels of {fields}: give {channels}"
+            )
+    if any(value <= 0 for value in config.channel_std):
+        raise UserError(f"data.channel_std: {min(config.channel_std):g} divides nothing: give numbers above 0")
+    shape = (channels, 1, 1) if inputs == "image" else (channels,)
+    mean = np.array(config.channel_mean or [0] * channels, np.float32).reshape(shape)
+    return mean, np.array(config.channel_std or [1] * channels, np.float32).reshape(shape)

@@ -1,0 +1,111 @@
+"""Masks put on faces while they are loaded: worn as the stage `mask` has them worn, drawn anew each time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from face3d_data.component import did_you_mean
+from face3d_data.errors import Reject, UserError
+from face3d_data.geometry.mask_draw import draw_mask
+from face3d_data.geometry.mask_style import MaskStyle, mask_styles
+from face3d_data.geometry.mask_surface import build_mask
+from face3d_data.geometry.wearing import find_face, wear
+from face3d_training.clouds import Arrays
+from face3d_training.config import MasksConfig
+
+TILT_DEG, SIZE = (-3.0, 3.0), (0.96, 1.05)
+"""Ranges that the stage `mask` draws from by default."""
+
+
+@dataclass(frozen=True)
+class Worn:
+    """A face that wears a mask.
+
+    Attributes:
+        arrays: the arrays that changed.
+        visible_ratio: share of the face that is still visible.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    visible_ratio: float
+
+
+@dataclass(frozen=True)
+class OnlineMasks:
+    """Masks of drawn styles.
+
+    Attributes:
+        share: share of the plain samples that wear one.
+        styles: what is drawn from, each as likely.
+        names: arrays that are read to find the face.
+    """
+
+    share: float
+    styles: Mapping[str, MaskStyle]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, config: MasksConfig, inputs: Literal["points", "image"], fields: Collection[str], there: Collection[str]
+    ) -> OnlineMasks:
+        """Return the masks that a config asks for.
+
+        Args:
+            config: how often, and which styles.
+            inputs: what the network takes.
+            fields: arrays that the input is made of.
+            there: arrays of the dataset.
+
+        Raises:
+            UserError: a style is not known, or the dataset lacks an array that tells where the face is.
+        """
+        known = mask_styles()
+        for name in config.styles:
+            if name not in known:
+                raise UserError(f"masks.styles: {name!r} is none of {', '.join(known)}{did_you_mean(name, known)}")
+        needed, optional = _needs(inputs, fields)
+        lacking = [name for name in needed if name not in there]
+        if lacking:
+            raise UserError(
+                f"masks.share: to put masks on, the dataset must hold {', '.join(lacking)} too: write it with "
+                "them among its fields, or set masks.share to 0"
+            )
+        names = (*needed, *(name for name in optional if name in there))
+        return cls(config.share, {name: known[name] for name in config.styles or known}, names)
+
+    def put_on(self, arrays: Arrays, visible_ratio: float, rng: np.random.Generator) -> Worn | None:
+        """Put a mask of a drawn style on a face.
+
+        Args:
+            arrays: the face, by the names of `sample.ARRAYS`.
+            visible_ratio: share of it that was visible before; NaN = not known.
+            rng: source of the draw.
+
+        Returns:
+            What it looks like then; None: it cannot wear one, for one of `wearing.REASONS`.
+        """
+        weights = dict.fromkeys(self.styles, 1.0)
+        draw = draw_mask(self.styles, weights, {"proper": 1.0}, rng, tilt_deg=TILT_DEG, size=SIZE)
+        try:
+            face = find_face({name: arrays[name] for name in arrays if name in self.names})
+            changed, visible = wear(face, build_mask(face.skin, self.styles[draw.style], draw), rng)
+        except Reject:
+            return None
+        if not np.isnan(visible_ratio):
+            # Labels of points tell what was hidden before; without them it is taken to lie elsewhere as often as not.
+            visible = min(visible, visible_ratio) if "points" in changed else visible * visible_ratio
+        return Worn(changed, visible)
+
+
+def _needs(inputs: Literal["points", "image"], fields: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the arrays without which nothing can be put on, and those that are used where they are there."""
+    if inputs == "points":
+        per_point = tuple(name for name in fields if name != "points")
+        return ("points", "landmarks_3d"), (*per_point, "pose", "occlusion")
+    if "depth" in fields:
+        return ("depth", "intrinsics", "landmarks"), (*(name for name in fields if name != "depth"), "pose")
+    return ("color", "landmarks"), ("intrinsics",)

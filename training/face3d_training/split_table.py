@@ -1,0 +1,65 @@
+"""The table of a split: which rows are learnt from, who wears a mask, how much of each face is visible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from face3d_data.errors import UserError
+from face3d_data.shards.read import Dataset, ShardReader
+from face3d_data.tables.select import matching
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PLAIN = ("none", "")
+"""Values of the tag `mask` of a face that wears none, or of which it is not known."""
+
+
+def rows_of(source: Dataset, split: str, where: str | None) -> pd.DataFrame:
+    """Return the rows of a split that match, indexed by their places in it.
+
+    Args:
+        source: the dataset.
+        split: one of its splits.
+        where: pandas query on the columns of the CSV; None: all rows.
+
+    Raises:
+        UserError: there is no such split, no row is left, or the query cannot be evaluated.
+    """
+    if split not in source.splits:
+        raise UserError(f"dataset {source.name}: has no split {split!r}: choose one of {', '.join(source.splits)}")
+    table = source.table(split)
+    if not len(table):
+        raise UserError(f"dataset {source.name}: split {split!r} is empty: choose one of {', '.join(source.splits)}")
+    if where is None:
+        return table
+    kept = table[matching(table, where, "data.where")]
+    if not len(kept):
+        raise UserError(f"data.where: no row of split {split!r} of dataset {source.name} matches {where!r}: change it")
+    return kept
+
+
+def who_is_masked(table: pd.DataFrame) -> np.ndarray:
+    """Return bool (n,) who wears a mask: as the tag tells, or the variant where the dataset has no such tag."""
+    by_variant = table["variant"].str.contains("mask:", regex=False).to_numpy(bool)
+    return ~table["mask"].isin(PLAIN).to_numpy(bool) | by_variant if "mask" in table else by_variant
+
+
+def visible_ratios(table: pd.DataFrame) -> np.ndarray:
+    """Return f4 (n,) the share of each face that is visible; NaN = not known, 1 where the tag tells of no mask."""
+    import pandas as pd
+
+    known = np.full(len(table), np.nan)
+    if "visible_ratio" in table:
+        known = pd.to_numeric(table["visible_ratio"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    plain = table["mask"].eq("none").to_numpy(bool) if "mask" in table else np.zeros(len(table), bool)
+    return np.where(np.isnan(known) & plain, 1.0, known).astype(np.float32)
+
+
+def shapes_of(source: Dataset, split: str) -> dict[str, tuple[int, ...]]:
+    """Return the arrays of a split's shards and the shape of one row of each."""
+    reader = ShardReader(source.path, split)
+    one = reader.__getitems__([0]).arrays
+    return {name: one[name].shape[1:] for name in reader.fields}

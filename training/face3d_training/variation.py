@@ -1,0 +1,129 @@
+"""What is drawn anew each time that a sample is loaded: masks first, as they are worn, then how it is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from face3d_data.errors import UserError
+from face3d_data.geometry.augment.augmentation import Augmentation, names_of
+from face3d_training.clouds import Arrays, Stream
+from face3d_training.config import MasksConfig, TrainConfig
+from face3d_training.masks import OnlineMasks, Worn
+
+BESIDE = {"points": ("landmarks_3d", "pose"), "image": ("intrinsics",)}
+"""Arrays that tell operations more than the input does: where the face is, and how it was seen."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Online augmentation and online masks.
+
+    Attributes:
+        augmentation: operations, none of which makes another person of a face.
+        masks: how often masks are put on plain faces, and which.
+    """
+
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    masks: MasksConfig = field(default_factory=MasksConfig)
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Variation:
+        """Return the variation that a run asks for.
+
+        Raises:
+            UserError: an option that is not known or not allowed, or one that makes another person of a face.
+        """
+        augmentation = Augmentation.of(**config.augment)
+        for operation in augmentation.operations:
+            if operation.identity_suffix:
+                raise UserError(
+                    f"augment.{operation.strengths[0]}: makes another person of a face: leave it out, or make such "
+                    "people in the dataset with the stage 'augment'"
+                )
+        return cls(augmentation, config.masks)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is drawn."""
+        return bool(self.augmentation.operations) or self.masks.share > 0
+
+    def on(self, inputs: Literal["points", "image"], fields: Collection[str], there: Collection[str]) -> Draws:
+        """Return the draws as they are made on a dataset.
+
+        Args:
+            inputs: what the network takes.
+            fields: arrays that the input is made of.
+            there: arrays of the dataset.
+
+        Raises:
+            UserError: an operation or a mask has nothing to work on.
+        """
+        operations = self.augmentation.operations
+        used = names_of(operations, "needs", "acts_on", "reads")
+        seen = (*fields, *(name for name in BESIDE[inputs] if name in used and name in there))
+        for operation in operations:
+            if not operation.fits({name: np.empty(0) for name in seen}):
+                option = next(name for name in operation.strengths if getattr(operation, name))
+                raise UserError(f"augment.{option}: does nothing to an input of {', '.join(fields)}: leave it out")
+        masks = OnlineMasks.of(self.masks, inputs, fields, there) if self.masks.share > 0 else None
+        return Draws(self.augmentation, seen, masks)
+
+
+@dataclass(frozen=True)
+class Varied:
+    """A sample after its draws.
+
+    Attributes:
+        arrays: its arrays.
+        worn: the mask that was put on it, if any.
+        refused: a mask was drawn that the face cannot wear, so it stays plain.
+    """
+
+    arrays: Arrays
+    worn: Worn | None = None
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Draws:
+    """A variation bound to the arrays of a dataset.
+
+    Attributes:
+        augmentation: its operations.
+        seen: arrays that the operations see and may change.
+        masks: masks that are put on; None: none are.
+    """
+
+    augmentation: Augmentation
+    seen: tuple[str, ...]
+    masks: OnlineMasks | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Arrays that are read."""
+        return tuple(dict.fromkeys([*self.seen, *(self.masks.names if self.masks else ())]))
+
+    def vary(self, arrays: Arrays, stream: Stream, plain: bool, visible_ratio: float) -> Varied:
+        """Return a sample after its draws.
+
+        Args:
+            arrays: its arrays, clouds in mm; none is written to.
+            stream: makes the generators of its draws.
+            plain: it wears no mask yet.
+            visible_ratio: share of the face that is visible; NaN = not known.
+        """
+        worn, refused = None, False
+        if self.masks is not None and plain:
+            rng = stream("mask")
+            if rng.random() < self.masks.share:
+                worn = self.masks.put_on(arrays, visible_ratio, rng)
+                refused = worn is None
+        shown = arrays if worn is None else {**arrays, **worn.arrays}
+        shown = {name: shown[name] for name in self.seen}
+        if self.augmentation.operations:
+            shown = self.augmentation.apply(shown, self.augmentation.draw(stream("augment")))
+        return Varied(shown, worn, refused)
