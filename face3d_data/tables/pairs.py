@@ -28,11 +28,12 @@ ALL_BELOW = 4
 
 @dataclass(frozen=True)
 class Face:
-    """What a pair has to know of a sample."""
+    """What a pair has to know of a sample; pairs of two sides join a sample of each, that of side 0 first."""
 
     id: str
     identity: str
     origin: str
+    side: int | None = None
 
     @property
     def person(self) -> str:
@@ -67,7 +68,9 @@ class PairList:
     notes: tuple[str, ...] = ()
 
 
-def make_pairs(test_frame: pd.DataFrame, folds: int, per_fold: int, seed: int) -> PairList:
+def make_pairs(
+    test_frame: pd.DataFrame, folds: int, per_fold: int, seed: int, sides: Sequence[int] | None = None
+) -> PairList:
     """Draw genuine and impostor pairs from a split.
 
     Genuine pairs show one identity in two captures, never two variants of one capture; impostor pairs show two people.
@@ -80,9 +83,12 @@ def make_pairs(test_frame: pd.DataFrame, folds: int, per_fold: int, seed: int) -
         folds: folds wanted.
         per_fold: genuine pairs wanted in a fold, and impostor pairs.
         seed: decides what is drawn.
+        sides: 0 or 1 for each row: every pair then joins a row of side 0 and one of side 1, in this order (masked
+            samples with plain ones); any two rows if not given.
     """
     ids = test_frame["sample_id" if "sample_id" in test_frame else "id"]
-    rows = zip(ids, test_frame["identity"], test_frame["origin_id"], strict=True)
+    of_row = [None] * len(test_frame) if sides is None else sides
+    rows = zip(ids, test_frame["identity"], test_frame["origin_id"], of_row, strict=True)
     faces = sorted((Face(*row) for row in rows), key=lambda face: face.id)
     people: dict[str, list[Face]] = defaultdict(list)
     for face in faces:
@@ -97,7 +103,7 @@ def make_pairs(test_frame: pd.DataFrame, folds: int, per_fold: int, seed: int) -
     if count < per_fold:
         notes.append(f"pairs: {count} genuine and {count} impostor a fold, {per_fold} wanted: no more exist in each")
     pairs = [
-        Pair(number, same, *pair)
+        Pair(number, same, *sorted(pair, key=lambda face: face.side or 0))
         for number, both in enumerate(drawn)
         for same, some in zip((True, False), both, strict=True)
         for pair in some[:count]
@@ -111,7 +117,7 @@ def _folds(people: dict[str, list[Face]], folds: int, rng: np.random.Generator) 
     if len(names) < FOLDS_FROM:
         note = f"pairs: {len(names)} people are too few for folds: one list" if folds > 1 else ""
         return [names], [note] if note else []
-    able = [name for name in names if len({face.origin for face in people[name]}) > 1]
+    able = [name for name in names if _across(people[name], "origin")]
     count = min(folds, len(names) // 2, max(1, len(able)))
     notes = [f"pairs: {count} folds, {folds} wanted: {len(names)} people, {len(able)} of them with two captures"]
     unable = [name for name in names if name not in set(able)]
@@ -132,23 +138,21 @@ def _genuine(people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Gener
 
 
 def _genuine_of(faces: Sequence[Face], wanted: int, rng: np.random.Generator) -> list[tuple[Face, Face]]:
-    captures: dict[str, int] = defaultdict(int)
-    for face in faces:
-        captures[face.origin] += 1
-    total = (len(faces) ** 2 - sum(n * n for n in captures.values())) // 2
+    total = _across(faces, "origin")
     if total > ALL_BELOW * wanted:
         return _draw_across_captures(faces, min(wanted, total), rng)
-    every = [(a, b) for a, b in combinations(faces, 2) if a.origin != b.origin]
+    every = [(a, b) for a, b in combinations(faces, 2) if a.origin != b.origin and _meet(a, b)]
     return [every[i] for i in rng.permutation(len(every))[:wanted]]
 
 
 def _impostor(people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Generator) -> list[tuple[Face, Face]]:
     """Draw distinct pairs of two people, every two people equally likely while all pairs are not needed."""
-    sizes = [len(faces) for faces in people]
-    total = (sum(sizes) ** 2 - sum(n * n for n in sizes)) // 2
+    total = _across([face for faces in people for face in faces], "person")
     if total <= ALL_BELOW * wanted:
-        every = [(a, b) for one, other in combinations(people, 2) for a in one for b in other]
+        every = [(a, b) for one, other in combinations(people, 2) for a in one for b in other if _meet(a, b)]
         return [every[i] for i in rng.permutation(len(every))[:wanted]]
+    if people[0][0].side is not None:
+        return _draw_across_sides(people, wanted, rng)
     found: dict[tuple[str, str], tuple[Face, Face]] = {}
     while len(found) < wanted:
         one, other = sorted(rng.choice(len(people), 2, replace=False))
@@ -157,11 +161,40 @@ def _impostor(people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Gene
     return list(found.values())
 
 
+def _draw_across_sides(
+    people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Generator
+) -> list[tuple[Face, Face]]:
+    sides = [[[face for face in faces if face.side == side] for faces in people] for side in (0, 1)]
+    able = [[i for i, faces in enumerate(side) if faces] for side in sides]
+    found: dict[tuple[str, str], tuple[Face, Face]] = {}
+    while len(found) < wanted:
+        one, other = (mine[int(rng.integers(len(mine)))] for mine in able)
+        if one != other:
+            a, b = (side[i][int(rng.integers(len(side[i])))] for side, i in zip(sides, (one, other), strict=True))
+            found.setdefault((a.id, b.id), (a, b))
+    return list(found.values())
+
+
+def _across(faces: Sequence[Face], what: str) -> int:
+    """Return how many pairs may be made of samples that differ in `what`, an attribute of theirs."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for face in faces:
+        counts[getattr(face, what)][face.side or 0] += 1
+    first, second = (sum(count[side] for count in counts.values()) for side in (0, 1))
+    if not faces or faces[0].side is None:
+        return (first**2 - sum(a * a for a, _ in counts.values())) // 2
+    return first * second - sum(a * b for a, b in counts.values())
+
+
+def _meet(a: Face, b: Face) -> bool:
+    return a.side is None or a.side != b.side
+
+
 def _draw_across_captures(faces: Sequence[Face], wanted: int, rng: np.random.Generator) -> list[tuple[Face, Face]]:
     found: dict[tuple[int, int], tuple[Face, Face]] = {}
     while len(found) < wanted:
         i, j = sorted(int(k) for k in rng.integers(len(faces), size=2))
-        if faces[i].origin != faces[j].origin:
+        if faces[i].origin != faces[j].origin and _meet(faces[i], faces[j]):
             found.setdefault((i, j), (faces[i], faces[j]))
     return list(found.values())
 

@@ -1,10 +1,88 @@
-"""Gallery and probe: who is enrolled, and what is to be recognised."""
+"""Gallery and probe: who is enrolled, and what is to be recognised; plain and masked, both ways."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BARE = ("none", "")
+"""Values of the tag `mask` that mean no mask."""
+STATES = ("plain", "masked")
+DIRECTIONS = (("plain", "plain"), ("masked", "plain"), ("plain", "masked"), ("masked", "masked"))
+"""State of the probe, state of the gallery."""
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """Who is enrolled and who is asked for, as rows of a table.
+
+    Attributes:
+        name: `masked_to_plain`: probes in masks, gallery without.
+        title: the same for people to read.
+        gallery: i64, rows that enrol: the first capture of each person in the gallery's state.
+        probe: i64, rows to be recognised: those in the probe's state, of people who are enrolled, in other captures.
+        probe_side: i64, all rows in the probe's state: what pairs for verification take first.
+        gallery_side: i64, all rows in the gallery's state: what they take second.
+        notes: lines for the person who reads the figures.
+    """
+
+    name: str
+    title: str
+    gallery: np.ndarray
+    probe: np.ndarray
+    probe_side: np.ndarray
+    gallery_side: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def protocols(table: pd.DataFrame) -> tuple[dict[str, Protocol], tuple[str, ...]]:
+    """Return the protocols that a table admits, by name, and what has to be said about those that it does not.
+
+    Args:
+        table: rows of one split, columns as in its CSV; without the tag `mask` all of them are plain.
+    """
+    masked = wears_mask(table)
+    rows = {"plain": np.flatnonzero(~masked), "masked": np.flatnonzero(masked)}
+    notes = tuple(
+        f"no row is {state}: the protocols with {state} faces are left out" for state in STATES if not len(rows[state])
+    )
+    made = [
+        _protocol(table, probe, gallery, rows[probe], rows[gallery])
+        for probe, gallery in DIRECTIONS
+        if len(rows[probe]) and len(rows[gallery])
+    ]
+    return {protocol.name: protocol for protocol in made}, notes
+
+
+def wears_mask(table: pd.DataFrame) -> np.ndarray:
+    """Return for each row, bool (n,), whether its tag `mask` says that it wears one."""
+    if "mask" not in table:
+        return np.zeros(len(table), bool)
+    tag = table["mask"]
+    return (tag.notna() & ~tag.isin(BARE)).to_numpy(bool)
+
+
+def _protocol(
+    table: pd.DataFrame, probe_state: str, gallery_state: str, asking: np.ndarray, enrolling: np.ndarray
+) -> Protocol:
+    ids, identities, origins = (table[name].to_numpy(object) for name in ("sample_id", "identity", "origin_id"))
+    gallery = enrolling[gallery_rows(ids[enrolling], identities[enrolling], origins[enrolling])]
+    others = asking[probe_rows(ids[asking], origins[asking], origins[gallery])]
+    known = np.isin(identities[others], identities[gallery])
+    strangers = len(set(identities[others[~known]]))
+    note = f"{int((~known).sum())} probes of {strangers} people are left out: nobody of their name is enrolled"
+    return Protocol(
+        f"{probe_state}_to_{gallery_state}", f"{probe_state} → {gallery_state}",
+        gallery, others[known], asking, enrolling, (note,) if strangers else (),
+    )  # fmt: skip
 
 
 def gallery_rows(ids: Sequence[str], identities: Sequence[str], origins: Sequence[str], captures: int = 1) -> list[int]:

@@ -1,0 +1,118 @@
+"""What a method is asked: protocols and lists of pairs, made once for all methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face3d_data.component import did_you_mean
+from face3d_data.errors import UserError
+from face3d_data.tables.pair_rows import PairRows, every_pair, pairs_in_folds
+from face3d_data.tables.pairs_file import read_pairs
+from face3d_data.tables.protocol import Protocol, protocols
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How figures are made.
+
+    Attributes:
+        folds: folds wanted for the accuracy.
+        per_fold: genuine pairs wanted in each, and as many impostors.
+        most_pairs: pairs that ROC figures are of, at most; all there are, where there are no more.
+        resamples: bootstrap resamples of people.
+        confidence: share that intervals cover.
+        seed: decides what is drawn.
+    """
+
+    folds: int = 10
+    per_fold: int = 300
+    most_pairs: int = 1_000_000
+    resamples: int = 1000
+    confidence: float = 0.95
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class PairLists:
+    """One list of pairs by its name.
+
+    Attributes:
+        title: what is compared, for people to read.
+        pairs: what ROC figures are of.
+        folds: pairs in folds for the accuracy.
+    """
+
+    title: str
+    pairs: PairRows
+    folds: PairRows
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """All that is asked.
+
+    Attributes:
+        pairs: lists of pairs by name.
+        protocols: gallery and probe by name.
+        notices: lines for the reader.
+    """
+
+    pairs: dict[str, PairLists]
+    protocols: dict[str, Protocol]
+    notices: tuple[str, ...] = ()
+
+
+def lists_of(table: pd.DataFrame, settings: Settings, protocol: str | None = None) -> Lists:
+    """Return the lists of all protocols that a table admits, or of one.
+
+    Pairs have no direction: those of `plain_to_masked` are those of `masked_to_plain`, the masked face first.
+
+    Args:
+        table: rows of one split.
+        settings: how many pairs and folds, and the seed.
+        protocol: name of the only one.
+
+    Raises:
+        UserError: the table is empty, or admits no such protocol.
+    """
+    if not len(table):
+        raise UserError("evaluation: the split holds no rows: choose another with --split")
+    made, notes = protocols(table)
+    if protocol is not None and protocol not in made:
+        there = ", ".join(made)
+        raise UserError(f"no protocol {protocol!r} here (there: {there}){did_you_mean(protocol, made)}")
+    chosen = made if protocol is None else {protocol: made[protocol]}
+    pairs: dict[str, PairLists] = {}
+    for name, each in chosen.items():
+        reverse = "_to_".join(reversed(name.split("_to_")))
+        known = pairs.get(reverse)
+        pairs[name] = _pairs(table, each, settings) if known is None else replace(known, title=each.title)
+    return Lists(pairs, chosen, notes if protocol is None else ())
+
+
+def lists_from(path: Path, table: pd.DataFrame) -> Lists:
+    """Return the pairs of a file as the only list, named for it.
+
+    Args:
+        path: the file.
+        table: rows of one split.
+
+    Raises:
+        UserError: as `read_pairs`.
+    """
+    pairs = read_pairs(path, table)
+    return Lists({path.stem: PairLists(path.name, pairs, pairs)}, {})
+
+
+def _pairs(table: pd.DataFrame, protocol: Protocol, settings: Settings) -> PairLists:
+    sides = (protocol.probe_side, protocol.gallery_side)
+    if protocol.name == "plain_to_masked":
+        sides = sides[::-1]
+    every = every_pair(table, *sides, settings.most_pairs, settings.seed)
+    folds = pairs_in_folds(table, *sides, settings.folds, settings.per_fold, settings.seed)
+    return PairLists(protocol.title, every, folds)
