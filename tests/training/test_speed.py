@@ -35,7 +35,7 @@ def test_timings_are_those_of_the_batches_asked_for():
     for timing in cost.timings:
         assert timing.runs == 3
         assert timing.ms_a_face > 0
-        assert timing.ms_a_face * timing.samples_per_s == pytest.approx(1000)
+        assert timing.ms_a_face * timing.faces_a_second == pytest.approx(1000)
     assert cost.device.startswith("CPU, ")
     assert net.training
 

@@ -5,55 +5,21 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from face3d_training.evaluation.results import ModelFacts, Timing
 
 BATCH_SIZES = (1, 64)
 LEAST_RUNS = 3
 SECONDS_EACH = 1.0
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Time of a forward pass with batches of one size.
-
-    Attributes:
-        batch_size: faces of a batch.
-        ms_a_face: median over the runs, milliseconds.
-        samples_per_s: faces a second at that.
-        runs: passes that were timed.
-    """
-
-    batch_size: int
-    ms_a_face: float
-    samples_per_s: float
-    runs: int
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a network costs.
-
-    Attributes:
-        parameters: numbers that are learnt.
-        flops: of one face's forward pass, a multiplication and an addition counting as two; matrix products and
-            convolutions alone, as `torch.utils.flop_counter` counts them: no norms, no neighbour search.
-        timings: one for each batch size.
-        device: what it was timed on, with the number of threads on a CPU.
-    """
-
-    parameters: int
-    flops: int
-    timings: tuple[Timing, ...]
-    device: str
-
-
 def measure_cost(
     net: nn.Module, faces: torch.Tensor, batch_sizes: Sequence[int] = BATCH_SIZES, seconds: float = SECONDS_EACH
-) -> Cost:
+) -> ModelFacts:
     """Return what a network costs, timed in evaluation mode on the device where it is.
 
     Args:
@@ -73,7 +39,7 @@ def measure_cost(
             timings = tuple(_time(net, _batch(faces, size), seconds) for size in batch_sizes)
     finally:
         net.train(was_training)
-    return Cost(count_parameters(net), flops, timings, _name_device(device))
+    return ModelFacts(count_parameters(net), flops, timings, _name_device(device))
 
 
 def count_parameters(net: nn.Module) -> int:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+
 from face3d_training.evaluation.figure import Figure, Outcomes, ScoredPairs, Spread
 from face3d_training.evaluation.results import (
     DatasetFacts,
@@ -14,10 +15,12 @@ from face3d_training.evaluation.results import (
     ModelFacts,
     Part,
     SeedsResult,
+    Timing,
     VerificationResult,
 )
 
 PEOPLE, CAPTURES = 6, 4
+MODEL = ModelFacts(700_000, 150_000_000, (Timing(1, 5.0, 200.0, 9), Timing(64, 3.2, 312.5, 3)), "CPU, 1 thread")
 
 
 def example_table():
@@ -113,7 +116,7 @@ def method(name, rng):
         {key: verification(masked, rng) for key, masked in lists.items()},
         {key: identification(masked, rng) for key, masked in lists.items()},
         {key: {"expression": parts} for key in lists},
-        ModelFacts(700_000, 150_000_000, 3.2, 312.5, "cpu") if name != "depth map" else ModelFacts(),
+        ModelFacts() if name == "depth map" else MODEL,
         (),
     )
 

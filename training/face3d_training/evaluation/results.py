@@ -133,21 +133,37 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """Time of a network's forward pass with batches of one size.
+
+    Attributes:
+        batch_size: faces of a batch.
+        ms_a_face: median over the runs, milliseconds.
+        faces_a_second: how many in a second at that.
+        runs: passes that were timed.
+    """
+
+    batch_size: int
+    ms_a_face: float
+    faces_a_second: float
+    runs: int
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What a method costs; None where it is not known or does not apply.
 
     Attributes:
         parameters: weights that are learnt.
-        flops: floating-point operations for one face.
-        ms_a_face: milliseconds for one face, batched as the evaluation was.
-        faces_a_second: how many in a second.
-        device: what they were measured on.
+        flops: floating-point operations for one face, a multiplication and an addition counting as two: matrix
+            products and convolutions alone, as `torch.utils.flop_counter` counts them, no norms, no neighbour search.
+        timings: one for each batch size.
+        device: what they were measured on, with the number of threads on a CPU.
     """
 
     parameters: int | None = None
     flops: int | None = None
-    ms_a_face: float | None = None
-    faces_a_second: float | None = None
+    timings: tuple[Timing, ...] = ()
     device: str | None = None
 
 
