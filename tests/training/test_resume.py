@@ -97,7 +97,8 @@ def without_speed(history: list[dict]) -> list[dict]:
 
 
 def test_a_training_learns_and_leaves_everything_behind(dataset, tmp_path):
-    config = load_config(None, [*KEYS, ("checkpoint_every", 2), ("seed", 3)])
+    learning = [("batch.iterations", 20), ("optimizer.learning_rate", 0.02), ("model.dropout", 0)]
+    config = load_config(None, [*KEYS, *learning, ("checkpoint_every", 2)])
     best = train(dataset, config, tmp_path / "run", say=quiet, stop_asked=never)
     run = tmp_path / "run"
     there = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}

@@ -56,7 +56,7 @@ def test_a_folder_in_use_is_not_written_to(tmp_path, dataset):
     run, config = tmp_path / "run", load_config(None)
     assert open_run(run, config, dataset, resume=False) is None
     before = (run / "run.json").read_text()
-    with pytest.raises(UserError, match=r"holds a run already: it holds no checkpoint: remove it"):
+    with pytest.raises(UserError, match=r"holds a run already: --restart removes it; or give another --out"):
         open_run(run, load_config(None, [("seed", 1)]), dataset, resume=False)
     with pytest.raises(UserError, match=r"holds no checkpoints/last.pt to go on with: leave --resume out"):
         open_run(run, config, dataset, resume=True)
@@ -64,6 +64,20 @@ def test_a_folder_in_use_is_not_written_to(tmp_path, dataset):
     about = json.loads(before)
     assert about["seed"] == 0
     assert about["versions"]["torch"].startswith("2.13.0")
+
+
+def test_a_restart_removes_a_run_and_nothing_else(tmp_path, dataset):
+    run, config = tmp_path / "run", load_config(None)
+    open_run(run, config, dataset, resume=False)
+    (run / "old").touch()
+    open_run(run, config, dataset, resume=False, restart=True)
+    assert not (run / "old").exists()
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter").touch()
+    with pytest.raises(UserError, match=r"thesis: is in use, and holds no run: give another --out"):
+        open_run(other, config, dataset, resume=False, restart=True)
+    assert (other / "chapter").exists()
 
 
 def test_a_run_goes_on_with_its_own_config_and_dataset_alone(tmp_path, dataset):
@@ -77,7 +91,9 @@ def test_a_run_goes_on_with_its_own_config_and_dataset_alone(tmp_path, dataset):
     other = Dataset(points_set(tmp_path / "other", n_points=32))
     with pytest.raises(UserError, match=r"was begun on another dataset than"):
         open_run(run, config, other, resume=True)
-    with pytest.raises(UserError, match=r"holds a run already: --resume goes on with it, or give another --out"):
+    with pytest.raises(
+        UserError, match=r"holds a run already: --resume goes on with it, --restart removes it; or give"
+    ):
         open_run(run, config, dataset, resume=False)
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from face3d_data.component import did_you_mean, explain_validation
 from face3d_data.errors import UserError
 
+DEFAULT_MODEL = "pointnet_basic"
 LIST = re.compile(r"[\w.+-]+(,[\w.+-]+)+,?|[\w.+-]+,")
 """What is a list on the command line: `32,64`; no query and no text with spaces."""
 CONFIGS = Path(__file__).resolve().parent / "configs"
@@ -126,7 +127,7 @@ class TrainConfig(_Section):
     name: str = Field("custom", description="name of the run")
     description: str = Field("", description="what it is, and whose recipe")
     seed: int = Field(0, ge=0, description="decides weights and every draw")
-    model: dict[str, Any] = Field({"name": "pointnet_basic"}, description="name of the network, and its options")
+    model: dict[str, Any] = Field({"name": DEFAULT_MODEL}, description="name of the network, and its options")
     loss: dict[str, dict[str, Any]] = Field(
         {"triplet": {}}, description="losses by name, each with its options and weight"
     )
@@ -154,7 +155,9 @@ class TrainConfig(_Section):
     @field_validator("model", mode="before")
     @classmethod
     def _name_alone(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"name": value}
+        return {"name": DEFAULT_MODEL, **value} if isinstance(value, dict) else value
 
     @field_validator("model")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +19,15 @@ from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import FOLDER, LAST, read_checkpoint
 from face3d_training.config import TrainConfig, as_mapping
 
+ABOUT = "run.json"
 MAY_CHANGE = ("device", "workers", "threads", "epochs", "checkpoint_every", "compile", "description")
 """Keys that a resumed run may change: they decide where and how long it runs, not what it computes."""
 VERSIONED = ("face3d_data", "torch", "numpy", "lightning-fabric", "pytorch-metric-learning")
 
 
-def open_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool) -> dict[str, Any] | None:
+def open_run(
+    folder: Path, config: TrainConfig, dataset: Dataset, resume: bool, restart: bool = False
+) -> dict[str, Any] | None:
     """Make a run's folder, or read where it stopped.
 
     Args:
@@ -31,6 +35,7 @@ def open_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool) 
         config: how it is to be trained.
         dataset: what it is trained on.
         resume: go on with a run that is there.
+        restart: remove a run that is there, and begin anew.
 
     Returns:
         The last checkpoint, or None where the run begins.
@@ -42,8 +47,7 @@ def open_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool) 
     last = folder / FOLDER / LAST
     if not resume:
         if folder.exists() and any(folder.iterdir()):
-            remedy = "--resume goes on with it" if last.is_file() else "it holds no checkpoint: remove it"
-            raise UserError(f"{folder}: holds a run already: {remedy}, or give another --out")
+            _clear(folder, last.is_file(), restart)
         _describe(folder, config, dataset)
         return None
     if not last.is_file():
@@ -52,6 +56,16 @@ def open_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool) 
     _check_same(folder, json.loads(state["config"]), config, state["dataset"], dataset)
     _describe(folder, config, dataset)
     return state
+
+
+def _clear(folder: Path, resumable: bool, restart: bool) -> None:
+    """Remove the run in a folder, if that is what was asked for and it is one."""
+    if not (folder / ABOUT).is_file():
+        raise UserError(f"{folder}: is in use, and holds no run: give another --out")
+    if not restart:
+        remedy = "--resume goes on with it, --restart removes it" if resumable else "--restart removes it"
+        raise UserError(f"{folder}: holds a run already: {remedy}; or give another --out")
+    shutil.rmtree(folder)
 
 
 def _check_same(folder: Path, before: dict[str, Any], config: TrainConfig, digest: str, dataset: Dataset) -> None:
@@ -91,7 +105,7 @@ def _describe(folder: Path, config: TrainConfig, dataset: Dataset) -> None:
         "platform": platform.platform(),
         "versions": {name: version(name) for name in VERSIONED},
     }
-    write_atomic(folder / "run.json", json.dumps(about, indent=2) + "\n")
+    write_atomic(folder / ABOUT, json.dumps(about, indent=2) + "\n")
 
 
 def git_state() -> dict[str, Any] | None:

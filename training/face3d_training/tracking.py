@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,11 +14,13 @@ CURVES = {
     "loss": ("loss",),
     "distance of pairs (train)": ("genuine", "impostor"),
     "embedding spread": ("spread",),
-    "valid triplets a step": ("valid_triplets",),
+    "valid triplets a step": ("triplet.valid_triplets",),
     "on the evaluation split": ("auc", "rank1", "masked_auc", "masked_rank1"),
     "learning rate": ("learning_rate",),
 }
 """Panels of curves.png; a panel shows those of its figures that the run has."""
+DRAW_EVERY_S = 30.0
+"""Drawing takes a second, an epoch of a small network less."""
 LOG_SCALE = "learning rate"
 
 
@@ -34,6 +37,8 @@ class Tracker:
 
         self.folder = folder
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step or None)
+        self._history: Sequence[Mapping[str, float]] = ()
+        self._drawn = time.monotonic()
 
     def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write the figures of all epochs so far; those of the last one go to TensorBoard."""
@@ -41,8 +46,10 @@ class Tracker:
             if name != "epoch":
                 self._board.add_scalar(f"epoch/{name}", value, int(history[-1]["step"]))
         self._board.flush()
+        self._history = history
         write_atomic(self.folder / "metrics.csv", history_csv(history))
-        draw_curves(self.folder / "curves.png", history)
+        if time.monotonic() - self._drawn > DRAW_EVERY_S:
+            self._draw()
 
     def step(self, number: int, loss: float, learning_rate: float) -> None:
         """Log one step to TensorBoard."""
@@ -50,8 +57,14 @@ class Tracker:
         self._board.add_scalar("step/learning_rate", learning_rate, number)
 
     def close(self) -> None:
-        """Close TensorBoard's file."""
+        """Draw the curves as they ended, and close TensorBoard's file."""
+        self._draw()
         self._board.close()
+
+    def _draw(self) -> None:
+        if self._history:
+            draw_curves(self.folder / "curves.png", self._history)
+            self._drawn = time.monotonic()
 
 
 def history_csv(history: Sequence[Mapping[str, float]]) -> str:
@@ -71,7 +84,7 @@ def draw_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 
     there = {title: [n for n in names if any(n in row for row in history)] for title, names in CURVES.items()}
     panels = {title: names for title, names in there.items() if names}
-    figure = Figure(figsize=(12, 3.2 * -(-len(panels) // 3)), dpi=100, layout="constrained")
+    figure = Figure(figsize=(12, 3.2 * -(-len(panels) // 3)), dpi=100, layout="tight")
     axes = figure.subplots(-(-len(panels) // 3), 3, squeeze=False).ravel()
     for axis, (title, names) in zip(axes, panels.items(), strict=False):
         for name in names:

@@ -93,6 +93,7 @@ def train(
     config: TrainConfig,
     folder: Path,
     resume: bool = False,
+    restart: bool = False,
     say: Callable[[str], None] = print,
     stop_asked: Callable[[], bool] | None = None,
 ) -> Path:
@@ -103,6 +104,7 @@ def train(
         config: how.
         folder: the run's folder, made here.
         resume: go on with the run that is in it.
+        restart: remove the run that is in it, and begin anew.
         say: told how it goes, one line at a time.
         stop_asked: asked after every step whether to stop; Ctrl-C and SIGTERM if not given.
 
@@ -118,7 +120,7 @@ def train(
     fabric = place.fabric
     tell = say if fabric.is_global_zero else _silent
     dataset = Dataset(dataset_path)
-    state = open_run(folder, config, dataset, resume) if fabric.is_global_zero else None
+    state = open_run(folder, config, dataset, resume, restart) if fabric.is_global_zero else None
     state = fabric.broadcast(state)
     learning = build_learning(dataset, config, fabric, folder)
     run = Run(
@@ -314,8 +316,8 @@ def _restore(run: Run, state: dict[str, Any]) -> None:
 
 
 def _epoch_line(figures: dict[str, float], epochs: int, left_s: float) -> str:
-    shown = ("loss", "valid_triplets", "spread", "genuine", "impostor", "auc", "rank1", "masked_rank1")
-    text = " ".join(f"{name} {figures[name]:.4g}" for name in shown if name in figures)
+    shown = ("loss", "triplet.valid_triplets", "spread", "genuine", "impostor", "auc", "rank1", "masked_rank1")
+    text = " ".join(f"{name.rpartition('.')[2]} {figures[name]:.4g}" for name in shown if name in figures)
     skipped = f" skipped {figures['skipped']:.0f}" if figures["skipped"] else ""
     ending = f"{figures['samples_per_s']:.0f} samples/s, {left_s / 60:.1f} min left"
     return f"epoch {figures['epoch']:.0f}/{epochs}: {text}{skipped} · {ending}"
