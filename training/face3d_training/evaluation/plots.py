@@ -10,7 +10,8 @@ from matplotlib.figure import Figure as Canvas
 from scipy.stats import norm
 
 from face3d_training.evaluation.drawing import INK, Style, cut, new_canvas, styled, svg_of
-from face3d_training.evaluation.results import IdentificationResult, ScoredPairs
+from face3d_training.evaluation.figure import ScoredPairs
+from face3d_training.evaluation.results import IdentificationResult
 
 GENUINE, IMPOSTOR = "#2a8c6a", "#d1495b"
 DEVIATE_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)

@@ -1,0 +1,78 @@
+"""What stands behind an evaluation's figures: checkpoints, the check for leaks, versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """Where a network comes from; None where its checkpoint does not say.
+
+    Attributes:
+        method: what the report calls it.
+        file: the file.
+        sha256: of its bytes.
+        model: name of the network.
+        embedding_size: length of an embedding.
+        epoch: epochs it was trained for.
+        seed: of its training.
+        trained_on: name of the dataset.
+        trained_on_digest: digest of it.
+        chosen_on: split that the epoch was chosen on.
+        data: how faces are put before it, as in a config's `data`.
+        config: its whole config.
+    """
+
+    method: str
+    file: str
+    sha256: str
+    model: str
+    embedding_size: int
+    epoch: int | None = None
+    seed: int | None = None
+    trained_on: str | None = None
+    trained_on_digest: str | None = None
+    chosen_on: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class LeakCheck:
+    """Whether a method was trained on what it is judged on.
+
+    Attributes:
+        method: what the report calls it.
+        state: `none` found, `found`, or `unknown`: its training data is not known.
+        lines: what is shared, a line a kind.
+    """
+
+    method: str
+    state: Literal["none", "found", "unknown"]
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class About:
+    """What stands behind an evaluation's figures.
+
+    Attributes:
+        leaks: the check of each method that was trained.
+        checkpoints: of the networks.
+        baselines: names of the methods that are no networks.
+        versions: of the packages behind the figures, by name.
+        notices: lines for the reader.
+    """
+
+    leaks: tuple[LeakCheck, ...] = ()
+    checkpoints: tuple[CheckpointFacts, ...] = ()
+    baselines: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    @property
+    def leaked(self) -> tuple[LeakCheck, ...]:
+        """The checks that found something."""
+        return tuple(check for check in self.leaks if check.state == "found")

@@ -1,0 +1,85 @@
+"""An evaluation as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from face3d_training.evaluation.about import About
+from face3d_training.evaluation.figure import Figure, Spread
+from face3d_training.evaluation.results import Evaluation
+from face3d_training.evaluation.score_tables import HEADINGS, Row, ScoreTable, score_tables
+from face3d_training.evaluation.verdict import verdicts
+
+SHOWN = ("rank 1", "auc", "eer", "accuracy")
+NOTHING = "-"
+MOST_LETTERS = 34
+
+
+def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
+    """Yield an evaluation line by line: what was judged, notices, a table a protocol, and the word on baselines.
+
+    Args:
+        evaluation: the figures.
+        about: what stands behind them.
+    """
+    facts = evaluation.dataset
+    yield (
+        f"{facts.name}, split {facts.split}: {facts.samples:,} samples of {facts.people:,} people, "
+        f"{facts.masked:,} of them masked"
+    )
+    yield from (f"LEAK: {check.method}: {line}" for check in about.leaked for line in check.lines)
+    yield from (f"note: {notice}" for notice in notices(evaluation, about))
+    percent = f"{100 * evaluation.confidence:g} %"
+    for table in score_tables(evaluation, about.baselines):
+        yield ""
+        yield f"{table.title} ({table.counts})"
+        yield from _lines(table, percent)
+    judged = verdicts(evaluation, about.baselines)
+    if judged:
+        yield ""
+        yield from (verdict.text for verdict in judged)
+
+
+def notices(evaluation: Evaluation, about: About) -> tuple[str, ...]:
+    """Return every line for the reader once: what has to be said beside every figure first."""
+    note = (evaluation.dataset.note,) if evaluation.dataset.note else ()
+    own = (f"{name}: {line}" for name, method in evaluation.methods.items() for line in method.notices)
+    return tuple(dict.fromkeys((*note, *about.notices, *evaluation.notices, *own)))
+
+
+def _lines(table: ScoreTable, percent: str) -> Iterator[str]:
+    columns = [name for name in SHOWN if name in table.columns]
+    tars = [name for name in table.columns if name.startswith("tar ")]
+    columns[3:3] = tars[-1:]  # the least FAR that can be measured
+    header = [f"with {percent} intervals", *(HEADINGS[name] for name in columns)]
+    rows = [[_name(row), *(_cell(row, name) for name in columns)] for row in table.rows]
+    widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
+    yield from (_aligned(line, widths) for line in (header, *rows))
+    yield from (f"  {text}" for text in (*table.lacking, *table.notices))
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _name(row: Row) -> str:
+    name = f"  {row.name}" if row.kind == "run" else row.name
+    return name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
+
+
+def _cell(row: Row, name: str) -> str:
+    figure = row.figures.get(name)
+    if figure is None or figure.value is None:
+        return NOTHING
+    spread = row.spread.get(name)
+    return f"{figure.value:.3f}{spread_text(spread)}{interval_text(figure)}"
+
+
+def spread_text(spread: Spread | None) -> str:
+    """Return ` ±0.012`, or nothing where several runs have no spread."""
+    return "" if spread is None or spread.std is None else f" ±{spread.std:.3f}"
+
+
+def interval_text(figure: Figure) -> str:
+    """Return ` [0.880, 0.950]`, or nothing where there is no interval."""
+    return "" if figure.low is None or figure.high is None else f" [{figure.low:.3f}, {figure.high:.3f}]"
