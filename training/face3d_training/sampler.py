@@ -42,6 +42,10 @@ class BatchSampler:
         """Return the rows of each batch of an epoch, i8 (B,), over all processes."""
         raise TypeError(f"{type(self).__name__} defines no batches()")
 
+    def extras(self, number: int) -> dict[str, np.ndarray]:
+        """Return arrays that belong to a whole batch of this epoch, and not to its samples: none, but for triplets."""
+        return {}
+
     def __iter__(self) -> Iterator[list[Draw]]:
         epoch, start = self.epoch, self.start_batch
         batches = self.batches(epoch)
@@ -96,7 +100,7 @@ class PKSampler(BatchSampler):
         people = np.unique(labels, return_inverse=True)[1]
         recordings = np.arange(len(people)) if captures is None else pd.factorize(np.asarray(captures, object))[0]
         self.n_people = check_people(people, identities)
-        _check_size(identities * samples, world, "batch.identities × batch.samples")
+        check_size(identities * samples, world, "batch.identities × batch.samples")
         self.identities, self.seed = identities, seed
         self.iterations = iterations or -(-self.n_people // identities)
         self.picks = PersonPicks(people, np.asarray(masked, bool), recordings, samples, mix_masked, seed)
@@ -141,7 +145,7 @@ class ShuffleSampler(BatchSampler):
         super().__init__(rank, world)
         if n < 1:
             raise UserError("there is no sample to learn from: look at data.train_split and data.where")
-        _check_size(size, world, "batch.size")
+        check_size(size, world, "batch.size")
         self.n, self.size, self.seed = n, size, seed
         self.iterations = iterations or -(-n // size)
 
@@ -214,14 +218,19 @@ def check_people(people: np.ndarray, per_batch: int) -> int:
     return count
 
 
+def check_size(size: int, world: int, option: str) -> None:
+    """Check that each process gets two samples of a batch, which a batch normalisation needs.
+
+    Raises:
+        UserError: it does not.
+    """
+    if size < 2 * world:
+        raise UserError(f"{option} is {size}: each of {world} processes needs 2 samples of a batch: raise it")
+
+
 def share(size: int, rank: int, world: int) -> slice:
     """Return the share of a batch that a process takes: contiguous, and equal to within one sample."""
     return slice(size * rank // world, size * (rank + 1) // world)
-
-
-def _check_size(size: int, world: int, option: str) -> None:
-    if size < 2 * world:
-        raise UserError(f"{option} is {size}: each of {world} processes needs 2 samples of a batch: raise it")
 
 
 def _places_in_passes(batches: int, iterations: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:

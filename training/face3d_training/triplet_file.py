@@ -1,0 +1,101 @@
+"""Triplets as a file of texts, as other trainers write and read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from face3d_data.atomic import atomic_path
+from face3d_data.errors import UserError
+
+CHUNK = 65_536
+"""Triplets that are texts at a time: seven texts of 60 characters take 1.7 kB a triplet."""
+
+
+def triplet_file_name(epoch: int, n: int, identities: int, size: int) -> str:
+    """Return the name of an epoch's file.
+
+    Args:
+        epoch: the epoch, from 0.
+        n: triplets in it.
+        identities: people that the triplets of one batch are of.
+        size: triplets of a batch.
+    """
+    return f"epoch_{epoch}_training_triplets_{n}_identities_{identities}_batch_{size}.npy"
+
+
+def save_triplets(path: Path, triplets: np.ndarray, table: pd.DataFrame) -> None:
+    """Write triplets, whole or not at all.
+
+    The array holds texts (n, 7): anchor id, positive id, negative id, positive class, negative class, positive name,
+    negative name, as the columns `id`, `class` and `name` of a training CSV have them.
+
+    Args:
+        path: an .npy file.
+        triplets: i8 (n, 3), rows of the table.
+        table: the training CSV.
+    """
+    ids, classes, names = (np.array(table[column].astype(str).tolist()) for column in ("id", "class", "name"))
+    dtype = np.result_type(ids, classes, names)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (len(triplets), 7)}
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for start in range(0, len(triplets), CHUNK):
+            chosen = triplets[start : start + CHUNK]
+            texts = np.empty((len(chosen), 7), dtype)
+            texts[:, :3] = ids[chosen]
+            texts[:, 3:5] = classes[chosen[:, 1:]]
+            texts[:, 5:] = names[chosen[:, 1:]]
+            texts.tofile(stream)
+
+
+def load_triplets(path: Path, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+    """Return the triplets of a file; only their ids are looked at, so other programs may number classes as they like.
+
+    Args:
+        path: an .npy file of texts (n, 7), as `save_triplets` writes it.
+        table: the training CSV, in which ids are looked up.
+        labels: i8 (rows,), who each row is.
+
+    Returns:
+        i8 (n, 3), rows of the table: anchor, positive, negative.
+
+    Raises:
+        UserError: it is no such file, it names a sample that the table lacks, or a triplet is none.
+    """
+    try:
+        texts = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"triplets.file {path}: cannot be read ({error}): give an .npy of texts (n, 7)") from None
+    if texts.dtype.kind != "U" or texts.ndim != 2 or texts.shape[1] != 7 or not len(texts):
+        raise UserError(
+            f"triplets.file {path}: holds {texts.dtype} of shape {texts.shape}, not texts (n, 7): anchor, positive and "
+            "negative id, positive and negative class, positive and negative name"
+        )
+    index = pd.Index(table["id"].astype(str))
+    triplets = np.empty((len(texts), 3), np.int64)
+    for start in range(0, len(texts), CHUNK):
+        ids = np.array(texts[start : start + CHUNK, :3])
+        triplets[start : start + CHUNK] = index.get_indexer(pd.Index(ids.reshape(-1).tolist())).reshape(-1, 3)
+    _check(path, texts, triplets, labels)
+    return triplets
+
+
+def _check(path: Path, texts: np.ndarray, triplets: np.ndarray, labels: np.ndarray) -> None:
+    unknown = np.argwhere(triplets < 0)
+    if len(unknown):
+        row, column = unknown[0].tolist()
+        raise UserError(
+            f"triplets.file {path}: row {row} names the sample {str(texts[row, column])!r}, which is not among the "
+            f"{len(labels)} that are learnt from ({len(np.unique(unknown[:, 0]))} of {len(triplets)} rows name such): "
+            "draw triplets from this dataset, or look at data.train_split and data.where"
+        )
+    anchor, positive, negative = labels[triplets].T
+    wrong = np.flatnonzero((anchor != positive) | (anchor == negative) | (triplets[:, 0] == triplets[:, 1]))
+    if len(wrong):
+        raise UserError(
+            f"triplets.file {path}: row {wrong[0]} ({', '.join(map(str, texts[wrong[0], :3]))}) is no triplet: "
+            "anchor and positive have to be two samples of one person, and the negative one of another"
+        )
