@@ -73,19 +73,22 @@ def figures_of(method: MethodResult) -> Figures:
     return found
 
 
-def compare(better: MethodResult, other: MethodResult, confidence: float = 0.95) -> Difference:
-    """Return how much more one method reaches than another: the paired bootstrap over people.
+def compare(
+    better: MethodResult | SeedsResult, other: MethodResult | SeedsResult, confidence: float = 0.95
+) -> Difference:
+    """Return how much more one method, or the mean of several runs, reaches than another: paired over people.
 
     Args:
-        better: the method, evaluated on the same lists with the same settings as `other`.
+        better: evaluated on the same lists with the same settings as `other`.
         other: the one that is subtracted.
         confidence: share that intervals cover.
 
     Raises:
         UserError: they were not evaluated on the same lists.
     """
-    _same_lists([better, other])
-    one, two = figures_of(better), figures_of(other)
+    if isinstance(better, MethodResult) and isinstance(other, MethodResult):
+        _same_lists([better, other])
+    one, two = (each.figures if isinstance(each, SeedsResult) else figures_of(each) for each in (better, other))
     found = {
         name: {
             key: _combined([one[name][key], two[name][key]], np.array([1.0, -1.0]), _people(better, name), confidence)
@@ -124,7 +127,8 @@ def combine_seeds(name: str, runs: Sequence[MethodResult], confidence: float = 0
         }
         for part, names in keys.items()
     }
-    return SeedsResult(name, tuple(run.name for run in runs), spread, means)
+    people = {part: _people(runs[0], part) for part in keys}
+    return SeedsResult(name, tuple(run.name for run in runs), spread, means, people)
 
 
 def _combined(figures: Sequence[Figure], weights: np.ndarray, people: int, confidence: float) -> Figure:
@@ -138,7 +142,9 @@ def _combined(figures: Sequence[Figure], weights: np.ndarray, people: int, confi
     return figure_of(float(weights @ np.array(values)), weights @ np.stack(samples), people, confidence)
 
 
-def _people(method: MethodResult, name: str) -> int:
+def _people(method: MethodResult | SeedsResult, name: str) -> int:
+    if isinstance(method, SeedsResult):
+        return method.people[name]
     found = method.verification.get(name)
     return found.people if found is not None else method.identification[name].people
 

@@ -126,7 +126,7 @@ def _scores_of(evaluation: Evaluation, key: str, table: pd.DataFrame, in_folds: 
 
 
 def probes_table(evaluation: Evaluation, table: pd.DataFrame) -> pd.DataFrame:
-    """Return probes.csv: `protocol,method,id,name,rank,own,own_score,rival,rival_score`; own and rival are enrolled ids."""
+    """Return probes.csv: `protocol,method,id,name,rank,own,own_score,rival,rival_score`; own, rival: enrolled ids."""
     import pandas as pd
 
     ids, names = table["id"].to_numpy(), table["name"].to_numpy()

@@ -213,12 +213,14 @@ class SeedsResult:
         methods: names of the runs.
         spread: by list, then by figure, named as in `Difference`: mean ± std over the runs.
         figures: the same: the mean over the runs, with its interval over people.
+        people: people by list.
     """
 
     name: str
     methods: tuple[str, ...]
     spread: dict[str, dict[str, Spread]]
     figures: dict[str, dict[str, Figure]]
+    people: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
