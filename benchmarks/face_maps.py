@@ -1,7 +1,7 @@
 """Aligned depth maps of faces on a 2.5 mm grid, from captures and from meshes: what populations are compared by.
 
-Frame of a map: origin = nose tip, x right in the image, y up, z towards the viewer, turned and shifted so that the five
-true landmarks lie best on the mean ones. A map is f4 (G,), one height for each cell of `GRID`, NaN = nothing there.
+Faces are turned and shifted so that the five true landmarks lie best on the mean ones; maps are those of
+`face3d_data.geometry.depth_map`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from face3d_data.geometry.align import fit_rigid, transform
+from face3d_data.geometry.depth_map import GRID, cell_means, clipped_distance, filled, level
 from face3d_data.geometry.open3d_lazy import open3d
 
-CELL_MM = 2.5
-_X, _Y = np.meshgrid(np.arange(-60.0, 60.1, CELL_MM), np.arange(-60.0, 65.1, CELL_MM))
-REGION = (_X / 58.0) ** 2 + ((_Y + 0.0) / 65.0) ** 2 <= 1.0
-GRID = np.stack([_X[REGION], _Y[REGION]], axis=1)
-"""f8 (G, 2): cells inside an ellipse from the brows' upper edge to the chin."""
-CLIP_MM = 6.0
 FLIP = np.diag([1.0, -1.0, -1.0])
 
 
@@ -47,30 +42,7 @@ def capture_map(depth: np.ndarray, intrinsics: np.ndarray, landmarks_3d: np.ndar
     points = np.stack([(column - cx) / fx * z, (row - cy) / fy * z, z], axis=1)
     points = points[np.linalg.norm(points - landmarks_3d[2], axis=1) < 95.0] @ FLIP
     moved = transform(points, fit_rigid(landmarks_3d @ FLIP, mean))
-    return _average(moved)
-
-
-def _average(points: np.ndarray) -> np.ndarray:
-    columns, rows = _X.shape[1], _X.shape[0]
-    i = np.rint((points[:, 0] - _X[0, 0]) / CELL_MM).astype(int)
-    j = np.rint((points[:, 1] - _Y[0, 0]) / CELL_MM).astype(int)
-    inside = (i >= 0) & (i < columns) & (j >= 0) & (j < rows) & (points[:, 2] > -75)
-    cell = (j * columns + i)[inside]
-    count = np.bincount(cell, minlength=rows * columns)
-    total = np.bincount(cell, weights=points[inside, 2], minlength=rows * columns)
-    heights = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return heights.reshape(rows, columns)[REGION].astype(np.float32)
-
-
-def level(maps: np.ndarray) -> np.ndarray:
-    """Return maps (N, G) with each one's median difference from the mean map removed."""
-    mean = np.nanmean(maps, axis=0)
-    return maps - np.nanmedian(maps - mean, axis=1, keepdims=True)
-
-
-def filled(maps: np.ndarray) -> np.ndarray:
-    """Return maps (N, G) with the mean map in the place of holes."""
-    return np.where(np.isnan(maps), np.nanmean(maps, axis=0), maps)
+    return cell_means(moved)
 
 
 def population(maps: np.ndarray) -> dict[str, float]:
@@ -116,8 +88,7 @@ def rank_1(maps: np.ndarray) -> float:
     hits = 0
     for person in range(len(flat)):
         for probe in probes[person]:
-            apart = np.minimum(np.abs(gallery - probe), CLIP_MM)
-            hits += int(np.nanargmin(np.nanmean(apart, axis=1)) == person)
+            hits += int(np.argmin(clipped_distance(gallery, probe)) == person)
     return hits / probes[..., 0].size
 
 

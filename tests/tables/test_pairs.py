@@ -157,3 +157,42 @@ def test_written_forms():
     four = make_pairs(manifest([(f"d/p{i}", f"c{j}") for i in range(4) for j in range(3)]), 2, 3, 0)
     assert pairs_txt(four).splitlines()[0] == "2\t3"
     assert len(pairs_txt(four).splitlines()) == 1 + 2 * 2 * 3
+
+
+@st.composite
+def two_sided_sets(draw):
+    """Frames in which each capture is plain, masked or both, and which rows are plain."""
+    rows = []
+    for person in range(draw(st.integers(0, 9))):
+        for capture in range(draw(st.integers(1, 4))):
+            variants = draw(
+                st.sampled_from([("plain",), ("mask:a.0",), ("plain", "mask:a.0"), ("mask:a.0", "mask:b.0")])
+            )
+            rows += [(f"d/p{person}", f"c{capture}", variant) for variant in variants]
+    frame = manifest(rows)
+    return frame, [int(variant == "plain") for variant in frame["variant"]]
+
+
+@settings(max_examples=80, deadline=None)
+@given(two_sided_sets(), st.integers(1, 4), st.integers(1, 8), st.integers(0, 3))
+def test_pairs_of_two_sides_join_a_sample_of_each_the_first_of_side_0(case, folds, per_fold, seed):
+    frame, sides = case
+    pairs = make_pairs(frame, folds, per_fold, seed, sides)
+    check(frame, pairs)
+    side = dict(zip(frame["id"], sides, strict=True))
+    assert all((side[pair.first.id], side[pair.second.id]) == (0, 1) for pair in pairs.pairs)
+    if pairs.folds == 1:
+        rows = list(zip(frame["identity"], frame["origin_id"], sides, strict=True))
+        crossed = [(a, b) for a, b in combinations(rows, 2) if a[2] != b[2]]
+        genuine = sum(a[0] == b[0] and a[1] != b[1] for a, b in crossed)
+        assert pairs.per_fold == min(per_fold, genuine, sum(a[0] != b[0] for a, b in crossed))
+
+
+def test_few_masked_among_many_plain_are_all_used():
+    rows = [(f"d/p{i}", f"c{j}") for i in range(30) for j in range(200)]
+    frame = manifest([*rows, *((f"d/p{i}", "c0", "mask:a.0") for i in range(30))])
+    sides = [int(variant == "plain") for variant in frame["variant"]]
+    pairs = make_pairs(frame, 3, 200, 0, sides)
+    assert (pairs.folds, pairs.per_fold) == (3, 200)
+    check(frame, pairs)
+    assert {pair.first.identity for pair in pairs.pairs} == {f"d/p{i}" for i in range(30)}

@@ -14,36 +14,6 @@ SLACK = 1e-12
 """Relative; a FAR that equals the one asked for counts as reached in spite of rounding."""
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """A ROC curve: f8 (T,), one place for each distinct score, from the highest on, after the place (0, 0).
-
-    Attributes:
-        thresholds: least score that is accepted; infinite first.
-        far: share of impostor pairs accepted.
-        tar: share of genuine pairs accepted.
-    """
-
-    thresholds: np.ndarray
-    far: np.ndarray
-    tar: np.ndarray
-
-
-def roc_curve(scores: np.ndarray, same: np.ndarray) -> Curve:
-    """Return the ROC curve of pairs, all equal in weight.
-
-    Args:
-        scores: (n,), larger = more alike, finite.
-        same: bool (n,), some true and some false.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ends = _ends(scores[order])
-    genuine = np.cumsum(same[order])[ends]
-    impostors = ends + 1 - genuine
-    ratios = (np.concatenate([[0], counts]) / counts[-1] for counts in (impostors, genuine))
-    return Curve(np.concatenate([[np.inf], scores[order][ends]]), *ratios)
-
-
 def _ends(ordered: np.ndarray) -> np.ndarray:
     """Return the last place of each run of equal scores."""
     return np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
