@@ -148,6 +148,8 @@ def command(
     (`face3d stages augment` lists its options). Several processes, GPUs or nodes:
     `torchrun --nproc-per-node 2 -m face3d_data train …`.
     """
+    if resume and restart:
+        raise UserError("--resume and --restart exclude each other: leave one of them out")
     overrides = [*given_keys(keys), *context.meta[OPEN_META]]
     if triplets is not None:
         overrides.append(("triplets.file", str(triplets)))

@@ -14,7 +14,7 @@ from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import load_model, load_weights, read_checkpoint, save_checkpoint
 from face3d_training.config import load_config
 from face3d_training.leaks import shared_with_training, training_fingerprint
-from face3d_training.run_folder import dataset_digest, open_run
+from face3d_training.run_folder import dataset_digest, describe_run, find_run
 
 
 @pytest.fixture
@@ -54,47 +54,48 @@ def test_what_is_kept_of_people_is_hashes_of_64_bits_alone():
 
 def test_a_folder_in_use_is_not_written_to(tmp_path, dataset):
     run, config = tmp_path / "run", load_config(None)
-    assert open_run(run, config, dataset, resume=False) is None
-    before = (run / "run.json").read_text()
+    assert find_run(run, config, dataset, resume=False) is None
+    assert not run.exists()
+    describe_run(run, config, dataset, resume=False)
     with pytest.raises(UserError, match=r"holds a run already: --restart removes it; or give another --out"):
-        open_run(run, load_config(None, [("seed", 1)]), dataset, resume=False)
+        find_run(run, load_config(None, [("seed", 1)]), dataset, resume=False)
     with pytest.raises(UserError, match=r"holds no checkpoints/last.pt to go on with: leave --resume out"):
-        open_run(run, config, dataset, resume=True)
-    assert (run / "run.json").read_text() == before
-    about = json.loads(before)
+        find_run(run, config, dataset, resume=True)
+    about = json.loads((run / "run.json").read_text())
     assert about["seed"] == 0
     assert about["versions"]["torch"].startswith("2.13.0")
 
 
 def test_a_restart_removes_a_run_and_nothing_else(tmp_path, dataset):
     run, config = tmp_path / "run", load_config(None)
-    open_run(run, config, dataset, resume=False)
+    describe_run(run, config, dataset, resume=False)
     (run / "old").touch()
-    open_run(run, config, dataset, resume=False, restart=True)
+    assert find_run(run, config, dataset, resume=False, restart=True) is None
+    assert (run / "old").exists(), "nothing is removed before everything else is known to work"
+    describe_run(run, config, dataset, resume=False)
     assert not (run / "old").exists()
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter").touch()
     with pytest.raises(UserError, match=r"thesis: is in use, and holds no run: give another --out"):
-        open_run(other, config, dataset, resume=False, restart=True)
-    assert (other / "chapter").exists()
+        find_run(other, config, dataset, resume=False, restart=True)
 
 
 def test_a_run_goes_on_with_its_own_config_and_dataset_alone(tmp_path, dataset):
     run, config = tmp_path / "run", load_config(None)
-    open_run(run, config, dataset, resume=False)
+    describe_run(run, config, dataset, resume=False)
     state = {"config": json.dumps(config.model_dump(mode="json")), "dataset": dataset_digest(dataset)}
     save_checkpoint(run / "checkpoints" / "last.pt", state)
-    assert open_run(run, load_config(None, [("workers", 2), ("epochs", 90)]), dataset, resume=True) == state
+    assert find_run(run, load_config(None, [("workers", 2), ("epochs", 90)]), dataset, resume=True) == state
     with pytest.raises(UserError, match=r"was begun with another optimizer .*1e-05.* --out to begin anew"):
-        open_run(run, load_config(None, [("optimizer.learning_rate", "1e-5")]), dataset, resume=True)
+        find_run(run, load_config(None, [("optimizer.learning_rate", "1e-5")]), dataset, resume=True)
     other = Dataset(points_set(tmp_path / "other", n_points=32))
     with pytest.raises(UserError, match=r"was begun on another dataset than"):
-        open_run(run, config, other, resume=True)
+        find_run(run, config, other, resume=True)
     with pytest.raises(
         UserError, match=r"holds a run already: --resume goes on with it, --restart removes it; or give"
     ):
-        open_run(run, config, dataset, resume=False)
+        find_run(run, config, dataset, resume=False)
 
 
 @pytest.mark.parametrize(

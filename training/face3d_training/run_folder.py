@@ -25,47 +25,63 @@ MAY_CHANGE = ("device", "workers", "threads", "epochs", "checkpoint_every", "com
 VERSIONED = ("face3d_data", "torch", "numpy", "lightning-fabric", "pytorch-metric-learning")
 
 
-def open_run(
+def find_run(
     folder: Path, config: TrainConfig, dataset: Dataset, resume: bool, restart: bool = False
 ) -> dict[str, Any] | None:
-    """Make a run's folder, or read where it stopped.
+    """Return where a run stopped, or None where one may begin; writes nothing.
 
     Args:
         folder: the run's folder.
         config: how it is to be trained.
         dataset: what it is trained on.
         resume: go on with a run that is there.
-        restart: remove a run that is there, and begin anew.
+        restart: a run that is there may be removed.
 
     Returns:
         The last checkpoint, or None where the run begins.
 
     Raises:
-        UserError: the folder is in use and `resume` was not asked for, or there is nothing to go on with, or config or
+        UserError: the folder is in use and neither was asked for, or there is nothing to go on with, or config or
             dataset are not those that the run began with.
     """
     last = folder / FOLDER / LAST
     if not resume:
-        if folder.exists() and any(folder.iterdir()):
-            _clear(folder, last.is_file(), restart)
-        _describe(folder, config, dataset)
+        _check_free(folder, last.is_file(), restart)
         return None
     if not last.is_file():
         raise UserError(f"{folder}: holds no {FOLDER}/{LAST} to go on with: leave --resume out, or give its --out")
     state = read_checkpoint(last)
     _check_same(folder, json.loads(state["config"]), config, state["dataset"], dataset)
-    _describe(folder, config, dataset)
     return state
 
 
-def _clear(folder: Path, resumable: bool, restart: bool) -> None:
-    """Remove the run in a folder, if that is what was asked for and it is one."""
+def _check_free(folder: Path, resumable: bool, restart: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
     if not (folder / ABOUT).is_file():
         raise UserError(f"{folder}: is in use, and holds no run: give another --out")
     if not restart:
         remedy = "--resume goes on with it, --restart removes it" if resumable else "--restart removes it"
         raise UserError(f"{folder}: holds a run already: {remedy}; or give another --out")
-    shutil.rmtree(folder)
+
+
+def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool) -> None:
+    """Write what a run is into its folder; what another run left there is removed where this one begins."""
+    if folder.exists() and not resume:
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "config.yaml", yaml.safe_dump(dict(as_mapping(config)), sort_keys=False, allow_unicode=True))
+    about = {
+        "dataset": dataset.name,
+        "dataset_path": str(dataset.path.resolve()),
+        "dataset_digest": dataset_digest(dataset),
+        "seed": config.seed,
+        "git": git_state(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: version(name) for name in VERSIONED},
+    }
+    write_atomic(folder / ABOUT, json.dumps(about, indent=2) + "\n")
 
 
 def _check_same(folder: Path, before: dict[str, Any], config: TrainConfig, digest: str, dataset: Dataset) -> None:
@@ -90,22 +106,6 @@ def _short(value: Any) -> str:
 def dataset_digest(dataset: Dataset) -> str:
     """Return a digest of all of a dataset's files, by the hashes that its dataset.json holds."""
     return digest(dataset.info.get("files", {}))
-
-
-def _describe(folder: Path, config: TrainConfig, dataset: Dataset) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "config.yaml", yaml.safe_dump(dict(as_mapping(config)), sort_keys=False, allow_unicode=True))
-    about = {
-        "dataset": dataset.name,
-        "dataset_path": str(dataset.path.resolve()),
-        "dataset_digest": dataset_digest(dataset),
-        "seed": config.seed,
-        "git": git_state(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {name: version(name) for name in VERSIONED},
-    }
-    write_atomic(folder / ABOUT, json.dumps(about, indent=2) + "\n")
 
 
 def git_state() -> dict[str, Any] | None:

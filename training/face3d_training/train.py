@@ -33,7 +33,7 @@ from face3d_training.devices import make_fabric
 from face3d_training.gradcache import backward
 from face3d_training.interrupt import graceful
 from face3d_training.leaks import training_fingerprint
-from face3d_training.run_folder import dataset_digest, open_run
+from face3d_training.run_folder import dataset_digest, describe_run, find_run
 from face3d_training.tracking import Tracker
 from face3d_training.validation import Validation
 
@@ -120,13 +120,13 @@ def train(
     fabric = place.fabric
     tell = say if fabric.is_global_zero else _silent
     dataset = Dataset(dataset_path)
-    state = open_run(folder, config, dataset, resume, restart) if fabric.is_global_zero else None
+    state = find_run(folder, config, dataset, resume, restart) if fabric.is_global_zero else None
     state = fabric.broadcast(state)
     learning = build_learning(dataset, config, fabric, folder)
-    run = Run(
-        config, folder, dataset, fabric, place.scaler, learning, Validation(dataset, config, learning.spec, tell),
-        Progress(), tell,
-    )  # fmt: skip
+    validation = Validation(dataset, config, learning.spec, tell)
+    if fabric.is_global_zero:
+        describe_run(folder, config, dataset, resume)
+    run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, Progress(), tell)
     if state is not None:
         _restore(run, state)
     tell(learning.summary(fabric))

@@ -1,0 +1,176 @@
+"""`face3d train`, as typed: what it prints, and one line and an exit code for everything that cannot be."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
+from tiny_sets import image_set, point_rows, points_set, publish
+
+from face3d_data.cli.main import _answer
+
+SMALL = (
+    *("--model.widths", "8,16", "--model.embedding-size", "8", "--batch.identities", "4", "--batch.samples", "4"),
+    *("--epochs", "2", "--threads", "1", "--device", "cpu"),
+)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """One dataset of clouds and one of photos, and a trained run."""
+    folder = tmp_path_factory.mktemp("sets")
+    points_set(folder)
+    image_set(folder)
+    assert _answer(["train", str(folder / "points"), *SMALL, "--out", str(folder / "run")]) == 0
+    return folder
+
+
+def call(capsys, *arguments):
+    code = _answer([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def refused(capsys, code, *arguments):
+    """Return the one line that a call ends with, and check that it is one."""
+    found, _, err = call(capsys, *arguments)
+    lines = err.strip().splitlines()
+    assert found == code, err
+    assert len(lines) == 1
+    assert "Traceback" not in err
+    return lines[0]
+
+
+def test_a_training_says_what_it_does_and_where_it_is(sets, tmp_path, capsys):
+    code, out, err = call(capsys, "train", sets / "points", *SMALL, "--out", tmp_path / "r", "--seed", 4)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("pointnet_basic: 460 parameters; 64 samples of 8 people; 2 steps of 16 samples an epoch")
+    assert lines[1].startswith("epoch 1/2: loss ")
+    assert "samples/s" in lines[1]
+    assert lines[-2:] == [f"run {tmp_path / 'r'}", f"best {tmp_path / 'r' / 'checkpoints' / 'best.pt'}"]
+
+
+def test_configs_are_listed(capsys):
+    code, out, _ = call(capsys, "train", "--list")
+    assert code == 0
+    assert any(line.startswith("points_pointnet: ") for line in out.splitlines())
+
+
+MISTAKES = [
+    (("--batch.identites", "3"), "No such option '--batch.identites'"),
+    (("--model.wdths", "3"), "unknown option 'wdths'"),
+    (("--model", "pointnet_basik"), "no model is named 'pointnet_basik'"),
+    (("--model", "pointnet_basik"), "did you mean 'pointnet_basic'?"),
+    (("--model.widths", "a,b"), "model pointnet_basic: 'widths.0' = 'a': give a whole number"),
+    (("--model.widths",), "--model.widths needs a value: --model.widths=VALUE"),
+    (("--loss", "tripplet"), "no loss is named 'tripplet'"),
+    (("--loss.triplet.margin", "-1"), "loss triplet: 'margin' = -1"),
+    (("--augment.yaw", "3"), "unknown option 'yaw'"),
+    (("--optimizer.learning-rate", "0"), "'optimizer.learning_rate' = 0: Input should be greater than 0"),
+    (("--config", "points_pointnett"), "config points_pointnett: no such file, and none of that name ("),
+    (("--resume", "--restart"), "--resume and --restart exclude each other"),
+    (("--resume",), "holds no checkpoints/last.pt to go on with: leave --resume out"),
+    (("--device", "cuda:7"), "device cuda:7: torch sees "),
+    (("--precision", "16-mixed"), "precision 16-mixed needs CUDA, device is cpu: use bf16-mixed or 32-true"),
+    (("--data.where", "mask == 'velvet'"), "no row of split 'train' of dataset points matches"),
+    (("--data.train-split", "trian"), "has no split 'trian'"),
+    (("--data.n-points", "65"), "holds 64 points a cloud: ask for 64 at most"),
+    (
+        ("--data.fields", "points,normals"),
+        "takes 3 channels and data.fields (points, normals) give 6",
+    ),
+    (("--data.where", "identity == 'tiny/p00'"), "8 samples of 1 identities: nobody is told apart"),
+    (("--batch.identities", "32"), "32"),
+    (("--triplets", "absent.npy"), "absent.npy"),
+    (("--weights", "absent.pt"), "absent.pt: no such checkpoint"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), MISTAKES, ids=[" ".join(options) for options, _ in MISTAKES])
+def test_a_mistake_gets_one_line_that_names_it(sets, tmp_path, capsys, options, message):
+    run = tmp_path / "run"
+    assert message in refused(capsys, 2, "train", sets / "points", *SMALL, "--out", run, *options)
+    assert not run.exists(), "nothing is half-written"
+
+
+def test_fewer_people_than_a_batch_wants_are_counted(sets, tmp_path, capsys):
+    line = refused(capsys, 2, "train", sets / "points", *SMALL, "--out", tmp_path / "r", "--batch.identities", "32")
+    assert "--batch.identities" in line or "batch.identities" in line
+    assert "8" in line
+
+
+def test_a_network_for_points_is_not_given_photos(sets, tmp_path, capsys):
+    line = refused(capsys, 2, "train", sets / "rgb", *SMALL, "--out", tmp_path / "r")
+    assert "points" in line
+    assert "color" in line
+
+
+def test_points_that_are_not_finite_are_told_with_their_sample(sets, tmp_path, capsys):
+    folder = points_set(tmp_path).resolve()
+    with h5py.File(folder / "shards" / "train-00000.h5", "r+") as file:
+        file["data"][5, 3] = np.nan
+        sample = file["sample_id"][5].decode()
+    line = refused(capsys, 2, "train", folder, *SMALL, "--out", tmp_path / "r")
+    assert sample in line
+    assert "not finite" in line
+
+
+def test_a_run_in_use_is_resumed_or_removed_only_when_asked(sets, capsys):
+    line = refused(capsys, 2, "train", sets / "points", *SMALL, "--out", sets / "run")
+    assert "holds a run already: --resume goes on with it, --restart removes it; or give another --out" in line
+    line = refused(capsys, 2, "train", sets / "points", *SMALL, "--out", sets / "run", "--resume")
+    assert "its 2 epochs are done: give more with --epochs" in line
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(sets, tmp_path, capsys):
+    other = ("--model.widths", "8,32")
+    line = refused(capsys, 2, "train", sets / "points", *SMALL, *other, "--out", sets / "run", "--resume")
+    assert 'was begun with another model ({"name": "pointnet_basic"' in line
+    line = refused(
+        capsys, 2, "train", sets / "points", *SMALL, *other, "--out", tmp_path / "r", "--weights", sets / "run"
+    )
+    assert "the weights are of another architecture (" in line
+    assert "where (32, 8" in line
+    assert not (tmp_path / "r").exists()
+
+
+def set_of(folder, change):
+    """Publish the tiny clouds after a change of each: change(person, capture, points)."""
+    rows = [
+        (person, capture, variant, {"points": change(person, capture, arrays["points"])}, tags)
+        for person, capture, variant, arrays, tags in point_rows(64, False)
+    ]
+    return publish(folder, "changed", rows)
+
+
+def test_a_collapse_stops_with_advice(tmp_path, capsys):
+    first = point_rows(64, False)[0][3]["points"]
+    folder = set_of(tmp_path, lambda person, capture, points: first + np.float32(1e-4 * (4 * person + capture)))
+    line = refused(capsys, 1, "train", folder, *SMALL, "--out", tmp_path / "r")
+    assert "embeddings have collapsed: their rms distance to their mean was " in line
+    assert "in epoch 1" in line
+    assert "--loss.triplet.mining semihard" in line
+    assert (tmp_path / "r" / "checkpoints" / "last.pt").is_file()
+
+
+def test_an_epoch_without_a_valid_triplet_stops_with_advice(tmp_path, capsys):
+    first = point_rows(64, False)[0][3]["points"]
+    folder = set_of(tmp_path, lambda person, capture, points: first * np.float32(0.5 + person))
+    line = refused(
+        capsys, 1, "train", folder, *SMALL, "--out", tmp_path / "r", "--loss.triplet.mining", "hard",
+        "--model.norm", "group",
+    )  # fmt: skip
+    assert "no step of epoch 1 had a valid triplet" in line
+    assert "raise --loss.triplet.margin" in line
+
+
+def test_a_dataset_that_is_not_there(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = refused(capsys, 2, "train", "absent")
+    assert "no dataset 'absent' in work/datasets" in line
