@@ -152,7 +152,7 @@ def set_of(folder, change):
 def test_a_collapse_stops_with_advice(tmp_path, capsys):
     first = point_rows(64, False)[0][3]["points"]
     folder = set_of(tmp_path, lambda person, capture, points: first + np.float32(1e-4 * (4 * person + capture)))
-    line = refused(capsys, 1, "train", folder, *SMALL, "--out", tmp_path / "r")
+    line = refused(capsys, 1, "train", folder, *SMALL, "--out", tmp_path / "r", "--model.norm", "group")
     assert "embeddings have collapsed: their rms distance to their mean was " in line
     assert "in epoch 1" in line
     assert "--loss.triplet.mining semihard" in line
