@@ -1,0 +1,206 @@
+"""Checkpoints of other programs."""
+
+import collections
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from face3d_data.errors import UserError
+from face3d_training.foreign import load_foreign
+from face3d_training.registry import make_spec
+from face3d_training.torch_file import read_torch_file
+
+SIZE = 16
+
+
+class OtherProgram:
+    """A class that only another program has."""
+
+
+def published(architecture="resnet18", prefix="model.", bias=False, channels=3, extra=None):
+    """A checkpoint with the keys and names of the published triplet models; made-up weights."""
+    torch.manual_seed(5)
+    name = {"inceptionresnetv2": "inception_resnet_v2", "mobilenetv2": "mobilenet_v2"}.get(architecture, architecture)
+    spec = make_spec("model", name, {"embedding_size": SIZE, "in_channels": channels})
+    state = collections.OrderedDict()
+    for key, value in spec.build().state_dict().items():
+        heads = {"classifier.1": "classifier", "fc": "fc", "last_linear": "last_linear"}
+        layer, _, part = key.rpartition(".")
+        if layer in heads and part == "bias" and not bias:
+            continue
+        state[f"{prefix}{heads.get(layer, layer)}.{part}"] = value
+    optimizer = torch.optim.Adagrad([nn.Parameter(torch.ones(3))], lr=0.075)
+    return {
+        "epoch": 88,
+        "embedding_dimension": SIZE,
+        "batch_size_training": 544,
+        "model_state_dict": collections.OrderedDict({**state, **(extra or {})}),
+        "model_architecture": architecture,
+        "optimizer_model_state_dict": optimizer.state_dict(),
+        "best_distance_threshold": np.mean(np.array([0.97, 0.99])),
+    }
+
+
+def saved(tmp_path, content):
+    path = tmp_path / "model_triplet.pt"
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name", "head", "side"),
+    [
+        ("resnet18", "resnet18", "fc", 48),
+        ("resnet50", "resnet50", "fc", 48),
+        ("mobilenetv2", "mobilenet_v2", "classifier.1", 48),
+        ("inceptionresnetv2", "inception_resnet_v2", "last_linear", 75),
+    ],
+)
+def test_published_models_load_whole(tmp_path, architecture, name, head, side):
+    content = published(architecture)
+    foreign = load_foreign(saved(tmp_path, content))
+    assert (foreign.spec.name, foreign.spec.embedding_size, foreign.unmatched) == (name, SIZE, [])
+    own = foreign.net.state_dict()
+    assert set(foreign.loaded) == set(own)
+    for key, value in content["model_state_dict"].items():
+        ours = key.removeprefix("model.").replace("classifier.", "classifier.1.")
+        assert torch.equal(own[ours], value)
+    # A layer without bias computes what one with a bias of 0 does.
+    assert torch.equal(own[f"{head}.bias"], torch.zeros(SIZE))
+    images = torch.randn(2, 3, side, side)
+    found = foreign.net(images)
+    assert not foreign.net.training
+    assert found.shape == (2, SIZE)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
+
+
+def test_the_embedding_is_the_published_one(tmp_path):
+    content = published()
+    foreign = load_foreign(saved(tmp_path, content))
+    torch.manual_seed(5)
+    source = make_spec("model", "resnet18", {"embedding_size": SIZE}).build().eval()
+    source.fc.bias.data.zero_()
+    images = torch.randn(2, 3, 48, 48)
+    torch.testing.assert_close(foreign.net(images), source(images))
+
+
+def test_what_it_knows_of_its_training_is_handed_on(tmp_path):
+    info = load_foreign(saved(tmp_path, published())).info
+    assert info == {
+        "epoch": 88,
+        "embedding_dimension": SIZE,
+        "batch_size_training": 544,
+        "model_architecture": "resnet18",
+        "best_distance_threshold": pytest.approx(0.98),
+    }
+    assert type(info["best_distance_threshold"]) is float
+
+
+@pytest.mark.parametrize(("prefix", "channels"), [("module.model.", 1), ("module.", 4), ("", 3), ("model.", 4)])
+def test_prefixes_and_channels_are_found_out(tmp_path, prefix, channels):
+    foreign = load_foreign(saved(tmp_path, published(prefix=prefix, channels=channels, bias=True)))
+    assert (foreign.unmatched, foreign.spec.in_channels) == ([], channels)
+
+
+def test_what_fits_nowhere_is_listed_and_the_rest_is_loaded(tmp_path):
+    # As an older model of the family has it: a head of four layers, and a classifier of people behind it.
+    content = published(extra={"model.classifier.weight": torch.ones(9, SIZE)})
+    state = content["model_state_dict"]
+    del state["model.fc.weight"]
+    state.update({"model.fc.0.weight": torch.ones(512, 512), "model.fc.3.weight": torch.ones(SIZE, 512)})
+    state["model.layer1.0.conv1.weight"] = torch.ones(64, 32, 3, 3)
+    foreign = load_foreign(saved(tmp_path, content))
+    assert foreign.unmatched == [
+        "layer1.0.conv1.weight: (64, 32, 3, 3) in the file, (64, 64, 3, 3) in the network",
+        "classifier.weight: no such name in the network",
+        "fc.0.weight: no such name in the network",
+        "fc.3.weight: no such name in the network",
+        "fc.weight: not in the file, starts fresh",
+        "fc.bias: not in the file, starts fresh",
+    ]
+    assert "fc.weight" not in foreign.loaded
+    assert "layer4.1.conv2.weight" in foreign.loaded
+
+
+def test_weights_without_a_partner_are_the_same_each_time(tmp_path):
+    content = published()
+    del content["model_state_dict"]["model.fc.weight"]
+    path = saved(tmp_path, content)
+    torch.manual_seed(1)
+    first, drawn = load_foreign(path).net.fc.weight, torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), drawn)
+    assert torch.equal(load_foreign(path).net.fc.weight, first)
+
+
+def test_numbers_of_an_older_numpy_are_read(tmp_path):
+    path, old = saved(tmp_path, published()), tmp_path / "old.pt"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(old, "w") as target:
+        for entry in source.namelist():
+            content = source.read(entry)
+            if entry.endswith("data.pkl"):
+                assert b"cnumpy._core.multiarray\n" in content
+                content = content.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
+            target.writestr(entry, content)
+    assert load_foreign(old).info["best_distance_threshold"] == pytest.approx(0.98)
+
+
+def test_files_from_before_zip_archives_are_read(tmp_path):
+    torch.save(published(), tmp_path / "legacy.pt", _use_new_zipfile_serialization=False)
+    assert load_foreign(tmp_path / "legacy.pt").unmatched == []
+
+
+@pytest.mark.parametrize("key", ["model_state_dict", "model_architecture", "embedding_dimension"])
+def test_a_key_that_is_not_there_is_named(tmp_path, key):
+    content = published()
+    del content[key]
+    with pytest.raises(UserError, match=f"model_triplet.pt: has no key '{key}'.*model.weights"):
+        load_foreign(saved(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_architecture": "vgg16"}, "model_architecture 'vgg16' is none of .*resnet34"),
+        ({"model_state_dict": {"body.weight": torch.ones(2)}}, "no weight of it fits resnet18"),
+        ({"model_state_dict": {"body.weight": 3}}, "its model_state_dict is not tensors by name"),
+        ({"model_state_dict": {}}, "no weight of it fits resnet18"),
+        ({"embedding_dimension": 0}, "model_triplet.pt: model resnet18: 'embedding_size' = 0"),
+        ({"model_state_dict": {"conv1.weight": torch.ones(64, 2, 7, 7)}}, "'in_channels' = 2"),
+    ],
+)
+def test_what_is_wrong_with_a_checkpoint_is_told(tmp_path, change, message):
+    with pytest.raises(UserError, match=message):
+        load_foreign(saved(tmp_path, {**published(), **change}))
+
+
+def test_classes_of_other_programs_are_not_loaded(tmp_path):
+    path = saved(tmp_path, {**published(), "args": OtherProgram()})
+    with pytest.raises(
+        UserError, match=r"needs the class \S*OtherProgram of another program.*save the state dict alone"
+    ):
+        load_foreign(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 cut off", b"\x80\x02}q\x00."])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_files_that_hold_no_weights_are_told_by_name(tmp_path, content, suffix):
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"broken{suffix}: cannot be read as a file of torch or safetensors"):
+        read_torch_file(path)
+
+
+def test_a_checkpoint_that_is_cut_off_is_told(tmp_path):
+    path = saved(tmp_path, published())
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(UserError, match="cannot be read"):
+        read_torch_file(path)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"none\.pt: no such file of weights"):
+        load_foreign(tmp_path / "none.pt")
