@@ -59,9 +59,8 @@ class BatchSampler:
 class PKSampler(BatchSampler):
     """Batches of P people with K samples each.
 
-    People come in an order that is drawn for each pass over all of them; the last batch of a pass is filled up with
-    people from the start of its order, so that nobody is left out. `picks.PersonPicks` says which K samples of a person
-    are taken. One who has fewer gives some again, as other copies, which online variations make different.
+    `deal` says which people: everybody in each pass, so that nobody is left out. `picks.PersonPicks` says which samples
+    of them. A person of fewer than K gives some of them again, as other copies, which online variations make different.
 
     Args:
         labels: i8 (n,), who each row is.
@@ -113,7 +112,7 @@ class PKSampler(BatchSampler):
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the rows of each batch of an epoch, i8 (P·K,), person after person."""
-        people, passes = draw_people(self.n_people, self.identities, self.iterations, self.seed, epoch)
+        people, passes = deal(self.n_people, self.identities, self.iterations, self.seed, epoch)
         rows = np.empty((*people.shape, self.picks.samples), np.int64)
         for number in np.unique(passes).tolist():
             here = passes == number
@@ -122,10 +121,7 @@ class PKSampler(BatchSampler):
 
 
 class ShuffleSampler(BatchSampler):
-    """Batches of any samples, all of them once a pass, in an order that is drawn for each pass.
-
-    The last batch of a pass is short; only to bring it to 2 samples for each process, which a batch normalisation
-    needs, samples from the start of the order are added to it.
+    """Batches of any samples, as `deal` deals them out; fewer samples than a batch takes are one batch.
 
     Args:
         n: rows.
@@ -136,16 +132,16 @@ class ShuffleSampler(BatchSampler):
         world: number of processes.
 
     Raises:
-        UserError: no rows, or a batch too small for so many processes.
+        UserError: too few rows, or a batch too small, for so many processes.
     """
 
     def __init__(
         self, n: int, size: int, iterations: int | None = None, seed: int = 0, rank: int = 0, world: int = 1
     ) -> None:
         super().__init__(rank, world)
-        if n < 1:
-            raise UserError("there is no sample to learn from: look at data.train_split and data.where")
+        check_size(n, world, "the number of samples to learn from")
         check_size(size, world, "batch.size")
+        size = min(size, n)
         self.n, self.size, self.seed = n, size, seed
         self.iterations = iterations or -(-n // size)
 
@@ -154,40 +150,35 @@ class ShuffleSampler(BatchSampler):
         return self.iterations
 
     def batches(self, epoch: int) -> list[np.ndarray]:
-        """Return the rows of each batch of an epoch, i8 (B,), B ≤ `size`."""
-        passes, places = _places_in_passes(-(-self.n // self.size), self.iterations, epoch)
-        found = []
-        for number in np.unique(passes).tolist():
-            order = _order("samples", self.seed, number, self.n)
-            for place in places[passes == number].tolist():
-                rows = order[place * self.size : (place + 1) * self.size]
-                lacking = max(0, 2 * self.world - len(rows))
-                found.append(np.concatenate([rows, np.resize(order, lacking)]))
-        return found
+        """Return the rows of each batch of an epoch, i8 (B,)."""
+        return list(deal(self.n, self.size, self.iterations, self.seed, epoch)[0])
 
 
-def draw_people(n: int, per_batch: int, iterations: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw who is in each batch of an epoch: everybody once in each pass, and no one twice in a batch.
+def deal(n: int, per_batch: int, iterations: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Deal people or samples out to the batches of an epoch: all of them in each pass, none twice in a batch.
+
+    Passes follow one another through the epochs, and the order of each is drawn. The last batch of a pass is filled up
+    from the start of its order.
 
     Args:
-        n: people, at least `per_batch`.
-        per_batch: people of a batch.
+        n: how many there are, at least `per_batch`.
+        per_batch: how many a batch takes.
         iterations: batches of an epoch.
         seed: decides, with the number of the pass, the order.
         epoch: the epoch.
 
     Returns:
-        People, i8 (iterations, per_batch), and for each the pass that it is seen in, of the same shape: those who fill
-        up the last batch of a pass count to the next one.
+        Who is in each batch, i8 (iterations, per_batch), and in which pass they are, of the same shape: what fills up
+        the last batch of a pass counts to the next one.
     """
     batches = -(-n // per_batch)
-    passes, places = _places_in_passes(batches, iterations, epoch)
-    people = np.empty((iterations, per_batch), np.int64)
+    passes, places = np.divmod(epoch * iterations + np.arange(iterations), batches)
+    dealt = np.empty((iterations, per_batch), np.int64)
     for number in np.unique(passes).tolist():
-        order = _order("people", seed, number, n)
-        people[passes == number] = np.resize(order, (batches, per_batch))[places[passes == number]]
+        order = np.random.default_rng(seed_from("deal", seed, number)).permutation(n)
+        dealt[passes == number] = np.resize(order, (batches, per_batch))[places[passes == number]]
     slots = places[:, None] * per_batch + np.arange(per_batch)
-    return people, passes[:, None] + (slots >= n)
+    return dealt, passes[:, None] + (slots >= n)
 
 
 def check_people(people: np.ndarray, per_batch: int) -> int:
@@ -231,12 +222,3 @@ def check_size(size: int, world: int, option: str) -> None:
 def share(size: int, rank: int, world: int) -> slice:
     """Return the share of a batch that a process takes: contiguous, and equal to within one sample."""
     return slice(size * rank // world, size * (rank + 1) // world)
-
-
-def _places_in_passes(batches: int, iterations: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each batch of an epoch its pass, and its place in that pass of so many batches."""
-    return np.divmod(epoch * iterations + np.arange(iterations), batches)
-
-
-def _order(what: str, seed: int, number: int, n: int) -> np.ndarray:
-    return np.random.default_rng(seed_from(what, seed, number)).permutation(n)

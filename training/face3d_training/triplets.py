@@ -12,7 +12,7 @@ import pandas as pd
 from face3d_data.digest import seed_from
 from face3d_data.errors import UserError
 from face3d_training.config import TrainConfig
-from face3d_training.sampler import BatchSampler, check_people, check_size, draw_people
+from face3d_training.sampler import BatchSampler, check_people, check_size, deal
 from face3d_training.triplet_file import load_triplets, save_triplets, triplet_file_name
 
 FOLDER = "triplets"
@@ -22,9 +22,9 @@ FOLDER = "triplets"
 class TripletDraws:
     """Draws triplets such that those of one batch are of few people, who get harder negatives among each other.
 
-    Everybody is among the people of some batch, in the order that `sampler.draw_people` draws. In a batch, anchors are
-    of any of its people with two samples or more, positives are of another capture of the anchor's person where there
-    is one, negatives of any other of its people; plain and masked samples take part as they come.
+    `sampler.deal` says which people; all have their turn. In a batch, anchors are of any of its people with two samples
+    or more, positives of another capture of the anchor's person where there is one, negatives of any other of its
+    people; plain and masked samples take part as they come.
 
     Args:
         labels: i8 (n,), who each row is.
@@ -70,7 +70,7 @@ class TripletDraws:
 
     def _crews(self, epoch: int, batches: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the people of each batch, those with two samples first, and how many they are: at least one."""
-        crews, _ = draw_people(len(self.counts), self.identities, batches, self.seed, epoch)
+        crews, _ = deal(len(self.counts), self.identities, batches, self.seed, epoch)
         alone = ~(self.counts[crews] > 1).any(axis=1)
         crews[alone, 0] = rng.choice(self.paired, alone.sum())
         paired = self.counts[crews] > 1
@@ -91,8 +91,7 @@ class TripletSampler(BatchSampler):
     """Batches that hold given triplets, one after another; a sample that several of them name is there once.
 
     Each process takes its share of the samples of a batch, while the triplets, which `extras` gives, are those of the
-    whole batch. The last batch may be short; where it has fewer than two triplets for each process, the first ones of the
-    epoch are added to it.
+    whole batch. The last batch is filled up with the first triplets of the epoch.
 
     Args:
         triplets_of: returns the triplets of an epoch, i8 (n, 3), rows.
@@ -109,7 +108,7 @@ class TripletSampler(BatchSampler):
         self, triplets_of: Callable[[int], np.ndarray], n: int, size: int, rank: int = 0, world: int = 1
     ) -> None:
         super().__init__(rank, world)
-        self.n, self.size = n, size
+        self.n, self.size = n, min(size, n)
         self._of_epoch = lru_cache(1)(lambda epoch: self._batches(triplets_of(epoch)))
 
     def __len__(self) -> int:
@@ -126,9 +125,8 @@ class TripletSampler(BatchSampler):
 
     def _batches(self, triplets: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         found = []
-        for start in range(0, len(triplets), self.size):
-            chosen = triplets[start : start + self.size]
-            chosen = np.concatenate([chosen, triplets[: max(0, 2 * self.world - len(chosen))]])
+        for number in range(len(self)):
+            chosen = triplets.take(np.arange(number * self.size, (number + 1) * self.size), axis=0, mode="wrap")
             rows, places = np.unique(chosen, return_inverse=True)
             check_size(len(rows), self.world, "the number of samples in a batch of triplets")
             found.append((rows, places.reshape(-1, 3)))

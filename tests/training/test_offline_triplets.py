@@ -1,0 +1,209 @@
+"""Triplets drawn before an epoch: what they are of, the file that other trainers read, and the batches they make."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from face3d_data.errors import UserError
+from face3d_training.config import load_config
+from face3d_training.triplet_file import load_triplets, save_triplets, triplet_file_name
+from face3d_training.triplets import FOLDER, TripletDraws, TripletSampler, make_triplet_sampler
+
+
+def made_table(captures_of, samples=2):
+    """Person i has that many captures with so many samples each, in an order without meaning."""
+    rows = [
+        {"id": f"d__p{p}__c{c}~v{s}", "name": f"d__p{p}", "class": 5 * p + 1, "label": p, "origin_id": f"d/p{p}/c{c}"}
+        for p, captures in enumerate(captures_of)
+        for c in range(captures)
+        for s in range(samples)
+    ]
+    return pd.DataFrame(rows).sample(frac=1, random_state=1).reset_index(drop=True)
+
+
+def draws_of(table, identities=3, size=8, seed=0):
+    return TripletDraws(table["label"].to_numpy(), table["origin_id"].tolist(), identities, size, seed)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=3, max_size=9), st.integers(1, 2), st.integers(0, 9), st.integers(0, 3))
+def test_triplets_are_of_the_people_of_their_batch_and_of_two_captures(captures_of, samples, seed, epoch):
+    table = made_table(captures_of, samples)
+    if table.groupby("label").size().max() == 1:
+        with pytest.raises(UserError, match="nobody has two samples"):
+            draws_of(table)
+        return
+    triplets = draws_of(table, seed=seed).of_epoch(epoch, 30)
+    assert triplets.shape == (30, 3)
+    labels, origins = table["label"].to_numpy()[triplets], table["origin_id"].to_numpy()[triplets]
+    assert (labels[:, 0] == labels[:, 1]).all()
+    assert (labels[:, 0] != labels[:, 2]).all()
+    assert (triplets[:, 0] != triplets[:, 1]).all()
+    several = np.array(captures_of)[labels[:, 0]] > 1
+    assert (origins[several, 0] != origins[several, 1]).all()
+    for start in range(0, 30, 8):
+        assert len(np.unique(labels[start : start + 8])) <= 3
+
+
+def test_all_samples_of_all_people_have_their_turn_evenly():
+    table = made_table([3, 1, 2, 4, 2])
+    triplets = draws_of(table, identities=5, size=100).of_epoch(0, 30_000)
+    people = np.bincount(table["label"].to_numpy()[triplets[:, 0]])
+    np.testing.assert_allclose(people / 30_000, 1 / 5, atol=0.01)
+    anchors = np.bincount(triplets[:, 0], minlength=len(table)) / people[table["label"]]
+    np.testing.assert_allclose(anchors, 1 / table.groupby("label")["id"].transform("size"), atol=0.02)
+    # The positives of one anchor are its person's samples of other captures, all alike.
+    anchor = table.index[table["id"] == "d__p0__c0~v0"][0]
+    positives = triplets[triplets[:, 0] == anchor, 1]
+    others = table.index[(table["label"] == 0) & (table["origin_id"] != "d/p0/c0")]
+    shares = np.bincount(positives, minlength=len(table))[others] / len(positives)
+    assert shares.sum() == pytest.approx(1)
+    np.testing.assert_allclose(shares, 1 / 4, atol=0.05)
+    strangers = table["label"].to_numpy()[triplets[triplets[:, 0] == anchor, 2]]
+    np.testing.assert_allclose(np.bincount(strangers)[1:] / len(strangers), 1 / 4, atol=0.05)
+
+
+def test_epochs_and_seeds_draw_others_and_the_same_draw_the_same():
+    table = made_table([3] * 6)
+    first = draws_of(table).of_epoch(0, 50)
+    assert np.array_equal(first, draws_of(table).of_epoch(0, 50))
+    assert not np.array_equal(first, draws_of(table).of_epoch(1, 50))
+    assert not np.array_equal(first, draws_of(table, seed=1).of_epoch(0, 50))
+
+
+def test_people_with_one_sample_are_negatives_only():
+    table = made_table([1, 1, 1, 1, 1, 1, 2], samples=1)
+    triplets = draws_of(table, identities=2, size=4).of_epoch(0, 200)
+    labels = table["label"].to_numpy()[triplets]
+    assert (labels[:, :2] == 6).all()
+    assert set(labels[:, 2]) == set(range(6))
+
+
+def test_the_file_holds_seven_texts_as_other_trainers_read_them(tmp_path):
+    table = made_table([2, 2, 2])
+    triplets = draws_of(table).of_epoch(0, 20)
+    path = tmp_path / triplet_file_name(4, 20, 3, 8)
+    assert path.name == "epoch_4_training_triplets_20_identities_3_batch_8.npy"
+    save_triplets(path, triplets, table)
+    found = np.load(path)
+    assert found.shape == (20, 7)
+    for row, (anchor, positive, negative) in zip(found, triplets, strict=True):
+        expected = [table["id"][anchor], table["id"][positive], table["id"][negative]]
+        expected += [str(table["class"][positive]), str(table["class"][negative])]
+        assert row.tolist() == [*expected, table["name"][positive], table["name"][negative]]
+    assert int(found[0, 3]) == table["class"][triplets[0, 1]]
+    assert np.array_equal(load_triplets(path, table, table["label"].to_numpy()), triplets)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_files_longer_than_a_chunk_are_the_same(tmp_path, monkeypatch):
+    table = made_table([2, 2, 2])
+    triplets = draws_of(table).of_epoch(0, 20)
+    save_triplets(tmp_path / "whole.npy", triplets, table)
+    monkeypatch.setattr("face3d_training.triplet_file.CHUNK", 7)
+    save_triplets(tmp_path / "parts.npy", triplets, table)
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    assert np.array_equal(load_triplets(tmp_path / "whole.npy", table, table["label"].to_numpy()), triplets)
+
+
+def renamed(found):
+    found[3, 1] = "who"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (renamed, "row 3 names the sample 'who', which is not among the 54 .*1 of 20 rows"),
+        (lambda found: found[:, :6], "of shape \\(20, 6\\), not texts \\(n, 7\\)"),
+        (lambda found: found[:0], "of shape \\(0, 7\\)"),
+        (lambda found: np.zeros((20, 7)), "holds float64"),
+        (lambda found: found.astype(object), "cannot be read .*give an .npy"),
+        (lambda found: found[:, [0, 2, 1, 3, 4, 5, 6]], "row 0 .* is no triplet"),
+        (lambda found: found[:, [0, 0, 2, 3, 4, 5, 6]], "row 0 .* is no triplet"),
+        (lambda found: found[:, [0, 1, 1, 3, 4, 5, 6]], "row 0 .* is no triplet"),
+    ],
+)
+def test_a_file_that_does_not_serve_is_told_with_its_row(tmp_path, change, text):
+    table = made_table([9, 9, 9])
+    path = tmp_path / "mine.npy"
+    triplets = np.stack([table.index[table["label"] == p][:10].to_numpy().repeat(2) for p in (0, 0, 1)], 1)
+    triplets[:, 1] = np.roll(triplets[:, 1], 2)
+    save_triplets(path, triplets, table)
+    np.save(path, change(np.load(path)))
+    with pytest.raises(UserError, match=f"triplets.file {re.escape(str(path))}: .*{text}"):
+        load_triplets(path, table, table["label"].to_numpy())
+
+
+@pytest.mark.parametrize("content", [b"", b"no array at all", None])
+def test_a_file_that_is_none_is_told(tmp_path, content):
+    path = tmp_path / "mine.npy"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"mine\.npy: cannot be read"):
+        load_triplets(path, made_table([2, 2]), np.zeros(8))
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_a_batch_holds_each_of_its_samples_once_and_where_the_triplets_find_them(world):
+    table = made_table([3] * 6)
+    triplets = draws_of(table).of_epoch(0, 21)
+    samplers = [TripletSampler(lambda epoch: triplets, 21, 8, rank, world) for rank in range(world)]
+    assert len(samplers[0]) == 3
+    shares = [list(sampler) for sampler in samplers]
+    filled = np.concatenate([triplets, triplets[:3]])
+    copies = dict.fromkeys(range(len(table)), 0)
+    for number in range(3):
+        draws = [draw for share in shares for draw in share[number]]
+        rows = [row for row, _, _ in draws]
+        assert len(set(rows)) == len(rows)
+        for sampler in samplers:
+            places = sampler.extras(number)["triplet"]
+            assert np.array_equal(np.array(rows)[places], filled[8 * number : 8 * number + 8])
+        for row, _, copy in draws:
+            assert copy == copies[row]
+            copies[row] += 1
+
+
+def test_batches_go_on_in_the_middle_of_an_epoch():
+    table = made_table([3] * 6)
+    draws = draws_of(table)
+    sampler = TripletSampler(lambda epoch: draws.of_epoch(epoch, 21), 21, 8)
+    sampler.set_epoch(2)
+    whole, places = list(sampler), [sampler.extras(number)["triplet"] for number in range(3)]
+    again = TripletSampler(lambda epoch: draws.of_epoch(epoch, 21), 21, 8)
+    again.set_epoch(2, 1)
+    assert list(again) == whole[1:]
+    assert np.array_equal(again.extras(1)["triplet"], places[1])
+
+
+def test_a_run_keeps_the_triplets_of_each_epoch_and_learns_from_a_file_of_them(tmp_path):
+    table = made_table([3] * 6)
+    labels = table["label"].to_numpy()
+    keys = [("batch.identities", 3), ("batch.samples", 4), ("triplets.per_epoch", 30)]
+    config = load_config(None, [*keys, ("triplets.offline", True)])
+    sampler = make_triplet_sampler(config, table, labels, tmp_path, seed=1, rank=0, world=1)
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        list(sampler)
+    names = [f"epoch_{epoch}_training_triplets_30_identities_3_batch_12.npy" for epoch in range(2)]
+    assert sorted(path.name for path in (tmp_path / FOLDER).iterdir()) == names
+    config = load_config(None, [*keys, ("triplets.file", tmp_path / FOLDER / names[1])])
+    given_file = make_triplet_sampler(config, table, labels, tmp_path / "other", seed=9, rank=0, world=1)
+    assert [[row for row, _, _ in batch] for batch in given_file] == [[row for row, _, _ in batch] for batch in sampler]
+    assert not (tmp_path / "other").exists()
+    second = make_triplet_sampler(
+        load_config(None, [*keys, ("triplets.offline", True)]),
+        table,
+        labels,
+        tmp_path / "rank1",
+        seed=1,
+        rank=1,
+        world=2,
+    )
+    list(second)
+    assert not (tmp_path / "rank1").exists()
