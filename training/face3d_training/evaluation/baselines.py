@@ -1,0 +1,172 @@
+"""Methods without a network that a network has to beat: the untrained clipped depth map, and LDA on depth maps.
+
+Both see faces as heights on a 2.5 mm grid (`face3d_data.geometry.depth_map`), so they need points in the face frame.
+
+    table, known = dataset.table("test"), training.table("train")
+    maps = depth_maps(dataset, "test", table.index)
+    learnt = learn_lda(depth_maps(training, "train", known.index), known)
+    matchers = [DepthMapMatcher(table, maps), lda_matcher(table, maps, learnt.lda)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from face3d_data.digest import seed_from
+from face3d_data.errors import UserError
+from face3d_data.geometry.depth_map import clipped_distance, smooth_map
+from face3d_data.shards.read import Dataset
+from face3d_data.tables.protocol import protocols
+from face3d_data.tables.split import person_of
+from face3d_training.evaluation.identification import Gallery
+from face3d_training.evaluation.lda import Lda, fit_lda
+from face3d_training.evaluation.matcher import EmbeddingMatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+BATCH = 256
+PAIRS_AT_A_TIME = 4096
+LEAST_SEEN = 0.3
+"""Share of the grid that the median face must cover; aligned faces cover 0.9 and more, masked ones too."""
+FEWEST_PEOPLE = 10
+"""Fewer people teach LDA nothing about strangers."""
+HELD_OUT = 0.2
+RIDGES_MM2 = (2.0, 5.0, 10.0, 20.0)
+DIMENSIONS = (20, 40, 80)
+MOST_MM = 12.0
+"""What a cell deviates at most: masks stand 20 mm off a face."""
+
+
+def depth_maps(
+    dataset: Dataset, split: str, rows: Sequence[int] | np.ndarray, progress: Callable[[int], None] | None = None
+) -> np.ndarray:
+    """Return the depth maps f4 (n, G) of rows of a split.
+
+    Args:
+        dataset: a dataset with `points` in the face frame, mm.
+        split: the split.
+        rows: places in the split.
+        progress: told how many are done.
+
+    Raises:
+        UserError: the shards hold no points, or they are not aligned.
+    """
+    reader = dataset.reader(split, ["points"])
+    maps: list[np.ndarray] = []
+    for start in range(0, len(rows), BATCH):
+        batch = reader.__getitems__(list(rows[start : start + BATCH])).arrays["points"]
+        maps += [smooth_map(points) for points in batch]
+        if progress is not None:
+            progress(len(maps))
+    found = np.array(maps, np.float32)
+    seen = float(np.median(np.isfinite(found).mean(axis=1))) if len(found) else 1.0
+    if seen < LEAST_SEEN:
+        raise UserError(
+            f"{dataset.path}: a baseline needs points in the face frame, and these cover {seen:.0%} of its grid: put "
+            "align_3d into the pipeline, or say --no-baseline"
+        )
+    return found
+
+
+class DepthMapMatcher:
+    """Minus the clipped distance of depth maps, mm, each one's median removed: nothing is learnt.
+
+    Args:
+        table: the rows.
+        maps: f4 (n, G), the depth map of each row.
+    """
+
+    def __init__(self, table: pd.DataFrame, maps: np.ndarray) -> None:
+        self.name, self.table = "depth map, untrained", table
+        self.maps = maps - np.nanmedian(maps, axis=1, keepdims=True)
+
+    def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return f8 (A, B): minus the distances."""
+        others, out = self.maps[second], np.empty((len(first), len(second)))
+        for place, row in enumerate(first):
+            out[place] = -clipped_distance(others, self.maps[row])
+        return out
+
+    def pair_similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return f8 (n,): minus the distances."""
+        out = np.empty(len(first))
+        for start in range(0, len(first), PAIRS_AT_A_TIME):
+            part = slice(start, start + PAIRS_AT_A_TIME)
+            out[part] = -clipped_distance(self.maps[first[part]], self.maps[second[part]])
+        return out
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """An LDA and what was chosen for it.
+
+    Attributes:
+        lda: learnt from all training people.
+        ridge_mm2: its ridge.
+        dimensions: its directions.
+        people: training people.
+        held_out: how many of them these two were chosen on.
+    """
+
+    lda: Lda
+    ridge_mm2: float
+    dimensions: int
+    people: int
+    held_out: int
+
+
+def lda_matcher(table: pd.DataFrame, maps: np.ndarray, lda: Lda) -> EmbeddingMatcher:
+    """Return the matcher of depth maps f4 (n, G) that compares them in an LDA's directions, by their angle."""
+    return EmbeddingMatcher("LDA of depth maps", table, _unit(lda.project(maps)))
+
+
+def learn_lda(maps: np.ndarray, table: pd.DataFrame) -> Learnt:
+    """Return the LDA of training people; ridge and dimensions are those that are best on a fifth of them, held out.
+
+    Best is the highest rank-1 over the protocols that they admit, plain and masked; of equal ones the first tried.
+
+    Args:
+        maps: f4 (n, G), depth maps of plain and masked faces alike.
+        table: their rows.
+
+    Raises:
+        UserError: there are too few people.
+    """
+    identity = table["identity"].to_numpy(object).astype(str)
+    person = np.array([person_of(name) for name in identity], dtype=str)
+    people = np.unique(person)
+    if len(people) < FEWEST_PEOPLE:
+        raise UserError(
+            f"baseline LDA: {len(people)} people to learn from, at least {FEWEST_PEOPLE} are needed: name a dataset "
+            "that has more by --train-dataset, or say --no-baseline"
+        )
+    order = np.random.default_rng(seed_from("lda", people.tolist())).permutation(people)
+    chosen = order[: max(2, round(HELD_OUT * len(people)))]
+    held = np.isin(person, chosen)
+    rows, best = table[held].reset_index(drop=True), (-1.0, 0.0, 0)
+    for ridge_mm2 in RIDGES_MM2:
+        vectors = fit_lda(maps[~held], identity[~held], ridge_mm2, max(DIMENSIONS), MOST_MM).project(maps[held])
+        for dimensions in DIMENSIONS:
+            found = _mean_rank_1(EmbeddingMatcher("LDA", rows, _unit(vectors[:, :dimensions])))
+            best = max(best, (found, ridge_mm2, dimensions), key=lambda each: each[0])
+    lda = fit_lda(maps, identity, best[1], best[2], MOST_MM)
+    return Learnt(lda, best[1], best[2], len(people), len(chosen))
+
+
+def _mean_rank_1(matcher: EmbeddingMatcher) -> float:
+    """Return the mean rank-1 over the protocols of a table that have probes; 0 where none has."""
+    asked = [protocol for protocol in protocols(matcher.table)[0].values() if len(protocol.probe)]
+    ranks = [Gallery(matcher, protocol.gallery).outcomes(protocol.probe).rank for protocol in asked]
+    return float(np.mean([(rank == 1).mean() for rank in ranks])) if ranks else 0.0
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(length, np.finfo(np.float64).tiny)
