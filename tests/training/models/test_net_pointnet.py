@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 import torch
-from face3d_training.models.pointnet import orthogonality_error
-from face3d_training.registry import make_spec
 
 from face3d_data.errors import UserError
+from face3d_training.models.pointnet import orthogonality_error
+from face3d_training.registry import make_spec
 
 SMALL = {"widths": (8, 16, 32), "embedding_size": 12}
 

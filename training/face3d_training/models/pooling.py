@@ -1,0 +1,91 @@
+"""A layer and the maximum over its points, without what a maximum makes needless; the same numbers, half the work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from face3d_training.models.shared_mlp import ChannelsLastNorm, NormKind, shared_mlp
+
+GATHER_FROM = 128
+"""Points of a group from which the gradient goes through the rows that won alone, not through a matrix of zeros."""
+
+
+class MaximumLayer(nn.Module):
+    """A linear layer, norm and ReLU on every point of a group, then the maximum over the group.
+
+    A norm over the batch and ReLU are monotonous in each channel, so that the maximum (where the norm's scale is
+    negative, the minimum) of the linear layer passes through them alone. The norm's mean and variance still are those
+    of all points: mean W·m + b and variance diag(W C W'), from the mean m and covariance C of what comes in. So the
+    norm, ReLU and their gradients over all points, the largest tensors of a PointNet, are never computed.
+
+    Attributes:
+        linear, norm: the layers.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, norm: NormKind) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_channels, out_channels)
+        self.norm = ChannelsLastNorm(norm, out_channels)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return f4 (..., out) for f4 (B, ..., points, in)."""
+        norm = self.norm.norm
+        if type(norm) is not nn.BatchNorm1d:  # group norm, or one over several processes
+            return functional.relu(self.norm(self.linear(values))).max(dim=-2).values
+        scale, shift = norm.weight, norm.bias
+        top = self._extreme(values, torch.where(scale < 0, -1.0, 1.0)) + self.linear.bias
+        mean, variance = self._statistics(values, norm)
+        return functional.relu((top - mean) * (scale * torch.rsqrt(variance + norm.eps)) + shift)
+
+    def _extreme(self, values: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
+        """Return the maximum of W·values over the points, the minimum where sign is −1."""
+        weight = self.linear.weight * sign[:, None]
+        points = values.shape[-2]
+        if points < GATHER_FROM or not torch.is_grad_enabled():
+            return functional.linear(values, weight).max(dim=-2).values * sign
+        rows = values.reshape(-1, points, values.shape[-1])
+        with torch.no_grad():
+            place = torch.bmm(weight.expand(len(rows), -1, -1), rows.transpose(1, 2)).argmax(dim=2)
+            place += torch.arange(0, len(rows) * points, points, device=place.device)[:, None]
+        won = rows.flatten(0, 1).index_select(0, place.flatten()).view(*place.shape, -1)
+        return (won * self.linear.weight).sum(2).view(*values.shape[:-2], -1)
+
+    def _statistics(self, values: torch.Tensor, norm: nn.BatchNorm1d) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and variance that the norm uses, f4 (out,) each; update the running ones as it does."""
+        if not norm.training and norm.running_mean is not None and norm.running_var is not None:
+            return norm.running_mean, norm.running_var
+        rows = values.flatten(0, -2)
+        if len(rows) < 2:
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {rows.shape}")
+        with torch.autocast(values.device.type, enabled=False):
+            rows, weight = rows.float(), self.linear.weight.float()
+            center = rows.mean(0)
+            centered = rows - center
+            covariance = centered.T @ centered / len(rows)
+            mean = weight @ center + self.linear.bias
+            variance = ((weight @ covariance) * weight).sum(1).clamp(min=0)
+        if norm.training:
+            _move(norm, mean.detach(), variance.detach() * (len(rows) / (len(rows) - 1)))
+        return mean, variance
+
+
+def _move(norm: nn.BatchNorm1d, mean: torch.Tensor, variance: torch.Tensor) -> None:
+    """Move a norm's running statistics, where it keeps them."""
+    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
+        return
+    norm.num_batches_tracked.add_(1)
+    share = 1 / int(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
+    norm.running_mean.lerp_(mean, share)
+    norm.running_var.lerp_(variance, share)
+
+
+class PooledMLP(nn.Sequential):
+    """`shared_mlp` followed by the maximum over the points of a group: f4 (..., out) for f4 (B, ..., points, in)."""
+
+    def __init__(self, in_channels: int, widths: Sequence[int], norm: NormKind) -> None:
+        inner = (in_channels, *widths)[-2]
+        super().__init__(*shared_mlp(in_channels, widths[:-1], norm), MaximumLayer(inner, widths[-1], norm))
