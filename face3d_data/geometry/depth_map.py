@@ -6,6 +6,8 @@ image, y up, z towards the viewer. NaN = nothing there.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 CELL_MM = 2.5
@@ -65,7 +67,9 @@ def _weighed(
 def level(maps: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
     """Return maps (N, G) with each one's median difference from a mean map (G,), theirs if not given, removed."""
     mean = np.nanmean(maps, axis=0) if mean is None else mean
-    return maps - np.nanmedian(maps - mean, axis=1, keepdims=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # an empty map has no median, and stays empty
+        return maps - np.nanmedian(maps - mean, axis=1, keepdims=True)
 
 
 def filled(maps: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:

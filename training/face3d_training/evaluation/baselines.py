@@ -18,7 +18,7 @@ import numpy as np
 
 from face3d_data.digest import seed_from
 from face3d_data.errors import UserError
-from face3d_data.geometry.depth_map import clipped_distance, smooth_map
+from face3d_data.geometry.depth_map import clipped_distance, level, smooth_map
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.protocol import protocols
 from face3d_data.tables.split import person_of
@@ -35,8 +35,8 @@ BATCH = 256
 PAIRS_AT_A_TIME = 4096
 LEAST_SEEN = 0.3
 """Share of the grid that the median face must cover; aligned faces cover 0.9 and more, masked ones too."""
-FEWEST_PEOPLE = 10
-"""Fewer people teach LDA nothing about strangers."""
+FEWEST_PEOPLE = 6
+"""Fewer people cannot be parted into some to learn from and some to choose on."""
 HELD_OUT = 0.2
 RIDGES_MM2 = (2.0, 5.0, 10.0, 20.0)
 DIMENSIONS = (20, 40, 80)
@@ -85,7 +85,7 @@ class DepthMapMatcher:
 
     def __init__(self, table: pd.DataFrame, maps: np.ndarray) -> None:
         self.name, self.table = "depth map, untrained", table
-        self.maps = maps - np.nanmedian(maps, axis=1, keepdims=True)
+        self.maps = level(maps, np.zeros(maps.shape[1], maps.dtype))
 
     def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return f8 (A, B): minus the distances."""

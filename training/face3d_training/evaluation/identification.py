@@ -70,8 +70,8 @@ def share_figure(values: np.ndarray, person: np.ndarray, enrolled: int, rank: in
     names, place = np.unique(person, return_inverse=True)
     total = np.bincount(place, weights=values)
     count = np.bincount(place)
-    weights = people_weights(names.tolist(), settings.resamples, settings.seed).astype(np.float64)
-    samples = (weights @ total) / (weights @ count)
+    weights = people_weights(names.tolist(), settings.resamples, settings.seed)
+    samples = np.array([(drawn @ total) / (drawn @ count) for drawn in weights])
     return figure_of(float(np.mean(values)), samples, len(names), settings.confidence)
 
 

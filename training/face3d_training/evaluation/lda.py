@@ -7,7 +7,6 @@ fit the people who were learnt from, and strangers are mistaken for each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,20 +40,20 @@ def deviations(maps: np.ndarray, mean: np.ndarray, most_mm: float) -> np.ndarray
     return np.clip(flat - mean, -most_mm, most_mm)
 
 
-def fit_lda(maps: np.ndarray, people: Sequence[str], ridge_mm2: float, dimensions: int, most_mm: float) -> Lda:
+def fit_lda(maps: np.ndarray, people: np.ndarray, ridge_mm2: float, dimensions: int, most_mm: float) -> Lda:
     """Return the directions learnt from maps.
 
     Args:
         maps: (n, G), mm, NaN = nothing there.
-        people: whom each shows, two people at least.
+        people: (n,) str, whom each shows, two people at least.
         ridge_mm2: added to the variance within people of every cell.
         dimensions: directions, at most one fewer than people.
         most_mm: what a deviation counts at most.
     """
-    mean = np.nanmean(maps, axis=0, dtype=np.float64)
-    mean = np.where(np.isnan(mean), np.nanmean(mean), mean)
+    seen = np.isfinite(maps)
+    mean = np.sum(maps, axis=0, where=seen, dtype=np.float64) / np.maximum(seen.sum(axis=0), 1)
     off = deviations(maps, mean, most_mm)
-    names, person = np.unique(np.asarray(people, dtype=str), return_inverse=True)
+    names, person = np.unique(people, return_inverse=True)
     count = np.bincount(person)
     centres = np.stack([np.bincount(person, weights=column) for column in off.T], axis=1) / count[:, None]
     within = off - centres[person]
