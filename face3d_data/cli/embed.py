@@ -106,35 +106,28 @@ def command(
         from face3d_training.trained_rows import embed_dataset
     except ImportError as error:
         raise UserError(f"embedding needs {error.name}: pip install 'face3d_data[train]'") from None
-    with Progress("embed") as progress:
+    with Progress() as progress:
         written = embed_dataset(
-            folder, checkpoint, out, layout, split, where, given_keys(keys), device, workers, progress.show
+            folder, checkpoint, out, layout, split, where, given_keys(keys), device, workers, progress.show, click.echo
         )
     what = "people" if layout == "gallery" else "images"
     click.echo(f"embeddings of {written} {what} in {out}")
 
 
 class Progress:
-    """A bar on a terminal's stderr, and nothing elsewhere, that is drawn once there is something to tell.
+    """Bars on a terminal's stderr, one for each thing at work, drawn once there is something to tell; else nothing."""
 
-    Args:
-        label: what stands before it.
-    """
-
-    def __init__(self, label: str) -> None:
-        self.label = label
+    def __init__(self) -> None:
         self._bar: Any = None
 
     def __enter__(self) -> Progress:
         return self
 
-    def show(self, done: int, total: int) -> None:
-        """Show how many of all are done."""
-        if self._bar is None or self._bar.length != total:
+    def show(self, label: str, done: int, total: int) -> None:
+        """Show how many of all are done of what is at work."""
+        if self._bar is None or self._bar.label != label:
             self.close()
-            self._bar = click.progressbar(
-                length=total, label=self.label, file=sys.stderr, hidden=not sys.stderr.isatty()
-            )
+            self._bar = click.progressbar(length=total, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
         self._bar.update(done - self._bar.pos)
 
     def close(self) -> None:

@@ -24,6 +24,8 @@ IMAGE_FIELDS = {1: ("depth",), 3: ("color",), 4: ("color", "depth")}
 ONLY_TRAINING = ("train_split", "eval_split", "where", "choose_points")
 """Keys of `data` that say nothing of how a face is put before the network."""
 
+SHOWN_UNMATCHED = 3
+
 
 def rows_for(
     trained: Trained,
@@ -70,7 +72,8 @@ def embed_dataset(
     changes: Iterable[tuple[str, Any]] = (),
     device: str = "auto",
     workers: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Embed the rows of a split and write them as HDF5, in a layout of `write_embeddings`.
 
@@ -86,7 +89,8 @@ def embed_dataset(
         changes: keys of `data` that are changed.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         workers: loader processes.
-        progress: told the number of faces done and that of all.
+        progress: told what is at work, the number of faces done and that of all.
+        say: told where weights of another program fitted nowhere.
 
     Returns:
         Number of embeddings written.
@@ -98,7 +102,9 @@ def embed_dataset(
     place = choose_device(device)
     trained = load_model(checkpoint, place)
     rows, _ = rows_for(trained, dataset, split, changes, where)
-    tell = None if progress is None else lambda done: progress(done, len(rows))
+    for line in unmatched_weights(trained):
+        say(f"note: {line}")
+    tell = None if progress is None else lambda done: progress("embed", done, len(rows))
     vectors = embed_rows(trained.net, rows, place, workers=workers, progress=tell)
     source = Dataset(dataset)
     about = {
@@ -109,6 +115,15 @@ def embed_dataset(
     }
     table = rows.table.assign(file_path=exported_paths(rows.table, source.info["spec"]["fields"]))
     return write_embeddings(out, table, vectors, layout, about)
+
+
+def unmatched_weights(trained: Trained) -> list[str]:
+    """Return a line where weights of another program's checkpoint have no partner, and none else."""
+    names = trained.info.get("unmatched") or ()
+    if not names:
+        return []
+    shown = "; ".join(names[:SHOWN_UNMATCHED]) + (" …" if len(names) > SHOWN_UNMATCHED else "")
+    return [f"{len(names)} weights have no partner, so that embeddings may mean nothing ({shown})"]
 
 
 def exported_paths(table: Any, fields: Iterable[str]) -> np.ndarray:

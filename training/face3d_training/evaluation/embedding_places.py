@@ -41,12 +41,12 @@ def place_embeddings(vectors: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
     Returns:
         f8 (n, 2), and the name of the way.
     """
-    n = len(vectors)
-    if n >= FEWEST_FOR_TSNE and np.ptp(vectors, axis=0).any():
+    n, varies = len(vectors), len(vectors) > 0 and bool(np.ptp(vectors, axis=0).any())
+    if varies and n >= FEWEST_FOR_TSNE:
         tsne = TSNE(perplexity=min(30.0, (n - 1) / 3), init="pca", random_state=seed % 2**32, n_jobs=1)
         return tsne.fit_transform(np.asarray(vectors, np.float64)).astype(np.float64), "t-SNE"
     places = np.zeros((n, 2))
-    if n > 1:
+    if varies:
         parts = PCA(min(2, n, vectors.shape[1])).fit_transform(np.asarray(vectors, np.float64))
         places[:, : parts.shape[1]] = parts
     return places, "principal components"

@@ -8,9 +8,14 @@ from face3d_training.evaluation.about import About
 from face3d_training.evaluation.figure import Figure, Spread
 from face3d_training.evaluation.results import Evaluation
 from face3d_training.evaluation.score_tables import HEADINGS, Row, ScoreTable, score_tables
-from face3d_training.evaluation.verdict import verdicts
+from face3d_training.evaluation.verdict import Verdict, verdicts
 
-SHOWN = ("rank 1", "auc", "eer", "accuracy")
+SHOWN = ("rank 1", "auc", "eer")
+STATES = {
+    "better": "beats the baselines on {titles}",
+    "unclear": "is ahead of the baselines on {titles}, but not beyond what chance gives",
+    "worse": "does not beat the baselines on {titles}: there it is not worth its parameters",
+}
 NOTHING = "-"
 MOST_LETTERS = 34
 
@@ -29,15 +34,18 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
     )
     yield from (f"LEAK: {check.method}: {line}" for check in about.leaked for line in check.lines)
     yield from (f"note: {notice}" for notice in notices(evaluation, about))
+    tables = score_tables(evaluation, about.baselines)
     percent = f"{100 * evaluation.confidence:g} %"
-    for table in score_tables(evaluation, about.baselines):
+    for table in tables:
         yield ""
         yield f"{table.title} ({table.counts})"
         yield from _lines(table, percent)
-    judged = verdicts(evaluation, about.baselines)
-    if judged:
+    told = [*dict.fromkeys(notice for table in tables for notice in table.notices)]
+    judged = list(_verdict_lines(verdicts(evaluation, about.baselines)))
+    if told or judged:
         yield ""
-        yield from (verdict.text for verdict in judged)
+    yield from (f"note: {notice}" for notice in told)
+    yield from judged
 
 
 def notices(evaluation: Evaluation, about: About) -> tuple[str, ...]:
@@ -50,12 +58,19 @@ def notices(evaluation: Evaluation, about: About) -> tuple[str, ...]:
 def _lines(table: ScoreTable, percent: str) -> Iterator[str]:
     columns = [name for name in SHOWN if name in table.columns]
     tars = [name for name in table.columns if name.startswith("tar ")]
-    columns[3:3] = tars[-1:]  # the least FAR that can be measured
+    columns += tars[-1:]  # the least FAR that can be measured
     header = [f"with {percent} intervals", *(HEADINGS[name] for name in columns)]
     rows = [[_name(row), *(_cell(row, name) for name in columns)] for row in table.rows]
     widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
     yield from (_aligned(line, widths) for line in (header, *rows))
-    yield from (f"  {text}" for text in (*table.lacking, *table.notices))
+    yield from (f"  {text}" for text in table.lacking)
+
+
+def _verdict_lines(found: Sequence[Verdict]) -> Iterator[str]:
+    """Yield a line for each network and state: on which protocols it stands so against the baselines."""
+    for method, state in dict.fromkeys((verdict.method, verdict.state) for verdict in found):
+        titles = ", ".join(one.title for one in found if (one.method, one.state) == (method, state))
+        yield f"{method} {STATES[state].format(titles=titles)}"
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -71,8 +86,7 @@ def _cell(row: Row, name: str) -> str:
     figure = row.figures.get(name)
     if figure is None or figure.value is None:
         return NOTHING
-    spread = row.spread.get(name)
-    return f"{figure.value:.3f}{spread_text(spread)}{interval_text(figure)}"
+    return f"{figure.value:.3f}{spread_text(row.spread.get(name))}{_interval_text(figure)}"
 
 
 def spread_text(spread: Spread | None) -> str:
@@ -80,6 +94,12 @@ def spread_text(spread: Spread | None) -> str:
     return "" if spread is None or spread.std is None else f" ±{spread.std:.3f}"
 
 
-def interval_text(figure: Figure) -> str:
-    """Return ` [0.880, 0.950]`, or nothing where there is no interval."""
-    return "" if figure.low is None or figure.high is None else f" [{figure.low:.3f}, {figure.high:.3f}]"
+def _interval_text(figure: Figure) -> str:
+    """Return ` [.880 .950]`, or nothing where there is no interval."""
+    if figure.low is None or figure.high is None:
+        return ""
+    return f" [{_without_zero(figure.low)} {_without_zero(figure.high)}]"
+
+
+def _without_zero(share: float) -> str:
+    return f"{share:.3f}".replace("0.", ".", 1) if abs(share) < 1 else f"{share:.3f}"

@@ -19,7 +19,7 @@ from face3d_training.evaluation.mistakes import Mistake
 from face3d_training.evaluation.printed import notices, spread_text
 from face3d_training.evaluation.results import Evaluation, ModelFacts
 from face3d_training.evaluation.score_tables import HEADINGS, Row, ScoreTable, score_tables
-from face3d_training.evaluation.verdict import verdicts
+from face3d_training.evaluation.verdict import JUDGED_BY, verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,7 @@ def make_report(evaluation: Evaluation, about: About, table: pd.DataFrame, drawn
         "verdicts": verdicts(evaluation, about.baselines),
         "checks": list(_checks(about)),
         "parts": [_part(evaluation, one, table, drawn) for one in score_tables(evaluation, about.baselines)],
+        "differences": _differences(evaluation),
         "map": _map(drawn),
         "costs": _costs(evaluation),
         "facts": _facts(evaluation, about),
@@ -172,6 +173,34 @@ def _jpeg(image: np.ndarray) -> str:
 
     encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return _uri("image/jpeg", encoded[1].tobytes())
+
+
+def _differences(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return the table of differences: a row two methods, a column a protocol and figure."""
+    titles = {table.key: table.title for table in score_tables(evaluation)}
+    columns = [
+        (key, name)
+        for key in titles
+        for name in JUDGED_BY
+        if any(name in one.figures.get(key, {}) for one in evaluation.differences)
+    ]
+    rows = []
+    for one in evaluation.differences:
+        figures = [one.figures.get(key, {}).get(name, Figure(None)) for key, name in columns]
+        rows.append({"name": f"{one.better} − {one.other}", "cells": [_points(figure) for figure in figures]})
+    if not rows or not columns:
+        return None
+    return {"headings": [f"{titles[key]}, {HEADINGS[name]}" for key, name in columns], "rows": rows}
+
+
+def _points(figure: Figure) -> dict[str, Any]:
+    """Return a difference in points, and whether chance alone does not give it."""
+    if figure.value is None:
+        return {"value": "–", "range": "", "sure": False}
+    known = figure.low is not None and figure.high is not None
+    low, high = figure.low or 0.0, figure.high or 0.0
+    between = f"{100 * low:+.1f} … {100 * high:+.1f}" if known else ""
+    return {"value": f"{100 * figure.value:+.1f}", "range": between, "sure": known and (low > 0 or high < 0)}
 
 
 def _map(drawn: Drawn) -> dict[str, Any] | None:

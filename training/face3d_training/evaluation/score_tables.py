@@ -9,6 +9,7 @@ from face3d_training.evaluation.evaluate import figures_of
 from face3d_training.evaluation.figure import Figure, Spread
 from face3d_training.evaluation.results import Evaluation, IdentificationResult, VerificationResult
 
+TAR = "TAR at FAR "
 HEADINGS = {
     "rank 1": "rank-1",
     "rank 5": "rank-5",
@@ -16,7 +17,7 @@ HEADINGS = {
     "mAP": "mAP",
     "auc": "AUC",
     "eer": "EER",
-    **{f"tar 1e-{n}": f"TAR at FAR 1e-{n}" for n in range(1, 6)},
+    **{f"tar 1e-{n}": f"{TAR}1e-{n}" for n in range(1, 6)},
     "accuracy": "accuracy",
 }
 """Figures by the names that `Difference` and `SeedsResult` call them, in the order of their columns."""
@@ -46,7 +47,7 @@ class ScoreTable:
     Attributes:
         key: name of the protocol or list.
         title: the same for people.
-        counts: what was compared, in words.
+        counts: what was compared, in words, after what has to be said beside every figure.
         columns: names of the figures that at least one method has.
         rows: the methods.
         lacking: what could not be measured, and why.
@@ -93,12 +94,19 @@ def _table(evaluation: Evaluation, key: str, baselines: Collection[str]) -> Scor
     return ScoreTable(
         key,
         shown[0].title,
-        _counts(ranks, pairs),
+        _counts(ranks, pairs, evaluation.dataset.note),
         tuple(name for name in HEADINGS if name in measured),
         rows,
-        tuple(f"{', '.join(names)}: {why}" for why, names in whys.items()),
+        tuple(f"{_joined(names)}: {why}" for why, names in whys.items()),
         tuple(notices),
     )
+
+
+def _joined(headings: list[str]) -> str:
+    """Return headings in a row, what the TAR of several begin with said once."""
+    text = ", ".join(headings)
+    first, _, rest = text.partition(TAR)
+    return first + TAR + rest.replace(TAR, "") if rest else text
 
 
 def _rows(evaluation: Evaluation, key: str, baselines: Collection[str]) -> Iterator[Row]:
@@ -114,8 +122,8 @@ def _rows(evaluation: Evaluation, key: str, baselines: Collection[str]) -> Itera
         yield Row(name, kind, figures_of(method).get(key, {}))
 
 
-def _counts(ranks: IdentificationResult | None, pairs: VerificationResult | None) -> str:
-    parts = []
+def _counts(ranks: IdentificationResult | None, pairs: VerificationResult | None, note: str) -> str:
+    parts = [note] if note else []
     if ranks is not None:
         parts.append(f"{ranks.probes:,} probes against {ranks.gallery:,} enrolled samples of {ranks.people:,} people")
     if pairs is not None:

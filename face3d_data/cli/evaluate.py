@@ -1,0 +1,108 @@
+"""`face3d evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from face3d_data.cli.embed import NetworkCommand, Progress, network_options
+from face3d_data.cli.options import json_option, workspace_option
+from face3d_data.cli.train import given_keys
+from face3d_data.cli.verify import find_dataset
+from face3d_data.errors import UserError
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(cls=NetworkCommand)
+@click.argument("dataset")
+@click.argument("checkpoints", nargs=-1, type=FILE, metavar="[CHECKPOINT]...")
+@click.option("--split", default="test", show_default=True, help="Split that is judged on.")
+@click.option("--pairs", type=FILE, help="A file of pairs that is judged instead: pairs.csv, or LFW's pairs.txt.")
+@click.option("--protocol", metavar="NAME", help="The only protocol: masked_to_plain or another; all if not given.")
+@click.option(
+    "--baseline/--no-baseline",
+    default=None,
+    help="Judge the clipped depth map and LDA on it, without a network, too [where there are points].",
+)
+@click.option(
+    "--train-dataset",
+    metavar="DATASET",
+    help="Dataset whose split `train` the LDA learns from; DATASET if not given.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder that is written [WORKSPACE/evaluations/DATASET-SPLIT-NAME].")  # fmt: skip
+@click.option("--allow-leaks", is_flag=True, help="Go on where training and test share something; said everywhere.")
+@click.option("--notice", "notices", multiple=True, metavar="TEXT", help="What has to stand beside every figure.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides drawn pairs and resamples.")
+@click.option(
+    "--resamples", type=click.IntRange(1), default=1000, show_default=True,
+    help="Bootstrap resamples of people behind each interval.",
+)  # fmt: skip
+@network_options
+@workspace_option
+@json_option
+def command(
+    dataset: str,
+    checkpoints: tuple[Path, ...],
+    split: str,
+    pairs: Path | None,
+    protocol: str | None,
+    baseline: bool | None,
+    train_dataset: str | None,
+    out: Path | None,
+    allow_leaks: bool,
+    notices: tuple[str, ...],
+    seed: int,
+    resamples: int,
+    device: str,
+    workers: int,
+    workspace: Path,
+    as_json: bool,
+    **keys: Any,
+) -> None:
+    """Judge the networks of CHECKPOINTs on a DATASET: verification and identification, plain and masked, in a report.
+
+    DATASET is a name in WORKSPACE/datasets, or a folder; a CHECKPOINT is a file, or the folder of a run, of which the
+    best is taken. Several are compared; runs of one config that differ in their seeds are also averaged. Without any,
+    the baselines are judged alone. What a network learnt from must not be in the split: exit 1 if it is.
+    """
+    if pairs is not None and protocol is not None:
+        raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")
+    folder = find_dataset(dataset, workspace)
+    try:
+        from face3d_training.evaluation.files import REPORT, metrics_of
+        from face3d_training.evaluation.lists import Settings
+        from face3d_training.evaluation.printed import printed
+        from face3d_training.evaluation.run import Request, default_name, run_evaluation
+    except ImportError as error:
+        raise UserError(f"evaluating needs {error.name}: pip install 'face3d_data[train]'") from None
+    request = Request(
+        dataset=folder,
+        out=out or workspace / "evaluations" / default_name(folder, split, checkpoints, pairs, protocol),
+        checkpoints=checkpoints,
+        split=split,
+        pairs=pairs,
+        protocol=protocol,
+        baselines=baseline,
+        train_dataset=None if train_dataset is None else find_dataset(train_dataset, workspace),
+        allow_leaks=allow_leaks,
+        notices=notices,
+        changes=tuple(given_keys(keys)),
+        device=device,
+        workers=workers,
+        settings=Settings(seed=seed, resamples=resamples),
+    )
+    with Progress() as progress:
+        evaluation, about = run_evaluation(request, progress.show)
+    if as_json:
+        click.echo(json.dumps(metrics_of(evaluation, about), indent=1, ensure_ascii=False))
+        return
+    for line in printed(evaluation, about):
+        click.echo(line)
+    click.echo("")
+    click.echo(f"evaluation {request.out}")
+    click.echo(f"report {request.out / REPORT}")

@@ -1,0 +1,119 @@
+"""Which baselines are judged beside the networks, and what the learnt one learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from face3d_data.errors import UserError
+from face3d_data.shards.read import Dataset
+from face3d_data.tables.split import person_of
+from face3d_training.evaluation.about import LeakCheck
+from face3d_training.evaluation.baselines import FEWEST_PEOPLE, DepthMapMatcher, depth_maps, lda_matcher, learn_lda
+from face3d_training.evaluation.matcher import Matcher
+from face3d_training.evaluation.networks import leak_line
+from face3d_training.leaks import shared_with_training, training_fingerprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEARNT_FROM = "train"
+LDA = "LDA of depth maps"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class BaselinePlan:
+    """What is judged beside the networks; nothing is computed yet.
+
+    Attributes:
+        dataset: what is judged on; None: no baseline is judged.
+        split: the split of it.
+        table: its rows.
+        teacher: dataset whose split `train` LDA learns from; None: there is no LDA.
+        leaks: whether that shares something with what is judged on.
+        notices: why a baseline is not there.
+    """
+
+    dataset: Dataset | None = None
+    split: str = ""
+    table: pd.DataFrame | None = None
+    teacher: Dataset | None = None
+    leaks: tuple[LeakCheck, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    def matchers(self, progress: Progress) -> tuple[list[Matcher], list[str]]:
+        """Return the baselines, learnt where there is something to learn, and lines on how.
+
+        Raises:
+            UserError: the points of a dataset are not in the face frame.
+        """
+        if self.dataset is None or self.table is None:
+            return [], []
+        maps = _maps("depth maps", self.dataset, self.split, len(self.table), progress)
+        found: list[Matcher] = [DepthMapMatcher(self.table, maps)]
+        if self.teacher is None:
+            return found, []
+        rows = self.teacher.table(LEARNT_FROM)
+        learnt = learn_lda(_maps("depth maps to learn from", self.teacher, LEARNT_FROM, len(rows), progress), rows)
+        told = (
+            f"{LDA}: learnt from {learnt.people} people of dataset {self.teacher.name}, split {LEARNT_FROM}; ridge "
+            f"{learnt.ridge_mm2:g} mm² and {learnt.dimensions} directions chosen on {learnt.held_out} of them, held out"
+        )
+        return [*found, lda_matcher(self.table, maps, learnt.lda)], [told]
+
+
+def plan_baselines(
+    dataset: Dataset, split: str, table: pd.DataFrame, wanted: bool | None, train_dataset: Path | None
+) -> BaselinePlan:
+    """Return which baselines can be judged, and whether the learnt one would see what is judged on.
+
+    Args:
+        dataset: what is judged on.
+        split: the split of it.
+        table: its rows.
+        wanted: False: none; True: they must be possible; None: those that are.
+        train_dataset: folder of the dataset that LDA learns from; `dataset` if not given.
+
+    Raises:
+        UserError: they were asked for, and the dataset holds no points; or `train_dataset` cannot teach.
+    """
+    if wanted is False:
+        return BaselinePlan()
+    if "points" not in dataset.info["spec"]["fields"]:
+        why = f"dataset {dataset.name} holds no points, which the baselines are made from"
+        if wanted:
+            raise UserError(f"--baseline: {why}: say --no-baseline")
+        return BaselinePlan(notices=(f"no baselines: {why}",))
+    teacher = dataset if train_dataset is None else Dataset(train_dataset)
+    why = _cannot_teach(teacher)
+    if why and train_dataset is not None:
+        raise UserError(f"--train-dataset: {why}: name another")
+    if why:
+        return BaselinePlan(dataset, split, table, notices=(f"no {LDA}: {why}; --train-dataset names one that can",))
+    seen = training_fingerprint(teacher.table(LEARNT_FROM))
+    lines = tuple(leak_line(leak.kind, leak.things) for leak in shared_with_training(table, seen))
+    check = LeakCheck(LDA, "found" if lines else "none", lines)
+    return BaselinePlan(dataset, split, table, teacher, (check,))
+
+
+def _cannot_teach(dataset: Dataset) -> str:
+    """Return why LDA cannot learn from a dataset, or nothing."""
+    if LEARNT_FROM not in dataset.splits:
+        return f"dataset {dataset.name} has no split {LEARNT_FROM!r} to learn from"
+    if "points" not in dataset.info["spec"]["fields"]:
+        return f"dataset {dataset.name} holds no points to learn from"
+    people = len({person_of(identity) for identity in dataset.table(LEARNT_FROM)["identity"]})
+    if people < FEWEST_PEOPLE:
+        return (
+            f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {people} people, {FEWEST_PEOPLE} teach it something"
+        )
+    return ""
+
+
+def _maps(label: str, dataset: Dataset, split: str, total: int, progress: Progress) -> np.ndarray:
+    return depth_maps(dataset, split, np.arange(total), lambda done: progress(label, done, total))

@@ -1,0 +1,262 @@
+"""The function behind `face3d evaluate`, from top to bottom: who is judged, on what, and what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from face3d_data.errors import RunStopped, UserError
+from face3d_data.shards.read import Dataset
+from face3d_data.tables.protocol import wears_mask
+from face3d_data.tables.split import person_of
+from face3d_training.checkpoint import find_checkpoint
+from face3d_training.devices import choose_device
+from face3d_training.embedding import embed_rows
+from face3d_training.evaluation.about import About, LeakCheck
+from face3d_training.evaluation.baseline_plan import Progress, plan_baselines
+from face3d_training.evaluation.drawn import draw
+from face3d_training.evaluation.evaluate import combine_seeds, compare, evaluate
+from face3d_training.evaluation.files import check_replaceable, write_evaluation
+from face3d_training.evaluation.lists import Lists, Settings, lists_from, lists_of
+from face3d_training.evaluation.matcher import EmbeddingMatcher, Matcher
+from face3d_training.evaluation.mistakes import Faces
+from face3d_training.evaluation.networks import Network, load_networks, method_names, runs_of_one_config
+from face3d_training.evaluation.report import make_report
+from face3d_training.evaluation.results import (
+    DatasetFacts,
+    Difference,
+    Evaluation,
+    MethodResult,
+    ModelFacts,
+    SeedsResult,
+)
+from face3d_training.speed import BATCH_SIZES, measure_cost
+from face3d_training.split_table import rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSIONED = ("face3d_data", "torch", "numpy", "scikit-learn", "scipy")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of an evaluation.
+
+    Attributes:
+        dataset: a dataset's folder.
+        out: folder that is written.
+        checkpoints: checkpoints, or folders of runs, of which the best is taken.
+        split: split that is judged on.
+        pairs: file of pairs that are judged instead of the protocols.
+        protocol: the only protocol that is judged.
+        baselines: judge the baselines too; None: where they are possible.
+        train_dataset: folder of the dataset whose split `train` the learnt baseline learns from; the one that is judged
+            on if not given.
+        allow_leaks: go on where training and test share something.
+        notices: what has to be said beside every figure.
+        changes: keys of a config's `data` that are changed, how faces are put before networks.
+        device: where networks run.
+        workers: loader processes.
+        settings: how figures are made.
+    """
+
+    dataset: Path
+    out: Path
+    checkpoints: tuple[Path, ...] = ()
+    split: str = "test"
+    pairs: Path | None = None
+    protocol: str | None = None
+    baselines: bool | None = None
+    train_dataset: Path | None = None
+    allow_leaks: bool = False
+    notices: tuple[str, ...] = ()
+    changes: tuple[tuple[str, Any], ...] = ()
+    device: str = "auto"
+    workers: int = 0
+    settings: Settings = field(default_factory=Settings)
+
+
+def run_evaluation(request: Request, progress: Progress = lambda label, done, total: None) -> tuple[Evaluation, About]:
+    """Judge networks and baselines on a split, and write the folder of the evaluation.
+
+    Nothing is computed before training and test data are found to share nothing.
+
+    Args:
+        request: what is asked.
+        progress: told how far it is.
+
+    Raises:
+        UserError: dataset, checkpoints and options do not go together.
+        RunStopped: training and test data share something.
+    """
+    if not request.checkpoints and request.baselines is False:
+        raise UserError("evaluate: nothing to judge: give a checkpoint, or leave --no-baseline out")
+    check_replaceable(request.out)
+    dataset, device = Dataset(request.dataset), choose_device(request.device)
+    table = rows_of(dataset, request.split, None)
+    networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device)
+    baselines = plan_baselines(dataset, request.split, table, request.baselines, request.train_dataset)
+    checks = (*(network.leaks for network in networks), *baselines.leaks)
+    refuse_leaks(checks, request.allow_leaks)
+    lists = _lists(request, table)
+
+    matchers = [_embed(network, device, request.workers, progress) for network in networks]
+    vectors = {matcher.name: matcher.vectors for matcher in matchers}
+    others, told = baselines.matchers(progress)
+    costs = {network.name: _cost(network) for network in networks}
+    methods = _judge([*matchers, *others], lists, request.settings, costs, progress)
+    evaluation = _together(request, dataset, table, methods, networks, [other.name for other in others])
+
+    about = About(
+        leaks=checks,
+        checkpoints=tuple(network.facts for network in networks),
+        baselines=tuple(other.name for other in others),
+        versions={name: version(name) for name in VERSIONED},
+        notices=(
+            *(f"{network.name}: {notice}" for network in networks for notice in network.notices),
+            *(*baselines.notices, *told, *lists.notices),
+        ),
+    )
+    drawn = draw(evaluation, about, table, vectors, Faces(request.dataset, request.split, table))
+    report = make_report(evaluation, about, table, drawn)
+    write_evaluation(request.out, evaluation, about, table, report, drawn.plots)
+    return evaluation, about
+
+
+def default_name(
+    dataset: Path, split: str, checkpoints: Sequence[Path], pairs: Path | None, protocol: str | None
+) -> str:
+    """Return the name of an evaluation's folder, if none is given: dataset, split, the first network, the protocol.
+
+    Raises:
+        UserError: there is no such checkpoint.
+    """
+    names = method_names([find_checkpoint(path) for path in checkpoints])
+    methods = [names[0] + (f"-and-{len(names) - 1}-more" if len(names) > 1 else "")] if names else ["baselines"]
+    only = [pairs.stem] if pairs is not None else [protocol] if protocol is not None else []
+    return "-".join([Dataset(dataset).name, split, *methods, *only]).replace(" ", "-").replace("/", "-")
+
+
+def refuse_leaks(checks: Iterable[LeakCheck], allowed: bool) -> None:
+    """Stop where a method was trained on what it is to be judged on.
+
+    Raises:
+        RunStopped: it was, and that is not allowed.
+    """
+    found = [f"{check.method}: {line}" for check in checks if check.state == "found" for line in check.lines]
+    if found and not allowed:
+        raise RunStopped(
+            "training and test data share something, so that no figure is computed:\n  "
+            + "\n  ".join(found)
+            + "\n  judge on people that were not learnt from, or say --allow-leaks, which is written into every output"
+        )
+
+
+def _lists(request: Request, table: pd.DataFrame) -> Lists:
+    if request.pairs is not None:
+        return lists_from(request.pairs, table)
+    return lists_of(table, request.settings, request.protocol)
+
+
+def _embed(network: Network, device: torch.device, workers: int, progress: Progress) -> EmbeddingMatcher:
+    total = len(network.rows)
+    vectors = embed_rows(
+        network.trained.net,
+        network.rows,
+        device,
+        workers=workers,
+        progress=lambda done: progress(f"embed, {network.name}", done, total),
+    )
+    return EmbeddingMatcher(network.name, network.rows.table, vectors)
+
+
+def _cost(network: Network) -> ModelFacts:
+    """Return what a network costs, timed on the first faces that it was judged on."""
+    draws = [(row, 0, 0) for row in range(min(max(BATCH_SIZES), len(network.rows)))]
+    faces = torch.from_numpy(network.rows.__getitems__(draws)["inputs"])
+    return measure_cost(network.trained.net, faces)
+
+
+def _judge(
+    matchers: Sequence[Matcher],
+    lists: Lists,
+    settings: Settings,
+    costs: dict[str, ModelFacts],
+    progress: Progress,
+) -> dict[str, MethodResult]:
+    """Return the results of each method by its name, in order."""
+    steps = len(lists.pairs) + len(lists.protocols)
+    found = {}
+    for matcher in matchers:
+        done = iter(range(steps))
+        label = f"judge, {matcher.name}"
+        result = evaluate(
+            matcher,
+            lists,
+            settings,
+            costs.get(matcher.name),
+            lambda name, done=done, label=label: progress(label, next(done), steps),  # type: ignore[misc]
+        )
+        progress(label, steps, steps)
+        found[matcher.name] = replace(result, notices=())  # those of the lists are said once, for all
+    return found
+
+
+def _together(
+    request: Request,
+    dataset: Dataset,
+    table: pd.DataFrame,
+    methods: dict[str, MethodResult],
+    networks: Sequence[Network],
+    baselines: Sequence[str],
+) -> Evaluation:
+    """Return all results as one, with means over seeds, and differences from baselines and from the first network."""
+    settings = request.settings
+    seeds = tuple(
+        combine_seeds(name, [methods[run] for run in runs], settings.confidence)
+        for name, runs in runs_of_one_config(networks).items()
+    )
+    return Evaluation(
+        dataset=_facts(request, dataset, table),
+        methods=methods,
+        differences=tuple(_differences(methods, seeds, baselines, settings.confidence)),
+        seeds=seeds,
+        confidence=settings.confidence,
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+
+
+def _differences(
+    methods: dict[str, MethodResult], seeds: Sequence[SeedsResult], baselines: Sequence[str], confidence: float
+) -> Iterable[Difference]:
+    group_of = {name: group for group in seeds for name in group.methods}
+    networks = [name for name in methods if name not in baselines]
+    units = list(dict.fromkeys(group_of[name].name if name in group_of else name for name in networks))
+    results: dict[str, MethodResult | SeedsResult] = {**methods, **{group.name: group for group in seeds}}
+    for unit in units:
+        for other in baselines:
+            yield compare(results[unit], results[other], confidence)
+    for unit in units[1:]:
+        yield compare(results[unit], results[units[0]], confidence)
+
+
+def _facts(request: Request, dataset: Dataset, table: pd.DataFrame) -> DatasetFacts:
+    people = {person_of(identity) for identity in table["identity"]}
+    return DatasetFacts(
+        name=dataset.name,
+        digest=dataset.info["digest"],
+        split=request.split,
+        samples=len(table),
+        people=len(people),
+        captures=int(table["origin_id"].nunique()),
+        masked=int(np.count_nonzero(wears_mask(table))),
+        note="; ".join(request.notices),
+    )
