@@ -19,7 +19,8 @@ def make_loader(
     """Return a loader of batches, dicts of tensors as `FaceRows.__getitems__` describes them.
 
     The sampler runs in this process, so that its `set_epoch` counts for workers too, which live as long as the loader.
-    No draw is made from torch's global generator.
+    No draw is made from torch's global generator. OpenCV is kept to one thread in this process too: a worker that is
+    forked from a process whose OpenCV has a pool of threads waits for them for ever.
 
     Args:
         rows: the samples.
@@ -27,6 +28,7 @@ def make_loader(
         workers: processes that load; 0: this one does.
         pin_memory: copy batches to page-locked memory, from where a GPU takes them faster.
     """
+    _keep_opencv_to_one_thread()
     return _Loader(
         _Telling(rows),  # type: ignore[arg-type]  # a map-style data set by its methods
         batch_sampler=batch_sampler,
@@ -61,7 +63,11 @@ class _Loader(DataLoader[Any]):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         for batch in super().__iter__():
             if isinstance(batch, UserError):
-                raise batch
+                try:
+                    raise batch
+                finally:
+                    # This frame and the error would hold each other, and the workers with them, which then die slowly.
+                    del batch
             yield batch
 
 
@@ -71,9 +77,15 @@ def _collate(batch: Any) -> Any:
 
 def _start_worker(_worker: int) -> None:
     """Keep a worker to one thread, and let the run's own process alone decide what Ctrl-C means."""
-    import cv2
     from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)
-    cv2.setNumThreads(1)
+    _keep_opencv_to_one_thread()
+
+
+def _keep_opencv_to_one_thread() -> None:
+    import cv2
+
+    if cv2.getNumThreads() != 1:
+        cv2.setNumThreads(1)
