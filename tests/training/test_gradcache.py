@@ -11,6 +11,7 @@ from torch import nn
 from face3d_training.gradcache import backward
 from face3d_training.losses.base import LossModule, LossValue
 from face3d_training.losses.weighted import build_losses
+from face3d_training.registry import make_spec
 
 TRIPLETS = {"triplet": {"margin": 0.5, "mining": "all"}}
 SUMS = {"triplet": {"margin": 0.5, "mining": "semihard"}, "arcface": {"weight": 0.1}, "center": {"weight": 0.5}}
@@ -53,6 +54,20 @@ def test_parts_give_the_gradients_of_the_whole_batch(parts, loss):
     for one, other in zip(found, wanted, strict=True):
         assert float((one - other).abs().max()) <= 1e-5 * max(1, largest)
     assert not value.loss.requires_grad
+
+
+@pytest.mark.parametrize("name", ["pointnet_basic", "pointnet"])
+def test_published_networks_with_group_norm_have_the_gradients_of_the_whole_batch(name):
+    spec = make_spec("model", name, {"norm": "group", "widths": [8, 8, 8, 16, 32], "embedding_size": 8})
+    torch.manual_seed(1)
+    net, losses = spec.build().train(), build_losses(TRIPLETS, 6, 8)
+    twin = copy.deepcopy(net)
+    batch = made_batch(n_points=32)
+    expected = plain_step(twin, losses, batch)
+    value = backward(net, losses, batch, 4)
+    assert abs(value.loss.item() - expected.loss.item()) <= 1e-5
+    for one, other in zip(gradients(net), gradients(twin), strict=True):
+        assert float((one - other).abs().max()) <= 1e-5
 
 
 def test_gradients_are_added_to_those_that_are_there():

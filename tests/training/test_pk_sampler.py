@@ -113,10 +113,19 @@ def test_each_sample_has_its_turn_before_one_comes_again(size, masked, k):
         assert len(taken) == 3 * size
 
 
-def test_groups_of_a_persons_samples_are_drawn_anew():
-    sampler, _, _ = made([8] * 2, identities=2, samples=4)
+@pytest.mark.parametrize("captures", [None, ["ann"] * 8 + ["bob"] * 8], ids=["a capture each", "one capture"])
+def test_groups_of_a_persons_samples_are_drawn_anew(captures):
+    sampler, _, _ = made([8] * 2, identities=2, samples=4, captures=captures)
     groups = {frozenset(row for row, _, _ in batches_of(sampler, epoch)[0] if row < 8) for epoch in range(40)}
     assert len(groups) > 10
+
+
+def test_who_fills_up_the_last_batch_gives_other_samples_there():
+    sampler, labels, _ = made([8] * 3, identities=2, samples=4)
+    draws = [draw for batch in batches_of(sampler) for draw in batch]
+    taken = Counter(labels[row] for row, _, _ in draws)
+    assert sorted(taken.values()) == [4, 4, 8]
+    assert {copy for _, _, copy in draws} == {0}
 
 
 def test_samples_of_different_captures_are_taken_together():

@@ -194,8 +194,8 @@ def check_people(people: np.ndarray, per_batch: int) -> int:
     count = len(np.unique(people))
     if count < 2:
         raise UserError(
-            f"{len(people)} samples of {count} identities: nobody is told apart from nobody else: at least two people "
-            "are needed; look at data.train_split and data.where"
+            f"{len(people)} samples of {count} identities: at least two people are needed, to be told apart: look at "
+            "data.train_split and data.where"
         )
     if count < per_batch:
         raise UserError(

@@ -32,7 +32,7 @@ class Triplet(LossSpec):
     - `batch_hard`: for each anchor its furthest positive with its nearest negative (Hermans et al. 2017, arXiv
       1703.07737).
 
-    Where the batch brings triplets with it (`triplet`), the choice is made among those; `batch_hard` has none there.
+    Where the batch brings triplets with it (`triplet`), the choice is made among those; `batch_hard` is refused there.
     """
 
     name: ClassVar[str] = "triplet"
