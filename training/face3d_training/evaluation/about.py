@@ -63,13 +63,15 @@ class About:
         checkpoints: of the networks.
         baselines: names of the methods that are no networks.
         versions: of the packages behind the figures, by name.
-        notices: lines for the reader.
+        told: lines on how baselines were made.
+        notices: what the reader has to be warned of.
     """
 
     leaks: tuple[LeakCheck, ...] = ()
     checkpoints: tuple[CheckpointFacts, ...] = ()
     baselines: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     @property

@@ -37,6 +37,7 @@ class BaselinePlan:
         teacher: dataset whose split `train` LDA learns from; None: there is no LDA.
         leaks: whether that shares something with what is judged on.
         notices: why a baseline is not there.
+        wanted: the baselines were asked for, so that it is an error where they are not possible.
     """
 
     dataset: Dataset | None = None
@@ -45,13 +46,22 @@ class BaselinePlan:
     teacher: Dataset | None = None
     leaks: tuple[LeakCheck, ...] = ()
     notices: tuple[str, ...] = ()
+    wanted: bool = False
 
     def matchers(self, progress: Progress) -> tuple[list[Matcher], list[str]]:
-        """Return the baselines, learnt where there is something to learn, and lines on how.
+        """Return the baselines, learnt where there is something to learn, and lines on how, or why there are none.
 
         Raises:
-            UserError: the points of a dataset are not in the face frame.
+            UserError: they were asked for, and points are not in the face frame.
         """
+        try:
+            return self._matchers(progress)
+        except UserError as error:
+            if self.wanted:
+                raise
+            return [], [f"no baselines: {error}"]
+
+    def _matchers(self, progress: Progress) -> tuple[list[Matcher], list[str]]:
         if self.dataset is None or self.table is None:
             return [], []
         maps = _maps("depth maps", self.dataset, self.split, len(self.table), progress)
@@ -94,11 +104,12 @@ def plan_baselines(
     if why and train_dataset is not None:
         raise UserError(f"--train-dataset: {why}: name another")
     if why:
-        return BaselinePlan(dataset, split, table, notices=(f"no {LDA}: {why}; --train-dataset names one that can",))
+        notice = f"no {LDA}: {why}; --train-dataset names one that can"
+        return BaselinePlan(dataset, split, table, notices=(notice,), wanted=bool(wanted))
     seen = training_fingerprint(teacher.table(LEARNT_FROM))
     lines = tuple(leak_line(leak.kind, leak.things) for leak in shared_with_training(table, seen))
     check = LeakCheck(LDA, "found" if lines else "none", lines)
-    return BaselinePlan(dataset, split, table, teacher, (check,))
+    return BaselinePlan(dataset, split, table, teacher, (check,), wanted=bool(wanted))
 
 
 def _cannot_teach(dataset: Dataset) -> str:
@@ -109,9 +120,7 @@ def _cannot_teach(dataset: Dataset) -> str:
         return f"dataset {dataset.name} holds no points to learn from"
     people = len({person_of(identity) for identity in dataset.table(LEARNT_FROM)["identity"]})
     if people < FEWEST_PEOPLE:
-        return (
-            f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {people} people, {FEWEST_PEOPLE} teach it something"
-        )
+        return f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {people} people, {FEWEST_PEOPLE} are needed"
     return ""
 
 

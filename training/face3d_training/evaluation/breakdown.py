@@ -65,12 +65,15 @@ def break_down(
 
 def binned(table: pd.DataFrame, column: str, rows: np.ndarray) -> list[str]:
     """Return the value, or the bin, of rows i64 (n,) in a column."""
+    import pandas as pd
+
     values = table[column].iloc[rows]
     if column not in EDGES:
         return [NOT_GIVEN if missing or value == "" else str(value)
                 for value, missing in zip(values, values.isna(), strict=True)]  # fmt: skip
     edges = EDGES[column]
-    numbers = np.abs(values.to_numpy(np.float64, na_value=np.nan))
+    known = pd.to_numeric(values, errors="coerce")  # a column without any value is one of texts
+    numbers = np.abs(known.to_numpy(np.float64, na_value=np.nan))
     places = np.clip(np.searchsorted(edges, numbers, side="right"), 1, len(edges) - 1)
     return [NOT_GIVEN if np.isnan(number) else f"{edges[place - 1]} to {edges[place]}"
             for number, place in zip(numbers, places, strict=True)]  # fmt: skip

@@ -27,6 +27,7 @@ RC: Any = {
     **{"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "legend.fontsize": 8, "svg.hashsalt": "face3d"},
     **{"axes.edgecolor": "#8b94a1", "axes.labelcolor": INK, "text.color": INK, "axes.titlelocation": "left"},
     **{"xtick.color": INK, "ytick.color": INK, "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.grid": True},
+    **{"legend.framealpha": 0.75, "legend.edgecolor": "none", "legend.borderpad": 0.3},
     **{"grid.color": FAINT, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False},
 }
 LABEL_LETTERS = 30

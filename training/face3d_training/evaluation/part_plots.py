@@ -39,7 +39,7 @@ def part_bars(parts: Mapping[str, Sequence[Part]], styles: Mapping[str, Style], 
     axes.set_yticks(range(len(values)), labels=[cut(counts[value], 40) for value in values])
     axes.set(xlim=(0, 1), ylim=(len(values) - 0.45, -0.55), xlabel="rank-1", title=f"rank-1 by {column}")
     axes.grid(visible=False, axis="y")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     return svg_of(canvas)
 
 
@@ -82,5 +82,5 @@ def embedding_map(places: np.ndarray, people: Sequence[str], masked: np.ndarray,
             axes.scatter([], [], c="#6b7280", marker=marker, s=26, label=label)
     axes.set(xticks=[], yticks=[], title=f"{way}: {len(places)} faces of {len(names)} people")
     axes.set_aspect("equal", adjustable="datalim")
-    axes.legend(loc="best", frameon=True, framealpha=0.8)
+    axes.legend(loc="best")
     return svg_of(canvas)

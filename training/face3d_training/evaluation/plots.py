@@ -17,6 +17,8 @@ GENUINE, IMPOSTOR = "#2a8c6a", "#d1495b"
 DEVIATE_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
 FEWEST_BINS, MOST_BINS = 12, 60
 EDGE = 1e-6
+SIZE = (4.3, 3.8)
+"""Of a curve's plot, inches."""
 HEADROOM = 1.45
 """Height of a panel over that of its bars, so that the legend hides none."""
 
@@ -36,14 +38,14 @@ def roc(pairs: Mapping[str, ScoredPairs], styles: Mapping[str, Style]) -> str | 
     if not curves:
         return None
     least = min(0.5, *(1 / int((~pairs[name].same).sum()) for name in curves))
-    canvas, axes = new_canvas(4.6, 3.8)
+    canvas, axes = new_canvas(*SIZE)
     starts = {name: float(tar[far <= least].max()) for name, (far, tar) in curves.items()}
     for name, (far, tar) in curves.items():
         shown = far > least
         axes.step([least, *far[shown]], [starts[name], *tar[shown]], where="post", **styles[name].line)
     axes.set(xscale="log", xlim=(least, 1), ylim=(_floor(min(starts.values())), 1.01))
     axes.set(xlabel="false accept rate", ylabel="true accept rate", title="ROC")
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="best")
     return svg_of(canvas)
 
 
@@ -63,7 +65,7 @@ def det(pairs: Mapping[str, ScoredPairs], styles: Mapping[str, Style]) -> str | 
         return None
     least = [min(0.2, *(1 / int((pairs[name].same == kind).sum()) for name in curves)) for kind in (False, True)]
     most = [0.5, 0.5]
-    canvas, axes = new_canvas(4.4, 3.8)
+    canvas, axes = new_canvas(*SIZE)
     for name, (far, tar) in curves.items():
         rates = [np.clip(rate, edge / 2, 1 - EDGE) for rate, edge in zip((far, 1 - tar), least, strict=True)]
         axes.step(*norm.ppf(rates), where="post", **styles[name].line)
@@ -76,7 +78,7 @@ def det(pairs: Mapping[str, ScoredPairs], styles: Mapping[str, Style]) -> str | 
         axis.set_ticks(norm.ppf(ticks), labels=[f"{100 * tick:g}%" for tick in ticks])
     axes.set(xlim=norm.ppf((least[0], most[0])), ylim=norm.ppf((least[1], most[1])))
     axes.set(xlabel="false accept rate", ylabel="false reject rate", title="DET")
-    axes.legend(loc="best", frameon=False)
+    axes.legend(loc="best")
     return svg_of(canvas)
 
 
@@ -91,7 +93,7 @@ def cmc(results: Mapping[str, IdentificationResult], styles: Mapping[str, Style]
     shown = {name: result.cmc for name, result in results.items() if len(result.cmc)}
     if not shown:
         return None
-    canvas, axes = new_canvas(4.2, 3.8)
+    canvas, axes = new_canvas(*SIZE)
     ranks = max(map(len, shown.values()))
     for name, shares in shown.items():
         dots = {"marker": "o", "markersize": 3} if ranks <= 20 else {}
@@ -99,7 +101,7 @@ def cmc(results: Mapping[str, IdentificationResult], styles: Mapping[str, Style]
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlim=(0.6, max(ranks, 2) + 0.4), ylim=(_floor(min(map(min, shown.values()))), 1.01))
     axes.set(xlabel="rank", ylabel="share of probes recognised", title="CMC")
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="best")
     return svg_of(canvas)
 
 
@@ -147,12 +149,13 @@ def _histogram(axes: Any, scored: ScoredPairs) -> None:
             color=INK,
             linewidth=1,
             linestyle="--",
-            label=f"equal errors at {threshold:.3g}",
+            label=f"equal errors at {threshold + 0:.3g}",
         )
+    axes.xaxis.get_major_locator().set_params(nbins=5)
     axes.set(xlabel="similarity", ylabel="share of pairs")
     axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
     axes.grid(visible=False, axis="x")
-    axes.legend(loc="upper left", frameon=False, ncols=2, handlelength=1.2, columnspacing=1)
+    axes.legend(loc="upper left", framealpha=0, ncols=2, handlelength=1.2, columnspacing=1)
 
 
 def equal_error_threshold(scored: ScoredPairs) -> float | None:

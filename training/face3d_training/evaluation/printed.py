@@ -8,14 +8,9 @@ from face3d_training.evaluation.about import About
 from face3d_training.evaluation.figure import Figure, Spread
 from face3d_training.evaluation.results import Evaluation
 from face3d_training.evaluation.score_tables import HEADINGS, Row, ScoreTable, score_tables
-from face3d_training.evaluation.verdict import Verdict, verdicts
+from face3d_training.evaluation.verdict import verdict_lines, verdicts
 
 SHOWN = ("rank 1", "auc", "eer")
-STATES = {
-    "better": "beats the baselines on {titles}",
-    "unclear": "is ahead of the baselines on {titles}, but not beyond what chance gives",
-    "worse": "does not beat the baselines on {titles}: there it is not worth its parameters",
-}
 NOTHING = "-"
 MOST_LETTERS = 34
 
@@ -41,10 +36,10 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
         yield f"{table.title} ({table.counts})"
         yield from _lines(table, percent)
     told = [*dict.fromkeys(notice for table in tables for notice in table.notices)]
-    judged = list(_verdict_lines(verdicts(evaluation, about.baselines)))
-    if told or judged:
+    judged = [line for _, line in verdict_lines(verdicts(evaluation, about.baselines))]
+    if told or about.told or judged:
         yield ""
-    yield from (f"note: {notice}" for notice in told)
+    yield from (f"note: {notice}" for notice in (*told, *about.told))
     yield from judged
 
 
@@ -64,13 +59,6 @@ def _lines(table: ScoreTable, percent: str) -> Iterator[str]:
     widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
     yield from (_aligned(line, widths) for line in (header, *rows))
     yield from (f"  {text}" for text in table.lacking)
-
-
-def _verdict_lines(found: Sequence[Verdict]) -> Iterator[str]:
-    """Yield a line for each network and state: on which protocols it stands so against the baselines."""
-    for method, state in dict.fromkeys((verdict.method, verdict.state) for verdict in found):
-        titles = ", ".join(one.title for one in found if (one.method, one.state) == (method, state))
-        yield f"{method} {STATES[state].format(titles=titles)}"
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

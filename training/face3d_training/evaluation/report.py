@@ -19,7 +19,7 @@ from face3d_training.evaluation.mistakes import Mistake
 from face3d_training.evaluation.printed import notices, spread_text
 from face3d_training.evaluation.results import Evaluation, ModelFacts
 from face3d_training.evaluation.score_tables import HEADINGS, Row, ScoreTable, score_tables
-from face3d_training.evaluation.verdict import JUDGED_BY, verdicts
+from face3d_training.evaluation.verdict import JUDGED_BY, Verdict, verdict_lines, verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,14 +45,15 @@ def make_report(evaluation: Evaluation, about: About, table: pd.DataFrame, drawn
         f"{facts.samples:,} samples of {facts.people:,} people in {facts.captures:,} captures, "
         f"{facts.masked:,} samples masked"
     )
+    judged = verdicts(evaluation, about.baselines)
     context = {
-        "title": f"{facts.name}, split {facts.split}",
+        "title": f"Evaluation on {facts.name}, split {facts.split}",
         "subtitle": f"{counts}; methods: {', '.join(evaluation.methods)}",
         "leaks": [f"{check.method}: {line}" for check in about.leaked for line in check.lines],
         "notices": notices(evaluation, about),
-        "verdicts": verdicts(evaluation, about.baselines),
-        "checks": list(_checks(about)),
-        "parts": [_part(evaluation, one, table, drawn) for one in score_tables(evaluation, about.baselines)],
+        "verdicts": verdict_lines(judged),
+        "checks": [*_checks(about), *about.told],
+        "parts": [_part(evaluation, one, judged, table, drawn) for one in score_tables(evaluation, about.baselines)],
         "differences": _differences(evaluation),
         "map": _map(drawn),
         "costs": _costs(evaluation),
@@ -79,7 +80,9 @@ def _checks(about: About) -> Iterator[str]:
         )
 
 
-def _part(evaluation: Evaluation, scores: ScoreTable, table: pd.DataFrame, drawn: Drawn) -> dict[str, Any]:
+def _part(
+    evaluation: Evaluation, scores: ScoreTable, judged: Sequence[Verdict], table: pd.DataFrame, drawn: Drawn
+) -> dict[str, Any]:
     key, bars = scores.key, f"{scores.key}-by-"
     return {
         "key": key,
@@ -90,6 +93,7 @@ def _part(evaluation: Evaluation, scores: ScoreTable, table: pd.DataFrame, drawn
             {"name": row.name, "kind": row.kind, "cells": [_cell(scores, row, name) for name in scores.columns]}
             for row in scores.rows
         ],
+        "verdicts": [verdict for verdict in judged if verdict.title == scores.title],
         "lacking": scores.lacking,
         "notices": scores.notices,
         "curves": [_plot(drawn, f"{key}-{curve}") for curve in CURVES if f"{key}-{curve}" in drawn.plots],

@@ -119,9 +119,10 @@ def run_evaluation(request: Request, progress: Progress = lambda label, done, to
         checkpoints=tuple(network.facts for network in networks),
         baselines=tuple(other.name for other in others),
         versions={name: version(name) for name in VERSIONED},
+        told=tuple(told),
         notices=(
             *(f"{network.name}: {notice}" for network in networks for notice in network.notices),
-            *(*baselines.notices, *told, *lists.notices),
+            *(*baselines.notices, *lists.notices),
         ),
     )
     drawn = draw(evaluation, about, table, vectors, Faces(request.dataset, request.split, table))

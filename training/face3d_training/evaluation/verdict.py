@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,13 @@ from face3d_training.evaluation.score_tables import HEADINGS, score_tables
 
 JUDGED_BY = ("rank 1", "auc")
 """What they are judged by: the first of these in which they differ."""
+
+
+SAID = {
+    "better": "beats the baselines on {titles}",
+    "unclear": "is ahead of the baselines on {titles}, but not beyond what chance gives",
+    "worse": "does not beat the baselines on {titles}: there it is not worth its parameters",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,15 @@ def verdicts(evaluation: Evaluation, baselines: Collection[str]) -> list[Verdict
     return found
 
 
+def verdict_lines(found: Sequence[Verdict]) -> list[tuple[str, str]]:
+    """Return a line for each network and state, with the state: how it stands against the baselines, and on what."""
+    lines: list[tuple[str, str]] = []
+    for method, state in dict.fromkeys((verdict.method, verdict.state) for verdict in found):
+        titles = ", ".join(one.title for one in found if (one.method, one.state) == (method, state))
+        lines.append((state, f"{method} {SAID[state].format(titles=titles)}"))
+    return lines
+
+
 def _judge(method: str, key: str, title: str, differences: list[Difference]) -> Verdict | None:
     judged = [(one.other, *found) for one in differences if (found := _figure(one, key)) is not None]
     if not judged:
@@ -61,13 +77,8 @@ def _judge(method: str, key: str, title: str, differences: list[Difference]) -> 
     ahead = all((figure.value or 0) > 0 for _, _, figure in judged)
     beyond = ahead and all(figure.low is not None and figure.low > 0 for _, _, figure in judged)
     told = "; ".join(f"{_points(figure)} of {HEADINGS[name]} against {other}" for other, name, figure in judged)
-    if beyond:
-        return Verdict(method, title, "better", f"{method} beats the baselines on {title}: {told}.")
-    if ahead:
-        text = f"{method} is ahead of the baselines on {title}, but not beyond what chance gives: {told}."
-        return Verdict(method, title, "unclear", text)
-    text = f"{method} does not beat the baselines on {title}: {told}. There it is not worth its parameters."
-    return Verdict(method, title, "worse", text)
+    state: Literal["better", "unclear", "worse"] = "better" if beyond else "unclear" if ahead else "worse"
+    return Verdict(method, title, state, f"{method} {SAID[state].format(titles=title)} ({told}).")
 
 
 def _figure(difference: Difference, key: str) -> tuple[str, Figure] | None:
