@@ -58,15 +58,8 @@ def describe(cls: type[Spec]) -> dict[str, Any]:
     }
     if cls.kind == "model":
         entry["takes"] = cls.inputs  # type: ignore[attr-defined]
-        entry["weights"] = _count(cls)
+        entry["weights"] = cls().count_weights()  # type: ignore[attr-defined]
     return entry
-
-
-def _count(cls: type[Spec]) -> int:
-    import torch
-
-    with torch.device("meta"):
-        return sum(weight.numel() for weight in cls().build().parameters())  # type: ignore[attr-defined]
 
 
 def _overview(entries: list[dict[str, Any]], width: int) -> list[str]:

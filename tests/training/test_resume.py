@@ -13,8 +13,9 @@ import pytest
 import torch
 from tiny_sets import points_set
 
-from face3d_training.checkpoint import FOLDER, LAST, load_model, read_checkpoint
+from face3d_training.checkpoint import FOLDER, LAST, load_model
 from face3d_training.config import load_config
+from face3d_training.torch_file import read_torch_file
 from face3d_training.train import train
 
 KEYS = [
@@ -61,7 +62,7 @@ def quiet(line: str) -> None:
 
 
 def trained(run: Path) -> dict:
-    return read_checkpoint(run / FOLDER / LAST)
+    return read_torch_file(run / FOLDER / LAST)
 
 
 @pytest.mark.parametrize("triplets", [[], OFFLINE], ids=["online", "offline"])
@@ -129,6 +130,7 @@ from pathlib import Path
 import torch
 from face3d_training import checkpoint
 from face3d_training.config import load_config
+from face3d_training.torch_file import read_torch_file
 from face3d_training.train import train
 
 whole, writes = torch.save, []

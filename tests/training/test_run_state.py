@@ -11,10 +11,11 @@ from tiny_sets import points_set
 
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import load_model, load_weights, read_checkpoint, save_checkpoint
+from face3d_training.checkpoint import load_model, load_weights, save_checkpoint
 from face3d_training.config import load_config
 from face3d_training.leaks import shared_with_training, training_fingerprint
 from face3d_training.run_folder import dataset_digest, describe_run, find_run
+from face3d_training.torch_file import read_torch_file
 
 
 @pytest.fixture
@@ -101,9 +102,9 @@ def test_a_run_goes_on_with_its_own_config_and_dataset_alone(tmp_path, dataset):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "cannot be read as a checkpoint"),
-        (b"no checkpoint at all", "cannot be read as a checkpoint|holds more than tensors"),
-        (b"PK\x03\x04 half a file", "cannot be read as a checkpoint"),
+        (b"", "cannot be read as a file of torch"),
+        (b"no checkpoint at all", "cannot be read as a file of torch"),
+        (b"PK\x03\x04 half a file", "cannot be read as a file of torch"),
     ],
 )
 def test_what_is_no_checkpoint_is_told_in_one_line(tmp_path, content, message):
@@ -124,8 +125,8 @@ class Planted:
 
 def test_a_checkpoint_is_never_run_as_code(tmp_path, capsys):
     torch.save({"model_state_dict": Planted()}, tmp_path / "bad.pt")
-    with pytest.raises(UserError, match="holds more than tensors and plain values, which is not loaded"):
-        read_checkpoint(tmp_path / "bad.pt")
+    with pytest.raises(UserError, match=r"needs the class .* of another program, and loading that could run any code"):
+        read_torch_file(tmp_path / "bad.pt")
     assert "executed" not in capsys.readouterr().out
 
 

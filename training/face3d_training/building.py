@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights, read_checkpoint
+from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights
 from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.health import Watched
@@ -23,6 +23,7 @@ from face3d_training.losses.weighted import build_losses
 from face3d_training.models.base import EmbeddingNet, ModelSpec
 from face3d_training.optimization import Schedule, make_optimizer
 from face3d_training.sampler import PKSampler, ShuffleSampler
+from face3d_training.torch_file import read_torch_file
 from face3d_training.variation import Variation
 
 
@@ -87,19 +88,20 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     loader = make_loader(rows, sampler, config.workers, pin_memory=fabric.device.type == "cuda")
     torch.manual_seed(config.seed)
     raw = spec.build()
-    losses = build_losses(config.loss, len(rows.identities), spec.embedding_size)
+    losses = build_losses(config.loss, len(rows.identities), spec.embedding_size, spec.name)
     if config.weights is not None:
         source = find_checkpoint(config.weights)
-        state = read_checkpoint(source)
+        state = read_torch_file(source)
         load_weights(raw, state.get("model_state_dict", state), f"weights {source}: network {spec.name}")
-    losses = fabric.to_device(losses)
-    net = fabric.setup_module(torch.compile(raw) if config.compile else raw, _reapply_compile=False)
+    fabric.to_device(losses)
+    compiled: Any = torch.compile(raw) if config.compile else raw
+    net = fabric.setup_module(compiled, _reapply_compile=False)
     optimizer = make_optimizer(config.optimizer, [*raw.parameters(), *losses.parameters()])
     schedule = Schedule(config.schedule, optimizer, len(sampler), config.epochs)
     watched = Watched(losses)
-    optimizer = fabric.setup_optimizers(optimizer)
+    placed: Any = fabric.setup_optimizers(optimizer)
     size = config.batch.identities * config.batch.samples if config.batch.sampler == "pk" else config.batch.size
-    return Learning(rows, spec, raw, net, losses, watched, optimizer, schedule, sampler, loader, size)
+    return Learning(rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size)
 
 
 def check_channels(spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from face3d_data.errors import UserError
 from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.models.base import EmbeddingNet, ModelSpec
 from face3d_training.registry import make_spec
+from face3d_training.torch_file import read_torch_file
 
 FOLDER = "checkpoints"
 BEST, LAST = "best.pt", "last.pt"
@@ -55,30 +55,16 @@ def build_spec(config: TrainConfig) -> ModelSpec:
     return spec
 
 
+def without_weights(config: TrainConfig) -> TrainConfig:
+    """Return a config whose network starts from no file: what it has learnt since is in a checkpoint."""
+    model = {key: value for key, value in config.model.items() if key != "weights"}
+    return config.model_copy(update={"model": model, "weights": None})
+
+
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint whole or not at all; the one that was there stays until the new one is on the disk."""
     with atomic_path(path) as temporary:
         torch.save(dict(state), temporary)
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint holds, on the CPU.
-
-    Raises:
-        UserError: no such file, or none that holds tensors and plain values alone.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such checkpoint") from None
-    except pickle.UnpicklingError as error:
-        first = str(error).strip().splitlines()[0]
-        raise UserError(f"{path}: holds more than tensors and plain values, which is not loaded ({first})") from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read as a checkpoint ({' '.join(str(error).split())[:120]})") from None
-    if not isinstance(state, dict):
-        raise UserError(f"{path}: holds a {type(state).__name__}, no checkpoint")
-    return state
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -104,14 +90,14 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Trained:
         UserError: no checkpoint, or its weights are not those of the network that it names.
     """
     file = find_checkpoint(Path(path))
-    state = _read_safetensors(file) if file.suffix == ".safetensors" else read_checkpoint(file)
+    state = read_torch_file(file)
     if "config" not in state:
         from face3d_training.foreign import load_foreign
 
         foreign = load_foreign(file, device)
         return Trained(foreign.net.eval(), foreign.spec, None, {**foreign.info, "unmatched": foreign.unmatched}, file)
     config = TrainConfig(**json.loads(state["config"]))
-    spec = build_spec(config)
+    spec = build_spec(without_weights(config))
     net = spec.build()
     load_weights(net, state["model_state_dict"], f"{file}: network {spec.name}")
     info = {key: value for key, value in state.items() if not key.endswith("state_dict")}
@@ -144,13 +130,3 @@ def export_safetensors(path: Path, net: EmbeddingNet, config: TrainConfig) -> No
     weights = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
     with atomic_path(path) as temporary:
         safetensors.torch.save_file(weights, temporary, metadata={"config": json.dumps(as_mapping(config))})
-
-
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise UserError(f"{path}: cannot be read as safetensors ({error})") from None
-    return {**metadata, "model_state_dict": weights}

@@ -27,7 +27,7 @@ from face3d_data.digest import seed_from
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.read import Dataset
 from face3d_training.building import Learning, build_learning
-from face3d_training.checkpoint import BEST, FOLDER, LAST, export_safetensors, save_checkpoint
+from face3d_training.checkpoint import BEST, FOLDER, LAST, export_safetensors, save_checkpoint, without_weights
 from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.devices import make_fabric
 from face3d_training.gradcache import backward
@@ -122,7 +122,8 @@ def train(
     dataset = Dataset(dataset_path)
     state = find_run(folder, config, dataset, resume, restart) if fabric.is_global_zero else None
     state = fabric.broadcast(state)
-    learning = build_learning(dataset, config, fabric, folder)
+    # A run that goes on has its weights in the checkpoint: files that it began with may be gone.
+    learning = build_learning(dataset, without_weights(config) if state is not None else config, fabric, folder)
     validation = Validation(dataset, config, learning.spec, tell)
     if fabric.is_global_zero:
         describe_run(folder, config, dataset, resume)

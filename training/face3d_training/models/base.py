@@ -63,6 +63,11 @@ class ModelSpec(Spec):
         """Return the network with fresh weights, drawn from torch's global generator."""
         raise TypeError(f"{type(self).__name__} defines no build()")
 
+    def count_weights(self) -> int:
+        """Return the number of weights of the network, which takes no memory for it."""
+        with torch.device("meta"):
+            return sum(weight.numel() for weight in self.build().parameters())
+
 
 def norm_layer(kind: Literal["batch", "group"], channels: int, dims: int) -> nn.Module:
     """Return a normalisation of (B, channels[, …]) tensors.
