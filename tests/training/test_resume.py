@@ -93,6 +93,25 @@ def test_stopped_in_the_middle_of_the_fourth_epoch_and_resumed_is_the_same_to_th
         assert all(torch.equal(value, moments[1][parameter][key]) for key, value in state.items())
 
 
+def test_given_triplets_are_what_is_learnt_from(dataset, tmp_path):
+    """One triplet, again and again: a loss over all pairs of the batch would be another number."""
+    import numpy as np
+
+    from face3d_data.shards.read import Dataset
+
+    table = Dataset(dataset).table("train")
+    a, b, c = (table[table["identity"] == f"tiny/p{who:02d}"].iloc[i] for who, i in ((0, 0), (0, 5), (1, 0)))
+    row = [a["id"], b["id"], c["id"], str(a["class"]), str(c["class"]), a["name"], c["name"]]
+    np.save(tmp_path / "mine.npy", np.array([row] * 320))
+    losing = [("triplets.file", str(tmp_path / "mine.npy")), ("loss.triplet.mining", "all"), ("epochs", 3)]
+    plain = [("model.dropout", 0), ("augment", {}), ("optimizer.learning_rate", 0.01), ("stop.collapse_spread", 0)]
+    config = load_config(None, [*KEYS, *losing, *plain, ("batch.accumulate", 1), ("model.norm", "group")])
+    train(dataset, config, tmp_path / "run", say=quiet, stop_asked=never)
+    history = trained(tmp_path / "run")["progress"]["history"]
+    assert history[0]["triplet.valid_triplets"] == 16, "each step has the 16 copies of the one triplet, and no other"
+    assert history[-1]["loss"] < history[0]["loss"] / 2
+
+
 def without_speed(history: list[dict]) -> list[dict]:
     return [{name: value for name, value in row.items() if name != "samples_per_s"} for row in history]
 

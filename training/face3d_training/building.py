@@ -126,7 +126,7 @@ def _make_sampler(config: TrainConfig, rows: FaceRows, fabric: Fabric, folder: P
 
         return make_triplet_sampler(config, rows.table, rows.labels, folder, **place)
     if batch.sampler == "shuffle":
-        return ShuffleSampler(len(rows), batch.size, **place)
+        return ShuffleSampler(len(rows), batch.size, iterations=batch.iterations, **place)
     return PKSampler(
         rows.labels,
         rows.masked,

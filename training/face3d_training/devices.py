@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -19,6 +19,14 @@ class Place:
 
     fabric: Fabric
     scaler: Any | None
+
+
+class InputsKept(MixedPrecision):
+    """Mixed precision whose inputs stay float32: 16 bits would move points by tenths of a mm before any layer."""
+
+    def convert_input(self, data: Any) -> Any:
+        """Return the inputs as they are; each layer converts what it computes in fewer bits."""
+        return data
 
 
 def choose_device(name: str) -> torch.device:
@@ -39,7 +47,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def make_fabric(device: str, precision: str) -> Place:
+def make_fabric(device: str, precision: Literal["32-true", "bf16-mixed", "16-mixed"]) -> Place:
     """Return Fabric, launched: one process, or one of those that torchrun started (gloo on CPUs, NCCL on GPUs).
 
     Raises:
@@ -49,12 +57,13 @@ def make_fabric(device: str, precision: str) -> Place:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     scaler = None
-    options: dict[str, Any] = {"precision": precision}
     if precision == "16-mixed":
         if chosen.type != "cuda":
             raise UserError(f"precision 16-mixed needs CUDA, device is {chosen.type}: use bf16-mixed or 32-true")
         scaler = torch.amp.GradScaler("cuda")
-        options = {"plugins": [MixedPrecision("16-mixed", "cuda", scaler=scaler)]}
+    options: dict[str, Any] = {"precision": precision}
+    if precision != "32-true":
+        options = {"plugins": [InputsKept(precision, chosen.type, scaler=scaler)]}
     several = processes > 1
     fabric = Fabric(
         accelerator=chosen.type,

@@ -177,6 +177,7 @@ def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | No
     started = shown = time.monotonic()
     seen = 0
     for batch in loader:
+        batch |= {name: torch.from_numpy(value) for name, value in learning.sampler.extras(progress.batch).items()}
         loss = _step(run, {name: value.to(run.fabric.device) for name, value in batch.items()})
         seen += len(batch["label"]) * run.fabric.world_size
         progress.batch += 1
