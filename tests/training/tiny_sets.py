@@ -19,6 +19,7 @@ from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import write_shard
 from face3d_data.table import FIXED_COLUMNS
 from face3d_data.testing.tiny import tiny_capture, tiny_sample
+from face3d_training.config import load_config
 
 SPLITS = ("train",) * 8 + ("eval",) * 4 + ("test",) * 4
 CAPTURES = 4
@@ -135,3 +136,31 @@ def image_rows(size_px: int, depth: bool, masked: bool) -> list[Row]:
                 tags = {"mask": "surgical", "visible_ratio": round(0.5 + 0.01 * capture, 4)}
                 rows.append((person, capture, "mask:surgical.0", {**arrays, "color": color}, tags))
     return rows
+
+
+SMALL_NETS: dict[str, dict[str, Any]] = {
+    "pointnet2_ssg": {"model.centers": [32, 8], "model.neighbors": [8, 8]},
+    "pointmlp": {"model.embed": 16, "model.neighbors": [8, 8, 4, 4]},
+}
+"""What makes a network small enough for 64 points."""
+
+
+def tiny_set_for(config_name: str, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Publish a dataset of the kind that a config that comes with the package learns from.
+
+    Returns:
+        Its path, and overrides for `load_config` with which one epoch is two small steps on one thread.
+    """
+    config = load_config(config_name)
+    overrides: dict[str, Any] = {
+        **{"epochs": 1, "device": "cpu", "threads": 1, "stop.collapse_spread": 0.0},
+        **{"batch.identities": 4, "batch.samples": 2, "batch.size": 16, "batch.iterations": 2, "batch.accumulate": 2},
+        "triplets.per_epoch": 16,
+    }
+    name = config.model["name"]
+    if "points" in config.data.fields:
+        return points_set(folder), overrides | {"data.n_points": 64} | SMALL_NETS.get(name, {})
+    overrides |= {"data.image_size_px": 32}
+    overrides |= {"model.image_size_px": 32} if name.startswith("ir") else {}
+    depth = "depth" in config.data.fields
+    return image_set(folder, depth=depth, masked=not depth and "lpd" in config.loss), overrides
