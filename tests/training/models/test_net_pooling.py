@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from face3d_training.models import pooling
-from face3d_training.models.pooling import MaximumLayer, PooledMLP
+from face3d_training.models.pooling import GroupMLP, MaximumLayer, cloud_mlp
+from face3d_training.models.shared_mlp import shared_mlp
 
 
 def layer(norm="batch", seed=0):
@@ -38,11 +38,9 @@ def learnt(compute, made, given):
     return [found, *gradients, *made.buffers()]
 
 
-@pytest.mark.parametrize("gather_from", [1, 1000])
 @pytest.mark.parametrize("norm", ["batch", "group"])
 @pytest.mark.parametrize("shape", [(5, 9, 6), (3, 4, 7, 6), (20, 1, 6)])
-def test_output_gradients_and_statistics_are_those_of_all_points(shape, norm, gather_from, monkeypatch):
-    monkeypatch.setattr(pooling, "GATHER_FROM", gather_from)
+def test_output_gradients_and_statistics_are_those_of_all_points(shape, norm):
     for made in (layer(norm).train(), layer(norm).eval()):
         ours, twin = learnt(lambda m, v: m(v), made, values(*shape)), learnt(plainly, made, values(*shape))
         for one, other in zip(ours, twin, strict=True):
@@ -89,10 +87,14 @@ def test_half_precision_has_statistics_in_float32():
     assert made.norm.norm.running_mean.dtype == torch.float32
 
 
-def test_a_chain_ends_in_a_maximum():
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_chains_end_in_a_maximum(norm):
+    given = values(2, 5, 7, 3)
     torch.manual_seed(0)
-    chain = PooledMLP(3, (4, 5, 6), "batch").eval()
-    given = values(2, 7, 3).detach()
-    assert chain(given).shape == (2, 6)
-    assert len(chain) == 2 * 3 + 1
-    torch.testing.assert_close(chain(given), chain(given.flip(1)))
+    groups = GroupMLP(3, (4, 6), norm).eval()
+    torch.manual_seed(0)
+    layers = shared_mlp(3, (4, 6), norm).eval()
+    torch.testing.assert_close(groups(given), layers(given).amax(2))
+    torch.manual_seed(0)
+    cloud = cloud_mlp(3, (4, 6), norm).eval()
+    torch.testing.assert_close(cloud(given[:, 0]), layers(given[:, 0]).amax(1))

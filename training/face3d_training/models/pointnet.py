@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from face3d_training.models.base import EmbeddingNet, Outputs
-from face3d_training.models.pooling import PooledMLP
+from face3d_training.models.pooling import cloud_mlp
 from face3d_training.models.shared_mlp import PointsSpec, check_points, embedding_head, shared_mlp
 from face3d_training.registry import register
 
@@ -69,7 +69,7 @@ class Transform(nn.Module):
     def __init__(self, in_channels: int, size: int, spec: PointNetBasicSpec) -> None:
         super().__init__()
         self.size = size
-        self.points = PooledMLP(in_channels, spec.widths[-3:], spec.norm)
+        self.points = cloud_mlp(in_channels, spec.widths[-3:], spec.norm)
         self.head = embedding_head(spec.widths[-1], spec.head_widths(), size * size, spec.norm, 0.0)
         with torch.no_grad():
             self.head[-1].get_parameter("weight").zero_()
@@ -94,7 +94,7 @@ class PointNet(EmbeddingNet):
             self.penalty_weight = spec.transform_penalty
             self.input_transform = Transform(spec.in_channels, 3, spec)
             self.feature_transform = Transform(first[-1], first[-1], spec)
-        self.second = PooledMLP((spec.in_channels, *first)[-1], spec.widths[len(first) :], spec.norm)
+        self.second = cloud_mlp((spec.in_channels, *first)[-1], spec.widths[len(first) :], spec.norm)
         self.head = embedding_head(spec.widths[-1], spec.head_widths(), spec.embedding_size, spec.norm, spec.dropout)
 
     def compute(self, inputs: torch.Tensor) -> Outputs:

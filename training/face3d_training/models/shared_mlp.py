@@ -45,7 +45,7 @@ class ChannelsLastNorm(nn.Module):
         return self.norm(rows.transpose(1, 2)).transpose(1, 2).reshape(values.shape)
 
 
-def shared_mlp(in_channels: int, widths: Sequence[int], norm: NormKind) -> nn.Sequential:
+def shared_mlp(in_channels: int, widths: Sequence[int], norm: NormKind, bias: bool = True) -> nn.Sequential:
     """Return linear layers, each with norm and ReLU, for f4 (B, ..., C).
 
     Linear layers on channels that come last do the same as the usual convolutions of kernel 1, and are a quarter
@@ -56,10 +56,11 @@ def shared_mlp(in_channels: int, widths: Sequence[int], norm: NormKind) -> nn.Se
         in_channels: channels of what comes in.
         widths: channels of each layer.
         norm: kind of normalisation.
+        bias: whether the linear layers have one.
     """
     layers: list[nn.Module] = []
     for width in widths:
-        layers += [nn.Linear(in_channels, width), ChannelsLastNorm(norm, width), nn.ReLU()]
+        layers += [nn.Linear(in_channels, width, bias), ChannelsLastNorm(norm, width), nn.ReLU()]
         in_channels = width
     return nn.Sequential(*layers)
 
