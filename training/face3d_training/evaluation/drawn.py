@@ -16,6 +16,7 @@ from face3d_training.evaluation.mistakes import Faces, Mistake, worst_mistakes
 from face3d_training.evaluation.part_plots import embedding_map, part_bars
 from face3d_training.evaluation.plots import cmc, det, equal_error_threshold, histograms, roc
 from face3d_training.evaluation.results import Evaluation
+from face3d_training.evaluation.score_tables import COLUMN_TITLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,8 @@ def draw(
         evaluation: the figures, with their raw arrays.
         about: what stands behind them.
         table: the rows that were judged.
-        vectors: f4 (n, E), embeddings of the rows by method; a map is drawn of each of the first four.
+        vectors: f4 (n, E), embeddings of the rows by method; a map is drawn of the first four, of several runs
+            of one config of the first.
         faces: pictures of the rows.
     """
     styles = method_styles(evaluation, about.baselines)
@@ -59,7 +61,9 @@ def draw(
         key for method in evaluation.methods.values() for key in (*method.identification, *method.verification)
     )
     plots = {name: svg for key in keys for name, svg in _plots(evaluation, key, styles) if svg}
-    plots |= {name: svg for name, svg in _maps(table, vectors, evaluation.seed) if svg}
+    later_runs = {name for group in evaluation.seeds for name in group.methods[1:]}
+    first = {name: some for name, some in vectors.items() if name not in later_runs}
+    plots |= {name: svg for name, svg in _maps(table, first, evaluation.seed) if svg}
     networks = [name for name in evaluation.methods if name not in about.baselines]
     chosen = next(iter([*networks, *evaluation.methods]), "")
     mistakes = {}
@@ -81,7 +85,7 @@ def _plots(evaluation: Evaluation, key: str, styles: Mapping[str, Style]) -> Ite
     columns = dict.fromkeys(column for one in methods.values() for column in one.breakdown.get(key, {}))
     for column in columns:
         parts = {name: one.breakdown[key][column] for name, one in methods.items() if key in one.breakdown}
-        yield f"{key}-by-{column}", part_bars(parts, styles, column)
+        yield f"{key}-by-{column}", part_bars(parts, styles, COLUMN_TITLES.get(column, column))
 
 
 def _maps(table: pd.DataFrame, vectors: Mapping[str, np.ndarray], seed: int) -> Iterator[tuple[str, str | None]]:

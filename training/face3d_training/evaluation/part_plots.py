@@ -29,7 +29,7 @@ def part_bars(parts: Mapping[str, Sequence[Part]], styles: Mapping[str, Style], 
     if not known:
         return None
     bar = 0.8 / len(parts)
-    canvas, axes = new_canvas(6.4, 0.9 + len(values) * max(0.34, 0.13 * len(parts) + 0.1))
+    canvas, axes = new_canvas(5.6, 1.2 + 0.1 * len(parts) + len(values) * max(0.34, 0.13 * len(parts) + 0.1))
     for number, (name, some) in enumerate(parts.items()):
         offset = (number - (len(parts) - 1) / 2) * bar
         for part in some:
@@ -39,7 +39,7 @@ def part_bars(parts: Mapping[str, Sequence[Part]], styles: Mapping[str, Style], 
     axes.set_yticks(range(len(values)), labels=[cut(counts[value], 40) for value in values])
     axes.set(xlim=(0, 1), ylim=(len(values) - 0.45, -0.55), xlabel="rank-1", title=f"rank-1 by {column}")
     axes.grid(visible=False, axis="y")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+    canvas.legend(loc="outside lower center", ncols=2 if len(parts) > 1 else 1)
     return svg_of(canvas)
 
 

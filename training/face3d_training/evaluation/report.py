@@ -18,7 +18,7 @@ from face3d_training.evaluation.figure import Figure
 from face3d_training.evaluation.mistakes import Mistake
 from face3d_training.evaluation.printed import notices, spread_text
 from face3d_training.evaluation.results import Evaluation, ModelFacts
-from face3d_training.evaluation.score_tables import HEADINGS, Row, ScoreTable, score_tables
+from face3d_training.evaluation.score_tables import COLUMN_TITLES, HEADINGS, Row, ScoreTable, score_tables
 from face3d_training.evaluation.verdict import JUDGED_BY, Verdict, verdict_lines, verdicts
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _part(
         "key": key,
         "title": scores.title,
         "counts": scores.counts,
-        "headings": [HEADINGS[name] for name in scores.columns],
+        "headings": [HEADINGS[name].replace("1e-", "1e\N{NON-BREAKING HYPHEN}") for name in scores.columns],
         "rows": [
             {"name": row.name, "kind": row.kind, "cells": [_cell(scores, row, name) for name in scores.columns]}
             for row in scores.rows
@@ -142,7 +142,14 @@ def _breakdown(evaluation: Evaluation, key: str) -> Iterator[list[str]]:
         for column, parts in method.breakdown.get(key, {}).items():
             for part in parts:
                 figures = [_text(part.rank_1), _text(part.auc)]
-                yield [column, part.value, f"{part.probes:,}", f"{part.people:,}", method.name, *figures]
+                yield [
+                    COLUMN_TITLES.get(column, column),
+                    part.value,
+                    f"{part.probes:,}",
+                    f"{part.people:,}",
+                    method.name,
+                    *figures,
+                ]
 
 
 def _text(figure: Figure) -> str:

@@ -22,6 +22,15 @@ HEADINGS = {
 }
 """Figures by the names that `Difference` and `SeedsResult` call them, in the order of their columns."""
 
+COLUMN_TITLES = {
+    "yaw_deg": "yaw to either side, degrees",
+    "pitch_deg": "pitch up or down, degrees",
+    "mask": "mask style",
+    "mask_worn": "how the mask is worn",
+    "visible_ratio": "share of the face that is visible",
+}
+"""Columns by which probes are parted, where their names do not say it."""
+
 
 @dataclass(frozen=True)
 class Row:
