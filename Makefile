@@ -21,6 +21,9 @@ demo: install
 	$(VENV)/bin/face3d run quickstart -w work
 	$(VENV)/bin/face3d verify quickstart -w work
 	$(VENV)/bin/face3d show --sheet quickstart -w work
+	$(VENV)/bin/face3d train quickstart -w work --config demo --restart
+	$(VENV)/bin/face3d evaluate quickstart work/training/demo-s0 -w work --baseline --force \
+		--notice "demo: too short to mean anything"
 
 test: lint
 	$(PY) -m pytest -n $(JOBS) --dist worksteal -q --cov=face3d_data --cov=face3d_training --cov-report=term --cov-fail-under=90

@@ -104,9 +104,10 @@ def test_every_target_sets_itself_up(target, tmp_path):
     assert any("-e '.[train,dev]'" in line for line in lines)
 
 
-def test_demo_runs_verifies_and_draws():
-    lines = [line for line in planned("demo") if "face3d " in line]
-    assert [line.split("face3d ")[1].split()[0] for line in lines[-3:]] == ["run", "verify", "show"]
+def test_demo_goes_from_nothing_to_a_report():
+    lines = [line for line in planned("demo") if "bin/face3d " in line]
+    commands = [line.split("bin/face3d ")[1].split()[0] for line in lines[-5:]]
+    assert commands == ["run", "verify", "show", "train", "evaluate"]
 
 
 def test_ci_is_make_test():
