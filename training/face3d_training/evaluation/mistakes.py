@@ -27,14 +27,14 @@ class Mistake:
         kind: `accept`, of strangers, or `reject`, of one person.
         first: row of its first sample; `second` of its second.
         score: their similarity.
-        wrong: it lies beyond the threshold of equal errors.
+        wrong: it lies beyond the threshold of equal errors; None: there is no threshold.
     """
 
     kind: Literal["accept", "reject"]
     first: int
     second: int
     score: float
-    wrong: bool
+    wrong: bool | None
 
 
 def worst_mistakes(
@@ -62,7 +62,7 @@ def worst_mistakes(
             people = frozenset((names[first], names[second]))
             if people not in seen:
                 seen.add(people)
-                wrong = threshold is not None and (score >= threshold) == strangers
+                wrong = None if threshold is None else (score >= threshold) == strangers
                 chosen.append(Mistake(kind, first, second, score, wrong))  # type: ignore[arg-type]
             if len(chosen) == most:
                 break

@@ -84,13 +84,13 @@ def det(pairs: Mapping[str, ScoredPairs], styles: Mapping[str, Style]) -> str | 
 
 @styled
 def cmc(results: Mapping[str, IdentificationResult], styles: Mapping[str, Style]) -> str | None:
-    """Return the CMC curves as SVG; None where nobody is to be recognised.
+    """Return the CMC curves as SVG; None where nobody is to be recognised, or only one is enrolled.
 
     Args:
         results: identification by method.
         styles: how methods are drawn.
     """
-    shown = {name: result.cmc for name, result in results.items() if len(result.cmc)}
+    shown = {name: result.cmc for name, result in results.items() if len(result.cmc) > 1}
     if not shown:
         return None
     canvas, axes = new_canvas(*SIZE)

@@ -57,7 +57,7 @@ def _lines(table: ScoreTable, percent: str) -> Iterator[str]:
     header = [f"with {percent} intervals", *(HEADINGS[name] for name in columns)]
     rows = [[_name(row), *(_cell(row, name) for name in columns)] for row in table.rows]
     widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
-    yield from (_aligned(line, widths) for line in (header, *rows))
+    yield from (_aligned(line, widths) for line in (header, *rows) if columns)
     yield from (f"  {text}" for text in table.lacking)
 
 

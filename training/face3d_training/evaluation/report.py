@@ -170,7 +170,7 @@ def _folds(evaluation: Evaluation, key: str) -> Iterator[list[str]]:
 def _mistake(mistake: Mistake, table: pd.DataFrame, drawn: Drawn) -> dict[str, Any]:
     rows = (mistake.first, mistake.second)
     caption = f"similarity {mistake.score:.4g}"
-    if not mistake.wrong:
+    if mistake.wrong is False:
         caption += ", on the right side of the threshold"
     faces = []
     for row in rows:
@@ -193,7 +193,7 @@ def _differences(evaluation: Evaluation) -> dict[str, Any] | None:
         (key, name)
         for key in titles
         for name in JUDGED_BY
-        if any(name in one.figures.get(key, {}) for one in evaluation.differences)
+        if any(one.figures.get(key, {}).get(name, Figure(None)).value is not None for one in evaluation.differences)
     ]
     rows = []
     for one in evaluation.differences:

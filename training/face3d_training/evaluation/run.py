@@ -120,15 +120,16 @@ def run_evaluation(request: Request, progress: Progress = lambda label, done, to
         baselines=tuple(other.name for other in others),
         versions={name: version(name) for name in VERSIONED},
         told=tuple(told),
-        notices=(
-            *(f"{network.name}: {notice}" for network in networks for notice in network.notices),
-            *(*baselines.notices, *lists.notices),
-        ),
+        notices=(*_notices(networks), *baselines.notices, *lists.notices),
     )
     drawn = draw(evaluation, about, table, vectors, Faces(request.dataset, request.split, table))
     report = make_report(evaluation, about, table, drawn)
     write_evaluation(request.out, evaluation, about, table, report, drawn.plots)
     return evaluation, about
+
+
+def _notices(networks: Sequence[Network]) -> list[str]:
+    return [f"{network.name}: {notice}" for network in networks for notice in network.notices]
 
 
 def default_name(
@@ -193,21 +194,24 @@ def _judge(
     progress: Progress,
 ) -> dict[str, MethodResult]:
     """Return the results of each method by its name, in order."""
-    steps = len(lists.pairs) + len(lists.protocols)
     found = {}
     for matcher in matchers:
-        done = iter(range(steps))
-        label = f"judge, {matcher.name}"
-        result = evaluate(
-            matcher,
-            lists,
-            settings,
-            costs.get(matcher.name),
-            lambda name, done=done, label=label: progress(label, next(done), steps),  # type: ignore[misc]
-        )
-        progress(label, steps, steps)
+        steps = _Steps(f"judge, {matcher.name}", len(lists.pairs) + len(lists.protocols), progress)
+        result = evaluate(matcher, lists, settings, costs.get(matcher.name), steps.begin)
+        steps.begin("")
         found[matcher.name] = replace(result, notices=())  # those of the lists are said once, for all
     return found
+
+
+class _Steps:
+    """Tells of steps that are announced when they begin, so that those before are done."""
+
+    def __init__(self, label: str, total: int, progress: Progress) -> None:
+        self.label, self.total, self.progress, self.begun = label, total, progress, 0
+
+    def begin(self, name: str) -> None:
+        self.progress(self.label, self.begun, self.total)
+        self.begun += 1
 
 
 def _together(
