@@ -140,6 +140,10 @@ MISTAKES = [
     (("points", "run-s0", "--data.n-points", "0"), "'data.n_points' = 0"),
     (("points", "run-s0", "--baseline", "--train-dataset", "rgb"), "--train-dataset: dataset rgb holds no points"),
     (("points", "run-s0", "--train-dataset", "gone"), "no dataset 'gone' in work/datasets"),
+    (
+        ("rgb", "--train-dataset", "points"),
+        "nothing to judge: give a checkpoint (no baselines: dataset rgb holds no points",
+    ),
     (("rgb", "--baseline"), "--baseline: dataset rgb holds no points, which the baselines are made from"),
 ]
 

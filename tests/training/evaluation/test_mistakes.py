@@ -103,3 +103,9 @@ def test_a_picture_is_that_of_the_row_asked_for(tmp_path, make):
     for row, place in enumerate((5, 2)):
         sample = Dataset(dataset).reader("test")[place]
         assert np.array_equal(faces.picture(row), draw_face(sample, 48))
+
+
+def test_clouds_on_the_unit_sphere_are_turned_the_same_way(tmp_path):
+    plain, normal = (points_set(tmp_path / name, normalize=name == "normal") for name in ("plain", "normal"))
+    first, second = (Faces(one, "test", Dataset(one).table("test"), 48).picture(3) for one in (plain, normal))
+    assert np.abs(first.astype(int) - second).mean() < 2

@@ -19,6 +19,7 @@ from face3d_training.evaluation.figure import Figure
 from face3d_training.evaluation.printed import printed
 from face3d_training.evaluation.report import make_report
 from face3d_training.evaluation.results import DatasetFacts, Difference, Evaluation
+from face3d_training.evaluation.score_tables import score_tables
 from face3d_training.evaluation.verdict import verdicts
 
 TABLE = example_table()
@@ -296,6 +297,14 @@ def test_several_runs_stand_as_mean_and_spread_before_each_run(whole):
     group = evaluation.seeds[0]
     assert f"{group.figures['plain_to_plain']['auc'].value:.3f} ±0.004" in mean
     assert "net, mean of 2 runs" in whole.text
+
+
+def test_runs_follow_their_mean_in_whatever_order_they_were_given():
+    evaluation = example_evaluation()
+    methods = {name: evaluation.methods[name] for name in ("net seed 0", "depth map", "net seed 1")}
+    table = score_tables(replace(evaluation, methods=methods), ["depth map"])[0]
+    rows = [("net, mean of 2 runs", "runs"), ("net seed 0", "run"), ("net seed 1", "run"), ("depth map", "baseline")]
+    assert [(row.name, row.kind) for row in table.rows] == rows
 
 
 def test_a_figure_s_best_is_bold_the_lowest_error_too():

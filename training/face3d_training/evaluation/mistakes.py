@@ -82,7 +82,9 @@ class Faces:
     def __init__(self, dataset: Path, split: str, table: pd.DataFrame, size: int = 160) -> None:
         source = Dataset(dataset)
         self._fields = picture_fields(tuple(source.info["spec"]["fields"]))
-        self._reader = source.reader(split, self._fields or None)
+        self._unit_sphere = bool(source.info["spec"]["normalize"]) and "points" in self._fields
+        more = ("centroid", "scale") if self._unit_sphere else ()
+        self._reader = source.reader(split, (*self._fields, *more) or None)
         places = {sample: place for place, sample in enumerate(source.table(split)["sample_id"].tolist())}
         self._places = [places[sample] for sample in table["sample_id"].tolist()]
         self._size = size
@@ -98,4 +100,7 @@ class Faces:
 
     def _arrays(self, place: int) -> dict[str, np.ndarray]:
         sample = self._reader[place]
-        return {name: sample[name] for name in self._fields}
+        arrays = {name: sample[name] for name in self._fields}
+        if self._unit_sphere:  # in mm it is seen which way a cloud is turned
+            arrays["points"] = arrays["points"] * sample["scale"] + sample["centroid"]
+        return arrays

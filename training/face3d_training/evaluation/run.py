@@ -110,6 +110,8 @@ def run_evaluation(request: Request, progress: Progress = lambda label, done, to
     matchers = [_embed(network, device, request.workers, progress) for network in networks]
     vectors = {matcher.name: matcher.vectors for matcher in matchers}
     others, told = baselines.matchers(progress)
+    if not matchers and not others:
+        raise UserError(f"evaluate: nothing to judge: give a checkpoint ({'; '.join((*baselines.notices, *told))})")
     costs = {network.name: _cost(network) for network in networks}
     methods = _judge([*matchers, *others], lists, request.settings, costs, progress)
     evaluation = _together(request, dataset, table, methods, networks, [other.name for other in others])

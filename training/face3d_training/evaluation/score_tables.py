@@ -120,15 +120,18 @@ def _joined(headings: list[str]) -> str:
 
 def _rows(evaluation: Evaluation, key: str, baselines: Collection[str]) -> Iterator[Row]:
     group_of = {name: group for group in evaluation.seeds for name in group.methods}
-    done = set()
-    for name, method in evaluation.methods.items():
+    done: set[str] = set()
+    for name in evaluation.methods:
         group = group_of.get(name)
-        if group is not None and group.name not in done:
-            done.add(group.name)
+        runs = (name,) if group is None else group.methods
+        if group is not None and name not in done:
             title = f"{group.name}, mean of {len(group.methods)} runs"
             yield Row(title, "runs", group.figures.get(key, {}), group.spread.get(key, {}))
-        kind = "baseline" if name in baselines else "network" if group is None else "run"
-        yield Row(name, kind, figures_of(method).get(key, {}))
+        for run in runs:
+            kind = "baseline" if run in baselines else "network" if group is None else "run"
+            if run not in done:
+                yield Row(run, kind, figures_of(evaluation.methods[run]).get(key, {}))
+        done |= set(runs)
 
 
 def _counts(ranks: IdentificationResult | None, pairs: VerificationResult | None, note: str) -> str:
