@@ -110,7 +110,10 @@ class CloudInput:
         return {name: arrays[name][rows] for name in self.config.fields}
 
     def stacked(self, arrays: Arrays) -> np.ndarray:
-        """Return the input f4 (B, n_points, channels) of a batch in mm, of its first points."""
+        """Return the input f4 (B, n_points, channels) of a batch in mm, of its first points.
+
+        The arrays are used up: a second array of a batch's size would cost more than all else that is done here.
+        """
         parts = [arrays[name][:, : self.n_points] for name in self.config.fields]
         parts[0] = self._normalized(parts[0])
         if len(parts) == 1:
@@ -119,7 +122,8 @@ class CloudInput:
 
     def _normalized(self, points: np.ndarray) -> np.ndarray:
         if self.config.normalize == "scale":
-            return points / np.float32(self.config.point_scale_mm)
+            whole = points if points.flags.c_contiguous else None
+            return np.divide(points, np.float32(self.config.point_scale_mm), out=whole)
         centred = points - points.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
         radius = np.sqrt(np.einsum("bnc,bnc->bn", centred, centred).max(axis=1))
         return centred / np.where(radius > 0, radius, np.float32(1))[:, None, None]

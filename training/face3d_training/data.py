@@ -120,7 +120,8 @@ class FaceRows:
             arrays = self._varied(self._draws, arrays, draws, batch)
         inputs = self._input.stacked(arrays)
         if self._normal is not None:
-            inputs = (inputs - self._normal[0]) / self._normal[1]
+            inputs -= self._normal[0]
+            inputs /= self._normal[1]
         return {"inputs": inputs, **batch}
 
     @staticmethod
@@ -153,9 +154,13 @@ class FaceRows:
         return lambda kind: np.random.default_rng(seed_from(kind, self.seed, epoch, copy, key))
 
     def _check_finite(self, array: np.ndarray, name: str, rows: np.ndarray) -> None:
-        if array.dtype == np.uint8 or np.isfinite(array).all():
-            return
+        # A sum needs no second array of the batch's size; where it is not finite, each number is looked at.
+        with np.errstate(invalid="ignore", over="ignore"):
+            if array.dtype == np.uint8 or np.isfinite(array.sum()):
+                return
         bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        if not bad.any():
+            return
         raise UserError(
             f"dataset {self.dataset}: {name} of {self._ids[rows[bad][0]]} are not finite ({int(bad.sum())} of "
             f"{len(rows)} samples of the batch): make the dataset anew with the stage 'clean' before it"
