@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,9 @@ def command(
     config = load_config(config_name, overrides)
     run = out or workspace / "training" / f"{config.name}-s{config.seed}"
     best = train(folder, config, run, resume, restart, say=click.echo)
-    click.echo(f"run {run}")
-    click.echo(f"best {best}")
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+        click.echo(f"run {run}")
+        click.echo(f"best {best}")
 
 
 def given_keys(keys: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -117,7 +117,8 @@ class StopConfig(_Section):
     collapse_spread: float = Field(
         0.01,
         ge=0,
-        description="training stops where embeddings lie closer than this (rms distance to their mean); 0: never",
+        description="training stops where embeddings lie closer than this (rms distance to their mean) and hardly come "
+        "apart from one epoch to the next; 0: never",
     )
 
 

@@ -38,6 +38,8 @@ from face3d_training.tracking import Tracker
 from face3d_training.validation import Validation
 
 PROGRESS_EVERY_S = 10.0
+COMES_APART = 1.1
+"""Growth of the embeddings' spread from one epoch to the next by which a slow start is told from a collapse."""
 
 
 @dataclass
@@ -251,7 +253,9 @@ def _note_best(run: Run, figures: dict[str, float]) -> bool:
 
 def _check_collapse(run: Run, figures: dict[str, float]) -> None:
     spread, least = figures.get("spread", math.inf), run.config.stop.collapse_spread
-    if spread < least:
+    # A network without batch normalisation may begin like that; it comes apart then, and a collapse does not.
+    before = run.progress.history[-2].get("spread", math.inf) if len(run.progress.history) > 1 else 0.0
+    if spread < least and spread < COMES_APART * before:
         raise RunStopped(
             f"{run.folder}: embeddings have collapsed: their rms distance to their mean was {spread:.2g} in epoch "
             f"{figures['epoch']} (stop.collapse_spread {least:g}): try --loss.triplet.mining semihard, a smaller "
