@@ -149,12 +149,17 @@ def set_of(folder, change):
     return publish(folder, "changed", rows)
 
 
+COLLAPSING = ("--model.norm", "group", "--optimizer.learning-rate", "1e-6")
+
+
 def test_a_collapse_stops_with_advice(tmp_path, capsys):
     first = point_rows(64, False)[0][3]["points"]
-    folder = set_of(tmp_path, lambda person, capture, points: first + np.float32(1e-4 * (4 * person + capture)))
-    line = refused(capsys, 1, "train", folder, *SMALL, "--out", tmp_path / "r", "--model.norm", "group")
+    folder = set_of(tmp_path, lambda person, capture, points: first + np.float32(1e-2 * (4 * person + capture)))
+    line = refused(
+        capsys, 1, "train", folder, *SMALL, "--out", tmp_path / "r", "--model.norm", "group", "--epochs", "4"
+    )
     assert "embeddings have collapsed: their rms distance to their mean was " in line
-    assert "in epoch 1" in line
+    assert "in epoch 2 " in line
     assert "--loss.triplet.mining semihard" in line
     assert (tmp_path / "r" / "checkpoints" / "last.pt").is_file()
 
