@@ -114,6 +114,17 @@ def test_neighbors_are_those_of_loops(clouds, data):
     assert ops.ball_query(points, at, radius, k + 2).tolist() == loops
 
 
+@pytest.mark.parametrize("step", [0, 0.5, 2])
+def test_nearest_points_found_by_blocks_are_those_of_a_loop(step, monkeypatch):
+    points, centers = normal(2, 48, 3), normal(2, 6, 3, seed=1)
+    if step:  # many equal distances and equal points
+        points, centers = (points / step).round() * step, (centers / step).round() * step
+    monkeypatch.setattr(neighbors, "BLOCKS_FROM", 4)
+    found = ops.nearest_points(points, centers, 9)
+    pairs = zip(points.numpy(), centers.numpy(), strict=True)
+    assert found.tolist() == [[plain_loops.nearest(cloud, q, 9) for q in qs] for cloud, qs in pairs]
+
+
 @pytest.mark.parametrize("chunk", [1, 40, 130, 400])
 def test_a_batch_in_parts_is_the_same(chunk, monkeypatch):
     points, centers = normal(5, 40, 3), normal(5, 7, 3, seed=1)
