@@ -56,6 +56,11 @@ class CloudInput:
                 f"data.n_points: {config.n_points}, but dataset {dataset} holds {there} points a cloud: "
                 f"ask for {there} at most"
             )
+        if config.views * (config.n_points or there) > there:
+            raise UserError(
+                f"data.views: {config.views} of {config.n_points or there} points each, but dataset {dataset} holds "
+                f"{there} points a cloud: ask for fewer"
+            )
         return cls(config, there, "centroid" in shapes)
 
     @property
@@ -109,12 +114,14 @@ class CloudInput:
             rows = np.concatenate([rows, stream("points").integers(len(points), size=wanted - len(rows))])
         return {name: arrays[name][rows] for name in self.config.fields}
 
-    def stacked(self, arrays: Arrays) -> np.ndarray:
+    def stacked(self, arrays: Arrays, view: int = 0) -> np.ndarray:
         """Return the input f4 (B, n_points, channels) of a batch in mm, of its first points.
+
+        Of several views each has every so manieth point, so that all are spread alike, and no point is in two.
 
         The arrays are used up: a second array of a batch's size would cost more than all else that is done here.
         """
-        parts = [arrays[name][:, : self.n_points] for name in self.config.fields]
+        parts = [arrays[name][:, view :: self.config.views][:, : self.n_points] for name in self.config.fields]
         parts[0] = self._normalized(parts[0])
         if len(parts) == 1:
             return parts[0]

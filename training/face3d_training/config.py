@@ -40,6 +40,12 @@ class DataConfig(_Section):
         "first",
         description="which: the first (well spread, as subsample orders them), or drawn anew each time (training)",
     )
+    views: int = Field(
+        1,
+        gt=0,
+        description="parts of n_points each that a cloud is seen in where nothing varies, without a common point; its "
+        "embedding is their mean",
+    )
     normalize: Literal["scale", "unit_sphere"] = Field(
         "scale", description="points: divided by point_scale_mm, or each cloud to the unit sphere, which loses its size"
     )

@@ -96,6 +96,11 @@ class FaceRows:
         """Channels of the input."""
         return self._input.channels
 
+    @property
+    def views(self) -> int:
+        """Views of each sample: without variation, copy number i is view i, for the whole batch."""
+        return self._input.config.views if self._draws is None and isinstance(self._input, CloudInput) else 1
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -118,7 +123,7 @@ class FaceRows:
         batch |= {"masked": self.masked[rows], "visible_ratio": self.visible_ratio[rows]}
         if self._draws is not None:
             arrays = self._varied(self._draws, arrays, draws, batch)
-        inputs = self._input.stacked(arrays)
+        inputs = self._input.stacked(arrays) if self.views == 1 else self._input.stacked(arrays, draws[0][2])
         if self._normal is not None:
             inputs -= self._normal[0]
             inputs /= self._normal[1]

@@ -13,22 +13,24 @@ from face3d_training.models.base import EmbeddingNet
 
 
 class InOrder:
-    """Batches of every row, once, in the table's order.
+    """Batches of every row, once a view, in the table's order.
 
     Args:
         rows: how many rows.
-        size: rows of a batch; the last one may be smaller.
+        size: rows of a batch; the last one of a view may be smaller.
+        views: how often each row is seen, as copies 0, 1, …: one view of all rows after the other.
     """
 
-    def __init__(self, rows: int, size: int) -> None:
-        self.rows, self.size = rows, size
+    def __init__(self, rows: int, size: int, views: int = 1) -> None:
+        self.rows, self.size, self.views = rows, size, views
 
     def __len__(self) -> int:
-        return -(-self.rows // self.size)
+        return -(-self.rows // self.size) * self.views
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
-        for start in range(0, self.rows, self.size):
-            yield [(index, 0, 0) for index in range(start, min(start + self.size, self.rows))]
+        for view in range(self.views):
+            for start in range(0, self.rows, self.size):
+                yield [(index, 0, view) for index in range(start, min(start + self.size, self.rows))]
 
 
 @torch.inference_mode()
@@ -51,18 +53,17 @@ def embed_rows(
         progress: told the number of faces done after each batch.
 
     Returns:
-        f4 (n, E), unit length, in the table's order.
+        f4 (n, E), unit length, in the table's order; of several views the mean, at unit length again.
     """
-    out = np.empty((len(rows), net.embedding_size), np.float32)
+    out = np.zeros((len(rows), net.embedding_size), np.float32)
     training, done = net.training, 0
     net.eval()
     try:
-        for batch in make_loader(rows, InOrder(len(rows), batch_size), workers):
-            made = net(batch["inputs"].to(device)).float().cpu().numpy()
-            out[done : done + len(made)] = made
-            done += len(made)
+        for batch in make_loader(rows, InOrder(len(rows), batch_size, rows.views), workers):
+            out[batch["index"].numpy()] += net(batch["inputs"].to(device)).float().cpu().numpy()
+            done += len(batch["index"])
             if progress is not None:
-                progress(done)
+                progress(done // rows.views)
     finally:
         net.train(training)
-    return out
+    return out if rows.views == 1 else out / np.linalg.norm(out, axis=1, keepdims=True).clip(1e-12)
