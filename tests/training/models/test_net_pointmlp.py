@@ -117,6 +117,14 @@ def test_extra_channels_are_read():
     assert not torch.allclose(model(points), model(changed), atol=1e-5)
 
 
+def test_not_a_number_is_not_hidden():
+    points = clouds()
+    points[1, 3, 0] = float("nan")
+    found = net().eval()(points)
+    assert found[1].isnan().all()
+    assert found[[0, 2]].isfinite().all()
+
+
 def test_the_seed_decides_everything():
     first, second = net(dropout=0.5).train(), net(dropout=0.5).train()
     torch.manual_seed(3)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from face3d_data.errors import UserError
+from face3d_training.models.base import norm_layer
 from face3d_training.models.pointnet import orthogonality_error
 from face3d_training.registry import make_spec
 
@@ -93,6 +94,12 @@ def test_with_group_norm_no_sample_depends_on_another():
     torch.testing.assert_close(model(points)[:1], model(points[:1]), atol=1e-6, rtol=1e-5)
     other = net("pointnet", norm="batch").train()
     assert not torch.allclose(other(points)[:2], other(points[:2]), atol=1e-3)
+
+
+def test_a_group_of_a_norm_holds_channels_enough_to_tell_vectors_apart():
+    groups = {channels: norm_layer("group", channels, 1).num_groups for channels in (3, 16, 48, 64, 96, 512, 2048)}
+    assert groups == {3: 1, 16: 1, 48: 3, 64: 4, 96: 6, 512: 32, 2048: 32}
+    assert norm_layer("group", 8, 1)(torch.randn(1, 8)).abs().max() > 0.1
 
 
 def test_extra_channels_are_read_and_not_turned():

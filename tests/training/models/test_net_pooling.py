@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from face3d_training.models import pooling
 from face3d_training.models.pooling import GroupMLP, MaximumLayer, cloud_mlp
 from face3d_training.models.shared_mlp import shared_mlp
 
@@ -45,6 +46,12 @@ def test_output_gradients_and_statistics_are_those_of_all_points(shape, norm):
         ours, twin = learnt(lambda m, v: m(v), made, values(*shape)), learnt(plainly, made, values(*shape))
         for one, other in zip(ours, twin, strict=True):
             torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
+
+
+def test_groups_in_parts_are_the_same(monkeypatch):
+    whole = layer()(values(7, 9, 6))
+    monkeypatch.setattr(pooling, "PRODUCTS", 2 * 9 * 10)
+    assert torch.equal(layer()(values(7, 9, 6)), whole)
 
 
 @pytest.mark.parametrize("momentum", [0.3, None])

@@ -10,6 +10,9 @@ from torch.nn import functional
 
 from face3d_training.models.shared_mlp import ChannelsLastNorm, NormKind, shared_mlp
 
+PRODUCTS = 2**22
+"""Numbers before a maximum that are computed at once: none of them is kept."""
+
 
 class MaximumLayer(nn.Module):
     """A linear layer, norm and ReLU on every point of a group, then the maximum over the group.
@@ -44,8 +47,9 @@ class MaximumLayer(nn.Module):
         """Return the maximum of W·values over the points, without the bias; the minimum where sign is −1."""
         weight, points = self.linear.weight * sign[:, None], values.shape[-2]
         rows = values.reshape(-1, points, values.shape[-1])
+        at_once = max(1, PRODUCTS // (points * len(weight)))
         with torch.no_grad():
-            place = torch.bmm(weight.expand(len(rows), -1, -1), rows.transpose(1, 2)).argmax(dim=2)
+            place = torch.cat([_winners(weight, some) for some in rows.split(at_once)])
             place += torch.arange(0, len(rows) * points, points, device=place.device)[:, None]
         won = rows.flatten(0, 1).index_select(0, place.flatten()).view(*place.shape, -1)
         return (won * self.linear.weight).sum(2).view(*values.shape[:-2], -1)
@@ -67,6 +71,11 @@ class MaximumLayer(nn.Module):
         if norm.training:
             _move(norm, mean.detach(), variance.detach() * (len(rows) / (len(rows) - 1)))
         return mean, variance
+
+
+def _winners(weight: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Return which point of each group has the largest product with each row of a weight: i8 (groups, out)."""
+    return torch.bmm(weight.expand(len(rows), -1, -1), rows.transpose(1, 2)).argmax(dim=2)
 
 
 def _move(norm: nn.BatchNorm1d, mean: torch.Tensor, variance: torch.Tensor) -> None:

@@ -1,4 +1,7 @@
-"""Layers that act on every point alike, channels last, and what every network of points has in common."""
+"""Layers that act on every point alike, channels last, and what every network of points has in common.
+
+A cloud that holds a number that is not finite gets an embedding of NaN; rows that are loaded are checked before.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,13 @@ class PointsSpec(ModelSpec):
 
     in_channels: int = Field(3, ge=3, description="3 for xyz; more where normals or colours are joined to the points")
     norm: NormKind = Field("batch", description="group: no sample depends on the others of its batch")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of a hidden head layer that is dropped in training")
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of each hidden head layer that is dropped in training; published for classification: 0.3"
+        " (PointNet), 0.4 (PointNet++), 0.5 (PointMLP)",
+    )
 
 
 class ChannelsLastNorm(nn.Module):
