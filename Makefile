@@ -22,7 +22,7 @@ demo: install
 	$(VENV)/bin/face3d verify quickstart -w work
 	$(VENV)/bin/face3d show --sheet quickstart -w work
 	$(VENV)/bin/face3d train quickstart -w work --config demo --restart
-	$(VENV)/bin/face3d evaluate quickstart work/training/demo-s0 -w work --baseline --force \
+	$(VENV)/bin/face3d evaluate quickstart work/training/demo-s0 -w work --baseline \
 		--notice "demo: too short to mean anything"
 
 test: lint
