@@ -44,6 +44,7 @@ def test_points_are_the_first_in_units_of_a_hundred_mm(folder):
         batch["inputs"], stored(folder / "points", "points")[[5, 3, 5], :50] / np.float32(100)
     )
     assert batch["inputs"].dtype == np.float32
+    assert batch["inputs"].flags.c_contiguous
     assert batch["index"].tolist() == [5, 3, 5]
     np.testing.assert_array_equal(batch["label"], rows.labels[[5, 3, 5]])
     assert rows.channels == 3
@@ -212,7 +213,9 @@ def test_numbers_that_are_not_finite_are_told_by_sample(tmp_path):
     rows = rows_of(publish(tmp_path, "torn", made), n_points=4)
     place = rows.table["sample_id"].tolist().index("tiny/p00/c3")
     batch_of(rows, [i for i in range(len(rows)) if i != place])
-    with pytest.raises(UserError, match=r"^dataset torn: points of tiny/p00/c3 are not finite \(1 of 32 .*clean.*$"):
+    with pytest.raises(
+        UserError, match=r"^dataset torn: points of tiny/p00/c3 are not finite \(1 of 32 .*data.where.*clean.*$"
+    ):
         batch_of(rows)
 
 

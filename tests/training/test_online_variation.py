@@ -83,6 +83,26 @@ def test_without_a_variation_the_first_points_are_taken(folder):
     np.testing.assert_array_equal(batch_of(rows)["inputs"], batch_of(whole)["inputs"][:, :100])
 
 
+def test_training_knows_no_views(folder):
+    data = {"n_points": 100}
+    for augment in ({}, {"yaw_deg": 5}):
+        once, viewed = (
+            batch_of(rows_of(folder / "points", augment=augment, data={**data, "views": views}), [(3, 0, 0), (4, 1, 1)])
+            for views in (1, 2)
+        )
+        assert same(once, viewed)
+
+
+def test_views_go_by_sample(folder):
+    config = TrainConfig(data={"n_points": 100, "views": 2, "fields": ["points", "normals"]})
+    rows = FaceRows(folder / "points", "train", config.data, "points")
+    whole = batch_of(rows_of(folder / "points", data={"fields": ["points", "normals"]}), [(3, 0, 0), (4, 0, 0)])
+    got = batch_of(rows, [(3, 0, 1), (4, 0, 0), (4, 0, 2)])["inputs"]
+    np.testing.assert_array_equal(got[0], whole["inputs"][0, 1:200:2])
+    np.testing.assert_array_equal(got[1], whole["inputs"][1, :200:2])
+    np.testing.assert_array_equal(got[2], got[1])
+
+
 def test_random_points_are_others_each_time_and_none_twice(folder):
     rows = rows_of(
         folder / "points", data={"choose_points": "random", "n_points": 100, "fields": ["points", "normals"]}

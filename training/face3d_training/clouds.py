@@ -114,14 +114,25 @@ class CloudInput:
             rows = np.concatenate([rows, stream("points").integers(len(points), size=wanted - len(rows))])
         return {name: arrays[name][rows] for name in self.config.fields}
 
-    def stacked(self, arrays: Arrays, view: int = 0) -> np.ndarray:
-        """Return the input f4 (B, n_points, channels) of a batch in mm, of its first points.
+    def viewed(self, arrays: Arrays, views: np.ndarray) -> dict[str, np.ndarray]:
+        """Return a batch's fields with `n_points` rows: view i has the points i, i + `config.views`, and so on.
 
-        Of several views each has every so manieth point, so that all are spread alike, and no point is in two.
+        So all views are spread alike, and no point is in two.
+
+        Args:
+            arrays: a batch.
+            views: i8 (B,), the view of each sample; counted again from 0 where there are no more.
+        """
+        count = self.config.views
+        rows = (views % count)[:, None] + count * np.arange(self.n_points)
+        return {name: np.take_along_axis(arrays[name], rows[..., None], axis=1) for name in self.config.fields}
+
+    def stacked(self, arrays: Arrays) -> np.ndarray:
+        """Return the input f4 (B, n_points, channels) of a batch in mm, of its first points.
 
         The arrays are used up: a second array of a batch's size would cost more than all else that is done here.
         """
-        parts = [arrays[name][:, view :: self.config.views][:, : self.n_points] for name in self.config.fields]
+        parts = [arrays[name][:, : self.n_points] for name in self.config.fields]
         parts[0] = self._normalized(parts[0])
         if len(parts) == 1:
             return parts[0]

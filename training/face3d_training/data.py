@@ -18,7 +18,7 @@ from face3d_training.config import DataConfig
 from face3d_training.images import ImageInput
 from face3d_training.models.base import ModelSpec
 from face3d_training.registry import specs
-from face3d_training.split_table import rows_of, shapes_of, visible_ratios, who_is_masked
+from face3d_training.split_table import people_of, rows_of, shapes_of, visible_ratios, who_is_masked
 from face3d_training.variation import Draws, Variation
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class FaceRows:
         masked: bool (n,), who wears a mask in the stored sample.
         visible_ratio: f4 (n,), share of the face that nothing hides; NaN = not known.
         channels: channels of the input.
+        views: views of each cloud where nothing is drawn: copy number i of a row is its view i.
 
     Raises:
         UserError: no such dataset or split, no row left, the dataset lacks what the network takes, or what is drawn
@@ -73,17 +74,15 @@ class FaceRows:
         rows = rows_of(source, split, where)
         self._places = rows.index.to_numpy(np.int64)
         self.table: pd.DataFrame = rows.reset_index(drop=True)
-        names = np.array(self.table["name"].tolist())
-        _, first, labels = np.unique(names, return_index=True, return_inverse=True)
-        self.labels = labels.astype(np.int64)
-        self.identities: list[str] = self.table["identity"].iloc[first].tolist()
+        self.labels, self.identities = people_of(self.table)
         self.masked = who_is_masked(self.table)
         self.visible_ratio = visible_ratios(self.table)
-        # Not lists: reading their strings would write reference counts, and so copy the pages of forked workers.
-        self._ids, self._keys = (np.array(self.table[name].tolist()) for name in ("sample_id", "key"))
-        shapes = shapes_of(source, split)
+        # No strings: reading one writes its reference count, and so copies pages in forked workers.
+        self._keys = np.array([key.encode() for key in self.table["key"]])
+        shapes = shapes_of(source)
         _check_fields(config, inputs, shapes, source.name)
         self._input = (CloudInput if inputs == "points" else ImageInput).of(config, shapes, source.name)
+        self.views = config.views if inputs == "points" and variation is None else 1
         self._normal = _mean_and_std(config, self._input.channels, inputs)
         self._draws: Draws | None = None
         if variation is not None and (variation.is_on or self._input.draws):
@@ -95,11 +94,6 @@ class FaceRows:
     def channels(self) -> int:
         """Channels of the input."""
         return self._input.channels
-
-    @property
-    def views(self) -> int:
-        """Views of each sample: without variation, copy number i is view i, for the whole batch."""
-        return self._input.config.views if self._draws is None and isinstance(self._input, CloudInput) else 1
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -115,7 +109,7 @@ class FaceRows:
         Raises:
             UserError: a sample holds numbers that are not finite, or augmentation left nothing of it.
         """
-        rows = np.asarray(draws, np.int64).reshape(-1, 3)[:, 0]
+        rows, _, copies = np.ascontiguousarray(np.asarray(draws, np.int64).reshape(-1, 3).T)
         arrays = self._input.restored(self._reader.__getitems__(self._places[rows].tolist()).arrays)
         for name in self._input.config.fields:
             self._check_finite(arrays[name], name, rows)
@@ -123,7 +117,9 @@ class FaceRows:
         batch |= {"masked": self.masked[rows], "visible_ratio": self.visible_ratio[rows]}
         if self._draws is not None:
             arrays = self._varied(self._draws, arrays, draws, batch)
-        inputs = self._input.stacked(arrays) if self.views == 1 else self._input.stacked(arrays, draws[0][2])
+        elif self.views > 1 and isinstance(self._input, CloudInput):
+            arrays = self._input.viewed(arrays, copies)
+        inputs = self._input.stacked(arrays)
         if self._normal is not None:
             inputs -= self._normal[0]
             inputs /= self._normal[1]
@@ -146,7 +142,7 @@ class FaceRows:
                 batch["masked"][i], batch["visible_ratio"][i] = True, varied.worn.visible_ratio
             refused[i] = varied.refused
             if not len(varied.arrays[self._input.config.fields[0]]):
-                raise UserError(f"augment: nothing is left of {self._ids[draw[0]]}: make its strengths weaker")
+                raise UserError(f"augment: nothing is left of {self._id_of(draw[0])}: make its strengths weaker")
             parts.append(self._input.fitted(varied.arrays, stream, varied.worn is not None))
         if drawn.masks is not None:
             batch["mask_refused"] = refused
@@ -155,7 +151,7 @@ class FaceRows:
     def _stream(self, draw: Draw) -> Stream:
         """Return what makes the generators of a draw: one for each kind, so that no kind moves another's numbers."""
         row, epoch, copy = (int(number) for number in draw)
-        key = str(self._keys[row])
+        key = self._keys[row].decode()
         return lambda kind: np.random.default_rng(seed_from(kind, self.seed, epoch, copy, key))
 
     def _check_finite(self, array: np.ndarray, name: str, rows: np.ndarray) -> None:
@@ -167,9 +163,12 @@ class FaceRows:
         if not bad.any():
             return
         raise UserError(
-            f"dataset {self.dataset}: {name} of {self._ids[rows[bad][0]]} are not finite ({int(bad.sum())} of "
-            f"{len(rows)} samples of the batch): make the dataset anew with the stage 'clean' before it"
+            f"dataset {self.dataset}: {name} of {self._id_of(rows[bad][0])} are not finite ({int(bad.sum())} of "
+            f"{len(rows)} samples of the batch): leave these out with data.where, or 'clean' them in the pipeline"
         )
+
+    def _id_of(self, row: int) -> str:
+        return str(self.table["sample_id"].iloc[row])
 
 
 def _check_fields(config: DataConfig, inputs: Inputs, there: Collection[str], dataset: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from face3d_data.errors import UserError
-from face3d_data.shards.read import Dataset, ShardReader
+from face3d_data.shards.read import Dataset
 from face3d_data.tables.select import matching
 
 if TYPE_CHECKING:
@@ -41,6 +41,15 @@ def rows_of(source: Dataset, split: str, where: str | None) -> pd.DataFrame:
     return kept
 
 
+def people_of(table: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """Return i8 (n,) each row's person as a place among the sorted names, and the identities in that order."""
+    import pandas as pd
+
+    labels, _ = pd.factorize(table["name"], sort=True)
+    first = np.unique(labels, return_index=True)[1]
+    return labels.astype(np.int64), table["identity"].iloc[first].tolist()
+
+
 def who_is_masked(table: pd.DataFrame) -> np.ndarray:
     """Return bool (n,) who wears a mask: as the tag tells, or the variant where the dataset has no such tag."""
     by_variant = table["variant"].str.contains("mask:", regex=False).to_numpy(bool)
@@ -58,8 +67,7 @@ def visible_ratios(table: pd.DataFrame) -> np.ndarray:
     return np.where(np.isnan(known) & plain, 1.0, known).astype(np.float32)
 
 
-def shapes_of(source: Dataset, split: str) -> dict[str, tuple[int, ...]]:
-    """Return the arrays of a split's shards and the shape of one row of each."""
-    reader = ShardReader(source.path, split)
-    one = reader.__getitems__([0]).arrays
-    return {name: one[name].shape[1:] for name in reader.fields}
+def shapes_of(source: Dataset) -> dict[str, tuple[int, ...]]:
+    """Return the arrays of a dataset's shards and the shape of one row of each, `clouds.FRAME` among them."""
+    shapes = {name: tuple(shape) for name, shape in source.info["shapes"].items()}
+    return shapes | ({"centroid": (3,), "scale": ()} if source.info["spec"]["normalize"] else {})
