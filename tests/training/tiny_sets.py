@@ -141,6 +141,7 @@ def image_rows(size_px: int, depth: bool, masked: bool) -> list[Row]:
 SMALL_NETS: dict[str, dict[str, Any]] = {
     "pointnet2_ssg": {"model.centers": [32, 8], "model.neighbors": [8, 8]},
     "pointmlp": {"model.embed": 16, "model.neighbors": [8, 8, 4, 4]},
+    "pointmlp_elite": {"model.neighbors": [8, 8, 4, 4]},
 }
 """What makes a network small enough for 64 points."""
 
@@ -159,7 +160,7 @@ def tiny_set_for(config_name: str, folder: Path) -> tuple[Path, dict[str, Any]]:
     }
     name = config.model["name"]
     if "points" in config.data.fields:
-        return points_set(folder), overrides | {"data.n_points": 64} | SMALL_NETS.get(name, {})
+        return points_set(folder), overrides | {"data.n_points": 64 // config.data.views} | SMALL_NETS.get(name, {})
     overrides |= {"data.image_size_px": 32}
     overrides |= {"model.image_size_px": 32} if name.startswith("ir") else {}
     depth = "depth" in config.data.fields
