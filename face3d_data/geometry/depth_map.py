@@ -15,6 +15,8 @@ _X, _Y = np.meshgrid(np.arange(-60.0, 60.1, CELL_MM), np.arange(-60.0, 65.1, CEL
 REGION = (_X / 58.0) ** 2 + (_Y / 65.0) ** 2 <= 1.0
 GRID = np.stack([_X[REGION], _Y[REGION]], axis=1)
 """f8 (G, 2): x and y of cells inside an ellipse from the brows' upper edge to the chin."""
+UPPER = GRID[:, 1] > 10.0
+"""bool (G,): cells from the ridge of the nose on upwards, of which masks cover next to nothing."""
 CLIP_MM = 6.0
 BACK_MM = -75.0
 """What lies farther back is not the face."""
@@ -70,6 +72,17 @@ def level(maps: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # an empty map has no median, and stays empty
         return maps - np.nanmedian(maps - mean, axis=1, keepdims=True)
+
+
+def level_upper(maps: np.ndarray) -> np.ndarray:
+    """Return maps (N, G) with each one's median over `UPPER` removed, so that a mask does not shift it.
+
+    Where the upper face is empty the median of all cells is taken; a map without any height stays empty.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        upper, whole = (np.nanmedian(part, axis=1, keepdims=True) for part in (maps[:, UPPER], maps))
+    return maps - np.where(np.isnan(upper), whole, upper)
 
 
 def filled(maps: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:

@@ -12,10 +12,12 @@ from face3d_data.geometry.depth_map import (
     KERNEL_MM,
     LEAST_WEIGHT,
     REACH_CELLS,
+    UPPER,
     cell_means,
     clipped_distance,
     filled,
     level,
+    level_upper,
     smooth_map,
 )
 
@@ -86,6 +88,19 @@ def test_level_removes_what_shifts_most_of_a_map():
     assert np.isnan(flat[2]).sum() == 4
     assert np.array_equal(filled(flat, surface(*GRID.T))[2, 5:9], surface(*GRID.T)[5:9])
     assert filled(maps)[2, 5] == pytest.approx(np.mean(maps[:2, 5]))
+
+
+def test_a_mask_does_not_shift_a_face_that_is_levelled_by_its_upper_part():
+    face = surface(*GRID.T)
+    maps = np.stack([face, face + 9, face, face, np.full_like(face, np.nan)])
+    maps[1, ~UPPER] += 25
+    maps[2, UPPER] = np.nan
+    found = level_upper(maps)
+    assert found[1, UPPER] == pytest.approx(found[0, UPPER])
+    assert found[1, ~UPPER] == pytest.approx(found[0, ~UPPER] + 25)
+    assert np.nanmedian(found[2]) == 0
+    assert np.isnan(found[4]).all()
+    assert 0.3 < UPPER.mean() < 0.5
 
 
 HEIGHTS = st.one_of(st.just(np.nan), st.integers(-20, 20).map(float))

@@ -6,10 +6,10 @@ import pytest
 from score_matcher import people_table
 
 from face3d_data.errors import UserError
-from face3d_data.geometry.depth_map import GRID, clipped_distance
+from face3d_data.geometry.depth_map import GRID, UPPER, clipped_distance
 from face3d_data.shards.read import Dataset
 from face3d_training.evaluation import baselines
-from face3d_training.evaluation.baselines import DepthMapMatcher, depth_maps, lda_matcher, learn_lda
+from face3d_training.evaluation.baselines import DepthMapMatcher, depth_maps, lda_matcher, learn_lda, within_an_error
 from face3d_training.evaluation.evaluate import evaluate
 from face3d_training.evaluation.lists import Settings, lists_of
 
@@ -71,9 +71,9 @@ def test_lda_learns_what_tells_strangers_apart(train, test):
 def test_ridge_and_dimensions_are_chosen_on_people_that_were_held_out(train, monkeypatch):
     table, maps = train
     fitted, judged = [], []
-    fit, judge = baselines.fit_lda, baselines._mean_rank_1
+    fit, judge = baselines.fit_lda, baselines._rank_1
     monkeypatch.setattr(baselines, "fit_lda", lambda m, people, *a: fitted.append(set(people)) or fit(m, people, *a))
-    monkeypatch.setattr(baselines, "_mean_rank_1", lambda m: judged.append(set(m.table["identity"])) or judge(m))
+    monkeypatch.setattr(baselines, "_rank_1", lambda m: judged.append(set(m.table["identity"])) or judge(m))
     learn_lda(maps, table)
     *tries, last = fitted
     assert len(tries) == len(baselines.RIDGES_MM2)
@@ -86,12 +86,20 @@ def test_ridge_and_dimensions_are_chosen_on_people_that_were_held_out(train, mon
 def test_similarities_are_minus_clipped_distances_of_levelled_maps(test):
     table, maps = test
     matcher = DepthMapMatcher(table, maps)
-    flat = maps - np.nanmedian(maps, axis=1, keepdims=True)
+    flat = maps - np.nanmedian(maps[:, UPPER], axis=1, keepdims=True)
     first, second = np.array([0, 5, 100]), np.array([3, 80, 9])
-    wanted = -np.stack([clipped_distance(flat[second], flat[row]) for row in first])
+    wanted = -np.stack([clipped_distance(flat[second], flat[row], 3.0) for row in first])
     assert np.array_equal(matcher.similarity(first, second), wanted)
     assert matcher.pair_similarity(first, second) == pytest.approx(np.diag(wanted))
     assert matcher.similarity(first[:0], second).shape == (0, 3)
+
+
+def test_the_first_choice_that_is_as_good_but_for_chance_is_taken():
+    good, fair, bad = np.array([1.0, 1, 1, 0.5]), np.array([1.0, 1, 1, 0.2]), np.array([1.0, 0.5, 1, 0.2])
+    assert within_an_error({(20.0, 20): bad, (10.0, 20): fair, (2.0, 20): good}) == (10.0, 20)
+    assert within_an_error({(20.0, 20): bad, (2.0, 20): good}) == (2.0, 20)
+    assert within_an_error({(20.0, 20): good, (2.0, 20): good}) == (20.0, 20)
+    assert within_an_error({(20.0, 20): np.zeros(1)}) == (20.0, 20)
 
 
 def test_too_few_people_to_learn_from():

@@ -21,26 +21,23 @@ class Lda:
 
     Attributes:
         mean: f8 (G,), mm, the map that deviations are taken from.
-        directions: f8 (G, d), in which the scatter within people is 1.
-        most_mm: what a deviation counts at most.
+        directions: f8 (G, d), in which the scatter within people, with the ridge, is 1.
     """
 
     mean: np.ndarray
     directions: np.ndarray
-    most_mm: float
 
     def project(self, maps: np.ndarray) -> np.ndarray:
         """Return vectors f8 (n, d) of maps (n, G), mm, NaN = nothing there."""
-        return deviations(maps, self.mean, self.most_mm) @ self.directions
+        return deviations(maps, self.mean) @ self.directions
 
 
-def deviations(maps: np.ndarray, mean: np.ndarray, most_mm: float) -> np.ndarray:
-    """Return f8 (n, G): maps less their mean, levelled, cut at ± `most_mm`, 0 where nothing is there."""
-    flat = filled(level(maps, mean), mean).astype(np.float64)
-    return np.clip(flat - mean, -most_mm, most_mm)
+def deviations(maps: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Return f8 (n, G): maps less their mean, levelled, 0 where nothing is there."""
+    return filled(level(maps, mean), mean).astype(np.float64) - mean
 
 
-def fit_lda(maps: np.ndarray, people: np.ndarray, ridge_mm2: float, dimensions: int, most_mm: float) -> Lda:
+def fit_lda(maps: np.ndarray, people: np.ndarray, ridge_mm2: float, dimensions: int) -> Lda:
     """Return the directions learnt from maps.
 
     Args:
@@ -48,11 +45,10 @@ def fit_lda(maps: np.ndarray, people: np.ndarray, ridge_mm2: float, dimensions: 
         people: (n,) str, whom each shows, two people at least.
         ridge_mm2: added to the variance within people of every cell.
         dimensions: directions, at most one fewer than people.
-        most_mm: what a deviation counts at most.
     """
     seen = np.isfinite(maps)
     mean = np.sum(maps, axis=0, where=seen, dtype=np.float64) / np.maximum(seen.sum(axis=0), 1)
-    off = deviations(maps, mean, most_mm)
+    off = deviations(maps, mean)
     names, person = np.unique(people, return_inverse=True)
     count = np.bincount(person)
     centres = np.stack([np.bincount(person, weights=column) for column in off.T], axis=1) / count[:, None]
@@ -63,4 +59,4 @@ def fit_lda(maps: np.ndarray, people: np.ndarray, ridge_mm2: float, dimensions: 
     spread = np.sqrt(count / len(off))[:, None] * (centres - off.mean(axis=0))
     whitened = linalg.solve_triangular(factor, spread.T, lower=True)
     best = linalg.svd(whitened, full_matrices=False)[0][:, : min(dimensions, len(names) - 1)]
-    return Lda(mean, linalg.solve_triangular(factor, best, lower=True, trans="T"), most_mm)
+    return Lda(mean, linalg.solve_triangular(factor, best, lower=True, trans="T"))
