@@ -167,6 +167,7 @@ def benchmarks() -> tuple[Benchmark, ...]:
                 Goal("dataset verified", ("verified",), least=True),
             ),
         ),
+        *training_benchmarks(),
         Benchmark("masks", "masks.py", (), mask_goals()),
         Benchmark(
             "mask_cost",
@@ -180,6 +181,44 @@ def benchmarks() -> tuple[Benchmark, ...]:
                 Goal("mask: a worker's peak over 1,000 rows: MiB", ("memory", "peak_mb"), most=600e6 / 2**20),
                 Goal("its memory is flat over mask", ("memory", "flat"), least=True, unless=NO_PROC),
                 Goal("torch was loaded (1 = yes)", ("memory", "torch_loaded"), most=0, unless=NO_PROC),
+            ),
+        ),
+    )
+
+
+def training_benchmarks() -> tuple[Benchmark, ...]:
+    """Return those of the trainer."""
+    step, sampling = "a step of {}: x the usual torch loops", ("sampling", "ratio")
+    return (
+        Benchmark(
+            "training_ops",
+            "training_ops.py",
+            (),
+            (
+                *(
+                    Goal(step.format(name), ("nets", name, "ratio"), least=1.15)
+                    for name in ("pointnet2_ssg_elite", "pointmlp_elite")
+                ),
+                Goal("farthest points, exact, 32 x 2,048 to 512: x the usual loop", (*sampling, "exact")),
+                Goal("farthest points, fast: x the usual loop", (*sampling, "fast")),
+            ),
+        ),
+        Benchmark(
+            "training_loader",
+            "training_loader.py",
+            (),
+            (
+                Goal("training batches: x PLY files", ("ratio_to_ply", "shards 0"), least=25),
+                Goal("with two workers: x PLY files without", ("ratio_to_ply", "shards 2")),
+            ),
+        ),
+        Benchmark(
+            "triplets",
+            "triplets.py",
+            (),
+            (
+                Goal("1 M offline triplets drawn: s", ("median_s", "generate_s"), most=5),
+                Goal("their file written: s", ("median_s", "write_s")),
             ),
         ),
     )
