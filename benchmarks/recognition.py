@@ -36,8 +36,8 @@ RUNS: dict[str, tuple[str, ...]] = {
 """Runs by their names, in the order in which they are trained and shown."""
 SYNTHETIC = "synthetic people, unseen in training: figures on them alone are never worth quoting"
 RENDERED = (
-    "if these captures are the rendered ones, not real scans: the synthetic people were matched to aggregate figures of "
-    "the statistical model that rendered them"
+    "not real scans, if these captures are the rendered ones: the synthetic people were matched to aggregate figures of"
+    " the statistical model that rendered them"
 )
 
 
