@@ -76,13 +76,14 @@ def _lines(path: Path) -> list[Line]:
     if not rows:
         return []
     header = rows[0][1].split("\t")
-    if re.fullmatch(r"[0-9]+(\t[0-9]+)?", rows[0][1]):
+    if re.fullmatch(r"[0-9]{1,9}(\t[0-9]{1,9})?", rows[0][1]):
         return list(_text_lines(path, rows[1:], *map(int, header)))
     return list(_text_lines(path, rows[1:] if {field.strip().lower() for field in header} <= WORDS else rows))
 
 
 def _csv_lines(path: Path, rows: list[tuple[int, str]]) -> Iterator[Line]:
-    for (number, _), fields in zip(rows, csv.reader([line for _, line in rows]), strict=True):
+    for number, line in rows:
+        fields = next(csv.reader([line]))
         if len(fields) != len(COLUMNS):
             _wrong(path, number, f"has {len(fields)} fields: {','.join(COLUMNS)} are needed")
         fold, same, id1, name1, id2, name2 = fields
@@ -132,7 +133,7 @@ class _Places:
         """Return the row of a line's first or second sample."""
         name, text = line[3:5] if side == 0 else line[5:7]
         found = self.named.get((name, text))
-        if found is None and text.isdecimal() and text.isascii():
+        if found is None and re.fullmatch(r"[0-9]{1,9}", text):
             found = self.named.get((name, f"{name.rpartition('/')[2]}_{int(text):04d}"))
         if not found:
             _wrong(self.path, line[0], f"no sample {text!r} of {name!r} is in this split: remove the line, or choose "

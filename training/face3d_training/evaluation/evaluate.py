@@ -1,10 +1,10 @@
 """All figures of a method, differences of two, and several seeds of one.
 
-table = Dataset("datasets/recognition").table("test")
-settings = Settings()
+dataset, settings = Dataset("datasets/recognition"), Settings()
+table = dataset.table("test")
 lists = lists_of(table, settings)
 net = evaluate(EmbeddingMatcher("net", table, vectors), lists, settings)
-other = evaluate(DepthMapMatcher(table, points), lists, settings)
+other = evaluate(DepthMapMatcher(table, depth_maps(dataset, "test", table.index)), lists, settings)
 compare(net, other, settings.confidence).figures["plain_to_plain"]["rank 1"]
 """
 
