@@ -156,12 +156,14 @@ def command(
         overrides.append(("triplets.file", str(triplets)))
     folder = find_dataset(dataset, workspace)
     try:
+        from face3d_training.allocator import keep_freed_memory
         from face3d_training.config import load_config
         from face3d_training.train import train
     except ImportError as error:
         raise UserError(f"training needs {error.name}: pip install 'face3d_data[train]'") from None
     config = load_config(config_name, overrides)
     run = out or workspace / "training" / f"{config.name}-s{config.seed}"
+    keep_freed_memory()
     best = train(folder, config, run, resume, restart, say=click.echo)
     if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
         click.echo(f"run {run}")
