@@ -48,7 +48,7 @@ from face3d_training.variation import Variation
 ROUNDS = 5
 GATE = 25.0
 AUGMENT = {"yaw_deg": 8, "pitch_deg": 5, "roll_deg": 5, "translation_mm": 2, "jitter_mm": 0.3}
-SAMPLES = {"shards": 100_000, "shards, augmented": 8_000, "ply": 4_000, "ply, augmented": 3_000}
+SAMPLES = {"shards": 100_000, "shards, augmented": 3_000, "ply": 4_000, "ply, augmented": 2_000}
 """Samples that a case loads in a round: about a second or two of each."""
 
 

@@ -155,9 +155,12 @@ class FaceRows:
         return lambda kind: np.random.default_rng(seed_from(kind, self.seed, epoch, copy, key))
 
     def _check_finite(self, array: np.ndarray, name: str, rows: np.ndarray) -> None:
-        # A sum needs no second array of the batch's size; where it is not finite, each number is looked at.
+        if array.dtype == np.uint8:
+            return
+        # One number that no array of the batch's size is made for; where it is not finite, each is looked at.
+        flat = array.reshape(-1)
         with np.errstate(invalid="ignore", over="ignore"):
-            if array.dtype == np.uint8 or np.isfinite(array.sum()):
+            if np.isfinite(np.dot(flat, flat)):
                 return
         bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         if not bad.any():
