@@ -67,6 +67,36 @@ def test_a_plateau_lowers_the_rate_after_its_patience():
     assert found == [1, 1, 1, 0.5, 0.5, 0.5]
 
 
+@pytest.mark.parametrize("figures", [(-0.5, -0.5, -0.5, -0.5), (-0.5, -0.500001, -0.500002, -0.500003)])
+def test_a_loss_that_stands_or_creeps_up_is_no_gain(figures):
+    optimizer = make_optimizer(OptimizerConfig(name="sgd", learning_rate=1.0), [parameter()])
+    schedule = Schedule(ScheduleConfig(name="plateau", factor=0.5, patience=2), optimizer, 1, 9)
+    for figure in figures:
+        assert schedule.learning_rate == 1
+        schedule.evaluated(figure)
+    assert schedule.learning_rate == 0.5
+
+
+@pytest.mark.parametrize("done", [3, 12, 20, 40])
+def test_a_cosine_that_is_made_longer_goes_on_as_if_it_had_always_been(done):
+    options = {"name": "cosine", "warmup_epochs": 1, "final": 0.1}
+    optimizer = make_optimizer(OptimizerConfig(name="sgd", learning_rate=1.0), [parameter()])
+    short = Schedule(ScheduleConfig(**options), optimizer, 10, 4)
+    for _ in range(done):
+        optimizer.step()
+        short.step()
+    resumed = make_optimizer(OptimizerConfig(name="sgd", learning_rate=1.0), [parameter()])
+    longer = Schedule(ScheduleConfig(**options), resumed, 10, 8)
+    resumed.load_state_dict(optimizer.state_dict())
+    longer.load_state_dict(short.state_dict())
+    found = []
+    for _ in range(80 - done):
+        found.append(longer.learning_rate)
+        resumed.step()
+        longer.step()
+    assert found == pytest.approx(rates(10, 8, **options)[done:])
+
+
 @pytest.mark.parametrize("name", ["constant", "cosine", "step", "plateau"])
 def test_a_resumed_schedule_goes_on_the_same(name):
     options = {"name": name, "warmup_epochs": 1, "step_epochs": 1, "patience": 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,7 +53,8 @@ class Schedule:
         else:
             self.main = ConstantLR(optimizer, 1.0, left)
         if config.name == "plateau":
-            self.plateau = ReduceLROnPlateau(optimizer, "max", factor=config.factor, patience=config.patience)
+            # Torch's threshold is a share of the best figure: a negative one (-loss) may fall and still be a gain.
+            self.plateau = ReduceLROnPlateau(optimizer, "max", config.factor, config.patience, threshold=0.0)
         # Made last: it sets the rate that the first step is made with.
         warm = self.warmup_steps
         self.warmup = LinearLR(optimizer, FIRST_SHARE, 1.0, warm) if warm else None
@@ -81,8 +83,20 @@ class Schedule:
         return {"done": self.done, **{name: part.state_dict() for name, part in parts.items() if part is not None}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a checkpoint was written."""
+        """Go on where a checkpoint was written; with another number of epochs, as if they had been so many before."""
         self.done = state["done"]
+        length = getattr(self.main, "T_max", None)
         for name, part in (("main", self.main), ("warmup", self.warmup), ("plateau", self.plateau)):
             if part is not None:
                 part.load_state_dict(state[name])
+        if isinstance(self.main, CosineAnnealingLR) and length is not None and self.main.T_max != length:
+            self.main.T_max = length
+            self._put_on_course(self.main)
+
+    def _put_on_course(self, cosine: CosineAnnealingLR) -> None:
+        # Torch makes each rate from the one before; past the end of a shorter course it would rise again.
+        if self.done <= self.warmup_steps:
+            return
+        share = (1 + math.cos(math.pi * min(1.0, cosine.last_epoch / cosine.T_max))) / 2
+        for group, full in zip(self.optimizer.param_groups, cosine.base_lrs, strict=True):
+            group["lr"] = cosine.eta_min + (full - cosine.eta_min) * share
