@@ -29,14 +29,14 @@ class Tracker:
 
     Args:
         folder: the run's folder.
-        first_step: TensorBoard forgets what a stopped run logged from here on.
+        done: steps made before; TensorBoard forgets what a run that was killed logged after them.
     """
 
-    def __init__(self, folder: Path, first_step: int = 0) -> None:
+    def __init__(self, folder: Path, done: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = folder
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step or None)
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1 if done else None)
         self._history: Sequence[Mapping[str, float]] = ()
         self._drawn = time.monotonic()
 
