@@ -131,7 +131,7 @@ def test_a_run_in_use_is_resumed_or_removed_only_when_asked(sets, capsys):
 def test_a_checkpoint_of_another_architecture_is_refused(sets, tmp_path, capsys):
     other = ("--model.widths", "8,32")
     line = refused(capsys, 2, "train", sets / "points", *SMALL, *other, "--out", sets / "run", "--resume")
-    assert 'was begun with another model ({"name": "pointnet_basic"' in line
+    assert "was begun with another model.widths ([8, 16] → [8, 32])" in line
     line = refused(
         capsys, 2, "train", sets / "points", *SMALL, *other, "--out", tmp_path / "r", "--weights", sets / "run"
     )
@@ -160,6 +160,14 @@ def test_a_collapse_stops_with_advice(tmp_path, capsys):
     assert "in epoch 2 " in line
     assert "--loss.triplet.mining semihard" in line
     assert (tmp_path / "r" / "checkpoints" / "last.pt").is_file()
+
+
+def test_embeddings_that_are_all_the_same_are_a_collapse_too(tmp_path, capsys):
+    folder = set_of(tmp_path, lambda person, capture, points: np.zeros_like(points))
+    line = refused(
+        capsys, 1, "train", folder, *SMALL, *COLLAPSING, "--loss.triplet.mining", "all", "--out", tmp_path / "r"
+    )
+    assert "their rms distance to their mean was 0 in epoch 2 " in line
 
 
 def test_an_epoch_without_a_valid_triplet_stops_with_advice(tmp_path, capsys):

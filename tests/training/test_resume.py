@@ -13,6 +13,7 @@ import pytest
 import torch
 from tiny_sets import points_set
 
+from face3d_data.errors import UserError
 from face3d_training.checkpoint import FOLDER, LAST, load_model
 from face3d_training.config import load_config
 from face3d_training.torch_file import read_torch_file
@@ -91,6 +92,39 @@ def test_stopped_in_the_middle_of_the_fourth_epoch_and_resumed_is_the_same_to_th
     moments = [state["optimizer_model_state_dict"]["state"] for state in (straight, resumed)]
     for parameter, state in moments[0].items():
         assert all(torch.equal(value, moments[1][parameter][key]) for key, value in state.items())
+
+
+def test_stopped_after_the_last_step_of_an_epoch_and_resumed_is_the_same_too(dataset, tmp_path):
+    config = load_config(None, [*KEYS, ("epochs", 2)])
+    train(dataset, config, tmp_path / "straight", say=quiet, stop_asked=never)
+    straight = trained(tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset, config, tmp_path / "stopped", say=quiet, stop_asked=StopAfter(straight["progress"]["step"] // 2))
+    assert trained(tmp_path / "stopped")["epoch"] == 0, "its figures are still to be made"
+    train(dataset, config, tmp_path / "stopped", resume=True, say=quiet, stop_asked=never)
+    resumed = trained(tmp_path / "stopped")
+    assert without_speed(straight["progress"]["history"]) == without_speed(resumed["progress"]["history"])
+    weights = [state["model_state_dict"] for state in (straight, resumed)]
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+
+
+def test_a_run_that_stopped_early_is_done(dataset, tmp_path):
+    still = [("optimizer.learning_rate", 1e-12), ("model.norm", "group"), ("stop.patience", 2), ("epochs", 9)]
+    config = load_config(None, [*KEYS, *still, ("stop.collapse_spread", 0)])
+    said: list[str] = []
+    train(dataset, config, tmp_path / "run", say=said.append, stop_asked=never)
+    assert said[-1] == "no gain in auc for 2 evaluations: stopping early"
+    before = (tmp_path / "run" / FOLDER / LAST).read_bytes()
+    with pytest.raises(UserError, match=r"run: stopped early, after 2 evaluations without gain in auc: it is done"):
+        train(dataset, config, tmp_path / "run", resume=True, say=quiet, stop_asked=never)
+    assert (tmp_path / "run" / FOLDER / LAST).read_bytes() == before
+
+
+def test_a_mistake_that_the_first_step_finds_leaves_no_run(dataset, tmp_path):
+    config = load_config(None, [*KEYS, *OFFLINE, ("loss.triplet.mining", "batch_hard")])
+    with pytest.raises(UserError, match="batch_hard chooses among all samples"):
+        train(dataset, config, tmp_path / "run", say=quiet, stop_asked=never)
+    assert not (tmp_path / "run").exists()
 
 
 def test_given_triplets_are_what_is_learnt_from(dataset, tmp_path):

@@ -13,9 +13,10 @@ from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import load_model, load_weights, save_checkpoint
 from face3d_training.config import load_config
-from face3d_training.leaks import shared_with_training, training_fingerprint
-from face3d_training.run_folder import dataset_digest, describe_run, find_run
+from face3d_training.leaks import Seen, shared_with_training, training_fingerprint
+from face3d_training.run_folder import dataset_digest, describe_run, find_run, remove_run
 from face3d_training.torch_file import read_torch_file
+from face3d_training.train import train
 
 
 @pytest.fixture
@@ -42,6 +43,44 @@ def test_people_captures_and_keys_that_were_learnt_from_are_named():
         "key": ("d/x~k2",),
     }
     assert shared_with_training(rows(("d/eve", "d/eve/1", "k9")), seen) == []
+
+
+def test_what_the_weights_that_one_begins_with_were_learnt_from_counts_too():
+    seen, older = (Seen(training_fingerprint(rows((f"d/{who}", f"d/{who}/1", who)))) for who in ("ann", "bob"))
+    seen.add({"model_state_dict": {}, **older.as_state()})
+    assert seen.complete
+    found = shared_with_training(rows(("d/bob", "d/bob/1", "bob"), ("d/ann", "d/ann/7", "x")), seen.data)
+    assert {leak.kind: leak.things for leak in found} == {
+        "identity": ("d/ann", "d/bob"),
+        "origin": ("d/bob/1",),
+        "key": ("d/bob/1~bob",),
+    }
+    seen.add({"model_state_dict": {}})
+    assert not seen.complete, "of these weights nothing is known"
+    assert shared_with_training(rows(("d/bob", "d/bob/2", "k")), seen.data), "and what was known stays"
+
+
+@pytest.mark.parametrize("name", ["best.pt", "best.safetensors"])
+def test_a_run_that_begins_with_another_ones_weights_has_seen_what_that_one_saw(tmp_path, dataset, name):
+    small = [("model.widths", [8]), ("model.embedding_size", 4), ("batch.identities", 2), ("batch.samples", 2)]
+    small += [
+        ("loss.triplet.mining", "all"),
+        ("loss.triplet.margin", 2),
+        ("batch.iterations", 1),
+        ("epochs", 1),
+        ("threads", 1),
+        ("device", "cpu"),
+    ]
+    one, two = ([*small, ("data.where", f"identity in ['tiny/p0{i}', 'tiny/p0{i + 1}']")] for i in (0, 2))
+    quiet = {"say": lambda line: None, "stop_asked": lambda: False}
+    first = train(dataset.path, load_config(None, one), tmp_path / "one", **quiet).with_name(name)
+    assert load_model(first).info["training_data_complete"]
+    assert load_model(first).info["splits"] == {"train": "train", "eval": "eval"}
+    best = train(dataset.path, load_config(None, [*two, ("weights", str(first))]), tmp_path / "two", **quiet)
+    table = dataset.table("train")
+    for path, people in ((first, [0, 1]), (best, [0, 1, 2, 3]), (best.with_suffix(".safetensors"), [0, 1, 2, 3])):
+        found = shared_with_training(table, load_model(path).info["training_data"])
+        assert found[0].things == tuple(f"tiny/p0{i}" for i in people), path
 
 
 def test_what_is_kept_of_people_is_hashes_of_64_bits_alone():
@@ -88,7 +127,10 @@ def test_a_run_goes_on_with_its_own_config_and_dataset_alone(tmp_path, dataset):
     state = {"config": json.dumps(config.model_dump(mode="json")), "dataset": dataset_digest(dataset)}
     save_checkpoint(run / "checkpoints" / "last.pt", state)
     assert find_run(run, load_config(None, [("workers", 2), ("epochs", 90)]), dataset, resume=True) == state
-    with pytest.raises(UserError, match=r"was begun with another optimizer .*1e-05.* --out to begin anew"):
+    with pytest.raises(
+        UserError,
+        match=r"begun with another optimizer.learning_rate .0.001 → 1e-05.: .*config.yaml alone.* --out to begin anew",
+    ):
         find_run(run, load_config(None, [("optimizer.learning_rate", "1e-5")]), dataset, resume=True)
     other = Dataset(points_set(tmp_path / "other", n_points=32))
     with pytest.raises(UserError, match=r"was begun on another dataset than"):
@@ -97,6 +139,40 @@ def test_a_run_goes_on_with_its_own_config_and_dataset_alone(tmp_path, dataset):
         UserError, match=r"holds a run already: --resume goes on with it, --restart removes it; or give"
     ):
         find_run(run, config, dataset, resume=False)
+
+
+def test_keys_that_came_after_a_run_began_have_their_defaults(tmp_path, dataset):
+    run, config = tmp_path / "run", load_config(None)
+    older = config.model_dump(mode="json")
+    del older["data"]["views"]
+    state = {"config": json.dumps(older), "dataset": dataset_digest(dataset)}
+    save_checkpoint(run / "checkpoints" / "last.pt", state)
+    assert find_run(run, config, dataset, resume=True) == state
+    with pytest.raises(UserError, match=r"another data.views \(1 → 2\)"):
+        find_run(run, load_config(None, [("data.views", 2)]), dataset, resume=True)
+
+
+def test_a_run_goes_into_a_linked_folder(tmp_path, dataset):
+    """As where a disk is mounted: what is in it may be removed, the folder itself cannot be."""
+    (tmp_path / "disk" / "old").mkdir(parents=True)
+    (tmp_path / "run").symlink_to(tmp_path / "disk")
+    describe_run(tmp_path / "run", load_config(None), dataset, resume=False)
+    assert sorted(path.name for path in (tmp_path / "disk").iterdir()) == ["config.yaml", "run.json"]
+    remove_run(tmp_path / "run")
+    assert not list((tmp_path / "disk").iterdir())
+
+
+@pytest.mark.parametrize("config", ['{"epochs": -1}', "no json", "[]"])
+def test_a_config_that_is_not_known_is_told_in_one_line(tmp_path, config):
+    torch.save({"config": config, "model_state_dict": {}}, tmp_path / "x.pt")
+    with pytest.raises(UserError, match=r"x.pt: its config is none that this version knows"):
+        load_model(tmp_path / "x.pt")
+
+
+def test_a_config_of_another_program_is_not_taken_for_ours(tmp_path):
+    torch.save({"config": {"lr": 0.1}, "model_state_dict": {}}, tmp_path / "x.pt")
+    with pytest.raises(UserError, match=r"x.pt: has no key 'model_architecture'"):
+        load_model(tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize(

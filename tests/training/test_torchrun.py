@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import h5py
+import numpy as np
 import torch
 from tiny_sets import points_set
 
@@ -23,18 +25,29 @@ def train(launcher, dataset, out):
     done = subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=200, check=False
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    return done
+
+
+TWO = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
+
+
+def test_what_the_first_of_two_processes_finds_ends_both(tmp_path):
+    dataset = points_set(tmp_path).resolve()
+    with h5py.File(dataset / "shards" / "eval-00000.h5", "r+") as file:
+        file["data"][5, 3] = np.nan
+    done = train(TWO, dataset, tmp_path / "run")
+    assert done.returncode == 1
+    assert done.stderr.count("are not finite (1 of 32 samples of the batch)") == 2, "each says so, and none waits"
+    assert "onnection" not in done.stderr
+    assert "RuntimeError" not in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_processes_train_what_one_does(tmp_path):
     dataset = points_set(tmp_path)
-    train((), dataset, tmp_path / "one")
-    said = train(
-        ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"),
-        dataset,
-        tmp_path / "two",
-    )
+    alone, both = train((), dataset, tmp_path / "one"), train(TWO, dataset, tmp_path / "two")
+    assert (alone.returncode, both.returncode) == (0, 0), both.stderr[-3000:]
+    said = both.stdout
     assert said.count("epoch 3/3") == 1
     assert said.count(f"run {tmp_path / 'two'}") == 1
     assert "16 samples an epoch; on cpu × 2" in said

@@ -13,17 +13,17 @@ from torch.utils.data import DataLoader
 
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights
+from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights, read_checkpoint
 from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.health import Watched
+from face3d_training.leaks import Seen, training_fingerprint
 from face3d_training.loader import make_loader
 from face3d_training.losses.base import LossModule
 from face3d_training.losses.weighted import build_losses
 from face3d_training.models.base import EmbeddingNet, ModelSpec
 from face3d_training.optimization import Schedule, make_optimizer
 from face3d_training.sampler import PKSampler, ShuffleSampler
-from face3d_training.torch_file import read_torch_file
 from face3d_training.variation import Variation
 
 
@@ -39,6 +39,7 @@ class Learning:
         schedule: the learning rate's course.
         sampler: which samples make a batch; `loader` gives the batches of its epoch.
         batch_size: samples of a batch, over all processes.
+        seen: whom and what the network will have seen.
     """
 
     rows: FaceRows
@@ -52,6 +53,7 @@ class Learning:
     sampler: Any
     loader: DataLoader
     batch_size: int
+    seen: Seen
 
     def summary(self, fabric: Fabric) -> str:
         """Return one line on what is trained, on what, and where."""
@@ -86,13 +88,10 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     check_channels(spec, rows, config)
     sampler = _make_sampler(config, rows, fabric, folder)
     loader = make_loader(rows, sampler, config.workers, pin_memory=fabric.device.type == "cuda")
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed % 2**63)
     raw = spec.build()
     losses = build_losses(config.loss, len(rows.identities), spec.embedding_size, spec.name)
-    if config.weights is not None:
-        source = find_checkpoint(config.weights)
-        state = read_torch_file(source)
-        load_weights(raw, state.get("model_state_dict", state), f"weights {source}: network {spec.name}")
+    seen = _begin(raw, spec, rows, config)
     fabric.to_device(losses)
     compiled: Any = torch.compile(raw) if config.compile else raw
     net = fabric.setup_module(compiled, _reapply_compile=False)
@@ -101,7 +100,21 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     watched = Watched(losses)
     placed: Any = fabric.setup_optimizers(optimizer)
     size = config.batch.identities * config.batch.samples if config.batch.sampler == "pk" else config.batch.size
-    return Learning(rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size)
+    return Learning(rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen)
+
+
+def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> Seen:
+    """Load the weights that training begins with, if any; return what the network will have seen."""
+    seen = Seen(training_fingerprint(rows.table))
+    first_layers = getattr(spec, "weights", None)
+    if first_layers is not None:
+        seen.add(read_checkpoint(first_layers))
+    if config.weights is not None:
+        source = find_checkpoint(config.weights.expanduser())
+        state = read_checkpoint(source)
+        load_weights(raw, state.get("model_state_dict", state), f"weights {source}: network {spec.name}")
+        seen.add(state)
+    return seen
 
 
 def check_channels(spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> None:

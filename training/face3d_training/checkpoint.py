@@ -13,13 +13,16 @@ import torch
 
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import UserError
-from face3d_training.config import TrainConfig, as_mapping
+from face3d_training.config import TrainConfig
+from face3d_training.leaks import packed, unpacked
 from face3d_training.models.base import EmbeddingNet, ModelSpec
 from face3d_training.registry import make_spec
 from face3d_training.torch_file import read_torch_file
 
 FOLDER = "checkpoints"
 BEST, LAST = "best.pt", "last.pt"
+ABOUT, ABOUT_KEYS = "about", ("epoch", "dataset", "dataset_name", "splits", "training_data_complete")
+"""Where a .safetensors keeps, as JSON, what is known of its network's training, and which keys of the checkpoint."""
 SHOWN = 4
 """Names of weights that a message lists."""
 
@@ -90,18 +93,41 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Trained:
         UserError: no checkpoint, or its weights are not those of the network that it names.
     """
     file = find_checkpoint(Path(path))
-    state = read_torch_file(file)
-    if "config" not in state:
+    state = read_checkpoint(file)
+    if not isinstance(state.get("config"), str):
         from face3d_training.foreign import load_foreign
 
         foreign = load_foreign(file, device)
         return Trained(foreign.net.eval(), foreign.spec, None, {**foreign.info, "unmatched": foreign.unmatched}, file)
-    config = TrainConfig(**json.loads(state["config"]))
+    config = _config_of(file, state["config"])
     spec = build_spec(without_weights(config))
     net = spec.build()
     load_weights(net, state["model_state_dict"], f"{file}: network {spec.name}")
     info = {key: value for key, value in state.items() if not key.endswith("state_dict")}
     return Trained(net.to(device).eval(), spec, config, info, file)
+
+
+def _config_of(file: Path, text: str) -> TrainConfig:
+    try:
+        return TrainConfig(**json.loads(text))
+    except (ValueError, TypeError):
+        raise UserError(
+            f"{file}: its config is none that this version knows: use the version that run.json of its run names"
+        ) from None
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what a file of weights holds; of our own .safetensors also what its network has seen, as in a .pt.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    state = read_torch_file(path)
+    about = state.pop(ABOUT, None) if path.suffix == ".safetensors" else None
+    if about is None:
+        return state
+    told = json.loads(about)
+    return {**state, **told, "training_data": unpacked(told["training_data"])}
 
 
 def load_weights(net: torch.nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
@@ -125,8 +151,10 @@ def load_weights(net: torch.nn.Module, weights: Mapping[str, torch.Tensor], wher
     net.load_state_dict(dict(weights))
 
 
-def export_safetensors(path: Path, net: EmbeddingNet, config: TrainConfig) -> None:
-    """Write a network's weights as safetensors, with the config that it is built from as metadata."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
+def export_safetensors(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint's weights as safetensors; metadata are its config, and what leaks are looked for by."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in state["model_state_dict"].items()}
+    about = {key: state[key] for key in ABOUT_KEYS} | {"training_data": packed(state["training_data"])}
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file(weights, temporary, metadata={"config": json.dumps(as_mapping(config))})
+        metadata = {"config": state["config"], ABOUT: json.dumps(about)}
+        safetensors.torch.save_file(weights, temporary, metadata=metadata)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 
-from face3d_data.errors import UserError
+from face3d_data.errors import Face3dError, UserError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,23 @@ def make_fabric(device: str, precision: Literal["32-true", "bf16-mixed", "16-mix
     )
     fabric.launch()
     return Place(fabric, scaler)
+
+
+def on_first(fabric: Fabric, make: Callable[[], T]) -> T:
+    """Return what `make` returns in the first process, in all of them; an error of ours is raised in all of them too.
+
+    One process that ends alone would leave the others waiting for it.
+    """
+    if fabric.world_size == 1:
+        return make()
+    found: T | None = None
+    error: Face3dError | None = None
+    if fabric.is_global_zero:
+        try:
+            found = make()
+        except Face3dError as raised:
+            error = raised
+    found, error = fabric.broadcast((found, error))
+    if error is not None:
+        raise error
+    return found  # type: ignore[return-value]  # None only where `make` returned it

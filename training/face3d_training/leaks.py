@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +18,47 @@ if TYPE_CHECKING:
 
 COLUMNS = {"identity": "identity", "origin": "origin_id", "key": "key"}
 """Kind of leak to the column that tells of it: people, captures, and bytes (one key, one content)."""
+
+
+@dataclass
+class Seen:
+    """What a network has seen of training data: the rows that it learns from, and those of the weights it begins with.
+
+    Attributes:
+        data: what `training_fingerprint` returns of all of them.
+        complete: False where it begins with weights of which no one knows what they were learnt from.
+    """
+
+    data: Mapping[str, torch.Tensor]
+    complete: bool = True
+
+    def add(self, state: Mapping[str, Any]) -> None:
+        """Add what a checkpoint's network had seen, whose weights are begun with."""
+        data = state.get("training_data")
+        self.complete &= data is not None and bool(state.get("training_data_complete", False))
+        if data is not None:
+            self.data = {kind: torch.cat([self.data[kind], data[kind]]).unique() for kind in COLUMNS}
+
+    def as_state(self) -> dict[str, Any]:
+        """Return it as a checkpoint's keys."""
+        return {"training_data": self.data, "training_data_complete": self.complete}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take what a checkpoint of the same run says."""
+        self.data, self.complete = state["training_data"], state.get("training_data_complete", False)
+
+
+def packed(fingerprint: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """Return a fingerprint as texts, for files whose other values are texts: base64 of its i8, little-endian."""
+    return {
+        kind: base64.b64encode(found.numpy().astype("<i8").tobytes()).decode() for kind, found in fingerprint.items()
+    }
+
+
+def unpacked(texts: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """Return the fingerprint that `packed` made texts of."""
+    arrays = {kind: np.frombuffer(base64.b64decode(text), "<i8") for kind, text in texts.items()}
+    return {kind: torch.from_numpy(array.astype(np.int64)) for kind, array in arrays.items()}
 
 
 def training_fingerprint(table: pd.DataFrame) -> dict[str, torch.Tensor]:

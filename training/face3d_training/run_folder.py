@@ -6,11 +6,14 @@ import json
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from face3d_data.atomic import write_atomic
 from face3d_data.digest import digest
@@ -23,6 +26,7 @@ from face3d_training.torch_file import read_torch_file
 ABOUT = "run.json"
 MAY_CHANGE = ("device", "workers", "threads", "epochs", "checkpoint_every", "compile", "description")
 """Keys that a resumed run may change: they decide where and how long it runs, not what it computes."""
+ABSENT = object()
 VERSIONED = ("face3d_data", "torch", "numpy", "lightning-fabric", "pytorch-metric-learning")
 
 
@@ -68,8 +72,8 @@ def _check_free(folder: Path, resumable: bool, restart: bool) -> None:
 
 def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool) -> None:
     """Write what a run is into its folder; what another run left there is removed where this one begins."""
-    if folder.exists() and not resume:
-        shutil.rmtree(folder)
+    if not resume:
+        _empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "config.yaml", yaml.safe_dump(dict(as_mapping(config)), sort_keys=False, allow_unicode=True))
     about = {
@@ -85,18 +89,46 @@ def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bo
     write_atomic(folder / ABOUT, json.dumps(about, indent=2) + "\n")
 
 
+def remove_run(folder: Path) -> None:
+    """Remove a run; its folder stays where it cannot be removed, such as a place where a disk is mounted."""
+    _empty(folder)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def _check_same(folder: Path, before: dict[str, Any], config: TrainConfig, digest: str, dataset: Dataset) -> None:
-    now = dict(as_mapping(config))
-    changed = sorted(key for key in now if key not in MAY_CHANGE and now[key] != before.get(key))
+    with suppress(ValidationError):
+        before = dict(as_mapping(TrainConfig(**before)))  # keys that came since have their defaults
+    was, now = _flat(before), _flat(as_mapping(config))
+    changed = sorted(
+        key for key in {*was, *now} if key not in MAY_CHANGE and was.get(key, ABSENT) != now.get(key, ABSENT)
+    )
     if changed:
         key = changed[0]
-        shown = f"{_short(before.get(key))} → {_short(now[key])}"
         raise UserError(
-            f"{folder}: was begun with another {key} ({shown}): a resumed run keeps its config but for "
-            f"{', '.join(MAY_CHANGE)}; give another --out to begin anew"
+            f"{folder}: was begun with another {key} ({_short(was.get(key))} → {_short(now.get(key))}): a resumed run "
+            f"keeps its config but for {', '.join(MAY_CHANGE)}: give --config {folder / 'config.yaml'} alone, or "
+            "another --out to begin anew"
         )
     if dataset_digest(dataset) != digest:
         raise UserError(f"{folder}: was begun on another dataset than {dataset.path}: give that one, or another --out")
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a config's values by dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        inner = isinstance(value, Mapping) and value
+        found |= _flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return found
 
 
 def _short(value: Any) -> str:

@@ -11,13 +11,10 @@ processes, on one kind of CPU.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -26,68 +23,20 @@ from torch.utils.data import DataLoader
 from face3d_data.digest import seed_from
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.read import Dataset
-from face3d_training.building import Learning, build_learning
+from face3d_training.building import build_learning
 from face3d_training.checkpoint import BEST, FOLDER, LAST, export_safetensors, save_checkpoint, without_weights
-from face3d_training.config import TrainConfig, as_mapping
-from face3d_training.devices import make_fabric
+from face3d_training.config import TrainConfig
+from face3d_training.devices import make_fabric, on_first
 from face3d_training.gradcache import backward
 from face3d_training.interrupt import graceful
-from face3d_training.leaks import training_fingerprint
-from face3d_training.run_folder import dataset_digest, describe_run, find_run
+from face3d_training.run_folder import describe_run, find_run, remove_run
+from face3d_training.run_state import Progress, Run, restore, state_of, stopped_early
 from face3d_training.tracking import Tracker
 from face3d_training.validation import Validation
 
 PROGRESS_EVERY_S = 10.0
 COMES_APART = 1.1
 """Growth of the embeddings' spread from one epoch to the next by which a slow start is told from a collapse."""
-
-
-@dataclass
-class Progress:
-    """Where a run is, and what it has seen; all of it goes into every checkpoint.
-
-    Attributes:
-        epoch: the epoch at work, from 0; `batch` is the next of its batches, `step` counts all steps made or skipped.
-        sums: figure to its sum and count over the epoch's steps so far; `skipped` steps had nothing to learn from.
-        history: figures of the finished epochs.
-        best: best figure so far, and how many evaluations ago it was.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    sums: dict[str, list[float]] = field(default_factory=dict)
-    skipped: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: float = -math.inf
-    since_best: int = 0
-    threshold: float = math.nan
-
-    def add(self, stats: dict[str, float]) -> None:
-        """Add one step's figures."""
-        for name, value in stats.items():
-            total = self.sums.setdefault(name, [0.0, 0])
-            total[0] += value
-            total[1] += 1
-
-    def means(self) -> dict[str, float]:
-        """Return the epoch's mean figures."""
-        return {name: total / count for name, (total, count) in self.sums.items()}
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training run at work: what it learns with, where it is, and whom it tells."""
-
-    config: TrainConfig
-    folder: Path
-    dataset: Dataset
-    fabric: Fabric
-    scaler: Any | None
-    learning: Learning
-    validation: Validation
-    progress: Progress
-    say: Callable[[str], None]
 
 
 def train(
@@ -122,22 +71,25 @@ def train(
     fabric = place.fabric
     tell = say if fabric.is_global_zero else _silent
     dataset = Dataset(dataset_path)
-    state = find_run(folder, config, dataset, resume, restart) if fabric.is_global_zero else None
-    state = fabric.broadcast(state)
+    state = on_first(fabric, lambda: find_run(folder, config, dataset, resume, restart))
     # A run that goes on has its weights in the checkpoint: files that it began with may be gone.
     learning = build_learning(dataset, without_weights(config) if state is not None else config, fabric, folder)
     validation = Validation(dataset, config, learning.spec, tell)
-    if fabric.is_global_zero:
-        describe_run(folder, config, dataset, resume)
     run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, Progress(), tell)
     if state is not None:
-        _restore(run, state)
+        restore(run, state)
+    on_first(fabric, lambda: describe_run(folder, config, dataset, resume))
     tell(learning.summary(fabric))
-    if stop_asked is not None:
-        _run_epochs(run, stop_asked)
-    else:
-        with graceful(tell) as asked:
-            _run_epochs(run, asked)
+    try:
+        if stop_asked is not None:
+            _run_epochs(run, stop_asked)
+        else:
+            with graceful(tell) as asked:
+                _run_epochs(run, asked)
+    except UserError:
+        if fabric.is_global_zero and not (folder / FOLDER / LAST).is_file():
+            remove_run(folder)  # there is nothing to go on with, and the next try is not told that a run is there
+        raise
     return folder / FOLDER / BEST
 
 
@@ -152,7 +104,8 @@ def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:
             figures |= {"samples_per_s": seen / max(seconds, 1e-9)}
             progress.history.append(figures)
             done = progress.epoch + 1
-            left_s = (time.monotonic() - started) / (done - first) * (config.epochs - done)
+            learnt = done - first  # 0 where only the figures of a stopped run's epoch were still to be made
+            left_s = (time.monotonic() - started) / learnt * (config.epochs - done) if learnt else math.nan
             run.say(_epoch_line(figures, config.epochs, left_s))
             improved = _note_best(run, figures)
             progress.epoch, progress.batch, progress.sums, progress.skipped = done, 0, {}, 0
@@ -161,7 +114,7 @@ def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:
                 _keep(run, improved)
             run.fabric.barrier()
             _check_collapse(run, figures)
-            if config.stop.patience is not None and progress.since_best >= config.stop.patience:
+            if stopped_early(run):
                 run.say(f"no gain in {config.stop.metric} for {progress.since_best} evaluations: stopping early")
                 break
     finally:
@@ -192,7 +145,7 @@ def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | No
             run.say(f"epoch {progress.epoch + 1}: step {progress.batch}/{len(learning.sampler)}, {rate:.0f} samples/s")
         if _all_agree(run.fabric, stop_asked()):
             if run.fabric.is_global_zero:
-                save_checkpoint(run.folder / FOLDER / LAST, _state(run))
+                save_checkpoint(run.folder / FOLDER / LAST, state_of(run))
             run.fabric.barrier()
             run.say(f"saved step {progress.step}: --resume goes on with it")
             raise KeyboardInterrupt
@@ -230,8 +183,8 @@ def _judge_epoch(run: Run) -> dict[str, float]:
     figures = {"epoch": progress.epoch + 1, "step": progress.step, **progress.means(), "skipped": progress.skipped}
     figures["learning_rate"] = run.learning.schedule.learning_rate
     last = progress.epoch + 1 == run.config.epochs
-    if run.fabric.is_global_zero and ((progress.epoch + 1) % stop.every == 0 or last):
-        figures |= run.validation.figures(run.learning.raw, run.fabric.device)
+    if (progress.epoch + 1) % stop.every == 0 or last:
+        figures |= on_first(run.fabric, lambda: run.validation.figures(run.learning.raw, run.fabric.device))
     figures = run.fabric.broadcast(figures)
     figure = run.validation.judge(figures)
     if figure is not None:
@@ -254,8 +207,8 @@ def _note_best(run: Run, figures: dict[str, float]) -> bool:
 def _check_collapse(run: Run, figures: dict[str, float]) -> None:
     spread, least = figures.get("spread", math.inf), run.config.stop.collapse_spread
     # A network without batch normalisation may begin like that; it comes apart then, and a collapse does not.
-    before = run.progress.history[-2].get("spread", math.inf) if len(run.progress.history) > 1 else 0.0
-    if spread < least and spread < COMES_APART * before:
+    before = run.progress.history[-2].get("spread", math.inf) if len(run.progress.history) > 1 else -math.inf
+    if spread < least and spread <= COMES_APART * before:
         raise RunStopped(
             f"{run.folder}: embeddings have collapsed: their rms distance to their mean was {spread:.2g} in epoch "
             f"{figures['epoch']} (stop.collapse_spread {least:g}): try --loss.triplet.mining semihard, a smaller "
@@ -271,54 +224,14 @@ def _check_collapse(run: Run, figures: dict[str, float]) -> None:
 
 def _keep(run: Run, improved: bool) -> None:
     """Write the checkpoints of a finished epoch."""
-    state, every = _state(run), run.config.checkpoint_every
+    state, every = state_of(run), run.config.checkpoint_every
     folder = run.folder / FOLDER
     if improved:
         save_checkpoint(folder / BEST, state)
-        export_safetensors(folder / "best.safetensors", run.learning.raw, run.config)
+        export_safetensors(folder / "best.safetensors", state)
     if every and run.progress.epoch % every == 0:
         save_checkpoint(folder / f"epoch_{run.progress.epoch:04d}.pt", state)
     save_checkpoint(folder / LAST, state)
-
-
-def _state(run: Run) -> dict[str, Any]:
-    """Return all that a run goes on from; the first keys are those that other programs read."""
-    learning, progress = run.learning, run.progress
-    return {
-        "epoch": progress.epoch,
-        "embedding_dimension": learning.spec.embedding_size,
-        "batch_size_training": learning.batch_size,
-        "model_state_dict": learning.raw.state_dict(),
-        "model_architecture": learning.spec.name,
-        "optimizer_model_state_dict": learning.optimizer.state_dict(),
-        "best_distance_threshold": progress.threshold,
-        "config": json.dumps(as_mapping(run.config)),
-        "loss_state_dict": learning.losses.state_dict(),
-        "schedule_state_dict": learning.schedule.state_dict(),
-        "scaler_state_dict": run.scaler.state_dict() if run.scaler is not None else {},
-        "sampler": {"seed": run.config.seed, "epoch": progress.epoch, "batch": progress.batch},
-        "rng": {"keyed_by": "step, seed, number, rank", "seed": run.config.seed, "number": progress.step},
-        "progress": {name: getattr(progress, name) for name in progress.__dataclass_fields__},
-        "dataset": dataset_digest(run.dataset),
-        "dataset_name": run.dataset.name,
-        "splits": {"train": run.config.data.train_split, "eval": run.config.data.eval_split},
-        "training_data": training_fingerprint(learning.rows.table),
-    }
-
-
-def _restore(run: Run, state: dict[str, Any]) -> None:
-    learning = run.learning
-    learning.raw.load_state_dict(state["model_state_dict"])
-    learning.losses.load_state_dict(state["loss_state_dict"])
-    learning.optimizer.load_state_dict(state["optimizer_model_state_dict"])
-    learning.schedule.load_state_dict(state["schedule_state_dict"])
-    if run.scaler is not None:
-        run.scaler.load_state_dict(state["scaler_state_dict"])
-    for name, value in state["progress"].items():
-        setattr(run.progress, name, value)
-    if run.progress.epoch >= run.config.epochs:
-        raise UserError(f"{run.folder}: its {run.config.epochs} epochs are done: give more with --epochs")
-    run.say(f"goes on in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
 
 
 def _epoch_line(figures: dict[str, float], epochs: int, left_s: float) -> str:

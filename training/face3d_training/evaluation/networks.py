@@ -166,8 +166,8 @@ def _notices(trained: Trained, dataset: Dataset, split: str, leaks: LeakCheck) -
     found, info, own = [], trained.info, trained.config
     if leaks.state == "unknown":
         found.append("leaks could not be checked: the checkpoint does not say what it was trained on")
-    first = None if own is None else own.weights
-    if first is not None:
+    first = None if own is None else own.weights or own.model.get("weights")
+    if first is not None and leaks.state != "unknown" and not info.get("training_data_complete", False):
         found.append(f"its training began with the weights of {first}: what those were trained on was not checked")
     if info.get("dataset") == dataset_digest(dataset) and info.get("splits", {}).get("eval") == split:
         found.append(f"its epoch was chosen on split {split!r}, on which it is judged here: the figures are too good")

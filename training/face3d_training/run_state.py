@@ -1,0 +1,124 @@
+"""A training run at work, and all of it that a checkpoint keeps."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+
+from face3d_data.errors import UserError
+from face3d_data.shards.read import Dataset
+from face3d_training.building import Learning
+from face3d_training.config import TrainConfig, as_mapping
+from face3d_training.run_folder import dataset_digest
+from face3d_training.validation import Validation
+
+
+@dataclass
+class Progress:
+    """Where a run is, and what it has seen; all of it goes into every checkpoint.
+
+    Attributes:
+        epoch: the epoch at work, from 0; `batch` is the next of its batches, `step` counts all steps made or skipped.
+        sums: figure to its sum and count over the epoch's steps so far; `skipped` steps had nothing to learn from.
+        history: figures of the finished epochs.
+        best: best figure so far, and how many evaluations ago it was.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    sums: dict[str, list[float]] = field(default_factory=dict)
+    skipped: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: float = -math.inf
+    since_best: int = 0
+    threshold: float = math.nan
+
+    def add(self, stats: dict[str, float]) -> None:
+        """Add one step's figures."""
+        for name, value in stats.items():
+            total = self.sums.setdefault(name, [0.0, 0])
+            total[0] += value
+            total[1] += 1
+
+    def means(self) -> dict[str, float]:
+        """Return the epoch's mean figures."""
+        return {name: total / count for name, (total, count) in self.sums.items()}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run at work: what it learns with, where it is, and whom it tells."""
+
+    config: TrainConfig
+    folder: Path
+    dataset: Dataset
+    fabric: Fabric
+    scaler: Any | None
+    learning: Learning
+    validation: Validation
+    progress: Progress
+    say: Callable[[str], None]
+
+
+def state_of(run: Run) -> dict[str, Any]:
+    """Return all that a run goes on from; the first keys are those that other programs read."""
+    learning, progress = run.learning, run.progress
+    return {
+        "epoch": progress.epoch,
+        "embedding_dimension": learning.spec.embedding_size,
+        "batch_size_training": learning.batch_size,
+        "model_state_dict": learning.raw.state_dict(),
+        "model_architecture": learning.spec.name,
+        "optimizer_model_state_dict": learning.optimizer.state_dict(),
+        "best_distance_threshold": progress.threshold,
+        "config": json.dumps(as_mapping(run.config)),
+        "loss_state_dict": learning.losses.state_dict(),
+        "schedule_state_dict": learning.schedule.state_dict(),
+        "scaler_state_dict": run.scaler.state_dict() if run.scaler is not None else {},
+        "sampler": {"seed": run.config.seed, "epoch": progress.epoch, "batch": progress.batch},
+        "rng": {"keyed_by": "step, seed, number, rank", "seed": run.config.seed, "number": progress.step},
+        "progress": {name: getattr(progress, name) for name in progress.__dataclass_fields__},
+        "dataset": dataset_digest(run.dataset),
+        "dataset_name": run.dataset.name,
+        "splits": {"train": run.config.data.train_split, "eval": run.config.data.eval_split},
+        **learning.seen.as_state(),
+    }
+
+
+def restore(run: Run, state: dict[str, Any]) -> None:
+    """Go on where a checkpoint was written.
+
+    Raises:
+        UserError: the run is at its end.
+    """
+    learning = run.learning
+    learning.raw.load_state_dict(state["model_state_dict"])
+    learning.losses.load_state_dict(state["loss_state_dict"])
+    learning.optimizer.load_state_dict(state["optimizer_model_state_dict"])
+    learning.schedule.load_state_dict(state["schedule_state_dict"])
+    learning.seen.restore(state)
+    if run.scaler is not None:
+        run.scaler.load_state_dict(state["scaler_state_dict"])
+    for name, value in state["progress"].items():
+        setattr(run.progress, name, value)
+    if run.progress.epoch >= run.config.epochs:
+        raise UserError(f"{run.folder}: its {run.config.epochs} epochs are done: give more with --epochs")
+    if stopped_early(run):
+        raise UserError(
+            f"{run.folder}: stopped early, after {run.progress.since_best} evaluations without gain in "
+            f"{run.config.stop.metric}: it is done; to go on, begin anew with a larger --stop.patience"
+        )
+    run.say(f"goes on in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
+
+
+def stopped_early(run: Run) -> bool:
+    """Return whether so many evaluations brought no gain that training is over."""
+    patience = run.config.stop.patience
+    return patience is not None and run.progress.since_best >= patience
