@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -16,6 +16,8 @@ from face3d_data.errors import UserError
 DEFAULT_MODEL = "pointnet_basic"
 LIST = re.compile(r"[\w.+-]+(,[\w.+-]+)+,?|[\w.+-]+,")
 """What is a list on the command line: `32,64`; no query and no text with spaces."""
+UNSET = ("", "null")
+"""Texts that take back a text that a config gives."""
 CONFIGS = Path(__file__).resolve().parent / "configs"
 CHECKOUT_CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -239,7 +241,18 @@ def _put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
         if not isinstance(inner, dict):
             raise UserError(f"{where}: {key!r} goes into {section!r}, which is no mapping")
         place = inner
-    place[last] = _parsed(value)
+    is_text = isinstance(value, str) and _holds_text([*sections, last])
+    place[last] = (None if value in UNSET else value) if is_text else _parsed(value)
+
+
+def _holds_text(parts: list[str]) -> bool:
+    """Return whether a key is a text or a path: a query such as `name == 'a: b'` and a file named 2024 are no YAML."""
+    model: Any = TrainConfig
+    for part in parts:
+        info = getattr(model, "model_fields", {}).get(part)
+        model = None if info is None else info.annotation
+    kinds = {model, *(() if get_origin(model) is tuple else get_args(model))}
+    return bool(kinds & {str, Path})
 
 
 def _parsed(value: Any) -> Any:
