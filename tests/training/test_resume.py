@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -118,6 +119,17 @@ def test_a_run_that_stopped_early_is_done(dataset, tmp_path):
     with pytest.raises(UserError, match=r"run: stopped early, after 2 evaluations without gain in auc: it is done"):
         train(dataset, config, tmp_path / "run", resume=True, say=quiet, stop_asked=never)
     assert (tmp_path / "run" / FOLDER / LAST).read_bytes() == before
+
+
+def test_a_long_epoch_tells_how_far_it_is(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("face3d_training.train.PROGRESS_EVERY_S", -1.0)
+    said: list[str] = []
+    config = load_config(None, [*KEYS, ("epochs", 1), ("batch.iterations", 3)])
+    train(dataset, config, tmp_path / "run", say=said.append, stop_asked=never)
+    lines = [re.fullmatch(r"epoch 1: step (\d)/3, \d+ samples/s, (\d+\.\d) min left", line) for line in said]
+    steps = [line for line in lines if line]
+    assert [line[1] for line in steps] == ["1", "2", "3"]
+    assert float(steps[-1][2]) == 0
 
 
 def test_a_mistake_that_the_first_step_finds_leaves_no_run(dataset, tmp_path):

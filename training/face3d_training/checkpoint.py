@@ -21,7 +21,7 @@ from face3d_training.torch_file import read_torch_file
 
 FOLDER = "checkpoints"
 BEST, LAST = "best.pt", "last.pt"
-ABOUT, ABOUT_KEYS = "about", ("epoch", "dataset", "dataset_name", "splits", "training_data_complete")
+ABOUT, ABOUT_KEYS = "face3d_training", ("epoch", "dataset", "dataset_name", "splits", "training_data_complete")
 """Where a .safetensors keeps, as JSON, what is known of its network's training, and which keys of the checkpoint."""
 SHOWN = 4
 """Names of weights that a message lists."""
@@ -102,7 +102,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Trained:
     config = _config_of(file, state["config"])
     spec = build_spec(without_weights(config))
     net = spec.build()
-    load_weights(net, state["model_state_dict"], f"{file}: network {spec.name}")
+    load_weights(net, state.get("model_state_dict", {}), f"{file}: network {spec.name}")
     info = {key: value for key, value in state.items() if not key.endswith("state_dict")}
     return Trained(net.to(device).eval(), spec, config, info, file)
 

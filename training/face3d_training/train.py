@@ -130,7 +130,7 @@ def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | No
     learning.net.train()
     learning.losses.train()
     started = shown = time.monotonic()
-    seen = 0
+    first, seen = progress.batch, 0
     for batch in loader:
         batch |= {name: torch.from_numpy(value) for name, value in learning.sampler.extras(progress.batch).items()}
         loss = _step(run, {name: value.to(run.fabric.device) for name, value in batch.items()})
@@ -141,8 +141,7 @@ def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | No
             tracker.step(progress.step, loss, learning.schedule.learning_rate)
         if time.monotonic() - shown > PROGRESS_EVERY_S:
             shown = time.monotonic()
-            rate = seen / (shown - started)
-            run.say(f"epoch {progress.epoch + 1}: step {progress.batch}/{len(learning.sampler)}, {rate:.0f} samples/s")
+            run.say(_step_line(run, shown - started, seen, progress.batch - first))
         if _all_agree(run.fabric, stop_asked()):
             if run.fabric.is_global_zero:
                 save_checkpoint(run.folder / FOLDER / LAST, state_of(run))
@@ -234,11 +233,20 @@ def _keep(run: Run, improved: bool) -> None:
     save_checkpoint(folder / LAST, state)
 
 
+def _step_line(run: Run, seconds: float, seen: int, made: int) -> str:
+    """Return how far an epoch is, after so many seconds, samples and steps of it."""
+    progress, steps = run.progress, len(run.learning.sampler)
+    left_s = ((run.config.epochs - progress.epoch) * steps - progress.batch) * seconds / made
+    rate = f"{seen / seconds:.0f} samples/s, {left_s / 60:.1f} min left"
+    return f"epoch {progress.epoch + 1}: step {progress.batch}/{steps}, {rate}"
+
+
 def _epoch_line(figures: dict[str, float], epochs: int, left_s: float) -> str:
     shown = ("loss", "triplet.valid_triplets", "spread", "genuine", "impostor", "auc", "rank1", "masked_rank1")
     text = " ".join(f"{name.rpartition('.')[2]} {figures[name]:.4g}" for name in shown if name in figures)
     skipped = f" skipped {figures['skipped']:.0f}" if figures["skipped"] else ""
-    ending = f"{figures['samples_per_s']:.0f} samples/s, {left_s / 60:.1f} min left"
+    left = f", {left_s / 60:.1f} min left" if math.isfinite(left_s) else ""
+    ending = f"{figures['samples_per_s']:.0f} samples/s{left}"
     return f"epoch {figures['epoch']:.0f}/{epochs}: {text}{skipped} · {ending}"
 
 
