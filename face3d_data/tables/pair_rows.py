@@ -54,10 +54,9 @@ class _Codes:
         columns = (table["identity"].to_numpy(object), np.array(people, object), table["origin_id"].to_numpy(object))
         return cls(*(np.unique(column.astype(str), return_inverse=True)[1].reshape(-1) for column in columns))
 
-    def judge(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return which pairs are genuine and which are impostors; those of one capture or a mirror are neither."""
-        genuine = (self.identity[first] == self.identity[second]) & (self.origin[first] != self.origin[second])
-        return genuine, self.person[first] != self.person[second]
+    def strange(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return which pairs show two people; a face and its mirror image do not."""
+        return self.person[first] != self.person[second]
 
 
 def every_pair(
@@ -104,7 +103,7 @@ def _blocks(first: np.ndarray, second: np.ndarray, alike: bool) -> Iterator[tupl
 def _impostors(codes: _Codes, first: np.ndarray, second: np.ndarray, alike: bool) -> np.ndarray:
     found = [np.zeros((0, 2), np.int64)]
     for a, b in _blocks(first, second, alike):
-        strange = codes.judge(a, b)[1]
+        strange = codes.strange(a, b)
         found.append(np.stack([a[strange], b[strange]], axis=1))
     return np.concatenate(found)
 
@@ -139,7 +138,7 @@ def _draw_impostors(
     while len(places) < wanted:
         i, j = (rng.integers(len(rows), size=2 * wanted) for rows in (first, second))
         i, j = (np.minimum(i, j), np.maximum(i, j)) if alike else (i, j)
-        strange = codes.judge(first[i], second[j])[1]
+        strange = codes.strange(first[i], second[j])
         places = np.unique(np.concatenate([places, (i * len(second) + j)[strange]]))
     chosen = places[rng.permutation(len(places))[:wanted]]
     return np.stack([first[chosen // len(second)], second[chosen % len(second)]], axis=1)

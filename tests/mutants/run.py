@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("face3d_data", "tests", "pipelines", "manifests", "pyproject.toml")
+COPIED = ("face3d_data", "training", "tests", "pipelines", "manifests", "pyproject.toml")
+HOMES = ("face3d_data", "training/face3d_training")
 LIMIT_S = 300
 
 
@@ -35,6 +36,12 @@ SHARDS = "tests/shards"
 MASK = "tests/geometry/test_mask_surface.py tests/geometry/test_mask_outline.py tests/stages/test_mask.py"
 COVER = "tests/geometry/test_cover.py tests/geometry/test_cover_depth.py tests/geometry/test_cover_points.py"
 AUGMENT = "tests/stages/test_augment.py tests/geometry/test_augment_mirror.py tests/geometry/test_augment_motion.py"
+
+GRADCACHE = "tests/training/test_gradcache.py"
+ROWS = "tests/training/test_face_rows.py tests/training/test_online_variation.py"
+TRIPLET = "tests/training/losses/test_loss_triplet.py"
+JUDGED = "tests/training/evaluation/test_verification.py tests/tables/test_pair_rows.py"
+RANKED = "tests/training/evaluation/test_identification.py"
 
 MUTATIONS = (
     Mutation("store/part.py", 'if _text_digest(lines) != header["digest"]:', "if False:", STORE),
@@ -86,6 +93,23 @@ MUTATIONS = (
         "geometry/augment/mirror.py", 'return self.identity_suffix if record["mirror"] else ""', 'return ""', AUGMENT
     ),
     Mutation("geometry/augment/motion.py", 'motion @ arrays["pose"]', 'arrays["pose"]', AUGMENT),
+    Mutation("gradcache.py", "if value.loss is None or len(pieces) > 1:", "if value.loss is None:", GRADCACHE),
+    Mutation("gradcache.py", "_again(net, piece, states[number])", "net(piece, full=True)", GRADCACHE),
+    Mutation("gradcache.py", "(of_losses if last else [])", "[]", GRADCACHE),
+    Mutation("data.py", "seed_from(kind, self.seed, epoch, copy, key)", "seed_from(kind, self.seed, copy, key)", ROWS),
+    Mutation("data.py", "seed_from(kind, self.seed, epoch, copy, key)", "seed_from(kind, self.seed, epoch, key)", ROWS),
+    Mutation("losses/triplet.py", "keep = violations >= self.margin", "keep = violations >= 0", TRIPLET),
+    Mutation("losses/triplet.py", "if not valid:", "if False:", TRIPLET),
+    Mutation("tables/pair_rows.py", "codes.origin[mates] != codes.origin[first[row]]", "mates >= 0", JUDGED),
+    Mutation(
+        "tables/pair_rows.py",
+        "self.person[first] != self.person[second]",
+        "self.identity[first] != self.identity[second]",
+        JUDGED,
+    ),
+    Mutation("evaluation/verification.py", "float(far) * impostors >= 1 - SLACK", "True", JUDGED),
+    Mutation("evaluation/identification.py", "best >= own_score[part, None]", "best > own_score[part, None]", RANKED),
+    Mutation("embedding.py", "out / np.linalg.norm", "out * np.linalg.norm", "tests/training/test_embed_rows.py"),
 )
 
 
@@ -110,7 +134,7 @@ def main() -> int:
 
 def caught(copy: Path, mutation: Mutation) -> bool:
     """Return whether the tests fail with the mutation in place, and say so."""
-    path = copy / "face3d_data" / mutation.file
+    [path] = (copy / home / mutation.file for home in HOMES if (copy / home / mutation.file).is_file())
     text = path.read_text("utf-8")
     if text.count(mutation.old) != 1:
         raise SystemExit(f"{mutation.file}: {mutation.old!r} occurs {text.count(mutation.old)} times: mend the list")
@@ -129,7 +153,7 @@ def caught(copy: Path, mutation: Mutation) -> bool:
 
 def passes(copy: Path, tests: str) -> bool:
     """Return whether the tests pass in the copy."""
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{copy / 'training'}", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests.split()]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=LIMIT_S)
     return done.returncode == 0
