@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_sets import points_set
 
-from face3d_data.errors import UserError
+from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import load_model, load_weights, save_checkpoint
 from face3d_training.config import load_config
@@ -104,6 +104,29 @@ def test_a_folder_in_use_is_not_written_to(tmp_path, dataset):
     about = json.loads((run / "run.json").read_text())
     assert about["seed"] == 0
     assert about["versions"]["torch"].startswith("2.13.0")
+
+
+def test_a_run_below_a_file_cannot_be(tmp_path, dataset):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"deep/run: cannot be made, as .*/file is no folder that can be written: give"):
+        find_run(tmp_path / "file" / "deep" / "run", load_config(None), dataset, resume=False)
+    with pytest.raises(UserError, match=r"file: is in use, and holds no run: give another --out"):
+        find_run(tmp_path / "file", load_config(None), dataset, resume=False)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("enforce fail\nat inline")])
+def test_a_full_disk_stops_with_one_line_and_leaves_the_last_checkpoint(tmp_path, monkeypatch, error):
+    save_checkpoint(tmp_path / "last.pt", {"epoch": 1})
+
+    def full(state, path):
+        path.write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(RunStopped, match=r"last.pt: cannot be written \(.*\): make room; the last one is whole"):
+        save_checkpoint(tmp_path / "last.pt", {"epoch": 2})
+    assert read_torch_file(tmp_path / "last.pt") == {"epoch": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_a_restart_removes_a_run_and_nothing_else(tmp_path, dataset):

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from face3d_data.atomic import atomic_path
-from face3d_data.errors import UserError
+from face3d_data.errors import RunStopped, UserError
 from face3d_training.config import TrainConfig
 from face3d_training.leaks import packed, unpacked
 from face3d_training.models.base import EmbeddingNet, ModelSpec
@@ -65,9 +65,18 @@ def without_weights(config: TrainConfig) -> TrainConfig:
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint whole or not at all; the one that was there stays until the new one is on the disk."""
-    with atomic_path(path) as temporary:
-        torch.save(dict(state), temporary)
+    """Write a checkpoint whole or not at all; the one that was there stays until the new one is on the disk.
+
+    Raises:
+        RunStopped: the disk is full, or cannot be written.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            torch.save(dict(state), temporary)
+    except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
+        raise RunStopped(
+            f"{path}: cannot be written ({str(error).splitlines()[0]}): make room; the last one is whole"
+        ) from None
 
 
 def find_checkpoint(path: Path) -> Path:

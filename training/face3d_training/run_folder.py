@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -61,6 +62,9 @@ def find_run(
 
 
 def _check_free(folder: Path, resumable: bool, restart: bool) -> None:
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not os.access(there, os.W_OK) or not (there.is_dir() or there == folder.absolute()):
+        raise UserError(f"{folder}: cannot be made, as {there} is no folder that can be written: give another --out")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / ABOUT).is_file():

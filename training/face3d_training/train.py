@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -111,8 +112,7 @@ def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:
             progress.epoch, progress.batch, progress.sums, progress.skipped = done, 0, {}, 0
             if tracker is not None:
                 tracker.epoch(progress.history)
-                _keep(run, improved)
-            run.fabric.barrier()
+            on_first(run.fabric, partial(_keep, run, improved))
             _check_collapse(run, figures)
             if stopped_early(run):
                 run.say(f"no gain in {config.stop.metric} for {progress.since_best} evaluations: stopping early")
@@ -143,9 +143,7 @@ def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | No
             shown = time.monotonic()
             run.say(_step_line(run, shown - started, seen, progress.batch - first))
         if _all_agree(run.fabric, stop_asked()):
-            if run.fabric.is_global_zero:
-                save_checkpoint(run.folder / FOLDER / LAST, state_of(run))
-            run.fabric.barrier()
+            on_first(run.fabric, lambda: save_checkpoint(run.folder / FOLDER / LAST, state_of(run)))
             run.say(f"saved step {progress.step}: --resume goes on with it")
             raise KeyboardInterrupt
     return time.monotonic() - started, seen
