@@ -18,6 +18,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from face3d_training.config import load_config
+
 FACE3D = (sys.executable, "-m", "face3d_data")
 WITHOUT_MASKS = ("--data.where", "mask == 'none'")
 RUNS: dict[str, tuple[str, ...]] = {
@@ -69,6 +71,9 @@ def train(workspace: Path, name: str) -> None:
     if (folder / "done").is_file():
         return
     begun = (folder / "checkpoints" / "last.pt").is_file()
+    if begun and epochs_done(folder) == load_config(RUNS[name][1]).epochs:
+        (folder / "done").touch()
+        return
     how = ("--resume",) if begun else ("--restart",)
     folder.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -76,6 +81,12 @@ def train(workspace: Path, name: str) -> None:
         call(workspace, "train", "recognition", *RUNS[name], "--out", str(folder), *how, stdout=log)
     (folder / "done").touch()
     print(f"{name}: {(time.monotonic() - started) / 60:.1f} min", flush=True)
+
+
+def epochs_done(folder: Path) -> int:
+    """Return the epochs in a run's metrics.csv."""
+    path = folder / "metrics.csv"
+    return len(path.read_text().splitlines()) - 1 if path.is_file() else 0
 
 
 def judge(workspace: Path, dataset: str, notice: str, *options: str) -> None:

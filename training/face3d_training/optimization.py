@@ -12,6 +12,9 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LR
 
 from face3d_training.config import OptimizerConfig, ScheduleConfig
 
+FIRST_SQUARE = 0.1
+"""What adagrad's sum of squares begins with, as in the published triplet trainers: from 0 the first step moves every
+weight by the whole rate."""
 FIRST_SHARE = 1e-3
 """Share of the learning rate that a warm-up starts with."""
 
@@ -23,7 +26,7 @@ def make_optimizer(config: OptimizerConfig, parameters: Iterable[torch.nn.Parame
         "adam": lambda p: torch.optim.Adam(p, rate, betas=(momentum, 0.999), weight_decay=decay),
         "adamw": lambda p: torch.optim.AdamW(p, rate, betas=(momentum, 0.999), weight_decay=decay),
         "sgd": lambda p: torch.optim.SGD(p, rate, momentum=momentum, weight_decay=decay, nesterov=momentum > 0),
-        "adagrad": lambda p: torch.optim.Adagrad(p, rate, weight_decay=decay),
+        "adagrad": lambda p: torch.optim.Adagrad(p, rate, weight_decay=decay, initial_accumulator_value=FIRST_SQUARE),
         "rmsprop": lambda p: torch.optim.RMSprop(p, rate, momentum=momentum, weight_decay=decay),
     }
     return made[config.name](list(parameters))

@@ -89,6 +89,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "dataset_name": run.dataset.name,
         "splits": {"train": run.config.data.train_split, "eval": run.config.data.eval_split},
         **learning.seen.as_state(),
+        "selection_data": run.validation.seen,
     }
 
 

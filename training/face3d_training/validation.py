@@ -13,6 +13,7 @@ from face3d_data.tables.protocol import gallery_rows, probe_rows
 from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.embedding import embed_rows
+from face3d_training.leaks import training_fingerprint
 from face3d_training.models.base import EmbeddingNet, ModelSpec
 
 MOST_ROWS = 4000
@@ -44,6 +45,8 @@ class Validation:
             lacks = "has no genuine and impostor pairs" if split in sizes else f"is none of {', '.join(sizes)}"
             say(f"split {split!r} {lacks}: the training loss chooses the best epoch")
             self.metric = "loss"
+        self.seen = {} if self.rows is None else training_fingerprint(self.rows.table)
+        """Fingerprint of the faces that the best epoch is chosen on."""
 
     def figures(self, net: EmbeddingNet, device: torch.device) -> dict[str, float]:
         """Return AUC, EER, rank-1 and the distance that parts best, of all faces and of masked against plain ones."""

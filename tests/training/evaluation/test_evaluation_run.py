@@ -22,6 +22,7 @@ from face3d_training.evaluation.drawn import Drawn, draw
 from face3d_training.evaluation.lists import Settings
 from face3d_training.evaluation.networks import load_networks, method_names, runs_of_one_config
 from face3d_training.evaluation.run import Request, default_name, run_evaluation
+from face3d_training.leaks import training_fingerprint
 from face3d_training.speed import measure_cost
 
 CPU = torch.device("cpu")
@@ -197,6 +198,16 @@ def test_training_that_is_not_known_and_an_epoch_chosen_here_are_said(place, tmp
         "its epoch was chosen on split 'eval', on which it is judged here: the figures are too good",
     )
     assert load_networks([place / "small-s0"], dataset, "test", (), CPU)[0].notices == ()
+
+
+def test_an_epoch_chosen_on_the_same_people_elsewhere_is_said_too(place, tmp_path):
+    dataset = Dataset(place / "points")
+    people = training_fingerprint(dataset.table("test"))
+    make_run(tmp_path / "elsewhere", dataset.path, selection_data=people)
+    [network] = load_networks([tmp_path / "elsewhere"], dataset, "test", (), CPU)
+    assert network.notices == (
+        "its epoch was chosen on 4 people of the split (tiny/p12, tiny/p13, tiny/p14 …): the figures are too good",
+    )
 
 
 def test_baselines_alone_and_what_lda_lacks(request_of, tmp_path, monkeypatch):

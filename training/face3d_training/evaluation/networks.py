@@ -74,7 +74,7 @@ def load_networks(
         trained = load_model(path, device)
         rows, config = rows_for(trained, dataset.path, split, given)
         leaks = check_leaks(name, rows.table, trained)
-        notices = (*_notices(trained, dataset, split, leaks),)
+        notices = (*_notices(trained, dataset, split, rows.table, leaks),)
         found.append(Network(name, trained, rows, config, _facts(name, trained, config), leaks, notices))
     return found
 
@@ -108,9 +108,14 @@ def check_leaks(name: str, table: pd.DataFrame, trained: Trained) -> LeakCheck:
 
 def leak_line(kind: str, things: Sequence[str]) -> str:
     """Return what is shared with training in words."""
+    count, shown = _counted(kind, things)
+    return f"{count} of the split were learnt from: {shown}"
+
+
+def _counted(kind: str, things: Sequence[str]) -> tuple[str, str]:
+    """Return how many things of what kind, and the first of them."""
     noun = {"identity": "people", "origin": "captures"}.get(kind, f"samples with equal {kind}")
-    shown = ", ".join(things[:3]) + (" …" if len(things) > 3 else "")
-    return f"{len(things)} {noun} of the split were learnt from: {shown}"
+    return f"{len(things)} {noun}", ", ".join(things[:3]) + (" …" if len(things) > 3 else "")
 
 
 def runs_of_one_config(networks: Sequence[Network]) -> dict[str, list[str]]:
@@ -162,7 +167,7 @@ def _facts(name: str, trained: Trained, config: TrainConfig) -> CheckpointFacts:
     )
 
 
-def _notices(trained: Trained, dataset: Dataset, split: str, leaks: LeakCheck) -> list[str]:
+def _notices(trained: Trained, dataset: Dataset, split: str, table: pd.DataFrame, leaks: LeakCheck) -> list[str]:
     found, info, own = [], trained.info, trained.config
     if leaks.state == "unknown":
         found.append("leaks could not be checked: the checkpoint does not say what it was trained on")
@@ -171,4 +176,7 @@ def _notices(trained: Trained, dataset: Dataset, split: str, leaks: LeakCheck) -
         found.append(f"its training began with the weights of {first}: what those were trained on was not checked")
     if info.get("dataset") == dataset_digest(dataset) and info.get("splits", {}).get("eval") == split:
         found.append(f"its epoch was chosen on split {split!r}, on which it is judged here: the figures are too good")
+    elif chosen := shared_with_training(table, info.get("selection_data", {})):
+        count, shown = _counted(chosen[0].kind, chosen[0].things)
+        found.append(f"its epoch was chosen on {count} of the split ({shown}): the figures are too good")
     return [*found, *unmatched_weights(trained)]
