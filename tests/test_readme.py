@@ -73,7 +73,7 @@ def test_every_exit_code_is_told():
 def tour(tmp_path_factory):
     """Run the tour's blocks in order in one shell, as one would paste them; the shell stops at the first failure."""
     blocks = re.findall(r"^```bash\n(.*?)^```", README.split("<!-- tour", 1)[1], re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     folder = tmp_path_factory.mktemp("tour")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     script = "set -ex\n" + "\n".join(blocks)
