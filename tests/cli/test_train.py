@@ -56,6 +56,15 @@ def test_a_training_says_what_it_does_and_where_it_is(sets, tmp_path, capsys):
     assert lines[-2:] == [f"run {tmp_path / 'r'}", f"best {tmp_path / 'r' / 'checkpoints' / 'best.pt'}"]
 
 
+def test_people_with_one_capture_are_counted(sets, tmp_path, capsys):
+    one = "identity != 'tiny/p00' or origin_id == 'tiny/p00/c1'"
+    code, out, _ = call(
+        capsys, "train", sets / "points", *SMALL, "--epochs", "1", "--data.where", one, "--out", tmp_path / "r"
+    )
+    assert code == 0
+    assert "1 people have one capture only: their genuine pairs are of a recording with itself" in out.splitlines()
+
+
 def test_configs_are_listed(capsys):
     code, out, _ = call(capsys, "train", "--list")
     assert code == 0

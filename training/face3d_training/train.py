@@ -81,6 +81,9 @@ def train(
         restore(run, state)
     on_first(fabric, lambda: describe_run(folder, config, dataset, resume))
     tell(learning.summary(fabric))
+    alone = getattr(learning.sampler, "single_capture", 0)
+    if alone:
+        tell(f"{alone} people have one capture only: their genuine pairs are of a recording with itself")
     try:
         if stop_asked is not None:
             _run_epochs(run, stop_asked)
