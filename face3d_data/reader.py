@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -82,6 +82,13 @@ class Reader(Component):
 
         Raises:
             Unreadable: the source cannot be read; the reason is declared in `reasons`.
+        """
+
+    def survey(self, sources: Sequence[Source]) -> None:
+        """Look at a few captures that are new, before any step runs; nothing by default.
+
+        Raises:
+            UserError: the whole collection does not fit an option (a wrong unit): one line with the remedy.
         """
 
     def load(self, source: Source, name: str) -> np.ndarray:

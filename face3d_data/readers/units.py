@@ -1,0 +1,111 @@
+"""Units of length: what a collection's numbers mean, and the check that faces come out as large as faces are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.errors import Unreadable, UserError
+
+if TYPE_CHECKING:
+    from face3d_data.reader import Reader, Source
+
+MM_PER_UNIT: dict[str, float] = {"um": 0.001, "0.1mm": 0.1, "mm": 1.0, "cm": 10.0, "m": 1000.0}
+WORDS: dict[str, str] = {"um": "micrometres", "0.1mm": "tenths of a millimetre", "mm": "millimetres",
+                         "cm": "centimetres", "m": "metres"}  # fmt: skip
+Units = Literal["um", "0.1mm", "mm", "cm", "m"] | Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""Type of a reader's field `units`: a name, or millimetres per unit as a number."""
+UNITS_TEXT = "unit of the files' coordinates: um, 0.1mm, mm, cm, m, or millimetres per unit as a number"
+UNIT_REASONS: dict[str, str] = {"wrong_units": "what is there is far from the size of a face: set units"}
+
+FACE_WIDTH_MM = (110.0, 190.0)
+"""A face is so wide; what is scanned reaches from the bare face to a head with its shoulders."""
+SCAN_SPAN_MM = (90.0, 700.0)
+"""The second largest of a scan's three extents: from a child's face cut tight to head and shoulders of an adult."""
+SURVEYED = 5
+
+
+def mm_per_unit(units: str | float) -> float:
+    """Return how many millimetres one unit is."""
+    return MM_PER_UNIT[units] if isinstance(units, str) else float(units)
+
+
+def span_mm(points: np.ndarray) -> float:
+    """Return the second largest extent of points (N, 3): of a scan of a face, about its width.
+
+    Stray points do not count: extents reach from the 1st to the 99th percentile along each axis. NaN rows are left out.
+    """
+    finite = points[np.isfinite(points).all(axis=1)]
+    if len(finite) < 3:
+        return 0.0
+    some = finite[:: max(1, len(finite) // 20_000)]
+    low, high = np.percentile(some, [1.0, 99.0], axis=0)
+    return float(np.sort(high - low)[1])
+
+
+def check_face_size(points: np.ndarray, where: str, units: str | float = "mm", option: str = "units") -> None:
+    """Check that points, converted to millimetres by `units`, span what the scan of a face can span.
+
+    Args:
+        points: (N, 3), mm.
+        where: the file's name, said first.
+        units: what they were converted by.
+        option: the reader's option that sets it.
+
+    Raises:
+        Unreadable: `wrong_units`, saying what they look like and what to set; nothing is converted in silence.
+    """
+    span = span_mm(points)
+    if SCAN_SPAN_MM[0] <= span <= SCAN_SPAN_MM[1]:
+        return
+    raw = span / mm_per_unit(units)
+    raise Unreadable("wrong_units", f"{where}: {looks_like(raw, units, option)}")
+
+
+def looks_like(raw: float, units: str | float, option: str = "units") -> str:
+    """Return what a scan that spans `raw` units looks like, and the remedy."""
+    measured = f"it spans {raw:.3g} across, and faces are {FACE_WIDTH_MM[0]:.0f} to {FACE_WIDTH_MM[1]:.0f} mm wide"
+    fitting = [name for name, size in MM_PER_UNIT.items() if SCAN_SPAN_MM[0] <= raw * size <= SCAN_SPAN_MM[1]]
+    if not raw:
+        return "holds no extent: all points are at one place, or fewer than three are finite"
+    if 1.0 <= raw <= 2.1 and "m" not in fitting:
+        return f"{measured}: this looks normalised to a unit sphere: set {option} to its radius in mm"
+    if not fitting:
+        return f"{measured}: set {option} to the millimetres per unit"
+    # Nearest to a head's 170 mm on a scale of ratios.
+    best = min(fitting, key=lambda name: abs(np.log(raw * MM_PER_UNIT[name] / 170.0)))
+    return f"{measured}: these look like {WORDS[best]}: set {option}: {best} (it is {units})"
+
+
+def survey_units(reader: Reader, sources: Sequence[Source], arrays: Iterable[str] = ("points", "grid")) -> None:
+    """Load a few captures and refuse the whole collection where most of them have the wrong unit.
+
+    Args:
+        reader: its `load` raises `wrong_units`.
+        sources: captures that can be read, as far as is known.
+        arrays: arrays to try, the first that a source has.
+
+    Raises:
+        UserError: naming the collection, what its files look like and the remedy.
+    """
+    wrong: list[str] = []
+    tried = 0
+    for source in sources[:SURVEYED]:
+        name = next((name for name in arrays if name in source.arrays), None)
+        if name is None:
+            continue
+        try:
+            reader.load(source, name)
+        except Unreadable as error:
+            # A file that cannot be read for another reason says nothing about the unit.
+            if error.reason != "wrong_units":
+                continue
+            wrong.append(error.detail)
+        except OSError:
+            continue
+        tried += 1
+    if wrong and 2 * len(wrong) > tried:
+        raise UserError(f"{reader.name}: {wrong[0]} ({len(wrong)} of {tried} captures looked at)")

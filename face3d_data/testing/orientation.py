@@ -1,0 +1,100 @@
+"""Whether points look the way a reader has to turn them: held against the mean face."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from face3d_data.errors import ContractError
+from face3d_data.geometry.align import Fit, fit_rigid, measure_fit, refine, transform
+from face3d_data.geometry.mean_face import mean_face
+
+TO_FACE_FRAME = np.diag([1.0, -1.0, -1.0, 1.0])
+"""Camera frame (x right, y down, z forward) to axes of the face frame (x right, y up, z to the viewer)."""
+MOST_TURNED_DEG = 45.0
+MOST_RMSE_MM = 4.0
+LEAST_INLIERS = 0.7
+BETTER = 1.15
+"""The upright fit must leave an upside-down one behind by this factor in rmse or by a tenth of the inliers."""
+
+
+def check_orientation(
+    points: np.ndarray, landmarks_3d: np.ndarray | None = None, most_turned_deg: float = MOST_TURNED_DEG
+) -> None:
+    """Check by fitting the mean face that a face looks at the camera: nose nearest, eyes above mouth, not mirrored.
+
+    Args:
+        points: f4 (N, 3), mm, camera frame: about one face, no background; NaN rows do not count.
+        landmarks_3d: (5, 3), mm, same frame, NaN = missing; they must be those of the face, left on the left.
+        most_turned_deg: how far the face may be turned from frontal.
+
+    Raises:
+        ContractError: saying what is not as it should be.
+    """
+    points = np.asarray(points, np.float32).reshape(-1, 3)
+    points = points[np.isfinite(points).all(1)]
+    motion = _fit_landmarks(landmarks_3d) if landmarks_3d is not None else _fit_alone(points)
+    motion = refine(points, mean_face(), motion)
+    turned = _angle_deg(motion[:3, :3] @ TO_FACE_FRAME[:3, :3])
+    fit = _fit(points, motion)
+    if not fit.rmse_mm <= MOST_RMSE_MM or fit.inlier_share < LEAST_INLIERS:
+        raise ContractError(f"the mean face does not fit: rmse {fit.rmse_mm:.2f} mm, inliers {fit.inlier_share:.2f}")
+    if turned > most_turned_deg:
+        raise ContractError(f"the face is turned by {turned:.0f} degrees from looking at the camera upright")
+
+
+def _fit_landmarks(landmarks_3d: np.ndarray) -> np.ndarray:
+    """Return the motion that brings landmarks to the mean face's, refusing those that only a mirror image would fit."""
+    face = mean_face()
+    known = np.isfinite(landmarks_3d).all(1)
+    if known.sum() < 3:
+        raise ContractError(f"only {int(known.sum())} of five landmarks are known")
+    motion = fit_rigid(landmarks_3d[known], face.landmarks[known])
+    moved = transform(np.asarray(landmarks_3d, np.float64)[known], motion)
+    apart = np.linalg.norm(moved - face.landmarks[known], axis=1)
+    if apart.max() > 25.0:
+        raise ContractError(f"a landmark lies {apart.max():.0f} mm from the mean face's: swapped, or another unit")
+    return motion
+
+
+def _fit_alone(points: np.ndarray) -> np.ndarray:
+    """Return the upright start from the nearest point, having seen that no turned one fits better."""
+    starts = {name: _start(points, turn) for name, turn in _TURNS.items()}
+    fits = {name: _fit(points, refine(points, mean_face(), start)) for name, start in starts.items()}
+    best = max(fits, key=lambda name: (fits[name].inlier_share, -fits[name].rmse_mm))
+    upright = fits["upright"]
+    other = fits[best]
+    if other.rmse_mm * BETTER < upright.rmse_mm or other.inlier_share > upright.inlier_share + 0.1:
+        raise ContractError(
+            f"the face fits better {best} (inliers {other.inlier_share:.2f}, rmse {other.rmse_mm:.2f} mm) than upright "
+            f"(inliers {upright.inlier_share:.2f}, rmse {upright.rmse_mm:.2f} mm)"
+        )
+    return starts["upright"]
+
+
+_TURNS = {
+    "upright": np.diag([1.0, 1.0, 1.0]),
+    "upside down": np.diag([-1.0, -1.0, 1.0]),
+    "seen from behind": np.diag([-1.0, 1.0, -1.0]),
+    "upside down from behind": np.diag([1.0, -1.0, -1.0]),
+}
+
+
+def _start(points: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """Return the motion to the face frame that has the foremost point, near the middle, as the nose tip."""
+    rotation = turn @ TO_FACE_FRAME[:3, :3]
+    moved = points @ rotation.T
+    middle = np.median(moved, axis=0)
+    near = moved[np.linalg.norm((moved - middle)[:, :2], axis=1) < 60.0]
+    foremost = near[near[:, 2] >= np.percentile(near[:, 2], 99.5)].mean(axis=0) if len(near) else middle
+    motion = np.eye(4)
+    motion[:3, :3] = rotation
+    motion[:3, 3] = -foremost
+    return motion
+
+
+def _fit(points: np.ndarray, motion: np.ndarray) -> Fit:
+    return measure_fit(transform(points, motion), mean_face(), mean_face().landmarks[2])
+
+
+def _angle_deg(rotation: np.ndarray) -> float:
+    return float(np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1))))
