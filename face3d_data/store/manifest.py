@@ -131,20 +131,21 @@ def to_frame(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def from_frame(frame: pd.DataFrame, known: Mapping[str, Entry]) -> list[Entry]:
-    """Return the entries that a table step's rows stand for, with its splits and any tags that it set."""
+    """Return the entries that a table step's rows stand for, with its identities, splits and any tags that it set."""
     import pandas as pd
 
     names = [name for name in frame.columns if name not in FIXED_COLUMNS]
-    columns = zip(frame["id"].tolist(), frame["split"].tolist(), *(frame[name].tolist() for name in names), strict=True)
+    columns = zip(*(frame[name].tolist() for name in ("id", "identity", "split", *names)), strict=True)
     entries = []
-    for sample_id, split, *values in columns:
+    for sample_id, identity, split, *values in columns:
         entry = known[sample_id]
         new = {
             name: value
             for name, value in zip(names, values, strict=True)
             if not pd.isna(value) and entry.all_tags.get(name) != value
         }
-        entries.append(replace(entry, split=split or "", labels={**entry.labels, **new} if new else entry.labels))
+        labels = {**entry.labels, **new} if new else entry.labels
+        entries.append(replace(entry, identity=identity, split=split or "", labels=labels))
     return entries
 
 
