@@ -6,15 +6,12 @@ import numpy as np
 
 from face3d_data.errors import ContractError
 from face3d_data.geometry.align import Fit, fit_rigid, measure_fit, refine, transform
+from face3d_data.geometry.locate import UPRIGHT, locate_face
 from face3d_data.geometry.mean_face import mean_face
 
-TO_FACE_FRAME = np.diag([1.0, -1.0, -1.0, 1.0])
-"""Camera frame (x right, y down, z forward) to axes of the face frame (x right, y up, z to the viewer)."""
 MOST_TURNED_DEG = 45.0
 MOST_RMSE_MM = 4.0
 LEAST_INLIERS = 0.7
-BETTER = 1.15
-"""The upright fit must leave an upside-down one behind by this factor in rmse or by a tenth of the inliers."""
 
 
 def check_orientation(
@@ -34,7 +31,7 @@ def check_orientation(
     points = points[np.isfinite(points).all(1)]
     motion = _fit_landmarks(landmarks_3d) if landmarks_3d is not None else _fit_alone(points)
     motion = refine(points, mean_face(), motion)
-    turned = _angle_deg(motion[:3, :3] @ TO_FACE_FRAME[:3, :3])
+    turned = _angle_deg(motion[:3, :3] @ UPRIGHT)
     fit = _fit(points, motion)
     if not fit.rmse_mm <= MOST_RMSE_MM or fit.inlier_share < LEAST_INLIERS:
         raise ContractError(f"the mean face does not fit: rmse {fit.rmse_mm:.2f} mm, inliers {fit.inlier_share:.2f}")
@@ -57,18 +54,16 @@ def _fit_landmarks(landmarks_3d: np.ndarray) -> np.ndarray:
 
 
 def _fit_alone(points: np.ndarray) -> np.ndarray:
-    """Return the upright start from the nearest point, having seen that no turned one fits better."""
-    starts = {name: _start(points, turn) for name, turn in _TURNS.items()}
-    fits = {name: _fit(points, refine(points, mean_face(), start)) for name, start in starts.items()}
-    best = max(fits, key=lambda name: (fits[name].inlier_share, -fits[name].rmse_mm))
-    upright = fits["upright"]
-    other = fits[best]
-    if other.rmse_mm * BETTER < upright.rmse_mm or other.inlier_share > upright.inlier_share + 0.1:
+    """Return the upright fit, having seen that none that is upside down or from behind is better."""
+    found = {name: locate_face(points, turn @ UPRIGHT) for name, turn in _TURNS.items()}
+    scores = {name: one.score if one is not None else 0.0 for name, one in found.items()}
+    best = max(scores, key=lambda name: scores[name])
+    upright = found["upright"]
+    if upright is None or best != "upright":
         raise ContractError(
-            f"the face fits better {best} (inliers {other.inlier_share:.2f}, rmse {other.rmse_mm:.2f} mm) than upright "
-            f"(inliers {upright.inlier_share:.2f}, rmse {upright.rmse_mm:.2f} mm)"
+            f"the face fits better {best} (score {scores[best]:.2f}) than upright ({scores['upright']:.2f})"
         )
-    return starts["upright"]
+    return upright.motion
 
 
 _TURNS = {
@@ -77,19 +72,6 @@ _TURNS = {
     "seen from behind": np.diag([-1.0, 1.0, -1.0]),
     "upside down from behind": np.diag([1.0, -1.0, -1.0]),
 }
-
-
-def _start(points: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    """Return the motion to the face frame that has the foremost point, near the middle, as the nose tip."""
-    rotation = turn @ TO_FACE_FRAME[:3, :3]
-    moved = points @ rotation.T
-    middle = np.median(moved, axis=0)
-    near = moved[np.linalg.norm((moved - middle)[:, :2], axis=1) < 60.0]
-    foremost = near[near[:, 2] >= np.percentile(near[:, 2], 99.5)].mean(axis=0) if len(near) else middle
-    motion = np.eye(4)
-    motion[:3, :3] = rotation
-    motion[:3, 3] = -foremost
-    return motion
 
 
 def _fit(points: np.ndarray, motion: np.ndarray) -> Fit:

@@ -1,0 +1,170 @@
+"""The face in points without landmarks: where the mean face fits best, tried from many poses and places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from face3d_data.geometry.align import every_nth, measure_fit, refine, transform
+from face3d_data.geometry.mean_face import MeanFace, mean_face
+
+UPRIGHT = np.diag([1.0, -1.0, -1.0])
+"""Camera frame (x right, y down, z forward) to the axes of the face frame (x right, y up, z to the viewer)."""
+YAWS_DEG = (0.0, -30.0, 30.0, -60.0, 60.0)
+PITCHES_DEG = (0.0, -25.0, 25.0)
+SEARCHED = 12_000
+CELL_MM = 6.0
+PEAK_CELLS = 4
+"""A nose tip is the foremost within so many cells."""
+RING_MM = (28.0, 55.0)
+STANDS_OUT_MM = (6.0, 70.0)
+"""A nose tip lies so far before the median of what surrounds it at `RING_MM`."""
+PEAKS = 12
+REFINED = 6
+COARSE = ((600, 20.0, 6),)
+SCORED = 700
+SCORE_RADIUS_MM = 70.0
+NEAR_MM = 6.0
+ROOM_MM = 160.0
+"""Points farther than this from a place tried do not matter to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """A face that was found.
+
+    Attributes:
+        motion: f8 (4, 4), frame of the points to face frame.
+        landmarks: f4 (5, 3), mm, the mean face's landmarks in the frame of the points.
+        rmse_mm: of the inliers among the points within 70 mm of the nose, to the mean face's planes.
+        inlier_share: share of these points that lie within 10 mm of it.
+        covered: share of the mean face within 70 mm of its nose tip that has a point within 6 mm.
+    """
+
+    motion: np.ndarray
+    landmarks: np.ndarray
+    rmse_mm: float
+    inlier_share: float
+    covered: float
+
+    @property
+    def score(self) -> float:
+        """How well it fits, 0 to 1: points lie on the face, and the face on points."""
+        return self.inlier_share * self.covered / (1.0 + self.rmse_mm / 4.0)
+
+
+def locate_face(points: np.ndarray, axes: np.ndarray = UPRIGHT) -> Located | None:
+    """Find the face in points by the mean face alone.
+
+    Candidates for the nose tip are points that are locally the foremost and stand out of what surrounds them, seen from
+    15 directions within 60 degrees of `axes`; at the best of them the mean face is fitted by ICP.
+
+    Args:
+        points: (N, 3), finite, mm: a face, a head, or a scene with one person.
+        axes: (3, 3), rotation from the points' frame to the axes of a face that looks straight ahead; by default the
+            face looks at the camera, upright.
+
+    Returns:
+        The best fit, None where nothing stands out like a nose.
+    """
+    face = mean_face()
+    some = every_nth(points, SEARCHED).astype(np.float64)
+    tried = []
+    for turn in _turns():
+        rotation = turn @ axes
+        turned = some @ rotation.T
+        for tip in _peaks(turned):
+            motion = np.eye(4)
+            motion[:3, :3], motion[:3, 3] = rotation, face.landmarks[2] - tip
+            near = turned[np.linalg.norm(turned - tip, axis=1) < ROOM_MM] + motion[:3, 3]
+            tried.append((_quick_score(near, face), motion))
+    tried.sort(key=lambda pair: -pair[0])
+    found = [_refined(points, some, motion, face) for _, motion in tried[:REFINED]]
+    return max(found, key=lambda one: one.score, default=None)
+
+
+@cache
+def _turns() -> tuple[np.ndarray, ...]:
+    """Turns of a head away from the camera, to be undone."""
+    angles = [(yaw, pitch) for yaw in YAWS_DEG for pitch in PITCHES_DEG]
+    return tuple(Rotation.from_euler("yx", pair, degrees=True).as_matrix() for pair in angles)
+
+
+def _peaks(turned: np.ndarray) -> np.ndarray:
+    """Return f8 (P, 3): points that may be a nose tip, those that stand out most first."""
+    height, at = _foremost(turned)
+    peaks = []
+    rows, columns = np.nonzero(np.isfinite(height))
+    order = np.argsort(-height[rows, columns], kind="stable")
+    padded = np.pad(height, PEAK_CELLS, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * PEAK_CELLS + 1,) * 2)
+    top = np.nanmax(np.where(np.isfinite(windows), windows, -np.inf), axis=(2, 3))
+    for row, column in zip(rows[order], columns[order], strict=True):
+        if height[row, column] < top[row, column]:
+            continue
+        tip = turned[at[row, column]]
+        out = _stands_out(height, row, column)
+        if STANDS_OUT_MM[0] <= out <= STANDS_OUT_MM[1]:
+            peaks.append((out, tip))
+    peaks.sort(key=lambda pair: -pair[0])
+    return np.array([tip for _, tip in peaks[:PEAKS]]).reshape(-1, 3)
+
+
+def _foremost(turned: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each cell of x and y the height of its foremost point (NaN: none), and that point's index."""
+    cell = np.floor((turned[:, :2] - turned[:, :2].min(axis=0)) / CELL_MM).astype(np.int64)
+    wide, high = cell.max(axis=0) + 1
+    flat = cell[:, 1] * wide + cell[:, 0]
+    order = np.lexsort((turned[:, 2], flat))
+    last = np.flatnonzero(np.append(np.diff(flat[order]), 1))
+    height, at = np.full(high * wide, np.nan), np.zeros(high * wide, np.int64)
+    height[flat[order][last]], at[flat[order][last]] = turned[order[last], 2], order[last]
+    return height.reshape(high, wide), at.reshape(high, wide)
+
+
+def _stands_out(height: np.ndarray, row: int, column: int) -> float:
+    """Return how far a cell lies before the median of the ring round it, 0 where too little surrounds it."""
+    reach = int(RING_MM[1] / CELL_MM)
+    y0, x0 = max(0, row - reach), max(0, column - reach)
+    part = height[y0 : row + reach + 1, x0 : column + reach + 1]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    apart = np.hypot(rows + y0 - row, columns + x0 - column) * CELL_MM
+    ring = part[(apart >= RING_MM[0]) & (apart <= RING_MM[1]) & np.isfinite(part)]
+    return float(height[row, column] - np.median(ring)) if len(ring) >= 20 else 0.0
+
+
+@cache
+def _mean_tree() -> tuple[np.ndarray, cKDTree]:
+    """Return some of the mean face's points near its nose tip, and the tree of all."""
+    face = mean_face()
+    near = face.points[np.linalg.norm(face.points - face.landmarks[2], axis=1) <= SCORE_RADIUS_MM]
+    return every_nth(near, SCORED).astype(np.float64), face.tree
+
+
+def _quick_score(near: np.ndarray, face: MeanFace) -> float:
+    """Return how well points that were moved to the face frame fit, both ways, without refining."""
+    radius = near[np.linalg.norm(near - face.landmarks[2], axis=1) <= SCORE_RADIUS_MM]
+    if len(radius) < 30:
+        return 0.0
+    some, tree = _mean_tree()
+    there, _ = tree.query(every_nth(radius, 300), distance_upper_bound=15.0)
+    back, _ = cKDTree(near).query(some[::3], distance_upper_bound=15.0)
+    return float(np.mean(np.maximum(0, 1 - there / 15.0)) * np.mean(np.maximum(0, 1 - back / 15.0)))
+
+
+def _refined(points: np.ndarray, some: np.ndarray, motion: np.ndarray, face: MeanFace) -> Located:
+    motion = refine(some, face, motion, COARSE)
+    motion = refine(points, face, motion)
+    moved = transform(points, motion)
+    fit = measure_fit(moved, face, face.landmarks[2])
+    near = moved[np.linalg.norm(moved - face.landmarks[2], axis=1) <= SCORE_RADIUS_MM + 10.0]
+    covered = 0.0
+    if len(near):
+        apart, _ = cKDTree(near).query(_mean_tree()[0], distance_upper_bound=NEAR_MM)
+        covered = float(np.mean(np.isfinite(apart)))
+    back = np.linalg.inv(motion)
+    return Located(motion, transform(face.landmarks, back).astype(np.float32), fit.rmse_mm, fit.inlier_share, covered)

@@ -1,0 +1,97 @@
+"""Stage `locate_3d`: the five landmarks of scans that come without any, by fitting the mean face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.errors import Reject
+from face3d_data.geometry.camera import depth_to_points, project
+from face3d_data.geometry.locate import UPRIGHT, Located, locate_face
+from face3d_data.geometry.mean_face import ASSET
+from face3d_data.registry import register
+from face3d_data.sample import Sample
+from face3d_data.stage import Inputs, Names, Stage
+
+AXES: dict[str, np.ndarray] = {
+    "camera": UPRIGHT,
+    "upside_down": np.diag([-1.0, 1.0, -1.0]),
+    "left_up": np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]),
+    "right_up": np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]),
+}
+"""How the head stands before the camera, to the rotation that brings its axes to those of the face frame."""
+
+
+@register
+class Locate3d(Stage):
+    """Find the five landmarks in points, a grid or depth without any colour: the mean face is fitted from many starts.
+
+    They are the mean face's landmarks where it fits best, so they lie some millimetres from the person's own.
+    """
+
+    name: ClassVar[str] = "locate_3d"
+    version: ClassVar[int] = 1
+    inputs: ClassVar[Inputs] = (("points",), ("grid",), ("depth", "intrinsics"))
+    optional: ClassVar[Names] = ("landmarks_3d", "landmarks")
+    outputs: ClassVar[Names] = ("landmarks_3d", "landmarks")
+    tag_names: ClassVar[Names] = ("located", "located_rmse_mm", "located_score")
+    assets: ClassVar[tuple[str, ...]] = (ASSET,)
+    reasons: ClassVar[dict[str, str]] = {
+        "no_face": "the mean face fits nowhere well enough",
+        "too_few_points": "fewer points than min_points are there",
+    }
+
+    head: Literal["camera", "upside_down", "left_up", "right_up"] = Field(
+        "camera", description="how the head stands: upright before the camera, or the side of the image that is up"
+    )
+    replace_given: bool = Field(False, description="also where the capture brings its landmarks")
+    min_score: float = Field(
+        0.35, ge=0, le=1, description="reject where the mean face fits worse: faces score from 0.4, balls up to 0.26"
+    )
+    min_points: int = Field(300, ge=30, description="reject a capture with fewer points than this")
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the sample with `landmarks_3d`, or for depth with `landmarks` (px), and how well the face fits."""
+        if not self.replace_given and self._given(sample):
+            yield sample.with_tags(located=False)
+            return
+        by_depth = "points" not in sample.arrays and "grid" not in sample.arrays
+        points = self._points(sample)
+        if len(points) < self.min_points:
+            raise Reject("too_few_points", f"{len(points)} < {self.min_points}")
+        found = self._checked(locate_face(points, AXES[self.head]))
+        tags = {"located_rmse_mm": round(found.rmse_mm, 4), "located_score": round(found.score, 4)}
+        if by_depth:
+            pixels = project(found.landmarks.astype(np.float64), sample.arrays["intrinsics"])
+            yield sample.with_arrays(landmarks=pixels.astype(np.float32)).with_tags(located=True, **tags)
+        else:
+            yield sample.with_arrays(landmarks_3d=found.landmarks).with_tags(located=True, **tags)
+
+    def output_bytes(self) -> int:
+        """Return the bytes of five landmarks."""
+        return 64
+
+    def _given(self, sample: Sample) -> bool:
+        by_depth = "points" not in sample.arrays and "grid" not in sample.arrays
+        name = "landmarks" if by_depth else "landmarks_3d"
+        return name in sample.arrays and bool(np.isfinite(sample.arrays[name]).all())
+
+    def _points(self, sample: Sample) -> np.ndarray:
+        if "points" in sample.arrays:
+            points = sample.arrays["points"]
+        elif "grid" in sample.arrays:
+            points = sample.arrays["grid"].reshape(-1, 3)
+        else:
+            points, _ = depth_to_points(sample.arrays["depth"], sample.arrays["intrinsics"])
+        return points[np.isfinite(points).all(1)]
+
+    def _checked(self, found: Located | None) -> Located:
+        if found is None:
+            raise Reject("no_face", "nothing stands out like a nose")
+        if found.score < self.min_score:
+            fit = f"rmse {found.rmse_mm:.2f} mm, inliers {found.inlier_share:.2f}, covered {found.covered:.2f}"
+            raise Reject("no_face", f"the best fit scores {found.score:.2f} < {self.min_score:g} ({fit})")
+        return found
