@@ -195,9 +195,9 @@ def _notes(left_out: pd.DataFrame, leaks: Sequence[Leak]) -> list[str]:
 
 
 def _tags_of_queries(tags: pd.DataFrame, spec: DatasetSpec) -> list[list[str]]:
-    """Return the tags as texts if a query of the spec may rest on them: then they decide the dataset's bytes."""
+    """Return the tags as texts if a list of the spec may rest on them: then they decide the dataset's bytes."""
     queries = [part.query for part in (spec.gallery, spec.probe) if part is not None and part.query]
-    if not queries:
+    if not queries and spec.protocol is None:
         return []
     names = [name for name in tags.columns if name not in ("place", "key")]
     return [[name, *map(str, tags[name].tolist())] for name in names]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from face3d_data.sample import ARRAYS
+from face3d_data.tables.published_rules import RULES
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "dataset.json"
@@ -59,6 +60,27 @@ class ProbeSpec(_Spec):
     query: str | None = Field(default=None, description="pandas query on tags and columns: which rows are probes")
 
 
+class PublishedSpec(_Spec):
+    """Lists as papers judge a database with: gallery, and probes by category."""
+
+    names: tuple[str, ...] = Field(min_length=1, description=f"protocols: {', '.join(RULES)}")
+    split: str | None = Field(default=None, description="split that they are of [test, or the only one there is]")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_alone(cls, value: Any) -> Any:
+        return {"names": value} if isinstance(value, str | list | tuple) else value
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _known(cls, names: Any) -> Any:
+        names = (names,) if isinstance(names, str) else names
+        for name in names if isinstance(names, list | tuple) else ():
+            if name not in RULES:
+                raise ValueError(f"{name!r} is no published protocol: choose among {', '.join(RULES)}")
+        return names
+
+
 class DatasetSpec(_Spec):
     """One entry of a pipeline's `datasets`."""
 
@@ -71,6 +93,7 @@ class DatasetSpec(_Spec):
     pairs: PairsSpec | None = None
     gallery: GallerySpec | None = None
     probe: ProbeSpec | None = None
+    protocol: PublishedSpec | None = None
 
     @field_validator("fields", "tags", mode="before")
     @classmethod
@@ -110,7 +133,8 @@ class DatasetSpec(_Spec):
 
     def content(self) -> Mapping[str, Any]:
         """Return what decides the dataset's bytes: everything but the name of the upstream step."""
-        return self.model_dump(mode="json", exclude={"upstream"})
+        left_out = {"upstream"} if self.protocol else {"upstream", "protocol"}
+        return self.model_dump(mode="json", exclude=left_out)
 
     def stored_dtype(self, field: str) -> str:
         """Return the dtype that an array has in a shard: `f4` becomes `f2` where the spec says float16."""

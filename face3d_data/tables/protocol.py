@@ -32,6 +32,7 @@ class Protocol:
         probe_side: i64, all rows in the probe's state: what pairs for verification take first.
         gallery_side: i64, all rows in the gallery's state: what they take second.
         notes: lines for the person who reads the figures.
+        part_of: name of the protocol whose probes these are some of; empty where they are all.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Protocol:
     probe_side: np.ndarray
     gallery_side: np.ndarray
     notes: tuple[str, ...] = ()
+    part_of: str = ""
 
 
 def protocols(table: pd.DataFrame) -> tuple[dict[str, Protocol], tuple[str, ...]]:
