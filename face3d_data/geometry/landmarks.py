@@ -44,6 +44,52 @@ def lift_landmarks(depth: np.ndarray, intrinsics: np.ndarray, landmarks: np.ndar
     return unproject(landmarks, z, intrinsics).astype(np.float32)
 
 
+def lift_from_grid(grid: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
+    """Return landmarks that were found in a picture registered to a scanner's grid, in 3D.
+
+    Depth is as robust as in `lift_landmarks`; x and y are medians of the points in a disc round the pixel.
+
+    Args:
+        grid: f4 (H, W, 3), mm, camera frame, NaN = nothing.
+        landmarks: (5, 2), px of the grid: eyes, nose, mouth corners.
+
+    Returns:
+        f4 (5, 3), mm, in the frame of the grid; None where a landmark has no point near it.
+    """
+    landmarks = np.asarray(landmarks, np.float64)
+    if not np.isfinite(landmarks).all() or not np.isfinite(grid[..., 2]).any():
+        return None
+    spread = max(float(np.ptp(landmarks, axis=0).max()), 4.0)
+    # A grid's depth may begin at 0 or below; as depth 0 means nothing, it is moved.
+    lift = 1.0 - float(np.nanmin(grid[..., 2]))
+    depth = np.nan_to_num(grid[..., 2] + np.float32(lift), nan=0.0)
+    reference = _reference_depth(depth, landmarks)
+    if reference is None:
+        return None
+    found = np.empty((5, 3))
+    for index, pixel in enumerate(landmarks):
+        share, percentile = (0.15, NOSE_PERCENTILE) if index == NOSE else (0.08, 50.0)
+        z = _depth_around(depth, pixel, share * spread, percentile, reference)
+        if z is None:
+            return None
+        near = np.array([_middle(grid[..., axis], pixel, 0.06 * spread) for axis in (0, 1)])
+        found[index] = [*near, z - lift]
+    return found.astype(np.float32) if np.isfinite(found).all() else None
+
+
+def _middle(values: np.ndarray, pixel: np.ndarray, radius_px: float) -> float:
+    """Return the median of the finite values within a radius of a pixel, NaN where there are none in reach."""
+    height, width = values.shape
+    for grown in (1.0, 2.0, 4.0):
+        radius = max(radius_px * grown, 1.0)
+        x0, x1 = np.clip([np.ceil(pixel[0] - radius), np.floor(pixel[0] + radius) + 1], 0, width).astype(int)
+        y0, y1 = np.clip([np.ceil(pixel[1] - radius), np.floor(pixel[1] + radius) + 1], 0, height).astype(int)
+        part = values[y0:y1, x0:x1]
+        if np.isfinite(part).any():
+            return float(np.nanmedian(part))
+    return float("nan")
+
+
 def _reference_depth(depth: np.ndarray, landmarks: np.ndarray) -> float | None:
     """Return the median depth of the box of the landmarks, which shows little but face, or None without readings."""
     height, width = depth.shape

@@ -1,4 +1,4 @@
-"""Stage `to_cloud`: a depth image, or a scanner's range image, becomes the points of one face."""
+"""Stage `to_cloud`: a depth image, a scanner's range image, or a whole scan's points become the points of one face."""
 
 from __future__ import annotations
 
@@ -10,30 +10,37 @@ from pydantic import Field
 
 from face3d_data.errors import Reject
 from face3d_data.geometry.camera import depth_to_points, sphere_region
-from face3d_data.geometry.landmarks import NOSE, lift_landmarks
+from face3d_data.geometry.landmarks import NOSE, lift_from_grid, lift_landmarks
 from face3d_data.registry import register
 from face3d_data.sample import PER_POINT, Sample
 from face3d_data.stage import Inputs, Names, Stage
 
+Found = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
+"""Points (N, 3), landmarks (5, 3), and what belongs to each point."""
 EYES_MM = (25.0, 120.0)
 """Distance of the eyes: adults' pupils are 54 to 74 mm apart, children's less, and a landmark may be a little off."""
 
 
 @register
 class ToCloud(Stage):
-    """Turn depth and intrinsics, or a scanner's grid, into the points of the face in mm."""
+    """Turn depth and intrinsics, a scanner's grid, or a whole scan's points, into the points of the face in mm."""
 
     name: ClassVar[str] = "to_cloud"
-    version: ClassVar[int] = 1
-    inputs: ClassVar[Inputs] = (("depth", "intrinsics", "landmarks"), ("grid", "landmarks_3d"))
-    optional: ClassVar[Names] = ("color", "grid_color", "pose")
-    outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", "point_colors")
-    drops: ClassVar[Names] = PER_POINT
+    version: ClassVar[int] = 2
+    inputs: ClassVar[Inputs] = (
+        ("depth", "intrinsics", "landmarks"),
+        ("grid", "landmarks_3d"),
+        ("grid", "landmarks", "color"),
+        ("points", "landmarks_3d"),
+    )
+    optional: ClassVar[Names] = ("color", "grid_color", "pose", *PER_POINT)
+    outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", *PER_POINT)
     reasons: ClassVar[dict[str, str]] = {
         "no_depth_at_landmark": "a landmark has no depth reading near it, so the face cannot be placed",
         "too_few_points": "fewer points than min_points lie round the nose tip",
         "implausible_size": "the eyes lie too close together or too far apart for a face: a wrong unit, or intrinsics",
         "points_already": "a scanner's grid that has been made into points before",
+        "not_registered": "the landmarks are those of a photograph that does not lie over the scanner's grid",
     }
 
     crop_radius_mm: float = Field(90.0, gt=0, description="points kept round the nose tip, mm")
@@ -42,10 +49,23 @@ class ToCloud(Stage):
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the sample with `points`, `landmarks_3d` and their `pose`."""
-        from_depth = all(name in sample.arrays for name in self.inputs[0])
-        points, landmarks_3d, colors = self._from_depth(sample) if from_depth else self._from_grid(sample)
-        # A depth image is in its own camera's frame, a grid in that of the scan, to which a crop's pose leads.
-        pose = np.eye(4) if from_depth or "pose" not in sample.arrays else sample.arrays["pose"]
+        has = frozenset(sample.arrays)
+        if has.issuperset(self.inputs[0]):
+            points, landmarks_3d, carried = self._from_depth(sample)
+        elif "grid" in has:
+            points, landmarks_3d, carried = self._from_grid(sample)
+        else:
+            points, landmarks_3d, carried = self._from_points(sample)
+        # A depth image is in its own camera's frame; a grid and points are in that to which a pose leads.
+        own_frame = has.issuperset(self.inputs[0]) or "pose" not in has
+        pose = np.eye(4) if own_frame else sample.arrays["pose"]
+        near = self._near(points, landmarks_3d)
+        arrays = {"points": points[near], "landmarks_3d": landmarks_3d, "pose": pose}
+        arrays |= {name: array[near] for name, array in carried.items()}
+        yield sample.without(*PER_POINT).with_arrays(**arrays)
+
+    def _near(self, points: np.ndarray, landmarks_3d: np.ndarray) -> np.ndarray:
+        """Return which points are the face's, bool (N,), having seen that it has the size of one."""
         eyes_mm = float(np.linalg.norm(landmarks_3d[0] - landmarks_3d[1]))
         if not EYES_MM[0] <= eyes_mm <= EYES_MM[1] and np.isfinite(eyes_mm):
             raise Reject("implausible_size", f"eyes {eyes_mm:.2g} mm apart: check the depth's unit and the intrinsics")
@@ -53,16 +73,17 @@ class ToCloud(Stage):
         near = np.einsum("ij,ij->i", offset, offset) <= np.float32(self.crop_radius_mm**2)
         if (found := int(near.sum())) < self.min_points:
             raise Reject("too_few_points", f"{found} < {self.min_points}")
-        arrays = {"points": points[near], "landmarks_3d": landmarks_3d, "pose": pose}
-        if colors is not None:
-            arrays["point_colors"] = colors[near]
-        yield sample.without(*PER_POINT).with_arrays(**arrays)
+        return near
+
+    def created(self) -> frozenset[str]:
+        """Return what is made of any input; other per-point arrays are only carried along."""
+        return frozenset({"points", "landmarks_3d", "pose", "point_colors"})
 
     def output_bytes(self) -> int:
         """Return about how many bytes one output stores: some 20,000 points."""
         return 320_000 if self.keep_colors else 250_000
 
-    def _from_depth(self, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def _from_depth(self, sample: Sample) -> Found:
         depth, intrinsics = sample.arrays["depth"], sample.arrays["intrinsics"]
         landmarks_3d = lift_landmarks(depth, intrinsics, sample.arrays["landmarks"])
         if landmarks_3d is None:
@@ -71,18 +92,33 @@ class ToCloud(Stage):
         points, pixels = depth_to_points(depth, intrinsics, region)
         return points, landmarks_3d, self._colors(sample, "color", pixels, depth.shape)
 
-    def _from_grid(self, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        grid, landmarks_3d = sample.arrays["grid"], sample.arrays["landmarks_3d"]
+    def _from_grid(self, sample: Sample) -> Found:
+        grid = sample.arrays["grid"]
         if "points" in sample.arrays:
             raise Reject("points_already", "its landmarks may have moved with them: put to_cloud before align_3d")
-        if not np.isfinite(landmarks_3d[NOSE]).all():
+        landmarks_3d = sample.arrays["landmarks_3d"] if "landmarks_3d" in sample.arrays else self._lifted(sample, grid)
+        if landmarks_3d is None or not np.isfinite(landmarks_3d[NOSE]).all():
             raise Reject("no_depth_at_landmark", "the nose tip is missing")
         flat = grid.reshape(-1, 3)
         pixels = np.flatnonzero(np.isfinite(flat).all(1))
         return flat[pixels], landmarks_3d, self._colors(sample, "grid_color", pixels, grid.shape[:2])
 
-    def _colors(self, sample: Sample, name: str, pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    def _lifted(self, sample: Sample, grid: np.ndarray) -> np.ndarray | None:
+        shape = sample.arrays["color"].shape[:2]
+        if shape != grid.shape[:2]:
+            raise Reject("not_registered", f"the photograph is {shape[1]}x{shape[0]}, the grid {grid.shape[1]}x"
+                         f"{grid.shape[0]}: find the landmarks by locate_3d")  # fmt: skip
+        return lift_from_grid(grid, sample.arrays["landmarks"])
+
+    def _from_points(self, sample: Sample) -> Found:
+        points, landmarks_3d = sample.arrays["points"], sample.arrays["landmarks_3d"]
+        if not np.isfinite(landmarks_3d[NOSE]).all():
+            raise Reject("no_depth_at_landmark", "the nose tip is missing")
+        names = [name for name in PER_POINT if name in sample.arrays and (name != "point_colors" or self.keep_colors)]
+        return points, landmarks_3d, {name: sample.arrays[name] for name in names}
+
+    def _colors(self, sample: Sample, name: str, pixels: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
         if not self.keep_colors or name not in sample.arrays:
-            return None
+            return {}
         image = sample.arrays[name]
-        return image.reshape(-1, 3)[pixels] if image.shape[:2] == shape else None
+        return {"point_colors": image.reshape(-1, 3)[pixels]} if image.shape[:2] == shape else {}

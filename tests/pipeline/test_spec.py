@@ -70,8 +70,8 @@ WRONG = {
     "where nobody declares": (step(where={"colour": "red"}), r"step 'a': where: no upstream of it declares 'colour'"),
     "where split before a split": (step(where={"split": "train"}), r"declares 'split' \(put a split step before it\)"),
     "array nobody makes": (
-        {"steps": [{"id": "a", "stage": "to_cloud", "from": "src"}], "datasets": {}},
-        r"step 'a' \(to_cloud\) needs .*depth\+.* or .*, but 'src' gives only landmarks_3d, points",
+        {"steps": [{"id": "a", "stage": "crop", "from": "src"}], "datasets": {}},
+        r"step 'a' \(crop\) needs .* or .*, but 'src' gives only landmarks_3d, points",
     ),
     "field nobody makes": (
         {"datasets": {"set": {"from": "people", "fields": ["normals"]}}},

@@ -10,6 +10,7 @@ from face3d_data.geometry.camera import project
 from face3d_data.geometry.mean_face import mean_face
 from face3d_data.sample import Sample
 from face3d_data.stages.to_cloud import ToCloud
+from face3d_data.testing.scans import face_scan
 
 
 @pytest.mark.parametrize("yaw_deg", [-25.0, 0.0, 20.0])
@@ -102,3 +103,46 @@ def test_a_grid_keeps_the_pose_of_a_crop_and_is_refused_once_it_has_points():
     np.testing.assert_array_equal(cloud.arrays["pose"], roll)
     with pytest.raises(Reject, match="points_already"):
         ToCloud().apply(cloud)
+
+
+def test_landmarks_in_a_picture_that_lies_over_the_grid_are_lifted():
+    scan = face_scan(1, 0, rows=90)
+    moved = scan.grid - np.float32([0, 0, 700])  # a scanner's depth may lie on both sides of 0
+    cloud = ToCloud(keep_colors=True).apply(
+        Sample.of({"grid": moved, "grid_color": scan.color, "color": scan.color, "landmarks": scan.landmarks})
+    )
+    truth = scan.landmarks_3d - np.float32([0, 0, 700])
+    assert np.linalg.norm(cloud.arrays["landmarks_3d"] - truth, axis=1).max() < 5.0
+    assert len(cloud.arrays["point_colors"]) == len(cloud.arrays["points"])
+
+
+def test_landmarks_in_a_picture_of_another_size_than_the_grid_are_refused():
+    scan = face_scan(1, 0)
+    color = np.zeros((100, 80, 3), np.uint8)
+    with pytest.raises(Reject, match="not_registered: the photograph is 80x100"):
+        ToCloud().apply(Sample.of({"grid": scan.grid, "color": color, "landmarks": scan.landmarks}))
+
+
+def test_a_whole_scan_of_points_is_cut_to_the_face_with_all_that_belongs_to_points():
+    scan = face_scan(0, 0)
+    far = scan.points + np.float32([0, 400, 0])
+    points = np.concatenate([scan.points, far])
+    normals = np.tile(np.float32([0, 0, -1]), (len(points), 1))
+    normals[:, 0] = np.arange(len(points))
+    colors = np.concatenate([scan.point_colors] * 2)
+    whole = Sample.of({"points": points, "normals": normals, "point_colors": colors, "landmarks_3d": scan.landmarks_3d})
+    cloud = ToCloud(crop_radius_mm=80, keep_colors=True).apply(whole)
+    near = np.flatnonzero(np.linalg.norm(points - scan.landmarks_3d[2], axis=1) <= 80)
+    np.testing.assert_array_equal(cloud.arrays["points"], points[near])
+    np.testing.assert_array_equal(cloud.arrays["normals"][:, 0], near)
+    np.testing.assert_array_equal(cloud.arrays["point_colors"], colors[near])
+    assert "point_colors" not in ToCloud().apply(whole).arrays
+
+
+def test_points_keep_the_pose_that_brought_them_there():
+    scan = face_scan(0, 0)
+    roll = np.eye(4)
+    roll[:2, :2] = [[0.8, -0.6], [0.6, 0.8]]
+    arrays = {"points": scan.points, "landmarks_3d": scan.landmarks_3d}
+    np.testing.assert_array_equal(ToCloud().apply(Sample.of(arrays | {"pose": roll})).arrays["pose"], roll)
+    np.testing.assert_array_equal(ToCloud().apply(Sample.of(arrays)).arrays["pose"], np.eye(4))
