@@ -26,7 +26,7 @@ class ToCloud(Stage):
     """Turn depth and intrinsics, a scanner's grid, or a whole scan's points, into the points of the face in mm."""
 
     name: ClassVar[str] = "to_cloud"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 1
     inputs: ClassVar[Inputs] = (
         ("depth", "intrinsics", "landmarks"),
         ("grid", "landmarks_3d"),
