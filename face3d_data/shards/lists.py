@@ -1,4 +1,4 @@
-"""The lists of a dataset: pairs, gallery, probe, and the CSVs."""
+"""The lists of a dataset: pairs, gallery, probe, published protocols, and the CSVs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.errors import UserError
+from face3d_data.shards.published_lists import published_texts
 from face3d_data.shards.schema import DatasetSpec, GallerySpec, ProbeSpec
 from face3d_data.tables.pairs import make_pairs, pairs_csv, pairs_txt
 from face3d_data.tables.protocol import gallery_rows, probe_rows
@@ -43,6 +44,10 @@ def make_lists(
         gallery, probe = _protocol(table, tags, spec.gallery or GallerySpec(), spec.probe or ProbeSpec(), where)
         texts |= {"gallery.csv": table_csv(gallery), "probe.csv": table_csv(probe)}
         notes.append(f"gallery: {len(gallery)} samples of {gallery['name'].nunique()} people; probe: {len(probe)}")
+    if spec.protocol is not None:
+        made, told = published_texts(table, tags, spec.protocol, where)
+        texts |= made
+        notes += told
     return texts, notes
 
 

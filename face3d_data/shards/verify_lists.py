@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.errors import UserError
+from face3d_data.shards.published_lists import check_published
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.pairs import COLUMNS as PAIR_COLUMNS
 from face3d_data.tables.split import person_of
@@ -109,12 +110,13 @@ def _rows(table: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 
 def check_protocol(dataset: Dataset, table: pd.DataFrame) -> Problems:
-    """Yield rows of gallery.csv and probe.csv that are not rows of their split, and captures in both.
+    """Yield rows of gallery.csv, probe.csv and published protocols that are not of their split, and captures in both.
 
     Args:
         dataset: the dataset.
         table: the rows of all splits.
     """
+    yield from check_published(dataset, table)
     spec = dataset.info["spec"]
     if spec["gallery"] is None and spec["probe"] is None:
         return

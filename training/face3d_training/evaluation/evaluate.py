@@ -56,7 +56,8 @@ def evaluate(
     for name, protocol in lists.protocols.items():
         told(name)
         identification[name] = identify(matcher, protocol, settings)
-        breakdown[name] = break_down(matcher, protocol, identification[name].outcomes, settings)
+        if not protocol.part_of:
+            breakdown[name] = break_down(matcher, protocol, identification[name].outcomes, settings)
     return MethodResult(matcher.name, verification, identification, breakdown, model or ModelFacts(), lists.notices)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from face3d_data.errors import UserError
 from face3d_data.tables.pair_rows import PairRows, every_pair, pairs_in_folds
 from face3d_data.tables.pairs_file import read_pairs
 from face3d_data.tables.protocol import Protocol, protocols
+from face3d_data.tables.published import Published
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,15 +69,19 @@ class Lists:
     notices: tuple[str, ...] = ()
 
 
-def lists_of(table: pd.DataFrame, settings: Settings, protocol: str | None = None) -> Lists:
+def lists_of(
+    table: pd.DataFrame, settings: Settings, protocol: str | None = None, published: Sequence[Published] = ()
+) -> Lists:
     """Return the lists of all protocols that a table admits, or of one.
 
-    Pairs have no direction: those of `plain_to_masked` are those of `masked_to_plain`, the masked face first.
+    Pairs have no direction: those of `plain_to_masked` are those of `masked_to_plain`, the masked face first. A
+    published protocol is judged as a whole and by category: identification for each, pairs of the whole.
 
     Args:
         table: rows of one split.
         settings: how many pairs and folds, and the seed.
-        protocol: name of the only one.
+        protocol: name of the only one; that of a published one means its categories too.
+        published: published protocols on these rows.
 
     Raises:
         UserError: the table is empty, or admits no such protocol.
@@ -83,12 +89,15 @@ def lists_of(table: pd.DataFrame, settings: Settings, protocol: str | None = Non
     if not len(table):
         raise UserError("evaluation: the split holds no rows: choose another with --split")
     made, notes = protocols(table)
+    made |= {name: one for each in published for name, one in each.protocols().items()}
     if protocol is not None and protocol not in made:
         there = ", ".join(made)
         raise UserError(f"no protocol {protocol!r} here (there: {there}){did_you_mean(protocol, made)}")
-    chosen = made if protocol is None else {protocol: made[protocol]}
+    chosen = {name: one for name, one in made.items() if protocol in (None, name, one.part_of)}
     pairs: dict[str, PairLists] = {}
     for name, each in chosen.items():
+        if each.part_of and name != protocol:
+            continue
         reverse = "_to_".join(reversed(name.split("_to_")))
         known = pairs.get(reverse)
         pairs[name] = _pairs(table, each, settings) if known is None else replace(known, title=each.title)

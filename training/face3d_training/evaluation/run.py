@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.shards.published_lists import published_names, read_published
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.protocol import wears_mask
 from face3d_data.tables.split import person_of
@@ -105,7 +106,7 @@ def run_evaluation(request: Request, progress: Progress = lambda label, done, to
     baselines = plan_baselines(dataset, request.split, table, request.baselines, request.train_dataset)
     checks = (*(network.leaks for network in networks), *baselines.leaks)
     refuse_leaks(checks, request.allow_leaks)
-    lists = _lists(request, table)
+    lists = _lists(request, dataset, table)
 
     matchers = [_embed(network, device, request.workers, progress) for network in networks]
     vectors = {matcher.name: matcher.vectors for matcher in matchers}
@@ -163,10 +164,12 @@ def refuse_leaks(checks: Iterable[LeakCheck], allowed: bool) -> None:
         )
 
 
-def _lists(request: Request, table: pd.DataFrame) -> Lists:
+def _lists(request: Request, dataset: Dataset, table: pd.DataFrame) -> Lists:
     if request.pairs is not None:
         return lists_from(request.pairs, table)
-    return lists_of(table, request.settings, request.protocol)
+    names = published_names(dataset.info, request.split, list(dataset.info["splits"]))
+    published = [read_published(dataset, name, table) for name in names]
+    return lists_of(table, request.settings, request.protocol, published)
 
 
 def _embed(network: Network, device: torch.device, workers: int, progress: Progress) -> EmbeddingMatcher:
