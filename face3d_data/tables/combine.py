@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, field_validator
 
 from face3d_data.errors import UserError
 from face3d_data.registry import register
 from face3d_data.table import FIXED_COLUMNS, TableContext, TableResult, TableStep
+from face3d_data.tables.same_person import look_up_names, renamed
+from face3d_data.tables.split import person_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,16 +20,30 @@ if TYPE_CHECKING:
 
 @register
 class Combine(TableStep):
-    """Put several manifests one after the other; two rows that are one are refused."""
+    """Put several manifests one after the other, people known under several names under one.
+
+    Two rows that are one are refused. With `same_person` a row's identity is the name that its person keeps; its id
+    and its capture stay what they are. Rows of one person must not go round that step: a dataset in which some of them
+    have the name that is kept and others have not is refused.
+    """
 
     name = "combine"
-    version = 1
+    version = 2
+
+    same_person: tuple[Path, ...] = Field(
+        (), description="CSVs of identity and same_as, both <dataset>/<person>: people known under several names"
+    )
+
+    @field_validator("same_person", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | Path) else () if value is None else value
 
     def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
         """Return all rows in the order of `from`; a tag that a row has not got is None.
 
         Raises:
-            UserError: two rows have one id, or one origin and one key.
+            UserError: two rows have one id, or one origin and one key; or a list of names is not there or wrong.
         """
         import pandas as pd
 
@@ -36,7 +55,18 @@ class Combine(TableStep):
         }
         frame = pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in values.items()})
         check_unique(frame, context.step)
-        return TableResult(frame)
+        return self._one_name_each(frame, context) if self.same_person else TableResult(frame)
+
+    def _one_name_each(self, frame: pd.DataFrame, context: TableContext) -> TableResult:
+        import pandas as pd
+
+        before = frame["identity"].tolist()
+        people = set(map(person_of, before))
+        names, notes = look_up_names(self.same_person, context.base_dirs, people, f"step {context.step!r}")
+        now = {names.get(person, person) for person in people}
+        notes.append(f"{len(people)} names are those of {len(now)} people")
+        identity = pd.Series(renamed(before, names), dtype=object)
+        return TableResult(frame.assign(identity=identity), None, tuple(notes))
 
 
 def check_unique(frame: pd.DataFrame, step: str) -> None:

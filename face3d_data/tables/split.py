@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from math import lcm
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from face3d_data.digest import canonical, digest
+from face3d_data.digest import canonical
 from face3d_data.errors import UserError
 from face3d_data.registry import register
 from face3d_data.table import TableContext, TableResult, TableStep
+from face3d_data.tables.assign import assign, exact
 from face3d_data.tables.lists import look_up
+from face3d_data.tables.places import STATE, read_places, read_state, write_state
+from face3d_data.tables.strata import strata_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STATE = "split.csv"
 SUM_TOLERANCE = Fraction(1, 1_000_000)
-RESERVED = ("dirty", "pairs", "gallery", "probe")
+RESERVED = ("dirty", "pairs", "gallery", "probe", "sources")
 """Names that a dataset's other CSVs have."""
+STRATA_TOLD = 6
+"""With more strata than this, notes tell no more of each."""
 
 
 def person_of(identity: str) -> str:
@@ -35,12 +35,22 @@ def person_of(identity: str) -> str:
     return identity.partition("~")[0]
 
 
+def own_identity(origin_id: str) -> str:
+    """Return the name under which a capture was recorded, whatever the person is called now: `d/anna/7` is `d/anna`."""
+    return origin_id.partition("~")[0].rpartition("/")[0]
+
+
 @register
 class Split(TableStep):
-    """Put whole people (or, closed set, captures) into train, eval and test, and keep them there."""
+    """Put whole people (or, closed set, captures) into train, eval and test, and keep them there.
+
+    With `stratify` each split gets its share of every stratum: of every source, say, and of the people with masked
+    captures. Who has a place already keeps it, with other strata too; another `stratify` is another draw.
+    """
 
     name = "split"
-    version = 1
+    version = 2
+    reasons: ClassVar[dict[str, str]] = {"too_few_captures": "the person has fewer captures than min_captures"}
 
     by: Literal["identity", "capture"] = Field(
         "identity", description="what stays together: a person, or a capture (closed set: people are in every split)"
@@ -49,6 +59,15 @@ class Split(TableStep):
         default={"train": 0.7, "eval": 0.1, "test": 0.2}, description="share of people (or captures) of each split"
     )
     frozen: Path | None = Field(None, description="CSV of identity (or capture) and split that always wins")
+    stratify: tuple[str, ...] = Field(
+        (), description="each split gets its share of these: source, dataset, masked (who has masked captures), tags"
+    )
+    min_captures: int = Field(1, ge=1, description="people with fewer captures are left out")
+
+    @field_validator("stratify", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else () if value is None else value
 
     @field_validator("ratios")
     @classmethod
@@ -75,25 +94,69 @@ class Split(TableStep):
             context: `seed` and, for the places of the previous run, `run_dir`.
 
         Raises:
-            UserError: the frozen file is missing or does not fit.
+            UserError: the frozen file is missing or does not fit, or a name in `stratify` is no column.
         """
         import pandas as pd
 
-        frame = pd.concat(list(frames), ignore_index=True)
+        frame, dirty, notes = self._enough(pd.concat(list(frames), ignore_index=True))
         units = list(map(person_of, frame["identity"])) if self.by == "identity" else list(frame["origin_id"])
+        names = self._names(frame, units)
+        drawn_by: dict[str, Any] = {"by": self.by, "ratios": self.ratios, "seed": context.seed}
+        header = f"# {canonical(drawn_by | ({'stratify': self.stratify} if self.stratify else {}))}"
+        old_header, old = read_state(context)
+        kept = {**old, **_by_any_name(old, names)} if old_header == header else {}
+        frozen = self._read_frozen(context)
+        kept |= {**frozen, **_by_any_name(frozen, names, str(self.frozen))}
+        strata = strata_of(frame, units, self.stratify, f"step {context.step!r}") if self.stratify else {}
+        places = assign(self._groups(frame, units, strata), self.ratios, kept, context.seed, bool(strata))
+        notes += [*_moved(old, places, names, self._unit_name), *self._balance(places, strata)]
+        state = write_state(header, self._unit_name, {**kept, **places})
+        return TableResult(frame.assign(split=[places[unit] for unit in units]), dirty, tuple(notes), {STATE: state})
+
+    def _enough(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+        """Return the rows of people with captures enough, the others as dirty rows, and a note on these."""
+        import numpy as np
+        import pandas as pd
+
+        if self.min_captures == 1:
+            return frame, None, []
+        people = list(map(person_of, frame["identity"]))
+        captures: defaultdict[str, set[str]] = defaultdict(set)
+        for person, origin in zip(people, frame["origin_id"], strict=True):
+            captures[person].add(origin)
+        few = {person: len(mine) for person, mine in captures.items() if len(mine) < self.min_captures}
+        lost = [
+            (sample_id, "too_few_captures", f"{person} has {few[person]}, min_captures is {self.min_captures}")
+            for sample_id, person in zip(frame["id"], people, strict=True)
+            if person in few
+        ]
+        dirty = pd.DataFrame(lost, columns=["id", "reason", "detail"], dtype=object)
+        note = f"{len(few)} of {len(captures)} people left out: fewer than {self.min_captures} captures"
+        enough = frame[np.array([person not in few for person in people], dtype=bool)].reset_index(drop=True)
+        return enough, dirty, [note] if few else []
+
+    def _names(self, frame: pd.DataFrame, units: Sequence[str]) -> dict[str, list[str]]:
+        """Return the names under which each unit may have got a place: a person's own ones after the one kept."""
+        found: dict[str, set[str]] = {unit: set() for unit in units}
+        if self.by == "identity":
+            for unit, origin in zip(units, frame["origin_id"], strict=True):
+                found[unit].add(own_identity(origin))
+        return {unit: [unit, *sorted(names - {unit})] for unit, names in found.items()}
+
+    def _groups(self, frame: pd.DataFrame, units: Sequence[str], strata: Mapping[str, str]) -> dict[str, str]:
+        """Return what each unit is one of: its stratum, or of captures (also) the person."""
         people = dict(zip(units, map(person_of, frame["identity"]), strict=True))
-        header = f"# {canonical({'by': self.by, 'ratios': self.ratios, 'seed': context.seed})}"
-        old_header, old = _read_state(context)
-        kept = dict(old) if old_header == header else {}
-        kept.update(self._read_frozen(context))
-        places = assign(people, self.ratios, kept, context.seed)
-        notes = [*_moved(old, places, self._unit_name), *self._balance(places)]
-        state = _write_state(header, self._unit_name, {**kept, **places})
-        return TableResult(frame.assign(split=[places[unit] for unit in units]), None, tuple(notes), {STATE: state})
+        if not strata:
+            return people
+        return strata if self.by == "identity" else {unit: f"{people[unit]}\n{strata[unit]}" for unit in people}
 
     @property
     def _unit_name(self) -> str:
         return "identity" if self.by == "identity" else "capture"
+
+    @property
+    def _units(self) -> str:
+        return "people" if self.by == "identity" else "captures"
 
     def _read_frozen(self, context: TableContext) -> dict[str, str]:
         if self.frozen is None:
@@ -110,108 +173,46 @@ class Split(TableStep):
             raise UserError(f"{path}: split {unknown[0]!r} is not among the ratios ({', '.join(self.ratios)}): add it")
         return places
 
-    def _balance(self, places: Mapping[str, str]) -> Iterator[str]:
+    def _balance(self, places: Mapping[str, str], strata: Mapping[str, str]) -> Iterator[str]:
         counts = Counter(places.values())
-        what = "people" if self.by == "identity" else "captures"
-        yield f"{len(places)} {what}: " + ", ".join(f"{name} {counts[name]}" for name in self.ratios)
+        yield f"{len(places)} {self._units}: " + ", ".join(f"{name} {counts[name]}" for name in self.ratios)
+        groups = sorted(set(strata.values()))
+        for group in groups if len(groups) <= STRATA_TOLD else ():
+            mine = Counter(split for unit, split in places.items() if strata[unit] == group)
+            yield f"  {group}: " + ", ".join(f"{name} {mine[name]}" for name in self.ratios)
+        if len(groups) > STRATA_TOLD:
+            yield f"  in {len(groups)} strata of {', '.join(self.stratify)}"
         empty = [name for name, ratio in self.ratios.items() if ratio and not counts[name]]
         if empty:
-            yield f"no {what} left for {', '.join(empty)}: add {what}, or thaw the frozen places"
+            yield (f"no {self._units} left for {', '.join(empty)}: add {self._units}, or thaw the frozen places")
 
 
-def exact(ratio: float) -> Fraction:
-    """Return a ratio as it was written (0.1 is 1/10), so that nothing rests on binary rounding."""
-    return Fraction(repr(float(ratio)))
-
-
-def assign(
-    people: Mapping[str, str], ratios: Mapping[str, float], kept: Mapping[str, str], seed: int
-) -> dict[str, str]:
-    """Return the split of every unit; units in `kept` stay, the others go where the deficit is largest.
-
-    The deficit of a split is its ratio times the number of units, less the units that it has; of equal deficits the
-    larger share is served, so that the order of `ratios` means nothing. While there are only as many units to place as
-    splits without any, these are served first: so no split is empty from as many units on as there are splits. Where a
-    person has several units (captures), the whole units due to each of its splits come first, so that people are
-    spread over all splits.
-
-    Args:
-        people: unit (a person, or a capture) to the person it shows.
-        ratios: split to share, summing to 1.
-        kept: unit to split, from before; units that are not in `people` are ignored.
-        seed: orders the new units by digest(seed, unit).
-    """
-    whole = lcm(*(exact(ratio).denominator for ratio in ratios.values()))
-    shares = {name: int(exact(ratio) * whole) for name, ratio in ratios.items() if ratio > 0}
-    places = {unit: kept[unit] for unit in people if unit in kept}
-    counts = Counter(places.values())
-    owned = Counter(people.values())
-    mine = Counter((people[unit], split) for unit, split in places.items())
-    new = sorted((unit for unit in people if unit not in places), key=lambda unit: digest(seed, unit))
-    targets = {name: share * len(people) for name, share in shares.items()}
-    for n_placed, unit in enumerate(new):
-        person = people[unit]
-        empty = [name for name in shares if not counts[name]]
-        due = [name for name in shares if mine[person, name] < shares[name] * owned[person] // whole]
-        choice = empty if len(new) - n_placed <= len(empty) else due or list(shares)
-        split = max(choice, key=lambda name: (targets[name] - counts[name] * whole, shares[name], name))
-        places[unit] = split
-        counts[split] += 1
-        mine[person, split] += 1
-    return places
-
-
-def read_places(text: str, unit_name: str, where: str) -> dict[str, str]:
-    """Return unit to split from a split CSV; its first line may be a `#` header.
-
-    Args:
-        text: the file's text.
-        unit_name: the column of units: `identity` or `capture`.
-        where: what messages name.
+def _by_any_name(places: Mapping[str, str], names: Mapping[str, Sequence[str]], frozen: str = "") -> dict[str, str]:
+    """Return the place of each unit that has one under any of its names; the first that has one counts.
 
     Raises:
-        UserError: the columns are not there, or one unit has two splits.
+        UserError: a frozen file puts one person into two splits.
     """
-    first, _, rest = text.partition("\n")
-    reader = csv.DictReader(io.StringIO(rest if first.startswith("#") else text))
-    columns = reader.fieldnames or []
-    if unit_name not in columns or "split" not in columns:
-        raise UserError(
-            f"{where}: needs the columns {unit_name},split (has {','.join(columns)}): freeze the split again"
-        )
-    places: dict[str, str] = {}
-    for row in reader:
-        unit, split = row[unit_name], row["split"] or ""
-        if places.setdefault(unit, split) != split:
-            raise UserError(f"{where}: {unit!r} is in {places[unit]!r} and in {split!r}: remove one of the lines")
-    return places
+    found = {}
+    for unit, mine in names.items():
+        there = [name for name in mine if name in places]
+        split = {places[name]: name for name in reversed(there)}
+        if frozen and len(split) > 1:
+            raise UserError(
+                f"{frozen}: "
+                + " and ".join(f"{name!r} in {where!r}" for where, name in sorted(split.items()))
+                + f" are one person, {unit!r}: put both into one split, or remove a line"
+            )
+        if there:
+            found[unit] = places[there[0]]
+    return found
 
 
-def _read_state(context: TableContext) -> tuple[str, dict[str, str]]:
-    """Return the header and the places of the previous run; nothing where there was none."""
-    path = context.run_dir / f"{context.step}.{STATE}" if context.run_dir else None
-    if path is None or not path.exists():
-        return "", {}
-    text = path.read_text("utf-8")
-    header = text.partition("\n")[0]
-    try:
-        unit_name = "identity" if json.loads(header.removeprefix("#"))["by"] == "identity" else "capture"
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: was not written by a split step: move it away") from None
-    return header, read_places(text, unit_name, str(path))
-
-
-def _write_state(header: str, unit_name: str, places: Mapping[str, str]) -> str:
-    out = io.StringIO()
-    out.write(header + "\n")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow((unit_name, "split"))
-    writer.writerows(sorted(places.items()))
-    return out.getvalue()
-
-
-def _moved(old: Mapping[str, str], places: Mapping[str, str], unit_name: str) -> Iterable[str]:
-    both = [unit for unit in places if unit in old]
-    moved = sum(old[unit] != places[unit] for unit in both)
+def _moved(
+    old: Mapping[str, str], places: Mapping[str, str], names: Mapping[str, Sequence[str]], unit_name: str
+) -> Iterable[str]:
+    before = {unit: {old[name] for name in names[unit] if name in old} for unit in places}
+    both = [unit for unit in places if before[unit]]
+    moved = sum(before[unit] != {places[unit]} for unit in both)
     what = "people" if unit_name == "identity" else "captures"
     return [f"{moved} of {len(both)} {what} moved to another split"] if moved else []

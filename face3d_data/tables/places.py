@@ -1,0 +1,68 @@
+"""Places: which split a person or capture has, read from and written to CSVs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+
+from face3d_data.errors import UserError
+from face3d_data.table import TableContext
+
+STATE = "split.csv"
+"""Ending of the file in the run's folder in which a split step keeps the places of its last run."""
+
+
+def read_places(text: str, unit_name: str, where: str) -> dict[str, str]:
+    """Return unit to split from a split CSV; its first line may be a `#` header.
+
+    Args:
+        text: the file's text.
+        unit_name: the column of units: `identity` or `capture`.
+        where: what messages name.
+
+    Raises:
+        UserError: the columns are not there, or one unit has two splits.
+    """
+    first, _, rest = text.partition("\n")
+    reader = csv.DictReader(io.StringIO(rest if first.startswith("#") else text))
+    columns = reader.fieldnames or []
+    if unit_name not in columns or "split" not in columns:
+        raise UserError(
+            f"{where}: needs the columns {unit_name},split (has {','.join(columns)}): freeze the split again"
+        )
+    places: dict[str, str] = {}
+    for row in reader:
+        unit, split = row[unit_name], row["split"] or ""
+        if places.setdefault(unit, split) != split:
+            raise UserError(f"{where}: {unit!r} is in {places[unit]!r} and in {split!r}: remove one of the lines")
+    return places
+
+
+def read_state(context: TableContext) -> tuple[str, dict[str, str]]:
+    """Return the header and the places of the previous run; nothing where there was none.
+
+    Raises:
+        UserError: the file there is not one of these.
+    """
+    path = context.run_dir / f"{context.step}.{STATE}" if context.run_dir else None
+    if path is None or not path.exists():
+        return "", {}
+    text = path.read_text("utf-8")
+    header = text.partition("\n")[0]
+    try:
+        unit_name = "identity" if json.loads(header.removeprefix("#"))["by"] == "identity" else "capture"
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: was not written by a split step: move it away") from None
+    return header, read_places(text, unit_name, str(path))
+
+
+def write_state(header: str, unit_name: str, places: Mapping[str, str]) -> str:
+    """Return the text of a state: its header, and a line for each unit, sorted."""
+    out = io.StringIO()
+    out.write(header + "\n")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow((unit_name, "split"))
+    writer.writerows(sorted(places.items()))
+    return out.getvalue()

@@ -1,0 +1,129 @@
+"""People known under several names: lists of `identity,same_as`, resolved to one name for each person."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from face3d_data.errors import UserError
+from face3d_data.names import id_of
+from face3d_data.tables.lists import look_up
+from face3d_data.tables.split import person_of
+
+COLUMNS = ("identity", "same_as")
+Line = tuple[str, str]
+
+
+def read_same_person(path: Path) -> list[Line]:
+    """Return the lines of a CSV with the columns `identity` and `same_as`; further columns are not looked at.
+
+    Both are people, `<dataset>/<person>` or the name of one (`d__anna`). Blank lines and lines that begin with `#` do
+    not count.
+
+    Raises:
+        UserError: the file is no UTF-8 text, lacks a column, holds something else than people, or maps nobody.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text: give a CSV with the columns {','.join(COLUMNS)}") from None
+    numbered = [
+        (number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")
+    ]
+    rows = list(csv.reader(io.StringIO("\n".join(line for _, line in numbered))))
+    header = [name.strip() for name in rows[0]] if rows else []
+    if not set(COLUMNS) <= set(header):
+        raise UserError(f"{path}: needs the columns {','.join(COLUMNS)} (has {','.join(header) or 'nothing'})")
+    if len(rows) != len(numbered):
+        raise UserError(f"{path}: a quoted text goes over several lines: give one person a line")
+    places = [header.index(name) for name in COLUMNS]
+    lines = [
+        (_person(path, number, row, places[0]), _person(path, number, row, places[1]))
+        for (number, _), row in zip(numbered[1:], rows[1:], strict=True)
+    ]
+    if all(identity == same_as for identity, same_as in lines):
+        raise UserError(f"{path}: maps nobody: remove the option, or fill the file")
+    return lines
+
+
+def _person(path: Path, number: int, row: Sequence[str], place: int) -> str:
+    text = row[place].strip() if place < len(row) else ""
+    identity = text if "/" in text else id_of(text)
+    dataset, _, person = identity.partition("/")
+    if not dataset or not person or "/" in person or "~" in person:
+        raise UserError(f"{path}, line {number}: {text!r} is no person: write <dataset>/<person>")
+    return identity
+
+
+def one_name_each(lines: Iterable[Line]) -> dict[str, str]:
+    """Return every name that is not the one kept, to the one that is.
+
+    Names joined by a line, in whichever direction and by however many steps, are one person's. Kept is the name that
+    the lines lead to: the one that itself is the same as no other. Of several of these, and where the lines go in a
+    circle, the first by name is kept. So the result rests on the lines alone, not on their order nor on who is there.
+
+    Args:
+        lines: (identity, same_as).
+    """
+    lines = list(lines)
+    first: dict[str, str] = {}
+    for pair in lines:
+        one, other = sorted(_root(first, name) for name in pair)
+        first[other] = one
+    leads_on = {identity for identity, same_as in lines if identity != same_as}
+    groups: dict[str, list[str]] = {}
+    for name in sorted(first):
+        groups.setdefault(_root(first, name), []).append(name)
+    kept = {root: min(names, key=lambda name: (name in leads_on, name)) for root, names in groups.items()}
+    return {name: kept[root] for root, names in groups.items() for name in names if name != kept[root]}
+
+
+def _root(first: dict[str, str], name: str) -> str:
+    """Return the first name by which a group is known so far, shortening the way there."""
+    way = []
+    while first.setdefault(name, name) != name:
+        way.append(name)
+        name = first[name]
+    first.update(dict.fromkeys(way, name))
+    return name
+
+
+def look_up_names(
+    files: Sequence[Path], base_dirs: Sequence[Path], people: Collection[str], where: str
+) -> tuple[dict[str, str], list[str]]:
+    """Return the name to keep of each other name in some lists, and notes on names that no row has.
+
+    Args:
+        files: CSVs; relative ones are looked up in `base_dirs`, in order.
+        base_dirs: folders.
+        people: the people that there are.
+        where: what messages name first.
+
+    Raises:
+        UserError: a list is not there, or is not what it should be.
+    """
+    lines, notes = [], []
+    for file in files:
+        path = look_up(file, base_dirs)
+        if path is None:
+            raise UserError(f"{where}: same_person: {file} is not there: correct the path")
+        mine = read_same_person(path)
+        lines += mine
+        names = {name for pair in mine for name in pair}
+        unknown = sorted(names.difference(people))
+        if unknown:
+            notes.append(
+                f"same_person: {len(unknown)} of {len(names)} people in {path.name} have no row ({unknown[0]} …)"
+            )
+    return one_name_each(lines), notes
+
+
+def renamed(identities: Iterable[str], names: Mapping[str, str]) -> list[str]:
+    """Return identities with the names that are kept; a suffix (`~mirror`) stays."""
+    found = []
+    for identity in identities:
+        person = person_of(identity)
+        found.append(names.get(person, person) + identity[len(person) :])
+    return found

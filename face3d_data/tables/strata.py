@@ -1,0 +1,68 @@
+"""Strata: what people (or captures) have in common that every split, or every choice, shall have its share of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from face3d_data.errors import UserError
+from face3d_data.table import FIXED_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MASKED = "masked"
+"""A stratum without a column: whether there is a mask in any of the rows."""
+COLUMNS = ("source", "dataset", "variant")
+"""Columns beside tags that strata may be of."""
+
+
+def masked_rows(frame: pd.DataFrame) -> list[bool]:
+    """Return for each row whether a mask is worn: the tag `mask` is there, and is not `none`."""
+    import pandas as pd
+
+    if "mask" not in frame:
+        return [False] * len(frame)
+    return [not pd.isna(mask) and mask != "none" for mask in frame["mask"].tolist()]
+
+
+def strata_of(frame: pd.DataFrame, units: Sequence[str], names: Sequence[str], where: str) -> dict[str, str]:
+    """Return the stratum of each unit, as text for people to read: `source d415, masked no`.
+
+    A unit whose rows have several values is of a stratum of these: `source bosphorus+d415`.
+
+    Args:
+        frame: a manifest.
+        units: the unit of each of its rows.
+        names: `masked`, one of `COLUMNS`, or tags.
+        where: what messages name first.
+
+    Raises:
+        UserError: a name is none of these.
+    """
+    tags = [name for name in frame.columns if name not in FIXED_COLUMNS]
+    found: dict[str, list[str]] = {unit: [] for unit in units}
+    for name in names:
+        if name in tags or name in COLUMNS:
+            values: Iterable[Any] = frame[name].tolist()
+        elif name == MASKED:
+            values = masked_rows(frame)
+        else:
+            known = ", ".join(dict.fromkeys((*COLUMNS, MASKED, *tags)))
+            raise UserError(f"{where}: stratify: {name!r} is no tag or column here (there are: {known}): correct it")
+        of_unit: defaultdict[str, set[str]] = defaultdict(set)
+        for unit, value in zip(units, values, strict=True):
+            of_unit[unit].add(_text(value))
+        for unit, texts in found.items():
+            mine = {"yes"} if name == MASKED and "yes" in of_unit[unit] else of_unit[unit]
+            texts.append(f"{name} {'+'.join(sorted(mine))}")
+    return {unit: ", ".join(texts) for unit, texts in found.items()}
+
+
+def _text(value: Any) -> str:
+    import pandas as pd
+
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "?" if pd.isna(value) else str(value)
