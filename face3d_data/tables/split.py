@@ -143,7 +143,7 @@ class Split(TableStep):
                 found[unit].add(own_identity(origin))
         return {unit: [unit, *sorted(names - {unit})] for unit, names in found.items()}
 
-    def _groups(self, frame: pd.DataFrame, units: Sequence[str], strata: Mapping[str, str]) -> dict[str, str]:
+    def _groups(self, frame: pd.DataFrame, units: Sequence[str], strata: Mapping[str, str]) -> Mapping[str, str]:
         """Return what each unit is one of: its stratum, or of captures (also) the person."""
         people = dict(zip(units, map(person_of, frame["identity"]), strict=True))
         if not strata:
