@@ -1,0 +1,150 @@
+"""Lists in delimited text (CSV): a header and one record a line, taken strictly, each fault with its line number.
+
+RFC 4180 with three differences: the delimiter may be `;` or a tab, as spreadsheets write them; spaces round a cell do
+not count; and a cell holds no line break, so that an unclosed quote costs its own line and not the rest of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+DELIMITERS: dict[str, str] = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
+_BOM = b"\xef\xbb\xbf"
+_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Header:
+    """A list's first line: the columns' names (`""` where one has none), the delimiter, and the line's number."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record: its line's number from 1, its cells, or what is wrong with it (then the cells may be none)."""
+
+    number: int
+    cells: tuple[str, ...] = ()
+    fault: str | None = None
+
+
+def read_header(path: Path, needed: Collection[str]) -> Header:
+    """Return a list's header.
+
+    Args:
+        path: the file.
+        needed: names of columns that must be there. The delimiter is the one with which they are.
+
+    Raises:
+        ValueError: naming the file and what is wrong with its first line.
+    """
+    return _header(_lines(path, 64 * 1024), path, needed)[0]
+
+
+def read_lines(path: Path, needed: Collection[str]) -> tuple[Header, Iterator[Line]]:
+    """Return a list's header and its records; lines without text are left out.
+
+    Args:
+        path: the file.
+        needed: as for `read_header`.
+
+    Raises:
+        ValueError: naming the file and what is wrong with its first line; faults of other lines are in the records.
+    """
+    lines = _lines(path)
+    header, at = _header(lines, path, needed)
+    return header, _records(lines, at, header)
+
+
+def _lines(path: Path, most_bytes: int = -1) -> list[bytes]:
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(most_bytes)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if data.startswith(_WIDE_BOMS):
+        raise ValueError(f"{path}: is UTF-16: save it as UTF-8")
+    return data.removeprefix(_BOM).splitlines()
+
+
+def _header(lines: list[bytes], path: Path, needed: Collection[str]) -> tuple[Header, int]:
+    """Return the header and the index of the line after it."""
+    at = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if at is None:
+        raise ValueError(f"{path}: is empty: wanted a first line that names the columns")
+    readings: dict[str, tuple[str, ...]] = {}
+    fault = ""
+    for delimiter in DELIMITERS:
+        try:
+            readings[delimiter] = _cells(lines[at], delimiter)
+        except ValueError as error:
+            fault = str(error)
+    fitting = [delimiter for delimiter, names in readings.items() if set(needed) <= set(names)]
+    if len(fitting) != 1:
+        raise ValueError(f"{path}, line {at + 1}: {_misfit(readings, needed, fault)}")
+    names = readings[fitting[0]]
+    twice = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
+    if twice is not None:
+        raise ValueError(f"{path}, line {at + 1}: two columns are named {twice!r}: rename one")
+    return Header(names, fitting[0], at + 1), at + 1
+
+
+def _misfit(readings: dict[str, tuple[str, ...]], needed: Collection[str], fault: str) -> str:
+    if fault:
+        return fault
+    names = max(readings.values(), key=len)
+    missing = [name for name in needed if name not in names]
+    if not missing and len(names) > 1:
+        return (
+            f"what stands between the columns cannot be told: use one of {_delimiters()}, and quotes round the others"
+        )
+    if not missing:
+        return f"one column only, {names[0]!r}: wanted a file's column beside it, and {_delimiters()} between them"
+    shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    return f"no column {missing[0]!r} (there are: {shown}), with {_delimiters()} between them"
+
+
+def _delimiters() -> str:
+    *first, last = DELIMITERS.values()
+    return f"{', '.join(first)} or {last}"
+
+
+def _records(lines: list[bytes], at: int, header: Header) -> Iterator[Line]:
+    wanted = len(header.names)
+    for number, data in enumerate(lines[at:], at + 1):
+        if not data.strip():
+            continue
+        try:
+            cells = _cells(data, header.delimiter)
+        except ValueError as error:
+            yield Line(number, (), str(error))
+            continue
+        wrong = len(cells) != wanted
+        fault = f"{len(cells)} fields, and the header has {wanted}" if wrong else None
+        yield Line(number, cells, fault)
+
+
+def _cells(data: bytes, delimiter: str) -> tuple[str, ...]:
+    """Return a line's cells.
+
+    Raises:
+        ValueError: it is no UTF-8, holds a zero byte, or a quote is not closed.
+    """
+    if b"\0" in data:
+        raise ValueError(f"holds a zero byte (character {data.index(0) + 1})")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is no UTF-8 (byte {error.start + 1} of the line)") from None
+    try:
+        cells = next(csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=True), [])
+    except csv.Error as error:
+        said = "a quote is not closed" if "unexpected end" in str(error) else str(error)
+        raise ValueError(said) from None
+    return tuple(cell.strip() for cell in cells)

@@ -1,0 +1,62 @@
+"""Range images in NumPy's `.npy` files: three coordinates a pixel."""
+
+from __future__ import annotations
+
+import math
+import os
+import reprlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.npy import _parse_header
+
+
+def read_grid_npy(path: Path) -> np.ndarray:
+    """Return a range image as f4 (H, W, 3), in the file's own unit and axes; a pixel that is not finite is all NaN.
+
+    Raises:
+        Unreadable: `unreadable` where the file is cut off, no array of floats of shape (H, W, 3), or holds no finite
+            point.
+        OSError: it is gone or cannot be read.
+    """
+    with open(path, "rb") as stream:
+        _header(stream, path.name)
+        stream.seek(0)
+        try:
+            values = np.load(stream, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise Unreadable("unreadable", f"{path.name}: {error}") from None
+    with np.errstate(over="ignore"):  # what overflows becomes an infinity, and so nothing
+        grid = np.ascontiguousarray(values, np.float32)
+    finite = np.asarray(np.isfinite(grid).all(axis=2))
+    if not finite.any():
+        raise Unreadable("unreadable", f"{path.name}: holds no finite point")
+    if finite.all():
+        return grid
+    return np.where(finite[..., None], grid, np.float32(np.nan))
+
+
+def inspect_grid_npy(path: Path) -> tuple[int, int]:
+    """Return (H, W) of a range image from its header, having checked that the file is as long as it says.
+
+    Raises:
+        Unreadable: as `read_grid_npy`, as far as the header shows.
+    """
+    with open(path, "rb") as stream:
+        return _header(stream, path.name)
+
+
+def _header(stream: BinaryIO, name: str) -> tuple[int, int]:
+    shape, dtype = _parse_header(stream, name)
+    if dtype.kind != "f":
+        raise Unreadable("unreadable", f"{name}: holds {dtype}, wanted floats")
+    if len(shape) != 3 or shape[2] != 3 or not all(type(n) is int and n > 0 for n in shape):
+        raise Unreadable("unreadable", f"{name}: has shape {reprlib.repr(shape)}, wanted (H, W, 3)")
+    wanted = stream.tell() + math.prod(shape) * dtype.itemsize
+    size = os.fstat(stream.fileno()).st_size
+    if size < wanted:
+        raise Unreadable("unreadable", f"{name}: is cut off ({size} of {wanted} bytes)")
+    return shape[0], shape[1]

@@ -1,0 +1,273 @@
+"""Collections of any layout: a list (CSV) with a line a capture, naming its files, its person and its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.delimited import Header, Line, read_header, read_lines
+from face3d_data.formats.image import read_color, read_depth_png
+from face3d_data.formats.image_header import check_same_size, read_image_header
+from face3d_data.formats.intrinsics import Intrinsics, read_intrinsics
+from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
+from face3d_data.reader import Reader, Source
+from face3d_data.readers.csv_columns import CAMERA_ROLES, FILE_ROLES, LANDMARK_ROLES, Columns, infer_type, plan_columns
+from face3d_data.readers.csv_points import POINT_SUFFIXES, inspect_grid, read_grid, read_points
+from face3d_data.readers.csv_row import ListRow
+from face3d_data.readers.folder import NAME_REASONS, bad_name
+from face3d_data.readers.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
+from face3d_data.registry import register
+
+
+@register
+class CsvReader(Reader):
+    """Read any layout by a CSV that names files, person and tags: `identity,color,depth,points,expression,…`.
+
+    Columns with a meaning: `identity`; `capture` (made from the first file's path where it is absent or empty);
+    files `color`, `depth` (16-bit PNG or NPY), `grid` (NPY, H x W x 3), `grid_color`, `points` (a cloud, or a mesh's
+    vertices); a camera `fx,fy,cx,cy` or `intrinsics` (a JSON file), and `depth_scale` (metres per unit of depth);
+    `landmarks` (a JSON file as `rgbd_folder` reads it) or `left_eye_x,left_eye_y,…` in px, with `…_z` in the frame and
+    unit of the points; `mask` (none, worn). Every other column is a tag: int, float, flag (true, false) or text, as
+    all its cells allow. An empty cell says nothing.
+
+    Paths are relative to `root`, with `/` between folders. They may be absolute or lead up (`../shared/x.png`): the
+    list is the user's own word on where files are. The CSV is UTF-8 with commas, semicolons or tabs, and a cell holds
+    no line break. Colour is turned by its EXIF orientation unless there is depth to keep in step with.
+    """
+
+    name = "csv"
+    version = 1
+    outputs = ("color", "depth", "intrinsics", "grid", "grid_color", "points", "landmarks", "landmarks_3d")
+    reasons: ClassVar[dict[str, str]] = {
+        **{name: NAME_REASONS[name] for name in ("bad_name", "same_name", "unreadable")},
+        **UNIT_REASONS,
+        "bad_line": "the line has another number of fields than the header, an open quote, or is no UTF-8",
+        "no_identity": "the line names no person",
+        "no_file": "the line names no file",
+        "missing_file": "a file that the line names is not there",
+        "bad_value": "a tag or the mask is not of its column's type",
+        "bad_intrinsics": "the line's camera cannot be used",
+        "no_depth_scale": "there is depth, and nothing says the unit of its values",
+        "bad_landmarks": "the line's landmarks cannot be used",
+        "size_mismatch": "colour, depth and camera, or grid and its colour, differ in width or height",
+        "depth_8bit": "the depth image has 8 bits a pixel, which loses the depth",
+    }
+
+    file: Path = Field(
+        exclude=True, description="the CSV; what a line says enters its capture, not the file as a whole"
+    )
+    root: Path | None = Field(None, exclude=True, description="folder of the paths in it; its own folder if not given")
+    columns: dict[str, str] = Field(
+        {}, exclude=True, description="role (or tag) to the name of its column: {color: path, identity: subject}"
+    )
+    tags: tuple[str, ...] | None = Field(
+        None,
+        exclude=True,
+        description="columns to take as tags, name or name:type (str int float flag); all if not given",
+    )
+    intrinsics: Path | None = Field(
+        None, exclude=True, description="camera of the lines that give none: a JSON file, depth_scale may be in it"
+    )
+    units: Units = Field("mm", description=UNITS_TEXT + " (grid, points and 3D landmarks)")
+    up: Literal["y", "-y"] = Field(
+        "y", description="axis that points up in grid, points and 3D landmarks: -y is the camera frame as it is"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside(cls, values: Any) -> Any:
+        """Let the root be the folder of the CSV where none is given."""
+        if isinstance(values, dict) and values.get("root") is None and isinstance(values.get("file"), str | Path):
+            return {**values, "root": Path(values["file"]).parent}
+        return values
+
+    @property
+    def _needed(self) -> list[str]:
+        return [self.columns.get("identity", "identity")]
+
+    def _columns(self, header: Header) -> Columns:
+        return plan_columns(header.names, self.columns, self.tags, f"{self.name}: {self.file.name}")
+
+    def _plan(self) -> Columns:
+        try:
+            return self._columns(read_header(self.file, self._needed))
+        except ValueError as error:
+            raise UserError(f"{self.name}: {error}: correct it, or map columns: {{identity: NAME}}") from None
+
+    def declared_tags(self) -> tuple[str, ...]:
+        """Return the tags that the CSV's header names.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        return tuple(column.name for column in self._plan().tags)
+
+    def provides(self) -> tuple[str, ...]:
+        """Return the arrays that the CSV's columns can give.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        roles = self._plan().roles
+        marks = [all(role in roles for role in LANDMARK_ROLES[axis]) for axis in "xyz"]
+        camera = self.intrinsics is not None or "intrinsics" in roles or all(role in roles for role in CAMERA_ROLES)
+        given = {role: role in roles for role in FILE_ROLES} | {
+            "intrinsics": camera and "depth" in roles,
+            "landmarks": "landmarks" in roles or (marks[0] and marks[1]),
+            "landmarks_3d": all(marks),
+        }
+        return tuple(name for name in self.outputs if given[name])
+
+    def scan(self) -> Iterator[Source]:
+        """Yield a source for every line of the CSV, bad ones included.
+
+        Raises:
+            UserError: the CSV or the `intrinsics` file cannot be used.
+        """
+        try:
+            header, records = read_lines(self.file, self._needed)
+            lines = list(records)
+            camera = read_intrinsics(self.intrinsics, need_scale=False) if self.intrinsics is not None else None
+        except ValueError as error:
+            raise UserError(f"{self.name}: {error}: correct it, or map columns: {{identity: NAME}}") from None
+        columns = self._columns(header)
+        if not lines:
+            raise UserError(f"{self.name}: {self.file}: no line after the header: nothing to read")
+        good = [line.cells for line in lines if line.fault is None]
+        types = {tag.name: tag.type or infer_type(cells[tag.at] for cells in good) for tag in columns.tags}
+        shared: dict[Path, Any] = {}
+        seen: dict[tuple[str, str], int] = {}
+        for line in lines:
+            row = ListRow(line.cells, columns, self._folder, shared)
+            yield self._source(line, row, types, camera, seen)
+
+    @property
+    def _folder(self) -> Path:
+        return self.root if self.root is not None else self.file.parent
+
+    def _source(
+        self,
+        line: Line,
+        row: ListRow,
+        types: dict[str, str],
+        camera: Intrinsics | None,
+        seen: dict[tuple[str, str], int],
+    ) -> Source:
+        person, files = "", {}
+        try:
+            if line.fault is not None:
+                raise Unreadable("bad_line", line.fault)
+            person = row.cell("identity")
+            if not person:
+                raise Unreadable("no_identity", "the identity is empty")
+            files = row.files()
+            capture = row.capture(person)
+            wrong = bad_name(person, "person") or bad_name(capture, "capture")
+            if wrong:
+                raise Unreadable("bad_name", wrong)
+            if (person, capture) in seen:
+                raise Unreadable(
+                    "same_name", f"line {seen[person, capture]} is {person}/{capture} already: name captures"
+                )
+            source = self._capture(person, capture, files, row, types, camera)
+        except Unreadable as error:
+            detail = f"{self.file.name} line {line.number}: {error.detail}"
+            return Source(person or ".", f"line {line.number}", files, problem=(error.reason, detail))
+        seen[person, capture] = line.number
+        return source
+
+    def _capture(
+        self, person: str, capture: str, files: dict[str, Path], row: ListRow, types: dict[str, str],
+        default: Intrinsics | None,
+    ) -> Source:  # fmt: skip
+        tags = row.tags(types)
+        record: dict[str, Any] = dict(row.landmarks(capture))
+        arrays = {*files, *record}
+        if "depth" in files:
+            camera, scale = row.camera(default)
+            if scale is None:
+                raise Unreadable(
+                    "no_depth_scale", "depth without depth_scale: add the column, 0.001 where values are mm"
+                )
+            record["depth_scale"] = scale
+            if camera is not None:
+                record["intrinsics"] = {key: camera.record[key] for key in (*CAMERA_ROLES, "width", "height")}
+                arrays.add("intrinsics")
+        if "grid_color" in files and "grid" not in files:
+            raise Unreadable("no_file", "grid_color without grid")
+        return Source(person, capture, files, record or None, 0, tags, tuple(n for n in self.outputs if n in arrays))
+
+    def survey(self, sources: Sequence[Source]) -> None:
+        """Refuse the whole collection where most faces have another size than faces have.
+
+        Raises:
+            UserError: naming the unit to set.
+        """
+        survey_units(self, sources)
+
+    def inspect(self, source: Source) -> None:
+        """Compare the headers of a capture's files with each other and with its camera."""
+        sizes = {}
+        files = source.files
+        if "color" in files:
+            header = read_image_header(files["color"])
+            sizes["colour"] = (header.width, header.height)
+        if "depth" in files:
+            sizes["depth"] = _depth_size(files["depth"])
+            camera = source.record.get("intrinsics")
+            if camera and camera["width"] and camera["height"]:
+                sizes["camera"] = (camera["width"], camera["height"])
+            check_same_size(sizes)
+        if "grid" in files:
+            grid_sizes = {"grid": inspect_grid(files["grid"])}
+            if "grid_color" in files:
+                header = read_image_header(files["grid_color"])
+                grid_sizes["its colour"] = (header.width, header.height)
+            check_same_size(grid_sizes)
+        if "points" in files and not files["points"].name.lower().endswith(POINT_SUFFIXES):
+            raise Unreadable(
+                "unreadable", f"{files['points'].name}: no cloud or mesh: wanted {' '.join(POINT_SUFFIXES)}"
+            )
+
+    def load(self, source: Source, name: str) -> np.ndarray:
+        """Return one array; depth, grid, points and 3D landmarks in mm and in the camera frame."""
+        if name in ("color", "grid_color"):
+            return read_color(source.files[name], turn_by_exif=name == "color" and "depth" not in source.files)
+        if name == "depth":
+            path = source.files[name]
+            depth = read_depth_png(path) if path.suffix.lower() != ".npy" else read_depth_npy(path)
+            return depth * np.float32(source.record["depth_scale"] * 1000)
+        if name == "intrinsics":
+            return np.array([source.record[name][key] for key in CAMERA_ROLES], np.float64)
+        if name == "landmarks":
+            return np.array(source.record[name], np.float32)
+        if name == "landmarks_3d":
+            return self._in_camera_frame(np.array(source.record[name], np.float32))  # None becomes NaN
+        read = read_grid if name == "grid" else read_points
+        points = self._in_camera_frame(read(source.files[name]))
+        check_face_size(points.reshape(-1, 3), source.files[name].name, self.units)
+        return points
+
+    def _in_camera_frame(self, points: np.ndarray) -> np.ndarray:
+        """Return points f4 (…, 3) in mm with y down and z forward: with y up, turned by 180 degrees about x."""
+        scale = mm_per_unit(self.units)
+        points = points if scale == 1 else (points.astype(np.float64) * scale).astype(np.float32)
+        return points if self.up == "-y" else points * np.array([1, -1, -1], np.float32)
+
+
+def _depth_size(path: Path) -> tuple[int, int]:
+    """Return (width, height) of a depth file from its header."""
+    if path.suffix.lower() == ".npy":
+        height, width = inspect_depth_npy(path)
+        return width, height
+    header = read_image_header(path)
+    if header.bits < 16:
+        raise Unreadable("depth_8bit", f"{path.name} has {header.bits} bits, wanted 16")
+    if header.channels != 1:
+        raise Unreadable("unreadable", f"{path.name} has {header.channels} channels, wanted 1")
+    return header.width, header.height
