@@ -18,6 +18,7 @@ from face3d_data.shards.lists import csv_text, make_lists, table_csv
 from face3d_data.shards.plan import DatasetPlan, refuse_leaks
 from face3d_data.shards.rows import split_order
 from face3d_data.shards.schema import DESCRIPTION, DIRTY_COLUMNS, stored_name
+from face3d_data.shards.sources_table import SOURCES_FILE
 from face3d_data.shards.write import ShardInfo
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _texts(plan: DatasetPlan) -> dict[str, str]:
         texts[f"{split}.csv"] = table_csv(rows)
         texts[f"{split}_files.txt"] = "".join(f"{shard}\n" for shard in dict.fromkeys(rows["shard"]))
     texts["dirty.csv"] = csv_text(DIRTY_COLUMNS, plan.dirty.to_numpy().tolist())
+    texts[SOURCES_FILE] = table_csv(plan.sources)
     lists, notes = make_lists(table, plan.tags, plan.spec, plan.seed, f"dataset {plan.name!r}")
     plan.notes.extend(notes)
     return texts | lists

@@ -15,6 +15,7 @@ from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.rows import all_dirty, dirty_rows, order_rows, tag_columns, usable_rows
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
+from face3d_data.shards.sources_table import merged_names, sources_notes, sources_table
 from face3d_data.shards.write import Read, ShardRow, ShardTask
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class DatasetPlan:
         shapes: field to the shape that it has in every row.
         left_out: rows that this plan left out, columns as in `schema.DIRTY_COLUMNS`.
         dirty: these and the ones of all steps before.
+        sources: what each source has given, as `sources_table` says.
         leaks: what splits share; not empty only where leaks are allowed.
         record: what dataset.json says of it beside its files.
         attributes: what every shard says of it.
@@ -54,6 +56,7 @@ class DatasetPlan:
     shapes: Mapping[str, tuple[int, ...]]
     left_out: pd.DataFrame
     dirty: pd.DataFrame
+    sources: pd.DataFrame
     leaks: Sequence[Leak]
     allow_leaks: bool
     record: Mapping[str, Any]
@@ -137,7 +140,7 @@ def plan_dataset(
         allow_leaks: publish even if splits share people, captures or content.
 
     Raises:
-        UserError: no row is left, or the rows' ids or splits do not fit.
+        UserError: no row is left, or the rows' ids, splits or names of people do not fit.
         RunStopped: the splits share people, captures or keys.
     """
     where = f"dataset {name!r}"
@@ -155,14 +158,18 @@ def plan_dataset(
     record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
     every_dirty = all_dirty(dirty, left_out)
     tags = frame.iloc[order].reset_index(drop=True)
+    record["same_person"] = names = merged_names(table["identity"], table["sample_id"], where, allow_leaks)
+    sources = sources_table(table, tags)
     asked, record["tags"] = tag_columns(tags, spec.tags)
     rows = [table[column].tolist() for column in DIGESTED]
     rows += [asked[name].tolist() for name in spec.tags]
-    content = digest(record, rows, _tags_of_queries(tags, spec), every_dirty.to_numpy().tolist())
+    beside = (every_dirty.to_numpy().tolist(), [list(sources.columns), *sources.to_numpy().tolist()])
+    content = digest(record, rows, _tags_of_queries(tags, spec), *beside)
     places = tags["place"].tolist()
     return DatasetPlan(
         *(name, spec, seed, content, table.join(asked), tags, places, usable.shapes),
-        *(left_out, every_dirty, leaks, allow_leaks, record, attributes, _notes(left_out, leaks)),
+        *(left_out, every_dirty, sources, leaks, allow_leaks, record, attributes),
+        [*_notes(left_out, leaks), *sources_notes(sources, names)],
     )
 
 

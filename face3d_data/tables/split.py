@@ -35,9 +35,9 @@ def person_of(identity: str) -> str:
     return identity.partition("~")[0]
 
 
-def own_identity(origin_id: str) -> str:
-    """Return the name under which a capture was recorded, whatever the person is called now: `d/anna/7` is `d/anna`."""
-    return origin_id.partition("~")[0].rpartition("/")[0]
+def own_identity(sample_id: str) -> str:
+    """Return whom an id, of a sample or a capture, names, whatever the person is called now: `d/anna/7` is `d/anna`."""
+    return sample_id.partition("~")[0].rpartition("/")[0]
 
 
 @register

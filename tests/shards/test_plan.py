@@ -54,7 +54,7 @@ def test_an_empty_standard_split_still_has_its_csv(tmp_path):
 
 def test_no_split_at_all_is_the_split_all(tmp_path):
     link = build(tmp_path, manifest().assign(split=""))
-    assert sorted(path.name for path in link.glob("*.csv")) == ["all.csv", "dirty.csv"]
+    assert sorted(path.name for path in link.glob("*.csv")) == ["all.csv", "dirty.csv", "sources.csv"]
     frame = manifest()
     frame.loc[0, "split"] = ""
     with pytest.raises(UserError, match="1 rows have no split and others have"):
@@ -199,10 +199,10 @@ def test_pairs_gallery_and_probe_files(tmp_path):
 
 
 def test_tags_count_only_where_a_query_may_rest_on_them():
-    frame = manifest()
-    other = frame.assign(mask="worn")
+    frame = manifest().assign(mood="glad")
+    other = frame.assign(mood="sad")
     assert plan_of(frame).digest == plan_of(other).digest
-    spec = spec_of(gallery={"query": "mask == 'none'"})
+    spec = spec_of(gallery={"query": "mood == 'glad' or mood == 'sad'"})
     assert plan_of(frame, spec).digest != plan_of(other, spec).digest
 
 

@@ -186,6 +186,8 @@ def test_every_column_of_a_row_is_in_the_digest(column):
     frame = manifest()
     other = frame.copy()
     other.loc[0, column] = "train" if column == "split" else "d/new"
+    if column == "identity":
+        other.loc[frame["identity"] == "d/p0", column] = "d/new"
     if column == "split":
         frame.loc[frame["identity"] == "d/p0", "split"] = "test"
         other.loc[other["identity"] == "d/p0", "split"] = "train"
