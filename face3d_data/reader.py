@@ -40,20 +40,22 @@ class Source:
     problem: tuple[str, str] | None = None
 
 
-def source_key(fingerprint: str, source: Source, tags: Mapping[str, Tag], hash_file: Callable[[Path], str]) -> str:
-    """Return a source's key: reader, its own files' content, its record of shared files, its index and tags.
+def source_key(fingerprint: str, source: Source, hash_file: Callable[[Path], str]) -> str:
+    """Return a source's key: reader, its own files' content, its record of shared files and its index.
+
+    Tags are not in it: a stage that reads one takes it into the key of its own input (`Stage.tag_inputs`), so that a
+    corrected tag costs only what it changes.
 
     Args:
         fingerprint: the reader's.
         source: as scanned.
-        tags: the source's tags with those that the pipeline adds.
         hash_file: gives the digest of a file's content.
 
     Raises:
         OSError: a file is gone or cannot be read.
     """
     contents = {role: hash_file(path) for role, path in source.files.items()}
-    return digest(fingerprint, contents, source.record, source.index, tags)
+    return digest(fingerprint, contents, source.record, source.index)
 
 
 class Reader(Component):
@@ -121,5 +123,5 @@ class Reader(Component):
             id=f"{identity}/{source.capture}",
             identity=identity,
             dataset=dataset or self.name,
-            key=source_key(self.fingerprint(), source, tags, digest_file),
+            key=source_key(self.fingerprint(), source, digest_file),
         )

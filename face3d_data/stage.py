@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -13,7 +13,7 @@ import numpy as np
 from face3d_data.component import Component
 from face3d_data.digest import digest, seed_from
 from face3d_data.errors import ContractError, Reject, UserError
-from face3d_data.sample import PER_POINT, Arrays, Sample, check_array, check_points_agree
+from face3d_data.sample import PER_POINT, Arrays, Sample, Tag, check_array, check_points_agree
 
 Names = tuple[str, ...]
 Inputs = tuple[str | Names, ...]
@@ -39,6 +39,8 @@ class Stage(Component):
     """True: every output is a named draw of its input (`Sample.as_variant`) and gets an id suffix."""
     tag_names: ClassVar[Names] = ()
     """Tags that the stage sets, so that a `where` on them can be checked at planning."""
+    tag_inputs: ClassVar[Names] = ()
+    """Tags that `run` reads: it sees no others, and their values are in the key of its input."""
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the outputs made of one sample.
@@ -68,6 +70,14 @@ class Stage(Component):
     def batch_size(self) -> int:
         """Samples handed to `run_batch` at once; 1 unless the stage batches."""
         return 1
+
+    def tags_read(self, tags: Mapping[str, Tag]) -> dict[str, Tag]:
+        """Return those of a row's tags that the stage sees."""
+        return {name: tags[name] for name in self.tag_inputs if name in tags}
+
+    def input_key(self, key: str, tags: Mapping[str, Tag]) -> str:
+        """Return the key by which this stage's work on a row is kept: the row's own, with the tags that are read."""
+        return digest(key, self.tags_read(tags)) if self.tag_inputs else key
 
     def output_bytes(self) -> int:
         """Return about how many bytes one output stores: parts are kept below 64 MB by it."""
@@ -106,12 +116,13 @@ class Stage(Component):
         if lacking:
             raise Reject(f"missing_{lacking}", f"{self.name} needs it")
         fingerprint = self.fingerprint(*((seed, 0) if self.random else ()))
+        key, tags = self.input_key(sample.key, sample.tags), self.tags_read(sample.tags)
         rng = np.random.default_rng(seed_from(fingerprint, sample.key)) if self.random else None
-        view = replace(sample, arrays=_read_only_view(sample.arrays), variant="", identity_suffix="")
+        view = replace(sample, arrays=_read_only_view(sample.arrays), tags=tags, variant="", identity_suffix="")
         outputs = list(self.run(view, rng))
         for output in outputs:
             check_output(self, view, output)
-        return [_named(sample, output, digest(fingerprint, sample.key, i)) for i, output in enumerate(outputs)]
+        return [_named(sample, output, digest(fingerprint, key, i)) for i, output in enumerate(outputs)]
 
     def apply(self, sample: Sample, seed: int = 0) -> Sample:
         """Run this stage on one sample in memory and return its only output; see `apply_all`.
@@ -131,6 +142,7 @@ def _named(sample: Sample, output: Sample, key: str) -> Sample:
     return replace(
         output,
         key=key,
+        tags={**sample.tags, **output.tags},
         variant=variant,
         id=sample.id + suffix,
         identity=sample.identity + output.identity_suffix,

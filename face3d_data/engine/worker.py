@@ -94,14 +94,17 @@ def is_full_disk(error: object) -> bool:
 
 @dataclass(frozen=True)
 class Item:
-    """One row to work on: its key, its tags and where its arrays live.
+    """One row to work on: its key, the tags that the stage reads and where its arrays live.
 
     Attributes:
+        key: the row's; draws hang on it, so that a corrected tag changes none.
+        input_key: the same with the tags that are read; what the stage makes is kept by it.
         stored: (index into the chunk's parts, record, names) for every part that holds some of its arrays.
         source: (index into the chunk's readers, source) for the arrays in `source_names`.
     """
 
     key: str
+    input_key: str
     tags: Mapping[str, Tag]
     stored: tuple[tuple[int, int, tuple[str, ...]], ...]
     source: tuple[int, Source]
@@ -203,8 +206,8 @@ class Chunk:
             own = dict(output.arrays.own)
             rows.append(
                 Row(
-                    input=item.key,
-                    key=digest(self.fingerprint, item.key, i),
+                    input=item.input_key,
+                    key=digest(self.fingerprint, item.input_key, i),
                     variant=output.variant,
                     identity_suffix=output.identity_suffix,
                     tags=_changed_tags(item.tags, output.tags),
@@ -273,12 +276,14 @@ def _changed_tags(before: Mapping[str, Tag], after: Mapping[str, Tag]) -> dict[s
 def _failed(stage: Stage, item: Item, error: Exception) -> Row:
     detail = _ADDRESS.sub("", " ".join(str(getattr(error, "detail", error)).split()))[:DETAIL_CHARS]
     if isinstance(error, Unreadable):
-        return Row(item.key, status="unreadable", reason=error.reason, detail=detail, attempt=item.attempt)
+        return Row(item.input_key, status="unreadable", reason=error.reason, detail=detail, attempt=item.attempt)
     if isinstance(error, Reject):
         known = error.reason in stage.reasons or error.reason == "no_output" or error.reason.startswith("missing_")
         if known:
-            return Row(item.key, status="reject", reason=error.reason, detail=detail, attempt=item.attempt)
+            return Row(item.input_key, status="reject", reason=error.reason, detail=detail, attempt=item.attempt)
         error = ContractError(f"stage {stage.name!r} rejects with {error.reason!r}, which it does not declare")
         detail = str(error)
     trace = "".join(traceback.format_exception(error))
-    return Row(item.key, status="error", reason=type(error).__name__, detail=detail, attempt=item.attempt, trace=trace)
+    return Row(
+        item.input_key, status="error", reason=type(error).__name__, detail=detail, attempt=item.attempt, trace=trace
+    )

@@ -58,7 +58,8 @@ def _chunk(stage: Stage, fingerprint: str, cache: StepCache, block: Sequence[tup
         source = source_of(entry.place)
         index, _ = readers.setdefault(id(source.reader), (len(readers), source.reader))
         stored, from_source = _located(entry, parts)
-        items.append(Item(entry.key, entry.tags, stored, (index, source.source), from_source, attempt))
+        input_key, tags = stage.input_key(entry.key, entry.tags), stage.tags_read(entry.tags)
+        items.append(Item(entry.key, input_key, tags, stored, (index, source.source), from_source, attempt))
     return Chunk(
         stage,
         fingerprint,

@@ -26,8 +26,8 @@ def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str
             inputs = step_inputs(step, done(result))
             fingerprint = step.fingerprint(pipeline.seed)
             rows = space.step_cache(step.component.name, fingerprint).rows()
-            result.todo[step.id] = len(to_do(inputs, rows, step.id in force))
-            result.steps[step.id] = join_rows(step, fingerprint, inputs, rows)
+            result.todo[step.id] = len(to_do(step.component, inputs, rows, step.id in force))
+            result.steps[step.id] = join_rows(step, step.component, fingerprint, inputs, rows)
         else:
             result.steps[step.id] = _look_at_table(step, step.component, result)
     return result

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from face3d_data.digest import canonical
 from face3d_data.engine.worker import DETAIL_CHARS, is_full_disk
 from face3d_data.errors import MissingDependency, RunStopped, Unreadable, UserError
 from face3d_data.names import check_id_part
@@ -22,6 +23,8 @@ from face3d_data.store.workspace import StepCache, Workspace
 from face3d_data.table import FIXED_COLUMNS
 
 INSPECTED_ROWS = 4096
+SURVEYED = 5
+"""Captures of a source that its reader may look into before any step runs."""
 _STOPS = (UserError, MissingDependency, RunStopped, MemoryError, sqlite3.Error)
 """What is wrong with the run rather than with one capture."""
 
@@ -50,7 +53,8 @@ def read_source(
         problem = source.problem or _bad_name(source)
         if problem is None:
             try:
-                entry.key = source_key(fingerprint, source, tags, hashes.digest)
+                canonical(tags)  # a tag that is no JSON value, or not finite, is this capture's fault alone
+                entry.key = source_key(fingerprint, source, hashes.digest)
                 entry.place = SourcePlace(step.reader, source, entry.key)
             except OSError as error:
                 dirty.append(_dirty(step, entry, "not_read", f"{error.strerror}", RETRIED))
@@ -66,6 +70,7 @@ def read_source(
         where = getattr(step.reader, "root", None)
         raise UserError(f"source {step.id!r}: {step.reader.name} found no capture{f' in {where}' if where else ''}")
     check_unique(entries, step.id)
+    _survey(step, entries, cache)
     rows = _inspect(step, entries, cache, fingerprint, keep)
     for entry in entries:
         row = rows[entry.key]
@@ -117,6 +122,23 @@ def _bad_name(source: Source) -> tuple[str, str] | None:
 def _dirty(step: SourceStep, entry: Entry, reason: str, detail: str, status: str = "reject", attempt: int = 1) -> Dirty:
     name, detail = (text.encode("utf-8", "backslashreplace").decode() for text in (entry.id, detail))
     return Dirty(name, step.id, step.id, status, reason, detail, entry.path, attempt, key=entry.key)
+
+
+def _survey(step: SourceStep, entries: list[Entry], cache: StepCache) -> None:
+    """Let the reader look at a few captures that are new, spread over the collection.
+
+    Raises:
+        UserError: the collection does not fit an option of the reader; the source is named first.
+    """
+    known = cache.rows()
+    new = [source_of(entry.place).source for entry in entries if entry.key not in known]
+    if not new:
+        return
+    chosen = sorted({i * (len(new) - 1) // max(1, SURVEYED - 1) for i in range(SURVEYED)})
+    try:
+        step.reader.survey([new[i] for i in chosen])
+    except UserError as error:
+        raise UserError(f"source {step.id!r}: {error}") from None
 
 
 def _inspect(step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool) -> dict[str, Row]:

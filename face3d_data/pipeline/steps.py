@@ -78,13 +78,16 @@ def step_inputs(step: Step, done: Mapping[str, Sequence[Entry]]) -> list[Entry]:
     return [entry for upstream in step.upstream for entry in done[upstream] if matches(entry, step.where)]
 
 
-def to_do(inputs: Sequence[Entry], rows: Mapping[str, tuple[Path, list[Row]]], forced: bool) -> list[tuple[Entry, int]]:
+def to_do(
+    stage: Stage, inputs: Sequence[Entry], rows: Mapping[str, tuple[Path, list[Row]]], forced: bool
+) -> list[tuple[Entry, int]]:
     """Return the inputs without settled rows, one for each key, with the number of this attempt."""
     todo: dict[str, tuple[Entry, int]] = {}
     for entry in inputs:
-        known = rows.get(entry.key)
-        if entry.key not in todo and (known is None or forced or not is_done(known[1])):
-            todo[entry.key] = (entry, known[1][0].attempt + 1 if known else 1)
+        key = stage.input_key(entry.key, entry.tags)
+        known = rows.get(key)
+        if key not in todo and (known is None or forced or not is_done(known[1])):
+            todo[key] = (entry, known[1][0].attempt + 1 if known else 1)
     return list(todo.values())
 
 
@@ -99,14 +102,14 @@ def run_stage(
     fingerprint = step.fingerprint(pipeline.seed)
     cache = workspace.step_cache(stage.name, fingerprint)
     rows = cache.rows()
-    todo = to_do(inputs, rows, step.id in settings.force)
+    todo = to_do(stage, inputs, rows, step.id in settings.force)
     report = Report()
     cache.discard_bad()
     if todo:
         cache.describe(describe(step, pipeline.seed))
         report = _work(step.id, stage, fingerprint, cache, todo, settings)
         rows = cache.rows()
-    result = join_rows(step, fingerprint, inputs, rows)
+    result = join_rows(step, stage, fingerprint, inputs, rows)
     result.report = report
     check_balance(result)
     return result
@@ -116,12 +119,12 @@ def _work(
     label: str, stage: Stage, fingerprint: str, cache: StepCache, todo: list[tuple[Entry, int]], settings: Settings
 ) -> Report:
     size = ChunkSize(settings.chunk, stage, -(-len(todo) // (2 * settings.engine.jobs)))
-    attempts = {entry.key: attempt for entry, attempt in todo}
+    attempts = {stage.input_key(entry.key, entry.tags): attempt for entry, attempt in todo}
     tasks = chunks(stage, fingerprint, cache, todo, size)
     with Progress(label, len(todo), settings.show_progress) as progress:
         for task, report in settings.engine.run(tasks):
             if isinstance(report, Crash):
-                keys = [item.key for item in task.items]  # type: ignore[attr-defined]
+                keys = [item.input_key for item in task.items]  # type: ignore[attr-defined]
                 report = _record_crash(cache, keys, attempts, str(report))
             size.learn(report.inputs, report.seconds)
             progress.update(report)
@@ -134,13 +137,17 @@ def _record_crash(cache: StepCache, keys: Sequence[str], attempts: Mapping[str, 
 
 
 def join_rows(
-    step: Step, fingerprint: str, inputs: Sequence[Entry], rows: Mapping[str, tuple[Path, list[Row]]]
+    step: Step,
+    stage: Stage,
+    fingerprint: str,
+    inputs: Sequence[Entry],
+    rows: Mapping[str, tuple[Path, list[Row]]],
 ) -> StepResult:
     """Join a step's inputs with the cached rows; inputs without any are left out (they are still to do)."""
-    result = StepResult(step.id, step.component.name, fingerprint, len(inputs), [])
-    result.keys = tuple(entry.key for entry in inputs)
-    for entry in inputs:
-        part, group = rows.get(entry.key, (Path(), []))
+    result = StepResult(step.id, stage.name, fingerprint, len(inputs), [])
+    result.keys = tuple(stage.input_key(entry.key, entry.tags) for entry in inputs)
+    for entry, key in zip(inputs, result.keys, strict=True):
+        part, group = rows.get(key, (Path(), []))
         for row in group:
             if row.status == "ok":
                 result.entries.append(join(entry, row, part, step.id))

@@ -60,6 +60,7 @@ class Augment(_Options):
     outputs: ClassVar[Names] = names_of(OPERATIONS, "acts_on")
     random: ClassVar[bool] = True
     variants: ClassVar[bool] = True
+    tag_inputs: ClassVar[Names] = (MIRRORED,)
     tag_names: ClassVar[Names] = tuple(TAG + name for name in names_of(OPERATIONS, "draws"))
     reasons: ClassVar[dict[str, str]] = {
         "too_few_points": f"a copy has fewer points than min_points, {TRIES} times drawn: the options leave too few",

@@ -50,6 +50,7 @@ class Covering(Stage):
         "color", "depth", "intrinsics", "landmarks", "pose", "normals", "point_colors", "occlusion",
     )  # fmt: skip
     outputs: ClassVar[Names] = COVERED
+    tag_inputs: ClassVar[Names] = ("mask", "visible_ratio")
     random: ClassVar[bool] = True
     variants: ClassVar[bool] = True
     assets: ClassVar[tuple[str, ...]] = (MEAN_FACE, MEAN_HEAD)

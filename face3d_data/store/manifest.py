@@ -28,8 +28,8 @@ NOT_COUNTED = "dropped"
 class Entry:
     """One row of a manifest; columns as in `FIXED_COLUMNS`, tags apart.
 
-    `tags` are those of the source and of stages: they are in the row's key, and stages see them. `labels` are tags that
-    table steps set: `where`, lists and CSVs see them, stages do not.
+    `tags` are those of the source and of stages: a stage sees those that it declares as `tag_inputs`. `labels` are tags
+    that table steps set: `where`, lists and CSVs see them, stages do not.
     """
 
     key: str
@@ -88,7 +88,7 @@ def join(entry: Entry, row: Row, part: Path, step: str) -> Entry:
 def dirty_of(entry: Entry, row: Row, step: str) -> Dirty:
     """Return the dirty row that a cached `row` without output gives for the input `entry`."""
     return Dirty(
-        entry.id, entry.source, step, row.status, row.reason, row.detail, entry.path, row.attempt, row.trace, entry.key
+        entry.id, entry.source, step, row.status, row.reason, row.detail, entry.path, row.attempt, row.trace, row.input
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ import numpy as np
 from face3d_data.component import Component
 from face3d_data.errors import ContractError, Reject, Unreadable
 from face3d_data.reader import Reader, Source
-from face3d_data.sample import ARRAYS, Arrays, Sample, check_array
+from face3d_data.sample import ARRAYS, Arrays, Sample, Tag, check_array
 from face3d_data.stage import Stage
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -74,9 +74,11 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
     for output in outputs:
         extra = sorted(output.tags.keys() - sample.tags.keys() - set(stage.tag_names))
         _need(not extra, stage, f"it sets tags {extra} that tag_names does not declare")
-    used = _arrays_used(stage, sample)
+    used, tags_used = _used(stage, sample)
     unsaid = sorted(used - set(stage.names_read()))
     _need(not unsaid, stage, f"it reads {unsaid} but declares only {list(stage.names_read())}")
+    unsaid = sorted(tags_used - set(stage.tag_inputs))
+    _need(not unsaid, stage, f"it reads the tags {unsaid} but declares only {list(stage.tag_inputs)} as tag_inputs")
     for name, bad in hostile_samples(sample) if hostile else ():
         _check_refusal(stage, name, bad)
     return outputs
@@ -167,9 +169,30 @@ def _check_source(reader: Reader, source: Source) -> None:
         _need(loaded["color"].shape[:2] == loaded["depth"].shape, type(reader), "colour and depth differ in size")
 
 
-def _arrays_used(stage: Stage, sample: Sample) -> set[str]:
-    """Return the arrays that the stage's `run` asks for."""
+class _WatchedTags(dict[str, Tag]):
+    """Tags that remember which of them were asked for; all together (`{**tags}`) they may be carried along."""
+
+    def __init__(self, tags: Mapping[str, Tag]) -> None:
+        super().__init__(tags)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Tag:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return super().__contains__(name)
+
+
+def _used(stage: Stage, sample: Sample) -> tuple[set[str], set[str]]:
+    """Return the arrays and the tags that the stage's `run` asks for."""
     used: set[str] = set()
+    tags = _WatchedTags(sample.tags)
 
     def read(name: str) -> np.ndarray:
         used.add(name)
@@ -177,8 +200,8 @@ def _arrays_used(stage: Stage, sample: Sample) -> set[str]:
 
     watched = Arrays({name: partial(read, name) for name in sample.arrays})
     rng = np.random.default_rng(0) if stage.random else None
-    list(stage.run(replace(sample, arrays=watched), rng))
-    return used
+    list(stage.run(replace(sample, arrays=watched, tags=tags), rng))
+    return used, tags.asked
 
 
 def _need_equal(stage: Stage, first: list[Sample], second: list[Sample], what: str) -> None:

@@ -37,7 +37,7 @@ class Shift(Stage):
         if self.fault == "identity":
             moved = moved + np.float32(len(sample.id))
         if self.fault == "tags":
-            moved = moved + np.float32(len(sample.tags))
+            moved = moved + np.float32(sample.tags.get("mask") != "none")
         if self.fault == "reads":
             moved = moved + sample.arrays["landmarks_3d"][2]
         if self.fault == "nothing":
@@ -52,7 +52,7 @@ BREACHES = {
     "write": "it writes into an array in place: copy it first",
     "counts": "a second run changes",
     "identity": "another id or tag changes",
-    "tags": "another id or tag changes",
+    "tags": r"it reads the tags \['mask'\]",
     "reads": r"it reads \['landmarks_3d'\]",
     "nothing": "no output",
     "shorter": "carry it along or drop it",

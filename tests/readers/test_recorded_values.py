@@ -21,7 +21,7 @@ def scan(root):
     found = list(RgbdFolder(root=root).scan())
     for source in found:
         if source.problem is None:
-            source_key("reader", source, source.tags, digest_file)
+            source_key("reader", source, digest_file)
         else:
             source.problem[1].encode()
     return {source.capture: source for source in found}
