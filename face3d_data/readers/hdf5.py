@@ -1,0 +1,274 @@
+"""Reader `hdf5`: files of point clouds, a row a capture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.h5_points import StoredArray, read_arrays, read_rows
+from face3d_data.names import check_id_part, encode_part, name_of
+from face3d_data.reader import Reader, Source
+from face3d_data.readers.folder import NAME_REASONS
+from face3d_data.readers.hdf5_files import H5File, find_files
+from face3d_data.readers.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
+from face3d_data.registry import register
+from face3d_data.sample import ARRAYS
+
+STORED = {"points": "data", "normals": "normal"}
+"""Names that ModelNet's files and ours give to arrays; others have their own."""
+WHO = ("identity", "pid", "class", "label")
+"""What may say who a row shows, the surest first."""
+TEXTS = ("sample_id", "variant")
+FRAMES = ("centroid", "scale")
+"""What our normalised shards have, and our exports of them: mm = data * scale + centroid."""
+TURNED = ("points", "normals", "landmarks_3d", "grid")
+ROW_BYTES = 4
+"""A row takes so much of its file at least."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """What is known of one file's rows before any point of it is read."""
+
+    n: int
+    fields: tuple[str, ...]
+    people: Sequence[str]
+    captures: Sequence[str]
+    variants: Sequence[str]
+    problems: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+
+
+@register
+class Hdf5(Reader):
+    """Read clouds from HDF5, a row a capture: ModelNet-style files, face HDF5 (`data, pid, class`), our own shards.
+
+    Read are `data` (n, points, 3) and `normal`. Who a row shows is said by `identity`, `pid`, `class` or `label`, the
+    first that the file has; a `shape_names.txt` beside the file, or in a folder above it, names the labels. Files named
+    in a `*_files.txt` get the tag `list` (`train`). Our shards know their unit, and rows that they normalised are put
+    back to mm; elsewhere `units` says it, and points on a unit sphere are refused until it is set to their radius.
+    Rows that are variants of others (masked, augmented, mirrored) are listed as dirty unless `variants` is set: read
+    as captures they would make pairs of a recording with itself.
+    """
+
+    name = "hdf5"
+    version = 1
+    outputs = tuple(name for name in ARRAYS if name != "pose")
+    tag_names = ("list", "variant")
+    reasons: ClassVar[dict[str, str]] = {
+        "unreadable": "the file, or this row of it, is damaged, cut off, or not what the reader takes",
+        "missing_file": "a *_files.txt names a file that is not there",
+        "no_points": "the row holds no finite point",
+        "no_name": "shape_names.txt has no line for the row's label",
+        "variant": "the row is a variant of another one: set variants: true to read it all the same",
+        **{reason: NAME_REASONS[reason] for reason in ("bad_name", "same_name")},
+        **UNIT_REASONS,
+    }
+
+    root: Path = Field(exclude=True, description="folder of the files, or one file")
+    files: str | None = Field(
+        None, exclude=True, description="name of a list (train_files.txt): only the files in it; all if not given"
+    )
+    person: Literal["identity", "pid", "class", "label"] | None = Field(
+        None,
+        exclude=True,
+        description="array that says who a row shows; the first of these that there is, if not given",
+    )
+    fields: tuple[str, ...] = Field(
+        ("points", "normals"), exclude=True, description="arrays to give, where a file has them"
+    )
+    variants: bool = Field(False, exclude=True, description="read variants of other rows too, tagged with `variant`")
+    units: Units = Field("mm", description=UNITS_TEXT + " (on a unit sphere: its radius in mm)")
+    up: Literal["y", "-y"] = Field("-y", description="axis that points up: -y is the camera frame as it is")
+
+    @field_validator("fields")
+    @classmethod
+    def _known(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in fields if name not in cls.outputs]
+        if unknown or "points" not in fields:
+            what = f"{unknown[0]!r} is not read" if unknown else "'points' are needed"
+            raise ValueError(f"{what}: choose points and any of {', '.join(cls.outputs)}")
+        return fields
+
+    def provides(self) -> tuple[str, ...]:
+        """Return the arrays asked for."""
+        return self.fields
+
+    def scan(self) -> Iterator[Source]:
+        """Yield a source for every row of every file, and one for every file that cannot be read.
+
+        Raises:
+            UserError: there is no file, or a list cannot be read.
+        """
+        found = find_files(self.root, self.files, self.name)
+        seen: set[tuple[str, str]] = set()
+        for one in found:
+            if one.problem is not None:
+                yield self._bad(one, one.problem, seen)
+                continue
+            try:
+                rows = self._rows(one)
+            except Unreadable as error:
+                yield self._bad(one, (error.reason, error.detail), seen)
+                continue
+            except OSError as error:
+                yield self._bad(one, ("unreadable", f"{one.label}: {error.strerror or error}"), seen)
+                continue
+            for row in range(rows.n):
+                yield self._source(one, rows, row, seen)
+
+    def _bad(self, one: H5File, problem: tuple[str, str], seen: set[tuple[str, str]]) -> Source:
+        files = {"h5": one.path} if one.path.is_file() and one.label == one.name else {}
+        seen.add((".", one.label))
+        return Source(".", one.label, files, problem=problem)
+
+    def _source(self, one: H5File, rows: _Rows, row: int, seen: set[tuple[str, str]]) -> Source:
+        person, capture, variant = rows.people[row], rows.captures[row], rows.variants[row]
+        tags = {"list": one.list_name} if one.list_name else {}
+        problem = rows.problems.get(row)
+        wrong = check_id_part(person, "person") or check_id_part(capture, "capture")
+        if problem is None and wrong:
+            problem = ("bad_name", f"{one.label}: row {row}: {wrong}")
+        if problem is None and (person, capture) in seen:
+            problem = ("same_name", f"{one.label}: row {row}: another row is {person}/{capture}: set files")
+        if variant not in ("", "plain"):
+            tags["variant"] = variant
+            if problem is None and not self.variants:
+                problem = ("variant", f"{one.label}: row {row} is {variant!r} of another row")
+        if problem is not None and problem[0] in ("bad_name", "same_name", "no_name"):
+            person, capture = ".", f"{one.label} row {row}"
+        seen.add((person, capture))
+        return Source(person, capture, {"h5": one.path}, None, row, tags, rows.fields, problem)
+
+    def _rows(self, one: H5File) -> _Rows:
+        """Return what a file's rows are called, having held its arrays against each other."""
+        arrays = self._arrays(one.path)
+        data = arrays.get("data")
+        if data is None:
+            raise Unreadable("unreadable", f"{one.label}: holds no 'data': wanted data (n, points, 3)")
+        n = data.shape[0]
+        fields = tuple(name for name in self.fields if STORED.get(name, name) in arrays)
+        for name, array in arrays.items():
+            self._check(one.label, name, array, n)
+        if n > one.path.stat().st_size // ROW_BYTES:
+            raise Unreadable("unreadable", f"{one.label}: 'data' has {n} rows in {one.path.stat().st_size} bytes")
+        texts = {name: _texts(one, arrays[name]) for name in ("identity", *TEXTS) if name in arrays}
+        people, problems = self._people(one, arrays, texts)
+        ids = texts.get("sample_id")
+        identities = texts.get("identity")
+        if ids is not None and identities is not None:
+            captures = [_capture(text, who) for text, who in zip(ids, identities, strict=True)]
+        else:
+            stem = one.label.rsplit(".", 1)[0].replace("/", "_")
+            captures = [f"{stem}_{row:06d}" for row in range(n)]
+        variants = texts.get("variant") or ["mirror" if "~" in who else "" for who in identities or [""] * n]
+        return _Rows(n, fields, people, captures, variants, problems)
+
+    def _arrays(self, path: Path) -> dict[str, StoredArray]:
+        names = (*(STORED.get(name, name) for name in self.fields), *WHO, *TEXTS, *FRAMES)
+        return read_arrays(path, dict.fromkeys(names))
+
+    def _check(self, label: str, name: str, array: StoredArray, n: int) -> None:
+        """Refuse an array that has other rows than `data`, or another form than it should."""
+        wanted: tuple[int | str, ...]
+        if name in ("identity", *TEXTS):
+            kinds, wanted = "S", ()
+        elif name in WHO:
+            kinds, wanted = "iu", (1,) if len(array.shape) == 2 else ()
+        elif name in FRAMES:
+            kinds, wanted = "f", (3,) if name == "centroid" else ()
+        else:
+            spec = ARRAYS[next(field for field in self.fields if STORED.get(field, field) == name)]
+            kinds, wanted = ("u" if spec.dtype == "u1" else "f"), spec.shape
+        sizes = array.shape[1:]
+        fits = len(sizes) == len(wanted) and all(
+            isinstance(want, str) or want == have for want, have in zip(wanted, sizes, strict=True)
+        )
+        if kinds == "u" and array.dtype != np.uint8:
+            fits = False
+        if not fits or array.dtype.kind not in kinds or array.shape[0] != n:
+            form = ", ".join(map(str, (n, *wanted)))
+            raise Unreadable("unreadable", f"{label}: {name!r} is {array.dtype} {array.shape}, wanted ({form})")
+        if name == "data" and not array.shape[1]:
+            raise Unreadable("no_points", f"{label}: 'data' has rows without a point")
+
+    def _people(
+        self, one: H5File, arrays: Mapping[str, StoredArray], texts: Mapping[str, list[str]]
+    ) -> tuple[list[str], dict[int, tuple[str, str]]]:
+        """Return each row's person, and the rows whose label has no name."""
+        which: str | None = self.person or next((name for name in WHO if name in arrays), None)
+        if which is None or which not in arrays:
+            wanted = self.person or "identity, pid, class or label"
+            raise Unreadable("unreadable", f"{one.label}: has no {wanted}, so that nobody knows who a row shows")
+        if which == "identity":
+            return [name_of(text).replace("~", "%7E") for text in texts["identity"]], {}
+        codes = read_rows(one.path, arrays[which]).reshape(-1).tolist()
+        if which != "label" or one.names is None:
+            return [f"{code:05d}" for code in codes], {}
+        problems, people = {}, []
+        for row, code in enumerate(codes):
+            known = 0 <= code < len(one.names)
+            people.append(one.names[code] if known else f"{code:05d}")
+            if not known:
+                detail = f"{one.label}: row {row}: label {code}, shape_names.txt has {len(one.names)} lines"
+                problems[row] = ("no_name", detail)
+        return people, problems
+
+    def survey(self, sources: Sequence[Source]) -> None:
+        """Refuse a collection in another unit as a whole."""
+        survey_units(self, sources)
+
+    def load(self, source: Source, name: str) -> np.ndarray:
+        """Return one array of a row; points in mm."""
+        path, row = source.files["h5"], source.index
+        arrays = self._arrays(path)
+        stored = arrays.get(STORED.get(name, name))
+        if stored is None or row >= stored.shape[0]:
+            raise Unreadable("unreadable", f"{path.name}: row {row}: has no {name!r} any more")
+        with np.errstate(over="ignore"):
+            values = read_rows(path, stored, row, row + 1)[0].astype(ARRAYS[name].dtype)
+        if name == "points":
+            values = self._in_mm(path, arrays, row, values)
+        if self.up == "y" and name in TURNED:
+            values = values * np.array([1, -1, -1], np.float32)
+        return values
+
+    def _in_mm(self, path: Path, arrays: Mapping[str, StoredArray], row: int, points: np.ndarray) -> np.ndarray:
+        """Return a row's points in mm, as its file or the option `units` says."""
+        where = f"{path.name}: row {row}"
+        if not np.isfinite(points).all(axis=1).any():
+            raise Unreadable("no_points", f"{where}: no point is finite")
+        if all(name in arrays for name in FRAMES):
+            centroid, scale = (read_rows(path, arrays[name], row, row + 1)[0] for name in FRAMES)
+            with np.errstate(all="ignore"):
+                return (points * np.float32(scale) + centroid.astype(np.float32)).astype(np.float32)
+        if "sample_id" in arrays and "identity" in arrays:
+            return points
+        with np.errstate(over="ignore"):
+            points = points * np.float32(mm_per_unit(self.units))
+        check_face_size(points, where, self.units)
+        return points
+
+
+def _texts(one: H5File, array: StoredArray) -> list[str]:
+    """Return an array of fixed texts as strings.
+
+    Raises:
+        Unreadable: one is no UTF-8.
+    """
+    raw = read_rows(one.path, array).tolist()
+    try:
+        return [text.decode() for text in raw]
+    except UnicodeDecodeError as error:
+        raise Unreadable("unreadable", f"{one.label}: {array.name!r} holds a text that is no UTF-8 ({error})") from None
+
+
+def _capture(sample_id: str, identity: str) -> str:
+    """Return what an id says after the person, as a capture's name: `d/p0/c0` of `d/p0` is `c0`."""
+    person = identity.partition("~")[0]
+    return encode_part(sample_id.removeprefix(f"{person}/"))
