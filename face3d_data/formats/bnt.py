@@ -1,0 +1,163 @@
+"""`.bnt`: range images with texture coordinates, little-endian binary.
+
+uint16 rows; uint16 columns; float64 background value; uint16 length and so many bytes of the picture's name; uint32
+count = 5 · rows · columns; then five float64 planes x, y, z, u, v, each row by row from the lowest row up. A point is
+background where its value equals the background value. x, y, z in mm, x to the right, y up, z to the viewer; u, v in
+0..1 of the picture.
+
+v grows downwards from the picture's first row: public MATLAB code takes row round(v · height), and menpo's importer
+found v upside down for its convention, in which v grows upwards.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+
+PLANES = 5
+FARTHEST_MM = 1e6
+"""No scanner of faces sees a kilometre: a value beyond it is no coordinate."""
+OUTSIDE = 0.01
+"""So far outside of 0..1 a texture coordinate may lie by rounding."""
+
+
+@dataclass(frozen=True)
+class BntHeader:
+    """What a `.bnt` file says before its values.
+
+    Attributes:
+        rows: rows of the range image.
+        columns: columns of the range image.
+        background: the value of x, y and z where there is no point.
+        picture: the name of the picture that u and v refer to, as the file has it.
+        start: byte at which the first plane begins.
+    """
+
+    rows: int
+    columns: int
+    background: float
+    picture: str
+    start: int
+
+
+def read_bnt_header(path: Path) -> BntHeader:
+    """Return a file's header, having checked that the file is as long as it says.
+
+    Raises:
+        Unreadable: `unreadable`, with the byte at which the file is wrong or ends.
+    """
+    with open(path, "rb", buffering=0) as stream:
+        return _header(stream, path.name)
+
+
+def read_bnt(path: Path) -> np.ndarray:
+    """Return the points as f4 (rows, columns, 3), mm, in the camera frame; NaN where there is none.
+
+    The file's points are turned by 180 degrees about x, so that x goes to the right, y down and z away from the
+    viewer; that changes signs and rounds nothing beyond float32. Rows go from the top down. The texture coordinates
+    are not read.
+
+    Raises:
+        Unreadable: `unreadable`, as `read_bnt_header`, or where a value is no coordinate; `no_points` where all of the
+            image is background.
+    """
+    with open(path, "rb", buffering=0) as stream:
+        header = _header(stream, path.name)
+        return _points(_planes(stream, header, 3), header, path.name)
+
+
+def read_bnt_texture(path: Path) -> np.ndarray:
+    """Return u and v as f8 (rows, columns, 2), NaN where there is no point or it has none; rows from the top down.
+
+    v = 0 is the picture's first row.
+
+    Raises:
+        Unreadable: as `read_bnt`, or where a texture coordinate lies outside of 0..1.
+    """
+    with open(path, "rb", buffering=0) as stream:
+        header = _header(stream, path.name)
+        planes = _planes(stream, header, PLANES)
+    points = _points(planes[:3], header, path.name)
+    u_v = planes[3:]
+    nothing = np.isnan(points[::-1, :, 0]) | (u_v[0] == header.background) | (u_v[1] == header.background)
+    wrong = ~((u_v >= -OUTSIDE) & (u_v <= 1 + OUTSIDE)) & ~nothing
+    if wrong.any():
+        raise _no_value(wrong, u_v, header, 3, "a texture coordinate in 0..1", path.name)
+    texture = np.empty((header.rows, header.columns, 2))
+    for axis, plane in enumerate(u_v):
+        np.copyto(plane, np.nan, where=nothing)
+        texture[..., axis] = plane[::-1]
+    return texture
+
+
+def _header(stream: BinaryIO, name: str) -> BntHeader:
+    size = os.fstat(stream.fileno()).st_size
+    if size == 0:
+        raise Unreadable("unreadable", f"{name}: the file is empty")
+    # One read holds most headers whole; a longer name is read again.
+    data = stream.read(4096)
+    if len(data) < 14:
+        raise Unreadable("unreadable", f"{name}: byte {len(data)}: the file is cut off in its header")
+    rows, columns, background, length = struct.unpack_from("<HHdH", data)
+    if not rows or not columns:
+        raise Unreadable("unreadable", f"{name}: byte 0: {rows} rows of {columns} columns hold nothing")
+    if not np.isfinite(background):
+        raise Unreadable("unreadable", f"{name}: byte 4: the background value is {background}")
+    start = 14 + length + 4
+    if size < start:
+        raise Unreadable("unreadable", f"{name}: byte {size}: the file is cut off before byte {start}, its first value")
+    if start > len(data):
+        stream.seek(0)
+        data = stream.read(start)
+    (count,) = struct.unpack_from("<I", data, start - 4)
+    if count != PLANES * rows * columns:
+        wanted = f"{PLANES} times {rows} rows of {columns} columns make {PLANES * rows * columns}"
+        raise Unreadable("unreadable", f"{name}: byte {start - 4}: says {count} values, but {wanted}")
+    if size < start + 8 * count:
+        raise Unreadable("unreadable", f"{name}: byte {size}: the file is cut off before byte {start + 8 * count}")
+    picture = data[14 : start - 4].decode("utf-8", "backslashreplace")
+    return BntHeader(rows, columns, background, picture, start)
+
+
+def _planes(stream: BinaryIO, header: BntHeader, n_planes: int) -> np.ndarray:
+    """Return the first planes, f8 (planes, rows, columns), as stored: the lowest row first."""
+    stream.seek(header.start)
+    values = np.fromfile(stream, "<f8", n_planes * header.rows * header.columns)
+    return values.reshape(n_planes, header.rows, header.columns)
+
+
+def _points(planes: np.ndarray, header: BntHeader, name: str) -> np.ndarray:
+    # Plane by plane, which is several times as fast as point by point.
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        values = planes.astype(np.float32)
+    is_background = planes == header.background
+    nothing = is_background[0] | is_background[1] | is_background[2]
+    for plane in values:
+        np.copyto(plane, np.float32(np.nan), where=nothing)
+    coordinates = np.abs(values) <= FARTHEST_MM
+    n_points = nothing.size - int(np.count_nonzero(nothing))
+    if np.count_nonzero(coordinates) != 3 * n_points:
+        raise _no_value(~coordinates & ~nothing, planes, header, 0, "a coordinate in mm", name)
+    if not n_points:
+        raise Unreadable("no_points", f"{name}: all {nothing.size} points are background")
+    np.negative(values[1:], out=values[1:])
+    points = np.empty((header.rows, header.columns, 3), np.float32)
+    for axis, plane in enumerate(values):
+        points[..., axis] = plane[::-1]
+    return points
+
+
+def _no_value(
+    wrong: np.ndarray, planes: np.ndarray, header: BntHeader, before: int, what: str, name: str
+) -> Unreadable:
+    """Return the error of the first value that is `wrong`; both arrays lie as stored, after `before` other planes."""
+    index = int(np.argmax(wrong))
+    at = header.start + 8 * (before * header.rows * header.columns + index)
+    return Unreadable("unreadable", f"{name}: byte {at}: {planes.reshape(-1)[index]:.6g} is not {what}")

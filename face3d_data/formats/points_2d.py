@@ -1,0 +1,42 @@
+"""Text files of points in a picture: a line `x y` each, parted by tabs or blanks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+
+BYTES_A_LINE = 200
+FARTHEST_PX = 1e6
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\Z")
+
+
+def read_points_2d(path: Path, count: int) -> np.ndarray:
+    """Return so many points, f8 (count, 2), px; blank lines do not count, `NaN` is a missing value.
+
+    Raises:
+        Unreadable: `unreadable`, with the line that is wrong, or where there are more or fewer points.
+    """
+    with open(path, "rb") as stream:
+        data = stream.read(BYTES_A_LINE * count + 1)
+    if len(data) > BYTES_A_LINE * count:
+        raise Unreadable("unreadable", f"{path.name}: over {BYTES_A_LINE * count} bytes for {count} points")
+    texts = re.split(r"\r\n|\n|\r", data.decode("latin-1"))
+    lines = [(number, text.split()) for number, text in enumerate(texts, 1) if text.strip()]
+    for number, words in lines:
+        if len(words) != 2 or not all(_NUMBER.match(word) or word.lower() == "nan" for word in words):
+            raise Unreadable(
+                "unreadable", f"{path.name}: line {number}: wanted x and y, found {' '.join(words)[:60]!r}"
+            )
+    if len(lines) != count:
+        last = lines[-1][0] if lines else 0
+        raise Unreadable("unreadable", f"{path.name}: line {last}: {len(lines)} points, wanted {count}")
+    points = np.array([[float(word) for word in words] for _, words in lines])
+    far = (np.abs(points) > FARTHEST_PX).any(axis=1)
+    if far.any():
+        number = lines[int(np.argmax(far))][0]
+        raise Unreadable("unreadable", f"{path.name}: line {number}: a point beyond {FARTHEST_PX:g} px")
+    return points
