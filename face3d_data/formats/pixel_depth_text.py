@@ -1,0 +1,88 @@
+"""Depth images and marks in text files: a pixel a line, `x y depth`, and a point a line, `x y` or `x y z`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.image import read_bytes
+from face3d_data.formats.number_text import parse_numbers, split_lines
+
+FARTHEST = 65_535.0
+"""The largest depth: sensors give 16 bits."""
+
+
+def read_pixel_depth(path: Path, window: tuple[int, int, int, int]) -> np.ndarray:
+    """Return the part of a depth image that a window shows, f4 (height, width), 0 where no line gives a depth.
+
+    Args:
+        path: a text file with the lines `x y depth` (column and row from 0, depth in the file's unit, 0 = no reading),
+            in any order.
+        window: x and y of its first pixel, width and height.
+
+    Raises:
+        Unreadable: `unreadable`, with the line: other than three numbers, a pixel or a depth that cannot be, or one
+            pixel twice; or no pixel of the window has a depth.
+        OSError: the file is gone or cannot be read.
+    """
+    rows, numbers = _rows(read_bytes(path), path.name, 3)
+    x0, y0, width, height = window
+    xy, depth = rows[:, :2], rows[:, 2]
+    wrong = ~((xy >= 0) & (xy <= FARTHEST) & (xy == np.floor(xy))).all(axis=1)
+    _refuse(wrong, path.name, numbers, "no pixel is at x = {0:g}, y = {1:g}", rows)
+    _refuse(~((depth >= 0) & (depth <= FARTHEST)), path.name, numbers, "a depth cannot be {2:g}", rows)
+    column, row = xy[:, 0] - x0, xy[:, 1] - y0
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    at = (row[inside] * width + column[inside]).astype(np.int64)
+    first = np.full(width * height, -1, np.int64)
+    first[at[::-1]] = np.flatnonzero(inside)[::-1]
+    twice = np.zeros(len(rows), bool)
+    twice[inside] = first[at] != np.flatnonzero(inside)
+    _refuse(twice, path.name, numbers, "pixel x = {0:g}, y = {1:g} stands there twice", rows)
+    image = np.zeros(width * height, np.float32)
+    image[at] = depth[inside]
+    if not image.any():
+        raise Unreadable(
+            "unreadable", f"{path.name}: no pixel has a depth from x = {x0}, y = {y0} on ({width}x{height})"
+        )
+    return image.reshape(height, width)
+
+
+def read_marks(path: Path, size: int, most_bytes: int = 65_536) -> np.ndarray:
+    """Return the points of a text file, f8 (N, size), one a line.
+
+    Args:
+        path: the file.
+        size: numbers a line, 2 or 3.
+        most_bytes: marks are few; a longer file is something else.
+
+    Raises:
+        Unreadable: `unreadable`, with the line.
+        OSError: the file is gone or cannot be read.
+    """
+    if path.stat().st_size > most_bytes:
+        raise Unreadable("unreadable", f"{path.name}: has more than {most_bytes} bytes, and marks are a few points")
+    return _rows(read_bytes(path), path.name, size)[0]
+
+
+def _rows(data: bytes, name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return f8 (N, size) and each row's line number."""
+    lines = split_lines(data)
+    wrong = np.flatnonzero(lines.counts != size)
+    if len(wrong):
+        said = f"holds {lines.counts[wrong[0]]} numbers, wanted {size}"
+        raise Unreadable("unreadable", f"{name}: line {lines.numbers[wrong[0]]}: {said}")
+    if not len(lines.counts):
+        raise Unreadable("unreadable", f"{name}: holds no number")
+    values = parse_numbers(data, name)
+    if len(values) != size * len(lines.counts):
+        raise Unreadable("unreadable", f"{name}: holds characters that are neither numbers nor white space")
+    return values.reshape(-1, size), lines.numbers
+
+
+def _refuse(wrong: np.ndarray, name: str, numbers: np.ndarray, said: str, rows: np.ndarray) -> None:
+    at = np.flatnonzero(wrong)
+    if len(at):
+        raise Unreadable("unreadable", f"{name}: line {numbers[at[0]]}: {said.format(*rows[at[0]])}")
