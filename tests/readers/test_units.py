@@ -1,0 +1,112 @@
+"""Units: faces come out as large as faces are, or the collection is refused with what it looks like."""
+
+import numpy as np
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.reader import Reader, Source
+from face3d_data.readers.units import (
+    MM_PER_UNIT,
+    Units,
+    check_face_size,
+    looks_like,
+    mm_per_unit,
+    span_mm,
+    survey_units,
+)
+from face3d_data.testing.scans import face_scan
+
+
+def scan_in(units):
+    return face_scan(0, 0).points / np.float32(MM_PER_UNIT[units])
+
+
+@pytest.mark.parametrize("units", MM_PER_UNIT)
+def test_a_face_in_the_unit_that_was_set_is_right(units):
+    check_face_size(scan_in(units) * np.float32(mm_per_unit(units)), "a.ply", units)
+
+
+@pytest.mark.parametrize(
+    ("really", "word"),
+    [("m", "metres: set units: m "), ("cm", "centimetres: set units: cm "), ("um", "micrometres: set units: um "),
+     ("0.1mm", "tenths of a millimetre: set units: 0.1mm ")],
+)  # fmt: skip
+def test_a_face_in_another_unit_is_refused_with_what_it_looks_like(really, word):
+    with pytest.raises(Unreadable, match=r"wrong_units: a\.ply: it spans .* 110 to 190 mm wide") as caught:
+        check_face_size(scan_in(really), "a.ply")
+    assert word in str(caught.value)
+
+
+def test_a_cloud_on_the_unit_sphere_is_told():
+    points = face_scan(0, 0).points - face_scan(0, 0).points.mean(0)
+    points /= np.linalg.norm(points, axis=1).max()
+    with pytest.raises(Unreadable, match=r"unit sphere: set units to its radius in mm"):
+        check_face_size(points, "a.h5")
+
+
+@pytest.mark.parametrize("size", [110, 190])
+def test_faces_of_any_width_pass(size):
+    width = np.ptp(face_scan(0, 0).points[:, 0])
+    check_face_size(face_scan(0, 0).points * np.float32(size / width), "a.ply")
+
+
+def test_head_and_shoulders_pass():
+    points = np.random.default_rng(0).uniform([-260, -300, 0], [260, 300, 250], (5000, 3))
+    check_face_size(points, "a.ply")
+
+
+def test_strays_do_not_count_and_nothing_is_said_of_nothing():
+    points = np.concatenate([face_scan(0, 0).points, np.full((5, 3), 1e6, np.float32), np.full((5, 3), np.nan)])
+    assert span_mm(points) == pytest.approx(span_mm(face_scan(0, 0).points), rel=0.05)
+    with pytest.raises(Unreadable, match="no extent"):
+        check_face_size(np.zeros((100, 3)), "a.ply")
+
+
+def test_a_size_that_no_unit_explains_asks_for_a_number():
+    assert "set units to the millimetres per unit" in looks_like(1e9, "mm")
+
+
+class Model(BaseModel):
+    units: Units = "mm"
+
+
+@pytest.mark.parametrize(("given", "want"), [("m", 1000.0), (25.4, 25.4), ("um", 0.001), (1, 1.0)])
+def test_units_are_a_name_or_a_number(given, want):
+    assert mm_per_unit(Model(units=given).units) == pytest.approx(want)
+
+
+@pytest.mark.parametrize("given", ["inch", 0, -1, float("inf"), float("nan")])
+def test_what_is_no_unit_is_refused(given):
+    with pytest.raises(ValidationError):
+        Model(units=given)
+
+
+class InMemory(Reader):
+    """Captures by name of a unit."""
+
+    name = "in_memory"
+
+    def load(self, source, name):
+        if source.capture == "gone":
+            raise FileNotFoundError
+        if source.capture == "bad":
+            raise Unreadable("unreadable", "cut off")
+        points = scan_in(source.capture)
+        check_face_size(points, source.capture)
+        return points
+
+
+def sources(*captures):
+    return [Source("ann", capture, arrays=("points",)) for capture in captures]
+
+
+def test_a_collection_of_another_unit_is_refused_in_one_line():
+    with pytest.raises(UserError, match=r"in_memory: m: it spans .*metres.*\(2 of 3 captures looked at\)"):
+        survey_units(InMemory(), sources("m", "mm", "m", "bad", "gone"))
+
+
+def test_a_few_odd_captures_are_left_to_their_own_rows():
+    survey_units(InMemory(), sources("m", "mm", "mm", "bad"))
+    survey_units(InMemory(), sources("bad", "gone"))
+    survey_units(InMemory(), [Source("ann", "c", arrays=("color",))])
