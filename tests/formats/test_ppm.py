@@ -1,0 +1,62 @@
+"""`.ppm`: a picture typed by hand, and every place at which one can be cut or wrong."""
+
+import numpy as np
+import pytest
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.ppm import read_ppm, read_ppm_size
+from face3d_data.testing.write_frgc import write_ppm
+
+BY_HAND = b"P6 2\n1\n255\n" + bytes([1, 2, 3, 253, 254, 255])  # magic, width, height, largest value, then R G B R G B
+
+
+def refused(path, read=read_ppm):
+    with pytest.raises(Unreadable) as caught:
+        read(path)
+    assert caught.value.reason == "unreadable"
+    assert path.name in caught.value.detail
+    return caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "header", [b"P6 2\n1\n255\n", b"P6\n# made by hand\n2 1\n#\n255\n", b"P6\r\n2\t1\r\n255 ", b"P6#x\n2#y\n1 255\n"]
+)
+def test_pictures_typed_by_hand(tmp_path, header):
+    path = tmp_path / "a.ppm"
+    path.write_bytes(header + BY_HAND[-6:])
+    assert read_ppm(path).tolist() == [[[1, 2, 3], [253, 254, 255]]]
+    assert read_ppm_size(path) == (2, 1)
+
+
+def test_a_picture_cut_anywhere_is_refused(tmp_path):
+    path = tmp_path / "a.ppm"
+    for at in range(len(BY_HAND)):
+        path.write_bytes(BY_HAND[:at])
+        for read in (read_ppm, read_ppm_size):
+            refused(path, read)
+    assert "byte 16: the picture is cut off before byte 17" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (b"P3 2 1 255\n", "no header of a P6 picture: it begins with b'P3 2 1 255"),
+        (b"P6 0 1 255\n", "byte 3: 0x1 px"),
+        (b"P6 2 1 65535\n", "byte 7: values up to 65535, wanted 255"),
+        (b"P6 2 1 0\n", "values up to 0"),
+        (b"P6 999999 999999 255\n", "the picture is cut off before byte 2999994000024"),
+        (b"P6 9999999 1 255\n", "no header"),
+        (b"P6" + b" " * 5000 + b"2 1 255\n", "no header"),
+        (b"P6 -2 1 255\n", "no header"),
+    ],
+)
+def test_absurd_headers_are_refused(tmp_path, header, said):
+    path = tmp_path / "a.ppm"
+    path.write_bytes(header + BY_HAND[-6:])
+    assert said in refused(path)
+
+
+def test_what_is_written_is_read(tmp_path):
+    color = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    write_ppm(tmp_path / "a.ppm", color)
+    assert np.array_equal(read_ppm(tmp_path / "a.ppm"), color)
