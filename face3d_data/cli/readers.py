@@ -2,15 +2,124 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from face3d_data.cli.options import json_option
-from face3d_data.cli.stages import show
+from face3d_data.cli.stages import MAX_WIDTH, describe, row_lines, show
+from face3d_data.errors import UserError
+
+if TYPE_CHECKING:
+    from face3d_data.database import Database
+    from face3d_data.reader import Reader
 
 
 @click.command()
 @click.argument("name", required=False)
+@click.argument("root", required=False, type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Say what ROOT holds for reader NAME against what is expected.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="With --check: an option of the reader.")
 @json_option
-def command(name: str | None, as_json: bool) -> None:
-    """List the readers (disk to samples), or show what reader NAME takes, gives and rejects."""
+@click.pass_context
+def command(
+    context: click.Context, name: str | None, root: Path | None, check: bool, settings: tuple[str, ...], as_json: bool
+) -> None:
+    """List the readers (disk to samples), or show what reader NAME takes, gives and rejects.
+
+    With --check: what the folder ROOT holds for NAME, in one screen, before anything runs; exit 1 if something is
+    missing.
+    """
+    if not check:
+        if root is not None or settings:
+            raise UserError("readers: ROOT and --set belong to --check: face3d readers --check NAME ROOT")
+        _show(name, as_json)
+        return
+    if name is None or root is None:
+        raise UserError("readers --check: give a reader and a folder: face3d readers --check NAME ROOT")
+    if not _check(name, root, settings, as_json):
+        context.exit(1)
+
+
+def _show(name: str | None, as_json: bool) -> None:
+    from face3d_data.database import databases_of
+    from face3d_data.registry import find
+
+    known = databases_of(name) if name else {}
+    if name and known and as_json:
+        record = describe(find("reader", name))
+        record["databases"] = {each: database.model_dump(mode="json") for each, database in known.items()}
+        click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        return
     show(("reader",), name, as_json)
+    width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
+    for database in known.values():
+        for line in database_lines(database, width):
+            click.echo(line)
+
+
+def database_lines(database: Database, width: int) -> list[str]:
+    """Return a database's description as lines, wrapped to `width`, after an empty one."""
+    numbers = {"people": database.people, "captures": database.captures}
+    facts = [
+        ("what", database.what),
+        ("has", ", ".join(database.modalities)),
+        ("numbers", ", ".join(f"{n:,} {what}" for what, n in numbers.items() if n is not None)),
+        ("counts", ", ".join(f"{category} {n:,}" for category, n in database.counts.items())),
+        ("protocol", database.protocol or ""),
+        ("ask", database.ask),
+        ("cite", database.citation),
+        ("notes", database.notes),
+    ]
+    told = [(name, " ".join(text.split())) for name, text in facts if text.strip()]
+    return ["", f"database: {database.name}", *row_lines(told, width, 2)]
+
+
+def _check(name: str, root: Path, settings: Sequence[str], as_json: bool) -> bool:
+    """Print what a folder holds for a reader; return whether nothing is missing."""
+    from face3d_data.cli.collection_page import collection_lines, collection_record
+    from face3d_data.collection import check_collection
+    from face3d_data.database import databases
+
+    reader, filtered = _reader(name, root, settings)
+    found = check_collection(reader, root, databases(), filtered)
+    if as_json:
+        click.echo(json.dumps(collection_record(found), indent=1, ensure_ascii=False))
+    else:
+        for line in collection_lines(found):
+            click.echo(line)
+    return not found.missing
+
+
+def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, bool]:
+    """Return the reader on a folder, and whether an option that selects captures was given.
+
+    Raises:
+        UserError: no such reader, the folder is none, or an option does not fit.
+    """
+    import yaml
+
+    from face3d_data.component import build
+    from face3d_data.registry import find
+
+    cls = find("reader", name)
+    given: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise UserError(f"readers --check: --set {setting}: write KEY=VALUE")
+        try:
+            given[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"readers --check: --set {setting}: cannot be read as YAML: quote it") from None
+    if not root.is_dir():
+        raise UserError(f"readers --check: {root} is no folder: give the collection's")
+    if "root" not in cls.model_fields:
+        raise UserError(f"readers --check: reader {name!r} reads no folder: there is nothing to check")
+    reader = build(cls, {"root": root, **given}, f"reader {name!r}")
+    selecting = {key for key, info in cls.model_fields.items() if info.exclude} - {"root", "pattern"}
+    return reader, bool(selecting & given.keys())  # type: ignore[return-value]

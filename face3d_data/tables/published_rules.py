@@ -79,6 +79,8 @@ def _bosphorus(tags: Mapping[str, str]) -> Place:
 
 def _frgc(tags: Mapping[str, str]) -> Place:
     session, expression = tags["session"], tags["expression"].lower()
+    if not tags["recording"]:
+        return Place(left_out="of no recording of FRGC")
     if session.startswith("Spring2003"):
         return Place(left_out="of Spring 2003, the training part")
     if expression in ("", "unknown", "not given"):
@@ -133,7 +135,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             people=466,
             probes=3541,
             counts={NEUTRAL: 1944, "non_neutral": 1597},
-            tags=("session", "expression"),
+            tags=("recording", "session", "expression"),
             place=_frgc,
         ),
         # Zhang et al., ICB 2016; Mu et al., CVPR 2019: 509 people, 5,671 videos. Videos a category: not found.

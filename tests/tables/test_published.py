@@ -58,7 +58,7 @@ def test_each_category_is_a_list_against_the_whole_gallery_in_the_order_of_the_p
 
 def test_frgc_enrols_the_earliest_scan_and_parts_the_rest_by_expression():
     def scan(capture, session, expression=None):
-        return ("02463", capture, {"session": session, "expression": expression})
+        return ("02463", capture, {"session": f"{session}range", "recording": 7, "expression": expression})
 
     rows = [
         scan("02463d652", "Spring2004", "neutral"),
@@ -109,9 +109,9 @@ def test_masked_and_varied_rows_and_people_who_are_not_enrolled_are_left_out_and
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_rows_without_the_tags_of_the_database_make_no_gallery_but_frgcs(name):
+def test_rows_without_the_tags_of_the_database_make_no_gallery(name):
     _, found = made([("a", "0", {}), ("a", "1", {})], name)
-    assert len(found.gallery) == (name == "frgc")
+    assert len(found.gallery) == len(found.probe) == 0
 
 
 def test_published_counts_add_up():

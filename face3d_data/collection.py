@@ -1,0 +1,196 @@
+"""What a folder holds for a reader, against what is expected of it, before anything runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from face3d_data.database import Database
+from face3d_data.errors import UserError
+from face3d_data.file_patterns import Recognised, count_files
+from face3d_data.reader import Reader, Source
+
+TALLIED = ("category", "session")
+"""Tags whose values are counted."""
+HARMLESS = ("name_not_matched",)
+"""Reasons for which a file is left out though nothing is missing: it may be no part of the collection."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many were found, and how many there have to be; None: not known."""
+
+    found: int
+    expected: int | None = None
+
+    @property
+    def missing(self) -> int:
+        """How many are missing."""
+        return max(0, (self.expected or 0) - self.found)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """How many captures something is true of, and the first of them."""
+
+    number: int
+    first: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a folder holds for a reader.
+
+    Attributes:
+        reader: the reader's name.
+        root: the folder.
+        database: full name of the database that it is held against; empty: none is described.
+        people: people with a capture that can be read.
+        captures: captures that are complete by their names.
+        tallies: tag (`category`, `session`) to its values' counts.
+        files: pattern to the number of files.
+        lacking: array that the reader can give to the captures that come without it.
+        left_out: reason to the files or captures that are left out for it.
+        absent: people whose number is missing in a row of numbered ones.
+        n_files: all files.
+        stopped: why nothing could be listed; empty: it could.
+        recognised: the database that the names of files look like; None: of no known one.
+    """
+
+    reader: str
+    root: Path
+    database: str
+    people: Count
+    captures: Count
+    tallies: Mapping[str, Mapping[str, Count]] = field(default_factory=dict)
+    files: Mapping[str, Count] = field(default_factory=dict)
+    lacking: Mapping[str, Examples] = field(default_factory=dict)
+    left_out: Mapping[str, Examples] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    n_files: int = 0
+    stopped: str = ""
+    recognised: Recognised | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is missing, in words; nothing where the collection is whole."""
+        parts = [f"{self.people.missing:,} people"] if self.people.missing else []
+        parts += [f"{self.captures.missing:,} captures"] if self.captures.missing else []
+        if not parts:
+            values = (pair for tally in self.tallies.values() for pair in tally.items())
+            parts += [f"{count.missing:,} of {value}" for value, count in values if count.missing]
+        names = {pattern.rpartition("/")[2]: count.missing for pattern, count in self.files.items()}
+        parts += [f"{n:,} {name}" for name, n in names.items() if n]
+        broken = sum(seen.number for reason, seen in self.left_out.items() if reason not in HARMLESS)
+        parts += [f"parts of {broken:,} captures"] if broken else []
+        return tuple(parts) or (() if self.captures.found else ("every capture",))
+
+
+def check_collection(reader: Reader, root: Path, known: Mapping[str, Database], filtered: bool) -> Collection:
+    """Return what a folder holds for a reader; no image or scan is opened.
+
+    Args:
+        reader: the reader on that folder.
+        root: the folder.
+        known: all descriptions by name.
+        filtered: an option leaves captures out on purpose, so that published numbers cannot be compared.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    mine = {name: database for name, database in known.items() if database.reader == reader.name}
+    seen = count_files(root, known)
+    name = max(mine, key=lambda name: (seen.of_database(name), -list(mine).index(name)), default="")
+    database = known.get(name)
+    found, stopped = _scan(reader)
+    good = [source for source in found if source.problem is None]
+    compared = None if filtered else database
+    files = database.expect.files if database else {}
+    names = sorted({source.person for source in good})
+    people = Count(len(names), compared.people_expected() if compared else None)
+    return Collection(
+        reader=reader.name,
+        root=root,
+        database=database.name if database else "",
+        people=people,
+        captures=Count(len(good), compared.captures_expected() if compared else None),
+        tallies=_tallies(good, compared.counts if compared else {}),
+        files={text: Count(seen.of_pattern(name, text), n) for text, n in files.items()},
+        lacking=_lacking(reader.provides(), good),
+        left_out=_left_out(source for source in found if source.problem is not None),
+        absent=_gaps(names, people.expected or 0),
+        n_files=seen.n_files,
+        stopped=stopped,
+        recognised=seen.best(),
+    )
+
+
+def _scan(reader: Reader) -> tuple[list[Source], str]:
+    found: list[Source] = []
+    try:
+        found.extend(reader.scan())
+    except UserError as error:
+        return found, str(error)
+    return found, ""
+
+
+def _tallies(sources: list[Source], counts: Mapping[str, int]) -> dict[str, dict[str, Count]]:
+    """Return tag to value to count; `counts` is held against the tag that has most of its values."""
+    values = {tag: Counter(str(source.tags[tag]) for source in sources if tag in source.tags) for tag in TALLIED}
+    every = {tag: {str(source.tags[tag]) for source in sources if tag in source.tags} for tag in _tags_of(sources)}
+    best = max(every, key=lambda tag: (len(every[tag] & counts.keys()), tag == TALLIED[0]), default=TALLIED[0])
+    compared = best if every.get(best, set()) & counts.keys() else TALLIED[0]
+    if compared not in values:
+        values[compared] = Counter(str(source.tags[compared]) for source in sources if compared in source.tags)
+    found = {}
+    for tag, tally in values.items():
+        expected = counts if tag == compared else {}
+        names = [*expected, *sorted(tally.keys() - expected.keys())]
+        if names:
+            found[tag] = {name: Count(tally[name], expected.get(name)) for name in names}
+    return found
+
+
+def _tags_of(sources: Iterable[Source]) -> set[str]:
+    return {tag for source in sources for tag in source.tags}
+
+
+def _lacking(arrays: Iterable[str], sources: list[Source]) -> dict[str, Examples]:
+    found = {}
+    for array in arrays:
+        without = [source for source in sources if array not in source.arrays]
+        if without:
+            found[array] = Examples(len(without), f"{without[0].person}/{without[0].capture}")
+    return found
+
+
+def _left_out(sources: Iterable[Source]) -> dict[str, Examples]:
+    number: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for source in sources:
+        reason, detail = source.problem or ("", "")
+        number[reason] += 1
+        first.setdefault(reason, f"{source.person}/{source.capture}: {detail}")
+    return {reason: Examples(n, first[reason]) for reason, n in number.most_common()}
+
+
+def _gaps(names: list[str], expected: int) -> tuple[str, ...]:
+    """Return the people that are absent from a row of names that end in numbers of one width (`bs000` to `bs104`).
+
+    Where numbers do not run through (FRGC's), nothing is told: then the row is longer than the people expected.
+    """
+    if not names or len(names) >= expected:
+        return ()
+    stems = {name.rstrip("0123456789") for name in names}
+    digits = [name[len(name.rstrip("0123456789")) :] for name in names]
+    if len(stems) != 1 or len({len(text) for text in digits}) != 1 or not digits[0]:
+        return ()
+    numbers = {int(text) for text in digits}
+    start = 0 if 0 in numbers else 1
+    row = range(start, start + expected)
+    if not numbers <= set(row):
+        return ()
+    stem, width = stems.pop(), len(digits[0])
+    return tuple(f"{stem}{number:0{width}d}" for number in row if number not in numbers)

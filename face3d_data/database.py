@@ -1,0 +1,90 @@
+"""Descriptions of databases: `manifests/datasets/<name>.yaml`, what each is, how much it holds, whom to ask for it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from face3d_data.component import explain_validation
+from face3d_data.errors import UserError
+from face3d_data.resources import package_folder
+
+
+class Expected(BaseModel):
+    """What a whole copy of a database holds, where that differs from what is published, and its files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    people: int | None = Field(None, ge=1, description="people that the reader finds, if not those of `people`")
+    captures: int | None = Field(None, ge=1, description="captures that the reader finds, if not those of `captures`")
+    files: dict[str, int] = Field(
+        default={}, description="pattern of a path from the root (`bs*/*.bnt`) to the number of such files"
+    )
+
+
+class Database(BaseModel):
+    """A database as its file describes it; every key but `expect` is written in each file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, description="full name")
+    reader: str = Field(min_length=1, description="reader that reads it")
+    what: str = Field(min_length=1, description="what it is, in one to three lines")
+    modalities: tuple[str, ...] = Field(min_length=1, description="what there is of each capture")
+    people: int | None = Field(ge=1, description="people, as published")
+    captures: int | None = Field(ge=1, description="captures, as published")
+    counts: dict[str, int] = Field(description="category, as the reader tags it, to its captures, where published")
+    ask: str = Field(min_length=1, description="whose terms to ask for")
+    citation: str = Field(min_length=1, description="what to cite")
+    protocol: str | None = Field(description="the published protocol, in words")
+    notes: str = Field(description="what is unconfirmed")
+    expect: Expected = Field(default=Expected(), description="what a whole copy holds")
+
+    def people_expected(self) -> int | None:
+        """Return how many people the reader has to find."""
+        return self.expect.people or self.people
+
+    def captures_expected(self) -> int | None:
+        """Return how many captures the reader has to find."""
+        return self.expect.captures or self.captures
+
+
+def descriptions_folder() -> Path:
+    """Return the folder that holds the descriptions."""
+    return package_folder() / "manifests" / "datasets"
+
+
+@functools.cache
+def databases() -> dict[str, Database]:
+    """Return every description by its file's name, sorted.
+
+    Raises:
+        UserError: one is not as it has to be.
+    """
+    return {path.stem: read_database(path) for path in sorted(descriptions_folder().glob("*.yaml"))}
+
+
+def databases_of(reader: str) -> dict[str, Database]:
+    """Return the descriptions of the databases that a reader reads, by name."""
+    return {name: database for name, database in databases().items() if database.reader == reader}
+
+
+def read_database(path: Path) -> Database:
+    """Return one description.
+
+    Raises:
+        UserError: the file cannot be read, or a key is missing, unknown or wrong.
+    """
+    try:
+        record = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(record, dict):
+        raise UserError(f"{path}: holds no keys: describe a database as manifests/README.md says")
+    try:
+        return Database(**record)
+    except ValidationError as error:
+        raise UserError(f"{path}: {explain_validation(error, Database)}") from None

@@ -1,0 +1,119 @@
+"""Which database a folder's file names look like: patterns of paths from the root that its description gives."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from face3d_data.database import Database
+from face3d_data.readers.folder import walk
+
+MOST_LOOKED_AT = 50_000
+"""Files whose names are held against every database; those of one pattern are all counted."""
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """The database that a folder's files look like.
+
+    Attributes:
+        name: name of its description.
+        reader: the reader that reads it.
+        title: full name.
+        root: the folder that its paths begin in: the one looked at, one above it or one inside it.
+        files: files that fit.
+    """
+
+    name: str
+    reader: str
+    title: str
+    root: Path
+    files: int
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A pattern of a path, part by part."""
+
+    database: str
+    text: str
+    parts: tuple[re.Pattern[str], ...]
+
+    def root_of(self, path: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return the folder that the last parts of a path fit the pattern from; None: they do not."""
+        start = len(path) - len(self.parts)
+        if start < 0 or not self.parts[-1].match(path[-1]):
+            return None
+        return path[:start] if all(map(re.Pattern.match, self.parts, path[start:])) else None
+
+
+@dataclass
+class FileCounts:
+    """Files of a folder by the patterns that they fit, and by the folder that they fit them from.
+
+    Attributes:
+        databases: descriptions by name.
+        root: parts of the folder's path.
+        n_files: all files.
+        fits: (database, pattern, root) to the number of files.
+    """
+
+    databases: Mapping[str, Database]
+    root: tuple[str, ...]
+    n_files: int = 0
+    fits: Counter[tuple[str, str, tuple[str, ...]]] = field(default_factory=Counter)
+
+    def of_pattern(self, name: str, pattern: str) -> int:
+        """Return how many files fit a pattern of a database, from anywhere."""
+        return sum(n for (database, text, _), n in self.fits.items() if (database, text) == (name, pattern))
+
+    def of_database(self, name: str) -> int:
+        """Return how many files fit a database's patterns, from anywhere."""
+        return sum(n for (database, _, _), n in self.fits.items() if database == name)
+
+    def best(self) -> Recognised | None:
+        """Return the database, and the root, that most files fit; of equal ones that with the longer patterns."""
+        totals: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        letters: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        for (name, text, root), n in self.fits.items():
+            totals[name, root] += n
+            letters[name, root] += n * len(re.sub(r"[*?]|\[[^]]*\]", "", text))
+        if not totals:
+            return None
+        name, root = max(totals, key=lambda key: (totals[key], letters[key], key))
+        database = self.databases[name]
+        return Recognised(name, database.reader, database.name, Path(*root), totals[name, root])
+
+
+def count_files(root: Path, databases: Mapping[str, Database]) -> FileCounts:
+    """Count a folder's files by the patterns of all databases that they fit.
+
+    Hidden files are left out. Of a folder of many files, the first are held against every pattern, and the others only
+    against those that fitted one of the first.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    place = root.absolute().parts
+    patterns = [
+        Pattern(name, text, tuple(re.compile(fnmatch.translate(part), re.IGNORECASE) for part in text.split("/")))
+        for name, database in databases.items()
+        for text in database.expect.files
+    ]
+    counts = FileCounts(databases, place)
+    for folder in walk(root):
+        inside = (*place, *folder.name.split("/")) if folder.name else place
+        for name in folder.files:
+            counts.n_files += 1
+            if counts.n_files == MOST_LOOKED_AT:
+                used = {(database, text) for database, text, _ in counts.fits}
+                patterns = [pattern for pattern in patterns if (pattern.database, pattern.text) in used]
+            for pattern in patterns:
+                found = pattern.root_of((*inside, name))
+                if found is not None:
+                    counts.fits[pattern.database, pattern.text, found] += 1
+    return counts
