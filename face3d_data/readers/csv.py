@@ -15,9 +15,10 @@ from face3d_data.formats.image import read_color, read_depth_png
 from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, read_intrinsics
 from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
+from face3d_data.formats.npy_grid import inspect_grid_npy, read_grid_npy
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.csv_columns import CAMERA_ROLES, FILE_ROLES, LANDMARK_ROLES, Columns, infer_type, plan_columns
-from face3d_data.readers.csv_points import POINT_SUFFIXES, inspect_grid, read_grid, read_points
+from face3d_data.readers.csv_points import POINT_REASONS, check_point_file, read_points
 from face3d_data.readers.csv_row import ListRow
 from face3d_data.readers.folder import NAME_REASONS, bad_name
 from face3d_data.readers.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
@@ -46,6 +47,7 @@ class CsvReader(Reader):
     reasons: ClassVar[dict[str, str]] = {
         **{name: NAME_REASONS[name] for name in ("bad_name", "same_name", "unreadable")},
         **UNIT_REASONS,
+        **POINT_REASONS,
         "bad_line": "the line has another number of fields than the header, an open quote, or is no UTF-8",
         "no_identity": "the line names no person",
         "no_file": "the line names no file",
@@ -224,15 +226,14 @@ class CsvReader(Reader):
                 sizes["camera"] = (camera["width"], camera["height"])
             check_same_size(sizes)
         if "grid" in files:
-            grid_sizes = {"grid": inspect_grid(files["grid"])}
+            height, width = inspect_grid_npy(files["grid"])
+            grid_sizes = {"grid": (width, height)}
             if "grid_color" in files:
                 header = read_image_header(files["grid_color"])
                 grid_sizes["its colour"] = (header.width, header.height)
             check_same_size(grid_sizes)
-        if "points" in files and not files["points"].name.lower().endswith(POINT_SUFFIXES):
-            raise Unreadable(
-                "unreadable", f"{files['points'].name}: no cloud or mesh: wanted {' '.join(POINT_SUFFIXES)}"
-            )
+        if "points" in files:
+            check_point_file(files["points"])
 
     def load(self, source: Source, name: str) -> np.ndarray:
         """Return one array; depth, grid, points and 3D landmarks in mm and in the camera frame."""
@@ -248,15 +249,18 @@ class CsvReader(Reader):
             return np.array(source.record[name], np.float32)
         if name == "landmarks_3d":
             return self._in_camera_frame(np.array(source.record[name], np.float32))  # None becomes NaN
-        read = read_grid if name == "grid" else read_points
-        points = self._in_camera_frame(read(source.files[name]))
-        check_face_size(points.reshape(-1, 3), source.files[name].name, self.units)
+        path = source.files[name]
+        points = self._in_camera_frame(read_grid_npy(path) if name == "grid" else read_points(path))
+        if name == "points" and not np.isfinite(points).all():
+            raise Unreadable("unreadable", f"{path.name}: a coordinate is too large for 32 bits")
+        check_face_size(points.reshape(-1, 3), path.name, self.units)
         return points
 
     def _in_camera_frame(self, points: np.ndarray) -> np.ndarray:
         """Return points f4 (…, 3) in mm with y down and z forward: with y up, turned by 180 degrees about x."""
         scale = mm_per_unit(self.units)
-        points = points if scale == 1 else (points.astype(np.float64) * scale).astype(np.float32)
+        with np.errstate(over="ignore"):  # what overflows is no face, and is found by its size
+            points = (points if scale == 1 else points * np.float64(scale)).astype(np.float32)
         return points if self.up == "-y" else points * np.array([1, -1, -1], np.float32)
 
 

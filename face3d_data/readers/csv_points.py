@@ -1,4 +1,4 @@
-"""Points of a cloud or mesh file, by its ending, and range images in NumPy files."""
+"""Points of a cloud or mesh file, by its ending."""
 
 from __future__ import annotations
 
@@ -7,30 +7,42 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.npy_grid import inspect_grid_npy, read_grid_npy
+from face3d_data.formats.cloud_file import CLOUD_SUFFIXES, read_cloud
+from face3d_data.formats.mesh_file import MESH_SUFFIXES, read_mesh
 
-POINT_SUFFIXES: tuple[str, ...] = (".npy",)
+POINT_SUFFIXES: tuple[str, ...] = tuple(dict.fromkeys((*CLOUD_SUFFIXES, *MESH_SUFFIXES)))
+POINT_REASONS: dict[str, str] = {
+    "unknown_columns": "what the columns of a cloud's text or array are cannot be told",
+    "no_key": "the .npz file holds no array of points",
+    "no_surface": "the mesh has no face",
+}
+
+
+def check_point_file(path: Path) -> None:
+    """Check that a file of points has an ending that is known, and is not empty.
+
+    Raises:
+        Unreadable: `unreadable`.
+        OSError: it is gone.
+    """
+    if not path.name.lower().endswith(POINT_SUFFIXES):
+        raise Unreadable("unreadable", f"{path.name}: no cloud or mesh: wanted one of {' '.join(POINT_SUFFIXES)}")
+    if path.stat().st_size == 0:
+        raise Unreadable("unreadable", f"{path.name}: the file is empty")
 
 
 def read_points(path: Path) -> np.ndarray:
-    """Return the points of a cloud, or a mesh's vertices, as f4 (N, 3) in the file's unit and axes.
+    """Return the points of a cloud, or a mesh's vertices, as f8 (N, 3) in the file's unit and axes, all finite.
 
     Raises:
-        Unreadable: `unreadable`, or a reason of the file's codec.
+        Unreadable: `unreadable`, or another of `POINT_REASONS`.
+        OSError: the file is gone or cannot be read.
     """
-    points = np.load(path, allow_pickle=False)
-    points = points[np.isfinite(points).all(axis=1)].astype(np.float32)
+    if path.name.lower().endswith(CLOUD_SUFFIXES):
+        points = read_cloud(path).points
+    else:
+        points = read_mesh(path).vertices
+        points = points[np.isfinite(points).all(axis=1)]
     if not len(points):
         raise Unreadable("unreadable", f"{path.name}: holds no point")
     return points
-
-
-def inspect_grid(path: Path) -> tuple[int, int]:
-    """Return (width, height) of a range image from its header."""
-    height, width = inspect_grid_npy(path)
-    return width, height
-
-
-def read_grid(path: Path) -> np.ndarray:
-    """Return a range image f4 (H, W, 3)."""
-    return read_grid_npy(path)

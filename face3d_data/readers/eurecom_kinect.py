@@ -162,10 +162,8 @@ class EurecomKinect(NamedTree):
         """Return x, y, width and height of the colour image in the sensor's image; one of full size is all of it."""
         x, y = (0, 0) if (width, height) == SENSOR_PX else self.crop
         if x < 0 or y < 0 or x + width > SENSOR_PX[0] or y + height > SENSOR_PX[1]:
-            said = (
-                f"{path.name}: {width}x{height} from {x},{y} on is outside the sensor's {SENSOR_PX[0]}x{SENSOR_PX[1]}"
-            )
-            raise Unreadable("size_mismatch", f"{said}: set crop")
+            said = f"{path.name}: {width}x{height} px from {x},{y} on is outside the sensor's 640x480: set crop"
+            raise Unreadable("size_mismatch", said)
         return x, y, width, height
 
     def load(self, source: Source, name: str) -> np.ndarray:

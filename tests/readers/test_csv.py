@@ -185,14 +185,14 @@ def test_files_that_do_not_go_together_are_refused(tmp_path, rows):
     write_image(tmp_path / "other.png", other.color)
     write_image(tmp_path / "flat.png", np.zeros((40, 30), np.uint8))
     np.save(tmp_path / "flat.npy", np.zeros((9, 9), np.float32))
-    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "notes.doc").write_text("x")
     written = [
         rows[0] | {"capture": "a", "color": "other.png"},
         rows[0] | {"capture": "b", "depth": "flat.png"},
         rows[0] | {"capture": "c", "depth": "other.png"},
         rows[1] | {"capture": "d", "grid_color": "other.png"},
         rows[1] | {"capture": "e", "grid": "flat.npy"},
-        rows[2] | {"capture": "f", "points": "notes.txt"},
+        rows[2] | {"capture": "f", "points": "notes.doc"},
     ]
     csv = rewritten(tmp_path, written)
     reasons = []
@@ -224,3 +224,41 @@ def test_another_unit_is_refused_until_it_is_set(tmp_path, rows):
     csv = reader(tmp_path, units="m", up="-y")
     np.testing.assert_allclose(csv.load(source, "points"), points, rtol=1e-5)
     csv.survey([source])
+
+
+@pytest.mark.parametrize("ending", [".obj", ".off", ".ply", ".xyz", ".txt", ".npz", ".bc"])
+def test_clouds_and_meshes_of_other_formats_give_the_same_points(tmp_path, rows, ending):
+    points = np.load(tmp_path / "files/p0/c2.npy")
+    path = tmp_path / f"other{ending}"
+    lines = [f"{x!r} {y!r} {z!r}\n" for x, y, z in points.tolist()]
+    if ending == ".obj":
+        path.write_text("".join(f"v {line}" for line in lines) + "f 1 2 3\n")
+    elif ending == ".off":
+        path.write_text(f"OFF\n{len(points)} 1 0\n" + "".join(lines) + "3 0 1 2\n")
+    elif ending == ".ply":
+        names = "".join(f"property double {axis}\n" for axis in "xyz")
+        head = f"ply\nformat ascii 1.0\nelement vertex {len(points)}\n{names}end_header\n"
+        path.write_text(head + "".join(lines))
+    elif ending == ".npz":
+        np.savez(path, points=points)
+    elif ending == ".bc":
+        path.write_bytes(np.ascontiguousarray(points.T, "<f4").tobytes())
+    else:
+        path.write_text("".join(lines))
+    csv = rewritten(tmp_path, [rows[2] | {"points": path.name}])
+    (source,) = csv.scan()
+    csv.inspect(source)
+    assert np.array_equal(csv.load(source, "points"), face_scan(0, 2, 40).points)
+
+
+def test_points_that_cannot_be_used_have_a_reason(tmp_path, rows):
+    texts = {"a.obj": "v 1 2 3\n", "b.txt": "1 2 3 4\n", "c.xyz": "", "d.xyz": "1e300 0 0\n0 1 0\n", "e.xyz": "x"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    csv = rewritten(tmp_path, [{"identity": "ann", "points": name} for name in texts])
+    reasons = []
+    for source in csv.scan():
+        with pytest.raises(Unreadable) as error:
+            csv.sample(source).arrays["points"]
+        reasons.append(error.value.reason)
+    assert reasons == ["no_surface", "unknown_columns", "unreadable", "unreadable", "unreadable"]
