@@ -1,0 +1,165 @@
+"""Reads spoilt collections in its own process, under limits of memory and time: `python fuzz_child.py MODULE SEEDS`.
+
+Prints one JSON line a spoilt file. A mistake of the process itself (a crash, a kill) is seen by who started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.image_header import read_image_header
+from face3d_data.sample import check_array
+from face3d_data.testing.mutate import mutate
+
+SECONDS = 2.0
+FREE_MB, PER_BYTE = 64, 10
+MOST_DECODED = 256 * 2**20
+
+
+class Slow(Exception):
+    """Longer than a spoilt file may take."""
+
+
+def alarm(signum, frame):
+    raise Slow
+
+
+def rss_peak() -> int:
+    """Return the most bytes that this process has held since `forget_peak`."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("no VmHWM in /proc/self/status")
+
+
+def rss_now() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def forget_peak() -> None:
+    """Let the peak begin anew; where the kernel cannot, the peak of all files so far counts for each."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def decoded_size(path: Path) -> int:
+    """Return the bytes that a file's content takes once decoded: images by their header, gzip by its own length."""
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b" and len(data) > 18:
+        return max(len(data), min(int.from_bytes(data[-4:], "little"), 1030 * len(data)))
+    try:
+        header = read_image_header(path)
+    except (Unreadable, OSError):
+        return len(data)
+    return max(len(data), min(header.width * header.height * header.channels * max(1, header.bits // 8), MOST_DECODED))
+
+
+def read_all(reader, shared: bool) -> dict[str, int]:
+    """Scan, inspect and load everything; return how often each outcome came.
+
+    Raises:
+        Exception: whatever a reader must not let out.
+    """
+    counts: dict[str, int] = {}
+
+    def note(what: str) -> None:
+        counts[what] = counts.get(what, 0) + 1
+
+    try:
+        sources = list(reader.scan())
+    except UserError as error:
+        if not shared or "\n" in str(error):
+            raise
+        return {"refused": 1}
+    for source in sources:
+        tags = {**source.tags}
+        bad = [name for name, value in tags.items() if type(value) not in (str, int, float, bool)]
+        bad += [name for name, value in tags.items() if isinstance(value, float) and not np.isfinite(value)]
+        if bad:
+            raise ValueError(f"tags {bad} of {source.capture} are no tags")
+        json.dumps([source.record, tags], allow_nan=False).encode()
+        if source.problem:
+            check_reason(reader, source.problem[0], source.problem[1])
+            note("dirty")
+            continue
+        try:
+            reader.inspect(source)
+            for name in source.arrays:
+                check_array(name, reader.load(source, name))
+            note("good")
+        except Unreadable as error:
+            check_reason(reader, error.reason, error.detail)
+            note("dirty")
+    return counts
+
+
+def check_reason(reader, reason: str, detail: str) -> None:
+    if reason not in reader.reasons:
+        raise ValueError(f"reason {reason!r} is not declared")
+    if not detail or "\n" in detail:
+        raise ValueError(f"detail {detail!r} of {reason} is no line that says what is wrong")
+    detail.encode()
+
+
+def main() -> None:
+    module = importlib.import_module(sys.argv[1])
+    seeds = [int(text) for text in sys.argv[2].split(",")]
+    signal.signal(signal.SIGALRM, alarm)
+    root = Path(tempfile.mkdtemp())
+    try:
+        module.write(root)
+        paths = sorted(path for path in root.rglob("*") if path.is_file())
+        reader = module.reader(root)
+        read_all(reader, False)  # imports, and a collection that has to be good
+        for seed in seeds:
+            print(json.dumps(try_one(module, root, paths, seed)), flush=True)
+    finally:
+        shutil.rmtree(root)
+
+
+def try_one(module, root: Path, paths: list[Path], seed: int) -> dict:
+    path = paths[seed % len(paths)]
+    name = path.relative_to(root).as_posix()
+    whole = path.read_bytes()
+    spoilt, kind = mutate(whole, seed)
+    path.write_bytes(spoilt)
+    result = {"seed": seed, "file": name, "kind": kind}
+    gc.collect()
+    forget_peak()
+    before, started = rss_now(), time.perf_counter()
+    limit = FREE_MB * 2**20 + PER_BYTE * max(decoded_size(path), max(p.stat().st_size for p in paths))
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        result["counts"] = read_all(module.reader(root), name in getattr(module, "SHARED", ()))
+    except Slow:
+        result["fault"] = f"took more than {SECONDS} s"
+    except Exception as error:
+        result["fault"] = f"{type(error).__name__}: {str(error)[:200]}"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        path.write_bytes(whole)
+    result["seconds"] = round(time.perf_counter() - started, 3)
+    more = rss_peak() - before
+    result["mb"] = round(more / 2**20, 1)
+    if more > limit:
+        result["fault"] = f"took {more / 2**20:.0f} MB, allowed are {limit / 2**20:.0f}"
+    return result
+
+
+if __name__ == "__main__":
+    # What a spoilt header asks for must fail to be had, and not fill the machine.
+    resource.setrlimit(resource.RLIMIT_AS, (12 * 2**30, 12 * 2**30))
+    main()
