@@ -46,9 +46,11 @@ class Collection:
     Attributes:
         reader: the reader's name.
         root: the folder.
-        database: full name of the database that it is held against; empty: none is described.
+        name: name of the description that it is held against; empty: there is none.
+        database: full name of that database.
         people: people with a capture that can be read.
         captures: captures that are complete by their names.
+        recordings: videos, where captures are their frames; None: they are not.
         tallies: tag (`category`, `session`) to its values' counts.
         files: pattern to the number of files.
         lacking: array that the reader can give to the captures that come without it.
@@ -61,9 +63,11 @@ class Collection:
 
     reader: str
     root: Path
+    name: str
     database: str
     people: Count
     captures: Count
+    recordings: Count | None = None
     tallies: Mapping[str, Mapping[str, Count]] = field(default_factory=dict)
     files: Mapping[str, Count] = field(default_factory=dict)
     lacking: Mapping[str, Examples] = field(default_factory=dict)
@@ -78,6 +82,7 @@ class Collection:
         """What is missing, in words; nothing where the collection is whole."""
         parts = [f"{self.people.missing:,} people"] if self.people.missing else []
         parts += [f"{self.captures.missing:,} captures"] if self.captures.missing else []
+        parts += [f"{self.recordings.missing:,} recordings"] if self.recordings and self.recordings.missing else []
         if not parts:
             values = (pair for tally in self.tallies.values() for pair in tally.items())
             parts += [f"{count.missing:,} of {value}" for value, count in values if count.missing]
@@ -88,34 +93,40 @@ class Collection:
         return tuple(parts) or (() if self.captures.found else ("every capture",))
 
 
-def check_collection(reader: Reader, root: Path, known: Mapping[str, Database], filtered: bool) -> Collection:
+def check_collection(
+    reader: Reader, root: Path, known: Mapping[str, Database], given: Iterable[str] = ()
+) -> Collection:
     """Return what a folder holds for a reader; no image or scan is opened.
 
     Args:
         reader: the reader on that folder.
         root: the folder.
         known: all descriptions by name.
-        filtered: an option leaves captures out on purpose, so that published numbers cannot be compared.
+        given: options of the reader that were set: with one that selects captures, published numbers do not count.
 
     Raises:
         UserError: a folder cannot be read.
     """
-    mine = {name: database for name, database in known.items() if database.reader == reader.name}
+    mine = [name for name, database in known.items() if database.reader == reader.name]
+    fitting = [name for name in mine if known[name].read_as(reader)]
     seen = count_files(root, known)
-    name = max(mine, key=lambda name: (seen.of_database(name), -list(mine).index(name)), default="")
+    name = max(fitting, key=lambda name: (seen.of_database(name), -fitting.index(name)), default="")
     database = known.get(name)
     found, stopped = _scan(reader)
     good = [source for source in found if source.problem is None]
-    compared = None if filtered else database
-    files = database.expect.files if database else {}
+    layouts = {option for each in mine for option in known[each].expect.options}
+    compared = None if _selecting(reader) & {*given} - layouts else database
     names = sorted({source.person for source in good})
     people = Count(len(names), compared.people_expected() if compared else None)
+    files = database.expect.files if database else {}
     return Collection(
         reader=reader.name,
         root=root,
+        name=name,
         database=database.name if database else "",
         people=people,
         captures=Count(len(good), compared.captures_expected() if compared else None),
+        recordings=_recordings(good, compared),
         tallies=_tallies(good, compared.counts if compared else {}),
         files={text: Count(seen.of_pattern(name, text), n) for text, n in files.items()},
         lacking=_lacking(reader.provides(), good),
@@ -125,6 +136,19 @@ def check_collection(reader: Reader, root: Path, known: Mapping[str, Database], 
         stopped=stopped,
         recognised=seen.best(),
     )
+
+
+def _selecting(reader: Reader) -> set[str]:
+    """Return the options that do not change what a capture is, so that they may leave some out."""
+    return {name for name, info in type(reader).model_fields.items() if info.exclude} - {"root", "pattern"}
+
+
+def _recordings(sources: Iterable[Source], database: Database | None) -> Count | None:
+    """Return the videos that captures are frames of, where the database is one of videos."""
+    if database is None or database.expect.recordings is None:
+        return None
+    tags = database.expect.recordings_by
+    return Count(len({(source.person, *map(source.tags.get, tags)) for source in sources}), database.expect.recordings)
 
 
 def _scan(reader: Reader) -> tuple[list[Source], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,15 +15,20 @@ from face3d_data.resources import package_folder
 
 
 class Expected(BaseModel):
-    """What a whole copy of a database holds, where that differs from what is published, and its files."""
+    """What a whole copy of a database holds as its reader finds it, and its files."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    people: int | None = Field(None, ge=1, description="people that the reader finds, if not those of `people`")
-    captures: int | None = Field(None, ge=1, description="captures that the reader finds, if not those of `captures`")
-    files: dict[str, int] = Field(
-        default={}, description="pattern of a path from the root (`bs*/*.bnt`) to the number of such files"
+    people: int | None = Field(None, ge=1, description="people that the reader finds [those of `people`]")
+    captures: int | None = Field(
+        None, ge=1, description="captures that the reader finds [those of `captures`]; null: not known"
     )
+    recordings: int | None = Field(None, ge=1, description="videos, where captures are their frames")
+    recordings_by: tuple[str, ...] = Field((), description="tags that tell a person's recordings apart")
+    files: dict[str, int] = Field(
+        default={}, description="pattern of a path from the root (`bs???/bs*.bnt`) to the number of such files"
+    )
+    options: dict[str, Any] = Field(default={}, description="options that the reader needs for this database")
 
 
 class Database(BaseModel):
@@ -45,11 +51,15 @@ class Database(BaseModel):
 
     def people_expected(self) -> int | None:
         """Return how many people the reader has to find."""
-        return self.expect.people or self.people
+        return self.expect.people if "people" in self.expect.model_fields_set else self.people
 
     def captures_expected(self) -> int | None:
         """Return how many captures the reader has to find."""
-        return self.expect.captures or self.captures
+        return self.expect.captures if "captures" in self.expect.model_fields_set else self.captures
+
+    def read_as(self, reader: BaseModel) -> bool:
+        """Return whether a reader has the options that this database needs."""
+        return all(getattr(reader, name, None) == value for name, value in self.expect.options.items())
 
 
 def descriptions_folder() -> Path:

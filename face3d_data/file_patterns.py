@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from face3d_data.database import Database
 from face3d_data.readers.folder import walk
@@ -23,6 +24,7 @@ class Recognised:
     Attributes:
         name: name of its description.
         reader: the reader that reads it.
+        options: options that the reader needs for it.
         title: full name.
         root: the folder that its paths begin in: the one looked at, one above it or one inside it.
         files: files that fit.
@@ -30,6 +32,7 @@ class Recognised:
 
     name: str
     reader: str
+    options: Mapping[str, Any]
     title: str
     root: Path
     files: int
@@ -86,7 +89,9 @@ class FileCounts:
             return None
         name, root = max(totals, key=lambda key: (totals[key], letters[key], key))
         database = self.databases[name]
-        return Recognised(name, database.reader, database.name, Path(*root), totals[name, root])
+        return Recognised(
+            name, database.reader, database.expect.options, database.name, Path(*root), totals[name, root]
+        )
 
 
 def count_files(root: Path, databases: Mapping[str, Database]) -> FileCounts:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from face3d_data.collection import Collection, Count, Examples
+from face3d_data.file_patterns import Recognised
 
 MAX_LINES = 24
 MAX_WIDTH = 100
@@ -23,7 +23,9 @@ def collection_lines(found: Collection) -> list[str]:
     if found.stopped:
         lines += ["", _cut(found.stopped)]
     if found.captures.found or found.left_out:
-        lines += ["", *_table({"people": found.people, "captures": found.captures, **_some(found.files)})]
+        numbers = {"people": found.people, "captures": found.captures}
+        numbers |= {"recordings": found.recordings} if found.recordings else {}
+        lines += ["", *_table({**numbers, **_some(found.files)})]
         for tag, tally in found.tallies.items():
             lines += _flowed(f"{tag}: ", [_told(value, count) for value, count in tally.items()], TALLY_LINES)
     if found.absent:
@@ -93,21 +95,22 @@ def _look(found: Collection) -> Iterator[str]:
             yield (
                 f"wanted are files named {wanted}: give their ROOT" if wanted else "see face3d readers for all readers"
             )
-    elif seen.reader != found.reader:
+    elif seen.name != found.name:
         of = f"{seen.files:,} of {found.n_files:,} files"
         yield f"these look like files of {seen.title} ({of}), reader {seen.reader}:"
-        yield f"face3d readers --check {seen.reader} {_short(seen.root)}"
+        yield _command(seen)
     elif seen.root == root:
         yield "copy the rest of the database into the folder, or go on with what is there"
     else:
         way = "inside" if root in seen.root.parents else "above"
         yield f"the database begins in a folder {way} this one:"
-        yield f"face3d readers --check {seen.reader} {_short(seen.root)}"
+        yield _command(seen)
 
 
-def _short(path: Path) -> str:
-    """Return a path as it is, or from the working folder if that is shorter."""
-    return min(str(path), os.path.relpath(path), key=len)
+def _command(seen: Recognised) -> str:
+    """Return the command that checks the folder that was recognised; its path as it is, or relative if shorter."""
+    settings = "".join(f" --set {name}={value}" for name, value in seen.options.items())
+    return f"face3d readers --check {seen.reader} {min(str(seen.root), os.path.relpath(seen.root), key=len)}{settings}"
 
 
 def _cut(text: str, width: int = MAX_WIDTH) -> str:
@@ -137,6 +140,7 @@ def collection_record(found: Collection) -> dict[str, Any]:
         "missing": list(found.missing),
         "people": count(found.people),
         "captures": count(found.captures),
+        "recordings": count(found.recordings) if found.recordings else None,
         "tallies": {tag: {value: count(n) for value, n in tally.items()} for tag, tally in found.tallies.items()},
         "files": {pattern: count(n) for pattern, n in found.files.items()},
         "lacking": examples(found.lacking),

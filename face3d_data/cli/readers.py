@@ -85,8 +85,8 @@ def _check(name: str, root: Path, settings: Sequence[str], as_json: bool) -> boo
     from face3d_data.collection import check_collection
     from face3d_data.database import databases
 
-    reader, filtered = _reader(name, root, settings)
-    found = check_collection(reader, root, databases(), filtered)
+    reader, given = _reader(name, root, settings)
+    found = check_collection(reader, root, databases(), given)
     if as_json:
         click.echo(json.dumps(collection_record(found), indent=1, ensure_ascii=False))
     else:
@@ -95,8 +95,8 @@ def _check(name: str, root: Path, settings: Sequence[str], as_json: bool) -> boo
     return not found.missing
 
 
-def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, bool]:
-    """Return the reader on a folder, and whether an option that selects captures was given.
+def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, dict[str, Any]]:
+    """Return the reader on a folder, and the options that were given.
 
     Raises:
         UserError: no such reader, the folder is none, or an option does not fit.
@@ -120,6 +120,4 @@ def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, boo
         raise UserError(f"readers --check: {root} is no folder: give the collection's")
     if "root" not in cls.model_fields:
         raise UserError(f"readers --check: reader {name!r} reads no folder: there is nothing to check")
-    reader = build(cls, {"root": root, **given}, f"reader {name!r}")
-    selecting = {key for key, info in cls.model_fields.items() if info.exclude} - {"root", "pattern"}
-    return reader, bool(selecting & given.keys())  # type: ignore[return-value]
+    return build(cls, {"root": root, **given}, f"reader {name!r}"), given  # type: ignore[return-value]

@@ -216,7 +216,7 @@ def test_a_reader_shows_the_databases_that_it_reads(capsys, monkeypatch):
         main(["readers", "bosphorus"])
     out = capsys.readouterr().out
     assert "database: Bosphorus, four people of it" in out
-    assert "  counts    N 12, YR 28, CAU 4" in out
+    assert "  counts   N 12, YR 28, CAU 4" in out
     assert "protocol" not in out.partition("database:")[2]
     assert max(map(len, out.splitlines())) <= 100
     with pytest.raises(SystemExit):
