@@ -1,0 +1,100 @@
+"""Tables of points in NumPy's `.npy` and `.npz` files."""
+
+from __future__ import annotations
+
+import io
+import math
+import reprlib
+import zipfile
+import zlib
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from face3d_data.errors import Unreadable
+
+_LONGEST_HEADER = 10_000
+_USUAL_KEYS = ("points", "vertices", "xyz", "data", "arr_0")
+_ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+
+
+def read_npy_table(data: bytes, name: str, most_rows: int | None = None) -> np.ndarray:
+    """Return the table (N, k) in a `.npy` file, or its first rows.
+
+    Args:
+        data: the file, or its beginning where rows are asked for.
+        name: its name, for errors.
+        most_rows: no more than so many rows, from the beginning of the file alone.
+
+    Raises:
+        Unreadable: `unreadable`, with the byte: no array of numbers of this shape, or cut off.
+    """
+    return _read(io.BytesIO(data), name, len(data), most_rows)
+
+
+def read_npz_table(data: bytes, name: str, key: str | None = None, most_rows: int | None = None) -> np.ndarray:
+    """Return one table (N, k) of a `.npz` file, or its first rows.
+
+    Args:
+        data: the file.
+        name: its name, for errors.
+        key: the array's name; None: the only one, or the first that is there of points, vertices, xyz, data, arr_0.
+        most_rows: no more than so many rows; not more is unpacked then.
+
+    Raises:
+        Unreadable: `no_key`: there is no such array, or it cannot be told which; `unreadable`.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            there = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+            usual = next((text for text in _USUAL_KEYS if text in there), there[0] if len(there) == 1 else None)
+            chosen = key if key is not None else usual
+            if chosen is None or chosen not in there:
+                wanted = f"no array {key!r}" if key else "several arrays: set key"
+                raise Unreadable("no_key", f"{name}: {wanted} (there are {reprlib.repr(sorted(there))})")
+            info = archive.infolist()[there.index(chosen)]
+            with archive.open(info) as member:
+                return _read(member, f"{name}: {chosen}", info.file_size, most_rows)
+    except _ZIP_FAULTS as error:
+        raise Unreadable("unreadable", f"{name}: no .npz file, or a damaged one ({str(error)[:100]})") from None
+
+
+def _read(stream: IO[bytes], name: str, size: int, most_rows: int | None) -> np.ndarray:
+    shape, by_columns, dtype = _header(stream, name)
+    rows, columns = shape
+    start = stream.tell()
+    wanted = math.prod(shape) * dtype.itemsize
+    if most_rows is not None and not by_columns:
+        rows = min(rows, most_rows)
+        wanted = rows * columns * dtype.itemsize
+    elif wanted > size - start:
+        raise Unreadable("unreadable", f"{name}: byte {start}: {size - start} of {wanted} bytes follow: cut off?")
+    # What a header claims is bounded by what follows it: no more is asked for than is there.
+    content = stream.read(wanted)
+    if len(content) < wanted:
+        at = start + len(content)
+        raise Unreadable("unreadable", f"{name}: byte {at}: {len(content)} of {wanted} bytes follow: cut off?")
+    table = np.frombuffer(content, dtype)
+    return table.reshape(columns, rows).T if by_columns else table.reshape(rows, columns)
+
+
+def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, int], bool, np.dtype]:
+    try:
+        version = npy_format.read_magic(stream)
+        length_bytes = 2 if version == (1, 0) else 4
+        length = stream.read(length_bytes)
+        if version not in ((1, 0), (2, 0), (3, 0)) or int.from_bytes(length, "little") > _LONGEST_HEADER:
+            raise ValueError(f"a header of version {version} and {int.from_bytes(length, 'little')} bytes")
+        text = io.BytesIO(length + stream.read(int.from_bytes(length, "little")))
+        read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+        shape, by_columns, dtype = read(text)
+    except Exception as error:  # NumPy parses it as Python text: a changed byte gives whatever the parser gives
+        raise Unreadable("unreadable", f"{name}: byte 0: no .npy header ({str(error)[:100]})") from None
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise Unreadable("unreadable", f"{name}: byte 0: holds {str(dtype)[:60]}, wanted numbers")
+    if len(shape) != 2 or not all(type(n) is int and n > 0 for n in shape):
+        raise Unreadable("unreadable", f"{name}: byte 0: has shape {reprlib.repr(shape)}, wanted (N, 3), (N, 6) ...")
+    if shape[0] in (3, 6, 7) and shape[1] not in (3, 6, 7):
+        raise Unreadable("unreadable", f"{name}: byte 0: has shape {shape}: transpose it to (N, {shape[0]})")
+    return (shape[0], shape[1]), bool(by_columns), dtype

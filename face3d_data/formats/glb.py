@@ -1,0 +1,199 @@
+"""Binary glTF 2.0 (`.glb`): the triangles of a scene."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.gltf_accessor import read_accessor, whole_number
+from face3d_data.formats.mesh import Mesh, check_indices, colors_u1
+
+_JSON, _BIN = 0x4E4F534A, 0x004E4942
+_LONGEST_JSON = 4 << 20
+"""Bytes: what JSON becomes in memory is bounded by this; a scan's is of a few KB."""
+_TRIANGLES = 4
+
+
+def parse_glb(data: bytes, name: str) -> Mesh:
+    """Return the mesh of a binary glTF file (Khronos, glTF 2.0): all triangles of its scene, moved by its nodes.
+
+    Vertex colours are given where every part has them; materials, textures, skins and morph targets are left aside.
+    Compressed geometry (Draco, meshopt), sparse accessors and buffers outside the file are refused.
+
+    Args:
+        data: the file.
+        name: its name, for errors.
+
+    Raises:
+        Unreadable: `unreadable`, with the byte or what of the JSON is wrong.
+    """
+    document, binary = split_glb(data, name)
+    scene = _Scene(document, binary, name)
+    scene.walk()
+    if not scene.vertices:
+        raise Unreadable("unreadable", f"{name}: its scene holds no triangles")
+    colors = [part for part in scene.colors if part is not None]
+    return Mesh(
+        np.concatenate(scene.vertices),
+        np.concatenate(scene.triangles),
+        np.concatenate(colors) if len(colors) == len(scene.colors) else None,
+    )
+
+
+def split_glb(data: bytes, name: str) -> tuple[Mapping[str, Any], bytes]:
+    """Return the JSON of a `.glb` and its binary chunk.
+
+    Raises:
+        Unreadable: `unreadable`, with the byte.
+    """
+    if len(data) < 20 or data[:4] != b"glTF":
+        raise Unreadable("unreadable", f"{name}: byte 0: no binary glTF file: it begins with {data[:4]!r}")
+    version, length, size, kind = struct.unpack("<IIII", data[4:20])
+    if version != 2 or kind != _JSON:
+        raise Unreadable("unreadable", f"{name}: byte 4: glTF {version}: only version 2 is read")
+    if length > len(data) or size > min(len(data) - 20, _LONGEST_JSON):
+        raise Unreadable("unreadable", f"{name}: byte 8: {length} bytes, {size} of JSON: the file has {len(data)}")
+    try:
+        document = json.loads(data[20 : 20 + size])
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("unreadable", f"{name}: byte 20: no valid JSON ({error})") from None
+    if not isinstance(document, Mapping):
+        raise Unreadable("unreadable", f"{name}: byte 20: the JSON is no object")
+    at = 20 + size
+    if len(data) < at + 8:
+        return document, b""
+    size, kind = struct.unpack("<II", data[at : at + 8])
+    if kind != _BIN or size > len(data) - at - 8:
+        raise Unreadable("unreadable", f"{name}: byte {at}: a binary chunk of {size} bytes: cut off?")
+    return document, data[at + 8 : at + 8 + size]
+
+
+def glb_has_colors(document: Mapping[str, Any]) -> bool:
+    """Return whether all parts of all meshes have vertex colours, as far as the JSON says."""
+    meshes = document.get("meshes")
+    parts = [
+        part
+        for mesh in (meshes if isinstance(meshes, list) else ())
+        if isinstance(mesh, Mapping) and isinstance(mesh.get("primitives"), list)
+        for part in mesh["primitives"]
+    ]
+    named = [part.get("attributes") if isinstance(part, Mapping) else None for part in parts]
+    return bool(named) and all(isinstance(each, Mapping) and "COLOR_0" in each for each in named)
+
+
+class _Scene:
+    """The parts of a scene, gathered node by node."""
+
+    def __init__(self, document: Mapping[str, Any], binary: bytes, name: str) -> None:
+        self.document, self.binary, self.name = document, binary, name
+        self.with_colors = glb_has_colors(document)
+        self.vertices: list[np.ndarray] = []
+        self.triangles: list[np.ndarray] = []
+        self.colors: list[np.ndarray | None] = []
+        self.count = 0
+        if document.get("extensionsRequired"):
+            self.fail(f"it needs {str(document['extensionsRequired'])[:80]}, which is not read")
+
+    def fail(self, what: str) -> None:
+        raise Unreadable("unreadable", f"{self.name}: JSON: {what}")
+
+    def item(self, key: str, index: Any) -> Mapping[str, Any]:
+        """Return one entry of a list of the document."""
+        entries = self.document.get(key)
+        number = whole_number(index)
+        if not isinstance(entries, list) or number is None or number >= len(entries):
+            self.fail(f"{key}[{str(index)[:40]}] is not there")
+        elif isinstance(entries[number], Mapping):
+            return entries[number]
+        self.fail(f"{key}[{number}] is no object")
+        return {}
+
+    def listed(self, entry: Mapping[str, Any], key: str) -> list[Any]:
+        value = entry.get(key, [])
+        if not isinstance(value, list):
+            self.fail(f"{key} is no list")
+        return list(value)
+
+    def walk(self) -> None:
+        """Gather the parts of all nodes of the scene; nodes are a tree, so one that is met twice is refused."""
+        scene = self.item("scenes", self.document.get("scene", 0))
+        pending: list[tuple[Any, np.ndarray]] = [(node, np.eye(4)) for node in reversed(self.listed(scene, "nodes"))]
+        met: set[int] = set()
+        while pending:
+            number, above = pending.pop()
+            node = self.item("nodes", number)
+            if number in met:
+                self.fail(f"nodes[{number}] stands in the scene twice")
+            met.add(number)
+            motion = above @ self.motion(node)
+            if not np.isfinite(motion).all():
+                self.fail(f"nodes[{number}] has no finite transform")
+            if "mesh" in node:
+                for part in self.listed(self.item("meshes", node["mesh"]), "primitives"):
+                    self.add(part, motion)
+            pending.extend((child, motion) for child in reversed(self.listed(node, "children")))
+
+    def motion(self, node: Mapping[str, Any]) -> np.ndarray:
+        """Return a node's matrix f8 (4, 4): `matrix` by columns, or translation, rotation (x, y, z, w) and scale."""
+        if "matrix" in node:
+            return self.numbers(node, "matrix", np.eye(4).ravel()).reshape(4, 4).T
+        x, y, z, w = self.numbers(node, "rotation", np.array([0.0, 0.0, 0.0, 1.0]))
+        turn = np.array(
+            [
+                [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+                [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+                [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+            ]
+        )
+        motion = np.eye(4)
+        motion[:3, :3] = turn * self.numbers(node, "scale", np.ones(3))
+        motion[:3, 3] = self.numbers(node, "translation", np.zeros(3))
+        return motion
+
+    def numbers(self, node: Mapping[str, Any], key: str, default: np.ndarray) -> np.ndarray:
+        value = node.get(key)
+        if value is None:
+            return default
+        good = isinstance(value, list) and len(value) == len(default)
+        if not good or not all(type(number) in (int, float) and abs(number) < 1e9 for number in value):
+            self.fail(f"{key} is not {len(default)} numbers")
+        return np.array(value, np.float64)
+
+    def add(self, part: Any, motion: np.ndarray) -> None:
+        attributes = part.get("attributes") if isinstance(part, Mapping) else None
+        if not isinstance(attributes, Mapping) or "POSITION" not in attributes:
+            self.fail("a part of a mesh has no POSITION")
+            return
+        if part.get("mode", _TRIANGLES) != _TRIANGLES:
+            self.fail(f"a part of mode {str(part.get('mode'))[:20]}: only triangles are read")
+        points = self.array(attributes["POSITION"], (3,), "f")
+        corners = self.array(part["indices"], (1,), "u")[:, 0] if "indices" in part else np.arange(len(points))
+        self.count += len(points) + len(corners)
+        if self.count > len(self.binary):
+            self.fail("its nodes use the same mesh so often that it is no scan")
+        if len(corners) % 3:
+            self.fail(f"a part of {len(corners)} corners, which are no triangles")
+        check_indices(corners, len(points), self.name)
+        triangles = corners.astype(np.int32).reshape(-1, 3) + np.int32(sum(map(len, self.vertices)))
+        if not np.array_equal(motion, np.eye(4)):
+            points = points @ motion[:3, :3].T + motion[:3, 3]
+        self.vertices.append(points)
+        self.triangles.append(triangles[:, ::-1] if np.linalg.det(motion[:3, :3]) < 0 else triangles)
+        self.colors.append(self.part_colors(attributes, len(points)) if self.with_colors else None)
+
+    def part_colors(self, attributes: Mapping[str, Any], count: int) -> np.ndarray:
+        colors = self.array(attributes["COLOR_0"], (3, 4), "fu")
+        if len(colors) != count:
+            self.fail(f"{len(colors)} colours for {count} vertices")
+        return colors_u1(np.clip(colors[:, :3], 0.0, 1.0), self.name)
+
+    def array(self, index: Any, columns: tuple[int, ...], kinds: str) -> np.ndarray:
+        try:
+            return read_accessor(self.item, self.binary, index, columns, kinds)
+        except ValueError as error:
+            raise Unreadable("unreadable", f"{self.name}: JSON: {error}") from None

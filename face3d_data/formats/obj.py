@@ -1,0 +1,98 @@
+"""Wavefront OBJ: vertices with or without colours, and faces; everything else in the file is left aside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.mesh import Mesh, colors_u1, fan
+from face3d_data.formats.number_text import Lines, blank_comments, split_lines
+
+_V, _F, _SLASH = (ord(char) for char in "vf/")
+VERTEX_WORDS = (3, 4, 6, 7)
+"""Numbers after `v`: x y z; x y z w; x y z r g b; x y z r g b a. The colours are custom, not of the specification."""
+
+
+def parse_obj(data: bytes, name: str) -> Mesh:
+    """Return the mesh of an OBJ file (Wavefront, Advanced Visualizer manual, appendix B1).
+
+    Indices count from 1; negative ones count back from the vertex last given. Groups, materials, texture coordinates
+    and normals are left aside; polygons are cut as fans. Colours are given where all vertices have them, as r g b from
+    0 to 1 (or to 255) after x y z.
+
+    Args:
+        data: the file.
+        name: its name, for errors.
+
+    Raises:
+        Unreadable: `unreadable`, with the line.
+    """
+    lines = split_lines(_joined(blank_comments(data)))
+    if not len(lines.starts):
+        raise Unreadable("unreadable", f"{name}: holds no line of an OBJ file")
+    first = lines.data[lines.starts]
+    second = lines.data[np.minimum(lines.starts + 1, len(lines.data) - 1)]
+    is_vertex, is_face = ((first == letter) & (second <= 32) for letter in (_V, _F))
+    vertices, colors = _vertices(lines, np.flatnonzero(is_vertex), name)
+    triangles = _triangles(lines, is_vertex, np.flatnonzero(is_face), name)
+    return Mesh(vertices, triangles, colors)
+
+
+def _joined(data: bytes) -> bytes:
+    """Return the text with lines that end in a backslash joined to the next, byte for byte as long."""
+    if b"\\" not in data:
+        return data
+    return data.replace(b"\\\r\n", b"   ").replace(b"\\\n", b"  ")
+
+
+def obj_has_colors(head: bytes) -> bool:
+    """Return whether the first vertex in the beginning of an OBJ file has a colour."""
+    for line in head.splitlines():
+        words = line.split(b"#")[0].split()
+        if words[:1] == [b"v"]:
+            return len(words) - 1 in (6, 7)
+    return False
+
+
+def _vertices(lines: Lines, chosen: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    words = lines.counts[chosen] - 1
+    if not len(chosen):
+        raise Unreadable("unreadable", f"{name}: holds no vertex")
+    wanted = int(words[0]) if words[0] in VERTEX_WORDS else 3
+    odd = np.flatnonzero(words != wanted)
+    if len(odd):
+        line = int(lines.numbers[chosen[odd[0]]])
+        raise Unreadable("unreadable", f"{name}: line {line}: a vertex of {words[odd[0]]} numbers, wanted {wanted}")
+    values = lines.parse(chosen, name, skip=1).reshape(-1, wanted)
+    colors = colors_u1(values[:, 3:6], name) if wanted >= 6 else None
+    return np.ascontiguousarray(values[:, :3]), colors
+
+
+def _triangles(lines: Lines, is_vertex: np.ndarray, chosen: np.ndarray, name: str) -> np.ndarray:
+    sizes = lines.counts[chosen] - 1
+    if not len(chosen):
+        return np.zeros((0, 3), np.int32)
+    indices = lines.parse(chosen, name, 1, True, _without_references)
+    if len(indices) != sizes.sum():
+        raise Unreadable("unreadable", f"{name}: a face has a corner without a vertex")
+    n_vertices = int(is_vertex.sum())
+    if (indices < 0).any():
+        before = np.repeat(np.cumsum(is_vertex)[chosen], sizes)
+        indices = np.where(indices < 0, indices + before + 1, indices)
+    wrong = np.flatnonzero((indices < 1) | (indices > n_vertices))
+    if len(wrong):
+        line = lines.numbers[chosen[np.searchsorted(np.cumsum(sizes), wrong[0], side="right")]]
+        said = f"a face names vertex {indices[wrong[0]]}, and there are {n_vertices}"
+        raise Unreadable("unreadable", f"{name}: line {line}: {said}")
+    return fan(indices - 1, np.cumsum(sizes) - sizes, sizes)
+
+
+def _without_references(text: bytes) -> bytes:
+    """Return the text of faces with all from the first slash of each word to its end as blanks."""
+    if b"/" not in text:
+        return text
+    array = np.frombuffer(text, np.uint8).copy()
+    slashes = np.cumsum(array == _SLASH, dtype=np.int32)
+    before_word = np.maximum.accumulate(np.where(array <= 32, slashes, 0))
+    array[slashes > before_word] = 32
+    return array.tobytes()

@@ -1,0 +1,168 @@
+"""PCD, the Point Cloud Library's files: ascii, binary and binary_compressed."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.cloud import Cloud, cloud_of_columns
+from face3d_data.formats.lzf import unpack_lzf
+from face3d_data.formats.number_text import split_lines
+
+_KINDS = {"F": "f", "U": "u", "I": "i"}
+_SIZES = {"F": (4, 8), "U": (1, 2, 4, 8), "I": (1, 2, 4, 8)}
+_LONGEST_HEADER = 1 << 16
+_PACKED = ("rgb", "rgba")
+_MOST_LZF = 264
+"""Bytes that three bytes of LZF can unpack to: a length of 255 + 7 + 2."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """A PCD file's header: (name, dtype, count) of each field, points, `DATA`, and where the body begins."""
+
+    fields: tuple[tuple[str, str, int], ...]
+    n_points: int
+    data: str
+    size: int
+    lines: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields' names, with r, g and b where colours are packed into one."""
+        names = [("r", "g", "b") if name in _PACKED else (name,) for name, _, count in self.fields if count == 1]
+        return tuple(name for group in names for name in group)
+
+
+def parse_pcd(data: bytes, name: str) -> Cloud:
+    """Return the cloud of a PCD file (PCL documentation, The PCD file format, version 0.7).
+
+    The viewpoint is left aside: points come as the file has them. Rows of NaN (organised clouds have them where
+    nothing was seen) are left out.
+
+    Args:
+        data: the file.
+        name: its name, for errors.
+
+    Raises:
+        Unreadable: `unreadable`, with the line or the byte.
+    """
+    header = parse_pcd_header(data, name)
+    if header.data == "ascii":
+        return cloud_of_columns(_unpacked(_read_text(data, header, name)), name)
+    layout = np.dtype([(field, f"<{kind}", (count,)) for field, kind, count in header.fields])
+    wanted = layout.itemsize * header.n_points
+    if header.data == "binary":
+        if wanted > len(data) - header.size:
+            has = len(data) - header.size
+            raise Unreadable("unreadable", f"{name}: byte {header.size}: {has} of {wanted} bytes follow: cut off?")
+        table = np.frombuffer(data, layout, header.n_points, header.size)
+        return cloud_of_columns(_unpacked({key: table[key][:, 0] for key in table.dtype.names or ()}), name)
+    body = _decompress(data, header, wanted, name)
+    columns, at = {}, 0
+    for field, kind, count in header.fields:
+        # Compressed files hold all values of one field after the other.
+        values = np.frombuffer(body, f"<{kind}", header.n_points * count, at)
+        columns[field] = values.reshape(header.n_points, count)[:, 0]
+        at += values.nbytes
+    return cloud_of_columns(_unpacked(columns), name)
+
+
+def parse_pcd_header(data: bytes, name: str) -> Header:
+    """Return what the beginning of a PCD file declares.
+
+    Raises:
+        Unreadable: `unreadable`, with the line.
+    """
+    found = re.search(rb"(?m)^[ \t]*DATA[ \t]+(\w+)[^\S\n]*\n", data[:_LONGEST_HEADER])
+    if found is None or not re.match(rb"\s*(#[^\n]*\n\s*)*VERSION\s", data[:_LONGEST_HEADER]):
+        raise Unreadable("unreadable", f"{name}: line 1: no PCD file: no header from VERSION to DATA")
+    lines = data[: found.end()].decode("latin-1").split("\n")[:-1]
+    entries = {words[0]: words[1:] for words in map(str.split, lines) if words}
+    kind = found.group(1).decode().lower()
+    if kind not in ("ascii", "binary", "binary_compressed"):
+        raise Unreadable("unreadable", f"{name}: line {len(lines)}: DATA {kind[:40]} is not known")
+    names = entries.get("FIELDS", entries.get("COLUMNS", []))
+    counts = entries.get("COUNT") or ["1"] * len(names)
+    columns = (names, entries.get("SIZE", []), entries.get("TYPE", []), counts)
+    if not names or len({len(column) for column in columns}) != 1:
+        raise Unreadable("unreadable", f"{name}: line 1: FIELDS, SIZE, TYPE and COUNT do not go together")
+    fields = [_field(*field, f"{name}: line 1") for field in zip(*columns, strict=True)]
+    # PCL pads with fields named `_`: each needs a name of its own here.
+    fields = [(f"_{i}" if field == "_" else field, kind, count) for i, (field, kind, count) in enumerate(fields)]
+    if len({field for field, _, _ in fields}) < len(fields) or not {"x", "y", "z"} <= {field for field, _, _ in fields}:
+        raise Unreadable("unreadable", f"{name}: line 1: FIELDS lacks x, y or z, or has one twice")
+    sizes = [_whole(entries.get(key, ["1"]), f"{name}: line 1: {key}") for key in ("WIDTH", "HEIGHT")]
+    n_points = _whole(entries["POINTS"], f"{name}: line 1: POINTS") if "POINTS" in entries else math.prod(sizes)
+    return Header(tuple(fields), n_points, kind, found.end(), len(lines))
+
+
+def _field(field: str, size: str, kind: str, count: str, where: str) -> tuple[str, str, int]:
+    times = _whole([count], f"{where}: COUNT")
+    if kind not in _KINDS or not size.isascii() or not size.isdigit() or int(size[:4]) not in _SIZES[kind]:
+        raise Unreadable("unreadable", f"{where}: field {field[:40]!r}: no type {kind[:4]} of {size[:4]} bytes")
+    if not 1 <= times <= 4096:
+        raise Unreadable("unreadable", f"{where}: field {field[:40]!r}: COUNT {times}")
+    return field, f"{_KINDS[kind]}{int(size)}", times
+
+
+def _whole(words: list[str], where: str) -> int:
+    if len(words) != 1 or not re.fullmatch(r"[0-9]{1,12}", words[0]):
+        raise Unreadable("unreadable", f"{where}: wanted one whole number, not {' '.join(words)[:40]!r}")
+    return int(words[0])
+
+
+def _read_text(data: bytes, header: Header, name: str) -> dict[str, np.ndarray]:
+    lines = split_lines(data[header.size :], header.lines)
+    width = sum(count for _, _, count in header.fields)
+    odd = np.flatnonzero(lines.counts != width)
+    line = int(lines.numbers[odd[0]]) if len(odd) else header.lines + len(lines.numbers)
+    if len(odd):
+        raise Unreadable("unreadable", f"{name}: line {line}: {lines.counts[odd[0]]} numbers, wanted {width}")
+    if len(lines.starts) != header.n_points:
+        raise Unreadable("unreadable", f"{name}: line {line}: {len(lines.starts)} of {header.n_points} points")
+    values = lines.parse(slice(None), name).reshape(-1, width)
+    columns, at = {}, 0
+    for field, kind, count in header.fields:
+        columns[field] = values[:, at]
+        if field in _PACKED:
+            columns[field] = _packed_of_text(values[:, at], kind, name)
+        at += count
+    return columns
+
+
+def _packed_of_text(values: np.ndarray, kind: str, name: str) -> np.ndarray:
+    """Return packed colours u4 of numbers: of a field of type F, the number's own four bytes are the colour."""
+    if kind == "f4":
+        return values.astype(np.float32).view(np.uint32)
+    if not ((values >= 0) & (values < 2**32)).all():
+        raise Unreadable("unreadable", f"{name}: a packed colour is not of four bytes")
+    return values.astype(np.uint32)
+
+
+def _unpacked(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the columns with `rgb` taken apart: 0xRRGGBB, with alpha above it in `rgba`."""
+    out = {field: values for field, values in columns.items() if field not in _PACKED}
+    for field in _PACKED:
+        if field in columns and columns[field].dtype.itemsize == 4:
+            packed = np.ascontiguousarray(columns[field]).view(np.uint32)
+            out |= {key: (packed >> shift & 255).astype(np.uint8) for key, shift in zip("rgb", (16, 8, 0), strict=True)}
+    return out
+
+
+def _decompress(data: bytes, header: Header, wanted: int, name: str) -> bytes:
+    at = header.size
+    where = f"{name}: byte {at}"
+    packed, unpacked = (int.from_bytes(data[at + i : at + i + 4], "little") for i in (0, 4))
+    if len(data) < at + 8 or packed > len(data) - at - 8:
+        raise Unreadable("unreadable", f"{where}: {max(len(data) - at - 8, 0)} of {packed} bytes follow: cut off?")
+    if unpacked != wanted or wanted > packed * _MOST_LZF or wanted >= 2**31:
+        raise Unreadable("unreadable", f"{where}: {packed} bytes for {unpacked}, and its points take {wanted}")
+    try:
+        return unpack_lzf(data[at + 8 : at + 8 + packed], wanted)
+    except ValueError as error:
+        raise Unreadable("unreadable", f"{where}: {error}") from None

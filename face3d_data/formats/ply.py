@@ -1,0 +1,134 @@
+"""PLY: meshes and clouds, in text and in both byte orders."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.cloud import Cloud, cloud_of_columns
+from face3d_data.formats.mesh import Mesh, check_indices, colors_u1, fan
+from face3d_data.formats.ply_rows import Element, Property, Rows, read_binary_rows, read_text_rows
+
+_TYPES = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
+          "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4",
+          "int64": "i8", "uint64": "u8", "float32": "f4", "float64": "f8"}  # fmt: skip
+_FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+_FACE_LISTS = ("vertex_indices", "vertex_index")
+_LONGEST_HEADER = 1 << 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """A PLY file's header: `order` is `<`, `>`, or nothing for text; the body begins at byte `size`, line `lines`."""
+
+    order: str
+    elements: tuple[Element, ...]
+    size: int
+    lines: int
+
+
+def parse_ply_mesh(data: bytes, name: str) -> Mesh:
+    """Return the mesh of a PLY file (Turk 1994, The PLY Polygon File Format): elements `vertex` and `face`.
+
+    Polygons are cut as fans; texture coordinates and other elements are left aside; triangle strips are refused.
+
+    Args:
+        data: the file.
+        name: its name, for errors.
+
+    Raises:
+        Unreadable: `unreadable`, with the line or the byte.
+    """
+    header = parse_header(data, name)
+    if any(element.name == "tristrips" for element in header.elements):
+        raise Unreadable("unreadable", f"{name}: its surface is of triangle strips: only faces are read")
+    rows = _read(data, header, name, ("vertex", "face"))
+    vertices, colors = _vertices(rows, name)
+    lists = rows["face"].lists if "face" in rows else {}
+    found = next((lists[key] for key in _FACE_LISTS if key in lists), None)
+    if found is None:
+        return Mesh(vertices, np.zeros((0, 3), np.int32), colors)
+    flat, starts, sizes = found
+    if flat.dtype.kind not in "iu":
+        raise Unreadable("unreadable", f"{name}: indices of faces are {flat.dtype}, wanted whole numbers")
+    check_indices(flat, len(vertices), name)
+    return Mesh(vertices, fan(flat, starts, sizes), colors)
+
+
+def parse_ply_cloud(data: bytes, name: str) -> Cloud:
+    """Return the points of a PLY file; faces are left aside.
+
+    Raises:
+        Unreadable: `unreadable`, with the line or the byte.
+    """
+    rows = _read(data, parse_header(data, name), name, ("vertex",))
+    return cloud_of_columns(rows["vertex"].columns, name)
+
+
+def parse_header(data: bytes, name: str) -> Header:
+    """Return what the beginning of a PLY file declares.
+
+    Raises:
+        Unreadable: `unreadable`, with the line.
+    """
+    if not re.match(rb"ply\s", data[:4]):
+        raise Unreadable("unreadable", f"{name}: line 1: no PLY file: it begins with {data[:8]!r}")
+    end = re.search(rb"(?m)^[ \t]*end_header[ \t]*(\r\n|\n|\r)", data[:_LONGEST_HEADER])
+    if end is None:
+        raise Unreadable("unreadable", f"{name}: line 1: the header does not end")
+    lines = re.split(rb"\r\n|\n|\r", data[: end.start()])
+    order: str | None = None
+    elements: list[Element] = []
+    for number, line in enumerate(lines[1:], 2):
+        words = line.decode("latin-1").split()
+        if words[:1] == ["format"] and len(words) >= 2:
+            order = _FORMATS.get(words[1])
+        elif words and words[0] in ("element", "property"):
+            _declare(words, elements, f"{name}: line {number}")
+    if order is None:
+        raise Unreadable("unreadable", f"{name}: line 2: no format of {', '.join(_FORMATS)}")
+    return Header(order, tuple(elements), end.end(), len(lines))
+
+
+def _declare(words: list[str], elements: list[Element], where: str) -> None:
+    """Add what one line of a header declares."""
+    if words[0] == "element":
+        if len(words) != 3 or not re.fullmatch(r"[0-9]{1,18}", words[2]):
+            raise Unreadable("unreadable", f"{where}: wanted 'element NAME COUNT'")
+        elements.append(Element(words[1], int(words[2]), []))
+        return
+    types = words[2:4] if words[1:2] == ["list"] else words[1:2]
+    wanted = 5 if words[1:2] == ["list"] else 3
+    if len(words) != wanted or not elements or any(kind not in _TYPES for kind in types):
+        raise Unreadable("unreadable", f"{where}: no property that PLY knows: {' '.join(words)[:60]!r}")
+    if any(known.name == words[-1] for known in elements[-1].properties):
+        raise Unreadable("unreadable", f"{where}: property {words[-1][:40]!r} stands there twice")
+    count = _TYPES[types[0]] if wanted == 5 else ""
+    if count[:1] == "f":
+        raise Unreadable("unreadable", f"{where}: a list counted by {types[0]}")
+    elements[-1].properties.append(Property(words[-1], _TYPES[types[-1]], count))
+
+
+def _read(data: bytes, header: Header, name: str, wanted: tuple[str, ...]) -> dict[str, Rows]:
+    """Return the rows of the wanted elements; what follows the last of them is not looked at."""
+    last = max((i for i, element in enumerate(header.elements) if element.name in wanted), default=-1)
+    used = header.elements[: last + 1]
+    if header.order:
+        rows = read_binary_rows(data, header.size, used, header.order, name)
+    else:
+        rows = read_text_rows(data[header.size :], header.lines, used, name)
+    found = {element.name: row for element, row in zip(used, rows, strict=True) if element.name in wanted}
+    if "vertex" not in found or not {"x", "y", "z"} <= found["vertex"].columns.keys():
+        raise Unreadable("unreadable", f"{name}: line 1: declares no vertex with x, y and z")
+    return found
+
+
+def _vertices(rows: dict[str, Rows], name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    columns = rows["vertex"].columns
+    vertices = np.stack([columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    if not {"red", "green", "blue"} <= columns.keys():
+        return vertices, None
+    return vertices, colors_u1(np.stack([columns[key] for key in ("red", "green", "blue")], axis=1), name)

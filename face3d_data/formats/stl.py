@@ -1,0 +1,57 @@
+"""STL, binary and ASCII."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.mesh import Mesh
+from face3d_data.formats.number_text import split_lines
+
+_FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+_HEADER_BYTES = 84
+
+
+def parse_stl(data: bytes, name: str) -> Mesh:
+    """Return the mesh of an STL file (3D Systems, StereoLithography Interface Specification, 1989).
+
+    It is binary where its length is what the count at byte 80 asks for: many binary files begin with `solid` too.
+    Stored normals are left aside: many writers leave them zero. Each facet has its own three vertices.
+
+    Args:
+        data: the file.
+        name: its name, for errors.
+
+    Raises:
+        Unreadable: `unreadable`, with the line or the byte.
+    """
+    count = int.from_bytes(data[80:84], "little") if len(data) >= _HEADER_BYTES else 0
+    wanted = _HEADER_BYTES + count * _FACET.itemsize
+    if len(data) >= _HEADER_BYTES and len(data) == wanted:
+        corners = np.frombuffer(data, _FACET, count, _HEADER_BYTES)["corners"].reshape(-1, 3).astype(np.float64)
+    elif data[:1024].lstrip()[:5].lower() == b"solid" and b"facet" in data[:4096].lower():
+        corners = _parse_ascii(data, name)
+    elif len(data) < _HEADER_BYTES:
+        raise Unreadable("unreadable", f"{name}: byte {len(data)}: the header is cut off")
+    else:
+        raise Unreadable("unreadable", f"{name}: byte 80: {count} facets need {wanted} bytes, the file has {len(data)}")
+    return Mesh(corners, np.arange(len(corners), dtype=np.int32).reshape(-1, 3))
+
+
+def _parse_ascii(data: bytes, name: str) -> np.ndarray:
+    lines = split_lines(data)
+    chosen = np.flatnonzero(_begin_with(lines.data, lines.starts, b"vertex"))
+    ended = int(_begin_with(lines.data, lines.starts, b"endfacet").sum())
+    odd = chosen[lines.counts[chosen] != 4]
+    if len(odd):
+        raise Unreadable("unreadable", f"{name}: line {lines.numbers[odd[0]]}: a vertex without three numbers")
+    if len(chosen) != 3 * ended:
+        last = int(lines.numbers[-1])
+        raise Unreadable("unreadable", f"{name}: line {last}: {len(chosen)} vertices in {ended} facets: cut off?")
+    return lines.parse(chosen, name, skip=6).reshape(-1, 3)
+
+
+def _begin_with(data: np.ndarray, starts: np.ndarray, word: bytes) -> np.ndarray:
+    """Return for each line whether it begins with a lower-case word, in any case."""
+    at = np.minimum(starts[:, None] + np.arange(len(word)), len(data) - 1)
+    return ((data[at] | 0x20) == np.frombuffer(word, np.uint8)).all(axis=1)
