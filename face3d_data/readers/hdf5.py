@@ -230,7 +230,7 @@ class Hdf5(Reader):
         stored = arrays.get(STORED.get(name, name))
         if stored is None or row >= stored.shape[0]:
             raise Unreadable("unreadable", f"{path.name}: row {row}: has no {name!r} any more")
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             values = read_rows(path, stored, row, row + 1)[0].astype(ARRAYS[name].dtype)
         if name == "points":
             values = self._in_mm(path, arrays, row, values)
@@ -249,7 +249,7 @@ class Hdf5(Reader):
                 return (points * np.float32(scale) + centroid.astype(np.float32)).astype(np.float32)
         if "sample_id" in arrays and "identity" in arrays:
             return points
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             points = points * np.float32(mm_per_unit(self.units))
         check_face_size(points, where, self.units)
         return points
