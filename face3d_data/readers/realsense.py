@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
-from face3d_data.errors import Unreadable
+from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.image import read_color, read_depth_png
 from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.open3d_camera import Open3dCamera, check_units_per_metre, read_open3d_camera
@@ -20,11 +20,14 @@ from face3d_data.reader import Source
 from face3d_data.readers.folder import NAME_REASONS
 from face3d_data.readers.frames import FrameFolders, Recording, frame_name, missing_twin
 from face3d_data.readers.pattern import Match
+from face3d_data.readers.units import SURVEYED
 from face3d_data.registry import register
 
 CAMERA_FILES: tuple[str, ...] = ("intrinsic.json", "camera_intrinsic.json")
 """Of the bag reader and of the recorder; the first says more."""
 USUAL_UNITS_PER_METRE = 1000.0
+NEAREST_MM = (100.0, 1200.0)
+"""A tenth of a face's depth image lies nearer than the far end; L500 cameras read as 1000 units a metre do not."""
 
 
 @register
@@ -35,7 +38,7 @@ class RealSense(FrameFolders):
     nearest `intrinsic.json` (bag reader) or `camera_intrinsic.json` (recorder), in the recording's folder or above.
     The recorder writes the camera's own units and leaves out what they are: 1000 units per metre are taken, which is
     what D400 cameras deliver unless told otherwise. L500 (4000) and SR300 (8000) need `depth_scale`. The tag
-    `units_per_metre` says what was taken.
+    `units_per_metre` says what was taken, and a collection in which nobody is near by that is refused.
     """
 
     name = "realsense"
@@ -89,7 +92,7 @@ class RealSense(FrameFolders):
             problem = ("bad_intrinsics", camera.removeprefix(f"{self.root}{os.sep}"))
         if problem or not isinstance(camera, Open3dCamera):
             return Source(match.person, name, files, tags=tags, problem=problem)
-        record = asdict(camera)
+        record = asdict(camera) | {"unit_told": (self.depth_scale or camera.units_per_metre) is not None}
         record["units_per_metre"] = self.depth_scale or camera.units_per_metre or USUAL_UNITS_PER_METRE
         tags |= {"units_per_metre": record["units_per_metre"]} | ({"sensor": camera.device} if camera.device else {})
         return Source(match.person, name, files, record, 0, tags, self.outputs)
@@ -114,6 +117,30 @@ class RealSense(FrameFolders):
         record = source.record
         sizes = {"colour": (color.width, color.height), "depth": (depth.width, depth.height)}
         check_same_size(sizes | {"camera file": (record["width"], record["height"])})
+
+    def survey(self, sources: Sequence[Source]) -> None:
+        """Refuse the collection where the depth's unit is not told and most of a few frames show nobody near.
+
+        Raises:
+            UserError: saying how far they are, and to set depth_scale.
+        """
+        told = []
+        for source in sources[:SURVEYED]:
+            if source.record["unit_told"]:
+                continue
+            try:
+                depth = self.load(source, "depth")
+            except (Unreadable, OSError):
+                continue
+            if (depth > 0).any():
+                told.append(float(np.percentile(depth[depth > 0], 10)))
+        strange = [mm for mm in told if not NEAREST_MM[0] <= mm <= NEAREST_MM[1]]
+        if 2 * len(strange) > len(told):
+            raise UserError(
+                f"{self.name}: the camera files do not tell the depth's unit, and at 1000 units per metre what is "
+                f"nearest lies {strange[0]:.0f} mm away: set depth_scale to the camera's units per metre "
+                "(L500 4000, SR300 8000; 1000 if that is right)"
+            )
 
     def load(self, source: Source, name: str) -> np.ndarray:
         """Return one array; depth in mm."""

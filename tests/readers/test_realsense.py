@@ -83,6 +83,19 @@ def test_metres_per_unit_are_recognised(root):
     assert detail.startswith("bob/first/intrinsic.json: depth_scale = 0.001 must be units per metre")
 
 
+def test_a_recorder_of_another_unit_is_noticed(root):
+    write_recording(root / "ann", [face_scan(0, 0), face_scan(0, 1)], units_per_metre=4000)
+    sources = list(found(root).values())
+    with pytest.raises(UserError, match=r"nearest lies \d+ mm away: set depth_scale"):
+        RealSense(root=root).survey(sources)
+    RealSense(root=root).survey(sources[2:])  # the bag reader's files say their unit
+    RealSense(root=root, depth_scale=4000).survey(list(found(root, depth_scale=4000).values()))
+
+
+def test_the_usual_unit_is_taken(root):
+    RealSense(root=root).survey(list(found(root).values()))
+
+
 def test_faces_look_at_the_camera_upright(root):
     for name in ("ann/000000", "bob/second_00000"):
         arrays = RealSense(root=root).sample(found(root)[name]).arrays
