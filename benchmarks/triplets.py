@@ -26,8 +26,10 @@ import numpy as np
 import pandas as pd
 
 from face3d_data.engine.threads import limit_threads
-from face3d_training.triplet_file import load_triplets, save_triplets
-from face3d_training.triplets import TripletDraws, TripletSampler
+from face3d_data.tables.triplet_draws import TripletDraws
+from face3d_data.tables.triplet_file import save_triplets
+from face3d_training.triplet_file import load_triplets
+from face3d_training.triplets import TripletSampler
 
 ROUNDS = 5
 CAPTURES = 5

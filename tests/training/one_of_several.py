@@ -14,11 +14,12 @@ from lightning_fabric import Fabric
 from small_net import SmallNet
 
 from face3d_data.errors import UserError
+from face3d_data.tables.triplet_draws import TripletDraws
 from face3d_training.gather import gather_rows, gather_sizes
 from face3d_training.gradcache import backward
 from face3d_training.losses.weighted import build_losses
 from face3d_training.sampler import PKSampler, ShuffleSampler
-from face3d_training.triplets import TripletDraws, TripletSampler
+from face3d_training.triplets import TripletSampler
 
 STEPS = 20
 PEOPLE, CAPTURES = 11, 6

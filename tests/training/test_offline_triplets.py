@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d_data.errors import UserError
+from face3d_data.tables.triplet_draws import TripletDraws
+from face3d_data.tables.triplet_file import save_triplets, triplet_file_name
 from face3d_training.config import load_config
-from face3d_training.triplet_file import load_triplets, save_triplets, triplet_file_name
-from face3d_training.triplets import FOLDER, TripletDraws, TripletSampler, make_triplet_sampler
+from face3d_training.triplet_file import load_triplets
+from face3d_training.triplets import FOLDER, TripletSampler, make_triplet_sampler
 
 
 def made_table(captures_of, samples=2):
@@ -104,7 +106,8 @@ def test_files_longer_than_a_chunk_are_the_same(tmp_path, monkeypatch):
     table = made_table([2, 2, 2])
     triplets = draws_of(table).of_epoch(0, 20)
     save_triplets(tmp_path / "whole.npy", triplets, table)
-    monkeypatch.setattr("face3d_training.triplet_file.CHUNK", 7)
+    for module in ("face3d_data.tables.triplet_file", "face3d_training.triplet_file"):
+        monkeypatch.setattr(f"{module}.CHUNK", 7)
     save_triplets(tmp_path / "parts.npy", triplets, table)
     assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
     assert np.array_equal(load_triplets(tmp_path / "whole.npy", table, table["label"].to_numpy()), triplets)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from face3d_data.digest import seed_from
 from face3d_data.errors import UserError
+from face3d_data.tables.dealing import check_people, deal
 from face3d_training.picks import PersonPicks, ranks_in_groups
 
 Draw = tuple[int, int, int]
@@ -152,61 +152,6 @@ class ShuffleSampler(BatchSampler):
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the rows of each batch of an epoch, i8 (B,)."""
         return list(deal(self.n, self.size, self.iterations, self.seed, epoch)[0])
-
-
-def deal(n: int, per_batch: int, iterations: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Deal people or samples out to the batches of an epoch: all of them in each pass, none twice in a batch.
-
-    Passes follow one another through the epochs, and the order of each is drawn. The last batch of a pass is filled up
-    from the start of its order.
-
-    Args:
-        n: how many there are, at least `per_batch`.
-        per_batch: how many a batch takes.
-        iterations: batches of an epoch.
-        seed: decides, with the number of the pass, the order.
-        epoch: the epoch.
-
-    Returns:
-        Who is in each batch, i8 (iterations, per_batch), and in which pass they are, of the same shape: what fills up
-        the last batch of a pass counts to the next one.
-    """
-    batches = -(-n // per_batch)
-    passes, places = np.divmod(epoch * iterations + np.arange(iterations), batches)
-    dealt = np.empty((iterations, per_batch), np.int64)
-    for number in np.unique(passes).tolist():
-        order = np.random.default_rng(seed_from("deal", seed, number)).permutation(n)
-        dealt[passes == number] = np.resize(order, (batches, per_batch))[places[passes == number]]
-    slots = places[:, None] * per_batch + np.arange(per_batch)
-    return dealt, passes[:, None] + (slots >= n)
-
-
-def check_people(people: np.ndarray, per_batch: int) -> int:
-    """Return how many people there are.
-
-    Args:
-        people: i8 (n,), who each row is.
-        per_batch: people that a batch takes.
-
-    Raises:
-        UserError: fewer than two, or than a batch takes.
-    """
-    count = len(np.unique(people))
-    if count < 2:
-        raise UserError(
-            f"{len(people)} samples of {count} identities: at least two people are needed, to be told apart: look at "
-            "data.train_split and data.where"
-        )
-    if count < per_batch:
-        raise UserError(
-            f"batch.identities is {per_batch}, but there are only {count} people to learn from: set it to {count} or "
-            "less, or look at data.train_split and data.where"
-        )
-    if per_batch < 2:
-        raise UserError(
-            "batch.identities is 1: a batch of one person has nobody to tell them apart from: set 2 or more"
-        )
-    return count
 
 
 def check_size(size: int, world: int, option: str) -> None:

@@ -1,4 +1,4 @@
-"""Triplets as a file of texts, as other trainers write and read it."""
+"""Reading triplets from a file of texts, as other trainers write it."""
 
 from __future__ import annotations
 
@@ -7,55 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from face3d_data.atomic import atomic_path
 from face3d_data.errors import UserError
-
-CHUNK = 65_536
-"""Triplets that are texts at a time: seven texts of 60 characters take 1.7 kB a triplet."""
-
-
-def triplet_file_name(epoch: int, n: int, identities: int, size: int) -> str:
-    """Return the name of an epoch's file.
-
-    Args:
-        epoch: the epoch, from 0.
-        n: triplets in it.
-        identities: people that the triplets of one batch are of.
-        size: triplets of a batch.
-    """
-    return f"epoch_{epoch}_training_triplets_{n}_identities_{identities}_batch_{size}.npy"
-
-
-def save_triplets(path: Path, triplets: np.ndarray, table: pd.DataFrame) -> None:
-    """Write triplets, whole or not at all.
-
-    The array holds texts (n, 7): anchor id, positive id, negative id, positive class, negative class, positive name,
-    negative name, as the columns `id`, `class` and `name` of a training CSV have them.
-
-    Args:
-        path: an .npy file.
-        triplets: i8 (n, 3), rows of the table.
-        table: the training CSV.
-    """
-    ids, classes, names = (np.array(table[column].astype(str).tolist()) for column in ("id", "class", "name"))
-    dtype = np.result_type(ids, classes, names)
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (len(triplets), 7)}
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        np.lib.format.write_array_header_1_0(stream, header)
-        for start in range(0, len(triplets), CHUNK):
-            chosen = triplets[start : start + CHUNK]
-            texts = np.empty((len(chosen), 7), dtype)
-            texts[:, :3] = ids[chosen]
-            texts[:, 3:5] = classes[chosen[:, 1:]]
-            texts[:, 5:] = names[chosen[:, 1:]]
-            texts.tofile(stream)
+from face3d_data.tables.triplet_file import CHUNK
 
 
 def load_triplets(path: Path, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
     """Return the triplets of a file; only their ids are looked at, so other programs may number classes as they like.
 
     Args:
-        path: an .npy file of texts (n, 7), as `save_triplets` writes it.
+        path: an .npy file of texts (n, 7), as `tables.triplet_file` writes it.
         table: the training CSV, in which ids are looked up.
         labels: i8 (rows,), who each row is.
 
