@@ -13,7 +13,7 @@ import numpy as np
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import PublishedSpec
-from face3d_data.tables.published import Published, make_published
+from face3d_data.tables.published import Published, differences, make_published
 from face3d_data.tables.published_rules import RULES
 
 if TYPE_CHECKING:
@@ -123,11 +123,9 @@ def read_published(dataset: Dataset, name: str, table: pd.DataFrame) -> Publishe
         raise UserError(f"{dataset.path / file_of(name)}: sample {lost[0]!r} is not in its split: run face3d verify")
     rows = np.array([row_of[sample_id] for sample_id in listed["sample_id"]], np.int64)
     enrols = (listed["role"] == "gallery").to_numpy(bool)
-    people = (int(enrols.sum()), int((~enrols).sum()))
-    published = (RULES[name].people, RULES[name].probes)
-    note = f"{name}: gallery and probes are {people}, published are {published}: figures are not those of papers"
-    categories = tuple(listed["category"][~enrols].tolist())
-    return Published(name, rows[enrols], rows[~enrols], categories, () if people == published else (note,))
+    probe = rows[~enrols]
+    notes = differences(name, int(enrols.sum()), None if RULES[name].of_videos else len(probe))
+    return Published(name, rows[enrols], probe, tuple(listed["category"][~enrols].tolist()), tuple(notes))
 
 
 def _read(dataset: Dataset, name: str) -> pd.DataFrame:

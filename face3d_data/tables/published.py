@@ -105,7 +105,8 @@ def make_published(table: pd.DataFrame, tags: pd.DataFrame, name: str) -> Publis
     if unknown:
         left_out["of people who have no capture that may enrol"] = unknown
     notes = [f"{name}: {n} rows left out: {why}" for why, n in left_out.items()]
-    notes += _differences(name, len(gallery), len(probe))
+    asked = {_recording(places[row], identity[row], origin[row]) for row in probe}
+    notes += differences(name, len(gallery), len(asked) if rule.of_videos else len(probe))
     rows = (np.array(gallery, np.int64), np.array(probe, np.int64))
     return Published(name, *rows, tuple(places[row].category for row in probe), tuple(notes))
 
@@ -126,12 +127,21 @@ def _recording(place: Place, identity: str, origin: str) -> tuple[str, str]:
     return identity, place.recording or origin
 
 
-def _differences(name: str, people: int, probes: int) -> list[str]:
+def differences(name: str, people: int, probes: int | None) -> list[str]:
+    """Return a note where the numbers are not the published ones.
+
+    Args:
+        name: the protocol.
+        people: people enrolled.
+        probes: probes, or videos of probes where the published number is one of videos; None: not known.
+    """
     rule = RULES[name]
+    probes = rule.probes if probes is None else probes
     if (people, probes) == (rule.people, rule.probes):
         return []
+    what = "videos as probes" if rule.of_videos else "probes"
     return [
-        f"{name}: {people} people enrolled and {probes} probes, published are {rule.people} and {rule.probes}: "
+        f"{name}: {people} people enrolled and {probes} {what}, published are {rule.people} and {rule.probes}: "
         "figures are not those of papers"
     ]
 

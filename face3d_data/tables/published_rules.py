@@ -51,6 +51,7 @@ class Rule:
         probes: all probes, as published.
         tags: tags that it reads.
         place: place of a capture by these tags, missing ones empty.
+        of_videos: `probes` counts recordings, of which several frames may be probes.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Rule:
     counts: Mapping[str, int]
     tags: tuple[str, ...]
     place: Callable[[Mapping[str, str]], Place]
+    of_videos: bool = False
 
 
 def _bosphorus(tags: Mapping[str, str]) -> Place:
@@ -146,6 +148,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             counts={},
             tags=("category", "number"),
             place=_lock3dface,
+            of_videos=True,
         ),
         # Min, Kose, Dugelay, TSMC 2014: 52 people, two sessions, nine states.
         "eurecom_kinect": Rule(

@@ -138,13 +138,18 @@ def write_kinectfacedb_names(root: Path) -> None:
 
 
 def _write(root: Path, files: Iterable[tuple[str, str]]) -> None:
-    """Write files, path below the root and text, and the folders that they are in."""
+    """Write files, path below the root and text, and their folders; those of one text are links to one file."""
     made: set[str] = set()
+    first: dict[str, str] = {}
     for name, text in files:
         path = os.path.join(root, name)
         folder = os.path.dirname(path)
         if folder not in made:
             os.makedirs(folder, exist_ok=True)
             made.add(folder)
+        if text in first:
+            os.link(first[text], path)
+            continue
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
+        first[text] = path

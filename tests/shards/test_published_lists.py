@@ -48,7 +48,7 @@ def test_the_list_is_read_back_as_rows_of_its_split(dataset):
     assert table["sample_id"].iloc[found.gallery].tolist() == ["d/p0/c0", "d/p1/c0", "d/p2/c0"]
     assert found.counts() == {"N": 3, "E": 3, "YR": 3, "YR/R10": 3}
     assert found.notes == (
-        "bosphorus: gallery and probes are (3, 9), published are (105, 4543): figures are not those of papers",
+        "bosphorus: 3 people enrolled and 9 probes, published are 105 and 4543: figures are not those of papers",
     )
 
 
