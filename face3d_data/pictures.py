@@ -152,19 +152,42 @@ def panels(arrays: Arrays, size: int, close_up: bool = False) -> list[tuple[str,
         close_up: cut colour and depth down to the surroundings of `box`.
     """
     found: list[tuple[str, np.ndarray]] = []
-    images = [("color", arrays.get("color")), ("grid_color", arrays.get("grid_color"))]
-    depth = arrays["depth"] if "depth" in arrays else arrays["grid"][..., 2] if "grid" in arrays else None
-    images.append(("depth", None if depth is None else color_depth(depth, _face_span(depth, arrays))))
-    for caption, image in images:
-        if image is not None:
-            marked = draw_marks(image, arrays)
-            found.append((caption, fit(_cut(marked, arrays) if close_up else marked, size)))
+    images = [(name, arrays[name], arrays) for name in ("color",) if name in arrays]
+    if "depth" in arrays:
+        images.append(("depth", color_depth(arrays["depth"], _face_span(arrays["depth"], arrays)), arrays))
+    for caption, image, marks in [*images, *_of_grid(arrays)]:
+        marked = draw_marks(image, marks)
+        found.append((caption, fit(_cut(marked, marks) if close_up else marked, size)))
     if "points" in arrays and len(arrays["points"]):
         front, side, nearness = two_sides(arrays["points"], arrays.get("pose"))
         rgb = point_rgb(arrays, nearness)
         found.append(("points, front", draw_points(front, nearness, rgb, size)))
         found.append(("points, side", draw_points(side, front[:, 0], rgb, size)))
     return found
+
+
+def _of_grid(arrays: Arrays) -> list[tuple[str, np.ndarray, Arrays]]:
+    """Return the pictures of a scanner's grid, with landmarks where they lie on it: a photograph has its own pixels."""
+    if "grid" not in arrays:
+        return []
+    grid = arrays["grid"]
+    marks = _landmarks_on(grid, arrays)
+    z = grid[..., 2]
+    lowest = float(np.nanmin(z)) if np.isfinite(z).any() else 0.0
+    found = [("grid_color", arrays["grid_color"], marks)] if "grid_color" in arrays else []
+    return [*found, ("grid", color_depth(z - lowest + 1.0), marks)]
+
+
+def _landmarks_on(grid: np.ndarray, arrays: Arrays) -> Arrays:
+    """Return the pixels of a grid whose points lie nearest to the landmarks, as an array `landmarks`."""
+    if "landmarks_3d" not in arrays or not np.isfinite(grid).any():
+        return {}
+    back = np.linalg.inv(arrays["pose"]) if "pose" in arrays else np.eye(4)
+    known = arrays["landmarks_3d"][np.isfinite(arrays["landmarks_3d"]).all(1)]
+    wanted = known @ back[:3, :3].T + back[:3, 3]
+    apart = [np.where(np.isfinite(grid[..., 0]), ((grid - place) ** 2).sum(axis=2), np.inf) for place in wanted]
+    rows, columns = np.unravel_index([int(np.argmin(distance)) for distance in apart], grid.shape[:2])
+    return {"landmarks": np.stack([columns, rows], axis=1).astype(np.float32)}
 
 
 def _face_span(depth: np.ndarray, arrays: Arrays) -> tuple[float, float] | None:

@@ -21,6 +21,7 @@ from face3d_data.pictures import (
     write_png,
 )
 from face3d_data.testing import tiny_sample
+from face3d_data.testing.scans import face_scan
 
 
 def test_near_is_red_far_is_blue_and_holes_are_black():
@@ -122,7 +123,23 @@ def test_panels_show_what_is_there_and_nothing_else():
     ]
     assert panels({"points": np.zeros((0, 3), "f4")}, 20) == []
     grid = {"grid": np.full((4, 5, 3), np.nan, "f4"), "grid_color": np.zeros((4, 5, 3), "u1")}
-    assert [caption for caption, _ in panels(grid, 20)] == ["grid_color", "depth"]
+    assert [caption for caption, _ in panels(grid, 20)] == ["grid_color", "grid"]
+
+
+def test_landmarks_are_drawn_where_they_lie_on_a_grid_not_where_its_photograph_has_them():
+    scan = face_scan(0, 0)
+    shift = np.float32([0, 0, 900])  # depths below 0, as scanners have them
+    arrays = {"grid": scan.grid - shift, "landmarks_3d": scan.landmarks_3d - shift, "landmarks": np.zeros((5, 2), "f4")}
+    ((caption, picture),) = panels(arrays, 200)
+    assert caption == "grid"
+    yellow = np.argwhere((picture == LANDMARK_RGB).all(2))
+    height = scan.grid.shape[0]
+    want = scan.landmarks[:, 1] / height * 200
+    assert all(np.abs(yellow[:, 0] - row).min() < 8 for row in want)
+    assert yellow[:, 0].min() > 200 * 0.1
+    turned = {**arrays, "landmarks_3d": arrays["landmarks_3d"] + np.float32([5, 0, 0]), "pose": np.eye(4)}
+    turned["pose"][0, 3] = 5
+    assert np.array_equal(panels(turned, 200)[0][1], picture)
 
 
 def test_close_up_shows_the_box_larger():
