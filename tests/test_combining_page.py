@@ -1,0 +1,89 @@
+"""docs/combining.md: its commands work when pasted, its tables name every option and column, its links lead on."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from face3d_data.domains_measure import FACE_DEPTH_MM
+from face3d_data.geometry.reading_noise import LEAST_SIGMA_MM
+from face3d_data.shards.sources_table import COLUMNS, LAST_COLUMNS
+from face3d_data.tables.limit import Limit
+from face3d_data.tables.split import Split
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "combining.md").read_text("utf-8")
+BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<path>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def names_in(table: str) -> list[str]:
+    text = PAGE.split(f"<!-- {table} -->", 1)[1].split(f"<!-- /{table} -->")[0]
+    cells = [line.split("|")[1] for line in text.strip().splitlines()[2:]]
+    return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory) -> tuple[Path, str]:
+    """The folder after all files of the page were written and all its commands run, and what they said."""
+    root = tmp_path_factory.mktemp("page")
+    command = root / "bin" / "face3d"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m face3d_data "$@"\n')
+    command.chmod(0o755)
+    path = os.pathsep.join([str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    said = ""
+    for block in BLOCK.finditer(PAGE):
+        if block["path"]:
+            (root / block["path"]).write_text(block["text"])
+        elif block["language"] == "sh":
+            done = subprocess.run(
+                ["bash", "-e", "-c", block["text"]], cwd=root, env=environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{block['text']}\n{done.stdout}\n{done.stderr}"
+            said += done.stdout + done.stderr
+    return root, said
+
+
+def test_the_commands_do_what_the_page_says(followed):
+    root, said = followed
+    assert "18 names are those of 16 people" in said
+    assert "lab: 10 of 12 people" in said
+    assert "people 0, captures 0, keys 0, equal contents 0" in said
+    with open(root / "work/datasets/two_collections/sources.csv", encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["source"], row["people"], row["masked"]) for row in rows] == [("hall", "6", "12"), ("lab", "10", "0")]
+    assert re.search(r"^lab +lab +10 ", said, re.MULTILINE)
+    assert cv2.imread(str(root / "work/show/two_collections-domains.png")) is not None
+
+
+def test_its_dataset_has_one_name_for_each_person(followed):
+    root, _ = followed
+    text = (root / "work/datasets/two_collections/dataset.json").read_text("utf-8")
+    assert '"hall/person_0000": "lab/person_0003"' in text
+
+
+def test_every_option_and_column_is_told():
+    assert names_in("limit")[:1] == ["captures_per_person"]
+    assert set(Limit.model_fields) <= set(names_in("limit"))
+    assert [name for name in names_in("sources") if name != "samples_train"] == [*COLUMNS, *LAST_COLUMNS]
+    for name in ("stratify", "min_captures", "frozen", "ratios"):
+        assert name in Split.model_fields
+        assert f"`{name}" in PAGE
+    for reason in (*Limit.reasons, *Split.reasons):
+        assert f"`{reason}`" in PAGE
+    assert f"{FACE_DEPTH_MM:g} mm" in PAGE
+    assert f"{LEAST_SIGMA_MM:g} mm" in PAGE
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#:]+)\)", PAGE)
+    assert links
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
