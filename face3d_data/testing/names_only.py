@@ -43,8 +43,14 @@ _LM2 = (
 )
 """Landmark files are read when a folder is listed: the least that has all five points."""
 
-FRGC_PEOPLE, FRGC_SCANS = 466, 4007
-FRGC_SEASONS = ("Fall2003range", "Spring2004range")
+FRGC_SEASONS: Mapping[str, tuple[range, int]] = {
+    "Fall2003range": (range(370), 1893),
+    "Spring2004range": (range(121, 466), 2114),
+    "Spring2003range": (range(277), 943),
+}
+"""Season to its people, by numbers made up, and its scans. That the first two have 4,007 scans of 466 people together
+is published; each season's numbers are [unconfirmed]. The last one is the training part."""
+FRGC_COMPARED = ("Fall2003range", "Spring2004range")
 
 LOCK3DFACE_PEOPLE, LOCK3DFACE_VIDEOS = 509, 5671
 LOCK3DFACE_VIDEO_CODES = (
@@ -87,21 +93,17 @@ def write_bosphorus_names(
     _write(root, ((f"{who}/{scan}{end}", texts.get(end, "")) for who, scan in scans for end in suffixes))
 
 
-def write_frgc_names(root: Path, textures: bool = True) -> None:
-    """Write FRGC v2, `Fall2003range/04200d020.abs.gz` with `04200d021.ppm`: 466 people, 4,007 scans.
-
-    Each person has eight or nine, the first half in Fall 2003; their numbers are made up.
-    """
+def write_frgc_names(root: Path, textures: bool = True, seasons: Sequence[str] = FRGC_COMPARED) -> None:
+    """Write FRGC v2, `Fall2003range/04200d020.abs.gz` with `04200d021.ppm`: 466 people, 4,007 scans."""
 
     def names() -> Iterator[tuple[str, str]]:
-        for person in range(FRGC_PEOPLE):
-            n_scans = FRGC_SCANS // FRGC_PEOPLE + (person < FRGC_SCANS % FRGC_PEOPLE)
-            for scan in range(n_scans):
-                season = FRGC_SEASONS[scan >= n_scans // 2]
-                stem = f"{season}/{4200 + person:05d}d"
-                yield f"{stem}{20 + 2 * scan:03d}.abs.gz", ""
+        for number, (season, (people, total)) in enumerate(FRGC_SEASONS.items()):
+            for place in range(total if season in seasons else 0):
+                person, scan = people[place % len(people)], place // len(people)
+                stem, recording = f"{season}/{4200 + person:05d}d", 100 * (1 + number % 2) + 2 * scan
+                yield f"{stem}{recording:03d}.abs.gz", ""
                 if textures:
-                    yield f"{stem}{21 + 2 * scan:03d}.ppm", ""
+                    yield f"{stem}{recording + 1:03d}.ppm", ""
 
     _write(root, names())
 
