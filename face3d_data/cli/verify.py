@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,28 +13,52 @@ from face3d_data.cli.options import json_option, workspace_option
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
+    from face3d_data.shards.near_duplicates import Search
     from face3d_data.shards.verify import Verdict
+
+SHOWN = 20
+"""Suspected pairs that are printed; `--json` gives all."""
 
 
 @click.command()
 @click.argument("dataset")
 @workspace_option
+@click.option(
+    "--same-person",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="CSV",
+    help="List of identity,same_as: people known under several names count as one.",
+)
+@click.option(
+    "--near-duplicates/--no-near-duplicates",
+    default=None,
+    help="Look for samples of two splits that may show one recording; by default up to 20,000 samples.",
+)
+@click.option("--strict", is_flag=True, help="Exit 1 for what is only suspected, too.")
 @json_option
 @click.pass_context
-def command(context: click.Context, dataset: str, workspace: Path, as_json: bool) -> None:
+def command(
+    context: click.Context,
+    dataset: str,
+    workspace: Path,
+    same_person: Path | None,
+    near_duplicates: bool | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
     """Check a DATASET's hashes, schema, labels and lists, and that its splits share nothing; exit 1 if not.
 
-    DATASET is a name in WORKSPACE/datasets, or a folder.
+    DATASET is a name in WORKSPACE/datasets, or a folder. Near-duplicates are reported as suspected: look at them.
     """
     from face3d_data.shards.verify import verify_dataset
 
-    verdict = verify_dataset(find_dataset(dataset, workspace))
+    verdict = verify_dataset(find_dataset(dataset, workspace), same_person, near_duplicates)
     if as_json:
         click.echo(json.dumps(as_record(verdict), indent=1, ensure_ascii=False))
     else:
         for line in lines(verdict):
             click.echo(line)
-    if not verdict.ok:
+    if not verdict.ok or (strict and verdict.search is not None and verdict.search.suspects):
         context.exit(1)
 
 
@@ -60,8 +85,34 @@ def _is_link(path: Path) -> bool:
 def as_record(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as JSON values."""
     problems = [{"check": p.check, "where": p.where, "detail": p.detail} for p in verdict.problems]
-    record = {"dataset": verdict.name, "ok": verdict.ok, "splits": dict(verdict.splits)}
-    return {**record, "shared": dict(verdict.shared), "problems": problems}
+    record = {"dataset": verdict.name, "ok": verdict.ok, "splits": dict(verdict.splits), "allow_leaks": verdict.allowed}
+    leaks = [
+        {"kind": leak.kind, "what": one.thing, "samples": {split: list(ids) for split, ids in one.samples.items()}}
+        for leak in verdict.leaks
+        for one in leak.shared
+    ]
+    return {
+        **record,
+        "shared": dict(verdict.shared),
+        "leaks": leaks,
+        "suspected": [] if verdict.search is None else _suspected(verdict.search),
+        "near_duplicates": None if verdict.search is None else _searched(verdict.search),
+        "problems": problems,
+    }
+
+
+def _suspected(search: Search) -> list[dict[str, Any]]:
+    names = ("kind", "samples", "splits", "people", "how")
+    return [{name: getattr(suspect, name) for name in names} for suspect in search.suspects]
+
+
+def _searched(search: Search) -> dict[str, Any]:
+    return {
+        "looked_at": list(search.looked),
+        "notes": list(search.notes),
+        "compared": search.compared,
+        "seconds": round(search.seconds, 1),
+    }
 
 
 def lines(verdict: Verdict) -> list[str]:
@@ -74,6 +125,20 @@ def lines(verdict: Verdict) -> list[str]:
     if verdict.shared:
         audit = (f"{words[kind]} {'by design' if count is None else count}" for kind, count in verdict.shared.items())
         shown.append(f"{verdict.name}: shared between splits: {', '.join(audit)}")
+    if verdict.search is not None:
+        shown += [f"{verdict.name}: {line}" for line in _search_lines(verdict.search)]
+    if verdict.allowed:
+        shown.append(f"{verdict.name}: published with --allow-leaks")
     shown += [f"{verdict.name}: {problem}" for problem in verdict.problems]
     n = len(verdict.problems)
     return [*shown, f"{verdict.name}: ok" if not n else f"{verdict.name}: {n} problem{'s' * (n > 1)}"]
+
+
+def _search_lines(search: Search) -> Iterator[str]:
+    near = sum(suspect.kind == "near_duplicate" for suspect in search.suspects)
+    if search.looked:
+        yield f"near-duplicates between splits: {near} suspected ({', '.join(search.looked)})"
+    yield from (f"near-duplicates were not looked for: {note}" for note in search.notes)
+    yield from (f"suspected: {suspect}" for suspect in search.suspects[:SHOWN])
+    if len(search.suspects) > SHOWN:
+        yield f"suspected: {len(search.suspects) - SHOWN} more pairs, which --json gives"

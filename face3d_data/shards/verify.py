@@ -13,10 +13,12 @@ import numpy as np
 from face3d_data.digest import digest, digest_file
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
-from face3d_data.shards.leaks import find_leaks, shared
+from face3d_data.shards.leaks import Leak
 from face3d_data.shards.mapped import MappedShard
+from face3d_data.shards.near_duplicates import Search
 from face3d_data.shards.read import TEXTS, Dataset
 from face3d_data.shards.schema import COLUMNS, CONTENT_FIELDS, DESCRIPTION, DIRTY_COLUMNS, SCHEMA_VERSION
+from face3d_data.shards.verify_leaks import audit, look_for_near_duplicates
 from face3d_data.shards.verify_lists import check_pairs, check_protocol
 from face3d_data.shards.write import hash_rows
 
@@ -28,6 +30,8 @@ DESCRIBED = (
     *("pipeline", "pipeline_digest", "package_version"),
 )
 """Keys of dataset.json that the checks rest on."""
+LEAKS_SHOWN = 3
+"""Things of a leak whose samples a line names; `--json` names all."""
 Problems = Iterator[tuple[str, str]]
 
 
@@ -56,12 +60,18 @@ class Verdict:
     Attributes:
         splits: split to the number of its samples and people.
         shared: identity, origin, key and content to how many of them splits share; identity is None for a closed set.
+        leaks: what they share, with the samples that show it.
+        search: what was suspected, and where it was looked for; None: it was not looked for.
+        allowed: the dataset was published with --allow-leaks.
     """
 
     name: str
     problems: tuple[Problem, ...]
     splits: Mapping[str, Mapping[str, int]]
     shared: Mapping[str, int | None]
+    leaks: tuple[Leak, ...] = ()
+    search: Search | None = None
+    allowed: bool = False
 
     @property
     def ok(self) -> bool:
@@ -69,14 +79,17 @@ class Verdict:
         return not self.problems
 
 
-def verify_dataset(path: Path) -> Verdict:
+def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates: bool | None = None) -> Verdict:
     """Check everything that a dataset promises.
 
     Args:
         path: the dataset's folder or the link to it.
+        same_person: a CSV of `identity,same_as`: people known under several names.
+        near_duplicates: look for samples of different splits that may show one recording; None: unless there are more
+            than `near_duplicates.FEW` samples.
 
     Raises:
-        UserError: the folder is no dataset, or of another schema.
+        UserError: the folder is no dataset, or of another schema; or the list is not what it should be.
     """
     dataset = _open(path)
     problems = [Problem("files", *found) for found in check_files(dataset)]
@@ -84,17 +97,20 @@ def verify_dataset(path: Path) -> Verdict:
     problems += [Problem("schema", *found) for found in broken]
     if broken:
         return Verdict(dataset.name, tuple(problems), {}, {})
-    problems += [Problem("labels", *found) for found in check_labels(table)]
+    problems += [Problem("labels", *found) for found in check_labels(table, dataset.info.get("same_person", {}))]
     hashes: dict[str, list[bytes]] = {}
     for shard, rows in table.groupby("shard", sort=False):
         problems += [Problem("rows", str(shard), detail) for detail in check_shard(dataset, str(shard), rows, hashes)]
     problems += [Problem("rows", *found) for found in check_counts(dataset, table)]
-    counts, leaks = audit(dataset, table, hashes)
-    problems += [Problem("leaks", ", ".join(dataset.splits), leak) for leak in leaks]
+    damaged = bool(problems)
+    counts, leaks, suspects = audit(dataset, table, hashes, same_person)
+    problems += [Problem("leaks", ", ".join(dataset.splits), leak_detail(leak)) for leak in leaks]
     problems += [Problem("lists", *found) for found in (*check_pairs(dataset, table), *check_protocol(dataset, table))]
     by_split = {split: table[table["split"] == split] for split in dataset.splits}
     sizes = {split: {"samples": len(mine), "people": mine["name"].nunique()} for split, mine in by_split.items()}
-    return Verdict(dataset.name, tuple(problems), sizes, counts)
+    search = look_for_near_duplicates(dataset, table, hashes, suspects, near_duplicates, damaged)
+    allowed = bool(dataset.info.get("allow_leaks", False))
+    return Verdict(dataset.name, tuple(problems), sizes, counts, tuple(leaks), search, allowed)
 
 
 def _open(path: Path) -> Dataset:
@@ -144,8 +160,14 @@ def read_tables(dataset: Dataset) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     return (pd.concat(frames, ignore_index=True) if frames and not problems else pd.DataFrame()), problems
 
 
-def check_labels(table: pd.DataFrame) -> Problems:
-    """Yield ids used twice, names that are not those of their ids, and classes that are not the names' places."""
+def check_labels(table: pd.DataFrame, same_person: Mapping[str, str]) -> Problems:
+    """Yield ids used twice, names that are not those of their ids, and classes that are not the names' places.
+
+    Args:
+        table: the rows of all splits.
+        same_person: the person that an id names to the one whose identity the row has, where people of several names
+            were merged.
+    """
     twice = [sample_id for sample_id, n in Counter(table["sample_id"]).items() if n > 1]
     if twice:
         yield "*.csv", f"{len(twice)} sample ids occur twice ({twice[0]} …)"
@@ -155,12 +177,14 @@ def check_labels(table: pd.DataFrame) -> Problems:
     for split, row_id, name, label, sample_id, identity, dataset, origin in zip(
         *(table[column].tolist() for column in columns), strict=True
     ):
+        own = "/".join(sample_id.split("/")[:2])
+        merged = same_person.get(own) == identity.partition("~")[0]
         wrong = {
             "id is not the name of sample_id": row_id != name_of(sample_id),
             "name is not the name of identity": name != name_of(identity),
             "class is not the place of name among the sorted names": label != place[name],
-            "identity is not of the dataset": not identity.startswith(f"{dataset}/"),
-            "sample is not of its identity": not sample_id.startswith(f"{identity.partition('~')[0]}/"),
+            "identity is not of the dataset": not (own if merged else identity).startswith(f"{dataset}/"),
+            "sample is not of its identity": not merged and own != identity.partition("~")[0],
             "sample is not of its origin": sample_id.partition("~")[0] != origin.partition("~")[0],
         }
         for what in (what for what, is_wrong in wrong.items() if is_wrong):
@@ -241,22 +265,7 @@ def check_counts(dataset: Dataset, table: pd.DataFrame) -> Problems:
             yield DESCRIPTION, f"split {split}: {want}, the CSV has {have}"
 
 
-def audit(
-    dataset: Dataset, table: pd.DataFrame, hashes: Mapping[str, list[bytes]]
-) -> tuple[dict[str, int | None], list[str]]:
-    """Return how many people, captures, keys and contents splits share, and the leaks among these."""
-    closed_set = dataset.info["by"] == "capture"
-    leaks = find_leaks(table, closed_set)
-    counts: dict[str, int | None] = {"identity": None if closed_set else 0, "origin": 0, "key": 0, "content": 0}
-    counts |= {leak.kind: len(leak.things) for leak in leaks}
-    details = [str(leak) for leak in leaks]
-    flat = [
-        (value, split, i)
-        for i, split in zip(table["sample_id"], table["split"], strict=True)
-        for value in hashes.get(i, ())
-    ]
-    equal = shared(*(list(column) for column in zip(*flat, strict=True))) if flat else ()
-    if equal:
-        counts["content"] = len(equal)
-        details.append(f"{len(equal)} samples with equal content in more than one split: {', '.join(equal[:3])} …")
-    return counts, details
+def leak_detail(leak: Leak) -> str:
+    """Return a leak with its first things and the samples that show them."""
+    holders = "; ".join(map(str, leak.shared[:LEAKS_SHOWN]))
+    return f"{leak} ({holders}{' …' if len(leak.shared) > LEAKS_SHOWN else ''})"
