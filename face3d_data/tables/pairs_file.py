@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.names import name_of
 from face3d_data.tables.pair_rows import PairRows
 from face3d_data.tables.pairs import COLUMNS
-from face3d_data.tables.split import person_of
+from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,8 @@ def read_pairs(path: Path, table: pd.DataFrame) -> PairRows:
     """Return the pairs of a file as rows of a table.
 
     A sample is named as `id` or `sample_id` name it, or by its person and what comes after that in its id (`anna`,
-    `scan_3`; LFW's number 4 is `anna_0004`); a person as `name`, as `identity`, or without the dataset.
+    `scan_3`; LFW's number 4 is `anna_0004`); a person as `name`, as `identity`, or without the dataset. Who goes by
+    another name in the table is found by the own one too.
 
     Args:
         path: the file.
@@ -124,10 +126,14 @@ class _Places:
         self.named: dict[tuple[str, str], set[int]] = defaultdict(set)
         columns = (table["id"], table["name"], table["sample_id"], self.identity)
         for row, (file_name, name, sample_id, identity) in enumerate(zip(*columns, strict=True)):
-            short = sample_id.removeprefix(f"{person_of(identity)}/")
-            for person in {name, identity, identity.partition("/")[2] or identity}:
-                for text in {file_name, sample_id, short}:
+            own, names = own_identity(sample_id), {name, identity, identity.partition("/")[2] or identity}
+            # Who goes by another name is known by the own one too; and only with that is a short id one of theirs.
+            owned = names if own == person_of(identity) else {name_of(own), own, own.partition("/")[2]}
+            for person in names | owned:
+                for text in (file_name, sample_id):
                     self.named[person, text].add(row)
+            for person in owned:
+                self.named[person, sample_id.removeprefix(f"{own}/")].add(row)
 
     def row(self, line: Line, side: int) -> int:
         """Return the row of a line's first or second sample."""

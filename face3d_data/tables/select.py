@@ -12,7 +12,7 @@ from face3d_data.errors import UserError
 from face3d_data.registry import register
 from face3d_data.table import TableContext, TableResult, TableStep
 from face3d_data.tables.lists import look_up, read_list
-from face3d_data.tables.split import person_of
+from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,8 @@ class Select(TableStep):
         if path is None:
             raise UserError(f"step {context.step!r}: {option}: {file} is not there: correct the path")
         wanted = set(read_list(path))
-        columns = (frame["id"], frame["origin_id"], frame["identity"], map(person_of, frame["identity"]))
+        people = (map(person_of, frame["identity"]), map(own_identity, frame["origin_id"]))
+        columns = (frame["id"], frame["origin_id"], frame["identity"], *people)
         rows = [wanted.intersection(names) for names in zip(*columns, strict=True)]
         unused = wanted.difference(*rows)
         if unused:

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from split_table import split_table
 from table_rows import manifest
 
 from face3d_data.component import build
 from face3d_data.errors import UserError
 from face3d_data.tables.combine import Combine
+from face3d_data.tables.pairs_file import read_pairs
 from face3d_data.tables.same_person import one_name_each, read_same_person
+from face3d_data.tables.select import Select
 
 NAMES = [f"{dataset}/{person}" for dataset in "de" for person in "abcd"]
 lines = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=10)
@@ -153,3 +156,25 @@ def test_what_a_list_says_is_in_the_fingerprint(tmp_path):
     before = Combine(same_person=path).fingerprint()
     path.write_text("identity,same_as\ne/x,d/b\n")
     assert Combine(same_person=path).fingerprint() != before
+
+
+def test_lists_of_ids_and_people_know_the_own_names_too(context, tmp_path):
+    write(tmp_path, "identity,same_as\ne/x,d/a\n")
+    frame = Combine(same_person="same.csv").run(rows(), context()).frame
+    for name, blocked in (("e/x", {"e/x/1", "e/x/2"}), ("d/a", {"d/a/1", "e/x/1", "e/x/2"}), ("e/x/1", {"e/x/1"})):
+        (tmp_path / "block.txt").write_text(name)
+        assert set(Select(block="block.txt").run([frame], context()).dirty["id"]) == blocked
+
+
+def test_a_list_of_pairs_knows_the_own_names_too(tmp_path):
+    table = split_table([("a", "c0", "none"), ("a", "c1", "none"), ("b", "c0", "none"), ("c", "c0", "none")])
+    table["identity"] = ["d/a", "d/a", "d/a", "d/c"]
+    table["name"] = ["d__a", "d__a", "d__a", "d__c"]
+    text = "d__a\tc0\tc1\nd__a\td__a__c0\td__b__c0\nb\tc0\tc\tc0\nd__b\tc0\td/c\tc0\n"
+    (tmp_path / "list.txt").write_text(text)
+    read = read_pairs(tmp_path / "list.txt", table)
+    found = zip(read.first.tolist(), read.second.tolist(), read.same.tolist(), strict=True)
+    assert list(found) == [(0, 1, True), (0, 2, True), (2, 3, False), (2, 3, False)]
+    (tmp_path / "list.txt").write_text("a\tc0\tb\tc0\n")
+    with pytest.raises(UserError, match="line 1: calls d/a and d/a two people"):
+        read_pairs(tmp_path / "list.txt", table)
