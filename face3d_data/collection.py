@@ -55,7 +55,7 @@ class Collection:
         files: pattern to the number of files.
         lacking: array that the reader can give to the captures that come without it.
         left_out: reason to the files or captures that are left out for it.
-        absent: people whose number is missing in a row of numbered ones.
+        absent: people whose number is missing in a row of numbered ones; `bs002-bs104` where several follow.
         n_files: all files.
         stopped: why nothing could be listed; empty: it could.
         recognised: the database that the names of files look like; None: of no known one.
@@ -87,7 +87,7 @@ class Collection:
             values = (pair for tally in self.tallies.values() for pair in tally.items())
             parts += [f"{count.missing:,} of {value}" for value, count in values if count.missing]
         names = {pattern.rpartition("/")[2]: count.missing for pattern, count in self.files.items()}
-        parts += [f"{n:,} {name}" for name, n in names.items() if n]
+        parts += [f"{n:,} {name}" for name, n in names.items() if n and n != self.captures.missing]
         broken = sum(seen.number for reason, seen in self.left_out.items() if reason not in HARMLESS)
         parts += [f"parts of {broken:,} captures"] if broken else []
         return tuple(parts) or (() if self.captures.found else ("every capture",))
@@ -217,4 +217,10 @@ def _gaps(names: list[str], expected: int) -> tuple[str, ...]:
     if not numbers <= set(row):
         return ()
     stem, width = stems.pop(), len(digits[0])
-    return tuple(f"{stem}{number:0{width}d}" for number in row if number not in numbers)
+    ends: list[list[int]] = []
+    for number in (number for number in row if number not in numbers):
+        if ends and ends[-1][1] == number - 1:
+            ends[-1][1] = number
+        else:
+            ends.append([number, number])
+    return tuple("-".join(dict.fromkeys(f"{stem}{number:0{width}d}" for number in pair)) for pair in ends)

@@ -51,7 +51,7 @@ def _table(rows: Mapping[str, Count]) -> Iterator[str]:
     for name, count in rows.items():
         line = f"{_cut(name, name_width):{name_width}}  {count.found:>9,}"
         if count.expected is not None:
-            line += f"  {count.expected:>9,}  {count.missing or '-':>9}"
+            line += f"  {count.expected:>9,}  {f'{count.missing:,}' if count.missing else '-':>9}"
         yield line
 
 

@@ -125,7 +125,7 @@ def test_half_copied_people_scans_and_twins_are_counted_and_named(capsys, root):
     assert any(line.startswith("left out, name_not_matched: 1, first bs003/read m") for line in lines)
     assert any(line.startswith("without landmarks_3d: ") and "bs000/bs000_CAU" in line for line in lines)
     assert "copy the rest of the database into the folder, or go on with what is there" in lines
-    assert lines[-1] == "missing: 1 people, 46 captures, 46 bs*.bnt, 90 bs*.lm3, parts of 1 captures"
+    assert lines[-1] == "missing: 1 people, 46 captures, 90 bs*.lm3, parts of 1 captures"
 
 
 def test_the_folder_of_one_person_points_to_its_parent(capsys, root):
@@ -161,6 +161,13 @@ def test_a_generic_reader_reports_without_expectations(capsys, tmp_path):
     code, out, _ = check(capsys, "rgbd_folder", tmp_path / "tiny")
     assert code == 1
     assert out.splitlines()[-1] == "missing: parts of 1 captures"
+
+
+def test_people_who_follow_each_other_are_told_as_one(capsys, root):
+    for who in ("bs001", "bs002"):
+        for path in (root / who).iterdir():
+            path.unlink()
+    assert "absent people: bs001-bs002" in check(capsys, "bosphorus", root)[1].splitlines()
 
 
 def test_json_says_the_same(capsys, root):
