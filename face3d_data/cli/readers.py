@@ -81,8 +81,8 @@ def database_lines(database: Database, width: int) -> list[str]:
 
 def _check(name: str, root: Path, settings: Sequence[str], as_json: bool) -> bool:
     """Print what a folder holds for a reader; return whether nothing is missing."""
-    from face3d_data.collection_page import collection_lines, collection_record
     from face3d_data.collection import check_collection
+    from face3d_data.collection_page import collection_lines, collection_record
     from face3d_data.database import databases
 
     reader, given = _reader(name, root, settings)
