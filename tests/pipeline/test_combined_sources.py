@@ -15,6 +15,7 @@ from face3d_data.pipeline.look import look
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.shards.read import Dataset
+from face3d_data.shards.verify import verify_dataset
 from face3d_data.store.manifest import NOT_COUNTED
 
 LIST = "identity,same_as\nhall/p000,lab/p001\nhall/p003,hall/p002\n"
@@ -87,6 +88,7 @@ def test_one_identity_for_each_person_through_all_that_follows(folder):
         f"hall,hall,4,10,10,{count(result, 'hall', 'train')},0,{count(result, 'hall', 'test')},10,2",
         f"lab,lab,6,12,12,{count(result, 'lab', 'train')},0,{count(result, 'lab', 'test')},0,1",
     ]
+    assert verify_dataset(result.datasets["both"]).problems == ()
     text = "\n".join(said)
     assert "11 names are those of 9 people" in text
     assert "from hall: 4 people, 10 captures, 10 samples (10 masked); lab: 6 people" in text
