@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -97,7 +98,7 @@ class _Scene:
         self.colors: list[np.ndarray | None] = []
         self.count = 0
         if document.get("extensionsRequired"):
-            self.fail(f"it needs {str(document['extensionsRequired'])[:80]}, which is not read")
+            self.fail(f"it needs {reprlib.repr(document['extensionsRequired'])}, which is not read")
 
     def fail(self, what: str) -> None:
         raise Unreadable("unreadable", f"{self.name}: JSON: {what}")
@@ -107,7 +108,7 @@ class _Scene:
         entries = self.document.get(key)
         number = whole_number(index)
         if not isinstance(entries, list) or number is None or number >= len(entries):
-            self.fail(f"{key}[{str(index)[:40]}] is not there")
+            self.fail(f"{key}[{reprlib.repr(index)}] is not there")
         elif isinstance(entries[number], Mapping):
             return entries[number]
         self.fail(f"{key}[{number}] is no object")
@@ -170,7 +171,7 @@ class _Scene:
             self.fail("a part of a mesh has no POSITION")
             return
         if part.get("mode", _TRIANGLES) != _TRIANGLES:
-            self.fail(f"a part of mode {str(part.get('mode'))[:20]}: only triangles are read")
+            self.fail(f"a part of mode {reprlib.repr(part.get('mode'))}: only triangles are read")
         points = self.array(attributes["POSITION"], (3,), "f")
         corners = self.array(part["indices"], (1,), "u")[:, 0] if "indices" in part else np.arange(len(points))
         self.count += len(points) + len(corners)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,7 +35,7 @@ def read_accessor(
     Raises:
         ValueError: it is not of these kinds, or goes beyond the buffer.
     """
-    accessor = item("accessors", index)
+    accessor, index = item("accessors", index), reprlib.repr(index)
     kind = _TYPES.get(accessor.get("componentType", 0)) if type(accessor.get("componentType")) is int else None
     width = _COLUMNS.get(str(accessor.get("type")))
     count = whole_number(accessor.get("count"))

@@ -1,0 +1,63 @@
+"""Folders of point clouds: PLY, PCD, texts, NumPy arrays, bc."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from face3d_data.formats.cloud_file import CLOUD_SUFFIXES, cloud_arrays, read_cloud
+from face3d_data.readers.scan_folder import ScanFolder
+from face3d_data.registry import register
+
+Column = Literal["x", "y", "z", "nx", "ny", "nz", "r", "g", "b", "curvature", "-"]
+_ARRAY = {"points": "points", "normals": "normals", "colors": "point_colors", "curvature": "curvature"}
+
+
+@register
+class CloudFolder(ScanFolder):
+    """Read folders of point clouds, PLY PCD XYZ TXT PTS CSV NPY NPZ BC BCNC: `<person>/<capture>.ply`.
+
+    Texts and arrays have a point a row. Three columns are x y z. Six are x y z and a normal, if the first rows have
+    normals of unit length, else x y z and r g b (0 to 255, or 0 to 1). Seven are x y z, normal, curvature, or else
+    x y z, intensity, r g b, as PTS files have them. A header line that names all columns counts more, and `columns`
+    most. Points with a coordinate that is not finite, and points whose normal has no direction, are left out.
+    Landmarks may lie beside the clouds, in their unit and axes: `<capture>.landmarks.json` or `landmarks.json` with
+    `landmarks_3d: {nose: [x, y, z], ...}`.
+    """
+
+    name = "cloud_folder"
+    version = 1
+    outputs = ("points", "normals", "point_colors", "curvature", "landmarks_3d")
+    reasons: ClassVar[dict[str, str]] = {
+        **ScanFolder.reasons,
+        "unknown_columns": "what the columns are cannot be told: set columns",
+        "no_key": "the .npz file has several arrays or none of this name: set key",
+    }
+    scan_suffixes = CLOUD_SUFFIXES
+    other_suffixes = (".las", ".laz", ".e57", ".ptx", ".vtk", ".vtp", ".mat")
+
+    columns: tuple[Column, ...] | None = Field(
+        None,
+        description="what the columns of texts and arrays are, in order: x y z nx ny nz r g b curvature, - for none",
+    )
+    key: str | None = Field(None, min_length=1, description="the array of .npz files, if not points, xyz, data ...")
+
+    @model_validator(mode="after")
+    def _columns_make_sense(self) -> CloudFolder:
+        named = [column for column in self.columns or ("x", "y", "z") if column != "-"]
+        if len(set(named)) < len(named) or not {"x", "y", "z"} <= set(named):
+            raise ValueError(f"columns {' '.join(named)}: x, y and z must be there, and nothing twice")
+        return self
+
+    def arrays_in(self, path: Path) -> tuple[str, ...]:
+        """Return the arrays that the beginning of a file shows."""
+        return tuple(_ARRAY[name] for name in cloud_arrays(path, self.columns, self.key))
+
+    def read(self, path: Path) -> dict[str, np.ndarray]:
+        """Return the points of one cloud, in its own unit and axes."""
+        cloud = read_cloud(path, self.columns, self.key)
+        found = {array: getattr(cloud, name) for name, array in _ARRAY.items()}
+        return {array: values for array, values in found.items() if values is not None}

@@ -1,0 +1,48 @@
+"""Folders of meshes: OBJ, STL, PLY, OFF, GLB, VRML 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.formats.mesh_file import MESH_SUFFIXES, mesh_has_colors, read_mesh
+from face3d_data.readers.mesh_points import MOST_POINTS, N_POINTS_TEXT, POINTS_FROM_TEXT, PointsFrom, points_of
+from face3d_data.readers.scan_folder import ScanFolder
+from face3d_data.registry import register
+
+
+@register
+class MeshFolder(ScanFolder):
+    """Read folders of meshes, OBJ STL PLY OFF GLB VRML: `<person>/<capture>.obj`; their surface becomes points.
+
+    `normals` are those of the faces. Where most of a surface looks away from the viewer, its faces are wound the
+    other way round, and all normals are turned. `point_colors` come from vertex colours, where a file has them: OBJ,
+    PLY, OFF and GLB may; textures are not read. Landmarks may lie beside the meshes, in their unit and axes:
+    `<capture>.landmarks.json` or `landmarks.json` with `landmarks_3d: {nose: [x, y, z], ...}`.
+    """
+
+    name = "mesh_folder"
+    version = 1
+    outputs = ("points", "normals", "point_colors", "landmarks_3d")
+    reasons: ClassVar[dict[str, str]] = {
+        **ScanFolder.reasons,
+        "no_surface": "the file has no faces, or faces without area: cloud_folder reads points alone",
+    }
+    scan_suffixes = MESH_SUFFIXES
+    other_suffixes = (".gltf", ".fbx", ".dae", ".3ds", ".3mf", ".x3d", ".vtk", ".vtp", ".usdz", ".blend")
+
+    points_from: PointsFrom = Field("surface", description=POINTS_FROM_TEXT)
+    n_points: int = Field(30_000, gt=0, le=MOST_POINTS, description=N_POINTS_TEXT)
+
+    def arrays_in(self, path: Path) -> tuple[str, ...]:
+        """Return the arrays of a mesh: colours where the beginning of the file shows them."""
+        return ("points", "normals", "point_colors") if mesh_has_colors(path) else ("points", "normals")
+
+    def read(self, path: Path) -> dict[str, np.ndarray]:
+        """Return the points of one mesh, in its own unit and axes."""
+        made = points_of(read_mesh(path), path.name, self.points_from, self.n_points, self.to_camera)
+        arrays = {"points": made.points, "normals": made.normals}
+        return arrays if made.colors is None else arrays | {"point_colors": made.colors}

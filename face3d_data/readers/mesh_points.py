@@ -1,0 +1,89 @@
+"""What the readers of meshes share: how a surface becomes points, and each file read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.mesh import Mesh
+from face3d_data.geometry.surface import SurfacePoints, face_normals, sample_surface, surface_vertices
+
+PointsFrom = Literal["surface", "vertices"]
+POINTS_FROM_TEXT = "surface: points spread evenly over the faces; vertices: those of the file"
+N_POINTS_TEXT = "points spread over a surface"
+MOST_POINTS = 5_000_000
+LOOKS_AWAY = 0.1
+"""Mean of the normals' parts away from the viewer, from -1 to 1, from which on a surface counts as inside out."""
+_LARGEST = 1e100
+
+Arrays = dict[str, np.ndarray]
+
+
+def points_of(
+    mesh: Mesh, name: str, points_from: PointsFrom, n_points: int, to_camera: Callable[[np.ndarray], np.ndarray]
+) -> SurfacePoints:
+    """Return a mesh's surface as points, with normals that look out of it.
+
+    Faces with a corner that is not finite are left out: scanners mark with NaN what they did not see. Where most of
+    the surface looks away from the viewer, its faces are wound the other way round, and all normals are turned.
+
+    Args:
+        mesh: in its file's own units and axes.
+        name: the file's name, for errors.
+        points_from: what the points are.
+        n_points: how many are spread over a surface.
+        to_camera: turns vectors (N, 3) of the file into the camera frame.
+
+    Raises:
+        Unreadable: `no_surface`: no face has an area; `unreadable`: a coordinate is absurd.
+    """
+    vertices, triangles = mesh.vertices, mesh.triangles
+    sound = np.isfinite(vertices).all(axis=1)
+    if not sound.all():
+        triangles = triangles[sound[triangles].all(axis=1)]
+        vertices = np.where(sound[:, None], vertices, 0.0)
+    largest = float(np.abs(vertices).max(initial=0.0))
+    if largest > _LARGEST:
+        raise Unreadable("unreadable", f"{name}: a coordinate is {largest:g}: damaged")
+    try:
+        if points_from == "surface":
+            made = sample_surface(vertices, triangles, n_points, mesh.colors)
+        else:
+            made = surface_vertices(vertices, triangles, mesh.colors)
+    except ValueError as error:
+        raise Unreadable("no_surface", f"{name}: {error}") from None
+    areas, normals = face_normals(vertices, triangles)
+    mean = (areas[:, None] * normals).sum(axis=0) / areas.sum()
+    inside_out = to_camera(mean[None])[0, 2] > LOOKS_AWAY
+    return SurfacePoints(made.points, -made.normals, made.colors) if inside_out else made
+
+
+_last: dict[str, tuple[Any, Arrays]] = {}
+
+
+def last_read(owner: Hashable, path: Path, read: Callable[[Path], Arrays]) -> Arrays:
+    """Return what `read` makes of a file, kept until another is read: its arrays are asked for one after the other.
+
+    Args:
+        owner: the reader with its options.
+        path: the file; one that changed is read again.
+        read: gives the file's arrays; they are made read-only.
+    """
+    stat = path.stat()
+    key = (owner, path, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+    # One look-up and one assignment, so that threads may share it.
+    kept = _last.get("file")
+    if kept is not None and kept[0] == key:
+        return kept[1]
+    # Before the next is read, or two would be held.
+    kept = None
+    _last.pop("file", None)
+    arrays = read(path)
+    for array in arrays.values():
+        array.flags.writeable = False
+    _last["file"] = (key, arrays)
+    return arrays
