@@ -1,4 +1,4 @@
-"""A dataset as one file a sample, for programs that read no shards."""
+"""A dataset in the files that other programs read: whole or not at all, a block of samples in memory at a time."""
 
 from __future__ import annotations
 
@@ -7,29 +7,37 @@ import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from face3d_data.atomic import TEMPORARY_SUFFIX
 from face3d_data.errors import UserError
-from face3d_data.shards.lists import csv_text
-from face3d_data.shards.read import Dataset, ShardReader
-
-if TYPE_CHECKING:
-    import pandas as pd
+from face3d_data.shards.export_form import Form, Rows
+from face3d_data.shards.export_h5 import FaceFiles, ModelNetFiles
+from face3d_data.shards.export_lfw import LfwFolders
+from face3d_data.shards.export_rgbd import RgbdFiles
+from face3d_data.shards.export_samples import SampleFiles
+from face3d_data.shards.export_triplets import TripletFiles, TripletPlan
+from face3d_data.shards.read import Dataset
 
 FORMATS = {
     "ply": "points, with normals and colours where the dataset has them, as <name>/<id>.ply",
+    "csv+ply": "the same: CSVs that begin with id,name,class, and clouds",
     "npy": "every array as it is stored: points (or depth, or the first) as <name>/<id>.npy, others <id>.<array>.npy",
     "png": "colour as <name>/<id>.png, depth as <name>/<id>.depth.png (16 bits, whole mm)",
+    "triplets": "epoch_0_training_triplets_….npy of the split train, beside its CSV",
+    "rgbd": "<name>/<id>.png and <id>.npy (depth, mm), with train.csv, eval.csv, test.csv and dirty.csv",
+    "lfw": "<name>/<name>_0001.png, with pairs.txt by image numbers",
+    "modelnet": "HDF5 files of data, label and normal, with train_files.txt, test_files.txt and shape_names.txt",
+    "face-h5": "<split>.h5 of data, pid and class",
 }
-LEFT_OUT = ("shard", "index")
-"""Columns of the dataset's CSVs that mean nothing outside of it."""
+TOGETHER = ("ply", "npy", "png", "triplets")
+"""Formats that may share a folder: they name samples alike."""
+ALONE: dict[str, type[Form]] = {
+    "rgbd": RgbdFiles,
+    "lfw": LfwFolders,
+    "modelnet": ModelNetFiles,
+    "face-h5": FaceFiles,
+}
 BLOCK = 64
-LONGEST_NAME = 240
-"""Bytes of a name, below the 255 that file systems take, with room for endings."""
-DEPTH_MAX_MM = 65535
 
 
 def export_dataset(
@@ -38,141 +46,94 @@ def export_dataset(
     formats: Sequence[str] = ("ply",),
     splits: Sequence[str] | None = None,
     tell: Callable[[int], None] = lambda n: None,
+    say: Callable[[str], None] = lambda line: None,
+    triplets: TripletPlan | None = None,
 ) -> int:
-    """Write a dataset as `<out>/<name>/<id>.<format>`, with its CSVs and pairs beside.
+    """Write a dataset in forms that other programs read.
 
     Everything is written to a folder beside `out` first: `out` is whole or not there.
 
     Args:
         path: the dataset's folder.
         out: a folder that is empty or not there yet.
-        formats: any of `FORMATS`.
+        formats: any of `FORMATS`; those of `ALONE` only by themselves.
         splits: splits to write, all by default.
         tell: called with the number of samples just written.
+        say: told, in a line each, what of the dataset the forms cannot hold.
+        triplets: how triplets are drawn.
 
     Returns:
         The number of samples written.
 
     Raises:
-        UserError: `out` holds something, a format does not fit the dataset's arrays, or there is no such split.
+        UserError: `out` holds something, a format does not fit the dataset's arrays or another format, or there is no
+            such split.
     """
     dataset = Dataset(path)
-    chosen = list(splits or dataset.splits)
-    readers = {split: dataset.reader(split) for split in chosen}
+    rows = Rows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))
+    readers = {split: dataset.reader(split) for split in rows.splits}
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: is not empty: give a folder that is not there yet")
-    writers = [_writer(name, _fields(dataset), str(path)) for name in dict.fromkeys(formats)]
+    chosen = _chosen(formats)
     out = out.absolute()
     partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    forms = _forms(rows, partial, chosen, triplets or TripletPlan())
     try:
         partial.mkdir(parents=True)
-        for split, reader in readers.items():
-            _write_samples(partial, reader, dataset.table(split), writers, tell)
-        _write_lists(partial, dataset, chosen)
+        for split in rows.splits:
+            _write_split(rows, split, forms, tell)
+        for form in forms:
+            form.finish()
         os.replace(partial, out)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror or error}): give another folder") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    for line in (line for form in forms for line in form.losses()):
+        say(line)
     return sum(map(len, readers.values()))
 
 
-Writer = Callable[[Path, dict[str, Any]], None]
-
-
-def _fields(dataset: Dataset) -> list[str]:
-    return list(dataset.info["spec"]["fields"])
-
-
-def _writer(name: str, fields: Sequence[str], where: str) -> Writer:
-    """Return what writes one sample: called with the file's path without its ending, and the sample's arrays.
+def _chosen(formats: Sequence[str]) -> list[str]:
+    """Return the formats asked for, each once.
 
     Raises:
-        UserError: no such format, or the dataset has no array that it can hold.
+        UserError: no such format, or two that cannot share a folder.
     """
-    if name not in FORMATS:
-        raise UserError(f"no format {name!r}: choose {', '.join(FORMATS)}")
-    wanted = {"ply": ("points",), "npy": tuple(fields), "png": ("color", "depth")}[name]
-    if not set(wanted) & set(fields):
-        raise UserError(f"{where}: has no {' or '.join(wanted)} to write as {name} (its arrays: {', '.join(fields)})")
-    if name == "npy":
-        main = next((field for field in ("points", "depth") if field in fields), fields[0])
-        return lambda stem, sample: _write_npy(stem, sample, fields, main)
-    return {"ply": _write_ply, "png": _write_png}[name]
+    for name in formats:
+        if name not in FORMATS:
+            raise UserError(f"no format {name!r}: choose {', '.join(FORMATS)}")
+    chosen = list(dict.fromkeys("ply" if name == "csv+ply" else name for name in formats))
+    alone = [name for name in chosen if name in ALONE]
+    if alone and len(chosen) > 1:
+        raise UserError(f"format {alone[0]!r} has a folder of its own: export it by itself")
+    return chosen
 
 
-def _write_samples(
-    out: Path, reader: ShardReader, table: pd.DataFrame, writers: Sequence[Writer], tell: Callable[[int], None]
-) -> None:
-    longest = max(table["id"], key=len, default="")
-    if len(longest) > LONGEST_NAME:
-        raise UserError(f"{reader.path}: {longest[:60]}… is too long for a file name: shorten the capture's name")
-    stems = [out / name / row_id for name, row_id in zip(table["name"].tolist(), table["id"].tolist(), strict=True)]
-    for folder in dict.fromkeys(stem.parent for stem in stems):
-        folder.mkdir(exist_ok=True)
+def _forms(rows: Rows, out: Path, chosen: Sequence[str], triplets: TripletPlan) -> list[Form]:
+    """Return what writes the formats.
+
+    Raises:
+        UserError: one does not fit the dataset.
+    """
+    if chosen[0] in ALONE:
+        form = ALONE[chosen[0]]
+        lacking = [name for name in form.needs if name not in rows.fields]
+        if lacking:
+            there = ", ".join(rows.fields)
+            raise UserError(f"{rows.dataset.path}: has no {lacking[0]} to write as {chosen[0]} (its arrays: {there})")
+        return [form(rows, out)]
+    samples = SampleFiles(rows, out, [name for name in chosen if name != "triplets"])
+    return [samples, *([TripletFiles(rows, out, triplets)] if "triplets" in chosen else [])]
+
+
+def _write_split(rows: Rows, split: str, forms: Sequence[Form], tell: Callable[[int], None]) -> None:
+    reader, table = rows.dataset.reader(split), rows.table(split)
+    for form in forms:
+        form.begin(split, table)
     for start in range(0, len(reader), BLOCK):
-        batch = reader.__getitems__(range(start, min(start + BLOCK, len(reader))))
-        for stem, sample in zip(stems[start : start + BLOCK], batch, strict=True):
-            for write in writers:
-                write(stem, sample)
-        tell(len(batch))
-
-
-def _write_lists(out: Path, dataset: Dataset, splits: Sequence[str]) -> None:
-    lists = [name for name in ("gallery", "probe") if (dataset.path / f"{name}.csv").exists()]
-    for name in (*splits, *lists):
-        table = dataset.table(name).drop(columns=list(LEFT_OUT)).astype(object)
-        rows = table.where(table.notna(), "").to_numpy().tolist()
-        (out / f"{name}.csv").write_text(csv_text(list(table.columns), rows), "utf-8")
-    for name in ("pairs.csv", "pairs.txt"):
-        if (dataset.path / name).exists():
-            shutil.copyfile(dataset.path / name, out / name)
-
-
-def _write_npy(stem: Path, sample: dict[str, Any], fields: Sequence[str], main: str) -> None:
-    for field in fields:
-        np.save(_beside(stem, ".npy" if field == main else f".{field}.npy"), sample[field])
-
-
-def _write_ply(stem: Path, sample: dict[str, Any]) -> None:
-    data = ply_bytes(sample["points"], sample.get("normals"), sample.get("point_colors"))
-    _beside(stem, ".ply").write_bytes(data)
-
-
-def _write_png(stem: Path, sample: dict[str, Any]) -> None:
-    import cv2
-
-    if "color" in sample:
-        _save(cv2.imencode(".png", np.ascontiguousarray(sample["color"][..., ::-1])), _beside(stem, ".png"))
-    if "depth" in sample:
-        depth = np.clip(np.rint(sample["depth"]), 0, DEPTH_MAX_MM).astype(np.uint16)
-        _save(cv2.imencode(".png", depth), _beside(stem, ".depth.png"))
-
-
-def _save(encoded: tuple[bool, np.ndarray], path: Path) -> None:
-    path.write_bytes(encoded[1].tobytes())
-
-
-def _beside(stem: Path, ending: str) -> Path:
-    return stem.with_name(stem.name + ending)
-
-
-def ply_bytes(points: np.ndarray, normals: np.ndarray | None = None, colors: np.ndarray | None = None) -> bytes:
-    """Return a binary little-endian PLY file of a cloud.
-
-    Args:
-        points: (N, 3), stored as float32.
-        normals: (N, 3), stored as float32.
-        colors: uint8 (N, 3), RGB.
-    """
-    columns = [(name, "<f4", points[:, i]) for i, name in enumerate("xyz")]
-    if normals is not None:
-        columns += [(f"n{name}", "<f4", normals[:, i]) for i, name in enumerate("xyz")]
-    if colors is not None:
-        columns += [(name, "u1", colors[:, i]) for i, name in enumerate(("red", "green", "blue"))]
-    vertices = np.empty(len(points), [(name, dtype) for name, dtype, _ in columns])
-    for name, _, values in columns:
-        vertices[name] = values
-    properties = [f"property {'uchar' if dtype == 'u1' else 'float'} {name}" for name, dtype, _ in columns]
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}", *properties, "end_header", ""]
-    return "\n".join(header).encode("ascii") + vertices.tobytes()
+        stop = min(start + BLOCK, len(reader))
+        batch = reader.__getitems__(range(start, stop))
+        for form in forms:
+            form.write(table.iloc[start:stop], batch)
+        tell(stop - start)

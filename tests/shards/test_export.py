@@ -11,7 +11,8 @@ from made import build, manifest, spec_of
 from face3d_data import Dataset
 from face3d_data.cli.export import command
 from face3d_data.errors import UserError
-from face3d_data.shards.export import export_dataset, ply_bytes
+from face3d_data.shards.export import export_dataset
+from face3d_data.shards.export_samples import ply_bytes
 
 FIELDS = ["points", "normals", "color", "depth"]
 
@@ -113,7 +114,7 @@ def test_a_format_that_does_not_fit(tmp_path):
     link = build(tmp_path / "d", spec=spec_of(fields=["landmarks"]))
     with pytest.raises(UserError, match=r"has no points to write as ply \(its arrays: landmarks\)"):
         export_dataset(link, tmp_path / "out")
-    with pytest.raises(UserError, match="no format 'obj': choose ply, npy, png"):
+    with pytest.raises(UserError, match="no format 'obj': choose ply, csv\\+ply, npy, png"):
         export_dataset(link, tmp_path / "out", ["obj"])
     assert not (tmp_path / "out").exists()
     export_dataset(link, tmp_path / "out", ["npy"])

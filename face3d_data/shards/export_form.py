@@ -1,0 +1,166 @@
+"""What every form of an export shares: the rows that go out, the folder they go into, and what is told of losses."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from face3d_data.errors import UserError
+from face3d_data.names import name_of
+from face3d_data.shards.lists import csv_text
+from face3d_data.shards.read import Batch, Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEFT_OUT = ("shard", "index")
+"""Columns of the dataset's CSVs that mean nothing outside of it."""
+LONGEST_NAME = 240
+"""Bytes of a name, below the 255 that file systems take, with room for endings."""
+LISTS = ("gallery", "probe")
+FRAMES = ("centroid", "scale")
+"""Arrays that shards of unit-sphere clouds have beside their fields."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is exported: a dataset, and which of its splits."""
+
+    dataset: Dataset
+    splits: tuple[str, ...]
+
+    @property
+    def fields(self) -> list[str]:
+        """Names of the arrays that every sample has."""
+        return list(self.dataset.info["spec"]["fields"])
+
+    @property
+    def normalized(self) -> bool:
+        """Whether points lie on the unit sphere."""
+        return bool(self.dataset.info["spec"].get("normalize"))
+
+    def shape(self, field: str) -> tuple[int, ...]:
+        """Return the shape of an array in every sample."""
+        return tuple(self.dataset.info["shapes"][field])
+
+    def table(self, split: str) -> pd.DataFrame:
+        """Return a split's rows without the columns that mean nothing outside of the dataset."""
+        return self.dataset.table(split).drop(columns=list(LEFT_OUT))
+
+    def class_names(self) -> list[str]:
+        """Return the names of the whole dataset's people; a class is a place among them."""
+        names: dict[int, str] = {}
+        for split in self.dataset.splits:
+            table = self.dataset.table(split)[["class", "name"]].drop_duplicates()
+            names |= dict(zip(table["class"].tolist(), table["name"].tolist(), strict=True))
+        return [names.get(number, "") for number in range(max(names, default=-1) + 1)]
+
+
+class Form:
+    """One form that rows are written in: `begin` a split, `write` its rows block by block, `finish` after the last.
+
+    Args:
+        rows: what is exported.
+        out: folder to write into; it is there and empty.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Arrays that the dataset must have, all of them."""
+    holds: ClassVar[tuple[str, ...]] = ()
+    """Arrays that the form can hold."""
+    knows_recordings: ClassVar[bool] = True
+    """Whether readers of the form are told which rows are one recording, and which people a mirror image."""
+
+    def __init__(self, rows: Rows, out: Path) -> None:
+        self.rows, self.out = rows, out
+        self.n_variants = 0
+        self.n_mirrored = 0
+
+    def begin(self, split: str, table: pd.DataFrame) -> None:
+        """Prepare for the rows of a split."""
+        self.n_variants += int((table["variant"] != "plain").sum())
+        self.n_mirrored += int(table["identity"].str.contains("~", regex=False).sum())
+
+    def write(self, table: pd.DataFrame, batch: Batch) -> None:
+        """Write some rows of the split, in order.
+
+        Args:
+            table: the rows.
+            batch: their arrays.
+        """
+
+    def finish(self) -> None:
+        """Write what comes after the last row."""
+
+    def losses(self) -> list[str]:
+        """Return a line for each thing that the form cannot hold."""
+        lines = []
+        kept = [name for name in self.holds if name in self.rows.fields]
+        gone = [name for name in self.rows.fields if name not in kept]
+        if gone:
+            lines.append(f"left out: {', '.join(gone)} (it holds {', '.join(self.holds) or 'no arrays'})")
+        if not self.knows_recordings and self.n_variants:
+            lines.append(f"{self.n_variants} rows are variants of other rows, which only the CSVs tell")
+        if not self.knows_recordings and self.n_mirrored:
+            lines.append(
+                f"{self.n_mirrored} rows are mirrored faces, people of their own here; only the CSVs tell of whom"
+            )
+        return lines
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write rows as a CSV; what is not known is empty."""
+    known = table.astype(object)
+    rows = known.where(known.notna(), "").to_numpy().tolist()
+    path.write_text(csv_text(list(table.columns), rows), "utf-8")
+
+
+def copy_lists(rows: Rows, out: Path) -> None:
+    """Write gallery and probe, pairs and protocols, which name samples as the exported files do."""
+    for name in LISTS:
+        if (rows.dataset.path / f"{name}.csv").exists():
+            write_csv(out / f"{name}.csv", rows.table(name))
+    for path in (*rows.dataset.path.glob("pairs.*"), *rows.dataset.path.glob("protocols/*.csv")):
+        target = out / path.relative_to(rows.dataset.path)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, target)
+
+
+def make_folders(out: Path, names: Sequence[str], stems: Sequence[str], where: str) -> list[Path]:
+    """Make a folder for each person, and return where each row's files go, without their ending.
+
+    Args:
+        out: the folder.
+        names: each row's person.
+        stems: each row's file name without ending.
+        where: what messages name first.
+
+    Raises:
+        UserError: a name is too long for a file system.
+    """
+    longest = max((*stems, *names), key=len, default="")
+    if len(longest) > LONGEST_NAME:
+        raise UserError(f"{where}: {longest[:60]}… is too long for a file name: shorten the capture's name")
+    for name in dict.fromkeys(names):
+        (out / name).mkdir(exist_ok=True)
+    return [out / name / stem for name, stem in zip(names, stems, strict=True)]
+
+
+def beside(stem: Path, ending: str) -> Path:
+    """Return the path of a row's file; a stem may hold dots."""
+    return stem.with_name(stem.name + ending)
+
+
+def dirty_table(rows: Rows) -> pd.DataFrame:
+    """Return what the dataset left out, with `id`, `name` and `class` first; who has no row has no class."""
+    table = rows.dataset.table("dirty")
+    people = [text.rpartition("/")[0] for text in table["sample_id"]]
+    classes = {name: number for number, name in enumerate(rows.class_names())}
+    names = [name_of(text) for text in people]
+    table.insert(0, "class", [classes.get(name, "") for name in names])
+    table.insert(0, "name", names)
+    table.insert(0, "id", [name_of(text) for text in table["sample_id"]])
+    return table
