@@ -50,16 +50,15 @@ def test_a_true_recording_is_counted(tmp_path):
     assert topics["/device_0/sensor_1/Color_0/image/data"] == 4
 
 
-@pytest.mark.parametrize("end", range(len(LITERAL)))
-def test_cut_anywhere_it_is_refused_or_whole_records_are_left(tmp_path, end):
-    path = write(tmp_path / "a.bag", LITERAL[:end])
-    try:
-        topics = count_messages(path)
-    except Unreadable as error:
-        assert error.detail.startswith("a.bag: ")  # noqa: PT017
-    else:
-        assert end in (90, 143)
-        assert topics in ({}, {"/d": 0})
+def test_cut_anywhere_it_is_refused_or_whole_records_are_left(tmp_path):
+    whole = {}
+    for end in range(len(LITERAL)):
+        path = write(tmp_path / "a.bag", LITERAL[:end])
+        try:
+            whole[end] = count_messages(path)
+        except Unreadable as error:
+            assert error.detail.startswith("a.bag: ")  # noqa: PT017
+    assert whole == {90: {}, 143: {"/d": 0}}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ def test_what_is_damaged_is_said_with_its_byte(tmp_path, old, new, said):
 
 def test_flipped_bytes_give_counts_or_a_reason(tmp_path):
     rng = np.random.default_rng(0)
-    for _ in range(300):
+    for _ in range(150):
         data = bytearray(LITERAL)
         data[rng.integers(len(data))] ^= 1 << rng.integers(8)
         try:
