@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from face3d_data.errors import Reject
-from face3d_data.geometry.point_noise import point_noise
+from face3d_data.geometry.point_noise import COARSEST_MM, point_noise
 from face3d_data.geometry.reading_noise import estimate_noise
 from face3d_data.store.place import Place, SourcePlace
 
@@ -33,7 +33,7 @@ class Measured:
         near_mm: of the nearest of them, along the optical axis (percentile `NEAREST`).
         middle_mm: their median.
         far_mm: of the farthest (percentile `FARTHEST`).
-        noise_mm: standard deviation from reading to reading; None where there are too few to tell.
+        noise_mm: standard deviation from reading to reading; None where these are too few, or too far apart, to tell.
     """
 
     origin_id: str
@@ -71,7 +71,7 @@ def _of_depth(place: Place | SourcePlace, box: np.ndarray | None) -> tuple[np.nd
     depth = np.where(np.isfinite(depth), depth, np.float32(0))
     face = _face(depth, depth > 0)
     focal_px = float(place.read("intrinsics")[0]) if "intrinsics" in place.names else float(max(depth.shape))
-    return depth[face], estimate_noise(depth, face, focal_px).sigma_mm
+    return depth[face], _noise(depth, face, focal_px)
 
 
 def _of_other(place: Place | SourcePlace, name: str) -> tuple[np.ndarray, float | None]:
@@ -89,7 +89,13 @@ def _of_grid(grid: np.ndarray) -> tuple[np.ndarray, float | None]:
     # Moved by whole tens of mm, so that readings that come in steps still do.
     moved_mm = GRID_DEPTH_MM - 10 * round(float(np.median(z_mm[face])) / 10)
     depth = np.where(face, z_mm + np.float32(moved_mm), np.float32(0)).astype(np.float32)
-    return z_mm[face], estimate_noise(depth, face, GRID_DEPTH_MM / spacing_mm).sigma_mm
+    return z_mm[face], _noise(depth, face, GRID_DEPTH_MM / spacing_mm)
+
+
+def _noise(depth: np.ndarray, face: np.ndarray, focal_px: float) -> float | None:
+    if not face.any() or np.median(depth[face]) / focal_px > COARSEST_MM:
+        return None
+    return estimate_noise(depth, face, focal_px).sigma_mm
 
 
 def _window(image: np.ndarray, box: np.ndarray | None) -> np.ndarray:

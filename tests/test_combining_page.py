@@ -13,6 +13,7 @@ import cv2
 import pytest
 
 from face3d_data.domains_measure import FACE_DEPTH_MM
+from face3d_data.geometry.point_noise import COARSEST_MM
 from face3d_data.geometry.reading_noise import LEAST_SIGMA_MM
 from face3d_data.shards.sources_table import COLUMNS, LAST_COLUMNS
 from face3d_data.tables.limit import Limit
@@ -81,6 +82,7 @@ def test_every_option_and_column_is_told():
         assert f"`{reason}`" in PAGE
     assert f"{FACE_DEPTH_MM:g} mm" in PAGE
     assert f"{LEAST_SIGMA_MM:g} mm" in PAGE
+    assert f"{COARSEST_MM:g} mm apart" in PAGE
 
 
 def test_links_lead_somewhere():

@@ -9,12 +9,14 @@ N_PLACES = 300
 N_NEIGHBOURS = 30
 N_TERMS = 6
 FEWEST = 200
+COARSEST_MM = 2.5
+"""Where readings of a face lie further apart, its features look like their noise."""
 MEDIAN_OF_CHI2 = 1 - 2 / (9 * (N_NEIGHBOURS - N_TERMS))
 """Median of a chi² variable over its mean, cubed below (Wilson and Hilferty 1931, PNAS 17)."""
 
 
 def point_noise(points: np.ndarray) -> float | None:
-    """Return the standard deviation of points off the surface that they lie on, mm; None for too few points.
+    """Return the standard deviation of points off a face that they lie on, mm; None for too few points, or too sparse.
 
     At places all over the cloud a quadric is fitted to the nearest points, in the plane of their two main directions;
     the median of what is left over, each as an unbiased variance, is the answer. Noise that hangs together over more
@@ -28,7 +30,9 @@ def point_noise(points: np.ndarray) -> float | None:
         return None
     cloud = points.astype(np.float64)
     places = cloud[np.linspace(0, len(cloud) - 1, min(N_PLACES, len(cloud))).astype(int)]
-    _, near = cKDTree(cloud).query(places, N_NEIGHBOURS)
+    distances, near = cKDTree(cloud).query(places, N_NEIGHBOURS)
+    if np.median(distances[:, -1]) * np.sqrt(np.pi / N_NEIGHBOURS) > COARSEST_MM:
+        return None
     local = cloud[near] - cloud[near].mean(axis=1, keepdims=True)
     _, _, axes = np.linalg.svd(local, full_matrices=False)
     u, v, height = np.moveaxis(local @ np.swapaxes(axes, 1, 2), -1, 0)

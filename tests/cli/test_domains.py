@@ -101,6 +101,13 @@ def test_a_scanners_grid_is_measured_at_any_distance():
         assert found.near_mm == pytest.approx(500 + moved_mm, abs=3)
 
 
+def test_noise_of_a_coarse_image_is_not_told():
+    depth, intrinsics = dome(0.5, size=48, focal_px=150.0)
+    found = measure(entry(MadePlace({"depth": depth, "intrinsics": intrinsics})))
+    assert found.noise_mm is None
+    assert found.readings > 500
+
+
 def test_points_alone_are_measured_too():
     depth, (focal_px, *_) = dome(0.3)
     y, x = (np.mgrid[:120, :120] - 59.5) * 500 / focal_px

@@ -39,3 +39,8 @@ def test_it_does_not_hang_on_where_the_points_lie_or_on_a_draw():
 def test_few_and_equal_points():
     assert point_noise(surface(5000, 0.1)[: FEWEST - 1]) is None
     assert point_noise(np.zeros((500, 3), "f4")) == 0.0
+
+
+def test_sparse_points_tell_shape_rather_than_noise():
+    assert point_noise(surface(5000, 0.1)) is not None
+    assert point_noise(surface(2000, 0.1)) is None
