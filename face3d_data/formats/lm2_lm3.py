@@ -9,7 +9,7 @@ simply absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -23,94 +23,102 @@ _COUNT = re.compile(r"\s*([0-9]{1,6})\s+landmarks\b", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\Z")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
-Lines = Iterator[tuple[int, str]]
+Lines = list[tuple[int, str]]
+Marks = dict[str, tuple[float, ...]]
 
 
-def read_lm3(path: Path) -> dict[str, np.ndarray]:
-    """Return the landmarks of a `.lm3` file: label to f8 (3,) x, y, z as the file has them.
+def read_lm3(path: Path) -> Marks:
+    """Return the landmarks of a `.lm3` file: label to x, y, z as the file has them.
 
     Raises:
         Unreadable: `unreadable`, with the line that is wrong, or at which the file ends too early.
     """
     lines = _lines(path)
-    count = _count(lines, path.name)
-    found: dict[str, np.ndarray] = {}
-    for _ in range(count):
-        number, label = _next(lines, path.name, "a landmark's label")
-        _add(found, label, _point(lines, path.name, 3), number, path.name)
-    _end(lines, path.name, count)
-    return found
+    count, start = _count(lines, path.name)
+    both = _take(lines, start, 2 * count, path.name)
+    _end(lines, start + 2 * count, path.name, count)
+    return _marks(both[::2], both[1::2], 3, path.name)
 
 
-def read_lm2(path: Path) -> dict[str, np.ndarray]:
-    """Return the landmarks of a `.lm2` file: label to f8 (2,) x, y in px.
+def read_lm2(path: Path) -> Marks:
+    """Return the landmarks of a `.lm2` file: label to x, y in px.
 
     Raises:
         Unreadable: as `read_lm3`.
     """
     lines = _lines(path)
-    count = _count(lines, path.name)
-    _find(lines, path.name, lambda text: text.casefold().startswith("labels"), "'Labels:'")
-    labels = [_next(lines, path.name, "a landmark's label") for _ in range(count)]
-    _find(lines, path.name, lambda text: "coordinates" in text.casefold(), "'2D Image coordinates:'")
-    found: dict[str, np.ndarray] = {}
-    for number, label in labels:
-        _add(found, label, _point(lines, path.name, 2), number, path.name)
-    _end(lines, path.name, count)
-    return found
+    count, start = _count(lines, path.name)
+    start = _after(lines, start, path.name, re.compile("labels", re.IGNORECASE), "'Labels:'")
+    labels = _take(lines, start, count, path.name)
+    words = re.compile(".*coordinates", re.IGNORECASE)
+    start = _after(lines, start + count, path.name, words, "'2D Image coordinates:'")
+    points = _take(lines, start, count, path.name)
+    _end(lines, start + count, path.name, count)
+    return _marks(labels, points, 2, path.name)
 
 
 def _lines(path: Path) -> Lines:
-    """Yield (number, text) of every line that is not blank."""
+    """Return (number, text) of every line that is not blank."""
     with open(path, "rb") as stream:
         data = stream.read(MOST_BYTES + 1)
-    if not data.strip():
-        raise Unreadable("unreadable", f"{path.name}: the file is empty")
     if len(data) > MOST_BYTES:
         raise Unreadable("unreadable", f"{path.name}: over {MOST_BYTES} bytes: no list of landmarks")
     # Latin-1 takes any byte: labels that nobody knows do no harm, and what must be a number is checked.
-    texts = _LINE_END.split(data.decode("latin-1"))
-    return iter([(i, text.strip()) for i, text in enumerate(texts, 1) if text.strip()])
+    texts = map(str.strip, _LINE_END.split(data.decode("latin-1")))
+    lines = [(number, text) for number, text in enumerate(texts, 1) if text]
+    if not lines:
+        raise Unreadable("unreadable", f"{path.name}: the file is empty")
+    return lines
 
 
-def _count(lines: Lines, name: str) -> int:
-    _, text = _find(lines, name, lambda text: _COUNT.match(text) is not None, "a line 'N landmarks'")
-    match = _COUNT.match(text)
-    return int(match[1]) if match else 0
+def _count(lines: Lines, name: str) -> tuple[int, int]:
+    """Return how many landmarks the file says it has, and the place of the line after that."""
+    start = _after(lines, 0, name, _COUNT, "a line 'N landmarks'")
+    match = _COUNT.match(lines[start - 1][1])
+    return int(match[1]) if match else 0, start
 
 
-def _find(lines: Lines, name: str, wanted: Callable[[str], bool], what: str) -> tuple[int, str]:
-    number = 0
-    for number, text in lines:
-        if wanted(text):
-            return number, text
-    raise Unreadable("unreadable", f"{name}: line {number}: the file ends without {what}")
+def _after(lines: Lines, start: int, name: str, wanted: re.Pattern[str], words: str) -> int:
+    for place in range(start, len(lines)):
+        if wanted.match(lines[place][1]):
+            return place + 1
+    raise Unreadable("unreadable", f"{name}: line {lines[-1][0]}: the file ends without {words}")
 
 
-def _next(lines: Lines, name: str, what: str) -> tuple[int, str]:
-    try:
-        return next(lines)
-    except StopIteration:
-        raise Unreadable("unreadable", f"{name}: the file is cut off: it ends before {what}") from None
+def _take(lines: Lines, start: int, count: int, name: str) -> Lines:
+    taken = lines[start : start + count]
+    if len(taken) < count:
+        missing = f"{count - len(taken)} of {count} lines of landmarks are missing"
+        raise Unreadable("unreadable", f"{name}: line {lines[-1][0]}: the file is cut off: {missing}")
+    return taken
 
 
-def _point(lines: Lines, name: str, size: int) -> np.ndarray:
-    number, text = _next(lines, name, f"{size} coordinates")
-    words = text.split()
-    if len(words) != size or not all(_NUMBER.match(word) for word in words):
-        raise Unreadable("unreadable", f"{name}: line {number}: wanted {size} numbers, found {text[:60]!r}")
-    point = np.array([float(word) for word in words])
-    if not (np.abs(point) <= FARTHEST).all():
-        raise Unreadable("unreadable", f"{name}: line {number}: {text[:60]!r} is no place on a face")
-    return point
-
-
-def _add(found: dict[str, np.ndarray], label: str, point: np.ndarray, number: int, name: str) -> None:
-    if label in found:
-        raise Unreadable("unreadable", f"{name}: line {number}: {label[:60]!r} stands there twice")
-    found[label] = point
-
-
-def _end(lines: Lines, name: str, count: int) -> None:
-    for number, text in lines:
+def _end(lines: Lines, end: int, name: str, count: int) -> None:
+    if len(lines) > end:
+        number, text = lines[end]
         raise Unreadable("unreadable", f"{name}: line {number}: {text[:60]!r} after the last of {count} landmarks")
+
+
+def _marks(labels: Lines, points: Lines, size: int, name: str) -> Marks:
+    marks = {text: tuple(point) for (_, text), point in zip(labels, _points(points, size, name), strict=True)}
+    if len(marks) < len(labels):
+        last = {text: number for number, text in labels}
+        number, text = next((last[text], text) for number, text in labels if last[text] != number)
+        raise Unreadable("unreadable", f"{name}: line {number}: {text[:60]!r} stands there twice")
+    return marks
+
+
+def _points(lines: Lines, size: int, name: str) -> list[list[float]]:
+    """Return each line's numbers; all lines are parsed at once, and looked at one by one only if one is wrong."""
+    with suppress(ValueError):
+        values = np.fromstring(" ".join([text for _, text in lines]), sep=" ")
+        fit = all(len(text.split()) == size for _, text in lines)
+        if fit and len(values) == size * len(lines) and (np.abs(values) <= FARTHEST).all():
+            return values.reshape(-1, size).tolist()
+    for number, text in lines:
+        words = text.split()
+        if len(words) != size or not all(map(_NUMBER.match, words)):
+            raise Unreadable("unreadable", f"{name}: line {number}: wanted {size} numbers, found {text[:60]!r}")
+        if max(abs(float(word)) for word in words) > FARTHEST:
+            raise Unreadable("unreadable", f"{name}: line {number}: {text[:60]!r} is no place on a face")
+    raise Unreadable("unreadable", f"{name}: line {lines[0][0]}: wanted {size} numbers a line")

@@ -163,17 +163,19 @@ class Bosphorus(FolderReader):
         return (points * [1.0, -1.0, -1.0]).astype(np.float32)
 
 
-def five_points(marks: Mapping[str, np.ndarray], size: int) -> np.ndarray:
+def five_points(marks: Mapping[str, tuple[float, ...]], size: int) -> np.ndarray:
     """Return the five landmarks, f8 (5, size), NaN where one is missing; of a pair the one with the smaller x first.
 
     Args:
-        marks: label to (size,) coordinates; an eye needs both its corners.
+        marks: label to so many coordinates; an eye needs both its corners.
         size: 2 or 3.
     """
     points = np.full((5, size), np.nan)
     for index, labels in enumerate(CORNERS):
         if all(label in marks for label in labels):
-            points[index] = np.mean([marks[label] for label in labels], axis=0)
+            points[index] = [
+                sum(values) / len(labels) for values in zip(*(marks[label] for label in labels), strict=True)
+            ]
     for left, right in ((0, 1), (3, 4)):
         if points[left, 0] > points[right, 0]:
             points[[left, right]] = points[[right, left]]
@@ -213,7 +215,7 @@ def _with_arrays(source: Source) -> Source:
     return replace(source, arrays=tuple(arrays))
 
 
-def _n_known(marks: Mapping[str, np.ndarray], size: int) -> int:
+def _n_known(marks: Mapping[str, tuple[float, ...]], size: int) -> int:
     return int(np.isfinite(five_points(marks, size)).all(1).sum())
 
 

@@ -15,6 +15,25 @@ NOWHERE = -1_000_000_000.0
 EYE_HALF_MM = 14.0
 """The corners are written so far to either side of the eye's centre, so that their mean is the centre."""
 
+OTHERS = (
+    ("Outer left eyebrow", -1.4, -0.2),
+    ("Middle left eyebrow", -1.0, -0.3),
+    ("Inner left eyebrow", -0.4, -0.2),
+    ("Inner right eyebrow", 0.4, -0.2),
+    ("Middle right eyebrow", 1.0, -0.3),
+    ("Outer right eyebrow", 1.4, -0.2),
+    ("Nose saddle left", -0.2, 0.0),
+    ("Nose saddle right", 0.2, 0.0),
+    ("Left nose peak", -0.5, 0.6),
+    ("Right nose peak", 0.5, 0.6),
+    ("Upper lip outer middle", 0.0, 0.9),
+    ("Upper lip inner middle", 0.0, 0.97),
+    ("Lower lip inner middle", 0.0, 1.03),
+    ("Lower lip outer middle", 0.0, 1.15),
+    ("Chin middle", 0.0, 1.5),
+)
+"""Landmarks that no one asks for: places from the middle of the eyes, in shares of the way to right eye and mouth."""
+
 
 @dataclass(frozen=True, eq=False)
 class BosphorusScan:
@@ -73,20 +92,15 @@ def bosphorus_scan(
 
 
 def _marks(points: np.ndarray, eye_half: float) -> dict[str, tuple[float, ...]]:
-    """Return labelled landmarks: corners round the eyes' centres, the others, and one that no one asks for."""
+    """Return the 22 labelled landmarks: corners round the eyes' centres, nose and mouth, and the others."""
     left, right, nose, mouth_left, mouth_right = points
     aside = np.zeros(points.shape[1])
     aside[0] = eye_half
-    marks = {
-        "Outer left eye corner": left - aside,
-        "Inner left eye corner": left + aside,
-        "Inner right eye corner": right - aside,
-        "Outer right eye corner": right + aside,
-        "Nose tip": nose,
-        "Left mouth corner": mouth_left,
-        "Upper lip outer middle": (mouth_left + mouth_right) / 2,
-        "Right mouth corner": mouth_right,
-    }
+    eyes, mouth = (left + right) / 2, (mouth_left + mouth_right) / 2
+    marks = {label: eyes + across * (right - eyes) + down * (mouth - eyes) for label, across, down in OTHERS}
+    marks |= {"Outer left eye corner": left - aside, "Inner left eye corner": left + aside}
+    marks |= {"Inner right eye corner": right - aside, "Outer right eye corner": right + aside}
+    marks |= {"Nose tip": nose, "Left mouth corner": mouth_left, "Right mouth corner": mouth_right}
     return {label: tuple(float(value) for value in point) for label, point in marks.items()}
 
 

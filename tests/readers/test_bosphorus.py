@@ -208,7 +208,7 @@ def test_a_missing_landmark_is_a_row_of_nan_and_too_few_are_no_array(root):
 
 
 def test_of_a_pair_the_one_at_the_smaller_x_comes_first():
-    marks = {"Left mouth corner": np.array([9.0, 1]), "Right mouth corner": np.array([3.0, 2])}
+    marks = {"Left mouth corner": (9.0, 1.0), "Right mouth corner": (3.0, 2.0)}
     assert five_points(marks, 2)[3:].tolist() == [[3, 2], [9, 1]]
     del marks["Left mouth corner"]
     assert np.array_equal(five_points(marks, 2)[3:], [[np.nan, np.nan], [3, 2]], equal_nan=True)
