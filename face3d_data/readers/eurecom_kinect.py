@@ -62,7 +62,7 @@ class EurecomKinect(NamedTree):
     name = "eurecom_kinect"
     version = 1
     outputs = ("color", "depth", "intrinsics", "landmarks", "points", "landmarks_3d")
-    tag_names = ("code", "session", "sensor", *PLAIN)
+    tag_names = ("category", "session", "sensor", *PLAIN)
     reasons: ClassVar[dict[str, str]] = {
         **NamedTree.reasons,
         "same_name": "two files have one person, session and state",
@@ -120,7 +120,7 @@ class EurecomKinect(NamedTree):
         """Return the capture's source; of its files only the landmarks are opened here, a few lines of text."""
         groups = found.groups()
         state = _BY_LOWER[groups["state"].lower()]
-        tags: dict[str, Tag] = {"code": state, "session": int(groups["session"]), "sensor": "Kinect v1"}
+        tags: dict[str, Tag] = {"category": state, "session": int(groups["session"]), "sensor": "Kinect v1"}
         tags |= PLAIN | STATES[state]
         roles = ("color", "depth") if self.use == "depth" else ("mesh",)
         files = found.first(*roles)

@@ -40,7 +40,7 @@ def test_people_captures_and_tags_come_from_the_names(root):
     assert len(found) == 8
     assert {source.person for source in found.values()} == {"0001", "0002"}
     assert found["0002/s2_OcclusionEyes"].tags == {
-        "code": "OcclusionEyes", "session": 2, "sensor": "Kinect v1", "expression": "neutral", "pose": "frontal",
+        "category": "OcclusionEyes", "session": 2, "sensor": "Kinect v1", "expression": "neutral", "pose": "frontal",
         "occlusion": "eye", "lighting": "normal",
     }  # fmt: skip
     assert found["0001/s1_Neutral"].tags["occlusion"] == "none"
