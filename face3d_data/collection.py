@@ -109,7 +109,7 @@ def check_collection(
     """
     mine = [name for name, database in known.items() if database.reader == reader.name]
     fitting = [name for name in mine if known[name].read_as(reader)]
-    seen = count_files(root, known)
+    seen = count_files(root, known, mine)
     name = max(fitting, key=lambda name: (seen.of_database(name), -fitting.index(name)), default="")
     database = known.get(name)
     found, stopped = _scan(reader)

@@ -25,8 +25,10 @@ class Expected(BaseModel):
     )
     recordings: int | None = Field(None, ge=1, description="videos, where captures are their frames")
     recordings_by: tuple[str, ...] = Field((), description="tags that tell a person's recordings apart")
-    files: dict[str, int] = Field(
-        default={}, description="pattern of a path from the root (`bs???/bs*.bnt`) to the number of such files"
+    files: dict[str, int | None] = Field(
+        default={},
+        description="pattern of a path from the root (`bs???/bs*.bnt`; `**/` for any folders before it) to the number "
+        "of such files; null: not known",
     )
     options: dict[str, Any] = Field(default={}, description="options that the reader needs for this database")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from face3d_data.database import Database
 from face3d_data.readers.folder import walk
 
 MOST_LOOKED_AT = 50_000
-"""Files whose names are held against every database; those of one pattern are all counted."""
+"""Files whose names are held against every database."""
+ANY_ENDING = "*"
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,33 @@ class Recognised:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A pattern of a path, part by part."""
+    """A pattern of a path, part by part; `anywhere`: any folders may stand before the first."""
 
     database: str
     text: str
     parts: tuple[re.Pattern[str], ...]
+    anywhere: bool
 
-    def root_of(self, path: tuple[str, ...]) -> tuple[str, ...] | None:
-        """Return the folder that the last parts of a path fit the pattern from; None: they do not."""
+    def root_of(self, path: tuple[str, ...], place: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return the folder that the last parts of a path fit the pattern from; None: they do not.
+
+        Args:
+            path: parts of a file's path.
+            place: parts of the folder that is looked at: of any folders it is the one, if the pattern fits inside it.
+        """
         start = len(path) - len(self.parts)
         if start < 0 or not self.parts[-1].match(path[-1]):
             return None
-        return path[:start] if all(map(re.Pattern.match, self.parts, path[start:])) else None
+        if not all(map(re.Pattern.match, self.parts, path[start:])):
+            return None
+        return path[: min(start, len(place))] if self.anywhere else path[:start]
+
+
+def compile_file_pattern(database: str, text: str) -> Pattern:
+    """Return a database's pattern, compiled; letters' case does not count."""
+    rest = text.removeprefix("**/")
+    parts = tuple(re.compile(fnmatch.translate(part), re.IGNORECASE) for part in rest.split("/"))
+    return Pattern(database, text, parts, rest != text)
 
 
 @dataclass
@@ -94,21 +110,23 @@ class FileCounts:
         )
 
 
-def count_files(root: Path, databases: Mapping[str, Database]) -> FileCounts:
+def count_files(root: Path, databases: Mapping[str, Database], always: Collection[str] = ()) -> FileCounts:
     """Count a folder's files by the patterns of all databases that they fit.
 
     Hidden files are left out. Of a folder of many files, the first are held against every pattern, and the others only
-    against those that fitted one of the first.
+    against those that fitted one of the first, and those of some databases.
+
+    Args:
+        root: the folder.
+        databases: descriptions by name.
+        always: databases that every file is held against.
 
     Raises:
         UserError: a folder cannot be read.
     """
     place = root.absolute().parts
-    patterns = [
-        Pattern(name, text, tuple(re.compile(fnmatch.translate(part), re.IGNORECASE) for part in text.split("/")))
-        for name, database in databases.items()
-        for text in database.expect.files
-    ]
+    known = [compile_file_pattern(name, text) for name, database in databases.items() for text in database.expect.files]
+    patterns = _by_ending(known)
     counts = FileCounts(databases, place)
     for folder in walk(root):
         inside = (*place, *folder.name.split("/")) if folder.name else place
@@ -116,9 +134,21 @@ def count_files(root: Path, databases: Mapping[str, Database]) -> FileCounts:
             counts.n_files += 1
             if counts.n_files == MOST_LOOKED_AT:
                 used = {(database, text) for database, text, _ in counts.fits}
-                patterns = [pattern for pattern in patterns if (pattern.database, pattern.text) in used]
-            for pattern in patterns:
-                found = pattern.root_of((*inside, name))
-                if found is not None:
-                    counts.fits[pattern.database, pattern.text, found] += 1
+                patterns = _by_ending(
+                    one for one in known if one.database in always or (one.database, one.text) in used
+                )
+            for ending in (name.lower().rpartition(".")[2], ANY_ENDING):
+                for pattern in patterns.get(ending, ()):
+                    found = pattern.root_of((*inside, name), place)
+                    if found is not None:
+                        counts.fits[pattern.database, pattern.text, found] += 1
     return counts
+
+
+def _by_ending(patterns: Iterable[Pattern]) -> dict[str, list[Pattern]]:
+    """Return patterns by the ending that their files have, so that few are tried on each file."""
+    found: dict[str, list[Pattern]] = {}
+    for pattern in patterns:
+        ending = pattern.text.lower().rpartition(".")[2]
+        found.setdefault(ANY_ENDING if re.search(r"[*?/\[]", ending) else ending, []).append(pattern)
+    return found
