@@ -31,27 +31,27 @@ def mutate(data: bytes, seed: int) -> tuple[bytes, str]:
     return bytes(spoilt), name
 
 
-def _cut(data: bytearray, rng: np.random.Generator) -> bytes:
+def _cut(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     return data[: int(rng.integers(len(data)))]
 
 
-def _cut_in_the_header(data: bytearray, rng: np.random.Generator) -> bytes:
+def _cut_in_the_header(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     return data[: int(rng.integers(min(len(data), HEADER_BYTES)))]
 
 
-def _flip_bits(data: bytearray, rng: np.random.Generator) -> bytes:
+def _flip_bits(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     for at in rng.integers(len(data), size=int(rng.integers(1, 9))):
         data[at] ^= 1 << int(rng.integers(8))
     return data
 
 
-def _change_the_header(data: bytearray, rng: np.random.Generator) -> bytes:
+def _change_the_header(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     for at in rng.integers(min(len(data), HEADER_BYTES), size=int(rng.integers(1, 5))):
         data[at] = int(rng.integers(256))
     return data
 
 
-def _absurd_integer(data: bytearray, rng: np.random.Generator) -> bytes:
+def _absurd_integer(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     """Put a number that is too large, too small or none where a size may stand."""
     size = int(rng.choice([1, 2, 4, 8]))
     at = int(rng.integers(max(1, min(len(data), HEADER_BYTES) - size)))
@@ -60,7 +60,7 @@ def _absurd_integer(data: bytearray, rng: np.random.Generator) -> bytes:
     return data
 
 
-def _absurd_text_number(data: bytearray, rng: np.random.Generator) -> bytes:
+def _absurd_text_number(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     """Replace a number that is written out, one near the beginning as often as any."""
     found = list(_NUMBER.finditer(bytes(data[: HEADER_BYTES if rng.integers(2) else 65536])))
     if not found:
@@ -69,23 +69,23 @@ def _absurd_text_number(data: bytearray, rng: np.random.Generator) -> bytes:
     return data[: one.start()] + ABSURD_NUMBERS[int(rng.integers(len(ABSURD_NUMBERS)))] + data[one.end() :]
 
 
-def _leave_out(data: bytearray, rng: np.random.Generator) -> bytes:
+def _leave_out(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     at = int(rng.integers(len(data)))
     return data[:at] + data[at + int(rng.integers(1, 65)) :]
 
 
-def _put_in(data: bytearray, rng: np.random.Generator) -> bytes:
+def _put_in(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     at = int(rng.integers(len(data) + 1))
     return data[:at] + rng.bytes(int(rng.integers(1, 65))) + data[at:]
 
 
-def _repeat(data: bytearray, rng: np.random.Generator) -> bytes:
+def _repeat(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     at = int(rng.integers(len(data)))
     end = at + int(rng.integers(1, 257))
     return data[:end] + data[at:end] * int(rng.integers(1, 20)) + data[end:]
 
 
-def _zeros(data: bytearray, rng: np.random.Generator) -> bytes:
+def _zeros(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     at = int(rng.integers(len(data)))
     size = min(len(data) - at, int(rng.integers(1, 513)))
     data[at : at + size] = bytes(size)
@@ -100,13 +100,13 @@ def _empty(data: bytearray, rng: np.random.Generator) -> bytes:
     return b""
 
 
-def _another_beginning(data: bytearray, rng: np.random.Generator) -> bytes:
+def _another_beginning(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     """Begin like a file of another kind."""
     begin = BEGINNINGS[int(rng.integers(len(BEGINNINGS)))]
     return begin + data[len(begin) :]
 
 
-def _lines(data: bytearray, rng: np.random.Generator) -> bytes:
+def _lines(data: bytearray, rng: np.random.Generator) -> bytes | bytearray:
     """Swap two lines, or end them otherwise."""
     lines = bytes(data).split(b"\n")
     if len(lines) < 3:
