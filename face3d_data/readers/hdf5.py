@@ -84,7 +84,9 @@ class Hdf5(Reader):
     )
     variants: bool = Field(False, exclude=True, description="read variants of other rows too, tagged with `variant`")
     units: Units = Field("mm", description=UNITS_TEXT + " (on a unit sphere: its radius in mm)")
-    up: Literal["y", "-y"] = Field("-y", description="axis that points up: -y is the camera frame as it is")
+    up: Literal["y", "-y"] = Field(
+        "y", description="axis that points up: y as after align_3d, -y is the camera frame as it is"
+    )
 
     @field_validator("fields")
     @classmethod

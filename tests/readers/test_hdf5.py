@@ -34,7 +34,7 @@ def test_modelnet_files_with_their_lists_and_names(tmp_path, faces):
     clouds, who = faces
     write_modelnet(tmp_path, "train", clouds, who, ["ann", "bé", "cy"], normals=clouds / 100, per_file=4)
     write_modelnet(tmp_path, "test", clouds[:1] + 1, who[:1])
-    reader = Hdf5(root=tmp_path)
+    reader = Hdf5(root=tmp_path, up="-y")
     found = list(reader.scan())
     assert [(source.person, source.capture, source.tags) for source in found] == [
         ("ann", "ply_data_test0_000000", {"list": "test"}),
@@ -55,7 +55,7 @@ def test_faces_with_pid_and_one_file_as_root(tmp_path, faces):
     expected = [(f"{code:05d}", f"a_{row:06d}") for row, code in enumerate((who * 100_000).tolist())]
     assert rows_of(Hdf5(root=tmp_path / "a.h5")) == rows_of(Hdf5(root=tmp_path)) == expected
     assert [person for person, _ in rows_of(Hdf5(root=tmp_path, person="class"))] == [f"{n + 1:05d}" for n in who]
-    reader = Hdf5(root=tmp_path)
+    reader = Hdf5(root=tmp_path, up="-y")
     for source, cloud in zip(reader.scan(), clouds, strict=True):
         assert np.array_equal(reader.load(source, "points"), cloud)
     assert "has no label" in only_problem(Hdf5(root=tmp_path, person="label"))[1]
@@ -66,7 +66,7 @@ def test_our_shards_bring_person_capture_and_unit(tmp_path, faces):
     names = [f"lab/p {n}" for n in who]
     write_shard(tmp_path / "a.h5", clouds / 10, names, ["c/0", "c1"] * 3)
     write_shard(tmp_path / "b.h5", clouds, names, ["c2", "c3"] * 3, normalize=True)
-    reader = Hdf5(root=tmp_path)
+    reader = Hdf5(root=tmp_path, up="-y")
     found = list(reader.scan())
     assert (found[0].person, found[0].capture, found[6].capture) == ("lab__p%200", "c%2F0", "c2")
     for source, cloud in zip(found[:6], clouds, strict=True):
@@ -126,7 +126,7 @@ def test_wrong_units_are_refused_and_right_ones_taken(tmp_path, faces, divisor, 
         reader.load(found[0], "points")
     with pytest.raises(UserError, match=f"hdf5: .*{message}"):
         reader.survey(found)
-    right = Hdf5(root=tmp_path, units=float(divisor))
+    right = Hdf5(root=tmp_path, units=float(divisor), up="-y")
     assert np.allclose(right.load(found[0], "points"), clouds[0], atol=1e-3)
     right.survey(found)
 
@@ -179,7 +179,7 @@ def test_rows_without_a_name_a_point_or_of_their_own(tmp_path, faces):
     clouds = clouds.copy()
     clouds[1] = np.nan
     write_modelnet(tmp_path / "a", "train", clouds, who, ["ann", "bob"])
-    reader = Hdf5(root=tmp_path)
+    reader = Hdf5(root=tmp_path, up="-y")
     found = list(reader.scan())
     assert [source.problem and source.problem[0] for source in found] == [None] * 4 + ["no_name"] * 2
     with pytest.raises(Unreadable, match=r"no_points: ply_data_train0\.h5: row 1: no point is finite"):

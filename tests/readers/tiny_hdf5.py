@@ -19,4 +19,4 @@ def write(root: Path) -> None:
 
 
 def reader(root: Path) -> Hdf5:
-    return Hdf5(root=root)
+    return Hdf5(root=root, up="-y")
