@@ -41,7 +41,7 @@ _LANDMARKS = re.compile(r"(.+?)INFRARED\.txt", re.DOTALL)
 
 @register
 class Lock3DFace(FrameFolders):
-    """Read Lock3DFace: `<subject>_Kinect_<NU|FE|PS|OC|TM>_<n>{COLOR,DEPTH,INFRARED}/NN.{jpg,png}`.
+    """Read Lock3DFace: `001_Kinect_NU_1DEPTH/01.png`, with `INFRARED` and `COLOR`.
 
     The folders may lie anywhere below the root. Depth (16 bits, mm) and infrared are images of one camera, so
     `image: infrared` gives the infrared frame as `color` beside depth; 16 bits are stretched to 8 from the 1st to the
