@@ -80,7 +80,7 @@ def test_what_is_no_face_is_rejected(what):
     ball = rng.normal(size=(4000, 3))
     ball = ball / np.linalg.norm(ball, axis=1, keepdims=True) * 90
     shapes = {
-        "ball": ball + [0, 0, 600],
+        "ball": ball + np.array([0, 0, 600]),
         "plane": np.column_stack([rng.uniform(-100, 100, (4000, 2)), np.full(4000, 600.0)]),
         "noise": rng.uniform(-100, 100, (4000, 3)),
         "back_of_head": face_scan(0, 0).points * np.array([1, 1, -1]),
