@@ -57,6 +57,7 @@ class Collection:
         left_out: reason to the files or captures that are left out for it.
         absent: people whose number is missing in a row of numbered ones; `bs002-bs104` where several follow.
         n_files: all files.
+        unconfirmed: some of what is expected is not confirmed, as the description's notes say.
         stopped: why nothing could be listed; empty: it could.
         recognised: the database that the names of files look like; None: of no known one.
     """
@@ -74,6 +75,7 @@ class Collection:
     left_out: Mapping[str, Examples] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     n_files: int = 0
+    unconfirmed: bool = False
     stopped: str = ""
     recognised: Recognised | None = None
 
@@ -133,6 +135,7 @@ def check_collection(
         left_out=_left_out(source for source in found if source.problem is not None),
         absent=_gaps(names, people.expected or 0),
         n_files=seen.n_files,
+        unconfirmed=compared is not None and "[unconfirmed" in compared.notes,
         stopped=stopped,
         recognised=seen.best(),
     )

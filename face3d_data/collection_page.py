@@ -35,7 +35,7 @@ def collection_lines(found: Collection) -> list[str]:
     for reason, seen in _some(found.left_out).items():
         lines.append(_cut(f"left out, {reason}: {seen.number:,}, first {seen.first}"))
     lines += ["", *_verdict(found)]
-    return lines[: MAX_LINES - 3] + lines[-3:] if len(lines) > MAX_LINES else lines
+    return lines[: MAX_LINES - 4] + lines[-4:] if len(lines) > MAX_LINES else lines
 
 
 def _some(of: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +80,10 @@ def _verdict(found: Collection) -> list[str]:
     if not found.missing:
         known = found.people.expected or found.captures.expected or found.files
         return ["whole: nothing is missing" if known else "nothing is missing that this reader knows of"]
-    return [_cut(line) for line in (*_look(found), f"missing: {', '.join(found.missing)}")]
+    lines = [*_look(found), f"missing: {', '.join(found.missing)}"]
+    if found.unconfirmed and found.captures.found:
+        lines.insert(-1, f"not all that is expected is confirmed: face3d readers {found.reader} tells")
+    return [_cut(line) for line in lines]
 
 
 def _look(found: Collection) -> Iterator[str]:
@@ -147,6 +150,7 @@ def collection_record(found: Collection) -> dict[str, Any]:
         "left_out": examples(found.left_out),
         "absent": list(found.absent),
         "n_files": found.n_files,
+        "unconfirmed": found.unconfirmed,
         "stopped": found.stopped,
         "looks_like": None if seen is None else {**asdict(seen), "root": str(seen.root)},
     }
