@@ -191,15 +191,8 @@ class CsvReader(Reader):
         record: dict[str, Any] = dict(row.landmarks(capture))
         arrays = {*files, *record}
         if "depth" in files:
-            camera, scale = row.camera(default)
-            if scale is None:
-                raise Unreadable(
-                    "no_depth_scale", "depth without depth_scale: add the column, 0.001 where values are mm"
-                )
-            record["depth_scale"] = scale
-            if camera is not None:
-                record["intrinsics"] = {key: camera.record[key] for key in (*CAMERA_ROLES, "width", "height")}
-                arrays.add("intrinsics")
+            record |= row.camera(default)
+            arrays |= record.keys() & {"intrinsics"}
         if "grid_color" in files and "grid" not in files:
             raise Unreadable("no_file", "grid_color without grid")
         return Source(person, capture, files, record or None, 0, tags, tuple(n for n in self.outputs if n in arrays))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,6 +50,11 @@ class Columns:
 
     roles: Mapping[str, int]
     tags: tuple[TagColumn, ...]
+
+    @functools.cached_property
+    def landmark_axes(self) -> tuple[str, ...]:
+        """Axes of landmarks, of x y z, that the list has a column of."""
+        return tuple(axis for axis, roles in LANDMARK_ROLES.items() if any(role in self.roles for role in roles))
 
     def cell(self, cells: Sequence[str], role: str) -> str:
         """Return the text that a line has for a role, `""` where the list has no such column."""
@@ -122,6 +128,7 @@ def _fits(text: str, kind: str) -> bool:
     return kind == "str" or text.lower() in _FLAGS
 
 
+@functools.lru_cache(maxsize=65_536)
 def tag_value(text: str, kind: str) -> Tag:
     """Return a cell as a value of a type, by the rules of patterns: no `12_0`, no `nan`, no digits of other scripts.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,12 +16,13 @@ from face3d_data.sample import Tag
 
 _FARTHEST = 3e38  # the arrays are float32
 _FEWEST_3D = 3
+_CAMERA_CELLS = (*CAMERA_ROLES, "intrinsics", "depth_scale")
 
 
 class ListRow:
     """A line's cells by role, with the list's folder and what was read of files that lines share."""
 
-    def __init__(self, cells: tuple[str, ...], columns: Columns, folder: Path, shared: dict[Path, Any]) -> None:
+    def __init__(self, cells: tuple[str, ...], columns: Columns, folder: Path, shared: dict[Any, Any]) -> None:
         self.cells = cells
         self.columns = columns
         self.folder = folder
@@ -84,24 +85,38 @@ class ListRow:
             raise Unreadable("bad_value", f"{name}: {error}") from None
         return tags | ({"mask": MASKS[text.lower()]} if text else {})
 
-    def camera(self, default: Intrinsics | None) -> tuple[Intrinsics | None, float | None]:
-        """Return the camera, None where nothing says it, and the depth's metres per unit.
+    def camera(self, default: Intrinsics | None) -> dict[str, Any]:
+        """Return what is known of the depth's camera: `depth_scale`, and `intrinsics` where something says them.
+
+        Lines with the same cells share one mapping.
 
         Args:
             default: the camera of lines that give none.
 
         Raises:
-            Unreadable: `bad_intrinsics`.
+            Unreadable: `bad_intrinsics`; `no_depth_scale`.
         """
+        cells = ("camera", *map(self.cell, _CAMERA_CELLS))
+        if cells not in self.shared:
+            self.shared[cells] = self._describe_camera(default)
+        return self.shared[cells]
+
+    def _describe_camera(self, default: Intrinsics | None) -> dict[str, Any]:
         try:
             camera = self._camera() or default
             text = self.cell("depth_scale")
-            scale = tag_value(text, "float") if text else camera.depth_scale if camera else None
-            if text:
-                check_depth_scale(float(scale))  # type: ignore[arg-type]
+            scale = float(tag_value(text, "float")) if text else camera.depth_scale if camera else None
+            if scale is not None:
+                check_depth_scale(scale)
         except ValueError as error:
             raise Unreadable("bad_intrinsics", str(error)) from None
-        return camera, None if scale is None else float(scale)
+        if scale is None:
+            said = "depth without depth_scale: add the column, 0.001 where values are mm"
+            raise Unreadable("no_depth_scale", said)
+        if camera is None:
+            return {"depth_scale": scale}
+        intrinsics = {key: camera.record[key] for key in (*CAMERA_ROLES, "width", "height")}
+        return {"depth_scale": scale, "intrinsics": intrinsics}
 
     def _camera(self) -> Intrinsics | None:
         texts = {role: self.cell(role) for role in CAMERA_ROLES if self.cell(role)}
@@ -109,7 +124,7 @@ class ListRow:
         if path and texts:
             raise ValueError(f"both intrinsics and {next(iter(texts))} are given: give one")
         if path:
-            return self._read(path, lambda file: read_intrinsics(file, need_scale=False))
+            return self._read(path, _read_camera)
         if not texts:
             return None
         values: dict[str, Any] = {}
@@ -120,19 +135,20 @@ class ListRow:
                 raise ValueError(f"{role}: {error}") from None
         return parse_intrinsics(values, need_scale=False)
 
-    def _read(self, text: str, read: Any) -> Any:
+    def _read(self, text: str, read: Callable[[Path], Any]) -> Any:
         """Return what a shared file holds, read once a scan.
 
         Raises:
             ValueError: it cannot be used.
         """
         path = Path(os.path.join(self.folder, text))
-        if path not in self.shared:
+        key = (read, path)
+        if key not in self.shared:
             try:
-                self.shared[path] = read(path)
+                self.shared[key] = read(path)
             except ValueError as error:
-                self.shared[path] = error
-        found = self.shared[path]
+                self.shared[key] = error
+        found = self.shared[key]
         if isinstance(found, ValueError):
             raise ValueError(str(found).removeprefix(f"{self.folder}{os.sep}"))
         return found
@@ -174,7 +190,8 @@ class ListRow:
 
     def _points(self) -> list[list[float | None]]:
         """Return the five points of the columns `left_eye_x` and so on, [] where there are none."""
-        axes = [axis for axis, roles in LANDMARK_ROLES.items() if any(self.cell(role) for role in roles)]
+        named = self.columns.landmark_axes
+        axes = [axis for axis in named if any(map(self.cell, LANDMARK_ROLES[axis]))]
         if not axes:
             return []
         axes = ["x", "y", "z"] if "z" in axes else ["x", "y"]
@@ -194,3 +211,7 @@ class ListRow:
                 raise ValueError(f"{role}: {text[:40]!r} is too large")
             point.append(value)
         return point
+
+
+def _read_camera(path: Path) -> Intrinsics:
+    return read_intrinsics(path, need_scale=False)

@@ -262,3 +262,12 @@ def test_points_that_cannot_be_used_have_a_reason(tmp_path, rows):
             csv.sample(source).arrays["points"]
         reasons.append(error.value.reason)
     assert reasons == ["no_surface", "unknown_columns", "unreadable", "unreadable", "unreadable"]
+
+
+def test_one_json_file_may_hold_camera_and_landmarks(tmp_path, rows):
+    points = {name: [1, 2] for name in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")}
+    camera = {"fx": 100, "fy": 101, "cx": 20, "cy": 21, "depth_scale": 0.001}
+    (tmp_path / "both.json").write_text(json.dumps({**camera, "landmarks_px": points}))
+    row = {key: rows[0][key] for key in ("identity", "color", "depth")}
+    (source,) = rewritten(tmp_path, [row | {"intrinsics": "both.json", "landmarks": "both.json"}]).scan()
+    assert source.arrays == ("color", "depth", "intrinsics", "landmarks")
