@@ -100,7 +100,7 @@ def _look(found: Collection) -> Iterator[str]:
             )
     elif seen.name != found.name:
         of = f"{seen.files:,} of {found.n_files:,} files"
-        yield f"these look like files of {seen.title} ({of}), reader {seen.reader}:"
+        yield f"these look like files of {seen.title} ({of}):"
         yield _command(seen)
     elif seen.root == root:
         yield "copy the rest of the database into the folder, or go on with what is there"

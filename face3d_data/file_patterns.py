@@ -16,6 +16,8 @@ from face3d_data.readers.folder import walk
 MOST_LOOKED_AT = 50_000
 """Files whose names are held against every database."""
 ANY_ENDING = "*"
+FEWEST_LETTERS = 3
+"""Letters of a pattern beside a picture's ending; one with fewer says little of whose a file is."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,14 @@ class FileCounts:
     Attributes:
         databases: descriptions by name.
         root: parts of the folder's path.
+        always: databases that are recognised by names that others may have too (`*_0001.jpg`).
         n_files: all files.
         fits: (database, pattern, root) to the number of files.
     """
 
     databases: Mapping[str, Database]
     root: tuple[str, ...]
+    always: Collection[str] = ()
     n_files: int = 0
     fits: Counter[tuple[str, str, tuple[str, ...]]] = field(default_factory=Counter)
 
@@ -95,15 +99,20 @@ class FileCounts:
         return sum(n for (database, _, _), n in self.fits.items() if database == name)
 
     def best(self) -> Recognised | None:
-        """Return the database, and the root, that most files fit; of equal ones that with the longer patterns."""
+        """Return the database, and its root, that most files fit.
+
+        Of equal ones the one that begins in the folder itself is taken, and then that with the longer patterns.
+        """
         totals: Counter[tuple[str, tuple[str, ...]]] = Counter()
         letters: Counter[tuple[str, tuple[str, ...]]] = Counter()
         for (name, text, root), n in self.fits.items():
-            totals[name, root] += n
-            letters[name, root] += n * len(re.sub(r"[*?]|\[[^]]*\]", "", text))
+            known = _letters(text)
+            if known >= FEWEST_LETTERS or name in self.always:
+                totals[name, root] += n
+                letters[name, root] += n * known
         if not totals:
             return None
-        name, root = max(totals, key=lambda key: (totals[key], letters[key], key))
+        name, root = max(totals, key=lambda key: (totals[key], key[1] == self.root, letters[key], key))
         database = self.databases[name]
         return Recognised(
             name, database.reader, database.expect.options, database.name, Path(*root), totals[name, root]
@@ -127,7 +136,7 @@ def count_files(root: Path, databases: Mapping[str, Database], always: Collectio
     place = root.absolute().parts
     known = [compile_file_pattern(name, text) for name, database in databases.items() for text in database.expect.files]
     patterns = _by_ending(known)
-    counts = FileCounts(databases, place)
+    counts = FileCounts(databases, place, always)
     for folder in walk(root):
         inside = (*place, *folder.name.split("/")) if folder.name else place
         for name in folder.files:
@@ -143,6 +152,12 @@ def count_files(root: Path, databases: Mapping[str, Database], always: Collectio
                     if found is not None:
                         counts.fits[pattern.database, pattern.text, found] += 1
     return counts
+
+
+def _letters(text: str) -> int:
+    """Return how many letters of a pattern every path that fits has, but for the ending of a picture."""
+    kept = re.sub(r"\[[^]]*\]|\.(jpg|jpeg|png|bmp)$", "", text.lower())
+    return len(re.findall(r"[a-z]", kept))
 
 
 def _by_ending(patterns: Iterable[Pattern]) -> dict[str, list[Pattern]]:

@@ -8,6 +8,7 @@ import yaml
 
 from face3d_data import database
 from face3d_data.cli.main import main
+from face3d_data.resources import package_folder
 from face3d_data.testing import write_tiny_rgbd
 from face3d_data.testing.names_only import bosphorus_names, write_bosphorus_names
 
@@ -96,7 +97,7 @@ def test_a_root_of_another_database_names_it_and_its_reader(capsys, tmp_path):
     (folder / "04200d020.abs.gz").touch()
     code, out, _ = check(capsys, "bosphorus", tmp_path / "nd1")
     assert code == 1
-    assert "these look like files of Face Recognition Grand Challenge 2 (1 of 1 files), reader frgc:" in out
+    assert "these look like files of Face Recognition Grand Challenge 2 (1 of 1 files):" in out
     assert f"face3d readers --check frgc {tmp_path / 'nd1'}"[:100] in out
 
 
@@ -231,3 +232,18 @@ def test_a_reader_shows_the_databases_that_it_reads(capsys, monkeypatch):
     record = json.loads(capsys.readouterr().out)
     assert record["databases"]["bosphorus"]["citation"] == "Savran et al., 2008"
     assert record["name"] == "bosphorus"
+
+
+def test_another_layout_of_a_reader_is_named_with_its_option(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "descriptions_folder", lambda: package_folder() / "manifests" / "datasets")
+    folder = tmp_path / "cfp" / "Data" / "Images" / "001" / "frontal"
+    folder.mkdir(parents=True)
+    (folder / "01.jpg").touch()
+    code, out, _ = check(capsys, "verification_sets", tmp_path / "cfp")
+    assert code == 1
+    assert "these look like files of Celebrities in Frontal-Profile in the Wild" in out
+    assert out.splitlines()[-2].endswith(" --set layout=cfp")
+    code, out, _ = check(capsys, "verification_sets", tmp_path / "cfp", "--set", "layout=cfp")
+    assert code == 1
+    assert out.startswith("verification_sets: Celebrities in Frontal-Profile in the Wild (CFP) in ")
+    assert "pose: frontal 1 of 5,000, profile 0 of 2,000" in out
