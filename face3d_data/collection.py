@@ -88,11 +88,17 @@ class Collection:
         if not parts:
             values = (pair for tally in self.tallies.values() for pair in tally.items())
             parts += [f"{count.missing:,} of {value}" for value, count in values if count.missing]
-        names = {pattern.rpartition("/")[2]: count.missing for pattern, count in self.files.items()}
+        names = {_file_name(pattern): count.missing for pattern, count in self.files.items()}
         parts += [f"{n:,} {name}" for name, n in names.items() if n and n != self.captures.missing]
         broken = sum(seen.number for reason, seen in self.left_out.items() if reason not in HARMLESS)
         parts += [f"parts of {broken:,} captures"] if broken else []
         return tuple(parts) or (() if self.captures.found else ("every capture",))
+
+
+def _file_name(pattern: str) -> str:
+    """Return the end of a pattern that says which files they are: `bs*.lm3`, `profile/*.jpg`."""
+    parts = pattern.split("/")
+    return "/".join(parts[-2:] if parts[-1].startswith("*.") else parts[-1:])
 
 
 def check_collection(

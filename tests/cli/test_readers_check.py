@@ -245,5 +245,6 @@ def test_another_layout_of_a_reader_is_named_with_its_option(capsys, tmp_path, m
     assert out.splitlines()[-2].endswith(" --set layout=cfp")
     code, out, _ = check(capsys, "verification_sets", tmp_path / "cfp", "--set", "layout=cfp")
     assert code == 1
-    assert out.startswith("verification_sets: Celebrities in Frontal-Profile in the Wild (CFP) in ")
+    assert out.startswith("verification_sets: Celebrities in Frontal-Profile")
+    assert out.splitlines()[-1] == "missing: 499 people, 6,999 captures, 4,999 frontal/*.jpg, 2,000 profile/*.jpg"
     assert "pose: frontal 1 of 5,000, profile 0 of 2,000" in out
