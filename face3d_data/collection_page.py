@@ -26,7 +26,7 @@ def collection_lines(found: Collection) -> list[str]:
         numbers = {"people": found.people, "captures": found.captures}
         numbers |= {"recordings": found.recordings} if found.recordings else {}
         lines += ["", *_table({**numbers, **_some(found.files)})]
-        for tag, tally in found.tallies.items():
+        for tag, tally in found.tallies.items() if found.captures.found else ():
             lines += _flowed(f"{tag}: ", [_told(value, count) for value, count in tally.items()], TALLY_LINES)
     if found.absent:
         lines += _flowed("absent people: ", list(found.absent), 1)
