@@ -59,7 +59,7 @@ class Hdf5(Reader):
     name = "hdf5"
     version = 1
     outputs = tuple(name for name in ARRAYS if name != "pose")
-    tag_names = ("list", "variant")
+    tag_names = ("list", "shard_variant")
     reasons: ClassVar[dict[str, str]] = {
         "unreadable": "the file, or this row of it, is damaged, cut off, or not what the reader takes",
         "missing_file": "a *_files.txt names a file that is not there",
@@ -82,7 +82,9 @@ class Hdf5(Reader):
     fields: tuple[str, ...] = Field(
         ("points", "normals"), exclude=True, description="arrays to give, where a file has them"
     )
-    variants: bool = Field(False, exclude=True, description="read variants of other rows too, tagged with `variant`")
+    variants: bool = Field(
+        False, exclude=True, description="read variants of other rows too, tagged with `shard_variant`"
+    )
     units: Units = Field("mm", description=UNITS_TEXT + " (on a unit sphere: its radius in mm)")
     up: Literal["y", "-y"] = Field(
         "y", description="axis that points up: y as after align_3d, -y is the camera frame as it is"
@@ -139,7 +141,7 @@ class Hdf5(Reader):
         if problem is None and (person, capture) in seen:
             problem = ("same_name", f"{one.label}: row {row}: another row is {person}/{capture}: set files")
         if variant not in ("", "plain"):
-            tags["variant"] = variant
+            tags["shard_variant"] = variant
             if problem is None and not self.variants:
                 problem = ("variant", f"{one.label}: row {row} is {variant!r} of another row")
         if problem is not None and problem[0] in ("bad_name", "same_name", "no_name"):

@@ -85,8 +85,8 @@ def test_variants_are_listed_unless_asked_for(tmp_path, faces):
     found = list(Hdf5(root=tmp_path, variants=True).scan())
     assert [(source.person, source.capture, source.tags) for source in found] == [
         ("d__p", "c", {}),
-        ("d__p", "c%7Emask%3Akn95%2E0%7E1f", {"variant": "mask:kn95.0"}),
-        ("d__p%7Emirror", "c%7Emirror%7E2a", {"variant": "mirror"}),
+        ("d__p", "c%7Emask%3Akn95%2E0%7E1f", {"shard_variant": "mask:kn95.0"}),
+        ("d__p%7Emirror", "c%7Emirror%7E2a", {"shard_variant": "mirror"}),
     ]
     check_reader(Hdf5(root=tmp_path, variants=True))
 
