@@ -96,7 +96,7 @@ class _Scene:
         self.vertices: list[np.ndarray] = []
         self.triangles: list[np.ndarray] = []
         self.colors: list[np.ndarray | None] = []
-        self.count = 0
+        self.count = self.n_vertices = 0
         if document.get("extensionsRequired"):
             self.fail(f"it needs {reprlib.repr(document['extensionsRequired'])}, which is not read")
 
@@ -180,10 +180,11 @@ class _Scene:
         if len(corners) % 3:
             self.fail(f"a part of {len(corners)} corners, which are no triangles")
         check_indices(corners, len(points), self.name)
-        triangles = corners.astype(np.int32).reshape(-1, 3) + np.int32(sum(map(len, self.vertices)))
+        triangles = corners.astype(np.int32).reshape(-1, 3) + np.int32(self.n_vertices)
         if not np.array_equal(motion, np.eye(4)):
             points = points @ motion[:3, :3].T + motion[:3, 3]
         self.vertices.append(points)
+        self.n_vertices += len(points)
         self.triangles.append(triangles[:, ::-1] if np.linalg.det(motion[:3, :3]) < 0 else triangles)
         self.colors.append(self.part_colors(attributes, len(points)) if self.with_colors else None)
 

@@ -46,6 +46,7 @@ class _Parts:
         self.scene = scene
         self.vertices: list[np.ndarray] = []
         self.triangles: list[np.ndarray] = []
+        self.count = 0
         self.placed: dict[tuple[int, bytes], tuple[int, int]] = {}
         """(coordinates' byte, motion) to (first vertex, how many): shapes that share both share their vertices."""
 
@@ -103,7 +104,7 @@ class _Parts:
         key = (coordinates.at, motion.tobytes())
         if key not in self.placed:
             numbers = self.scene.numbers(coordinates.arrays["point"])
-            first = sum(len(part) for part in self.vertices)
+            first = self.count
             # A point takes six characters where it is given: many places of one that is given once are no scan.
             if len(numbers) % 3 or first + len(numbers) // 3 > len(self.scene.data):
                 self._fail(coordinates, f"point [: {len(numbers)} numbers are not points x y z, or used too often")
@@ -111,6 +112,7 @@ class _Parts:
             if not np.array_equal(motion, np.eye(4)):
                 points = points @ motion[:3, :3].T + motion[:3, 3]
             self.vertices.append(points)
+            self.count += len(points)
             self.placed[key] = (first, len(points))
         return self.placed[key]
 

@@ -11,15 +11,20 @@ from face3d_data.errors import Unreadable
 from face3d_data.formats.number_text import line_at, parse_numbers
 
 # A string that is not closed goes to the end of the file: so nothing is looked through twice.
-_STRING = rb'"(?:[^"\\]|\\.)*+(?:"|\Z)'
+_STRING = rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
 _TOKEN = re.compile(_STRING + rb"|[{}\[]|(?<![^\s,{}\[\]])[A-Za-z_][^\s,{}\[\]\"]*", re.DOTALL)
 _COMMENT = re.compile(_STRING + rb"|#[^\r\n]*", re.DOTALL)
 _AFTER = re.compile(rb"[\s,]*")
 _COMMAS = bytes.maketrans(b",", b" ")
-_NO_VALUES = (b"TRUE", b"FALSE", b"NULL")
+_NO_VALUES = ("TRUE", "FALSE", "NULL")
+_ARRAYS = frozenset({"point", "coordIndex"})
+_SCALARS = frozenset({"translation", "rotation", "scale", "center", "scaleOrientation"})
+_WORDS = frozenset({"ccw"})
+MOST_NODES = 20_000
+"""Nodes and uses of nodes that a scene may have; a scan has a dozen."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Node:
     """One node: its type, where it begins, and what its fields hold.
 
@@ -29,9 +34,9 @@ class Node:
         parent_field: the field of the node around it that it stands in.
         children: the nodes in its fields, in order.
         uses: (field, name) of nodes given elsewhere that it takes by `USE`.
-        arrays: field to (begin, end) of the numbers between its brackets.
-        scalars: field to (begin, end) of what follows its name up to the next word or bracket.
-        words: field to the word that follows it: TRUE, FALSE or NULL.
+        arrays: field, point or coordIndex, to (begin, end) of the numbers between its brackets.
+        scalars: field of a Transform to (begin, end) of what follows its name up to the next word or bracket.
+        words: field, ccw, to the word that follows it.
     """
 
     kind: str
@@ -100,6 +105,7 @@ class _Walk:
         self.fields = [""]
         self.define: str | None = None
         self.at = 0
+        self.count = 0
 
     def next(self) -> re.Match[bytes] | None:
         found = _TOKEN.search(self.scene.data, self.at)
@@ -130,18 +136,26 @@ class _Walk:
             if word == "DEF":
                 self.define = text
             else:
+                self.counted(at)
                 self.open[-1].uses.append((self.fields[-1], text))
         elif word in ("PROTO", "EXTERNPROTO"):
             self.fail(at, f"{word}: nodes that a file defines itself are not read")
-        elif word.encode("latin-1") in _NO_VALUES:
-            self.open[-1].words[self.fields[-1]] = word
+        elif word in _NO_VALUES:
+            if self.fields[-1] in _WORDS:
+                self.open[-1].words[self.fields[-1]] = word
         elif self.follows(b"{"):
             self.open_node(word, at)
         else:
             self.fields[-1] = word
-            begin = self.at
-            found = _TOKEN.search(self.scene.data, begin)
-            self.open[-1].scalars[word] = (begin, found.start() if found else len(self.scene.data))
+            if word in _SCALARS:
+                found = _TOKEN.search(self.scene.data, self.at)
+                self.open[-1].scalars[word] = (self.at, found.start() if found else len(self.scene.data))
+
+    def counted(self, at: int) -> None:
+        """Count one more node, or use of one; what they take in memory is bounded by it."""
+        self.count += 1
+        if self.count > MOST_NODES:
+            self.fail(at, f"more than {MOST_NODES} nodes: no scan")
 
     def follows(self, char: bytes) -> bool:
         after = _AFTER.match(self.scene.data, self.at)
@@ -152,6 +166,7 @@ class _Walk:
         return True
 
     def open_node(self, kind: str, at: int) -> None:
+        self.counted(at)
         node = Node(kind, at, self.fields[-1])
         self.open[-1].children.append(node)
         if self.define is not None:
@@ -176,5 +191,6 @@ class _Walk:
         end = self.scene.data.find(b"]", begin)
         if end < 0:
             self.fail(at, f"{self.fields[-1]} [ is not closed: cut off?")
-        self.open[-1].arrays[self.fields[-1]] = (self.at, end)
+        if self.fields[-1] in _ARRAYS:
+            self.open[-1].arrays[self.fields[-1]] = (self.at, end)
         self.at = end + 1
