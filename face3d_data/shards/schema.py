@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from face3d_data.sample import ARRAYS
-from face3d_data.tables.published_rules import RULES
+from face3d_data.tables.published_rules import RULES, RULES_VERSION
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "dataset.json"
@@ -133,8 +133,9 @@ class DatasetSpec(_Spec):
 
     def content(self) -> Mapping[str, Any]:
         """Return what decides the dataset's bytes: everything but the name of the upstream step."""
-        left_out = {"upstream"} if self.protocol else {"upstream", "protocol"}
-        return self.model_dump(mode="json", exclude=left_out)
+        content = self.model_dump(mode="json", exclude={"upstream", "protocol"})
+        published = self.protocol and {**self.protocol.model_dump(mode="json"), "rules": RULES_VERSION}
+        return {**content, "protocol": published} if published else content
 
     def stored_dtype(self, field: str) -> str:
         """Return the dtype that an array has in a shard: `f4` becomes `f2` where the spec says float16."""

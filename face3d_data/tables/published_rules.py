@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+RULES_VERSION = 1
+"""Raised with every change of a rule: it enters the digest of datasets that ask for one."""
 NEUTRAL = "neutral"
 YAWS = ("R10", "R20", "R30", "R45", "R90", "L45", "L90")
 OCCLUSIONS = ("EYE", "MOUTH", "GLASSES", "HAIR")

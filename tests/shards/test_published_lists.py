@@ -60,6 +60,12 @@ def test_what_is_made_is_told_and_tags_enter_the_digest():
     assert plan_of(other).digest == plan_of(bosphorus_like()).digest
 
 
+def test_a_changed_rule_makes_another_dataset(monkeypatch):
+    plan = plan_of(bosphorus_like(), spec_of(protocol="bosphorus"))
+    monkeypatch.setattr("face3d_data.shards.schema.RULES_VERSION", 2)
+    assert plan_of(bosphorus_like(), spec_of(protocol="bosphorus")).digest != plan.digest
+
+
 def test_a_dataset_without_a_protocol_is_as_it_was(tmp_path):
     assert "protocol" not in spec_of().content()
     plain = build(tmp_path, bosphorus_like())

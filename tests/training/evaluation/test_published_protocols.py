@@ -1,6 +1,7 @@
 """Published protocols of a dataset are judged beside the others: as a whole, and by category."""
 
 import functools
+import json
 import sys
 from pathlib import Path
 
@@ -80,3 +81,6 @@ def test_the_command_judges_them_and_reports_each(tmp_path, monkeypatch):
     report = next(out.glob("*.html")).read_text("utf-8")
     assert "Bosphorus: YR/R10" in report
     assert "figures are not those of papers" in report
+    metrics = json.loads((out / "metrics.json").read_text("utf-8"))
+    assert "figures are not those of papers" in json.dumps(metrics)
+    assert "bosphorus-YR-R10" in json.dumps(metrics)
