@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def read_bnt(path: Path) -> np.ndarray:
     """
     with open(path, "rb", buffering=0) as stream:
         header = _header(stream, path.name)
-        return _points(_planes(stream, header, 3), header, path.name)
+        return _points(stream, header, path.name)
 
 
 def read_bnt_texture(path: Path) -> np.ndarray:
@@ -83,9 +83,8 @@ def read_bnt_texture(path: Path) -> np.ndarray:
     """
     with open(path, "rb", buffering=0) as stream:
         header = _header(stream, path.name)
-        planes = _planes(stream, header, PLANES)
-    points = _points(planes[:3], header, path.name)
-    u_v = planes[3:]
+        points = _points(stream, header, path.name)
+        u_v = _planes(stream, header, 3, 2)
     nothing = np.isnan(points[::-1, :, 0]) | (u_v[0] == header.background) | (u_v[1] == header.background)
     wrong = ~((u_v >= -OUTSIDE) & (u_v <= 1 + OUTSIDE)) & ~nothing
     if wrong.any():
@@ -97,7 +96,7 @@ def read_bnt_texture(path: Path) -> np.ndarray:
     return texture
 
 
-def _header(stream: BinaryIO, name: str) -> BntHeader:
+def _header(stream: FileIO, name: str) -> BntHeader:
     size = os.fstat(stream.fileno()).st_size
     if size == 0:
         raise Unreadable("unreadable", f"{name}: the file is empty")
@@ -126,25 +125,39 @@ def _header(stream: BinaryIO, name: str) -> BntHeader:
     return BntHeader(rows, columns, background, picture, start)
 
 
-def _planes(stream: BinaryIO, header: BntHeader, n_planes: int) -> np.ndarray:
-    """Return the first planes, f8 (planes, rows, columns), as stored: the lowest row first."""
+def _planes(stream: FileIO, header: BntHeader, first: int, count: int) -> np.ndarray:
+    """Return so many planes, f8 (count, rows, columns), as stored: the lowest row first."""
+    planes = np.empty((count, header.rows, header.columns), "<f8")
+    stream.seek(header.start + first * planes[0].nbytes)
+    for plane in planes:
+        _fill(plane, stream)
+    return planes
+
+
+def _fill(plane: np.ndarray, stream: FileIO) -> None:
+    """Read the next plane into an array; a short read is one of a file that was cut off a moment ago."""
+    if stream.readinto(plane.data) != plane.nbytes:
+        raise OSError("the file became shorter while it was read")
+
+
+def _points(stream: FileIO, header: BntHeader, name: str) -> np.ndarray:
+    # Plane by plane, which is several times as fast as point by point; one plane fits into the processor's cache.
+    values = np.empty((3, header.rows, header.columns), np.float32)
+    nothing = np.zeros((header.rows, header.columns), bool)
+    stored = np.empty(nothing.shape, "<f8")
     stream.seek(header.start)
-    values = np.fromfile(stream, "<f8", n_planes * header.rows * header.columns)
-    return values.reshape(n_planes, header.rows, header.columns)
-
-
-def _points(planes: np.ndarray, header: BntHeader, name: str) -> np.ndarray:
-    # Plane by plane, which is several times as fast as point by point.
     with np.errstate(over="ignore"):  # what overflows is refused below
-        values = planes.astype(np.float32)
-    is_background = planes == header.background
-    nothing = is_background[0] | is_background[1] | is_background[2]
+        for plane in values:
+            _fill(stored, stream)
+            nothing |= stored == header.background
+            plane[...] = stored
     for plane in values:
         np.copyto(plane, np.float32(np.nan), where=nothing)
     coordinates = np.abs(values) <= FARTHEST_MM
     n_points = nothing.size - int(np.count_nonzero(nothing))
     if np.count_nonzero(coordinates) != 3 * n_points:
-        raise _no_value(~coordinates & ~nothing, planes, header, 0, "a coordinate in mm", name)
+        wrong = ~coordinates & ~nothing
+        raise _no_value(wrong, _planes(stream, header, 0, 3), header, 0, "a coordinate in mm", name)
     if not n_points:
         raise Unreadable("no_points", f"{name}: all {nothing.size} points are background")
     np.negative(values[1:], out=values[1:])

@@ -36,6 +36,8 @@ CORNERS: tuple[tuple[str, ...], ...] = (
 )
 """Labels whose mean is each of the five landmarks."""
 LEAST_LANDMARKS = 3
+TURN = np.array([1.0, -1.0, -1.0])
+"""The database's y goes up and its z to the viewer: half a turn about x leads to the camera frame."""
 
 
 def _known_expression(value: str) -> str:
@@ -159,8 +161,7 @@ class Bosphorus(FolderReader):
             return texture_colors(read_bnt_texture(files["range"]), read_color(files["color"]))
         if name == "landmarks":
             return five_points(read_lm2(files["landmarks"]), 2).astype(np.float32)
-        points = five_points(read_lm3(files["landmarks_3d"]), 3)
-        return (points * [1.0, -1.0, -1.0]).astype(np.float32)
+        return (five_points(read_lm3(files["landmarks_3d"]), 3) * TURN).astype(np.float32)
 
 
 def five_points(marks: Mapping[str, tuple[float, ...]], size: int) -> np.ndarray:
@@ -170,16 +171,15 @@ def five_points(marks: Mapping[str, tuple[float, ...]], size: int) -> np.ndarray
         marks: label to so many coordinates; an eye needs both its corners.
         size: 2 or 3.
     """
-    points = np.full((5, size), np.nan)
-    for index, labels in enumerate(CORNERS):
-        if all(label in marks for label in labels):
-            points[index] = [
-                sum(values) / len(labels) for values in zip(*(marks[label] for label in labels), strict=True)
-            ]
+    points = []
+    for labels in CORNERS:
+        found = [marks[label] for label in labels if label in marks]
+        whole = len(found) == len(labels)
+        points.append([sum(values) / len(found) for values in zip(*found, strict=True)] if whole else [np.nan] * size)
     for left, right in ((0, 1), (3, 4)):
-        if points[left, 0] > points[right, 0]:
-            points[[left, right]] = points[[right, left]]
-    return points
+        if points[left][0] > points[right][0]:
+            points[left], points[right] = points[right], points[left]
+    return np.array(points)
 
 
 def texture_colors(texture: np.ndarray, color: np.ndarray) -> np.ndarray:
