@@ -79,10 +79,9 @@ def test_transforms_move_what_is_below_them():
     turned = "rotation 0 0 1 1.5707963267948966 scale 2 2 2 translation 10 0 0"
     mesh = vrml(f"Transform {{ {turned} children Shape {{ {FACES} }} }}")
     np.testing.assert_allclose(mesh.vertices, [[10, 0, 0], [10, 2, 0], [8, 0, 0]], atol=1e-12)
-    nested = vrml(
-        f"Transform {{ translation 0 0 5 children [ Transform {{ {turned} children [ Shape {{ {FACES} }} ] }} ] }}"
-    )
-    np.testing.assert_allclose(nested.vertices, mesh.vertices + [0, 0, 5], atol=1e-12)
+    inner = f"Transform {{ {turned} children [ Shape {{ {FACES} }} ] }}"
+    nested = vrml(f"Transform {{ translation 0 0 5 children [ {inner} ] }}")
+    np.testing.assert_allclose(nested.vertices - mesh.vertices, [[0, 0, 5]] * 3, atol=1e-12)
     center = vrml(f"Transform {{ center 1 0 0 rotation 0 0 1 3.141592653589793 children [ Shape {{ {FACES} }} ] }}")
     np.testing.assert_allclose(center.vertices, [[2, 0, 0], [1, 0, 0], [2, -1, 0]], atol=1e-12)
 
@@ -145,9 +144,11 @@ def test_cut_off_anywhere_is_told_with_its_line():
 
 def test_shapes_that_share_coordinates_a_thousand_times_are_no_scan():
     points = " ".join(["1 2 3"] * 200)
-    first = f"Shape {{ geometry IndexedFaceSet {{ coord DEF a Coordinate {{ point [ {points} ] }} coordIndex [ 0 1 2 ] }} }}"
+    given = f"coord DEF a Coordinate {{ point [ {points} ] }}"
+    first = f"Shape {{ geometry IndexedFaceSet {{ {given} coordIndex [ 0 1 2 ] }} }}"
     again = (
-        "Transform { translation %d 0 0 children Shape { geometry IndexedFaceSet { coord USE a coordIndex [ 0 ] } } }"
+        "Transform { translation %d 0 0 "
+        + "children Shape { geometry IndexedFaceSet { coord USE a coordIndex [ 0 ] } } }"
     )
     with pytest.raises(Unreadable, match="used too often"):
         vrml(first + " ".join(again % i for i in range(1, 1000)))
