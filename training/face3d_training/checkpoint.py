@@ -14,14 +14,15 @@ import torch
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import RunStopped, UserError
 from face3d_training.config import TrainConfig
-from face3d_training.leaks import packed, unpacked
+from face3d_training.leaks import DATASET_LEAKS, packed, unpacked
 from face3d_training.models.base import EmbeddingNet, ModelSpec
 from face3d_training.registry import make_spec
 from face3d_training.torch_file import read_torch_file
 
 FOLDER = "checkpoints"
 BEST, LAST = "best.pt", "last.pt"
-ABOUT, ABOUT_KEYS = "face3d_training", ("epoch", "dataset", "dataset_name", "splits", "training_data_complete")
+ABOUT = "face3d_training"
+ABOUT_KEYS = ("epoch", "dataset", "dataset_name", "splits", "training_data_complete", DATASET_LEAKS)
 """Where a .safetensors keeps, as JSON, what is known of its network's training, and which keys of the checkpoint."""
 SHOWN = 4
 """Names of weights that a message lists."""
@@ -163,7 +164,7 @@ def load_weights(net: torch.nn.Module, weights: Mapping[str, torch.Tensor], wher
 def export_safetensors(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint's weights as safetensors; metadata are its config, and what leaks are looked for by."""
     weights = {name: value.detach().cpu().contiguous() for name, value in state["model_state_dict"].items()}
-    about = {key: state[key] for key in ABOUT_KEYS} | {"training_data": packed(state["training_data"])}
+    about = {key: state[key] for key in ABOUT_KEYS if key in state} | {"training_data": packed(state["training_data"])}
     with atomic_path(path) as temporary:
         metadata = {"config": state["config"], ABOUT: json.dumps(about)}
         safetensors.torch.save_file(weights, temporary, metadata=metadata)

@@ -151,6 +151,9 @@ class TrainConfig(_Section):
     weights: Path | None = Field(
         None, description="a checkpoint whose weights training starts with, of the same network"
     )
+    allow_leaks: bool = Field(
+        False, description="train although splits share people, captures or bytes; said by the run and every report"
+    )
     epochs: int = Field(30, gt=0, description="epochs at most")
     checkpoint_every: int | None = Field(None, gt=0, description="epochs between checkpoints that are kept")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto, cpu, cuda, cuda:1 or mps")

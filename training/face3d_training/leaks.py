@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from face3d_data.shards.leaks import Leak
+from face3d_data.errors import RunStopped
+from face3d_data.shards.leaks import Leak, told_leaks
+from face3d_data.shards.read import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = {"identity": "identity", "origin": "origin_id", "key": "key"}
 """Kind of leak to the column that tells of it: people, captures, and bytes (one key, one content)."""
+DATASET_LEAKS = "dataset_leaks"
+"""Key of a checkpoint: what splits of the datasets share that its network learnt from, in words."""
+
+
+def leaks_of(dataset: Dataset) -> list[str]:
+    """Return what the splits of a dataset share, a line a kind that begins with the dataset's name."""
+    return [f"dataset {dataset.name}: {line}" for line in told_leaks(dataset)]
+
+
+def refuse_leaking(dataset: Dataset, allowed: bool) -> list[str]:
+    """Return what the splits of a dataset share, as `leaks_of` does.
+
+    Args:
+        dataset: what is to be learnt from.
+        allowed: go on where they share something.
+
+    Raises:
+        RunStopped: they do, and that is not allowed.
+    """
+    found = leaks_of(dataset)
+    if found and not allowed:
+        raise RunStopped(
+            f"{'; '.join(found)}: no figure on it would be true: mend the dataset (`face3d verify` names the samples), "
+            "or say --allow-leaks, which the run, its checkpoints and every report will tell"
+        )
+    return found
 
 
 @dataclass
@@ -27,10 +55,12 @@ class Seen:
     Attributes:
         data: what `training_fingerprint` returns of all of them.
         complete: False where it begins with weights of which no one knows what they were learnt from.
+        leaks: what splits of the datasets share that it learns from, in words; allowed where there is anything.
     """
 
     data: Mapping[str, torch.Tensor]
     complete: bool = True
+    leaks: tuple[str, ...] = ()
 
     def add(self, state: Mapping[str, Any]) -> None:
         """Add what a checkpoint's network had seen, whose weights are begun with."""
@@ -38,14 +68,24 @@ class Seen:
         self.complete &= data is not None and bool(state.get("training_data_complete", False))
         if data is not None:
             self.data = {kind: torch.cat([self.data[kind], data[kind]]).unique() for kind in COLUMNS}
+        self.add_leaks(state.get(DATASET_LEAKS, ()))
+
+    def add_leaks(self, lines: Iterable[str]) -> None:
+        """Add what splits of a dataset share that was learnt from."""
+        self.leaks = tuple(dict.fromkeys((*self.leaks, *lines)))
 
     def as_state(self) -> dict[str, Any]:
         """Return it as a checkpoint's keys."""
-        return {"training_data": self.data, "training_data_complete": self.complete}
+        return {
+            "training_data": self.data,
+            "training_data_complete": self.complete,
+            DATASET_LEAKS: list(self.leaks),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take what a checkpoint of the same run says."""
         self.data, self.complete = state["training_data"], state.get("training_data_complete", False)
+        self.add_leaks(state.get(DATASET_LEAKS, ()))
 
 
 def packed(fingerprint: Mapping[str, torch.Tensor]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -74,8 +74,18 @@ def _check_free(folder: Path, resumable: bool, restart: bool) -> None:
         raise UserError(f"{folder}: holds a run already: {remedy}; or give another --out")
 
 
-def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool) -> None:
-    """Write what a run is into its folder; what another run left there is removed where this one begins."""
+def describe_run(
+    folder: Path, config: TrainConfig, dataset: Dataset, resume: bool, leaks: Sequence[str] = ()
+) -> None:
+    """Write what a run is into its folder; what another run left there is removed where this one begins.
+
+    Args:
+        folder: the run's folder.
+        config: how it is trained.
+        dataset: what it is trained on.
+        resume: it goes on.
+        leaks: what splits share of the datasets that it learns from, in words.
+    """
     if not resume:
         _empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +94,8 @@ def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bo
         "dataset": dataset.name,
         "dataset_path": str(dataset.path.resolve()),
         "dataset_digest": dataset_digest(dataset),
+        "allow_leaks": config.allow_leaks,
+        "leaks": list(leaks),
         "seed": config.seed,
         "git": git_state(),
         "python": platform.python_version(),

@@ -30,6 +30,7 @@ from face3d_training.config import TrainConfig
 from face3d_training.devices import make_fabric, on_first
 from face3d_training.gradcache import backward
 from face3d_training.interrupt import graceful
+from face3d_training.leaks import refuse_leaking
 from face3d_training.run_folder import describe_run, find_run, remove_run
 from face3d_training.run_state import Progress, Run, restore, state_of, stopped_early
 from face3d_training.tracking import Tracker
@@ -65,21 +66,26 @@ def train(
 
     Raises:
         UserError: dataset, config and folder do not go together.
-        RunStopped: embeddings collapsed, or the loss is not finite.
+        RunStopped: the dataset's splits share something and that is not allowed, embeddings collapsed, or the loss is
+            not finite.
         KeyboardInterrupt: it was stopped; the step at work is finished and saved.
     """
     place = make_fabric(config.device, config.precision)
     fabric = place.fabric
     tell = say if fabric.is_global_zero else _silent
     dataset = Dataset(dataset_path)
+    leaks = on_first(fabric, lambda: refuse_leaking(dataset, config.allow_leaks))
     state = on_first(fabric, lambda: find_run(folder, config, dataset, resume, restart))
     # A run that goes on has its weights in the checkpoint: files that it began with may be gone.
     learning = build_learning(dataset, without_weights(config) if state is not None else config, fabric, folder)
+    learning.seen.add_leaks(leaks)
     validation = Validation(dataset, config, learning.spec, tell)
     run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, Progress(), tell)
     if state is not None:
         restore(run, state)
-    on_first(fabric, lambda: describe_run(folder, config, dataset, resume))
+    on_first(fabric, lambda: describe_run(folder, config, dataset, resume, learning.seen.leaks))
+    for line in learning.seen.leaks:
+        tell(f"LEAK, allowed: {line}")
     tell(learning.summary(fabric))
     alone = getattr(learning.sampler, "single_capture", 0)
     if alone:

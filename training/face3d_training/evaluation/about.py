@@ -65,6 +65,7 @@ class About:
         versions: of the packages behind the figures, by name.
         told: lines on how baselines were made.
         notices: what the reader has to be warned of.
+        dataset_leaks: what splits share of the datasets that were judged on or learnt from, with the dataset's name.
     """
 
     leaks: tuple[LeakCheck, ...] = ()
@@ -73,8 +74,14 @@ class About:
     versions: dict[str, str] = field(default_factory=dict)
     told: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    dataset_leaks: tuple[str, ...] = ()
 
     @property
     def leaked(self) -> tuple[LeakCheck, ...]:
         """The checks that found something."""
         return tuple(check for check in self.leaks if check.state == "found")
+
+    @property
+    def leak_lines(self) -> tuple[str, ...]:
+        """Everything that leaks, a line each: datasets first, then what methods had seen of what they are judged on."""
+        return (*self.dataset_leaks, *(f"{check.method}: {line}" for check in self.leaked for line in check.lines))

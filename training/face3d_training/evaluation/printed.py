@@ -27,7 +27,7 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
         f"{facts.name}, split {facts.split}: {facts.samples:,} samples of {facts.people:,} people, "
         f"{facts.masked:,} of them masked"
     )
-    yield from (f"LEAK: {check.method}: {line}" for check in about.leaked for line in check.lines)
+    yield from (f"LEAK: {line}" for line in about.leak_lines)
     yield from (f"note: {notice}" for notice in notices(evaluation, about))
     tables = score_tables(evaluation, about.baselines)
     percent = f"{100 * evaluation.confidence:g} %"

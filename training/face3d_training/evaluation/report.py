@@ -49,7 +49,7 @@ def make_report(evaluation: Evaluation, about: About, table: pd.DataFrame, drawn
     context = {
         "title": f"Evaluation on {facts.name}, split {facts.split}",
         "subtitle": f"{counts}; methods: {', '.join(evaluation.methods)}",
-        "leaks": [f"{check.method}: {line}" for check in about.leaked for line in check.lines],
+        "leaks": about.leak_lines,
         "notices": notices(evaluation, about),
         "verdicts": verdict_lines(judged),
         "checks": [*_checks(about), *about.told],

@@ -37,6 +37,7 @@ from face3d_training.evaluation.results import (
     ModelFacts,
     SeedsResult,
 )
+from face3d_training.leaks import DATASET_LEAKS, leaks_of
 from face3d_training.speed import BATCH_SIZES, measure_cost
 from face3d_training.split_table import rows_of
 
@@ -124,6 +125,7 @@ def run_evaluation(request: Request, progress: Progress = lambda label, done, to
         versions={name: version(name) for name in VERSIONED},
         told=tuple(told),
         notices=(*_notices(networks), *baselines.notices, *lists.notices),
+        dataset_leaks=_dataset_leaks(dataset, baselines.teacher, networks),
     )
     drawn = draw(evaluation, about, table, vectors, Faces(request.dataset, request.split, table))
     report = make_report(evaluation, about, table, drawn)
@@ -133,6 +135,14 @@ def run_evaluation(request: Request, progress: Progress = lambda label, done, to
 
 def _notices(networks: Sequence[Network]) -> list[str]:
     return [f"{network.name}: {notice}" for network in networks for notice in network.notices]
+
+
+def _dataset_leaks(dataset: Dataset, teacher: Dataset | None, networks: Sequence[Network]) -> tuple[str, ...]:
+    """Return what splits share of the datasets that are judged on or were learnt from, each line once."""
+    used = [dataset] if teacher is None or teacher.path == dataset.path else [dataset, teacher]
+    lines = [line for one in used for line in leaks_of(one)]
+    lines += [f"{one.name}: learnt from {line}" for one in networks for line in one.trained.info.get(DATASET_LEAKS, ())]
+    return tuple(dict.fromkeys(lines))
 
 
 def default_name(
