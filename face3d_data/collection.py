@@ -104,29 +104,26 @@ def _file_name(pattern: str) -> str:
 def check_collection(
     reader: Reader, root: Path, known: Mapping[str, Database], given: Iterable[str] = ()
 ) -> Collection:
-    """Return what a folder holds for a reader; no image or scan is opened.
+    """Return what a folder holds for a reader, of which no image or scan is opened.
 
     Args:
         reader: the reader on that folder.
         root: the folder.
         known: all descriptions by name.
-        given: options of the reader that were set: with one that selects captures, published numbers do not count.
+        given: options that were set; with one that selects captures, published numbers do not count.
 
     Raises:
         UserError: a folder cannot be read.
     """
     mine = [name for name, database in known.items() if database.reader == reader.name]
-    fitting = [name for name in mine if known[name].read_as(reader)]
-    seen = count_files(root, known, mine)
+    fitting, seen = [name for name in mine if known[name].read_as(reader)], count_files(root, known, mine)
     name = max(fitting, key=lambda name: (seen.of_database(name), -fitting.index(name)), default="")
-    database = known.get(name)
-    found, stopped = _scan(reader)
+    database, (found, stopped) = known.get(name), _scan(reader)
     good = [source for source in found if source.problem is None]
-    layouts = {option for each in mine for option in known[each].expect.options}
-    compared = None if _selecting(reader) & {*given} - layouts else database
-    names = sorted({source.person for source in good})
+    needed = {option for each in mine for option in known[each].expect.options}
+    compared = None if _selecting(reader) & {*given} - needed else database
+    names, files = sorted({source.person for source in good}), database.expect.files if database else {}
     people = Count(len(names), compared.people_expected() if compared else None)
-    files = database.expect.files if database else {}
     return Collection(
         reader=reader.name,
         root=root,
