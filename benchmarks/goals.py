@@ -1,0 +1,255 @@
+"""What `make bench` measures: each script with its arguments, and the goals that its figures are held against."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One line of the table.
+
+    Attributes:
+        what: what is measured.
+        path: keys that lead to the figure in the script's JSON.
+        least: the goal, where more is better.
+        most: the goal, where less is better; with neither goal the figure is only shown.
+        unless: what to do where the figure is not there.
+    """
+
+    what: str
+    path: tuple[str, ...]
+    least: float | None = None
+    most: float | None = None
+    unless: str = ""
+
+    @property
+    def text(self) -> str:
+        """The goal in words."""
+        if self.least is not None:
+            return "yes" if self.least is True else f">= {self.least:.4g}"
+        return f"<= {self.most:.4g}" if self.most is not None else "-"
+
+    def row(self, figures: Any) -> dict[str, Any]:
+        """Return the line for a script's figures."""
+        for key in self.path:
+            if figures.get(key) is None:
+                return {"what": self.what, "goal": self.text, "measured": None, "met": f"skipped: {self.unless}"}
+            figures = figures[key]
+        if self.least is None and self.most is None:
+            met = "-"
+        else:
+            good = figures >= self.least if self.least is not None else figures <= self.most
+            met = "yes" if good else "MISSED"
+        return {"what": self.what, "goal": self.text, "measured": figures, "met": met}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A script with its arguments and the goals that its figures are held against."""
+
+    name: str
+    script: str
+    arguments: tuple[str, ...]
+    goals: tuple[Goal, ...]
+
+
+def with_tensorflow() -> tuple[str, ...]:
+    """Return the argument that names an interpreter with TensorFlow, where one is given."""
+    python = os.environ.get("FACE3D_TF_PYTHON")
+    return ("--tf-python", python) if python else ()
+
+
+NO_TENSORFLOW = "set FACE3D_TF_PYTHON to an interpreter with mtcnn 1.0.0 and TensorFlow"
+NO_CAPTURES = "set FACE3D_SHARED to the folder with data/rgbd"
+NO_PROC = "resident sets are looked up in /proc, which is not here"
+EQUAL_SETTINGS = "mtcnn package / detection at equal settings (goal >= 2)"
+DEPTH_BOUND = "mtcnn package / detection bounded by depth (goal >= 8)"
+
+
+def benchmarks() -> tuple[Benchmark, ...]:
+    """Return all benchmarks, at sizes that take a minute or so each."""
+    return (
+        Benchmark(
+            "detection",
+            "detection.py",
+            with_tensorflow(),
+            (
+                Goal("detection: time / its networks' forward passes", ("ratios", "detection / its networks")),
+                Goal("detection, depth bound: time / its networks'", ("ratios", "bounded detection / its networks")),
+                Goal("detection: x mtcnn package", ("ratios", EQUAL_SETTINGS), least=2, unless=NO_TENSORFLOW),
+                Goal("detection, depth bound: x mtcnn package", ("ratios", DEPTH_BOUND), least=8, unless=NO_TENSORFLOW),
+            ),
+        ),
+        Benchmark(
+            "sampling",
+            "sampling.py",
+            (),
+            (
+                Goal("subsample fast: x raw fpsample", ("ratios", "fast_vs_fpsample"), least=0.9),
+                Goal("subsample fast: x Open3D", ("ratios", "fast_vs_open3d"), least=5),
+                Goal("subsample fast: x a NumPy loop", ("ratios", "fast_vs_numpy_loop")),
+            ),
+        ),
+        Benchmark(
+            "frame",
+            "frame.py",
+            (),
+            (Goal("one frame: time / its unavoidable parts", ("end_to_end_vs_parts",), most=1.3),),
+        ),
+        Benchmark(
+            "engine",
+            "engine.py",
+            ("--people", "8"),
+            (
+                Goal("two processes: x one", ("two_vs_one",), least=1.7),
+                Goal("two processes: x one, a bare loop", ("two_vs_one_of_a_bare_loop",)),
+            ),
+        ),
+        Benchmark(
+            "loader", "loader.py", (), (Goal("random triplets: x PLY files", ("ratio_to_ply", "shards"), least=25),)
+        ),
+        Benchmark(
+            "rerun",
+            "rerun.py",
+            (),
+            (
+                Goal("rerun of 5,000 captures, nothing changed: s", ("median_rerun_s",), most=3),
+                Goal("rerun of 5,000 captures: processor s", ("median_rerun_processor_s",)),
+            ),
+        ),
+        Benchmark(
+            "grow",
+            "rerun.py",
+            ("--grow", "100"),
+            (Goal("100 runs of one capture, gc: same bytes, few parts", ("met",), least=True),),
+        ),
+        Benchmark(
+            "memory",
+            "memory.py",
+            (),
+            (
+                Goal("a worker's peak over 1,000 VGA rows: MiB", ("peak_mb",), most=953.7),
+                *(
+                    Goal(f"its memory is flat over {step}", ("steps", step, "flat"), least=True, unless=NO_PROC)
+                    for step in ("detect", "to_cloud", "subsample")
+                ),
+            ),
+        ),
+        Benchmark(
+            "truth",
+            "truth.py",
+            (),
+            (
+                Goal("faces found: share of the captures", ("share_detected",), least=95 / 96),
+                Goal("median landmark error: % of the eye distance", ("landmark_error_percent",), most=6),
+                Goal("median error of the nose in space: mm", ("nose_error_mm",), most=5),
+                Goal("median rmse to the mean face: mm", ("rmse_mm",), most=3),
+                Goal("dataset verified", ("verified",), least=True),
+            ),
+        ),
+        *training_benchmarks(),
+        *collection_benchmarks(),
+        Benchmark("masks", "masks.py", (), mask_goals()),
+        Benchmark(
+            "mask_cost",
+            "mask_cost.py",
+            (),
+            (
+                Goal("masked RGB-D variants a second, one core", ("rgbd_per_s",), least=4),
+                Goal("one of them: x a ray-cast with its scene", ("rgbd_vs_cast_with_scene",), most=3),
+                Goal("one of them: x a ray-cast alone", ("rgbd_vs_cast",)),
+                Goal("masked clouds of 20,000 points a second", ("points_per_s",), least=100),
+                Goal("mask: a worker's peak over 1,000 rows: MiB", ("memory", "peak_mb"), most=600e6 / 2**20),
+                Goal("its memory is flat over mask", ("memory", "flat"), least=True, unless=NO_PROC),
+                Goal("torch was loaded (1 = yes)", ("memory", "torch_loaded"), most=0, unless=NO_PROC),
+            ),
+        ),
+    )
+
+
+def training_benchmarks() -> tuple[Benchmark, ...]:
+    """Return those of the trainer."""
+    step, sampling = "a step of {}: x the usual torch loops", ("sampling", "ratio")
+    return (
+        Benchmark(
+            "training_ops",
+            "training_ops.py",
+            (),
+            (
+                *(
+                    Goal(step.format(name), ("nets", name, "ratio"), least=1.15)
+                    for name in ("pointnet2_ssg_elite", "pointmlp_elite")
+                ),
+                Goal("farthest points, exact, 32 x 2,048 to 512: x the usual loop", (*sampling, "exact")),
+                Goal("farthest points, fast: x the usual loop", (*sampling, "fast")),
+            ),
+        ),
+        Benchmark(
+            "training_loader",
+            "training_loader.py",
+            (),
+            (
+                Goal("training batches: x PLY files", ("ratio_to_ply", "shards 0"), least=25),
+                Goal("with two workers: x PLY files without", ("ratio_to_ply", "shards 2")),
+            ),
+        ),
+        Benchmark(
+            "triplets",
+            "triplets.py",
+            (),
+            (
+                Goal("1 M offline triplets drawn: s", ("median_s", "generate_s"), most=5),
+                Goal("their file written: s", ("median_s", "write_s")),
+            ),
+        ),
+    )
+
+
+def collection_benchmarks() -> tuple[Benchmark, ...]:
+    """Return those of readers and of the leak audit."""
+    return (
+        Benchmark(
+            "bosphorus",
+            "bosphorus.py",
+            (),
+            (
+                Goal("Bosphorus: range + landmarks, scans a second", ("scans_per_s",), least=50),
+                Goal("the same: x a reader of single values", ("vs_value_by_value",), least=100),
+                Goal("peak over 200 scans: x that over 50", ("peak_grows_by",), most=1.05),
+            ),
+        ),
+    )
+
+
+def mask_goals() -> tuple[Goal, ...]:
+    """Return the goals of worn masks: the worst of all styles on captures of known skin."""
+    captures, synthetic = ("extremes", "captures"), ("extremes", "synthetic")
+    together = ("summary", "captures", "all styles")
+
+    def most(what: str, name: str, goal: float) -> Goal:
+        return Goal(what, (*captures, f"{name}_most"), most=goal, unless=NO_CAPTURES)
+
+    def least(what: str, name: str, goal: float) -> Goal:
+        return Goal(what, (*captures, f"{name}_least"), least=goal, unless=NO_CAPTURES)
+
+    return (
+        most("masks, worst style: % of points in front", "front_camera_percent", 0.1),
+        Goal("the same without noise", (*synthetic, "front_camera_percent_most"), most=0),
+        most("outline to skin at the nose bridge: mm", "bridge_true_mm", 3),
+        most("outline to skin at the cheeks: mm", "cheeks_true_mm", 3),
+        most("outline to skin under the chin: mm", "chin_true_mm", 3),
+        least("nose, mouth corners and chin covered: share", "covered_share", 1),
+        least("mean visible ratio, least of the styles", "visible_ratio", 0.35),
+        most("mean visible ratio, most of the styles", "visible_ratio", 0.65),
+        most("depth changed outside the mask: px", "depth_outside_px", 0),
+        most("colour changed outside the mask: px", "color_outside_px", 0),
+        least("mask pixels that points agree with: share", "reprojected_share", 0.99),
+        Goal("MTCNN finds, all styles: share", (*together, "found_share"), least=0.85, unless=NO_CAPTURES),
+        Goal("MTCNN finds, worst style: share", (*captures, "found_share_least"), unless=NO_CAPTURES),
+        least("spacing on the mask: x the face's, least", "spacing_ratio", 0.85),
+        most("spacing on the mask: x the face's, most", "spacing_ratio", 1.15),
+        Goal("styles as often as they weigh: p", ("frequencies", "p"), least=0.001),
+    )
