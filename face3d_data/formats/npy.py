@@ -53,7 +53,7 @@ def inspect_depth_npy(path: Path) -> tuple[int, int]:
 
 def _header(stream: BinaryIO, name: str) -> tuple[tuple[int, int], np.dtype]:
     """Return ((H, W), dtype). The header is a literal, never code: no pickle is touched."""
-    shape, dtype = _parse_header(stream, name)
+    shape, dtype = read_npy_header(stream, name)
     if dtype.kind not in "iuf":
         raise Unreadable("unreadable", f"{name}: holds {dtype}, wanted numbers")
     if dtype.itemsize == 1:
@@ -69,7 +69,16 @@ def _header(stream: BinaryIO, name: str) -> tuple[tuple[int, int], np.dtype]:
     return (shape[0], shape[1]), dtype
 
 
-def _parse_header(stream: BinaryIO, name: str) -> tuple[tuple[int, ...], np.dtype]:
+def read_npy_header(stream: BinaryIO, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Return the shape and dtype that an `.npy` file's header tells, and leave the stream behind it.
+
+    Args:
+        stream: a real file, at its beginning.
+        name: what messages name.
+
+    Raises:
+        Unreadable: `unreadable`: no header, or one of a version that is not known.
+    """
     try:
         version = npy_format.read_magic(stream)
         if version not in _VERSIONS:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.npy import _parse_header
+from face3d_data.formats.npy import read_npy_header
 
 
 def read_grid_npy(path: Path) -> np.ndarray:
@@ -50,7 +50,7 @@ def inspect_grid_npy(path: Path) -> tuple[int, int]:
 
 
 def _header(stream: BinaryIO, name: str) -> tuple[int, int]:
-    shape, dtype = _parse_header(stream, name)
+    shape, dtype = read_npy_header(stream, name)
     if dtype.kind != "f":
         raise Unreadable("unreadable", f"{name}: holds {dtype}, wanted floats")
     if len(shape) != 3 or shape[2] != 3 or not all(type(n) is int and n > 0 for n in shape):
