@@ -120,8 +120,7 @@ def check_collection(
     name = max(fitting, key=lambda name: (seen.of_database(name), -fitting.index(name)), default="")
     database, (found, stopped) = known.get(name), _scan(reader)
     good = [source for source in found if source.problem is None]
-    needed = {option for each in mine for option in known[each].expect.options}
-    compared = None if _selecting(reader) & {*given} - needed else database
+    compared = None if _selecting(reader, [known[name] for name in mine]) & {*given} else database
     names, files = sorted({source.person for source in good}), database.expect.files if database else {}
     people = Count(len(names), compared.people_expected() if compared else None)
     return Collection(
@@ -144,9 +143,13 @@ def check_collection(
     )
 
 
-def _selecting(reader: Reader) -> set[str]:
-    """Return the options that do not change what a capture is, so that they may leave some out."""
-    return {name for name, info in type(reader).model_fields.items() if info.exclude} - {"root", "pattern"}
+def _selecting(reader: Reader, databases: Iterable[Database]) -> set[str]:
+    """Return the options that do not change what a capture is, so that they may leave some out.
+
+    Those that one of the reader's databases needs tell which one it is.
+    """
+    needed = {option for database in databases for option in database.expect.options}
+    return {name for name, info in type(reader).model_fields.items() if info.exclude} - {"root", "pattern"} - needed
 
 
 def _recordings(sources: Iterable[Source], database: Database | None) -> Count | None:
