@@ -24,6 +24,7 @@ Axis = Literal["x", "-x", "y", "-y", "z", "-z"]
 FRONT_BY_UP: dict[str, Axis] = {"y": "z", "-y": "-z", "z": "-y", "-z": "y", "x": "z", "-x": "-z"}
 """Where a face looks, if only its up is told: y up is a scanner's or a viewer's frame, -y a camera's, z Blender's."""
 LANDMARKS_KEY = "landmarks_3d"
+_KNOWN_KEYS = (LANDMARKS_KEY, "landmarks_px")
 LANDMARKS_SUFFIX = ".landmarks.json"
 MOST_LANDMARK_BYTES = 1 << 16
 LEAST_KNOWN = 3
@@ -198,9 +199,14 @@ def _landmarks(found: Found) -> list[list[float] | None] | None:
 
 
 def _five(entry: Any, where: str) -> list[list[float] | None] | None:
-    points = entry.get(LANDMARKS_KEY) if isinstance(entry, Mapping) else entry
-    if points is None and isinstance(entry, Mapping):
-        return None
+    points = entry
+    if isinstance(entry, Mapping) and not any(name in entry for name in LANDMARK_NAMES):
+        other = next((key for key in entry if key.startswith("landmark") and key not in _KNOWN_KEYS), None)
+        if other is not None:
+            raise ValueError(f"{where}: key {reprlib.repr(other)} is not known: name it {LANDMARKS_KEY}")
+        points = entry.get(LANDMARKS_KEY)
+        if points is None:
+            return None
     if not isinstance(points, Mapping):
         raise ValueError(f"{where}: {LANDMARKS_KEY} must be an object with {', '.join(LANDMARK_NAMES)}")
     for name in points:
