@@ -19,16 +19,34 @@ from face3d_data.errors import UserError
 @click.option("--step", help="Only rows of this step or source.")
 @click.option("--reason", help="Only rows with this reason.")
 @click.option("--retry", is_flag=True, help="Let the next run try these rows again.")
+@click.option(
+    "--export",
+    "export_to",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Copy their captures' files into DIR by reason, with dirty.csv and index.html; DIR is new or empty.",
+)
 @json_option
 def command(
-    pipeline: str | None, workspace: Path, step: str | None, reason: str | None, retry: bool, as_json: bool
+    pipeline: str | None,
+    workspace: Path,
+    step: str | None,
+    reason: str | None,
+    retry: bool,
+    export_to: Path | None,
+    as_json: bool,
 ) -> None:
     """List the inputs that gave no sample, with step, reason and file; PIPELINE names one run."""
+    if export_to is not None and retry:
+        raise UserError("--export and --retry exclude each other: look first, then let the run try again")
     names = run_names(workspace, pipeline)
     if step is not None:
         check_step(workspace, names, step)
-    rows = [row for name in names for row in read_dirty(workspace, name, step, reason)]
-    if retry:
+    by_run = {name: read_dirty(workspace, name, step, reason) for name in names}
+    rows = [row for found in by_run.values() for row in found]
+    if export_to is not None:
+        _export(workspace, by_run, export_to, as_json)
+    elif retry:
         from face3d_data.pipeline.retry import retry_rows
 
         count = sum(retry_rows(workspace, name, step, reason) for name in names)
@@ -42,6 +60,20 @@ def command(
             if row["traceback"]:
                 click.echo(f"  traceback: {row['traceback']}")
         click.echo(f"{len(rows)} dirty rows", err=not rows)
+
+
+def _export(workspace: Path, by_run: dict[str, list[dict[str, str]]], folder: Path, as_json: bool) -> None:
+    """Copy the rows' files, and say what became of them."""
+    from face3d_data.pipeline.dirty_files import export_dirty, summary
+
+    found = export_dirty(workspace, by_run, folder)
+    if as_json:
+        records = [{**bad.row, "state": bad.state, "files": bad.files, "gone": bad.gone} for bad in found]
+        click.echo(json.dumps(records, indent=1, ensure_ascii=False))
+        return
+    for line in summary(found):
+        click.echo(line)
+    click.echo(f"{len(found)} dirty rows: {folder / 'index.html'}")
 
 
 def check_step(workspace: Path, names: list[str], step: str) -> None:
