@@ -43,17 +43,19 @@ class Part:
 
 
 class Look(Protocol):
-    """One way to look at the samples of a dataset.
+    """One way to look at the samples of a dataset."""
 
-    Attributes:
-        name: the array that is looked at.
-        parts: of each face.
-        places: i8 (n,), the rows of the table that the descriptors are of.
-    """
+    @property
+    def name(self) -> str:
+        """The array that is looked at."""
 
-    name: str
-    parts: Sequence[Part]
-    places: np.ndarray
+    @property
+    def parts(self) -> Sequence[Part]:
+        """The parts of each face."""
+
+    @property
+    def places(self) -> np.ndarray:
+        """The rows of the table that the descriptors are of, i8 (n,)."""
 
     def confirm(self, first: int, second: int, part: int) -> str | None:
         """Return in words how near two rows are if they show one recording, None if they do not."""
@@ -88,11 +90,24 @@ def find_near_duplicates(
         table: the rows of all splits, split by split in the order of their CSVs.
         known: whether two rows are known already to be one recording, so that they are passed over.
     """
+    from threadpoolctl import threadpool_limits
+
     started = time.monotonic()
     splits = table["split"].tolist()
     if len(set(splits)) < 2:
         return Search(notes=("there is one split",))
-    looks, notes = _looks(dataset, table)
+    with threadpool_limits(1):  # of matrices as small as these, a second thread makes nothing but waiting
+        looks, notes = _looks(dataset, table)
+        suspects, compared = _compare(looks, table, known)
+    looked = tuple(f"{look.name} of {len(look.places):,} samples" for look in looks)
+    return Search(tuple(suspects), looked, tuple(notes), compared, time.monotonic() - started)
+
+
+def _compare(
+    looks: Sequence[Look], table: pd.DataFrame, known: Callable[[int, int], bool]
+) -> tuple[list[Suspect], int]:
+    """Return the pairs that are confirmed, and how many were compared."""
+    splits = table["split"].tolist()
     found: dict[tuple[int, int], Suspect] = {}
     compared = 0
     for look in looks:
@@ -103,8 +118,7 @@ def find_near_duplicates(
             how = next(filter(None, (look.confirm(first, second, part) for part in parts)), None)
             if how:
                 found[first, second] = _suspect(table, first, second, f"{look.name}, {how}")
-    looked = tuple(f"{look.name} of {len(look.places):,} samples" for look in looks)
-    return Search(tuple(found.values()), looked, tuple(notes), compared, time.monotonic() - started)
+    return list(found.values()), compared
 
 
 def _looks(dataset: Dataset, table: pd.DataFrame) -> tuple[list[Look], list[str]]:

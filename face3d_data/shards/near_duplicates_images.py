@@ -47,10 +47,11 @@ class ImagesLook:
                 for found, (_, share, _, _) in zip(bits, PARTS, strict=True):
                     found.append(hash_bits(detail(grey[:, : round(share * HASH_PX)])))
         self.places = np.flatnonzero(np.concatenate(shown))
+        every = [np.concatenate(found)[self.places] for found in bits]
+        # A bit that differs is 2 apart: the square of the distance is 4 times the bits that differ.
         self.parts = tuple(
-            # A bit that differs is 2 apart: the square of the distance is 4 times the bits that differ.
-            Part(name, (found := np.concatenate(some))[self.places], 2.0 * np.sqrt(share * found.shape[1]))
-            for (name, _, share, _), some in zip(PARTS, bits, strict=True)
+            Part(name, found, 2.0 * float(np.sqrt(share * found.shape[1])))
+            for (name, _, share, _), found in zip(PARTS, every, strict=True)
         )
         self._detail = lru_cache(REMEMBERED)(self._reduce)
 
