@@ -74,9 +74,7 @@ def _check_free(folder: Path, resumable: bool, restart: bool) -> None:
         raise UserError(f"{folder}: holds a run already: {remedy}; or give another --out")
 
 
-def describe_run(
-    folder: Path, config: TrainConfig, dataset: Dataset, resume: bool, leaks: Sequence[str] = ()
-) -> None:
+def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool, leaks: Sequence[str] = ()) -> None:
     """Write what a run is into its folder; what another run left there is removed where this one begins.
 
     Args:
