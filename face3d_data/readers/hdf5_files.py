@@ -68,6 +68,18 @@ def find_files(root: Path, wanted_list: str | None, reader: str) -> list[H5File]
             raise UserError(
                 f"{reader}: files: no {wanted_list!r} in {root}: name a list that is there, or leave it out"
             )
+    listed, missing = _listed(root, lists, files, reader)
+    chosen = [name for name in files if wanted_list is None or name in listed]
+    if not chosen and not missing:
+        raise UserError(f"{reader}: no file in {root}: wanted files that end with {' or '.join(ENDINGS)}")
+    names = {folder.name: _names(folder.path / NAMES_FILE, reader) for folder in folders if NAMES_FILE in folder.files}
+    return [H5File(files[name], name, listed.get(name, ""), _nearest(name, names)) for name in chosen] + missing
+
+
+def _listed(
+    root: Path, lists: dict[str, Path], files: dict[str, Path], reader: str
+) -> tuple[dict[str, str], list[H5File]]:
+    """Return each listed file with the first list that names it, and what lists name in vain."""
     listed: dict[str, str] = {}
     missing: list[H5File] = []
     for name, path in lists.items():
@@ -78,11 +90,7 @@ def find_files(root: Path, wanted_list: str | None, reader: str) -> list[H5File]
                 missing.append(H5File(root / line, f"{name} line {number}", problem=("missing_file", detail)))
             else:
                 listed.setdefault(found, PurePosixPath(name).name.removesuffix(LIST_ENDING))
-    chosen = [name for name in files if wanted_list is None or name in listed]
-    if not chosen and not missing:
-        raise UserError(f"{reader}: no file in {root}: wanted files that end with {' or '.join(ENDINGS)}")
-    names = {folder.name: _names(folder.path / NAMES_FILE, reader) for folder in folders if NAMES_FILE in folder.files}
-    return [H5File(files[name], name, listed.get(name, ""), _nearest(name, names)) for name in chosen] + missing
+    return listed, missing
 
 
 def _h5_in(folder: Folder) -> Iterator[tuple[str, Path]]:

@@ -51,7 +51,7 @@ def export_dataset(
 ) -> int:
     """Write a dataset in forms that other programs read.
 
-    Everything is written to a folder beside `out` first: `out` is whole or not there.
+    All is written to a folder beside `out` first: `out` is whole or not there.
 
     Args:
         path: the dataset's folder.
@@ -71,7 +71,7 @@ def export_dataset(
     """
     dataset = Dataset(path)
     rows = Rows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))
-    readers = {split: dataset.reader(split) for split in rows.splits}
+    total = sum(len(dataset.reader(split)) for split in rows.splits)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: is not empty: give a folder that is not there yet")
     chosen = _chosen(formats)
@@ -79,11 +79,7 @@ def export_dataset(
     partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     forms = _forms(rows, partial, chosen, triplets or TripletPlan())
     try:
-        partial.mkdir(parents=True)
-        for split in rows.splits:
-            _write_split(rows, split, forms, tell)
-        for form in forms:
-            form.finish()
+        _write(rows, partial, forms, tell)
         os.replace(partial, out)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror or error}): give another folder") from None
@@ -91,7 +87,7 @@ def export_dataset(
         shutil.rmtree(partial, ignore_errors=True)
     for line in (line for form in forms for line in form.losses()):
         say(line)
-    return sum(map(len, readers.values()))
+    return total
 
 
 def _chosen(formats: Sequence[str]) -> list[str]:
@@ -127,13 +123,17 @@ def _forms(rows: Rows, out: Path, chosen: Sequence[str], triplets: TripletPlan) 
     return [samples, *([TripletFiles(rows, out, triplets)] if "triplets" in chosen else [])]
 
 
-def _write_split(rows: Rows, split: str, forms: Sequence[Form], tell: Callable[[int], None]) -> None:
-    reader, table = rows.dataset.reader(split), rows.table(split)
-    for form in forms:
-        form.begin(split, table)
-    for start in range(0, len(reader), BLOCK):
-        stop = min(start + BLOCK, len(reader))
-        batch = reader.__getitems__(range(start, stop))
+def _write(rows: Rows, folder: Path, forms: Sequence[Form], tell: Callable[[int], None]) -> None:
+    folder.mkdir(parents=True)
+    for split in rows.splits:
+        reader, table = rows.dataset.reader(split), rows.table(split)
         for form in forms:
-            form.write(table.iloc[start:stop], batch)
-        tell(stop - start)
+            form.begin(split, table)
+        for start in range(0, len(reader), BLOCK):
+            stop = min(start + BLOCK, len(reader))
+            batch = reader.__getitems__(range(start, stop))
+            for form in forms:
+                form.write(table.iloc[start:stop], batch)
+            tell(stop - start)
+    for form in forms:
+        form.finish()
