@@ -104,8 +104,9 @@ def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
     normals = None
     if "normals" in arrays:
         normals = np.stack([named[axis].astype(np.float64) for axis in ("nx", "ny", "nz")], axis=1)
-        length = np.sqrt((normals**2).sum(axis=1))
-        normals = (normals / length[:, None]).astype(np.float32)
+        with np.errstate(all="ignore"):
+            length = np.sqrt((normals**2).sum(axis=1))
+            normals = (normals / length[:, None]).astype(np.float32)
         kept &= (length > 0) & np.isfinite(normals).all(axis=1)
     if not kept.any():
         raise Unreadable("unreadable", f"{name}: holds no finite point ({len(points)} in all)")

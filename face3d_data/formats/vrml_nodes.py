@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.number_text import line_at, parse_numbers
+from face3d_data.formats.number_text import blank_spans, line_at, parse_numbers
 
 # A string that is not closed goes to the end of the file: so nothing is looked through twice.
 _STRING = rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
@@ -87,13 +87,18 @@ def parse_nodes(data: bytes, name: str) -> Scene:
         Unreadable: `unreadable`, with the line: a bracket is not closed, or the file defines nodes of its own.
     """
     if b"#" in data:
-        data = _COMMENT.sub(
-            lambda found: found.group() if found.group()[:1] == b'"' else b" " * len(found.group()), data
-        )
+        data = _without_comments(data)
     top = Node("", 0)
     walk = _Walk(Scene(data, name, top.children, {}), [top])
     walk.run()
     return walk.scene
+
+
+def _without_comments(data: bytes) -> bytes:
+    """Return the file with blanks for its comments; a `#` in a string is none."""
+    spans = (found.span() for found in _COMMENT.finditer(data) if found.group()[:1] == b"#")
+    places = np.fromiter((place for span in spans for place in span), np.int64).reshape(-1, 2)
+    return blank_spans(data, places[:, 0], places[:, 1])
 
 
 class _Walk:
