@@ -29,7 +29,8 @@ FIXED_COLUMNS: tuple[str, ...] = (
 """Columns that every manifest has; any further column is a tag (None where a row has not got it).
 
 `identity` is `<dataset>/<person>` plus any suffix (`~mirror`); `split` is empty until a split step ran; `place` is
-opaque: where the row's arrays live. Table steps select, order, join and label rows; they never touch `key` or `place`.
+opaque: where the row's arrays live. Table steps select, order, join and label rows, and may set `identity`; they
+never touch `key` or `place`.
 """
 
 
@@ -72,6 +73,10 @@ class TableStep(Component):
 
     kind: ClassVar[str] = "table"
     tag_names: ClassVar[tuple[str, ...]] = ()
+
+    def declared_tags(self) -> tuple[str, ...]:
+        """Return the tags that this instance sets; `tag_names` by default."""
+        return self.tag_names
 
     def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
         """Return the rows that go on.

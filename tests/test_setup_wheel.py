@@ -38,6 +38,7 @@ def test_wheel_holds_pipelines_manifests_configs_assets_and_licence(wheel_names)
     wanted = [f"face3d_data/pipelines/{path.name}" for path in (ROOT / "pipelines").glob("*.yaml")]
     wanted += ["face3d_data/manifests/README.md", "face3d_training/configs/README.md", "face3d_data/py.typed"]
     wanted += [f"face3d_training/configs/{path.name}" for path in (ROOT / "training" / "configs").glob("*.yaml")]
+    wanted += [f"face3d_data/manifests/datasets/{path.name}" for path in (ROOT / "manifests/datasets").glob("*.yaml")]
     wanted.append("face3d_training/evaluation/report.html.j2")
     wanted += [str(path.relative_to(ROOT)) for path in ROOT.glob("face3d_data/**/*.npz")]
     assert len(wanted) >= 6

@@ -205,7 +205,5 @@ def _wrap(text: str, width: int, indent: int) -> list[str]:
         text,
         max(width, indent + 20),
         subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
+        break_on_hyphens=False,  # a pattern longer than a line is broken where it must
     )

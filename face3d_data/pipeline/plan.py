@@ -60,7 +60,7 @@ def check_plan(pipeline: Pipeline) -> None:
             _check_fed(pipeline, step, upstream, arrays[upstream], options[upstream])
         for known in (arrays, options):
             known[step.id] = _after(step, frozenset().union(*(known[upstream] for upstream in step.upstream)))
-        tags[step.id] = frozenset().union(*(tags[u] for u in step.upstream)) | set(step.component.tag_names)
+        tags[step.id] = frozenset().union(*(tags[u] for u in step.upstream)) | _tags_of(step)
         if isinstance(step.component, TableStep) and step.component.name == "split":
             tags[step.id] |= {"split"}
     for name, spec in pipeline.datasets.items():
@@ -77,6 +77,11 @@ def check_plan(pipeline: Pipeline) -> None:
                 raise UserError(
                     f"dataset {name!r}: nothing upstream of {spec.upstream!r} makes {array!r}: add a stage that does"
                 )
+
+
+def _tags_of(step: Step) -> frozenset[str]:
+    component = step.component
+    return frozenset(component.tag_names if isinstance(component, Stage) else component.declared_tags())
 
 
 def _source_tags(source: SourceStep) -> frozenset[str]:

@@ -57,8 +57,7 @@ class Label(TableStep):
                 raise ValueError(f"{name!r} cannot be a tag: use letters, digits and _, and no column's name")
         return tags
 
-    @property
-    def tag_names(self) -> tuple[str, ...]:  # type: ignore[override]
+    def declared_tags(self) -> tuple[str, ...]:
         """Return the tags that rows have from here on."""
         return self.tags
 

@@ -34,7 +34,12 @@ def test_alternative_inputs_are_told_from_joint_ones():
     stages = components("stage")
     assert describe(stages["detect"])["inputs"] == [["color"], ["landmarks"]]
     assert describe(stages["align_3d"])["inputs"] == [["points", "landmarks_3d"]]
-    assert describe(stages["to_cloud"])["inputs"] == [["depth", "intrinsics", "landmarks"], ["grid", "landmarks_3d"]]
+    assert describe(stages["to_cloud"])["inputs"] == [
+        ["depth", "intrinsics", "landmarks"],
+        ["grid", "landmarks_3d"],
+        ["grid", "landmarks", "color"],
+        ["points", "landmarks_3d"],
+    ]
 
 
 def test_one_reader_is_shown_with_its_parameters_and_reasons(capsys, monkeypatch):
@@ -83,7 +88,7 @@ def test_stages_and_table_steps_are_told_apart(capsys, monkeypatch):
 def test_one_table_step_is_shown_with_its_options(capsys):
     code, out, _ = face3d(capsys, "stages", "split")
     assert code == 0
-    assert out.startswith("split (table step, version 1): Put whole people")
+    assert out.startswith("split (table step, version 2): Put whole people")
     for name, info in components("table")["split"].model_fields.items():
         assert f"\n  {name} " in out
         assert info.description.split()[0] in out
