@@ -118,7 +118,7 @@ def _compare(
             how = next(filter(None, (look.confirm(first, second, part) for part in parts)), None)
             if how:
                 found[first, second] = _suspect(table, first, second, f"{look.name}, {how}")
-    return list(found.values()), compared
+    return sorted(found.values(), key=lambda suspect: suspect.samples), compared
 
 
 def _looks(dataset: Dataset, table: pd.DataFrame) -> tuple[list[Look], list[str]]:

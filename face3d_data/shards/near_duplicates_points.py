@@ -26,7 +26,7 @@ LEAST_POINTS = 200
 LEAST_SEEN = 0.5
 """Share of the map that has to be seen: aligned faces cover 0.99, those in masks too."""
 LOOKED_FIRST = 32
-REMEMBERED = 2048
+REMEMBERED = 512
 """Clouds that are kept with their search trees, 0.3 MB each."""
 PARTS = (("whole face", LOW_MM, np.ones(len(UPPER), bool), 0.9), ("upper face", UPPER_MM, UPPER, 0.7))
 """Name, lowest height, cells, and rms of the maps' difference in mm up to which two clouds are compared closely."""
