@@ -46,7 +46,26 @@ def read_accessor(
     view = item("bufferViews", accessor["bufferView"])
     if view.get("buffer") != 0 or "uri" in item("buffers", 0):
         raise ValueError(f"accessors[{index}] lies outside the file, which is not read")
-    dtype = np.dtype(kind)
+    table = _table(binary, view, accessor, (count, width), np.dtype(kind), index)
+    if "f" not in kinds:
+        return table.astype(np.int64)
+    return table / float(np.iinfo(table.dtype).max) if table.dtype.kind == "u" else table.astype(np.float64)
+
+
+def _table(
+    binary: bytes,
+    view: Mapping[str, Any],
+    accessor: Mapping[str, Any],
+    shape: tuple[int, int],
+    dtype: np.dtype,
+    index: str,
+) -> np.ndarray:
+    """Return the numbers of an accessor, of a view of the buffer, as they lie there.
+
+    Raises:
+        ValueError: they go beyond the view or the buffer.
+    """
+    count, width = shape
     row = dtype.itemsize * width
     numbers = [whole_number(each) for each in (view.get("byteOffset", 0), accessor.get("byteOffset", 0),
                                                view.get("byteLength"), view.get("byteStride", row))]  # fmt: skip
@@ -58,7 +77,4 @@ def read_accessor(
         raise ValueError(f"accessors[{index}] goes beyond its {length} bytes of {len(binary)}: cut off?")
     if not count:
         raise ValueError(f"accessors[{index}] is empty")
-    table = np.ndarray((count, width), dtype, binary, view_offset + offset, (stride, dtype.itemsize))
-    if "f" not in kinds:
-        return table.astype(np.int64)
-    return table / float(np.iinfo(dtype).max) if dtype.kind == "u" else table.astype(np.float64)
+    return np.ndarray((count, width), dtype, binary, view_offset + offset, (stride, dtype.itemsize))

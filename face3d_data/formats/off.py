@@ -43,17 +43,22 @@ def parse_off(data: bytes, name: str) -> Mesh:
     if 1 + n_vertices + n_faces > len(lines.starts):
         has = len(lines.starts) - 1
         raise Unreadable("unreadable", f"{name}: line {lines.numbers[-1]}: {has} of {n_vertices + n_faces} lines: cut?")
-    rows = slice(1, 1 + n_vertices)
-    words = int(lines.counts[1]) if n_vertices else 3
+    values = _vertices(lines, n_vertices, name)
+    at = 3 + (3 if magic and magic.group(3) else 0)
+    colors = colors_u1(values[:, at : at + 3], name) if magic and magic.group(2) and values.shape[1] >= at + 3 else None
+    chosen = slice(1 + n_vertices, 1 + n_vertices + n_faces)
+    return Mesh(np.ascontiguousarray(values[:, :3]), _triangles(lines, chosen, n_vertices, name), colors)
+
+
+def _vertices(lines: Lines, count: int, name: str) -> np.ndarray:
+    """Return the numbers of all vertices, f8 (V, k)."""
+    rows = slice(1, 1 + count)
+    words = int(lines.counts[1]) if count else 3
     odd = np.flatnonzero(lines.counts[rows] != words)
     if words < 3 or len(odd):
         line = lines.numbers[1 + (int(odd[0]) if len(odd) else 0)]
         raise Unreadable("unreadable", f"{name}: line {line}: a vertex with another number of values")
-    values = lines.parse(rows, name).reshape(-1, words)
-    at = 3 + (3 if magic and magic.group(3) else 0)
-    colors = colors_u1(values[:, at : at + 3], name) if magic and magic.group(2) and words >= at + 3 else None
-    chosen = slice(1 + n_vertices, 1 + n_vertices + n_faces)
-    return Mesh(np.ascontiguousarray(values[:, :3]), _triangles(lines, chosen, n_vertices, name), colors)
+    return lines.parse(rows, name).reshape(-1, words)
 
 
 def off_has_colors(head: bytes) -> bool:

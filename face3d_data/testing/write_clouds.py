@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,17 +48,19 @@ def write_pcd(
         f"POINTS {len(points)}",
         f"DATA {data}",
     ]
+    path.write_bytes(("\n".join(header) + "\n").encode() + _pcd_body(columns, data))
+
+
+def _pcd_body(columns: Sequence[np.ndarray], data: str) -> bytes:
+    rows = zip(*columns, strict=True)
     if data == "ascii":
-        rows = [" ".join(f"{value:.9g}" if value.dtype.kind == "f" else str(value) for value in row)
-                for row in zip(*columns, strict=True)]  # fmt: skip
-        body = ("\n".join(rows) + "\n").encode()
-    elif data == "binary":
-        body = b"".join(b"".join(value.tobytes() for value in row) for row in zip(*columns, strict=True))
-    else:
-        plain = b"".join(column.tobytes() for column in columns)
-        packed = lzf_literals(plain)
-        body = struct.pack("<II", len(packed), len(plain)) + packed
-    path.write_bytes(("\n".join(header) + "\n").encode() + body)
+        lines = [" ".join(f"{value:.9g}" if value.dtype.kind == "f" else str(value) for value in row) for row in rows]
+        return ("\n".join(lines) + "\n").encode()
+    if data == "binary":
+        return b"".join(b"".join(value.tobytes() for value in row) for row in rows)
+    plain = b"".join(column.tobytes() for column in columns)
+    packed = lzf_literals(plain)
+    return struct.pack("<II", len(packed), len(plain)) + packed
 
 
 def lzf_literals(data: bytes) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,25 +80,40 @@ def write_ply(
     if len(faces):
         header += [f"element face {len(faces)}", "property list uchar int vertex_indices"]
         header += ["property list uchar float texcoord"] if texture else []
-    order = PLY_BODIES[body]
-    out = ["\n".join([*header, "end_header", ""]).encode()]
-    codes = {"f4": "f", "f8": "d", "u1": "B"}
-    for row in zip(*columns.values(), strict=True):
-        if not order:
-            out.append((" ".join(f"{float(value):.9g}" for value in row) + "\n").encode())
-            continue
-        pack = order + "".join(codes[values.dtype.str[1:]] for values in columns.values())
-        out.append(struct.pack(pack, *(value.item() for value in row)))
+    rows, order = list(zip(*columns.values(), strict=True)), PLY_BODIES[body]
+    lines = _ply_binary(columns, rows, faces, texture, order) if order else _ply_text(rows, faces, texture)
+    path.write_bytes("\n".join([*header, "end_header", ""]).encode() + b"".join(lines))
+
+
+def _texture_of(corners: Sequence[int], texture: bool) -> list[float]:
+    return [0.5] * (2 * len(corners)) if texture else []
+
+
+def _ply_text(rows: Sequence[Sequence[Any]], faces: Sequence[Sequence[int]], texture: bool) -> Iterator[bytes]:
+    for row in rows:
+        yield (" ".join(f"{float(value):.9g}" for value in row) + "\n").encode()
     for corners in faces:
-        coordinates = [0.5] * (2 * len(corners)) if texture else []
-        if not order:
-            words = [len(corners), *corners, *([len(coordinates), *coordinates] if texture else [])]
-            out.append((" ".join(str(word) for word in words) + "\n").encode())
-            continue
-        out.append(struct.pack(f"{order}B{len(corners)}i", len(corners), *corners))
+        coordinates = _texture_of(corners, texture)
+        words = [len(corners), *corners, *([len(coordinates), *coordinates] if texture else [])]
+        yield (" ".join(str(word) for word in words) + "\n").encode()
+
+
+def _ply_binary(
+    columns: Mapping[str, np.ndarray],
+    rows: Sequence[Sequence[Any]],
+    faces: Sequence[Sequence[int]],
+    texture: bool,
+    order: str,
+) -> Iterator[bytes]:
+    codes = {"f4": "f", "f8": "d", "u1": "B"}
+    pack = order + "".join(codes[values.dtype.str[1:]] for values in columns.values())
+    for row in rows:
+        yield struct.pack(pack, *(value.item() for value in row))
+    for corners in faces:
+        yield struct.pack(f"{order}B{len(corners)}i", len(corners), *corners)
         if texture:
-            out.append(struct.pack(f"{order}B{len(coordinates)}f", len(coordinates), *coordinates))
-    path.write_bytes(b"".join(out))
+            coordinates = _texture_of(corners, texture)
+            yield struct.pack(f"{order}B{len(coordinates)}f", len(coordinates), *coordinates)
 
 
 def write_off(path: Path, vertices: np.ndarray, triangles: np.ndarray, colors: np.ndarray | None = None) -> None:
