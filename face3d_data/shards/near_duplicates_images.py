@@ -1,4 +1,4 @@
-"""Near-duplicates among photographs: a DCT hash for candidates, correlation after a small motion to confirm them."""
+"""Near-duplicates among photographs: low waves for candidates, correlation under a small motion to confirm them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from face3d_data.geometry.image_hash import DETAIL_PX, HASH_PX, detail, hash_bits, likeness, reduced
+from face3d_data.geometry.image_likeness import DETAIL_PX, WAVES_PX, detail, likeness, low_waves, reduced
 from face3d_data.shards.near_duplicates import Part
 from face3d_data.shards.read import Dataset, ShardReader
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 BATCH = 64
 REMEMBERED = 4096
 """Reduced images that are kept, 16 KB each."""
-PARTS = (("whole image", 1.0, 0.25, 0.975), ("upper half", 0.5, 0.2, 0.99))
-"""Name, share of the rows, share of the hash's bits that may differ, and least correlation; see docs/leaks.md."""
+PARTS = (("whole image", 1.0, 0.11, 0.975), ("upper half", 0.5, 0.1, 0.99))
+"""Name, share of the rows, 1 - cosine of the waves at most, and correlation at least; see docs/leaks.md."""
 
 
 class ImagesLook:
@@ -37,21 +37,20 @@ class ImagesLook:
         for split, rows in table.groupby("split", sort=False):
             self._readers.append((dataset.reader(str(split), [name]), start, start + len(rows)))
             start += len(rows)
-        bits: list[list[np.ndarray]] = [[] for _ in PARTS]
+        waves: list[list[np.ndarray]] = [[] for _ in PARTS]
         shown: list[np.ndarray] = []
         for reader, first, stop in self._readers:
             for at in range(0, stop - first, BATCH):
                 images = reader.__getitems__(range(at, min(at + BATCH, stop - first))).arrays[name]
-                grey = np.array([reduced(image, HASH_PX) for image in images])
+                grey = np.array([reduced(image, WAVES_PX) for image in images])
                 shown.append(grey.std(axis=(1, 2)) > 1.0)  # one colour all over shows nobody
-                for found, (_, share, _, _) in zip(bits, PARTS, strict=True):
-                    found.append(hash_bits(detail(grey[:, : round(share * HASH_PX)])))
+                for found, (_, share, _, _) in zip(waves, PARTS, strict=True):
+                    found.append(low_waves(detail(grey[:, : round(share * WAVES_PX)])))
         self.places = np.flatnonzero(np.concatenate(shown))
-        every = [np.concatenate(found)[self.places] for found in bits]
-        # A bit that differs is 2 apart: the square of the distance is 4 times the bits that differ.
+        every = [np.concatenate(found)[self.places] for found in waves]
         self.parts = tuple(
-            Part(name, found, 2.0 * float(np.sqrt(share * found.shape[1])))
-            for (name, _, share, _), found in zip(PARTS, every, strict=True)
+            Part(name, found, float(np.sqrt(2.0 * apart)))
+            for (name, _, apart, _), found in zip(PARTS, every, strict=True)
         )
         self._detail = lru_cache(REMEMBERED)(self._reduce)
 

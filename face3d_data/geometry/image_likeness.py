@@ -1,4 +1,4 @@
-"""A hash of face images, by which two that may be one photograph are found among many, and how alike two of them are.
+"""Low waves of face images, by which copies of one photograph are found among many, and how alike two images are.
 
 Brightness is reduced to a few pixels and freed from the course of the light, so that JPEG, noise, scaling and exposure
 hardly change it. Nothing is learnt.
@@ -10,10 +10,12 @@ import numpy as np
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
-HASH_PX = 32
+WAVES_PX = 32
 DETAIL_PX = 64
-WAVES = 16
-"""Waves across the image, and down it, that the hash tells of."""
+WAVES = 12
+"""Half waves across the image that are told of, and down it as many per pixel."""
+SOFT_WAVES = 8.0
+"""Standard deviation of the Gaussian by which higher waves weigh less: small motions change them most."""
 LEVEL_PX = 5.0
 """Standard deviation of the Gaussian that the course of the light is taken off by."""
 LEAST_CONTRAST = 2.0
@@ -48,13 +50,18 @@ def detail(grey: np.ndarray) -> np.ndarray:
     return rest / (np.sqrt(gaussian_filter(rest**2, across, mode="nearest")) + LEAST_CONTRAST)
 
 
-def hash_bits(details: np.ndarray) -> np.ndarray:
-    """Return the signs of the lower waves of images (n, h, w): f4 (n, k), -1 or 1, so that a product counts equal bits.
+def low_waves(details: np.ndarray) -> np.ndarray:
+    """Return the lower waves of images (n, h, w), each image's of length 1: f4 (n, k).
 
-    Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions: the DCT hash.
+    Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions, the DCT hash, but its waves are not
+    cut down to their signs, which small motions change.
     """
-    waves = dctn(details, axes=(1, 2))[:, :WAVES, :WAVES].reshape(len(details), -1)[:, 1:]
-    return np.where(waves > 0, np.float32(1), np.float32(-1))
+    _, high, wide = details.shape
+    down, across = np.ogrid[: WAVES * high // wide, :WAVES]
+    weights = np.exp(-((down * (wide / high)) ** 2 + across**2) / (2 * SOFT_WAVES**2))
+    waves = dctn(details, axes=(1, 2), norm="ortho")[:, : len(down), :WAVES] * weights
+    flat = waves.reshape(len(details), -1)[:, 1:]
+    return (flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)).astype(np.float32)
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> float:
