@@ -28,7 +28,7 @@ def spoil(module: str, seeds: list[int]) -> list[dict]:
     """Return what became of each spoilt file, in a process of its own."""
     command = [sys.executable, "-W", "ignore", str(HERE / "fuzz_child.py"), module, ",".join(map(str, seeds))]
     done = subprocess.run(
-        command, cwd=HERE, capture_output=True, text=True, timeout=IMPORT_SECONDS + 2.5 * len(seeds), check=False
+        command, cwd=HERE, capture_output=True, text=True, timeout=IMPORT_SECONDS + 3 * len(seeds), check=False
     )
     results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or len(results) < len(seeds):
