@@ -14,17 +14,19 @@ FARTHEST = 65_535.0
 """The largest depth: sensors give 16 bits."""
 
 
-def read_pixel_depth(path: Path, window: tuple[int, int, int, int]) -> np.ndarray:
+def read_pixel_depth(path: Path, window: tuple[int, int, int, int], option: str = "window") -> np.ndarray:
     """Return the part of a depth image that a window shows, f4 (height, width), 0 where no line gives a depth.
 
     Args:
         path: a text file with the lines `x y depth` (column and row from 0, depth in the file's unit, 0 = no reading),
             in any order.
         window: x and y of its first pixel, width and height.
+        option: what sets the window, for messages.
 
     Raises:
-        Unreadable: `unreadable`, with the line: other than three numbers, a pixel or a depth that cannot be, or one
-            pixel twice; or no pixel of the window has a depth.
+        Unreadable: `unreadable`, with the line: other than three numbers, a pixel or a depth that cannot be, one pixel
+            twice, or a pixel outside of the window where the window would hold them all if it lay elsewhere; or no
+            pixel of the window has a depth.
         OSError: the file is gone or cannot be read.
     """
     rows, numbers = _rows(read_bytes(path), path.name, 3)
@@ -35,6 +37,9 @@ def read_pixel_depth(path: Path, window: tuple[int, int, int, int]) -> np.ndarra
     _refuse(~((depth >= 0) & (depth <= FARTHEST)), path.name, numbers, "a depth cannot be {2:g}", rows)
     column, row = xy[:, 0] - x0, xy[:, 1] - y0
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    if (np.ptp(xy, axis=0) < (width, height)).all():
+        # A part as small as the window is meant to be the window: elsewhere, it would not lie over the picture.
+        _refuse(~inside, path.name, numbers, f"{_outside(xy, window)}: set {option}", rows)
     at = (row[inside] * width + column[inside]).astype(np.int64)
     first = np.full(width * height, -1, np.int64)
     first[at[::-1]] = np.flatnonzero(inside)[::-1]
@@ -44,10 +49,16 @@ def read_pixel_depth(path: Path, window: tuple[int, int, int, int]) -> np.ndarra
     image = np.zeros(width * height, np.float32)
     image[at] = depth[inside]
     if not image.any():
-        raise Unreadable(
-            "unreadable", f"{path.name}: no pixel has a depth from x = {x0}, y = {y0} on ({width}x{height})"
-        )
+        said = f"no pixel has a depth from x = {x0}, y = {y0} on ({width}x{height}): is {option} right?"
+        raise Unreadable("unreadable", f"{path.name}: {said}")
     return image.reshape(height, width)
+
+
+def _outside(xy: np.ndarray, window: tuple[int, int, int, int]) -> str:
+    (left, top), (right, bottom) = xy.min(axis=0).astype(int).tolist(), xy.max(axis=0).astype(int).tolist()
+    x0, y0, width, height = window
+    there = f"x = {left} to {right}, y = {top} to {bottom}"
+    return f"pixels are {there}, not all in {width}x{height} from x = {x0}, y = {y0} on"
 
 
 def read_marks(path: Path, size: int, most_bytes: int = 65_536) -> np.ndarray:

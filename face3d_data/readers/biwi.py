@@ -31,6 +31,8 @@ PEOPLE: dict[str, str] = {
 """Sequence to person, as in the database's readme (and in `datasets/biwi_kinect_head_pose` of Hugging Face, by which it
 is known here): 02 and 21, 03 and 15, 05 and 18, 07 and 22 show the same person."""
 SIZE = (640, 480)
+MASK_SUFFIX = "_depth_mask.png"
+"""How the files of `head_pose_masks` end, which has the same folders as `hpdb` beside it."""
 
 
 @register
@@ -41,7 +43,8 @@ class Biwi(FrameSelection, FolderReader):
     camera is another one than the depth camera, and the images are not registered: `image: color` gives the
     photograph alone, without depth. The database brings no landmarks, and the head's centre that it brings does not
     say where eyes, nose and mouth are, so none are given: the stage `locate_3d` finds them in the points. Depth shows
-    the upper body; `head_radius_mm` leaves only what lies near the head's centre.
+    the upper body; `head_radius_mm` leaves only what lies near the head's centre. The sequences' folders may
+    lie anywhere below the root; the masks (`_depth_mask.png`) are left alone.
 
     `yaw_deg`, `pitch_deg`, `roll_deg` mean what they mean in `synthetic`: yaw > 0 looks to the image's right,
     pitch > 0 down, roll > 0 leans to the image's left. They come from the pose's R, a motion of the camera frame
@@ -51,6 +54,7 @@ class Biwi(FrameSelection, FolderReader):
 
     name = "biwi"
     version = 1
+    in_any_folder = True
     outputs = ("color", "depth", "intrinsics")
     tag_names = ("sequence", "session", "frame", "yaw_deg", "pitch_deg", "roll_deg", "distance_mm", "sensor")
     reasons: ClassVar[dict[str, str]] = {
@@ -66,7 +70,7 @@ class Biwi(FrameSelection, FolderReader):
     }
 
     pattern: str | None = Field(
-        None, exclude=True, description="how paths below root are named, if not [hpdb/]{identity}/frame_{frame:int}"
+        None, exclude=True, description="how paths below root are named, if not [.../]{identity}/frame_{frame:int}"
     )
     image: Literal["none", "color"] = Field("none", description="color: the photograph alone; none: depth and camera")
     head_radius_mm: float | None = Field(
@@ -88,7 +92,7 @@ class Biwi(FrameSelection, FolderReader):
     @cached_property
     def _compiled(self) -> Pattern:
         if self.pattern is None:
-            return compile_pattern("[hpdb/]{identity}/frame_{frame:int}")
+            return compile_pattern("{identity}/frame_{frame:int}")
         return super()._compiled
 
     def begin(self) -> None:
@@ -96,8 +100,9 @@ class Biwi(FrameSelection, FolderReader):
         _depth_camera.cache_clear()
 
     def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[tuple[str, tuple[str, str]]]]:
-        """Leave only the chosen frames of a folder."""
+        """Leave only the chosen frames of a folder; the masks of heads that come with the database are no captures."""
         groups, others = super()._group(folder)
+        others = [(name, problem) for name, problem in others if not name.lower().endswith(MASK_SUFFIX)]
         return {stem: groups[stem] for stem in self.chosen(sorted(groups))}, others
 
     def source(self, found: Found) -> Source:

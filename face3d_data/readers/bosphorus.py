@@ -61,7 +61,7 @@ class Bosphorus(FolderReader):
     `grid` comes from the `.bnt`, `landmarks_3d` from the `.lm3` where it has three of the five points, `color` from the
     `.png`, `landmarks` (px of `color`) from the `.lm2` where it has all five, and `grid_color` from the `.png` through
     the texture coordinates. An eye is the mean of its two corners. What a capture lacks is not given; without a `.bnt`
-    it is listed. [unconfirmed]: that the `.lm2` counts px from 0.
+    it is listed. The people's folders may lie anywhere below the root. [unconfirmed]: that the `.lm2` counts px from 0.
 
     `left` is the viewer's: in landmark values that public code quotes, the left eye's corners have the
     smaller x in a frame whose x goes to the right; of a pair the one with the smaller x comes first in any case.
@@ -72,6 +72,7 @@ class Bosphorus(FolderReader):
 
     name = "bosphorus"
     version = 1
+    in_any_folder = True
     outputs = ("grid", "landmarks_3d", "grid_color", "color", "landmarks")
     tag_names = ("category", "code", "number", "expression", "pose", "occlusion")
     reasons: ClassVar[dict[str, str]] = {

@@ -178,7 +178,7 @@ class EurecomKinect(NamedTree):
         header = read_image_header(color)
         x, y, width, height = self._window(header.width, header.height, color)
         if name == "depth":
-            return read_pixel_depth(source.files["depth"], (x, y, width, height))
+            return read_pixel_depth(source.files["depth"], (x, y, width, height), "crop")
         fx, fy, cx, cy = self.intrinsics
         return np.array([fx, fy, cx - x, cy - y])
 

@@ -18,6 +18,8 @@ from face3d_data.readers.pattern import Match, Pattern, compile_pattern
 
 DATA_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 """Files that hold captures: one that fits no name is listed. Others (notes, `.json`, hidden files) are left alone."""
+LEFTOVER = "__MACOSX"
+"""Folder of an unpacked archive that repeats the names of everything in it and holds none of it."""
 NAME_REASONS: dict[str, str] = {
     "name_not_matched": "the file's name does not fit the pattern",
     "bad_name": "a person's or capture's name cannot be part of an id",
@@ -51,6 +53,8 @@ class FolderReader(Reader):
     """Base of the readers of folders of files: `<root>/<person>/<capture><suffix>`, or as `pattern` says."""
 
     reasons: ClassVar[dict[str, str]] = NAME_REASONS
+    in_any_folder: ClassVar[bool] = False
+    """Whether the reader's own pattern holds below any folders too: a database's names are known wherever they lie."""
 
     root: Path = Field(exclude=True, description="folder of the collection")
     pattern: str | None = Field(
@@ -146,13 +150,26 @@ class FolderReader(Reader):
                 roles[role] = name
         return groups, others
 
+    @property
+    def _is_changed(self) -> bool:
+        return self.pattern != type(self).model_fields["pattern"].default
+
+    def _match(self, name: str) -> Match | None:
+        """Return what the pattern finds in a path below the root, or in its end where that is enough."""
+        match = self._compiled.match(name)
+        while match is None and "/" in name and self.in_any_folder and not self._is_changed:
+            name = name.partition("/")[2]
+            match = self._compiled.match(name)
+        return match
+
     def _capture(
         self, folder: Folder, stem: str, names: Mapping[str, str], seen: set[tuple[str, str]]
     ) -> Source | tuple[str, str]:
         """Return the source of one capture's files, or (reason, detail) where their name makes none."""
-        match = self._compiled.match(f"{folder.name}/{stem}" if folder.name else stem)
+        match = self._match(f"{folder.name}/{stem}" if folder.name else stem)
         if match is None:
-            return "name_not_matched", f"does not fit {self._compiled.text}"
+            remedy = "" if self._is_changed else ": root must be the folder where that begins, or set pattern"
+            return "name_not_matched", f"does not fit {self._compiled.text}{remedy}"
         wrong = bad_name(match.person, "person") or bad_name(match.capture, "capture")
         if wrong:
             return "bad_name", wrong
@@ -187,7 +204,8 @@ def unmatched(folder: Folder, name: str, reason: str, detail: str) -> Source:
 def walk(root: Path) -> Iterator[Folder]:
     """Yield the folders below `root`, itself first, each before those inside it, all sorted by name.
 
-    Hidden files and folders are left out; links are followed, except one that leads back to a folder it is in.
+    Hidden files and folders, and the `__MACOSX` folders that archives leave, are left out; links are followed,
+    except one that leads back to a folder it is in.
 
     Raises:
         UserError: a folder cannot be read.
@@ -211,7 +229,7 @@ def _list(path: str) -> tuple[list[str], list[str], list[tuple[str, bool]]]:
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
+                if entry.name.startswith(".") or entry.name == LEFTOVER:
                     continue
                 if entry.is_dir():
                     folders.append((entry.name, entry.is_symlink()))

@@ -107,6 +107,8 @@ class FrameFolders(FrameSelection, FolderReader):
                 if name.lower().endswith(DATA_SUFFIXES):
                     yield unmatched(folder, name, "name_not_matched", "lies in no folder of frames")
             return
+        if not folder.files and not folder.odd:
+            return  # an empty folder must not keep the full one of its name out
         name, role = found
         recording = recordings.setdefault(name, Recording(name))
         if role in recording.folders:
@@ -138,7 +140,8 @@ class FrameFolders(FrameSelection, FolderReader):
         folder = next(iter(recording.folders.values()))
         match = self._compiled.match(recording.name)
         if match is None:
-            yield _whole_folder(folder, "name_not_matched", f"its recording does not fit {self._compiled.text}")
+            remedy = "" if self._is_changed else ": root must be the folder where that begins, or set pattern"
+            yield _whole_folder(folder, "name_not_matched", f"its recording does not fit {self._compiled.text}{remedy}")
             return
         wrong = bad_name(match.person, "person") or (bad_name(match.capture, "recording") if match.capture else None)
         if wrong:

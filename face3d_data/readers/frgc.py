@@ -19,12 +19,16 @@ from face3d_data.registry import register
 
 _RECORDING = re.compile(r"(.*?)([0-9]+)")
 
+PHOTOGRAPHS: tuple[str, ...] = (".jpg", ".jpeg")
+"""The distribution has tens of thousands of them beside the range images' folders."""
+
 
 @register
 class Frgc(FolderReader):
     """Read the range images of FRGC v2: `Fall2003range/02463d452.abs.gz` with the texture `02463d453.ppm`.
 
-    The root is the folder of the seasons (`nd1` in the distribution), or one of them. The texture is the `.ppm` with
+    The seasons' folders (in `nd1` in the distribution) may lie anywhere below the root, or be the root; photographs
+    (`.jpg`), which are other recordings, are left alone. The texture is the `.ppm` with
     the same number, or else the next; it lies over the range image pixel by pixel, so that it gives `grid_color` and
     `color`. The database has no landmarks: `detect` finds them in `color`. The person is what stands before the `d`;
     `session` is the season's folder, `recording` the number.
@@ -32,6 +36,7 @@ class Frgc(FolderReader):
 
     name = "frgc"
     version = 1
+    in_any_folder = True
     outputs = ("grid", "grid_color", "color")
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
@@ -51,8 +56,9 @@ class Frgc(FolderReader):
         return {"range": (".abs.gz", ".abs"), "color": (".ppm",)}
 
     def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[tuple[str, tuple[str, str]]]]:
-        """Put a texture with the next number to its range image."""
+        """Put a texture with the next number to its range image, and leave photographs out."""
         groups, others = super()._group(folder)
+        others = [(name, problem) for name, problem in others if not name.lower().endswith(PHOTOGRAPHS)]
         for stem in sorted(groups):
             roles = groups.get(stem, {})
             after = _next_stem(stem)

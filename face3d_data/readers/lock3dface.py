@@ -36,7 +36,7 @@ SIZE = (512, 424)
 Category = Literal["NU", "FE", "PS", "OC", "TM"]
 _FOLDER = re.compile(r"(.+?)(COLOR|DEPTH|INFRARED)", re.DOTALL)
 _VIDEO = re.compile(r"[0-9]+_Kinect_(?:NU|FE|PS|OC|TM)_[0-9]{1,6}")
-_LANDMARKS = re.compile(r"(.+?)INFRARED\.txt", re.DOTALL)
+_LANDMARKS = re.compile(r"(.+?)INFRARED\.(?i:txt)", re.DOTALL)
 
 
 @register
@@ -119,6 +119,9 @@ class Lock3DFace(FrameFolders):
         match = self._compiled.match(recording.name)
         if self.categories and match is not None and match.tags.get("category") not in self.categories:
             return
+        # The colour camera is another one: frames that it alone has are no frames of the others, nor the other way.
+        wanted = {n: files for n, files in recording.frames.items() if files.keys() & set(self._roles)}
+        recording.frames = wanted or recording.frames
         yield from super()._sources_of(recording, seen)
 
     def frame_source(self, recording: Recording, match: Match, frame: int) -> Source:

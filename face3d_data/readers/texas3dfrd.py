@@ -43,6 +43,7 @@ class Texas3dfrd(FolderReader):
 
     name = "texas3dfrd"
     version = 1
+    in_any_folder = True
     outputs = ("grid", "grid_color", "color", "landmarks", "landmarks_3d")
     tag_names = ("lossy_depth",)
     reasons: ClassVar[dict[str, str]] = {

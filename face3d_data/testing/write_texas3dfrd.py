@@ -46,8 +46,8 @@ def texas_capture(person: int, capture: int, px_mm: float = PX_MM) -> TexasCaptu
 
 
 def _fiducials(landmarks: np.ndarray, eye_half_px: float) -> np.ndarray:
-    """Return 25 points in the database's order; those that nobody asks for lie at the nose."""
-    points = np.tile(landmarks[2], (25, 1))
+    """Return 25 points in the database's order; those that nobody asks for lie left and right of the nose."""
+    points = landmarks[2] + np.column_stack([(np.arange(25) - 18) * 0.5, np.zeros(25)])
     for eye, outer, inner, side in ((0, 4, 5, -1), (1, 9, 8, 1)):
         points[outer - 1] = landmarks[eye] + np.array([side * eye_half_px, 0])
         points[inner - 1] = landmarks[eye] - np.array([side * eye_half_px, 0])

@@ -24,6 +24,7 @@ def test_a_literal_depth_image_is_read(path):
     depth = read_pixel_depth(path, WINDOW)
     assert depth.dtype == np.float32
     assert depth.tolist() == [[701, 702], [0, 704.5]]
+    path.write_bytes(LITERAL + b"100 10 9\n")
     assert read_pixel_depth(path, (193, 73, 2, 3)).tolist() == [[0, 0], [702, 0], [704.5, 0]]
 
 
@@ -65,6 +66,15 @@ def test_a_file_without_a_depth_is_refused(path, data):
     path.write_bytes(data)
     with pytest.raises(Unreadable, match="unreadable"):
         read_pixel_depth(path, WINDOW)
+
+
+def test_pixels_that_would_fit_another_window_of_the_size_are_not_cut_in_silence(path):
+    path.write_text("".join(f"{x} {y} 700\n" for y in range(4) for x in range(4)))
+    said = "line 1: pixels are x = 0 to 3, y = 0 to 3, not all in 4x4 from x = 2, y = 1 on: set crop"
+    with pytest.raises(Unreadable, match=said):
+        read_pixel_depth(path, (2, 1, 4, 4), "crop")
+    assert read_pixel_depth(path, (0, 0, 4, 4)).all()
+    assert read_pixel_depth(path, (1, 1, 2, 2)).all(), "a part of a larger image"
 
 
 def test_a_file_cut_anywhere_or_changed_is_refused_or_read(path):

@@ -89,6 +89,10 @@ def test_only_what_is_near_the_head_can_be_kept(root):
     near = Biwi(root=root, head_radius_mm=100).sample(found(root)[name]).arrays["depth"]
     assert 0 < (near > 0).sum() < (whole > 0).sum()
     assert np.array_equal(near[near > 0], whole[near > 0])
+    (fx, fy, cx, cy), centre = found(root)[name].record["intrinsics"], found(root)[name].record["centre_mm"]
+    rows, columns = np.mgrid[: whole.shape[0], : whole.shape[1]]
+    points = np.stack([(columns - cx) / fx * whole, (rows - cy) / fy * whole, whole], axis=2)
+    assert np.array_equal(near > 0, (whole > 0) & (np.linalg.norm(points - centre, axis=2) <= 100))
     with pytest.raises(Unreadable, match="no_head: none within 1 mm"):
         Biwi(root=root, head_radius_mm=1).sample(found(root)[name]).arrays["depth"]
 
@@ -101,7 +105,9 @@ def test_frames_can_be_chosen(root):
 
 
 def test_the_root_may_be_the_folder_above_hpdb(tmp_path):
-    tiny_biwi.write(tmp_path / "hpdb")
+    tiny_biwi.write(tmp_path / "kinect_head_pose_db" / "hpdb")
+    (tmp_path / "head_pose_masks" / "01").mkdir(parents=True)
+    (tmp_path / "head_pose_masks" / "01" / "frame_00003_depth_mask.png").write_bytes(b"x")
     assert next(iter(found(tmp_path))) == "F01/01_00003"
     assert not problems(tmp_path)
 

@@ -276,3 +276,28 @@ def test_a_tree_of_a_stated_number_of_points_is_made(tmp_path):
     grids = [reader.load(source, "grid") for source in reader.scan()]
     assert all(1600 < np.isfinite(grid[..., 0]).sum() < 2400 for grid in grids)
     assert not np.array_equal(grids[0], grids[2], equal_nan=True)
+
+
+def test_the_people_may_lie_in_folders_as_archives_make_them(tmp_path):
+    inner = tmp_path / "Bosphorus" / "BosphorusDB" / "BosphorusDB"
+    tiny_bosphorus.write(inner)
+    left = tmp_path / "Bosphorus" / "__MACOSX" / "BosphorusDB" / "bs000"
+    left.mkdir(parents=True)
+    (left / "bs000_N_N_0.png").write_bytes(b"x")
+    (inner / "bs000" / "Thumbs.db").write_bytes(b"x")
+    above, right = (
+        {(s.person, s.capture): s.arrays for s in Bosphorus(root=root).scan()} for root in (tmp_path, inner)
+    )
+    assert above == right
+    assert above
+    mine = list(Bosphorus(root=tmp_path, pattern="{identity}/{capture}").scan())
+    assert {source.problem[0] for source in mine} == {"name_not_matched"}, "a pattern of one's own is taken as it is"
+
+
+def test_the_same_person_in_two_copies_is_listed(tmp_path):
+    for copy in ("a", "b"):
+        tiny_bosphorus.write(tmp_path / copy)
+    sources = list(Bosphorus(root=tmp_path).scan())
+    good = [(source.person, source.capture) for source in sources if not source.problem]
+    assert len(good) == len(set(good))
+    assert {source.problem[0] for source in sources if source.problem} == {"same_name"}

@@ -56,6 +56,12 @@ def test_colour_and_depth_are_registered_and_exact(root):
     assert np.array_equal(eurecom.load(source, "landmarks"), scan.landmarks)
 
 
+def test_a_crop_at_which_depth_would_not_lie_over_colour_is_refused(root):
+    wrong = reader(root, crop=(180, 74))
+    with pytest.raises(Unreadable, match=r"line \d+: .*not all in .* from x = 180, y = 74 on: set crop"):
+        wrong.load(found_in(root)["0001/s1_Neutral"], "depth")
+
+
 def test_meshes_are_turned_into_the_camera_frame(root):
     eurecom = reader(root, use="mesh")
     source, scan = found_in(root, use="mesh")["0001/s1_Neutral"], face_scan(0, 0, 36)

@@ -92,11 +92,11 @@ def test_names_that_fit_nothing_are_listed(root):
     (root / "Fall2003range" / "04200d450.abs").write_bytes(b"x")
     (root / "Fall2003range" / "readme.txt").write_bytes(b"x")
     (root / "Fall2003range" / "more").mkdir()
-    (root / "Fall2003range" / "more" / "04200d460.abs").write_bytes(b"x")
+    (root / "Fall2003range" / "more" / "04200e460.abs").write_bytes(b"x")
     assert problems(root) == {
         "Fall2003range/notes.abs": "name_not_matched",
         "Fall2003range/04200d450.abs.gz": "same_name",
-        "Fall2003range/more/04200d460.abs": "name_not_matched",
+        "Fall2003range/more/04200e460.abs": "name_not_matched",
     }
 
 
@@ -115,3 +115,16 @@ def test_broken_recordings_have_a_reason(root):
 
 def test_it_keeps_the_contract(root):
     check_reader(Frgc(root=root))
+
+
+def test_photographs_are_left_alone_and_the_seasons_lie_anywhere(root, tmp_path_factory):
+    above = tmp_path_factory.mktemp("frgc")
+    nd1 = above / "FRGC-2.0-dist" / "nd1"
+    nd1.parent.mkdir()
+    root.rename(nd1)
+    (nd1 / "Fall2003").mkdir()
+    (nd1 / "Fall2003" / "04200d300.JPG").write_bytes(b"x")
+    found = {f"{s.person}/{s.capture}": s for s in Frgc(root=above).scan()}
+    assert found.keys() == {f"{s.person}/{s.capture}" for s in Frgc(root=nd1).scan()}
+    assert not [s for s in found.values() if s.problem]
+    assert {s.tags["session"] for s in found.values()} == {"Fall2003range", "Spring2004range"}

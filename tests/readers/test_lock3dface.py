@@ -142,6 +142,29 @@ def test_a_pattern_names_other_videos(root):
     assert "001/NU_1_01" not in sources
 
 
+def test_frames_that_another_camera_alone_has_are_none(root):
+    color = root / "data" / "color" / "001_Kinect_FE_2COLOR"
+    (color / "00.jpg").write_bytes((color / "01.jpg").read_bytes())
+    assert list(found(root)) == ALL
+    assert "landmarks" in found(root)["001/FE_2_01"].arrays, "01 is the video's first frame of depth all the same"
+    assert "001/FE_2_00" in found(root, image="color")
+
+
+def test_endings_may_be_upper_case(root):
+    label = root / "label" / "infrared" / "001_Kinect_FE_2INFRARED.txt"
+    label.rename(label.with_suffix(".TXT"))
+    assert "landmarks" in found(root)["001/FE_2_01"].arrays
+
+
+def test_what_an_archive_left_behind_takes_no_ones_place(root):
+    left = root / "__MACOSX" / "data" / "depth" / "001_Kinect_NU_1DEPTH"
+    left.mkdir(parents=True)
+    (left / "._01.png").write_bytes(b"x")
+    (root / "a" / "001_Kinect_NU_1INFRARED").mkdir(parents=True)
+    assert list(found(root)) == ALL
+    assert not problems(root)
+
+
 def test_what_is_wrong_is_listed(root):
     data, label = root / "data", root / "label" / "infrared"
     (data / "depth" / "001_Kinect_FE_2DEPTH" / "01.png").unlink()

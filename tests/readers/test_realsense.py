@@ -120,6 +120,13 @@ def test_a_camera_above_serves_all_recordings_below(root):
     assert problems(root) == dict.fromkeys(ALL[:4], "no_intrinsics")
 
 
+def test_a_persons_camera_serves_the_recordings_of_that_person(root):
+    shutil.move(root / "bob" / "first" / "intrinsic.json", root / "bob" / "intrinsic.json")
+    shutil.move(root / "ann" / "camera_intrinsic.json", root / "camera_intrinsic.json")
+    assert not problems(root)
+    assert found(root)["bob/first_00000"].tags["sensor"] == "Intel RealSense D415", "not the collection's"
+
+
 def test_two_cameras_that_contradict_are_refused(root):
     shutil.copy(root / "bob" / "first" / "intrinsic.json", root / "ann")
     assert not problems(root)

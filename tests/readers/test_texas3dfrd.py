@@ -96,6 +96,18 @@ def test_missing_points_leave_landmarks_out(root):
     assert np.isnan(landmarks).all(axis=1).tolist() == [True, False, False, False, False]
 
 
+def test_left_is_left_in_the_image_whatever_the_lines_are_called(root):
+    path = root / "ManualFiducialPoints" / f"{FIRST}_Fiducial.txt"
+    texas, source = reader(root), found(root)["001/0001_20050913115001"]
+    before = {name: texas.load(source, name) for name in ("landmarks", "landmarks_3d")}
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[3:5], lines[7:9] = lines[7:9], lines[3:5]
+    lines[14], lines[15] = lines[15], lines[14]
+    path.write_bytes(b"".join(lines))
+    for name, landmarks in before.items():
+        assert np.array_equal(texas.load(source, name), landmarks)
+
+
 def test_landmarks_off_the_face_have_no_depth(root):
     path = root / "ManualFiducialPoints" / f"{FIRST}_Fiducial.txt"
     path.write_text("-900\t5e5\n" * 25)
@@ -155,3 +167,10 @@ def test_a_capture_of_the_databases_size_is_made_and_read(tmp_path):
 
 def test_it_keeps_the_contract(root):
     check_reader(reader(root))
+
+
+def test_the_root_may_be_any_folder_above(root, tmp_path_factory):
+    above = tmp_path_factory.mktemp("texas") / "3DFRDB"
+    root.rename(above)
+    assert found(above.parent).keys() == found(above).keys()
+    assert not problems(above.parent)
