@@ -35,10 +35,10 @@ import pandas as pd
 from near_duplicate_scans import FEWER_POINTS, KINDS, POINTS, copy_of, scan_of, thinned
 
 from face3d_data.digest import seed_from
-from face3d_data.geometry.surface_distance import Surface, surface_distance
+from face3d_data.geometry.surface_distance import surface_distance
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.near_duplicates import find_near_duplicates
-from face3d_data.shards.near_duplicates_points import PARTS, Clouds, PointsLook
+from face3d_data.shards.near_duplicates_points import MOST, PARTS, Clouds, PointsLook
 from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import DatasetSpec
@@ -211,13 +211,11 @@ def _figures(first: PointsLook, second: PointsLook, pairs: np.ndarray, part: int
     """Return quantiles of the maps' distance and of the figures that confirm, and how many pairs are suspected."""
     found = []
     for one, other in pairs:
-        surfaces: list[Surface] = [look._surface(int(i), part) for look, i in ((first, one), (second, other))]
-        apart = surface_distance(*surfaces, PARTS[part][1])
+        apart = surface_distance(first._surface(int(one), part), second._surface(int(other), part), PARTS[part][1])
         maps = first.parts[part].descriptors[one] - second.parts[part].descriptors[other]
+        map_mm = float(np.linalg.norm(maps))
         shape_mm = apart.shape_mm if part == 0 else apart.part_mm
-        near = float(np.linalg.norm(maps)) <= PARTS[part][3]
-        suspected = near and _confirms(shape_mm, apart.noise_ratio, part)
-        found.append((float(np.linalg.norm(maps)), shape_mm, apart.noise_ratio, suspected))
+        found.append((map_mm, shape_mm, apart.noise_ratio, map_mm <= PARTS[part][3] and apart.within(MOST[part])))
     columns = np.array(found)
     names = ("map_mm", "shape_mm", "noise_ratio")
     quantiles = {
@@ -225,14 +223,6 @@ def _figures(first: PointsLook, second: PointsLook, pairs: np.ndarray, part: int
         for i, name in enumerate(names)
     }
     return {"pairs": len(found), "suspected": int(columns[:, 3].sum()), **quantiles}
-
-
-def _confirms(shape_mm: float, noise_ratio: float, part: int) -> bool:
-    from face3d_data.shards import near_duplicates_points as limits
-
-    if part == 0:
-        return shape_mm <= limits.MOST_SHAPE_MM and noise_ratio <= limits.MOST_NOISE_RATIO
-    return shape_mm <= limits.MOST_PART_MM and noise_ratio <= limits.MOST_PART_NOISE_RATIO
 
 
 def main() -> int:

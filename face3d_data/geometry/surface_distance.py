@@ -29,6 +29,8 @@ BACK_MM = -70.0
 PATCHES = 8
 PATCH_MM = SPAN_MM / PATCHES
 LEAST_IN_PATCH = 6
+MARGIN_MM = 10.0
+"""Points so far outside of what counts are kept, as neighbours of those inside."""
 LEAST_SEEN = 0.4
 """Share of the patches in which both have to be there: fewer tell of no face."""
 LEAST_NOISE_MM = 0.02
@@ -77,8 +79,24 @@ class Distance:
     part_mm: float
     noise_ratio: float
 
+    def within(self, most: Distance) -> bool:
+        """Return whether no figure is larger than another's."""
+        shape = self.shape_mm <= most.shape_mm and self.part_mm <= most.part_mm
+        return shape and self.noise_ratio <= most.noise_ratio
 
-def surface_distance(first: Surface, second: Surface, lowest_mm: float = LOW_MM) -> Distance:
+
+def surface_of(points: np.ndarray, lowest_mm: float = LOW_MM) -> Surface | None:
+    """Return what counts of a cloud (N, 3), mm, laid on the mean face, and a margin; None where there is too little."""
+    points = np.asarray(points, np.float64)
+    x, y = points[:, 0] - LEFT_MM, points[:, 1] - LOW_MM
+    near = (np.minimum(x, y) > -MARGIN_MM) & (np.maximum(x, y) < SPAN_MM + MARGIN_MM)
+    kept = points[near & (points[:, 1] > lowest_mm - MARGIN_MM) & (points[:, 2] > BACK_MM)]
+    return Surface(kept) if len(kept) >= LEAST_IN_PATCH * PATCHES else None
+
+
+def surface_distance(
+    first: Surface, second: Surface, lowest_mm: float = LOW_MM, most: Distance | None = None
+) -> Distance:
     """Return how far two clouds are apart, the larger figure of both ways.
 
     Chen and Medioni 1992, Object Modelling by Registration of Multiple Range Images, robust by Geman and McClure's
@@ -88,10 +106,13 @@ def surface_distance(first: Surface, second: Surface, lowest_mm: float = LOW_MM)
         first: a face.
         second: another.
         lowest_mm: only what is higher than this counts, in the face frame.
+        most: where one way is farther than this already, the other is not measured.
     """
     pose = _fit(first, second, lowest_mm)
-    back = np.linalg.inv(pose)
     there = _measure(first, first.points @ pose[:3, :3].T + pose[:3, 3], second, lowest_mm)
+    if most is not None and not Distance(*there).within(most):
+        return Distance(*there)
+    back = np.linalg.inv(pose)
     again = _measure(second, second.points @ back[:3, :3].T + back[:3, 3], first, lowest_mm)
     return Distance(*np.maximum(there, again).tolist())
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FEW = 20_000
 """So many samples are looked through without being asked to: a few minutes at most."""
-NEIGHBORS = 4
+NEIGHBORS = 3
 """Nearest samples of other splits that are compared closely, by each part of the face."""
 QUERIES_AT_ONCE, ROWS_AT_ONCE = 1024, 8192
 

@@ -12,7 +12,7 @@ from face3d_data.errors import UserError
 from face3d_data.geometry.align import every_nth, fit_rigid
 from face3d_data.geometry.face_descriptor import LOW_MM, UPPER, UPPER_MM, pose_on_mean_face, relief_map
 from face3d_data.geometry.mean_face import mean_face
-from face3d_data.geometry.surface_distance import Surface, surface_distance
+from face3d_data.geometry.surface_distance import Distance, Surface, surface_distance, surface_of
 from face3d_data.shards.near_duplicates import Part
 from face3d_data.shards.read import Dataset, ShardReader
 
@@ -26,14 +26,19 @@ LEAST_POINTS = 200
 LEAST_SEEN = 0.5
 """Share of the map that has to be seen: aligned faces cover 0.99, those in masks too."""
 LOOKED_FIRST = 32
-REMEMBERED = 512
-"""Clouds that are kept with their search trees, 0.3 MB each."""
-PARTS = (("whole face", LOW_MM, np.ones(len(UPPER), bool), 0.9), ("upper face", UPPER_MM, UPPER, 0.7))
+REMEMBERED = 1024
+"""Clouds that are kept with their search trees, 0.2 MB each."""
+PARTS = (("whole face", LOW_MM, np.ones(len(UPPER), bool), 0.9), ("upper face", UPPER_MM, UPPER, 0.6))
 """Name, lowest height, cells, and rms of the maps' difference in mm up to which two clouds are compared closely."""
 MOST_SHAPE_MM, MOST_NOISE_RATIO = 0.28, 0.8
 """Whole faces: of 1,000 synthetic strangers, and of the nearest of them, none; see docs/leaks.md."""
 MOST_PART_MM, MOST_PART_NOISE_RATIO = 0.15, 0.6
 """Upper faces, which tell less: only what shares its noise, or has next to none, is told."""
+MOST = (
+    Distance(MOST_SHAPE_MM, np.inf, MOST_NOISE_RATIO),
+    Distance(np.inf, MOST_PART_MM, MOST_PART_NOISE_RATIO),
+)
+"""The same as distances, a part each."""
 
 
 class PointsLook:
@@ -65,22 +70,26 @@ class PointsLook:
         self._poses = poses
         self._surface = lru_cache(REMEMBERED)(self._lay)
 
-    def _lay(self, place: int, part: int) -> Surface:
+    def _lay(self, place: int, part: int) -> Surface | None:
         pose = self._poses[place, part]
-        return Surface(self._clouds.at(place).astype(np.float64) @ pose[:3, :3].T + pose[:3, 3])
+        return surface_of(self._clouds.at(place) @ pose[:3, :3].T + pose[:3, 3], PARTS[part][1])
+
+    def distance(self, first: int, second: int, part: int) -> Distance:
+        """Return how far two clouds are apart by a part of the face; farther than that if it is more than `MOST`."""
+        surfaces = self._surface(first, part), self._surface(second, part)
+        if surfaces[0] is None or surfaces[1] is None:
+            return Distance(np.inf, np.inf, np.inf)
+        return surface_distance(surfaces[0], surfaces[1], PARTS[part][1], MOST[part])
 
     def confirm(self, first: int, second: int, part: int) -> str | None:
         """Return how far two clouds are apart if they are samplings of one scan."""
-        name, lowest_mm, _, _ = PARTS[part]
-        apart = surface_distance(self._surface(first, part), self._surface(second, part), lowest_mm)
-        if lowest_mm == LOW_MM:
-            shape_mm, most_mm, most_ratio = apart.shape_mm, MOST_SHAPE_MM, MOST_NOISE_RATIO
-        else:
-            shape_mm, most_mm, most_ratio = apart.part_mm, MOST_PART_MM, MOST_PART_NOISE_RATIO
-        if shape_mm > most_mm or apart.noise_ratio > most_ratio:
+        apart = self.distance(first, second, part)
+        if not apart.within(MOST[part]):
             return None
+        shape_mm = apart.shape_mm if np.isfinite(MOST[part].shape_mm) else apart.part_mm
         return (
-            f"{name}: shapes {shape_mm:.2f} mm apart, {apart.noise_ratio:.2f} of what two recordings' noise would give"
+            f"{PARTS[part][0]}: shapes {shape_mm:.2f} mm apart, points {apart.noise_ratio:.0%} of what two recordings' "
+            "noise would give"
         )
 
 
