@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from face3d_data.formats.json_file import finite, read_json
 
 LANDMARK_NAMES: tuple[str, ...] = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """In the order of the array `landmarks`; left is left in the image."""
 _FARTHEST_PX = 3e38  # the array is float32
+_PAIRS = ((0, 1), (3, 4))
 
 
 def read_landmarks(path: Path) -> dict[str, Any]:
@@ -38,6 +41,33 @@ def landmark_points(entry: Mapping[str, Any]) -> list[list[float]] | None:
     if not isinstance(points, Mapping):
         raise ValueError(f"landmarks_px must be an object with {', '.join(LANDMARK_NAMES)}")
     return [_point(points, name) for name in LANDMARK_NAMES]
+
+
+def left_in_image_first(points: np.ndarray) -> np.ndarray:
+    """Return landmarks (5, 2 or 3) with the eye and mouth corner first that are left in the image of an upright face.
+
+    Many tools call left what is left to the person. On a face, the way from the left to the right one of a pair turns
+    clockwise into the way down to the chin, however the image is turned; where down cannot be told, x decides.
+
+    Args:
+        points: in the array's order, y down, NaN = unknown.
+    """
+    points = np.array(points)
+    eyes, mouth = (_middle(points[rows]) for rows in ([0, 1], [3, 4]))
+    down = (mouth if np.isfinite(mouth).all() else points[2]) - (eyes if np.isfinite(eyes).all() else points[2])
+    if not np.isfinite(down).all() or not down[:2].any():
+        down = np.array([0.0, 1.0])
+    for left, right in _PAIRS:
+        across = points[right] - points[left]
+        if across[0] * down[1] - across[1] * down[0] < 0:
+            points[[left, right]] = points[[right, left]]
+    return points
+
+
+def _middle(pair: np.ndarray) -> np.ndarray:
+    """Return the mean of what is known of a pair, NaN where nothing is."""
+    known = pair[np.isfinite(pair).all(axis=1)]
+    return known.mean(axis=0) if len(known) else np.full(pair.shape[1], np.nan)
 
 
 def _point(points: Mapping[str, Any], name: str) -> list[float]:

@@ -14,6 +14,7 @@ from face3d_data.formats.delimited import Header, Line, read_header, read_lines
 from face3d_data.formats.image import read_color, read_depth_png
 from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, read_intrinsics
+from face3d_data.formats.landmarks import left_in_image_first
 from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
 from face3d_data.formats.npy_grid import inspect_grid_npy, read_grid_npy
 from face3d_data.reader import Reader, Source
@@ -33,8 +34,9 @@ class CsvReader(Reader):
     files `color`, `depth` (16-bit PNG or NPY), `grid` (NPY, H x W x 3), `grid_color`, `points` (a cloud, or a mesh's
     vertices); a camera `fx,fy,cx,cy` or `intrinsics` (a JSON file), and `depth_scale` (metres per unit of depth);
     `landmarks` (a JSON file as `rgbd_folder` reads it) or `left_eye_x,left_eye_y,…` in px, with `…_z` in the frame and
-    unit of the points; `mask` (none, worn). Every other column is a tag: int, float, flag (true, false) or text, as
-    all its cells allow. An empty cell says nothing.
+    unit of the points (of a pair, the one on the left in the image comes first, however named); `mask` (none, worn).
+    Every other column is a tag: int, float, flag (true, false) or text, as all its cells allow. An empty cell says
+    nothing.
 
     Paths are relative to `root`, with `/` between folders. They may be absolute or lead up (`../shared/x.png`): the
     list is the user's own word on where files are. The CSV is UTF-8 with commas, semicolons or tabs, and a cell holds
@@ -239,9 +241,9 @@ class CsvReader(Reader):
         if name == "intrinsics":
             return np.array([source.record[name][key] for key in CAMERA_ROLES], np.float64)
         if name == "landmarks":
-            return np.array(source.record[name], np.float32)
-        if name == "landmarks_3d":
-            return self._in_camera_frame(np.array(source.record[name], np.float32))  # None becomes NaN
+            return left_in_image_first(np.array(source.record[name], np.float32))
+        if name == "landmarks_3d":  # None becomes NaN
+            return left_in_image_first(self._in_camera_frame(np.array(source.record[name], np.float32)))
         path = source.files[name]
         points = self._in_camera_frame(read_grid_npy(path) if name == "grid" else read_points(path))
         if name == "points" and not np.isfinite(points).all():

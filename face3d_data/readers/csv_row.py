@@ -56,6 +56,8 @@ class ListRow:
     def capture(self, person: str) -> str:
         """Return the capture's name: the cell, or else the first file's path without its ending, joined by `_`.
 
+        An absolute path below the list's folder counts from there, so that names are the same on another machine.
+
         Folders that lead up, and the person's own folder in front, are left out: `ann/day1/03.png` is `day1_03` of
         `ann`.
         """
@@ -63,6 +65,8 @@ class ListRow:
         if given:
             return given
         path = PurePosixPath(next(self.cell(role) for role in FILE_ROLES if self.cell(role)))
+        if path.is_absolute() and path.is_relative_to(self.folder):
+            path = path.relative_to(self.folder)
         parts = [part for part in path.with_suffix("").parts if part.strip("/.")]
         return "_".join(parts[1:] if len(parts) > 1 and parts[0] == person else parts)
 

@@ -113,12 +113,33 @@ def test_the_capture_is_made_from_the_path(tmp_path, rows):
     color = face_scan(0, 0, 40).color
     for name in ("ann/day1/03.png", "ann.png"):
         write_image(tmp_path / name, color)
+    (tmp_path / "lists").mkdir()
     named = ["ann/day1/03.png", f"../{tmp_path.name}/ann.png", str(tmp_path / "ann.png")]
     csv = rewritten(tmp_path, [{"identity": "ann", "color": name} for name in named])
     first, second, third = csv.scan()
     assert first.capture == "day1_03"
     assert second.capture == f"{tmp_path.name}_ann"
-    assert third.capture == str(tmp_path / "ann").strip("/").replace("/", "_")
+    assert third.capture == "ann", "as on any machine"
+    write_list(tmp_path / "lists" / "faces.csv", [{"identity": "ann", "color": named[2]}])
+    (elsewhere,) = reader(tmp_path / "lists").scan()
+    assert elsewhere.capture == str(tmp_path / "ann").strip("/").replace("/", "_")
+
+
+def test_left_is_left_in_the_image_also_where_the_list_says_the_persons_left(tmp_path, rows):
+    def other_side(name):
+        for a, b in (("left_eye", "right_eye"), ("mouth_left", "mouth_right")):
+            if name.startswith((a, b)):
+                return name.replace(a, b) if name.startswith(a) else name.replace(b, a)
+        return name
+
+    def landmarks(csv, source):
+        return csv.load(source, "landmarks" if "landmarks" in source.arrays else "landmarks_3d")
+
+    given = {name: landmarks(reader(tmp_path), source) for name, source in by_name(reader(tmp_path).scan()).items()}
+    swapped = rewritten(tmp_path, [{other_side(name): value for name, value in row.items()} for row in rows])
+    for name, source in by_name(swapped.scan()).items():
+        assert np.array_equal(landmarks(swapped, source), given[name])
+    assert len(given) == 6
 
 
 def test_paths_are_relative_to_root(tmp_path, rows):
