@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,7 +29,8 @@ class Lock3DFaceBundle(FrameSelection):
     """Read Lock3DFace's text bundle [unconfirmed]: `<x>.dat` (180×180 depth in mm a line) and `<x>.name`.
 
     What the two files hold is known from public preprocessing code alone. Listing reads the `.dat` from end to end,
-    once a run. There is no image, and no landmark: the stage `locate_3d` finds them in the points.
+    once a run; the tags `bundle`, `line` and `byte` say where a frame is. There is no image, and no landmark: the stage
+    `locate_3d` finds them in the points.
 
     Where on the sensor a face was cut out is not kept. The camera given is a Kinect v2's with its centre in the
     middle of the cut: what comes out is the face as if it had been before the middle of the camera, turned by up to
@@ -40,7 +40,10 @@ class Lock3DFaceBundle(FrameSelection):
     name = "lock3dface_bundle"
     version = 1
     outputs = ("depth", "intrinsics")
-    tag_names = ("category", "code", "number", "expression", "pose", "occlusion", "session", "frame", "sensor")
+    tag_names = (
+        "category", "code", "number", "expression", "pose", "occlusion", "session", "frame", "sensor", "bundle", "line",
+        "byte",
+    )  # fmt: skip
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         "no_names": "the .dat file has no .name file beside it",
@@ -73,6 +76,11 @@ class Lock3DFaceBundle(FrameSelection):
             if stem + missing not in folder.files:
                 yield _whole(folder, stem, reason, f"{printable(stem + there)} has no {missing} twin")
                 return
+        if printable(folder.name + stem) != folder.name + stem:
+            yield _whole(
+                folder, stem, "bad_name", f"{printable(folder.name)}/{printable(stem)}: is no UTF-8: rename it"
+            )
+            return
         try:
             names = parse_names((folder.path / f"{stem}.name").read_bytes())
         except (ValueError, OSError) as error:
@@ -120,15 +128,18 @@ class Lock3DFaceBundle(FrameSelection):
         if found is None:
             problem = ("no_frame", f"{file}: ends before frame {frame} of {match[0]}")
             return Source(person, name, tags=tags, problem=problem)
-        line = Line(found[0], found[1], len(found[2]), line_digest(found[2]))
-        return Source(person, name, {}, {"file": file, **asdict(line)}, 0, tags, self.outputs)
+        # Where a line lies is no part of the capture's key: it changes as soon as a video comes in before it.
+        tags |= {"bundle": file, "line": found[0], "byte": found[1]}
+        record = {"digest": line_digest(found[2]), "length": len(found[2])}
+        return Source(person, name, {}, record, 0, tags, self.outputs)
 
     def load(self, source: Source, name: str) -> np.ndarray:
         """Return one array; depth in mm."""
         if name == "intrinsics":
             return np.array(self.intrinsics, np.float64)
-        record = dict(source.record)
-        return read_frame(self.root / record.pop("file"), Line(**record))
+        tags, record = source.tags, source.record
+        line = Line(int(tags["line"]), int(tags["byte"]), record["length"], record["digest"])
+        return read_frame(self.root / str(tags["bundle"]), line)
 
 
 def _whole(folder: Folder, stem: str, reason: str, detail: str) -> Source:

@@ -1,10 +1,14 @@
 """Reader `lock3dface_bundle`: frames of a text file, and what is wrong with it."""
 
+import os
+
 import numpy as np
 import pytest
 import tiny_lock3dface_bundle
 
+from face3d_data.digest import digest_file
 from face3d_data.errors import Unreadable, UserError
+from face3d_data.reader import source_key
 from face3d_data.readers.lock3dface_bundle import Lock3DFaceBundle
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
@@ -37,8 +41,30 @@ def test_people_videos_frames_and_tags(root):
     assert not problems(root)
     assert found(root)["002/NU_1_02"].tags == {
         "category": "NU", "code": "NU_1", "number": 1, "expression": "neutral", "pose": "frontal",
-        "occlusion": "none", "session": 1, "frame": 2, "sensor": "Kinect v2",
+        "occlusion": "none", "session": 1, "frame": 2, "sensor": "Kinect v2", "bundle": "kinect_all.dat", "line": 4,
+        "byte": found(root)["002/NU_1_02"].tags["byte"],
     }  # fmt: skip
+    data = (root / "kinect_all.dat").read_bytes()
+    assert data.count(b"\n", 0, found(root)["002/NU_1_02"].tags["byte"]) == 3
+
+
+def test_a_person_who_comes_in_before_others_changes_no_key(root):
+    def keys():
+        bundle = reader(root)
+        return {name: source_key(bundle.fingerprint(), source, digest_file) for name, source in found(root).items()}
+
+    before = keys()
+    write_bundle(root / "new", "kinect", {"000_Kinect_NU_1": [face_scan(1, 2)]})
+    for ending in (".dat", ".name"):
+        first, rest = root / "new" / f"kinect_all{ending}", root / f"kinect_all{ending}"
+        rest.write_bytes(first.read_bytes() + rest.read_bytes())
+        first.unlink()
+    after = keys()
+    assert set(after) - set(before) == {"000/NU_1_01"}
+    assert {name: after[name] for name in before} == before
+    assert np.array_equal(
+        reader(root).load(found(root)["001/FE_1_01"], "depth"), kinect_depth(face_scan(0, 1), CROP, CROP)
+    )
 
 
 def test_depth_is_what_was_written(root):
@@ -58,14 +84,14 @@ def test_faces_look_at_the_camera_upright(root):
 def test_frames_and_categories_can_be_chosen(root):
     assert list(found(root, first=1)) == ["002/NU_1_02"]
     assert list(found(root, categories=["NU"], max_frames=1)) == ["001/NU_1_01", "002/NU_1_01"]
-    assert found(root, first=1)["002/NU_1_02"].record == found(root)["002/NU_1_02"].record
+    assert found(root, first=1)["002/NU_1_02"] == found(root)["002/NU_1_02"]
 
 
 def test_a_file_that_changed_since_is_noticed(root):
     source = found(root)["001/FE_1_01"]
     path = root / "kinect_all.dat"
     data = bytearray(path.read_bytes())
-    data[source.record["at"] + 4] = ord("7")
+    data[source.tags["byte"] + 4] = ord("7")
     path.write_bytes(data)
     with pytest.raises(Unreadable, match=r"kinect_all\.dat: line 2, byte \d+: the file changed"):
         reader(root).load(source, "depth")
@@ -106,6 +132,14 @@ def test_lines_that_are_no_frame_are_unreadable(root, text):
     with pytest.raises(Unreadable, match=r"unreadable: kinect_all\.dat: line 1, byte 0: "):
         reader(root).load(found(root)["001/NU_1_01"], "depth")
     assert reader(root).load(found(root)["001/FE_1_01"], "depth").any()
+
+
+def test_names_that_no_table_can_hold_are_listed(root):
+    bad = os.fsencode(root) + b"/b\xff"
+    os.mkdir(bad)
+    for ending in (b".dat", b".name"):
+        os.rename(os.fsencode(root) + b"/kinect_all" + ending, bad + b"/kinect_all" + ending)
+    assert {name: problem[0] for name, problem in problems(root).items()} == {"b\\xff/kinect_all": "bad_name"}
 
 
 def test_an_empty_root_is_said(tmp_path):
