@@ -108,11 +108,12 @@ class Biwi(FrameSelection, FolderReader):
     def source(self, found: Found) -> Source:
         """Return one frame's source: its depth or colour file, its pose and its camera."""
         sequence = found.match.person
-        person = PEOPLE.get(sequence, sequence)
+        number = sequence.zfill(2)
+        person = PEOPLE.get(number, sequence)
         name = f"{sequence}_{found.match.capture}"
         tags = {**found.match.tags, "sequence": sequence, "sensor": "Kinect"}
-        if sequence in PEOPLE:
-            tags["session"] = 1 + [one for one, who in PEOPLE.items() if who == person].index(sequence)
+        if number in PEOPLE:
+            tags["session"] = 1 + [one for one, who in PEOPLE.items() if who == person].index(number)
         files = {role: path for role, path in found.files.items() if role == self._role}
         try:
             record, told = self._describe(found)
@@ -122,7 +123,7 @@ class Biwi(FrameSelection, FolderReader):
 
     def _describe(self, found: Found) -> tuple[dict[str, Any], dict[str, Tag]]:
         """Return what a frame takes from its pose and its recording's camera, as a record and as tags."""
-        if self.pattern is None and found.match.person not in PEOPLE:
+        if self.pattern is None and found.match.person.zfill(2) not in PEOPLE:
             raise Unreadable("name_not_matched", f"{found.stem}: sequences are named 01 to 24")
         there = next(iter(found.files.values()))
         for role in (self._role, "pose"):

@@ -168,7 +168,7 @@ class FolderReader(Reader):
         """Return the source of one capture's files, or (reason, detail) where their name makes none."""
         match = self._match(f"{folder.name}/{stem}" if folder.name else stem)
         if match is None:
-            remedy = "" if self._is_changed else ": root must be the folder where that begins, or set pattern"
+            remedy = "" if self._is_changed else ": set another root, or pattern"
             return "name_not_matched", f"does not fit {self._compiled.text}{remedy}"
         wrong = bad_name(match.person, "person") or bad_name(match.capture, "capture")
         if wrong:

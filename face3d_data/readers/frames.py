@@ -58,6 +58,8 @@ class FrameFolders(FrameSelection, FolderReader):
 
     reasons: ClassVar[dict[str, str]] = NAME_REASONS
     default_pattern: ClassVar[str] = "{identity}[/{recording}]"
+    frames_in: ClassVar[str] = ""
+    """How folders of frames are called, for the message on files that lie elsewhere."""
 
     pattern: str | None = Field(
         None,
@@ -105,7 +107,7 @@ class FrameFolders(FrameSelection, FolderReader):
             self.other_folder(folder)
             for name in (*folder.files, *folder.odd):
                 if name.lower().endswith(DATA_SUFFIXES):
-                    yield unmatched(folder, name, "name_not_matched", "lies in no folder of frames")
+                    yield unmatched(folder, name, "name_not_matched", f"lies in no folder of frames: {self.frames_in}")
             return
         if not folder.files and not folder.odd:
             return  # an empty folder must not keep the full one of its name out
@@ -140,7 +142,7 @@ class FrameFolders(FrameSelection, FolderReader):
         folder = next(iter(recording.folders.values()))
         match = self._compiled.match(recording.name)
         if match is None:
-            remedy = "" if self._is_changed else ": root must be the folder where that begins, or set pattern"
+            remedy = "" if self._is_changed else ": set another root, or pattern"
             yield _whole_folder(folder, "name_not_matched", f"its recording does not fit {self._compiled.text}{remedy}")
             return
         wrong = bad_name(match.person, "person") or (bad_name(match.capture, "recording") if match.capture else None)

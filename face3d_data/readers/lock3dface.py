@@ -61,6 +61,7 @@ class Lock3DFace(FrameFolders):
     outputs = ("color", "depth", "intrinsics", "landmarks")
     tag_names = ("category", "code", "number", "expression", "pose", "occlusion", "session", "frame", "sensor")
     default_pattern = "{identity}_Kinect_{category}_{number:int}"
+    frames_in = "wanted 001_Kinect_NU_1DEPTH and so on"
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         "no_depth": "the frame has no depth image",

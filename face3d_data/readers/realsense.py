@@ -46,6 +46,7 @@ class RealSense(FrameFolders):
     outputs = ("color", "depth", "intrinsics")
     tag_names = ("frame", "sensor", "units_per_metre")
     default_pattern = "{identity}[/{recording}]"
+    frames_in = "wanted color/ and depth/"
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         "no_color": "the depth image has no colour image of the same number",
@@ -74,7 +75,7 @@ class RealSense(FrameFolders):
     def recording_of(self, folder: str) -> tuple[str, str] | None:
         """Return the folder that holds `color` or `depth`, and which of them it is."""
         parent, _, role = folder.rpartition("/")
-        return (parent, role) if role in ("color", "depth") else None
+        return (parent, role.lower()) if role.lower() in ("color", "depth") else None
 
     def begin(self) -> None:
         """Forget the cameras that the last scan read."""

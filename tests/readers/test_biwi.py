@@ -112,6 +112,14 @@ def test_the_root_may_be_the_folder_above_hpdb(tmp_path):
     assert not problems(tmp_path)
 
 
+def test_a_sequence_without_its_zero_is_the_same_person(root):
+    (root / "03").rename(root / "3")
+    sources = found(root)
+    assert {"F03/3_00003", "F03/15_00003"} <= sources.keys()
+    assert [sources[f"F03/{name}_00003"].tags["session"] for name in ("3", "15")] == [1, 2]
+    assert not problems(root)
+
+
 def test_what_is_wrong_is_listed(root):
     (root / "01" / "frame_00003_pose.txt").unlink()
     (root / "01" / "frame_00004_pose.txt").write_text("1 0 0\n0 1 0\n0 0 2\n\n1 2 3\n")

@@ -120,6 +120,16 @@ def test_a_camera_above_serves_all_recordings_below(root):
     assert problems(root) == dict.fromkeys(ALL[:4], "no_intrinsics")
 
 
+def test_folders_may_be_capitalised_and_others_are_told_what_is_wanted(root):
+    (root / "ann" / "color").rename(root / "ann" / "Color")
+    (root / "ann" / "depth").rename(root / "ann" / "DEPTH")
+    assert not problems(root)
+    assert list(found(root)) == ALL
+    (root / "ann" / "Color").rename(root / "ann" / "rgb")
+    said = {source.problem[1] for source in RealSense(root=root).scan() if source.problem}
+    assert "000000.jpg: lies in no folder of frames: wanted color/ and depth/" in said
+
+
 def test_a_persons_camera_serves_the_recordings_of_that_person(root):
     shutil.move(root / "bob" / "first" / "intrinsic.json", root / "bob" / "intrinsic.json")
     shutil.move(root / "ann" / "camera_intrinsic.json", root / "camera_intrinsic.json")
