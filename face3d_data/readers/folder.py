@@ -18,8 +18,8 @@ from face3d_data.readers.pattern import Match, Pattern, compile_pattern
 
 DATA_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 """Files that hold captures: one that fits no name is listed. Others (notes, `.json`, hidden files) are left alone."""
-LEFTOVER = "__MACOSX"
-"""Folder of an unpacked archive that repeats the names of everything in it and holds none of it."""
+LEFTOVERS = frozenset({"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
+"""Folders that archives, network drives and disks leave: they repeat names or hold what was deleted, never captures."""
 NAME_REASONS: dict[str, str] = {
     "name_not_matched": "the file's name does not fit the pattern",
     "bad_name": "a person's or capture's name cannot be part of an id",
@@ -204,8 +204,8 @@ def unmatched(folder: Folder, name: str, reason: str, detail: str) -> Source:
 def walk(root: Path) -> Iterator[Folder]:
     """Yield the folders below `root`, itself first, each before those inside it, all sorted by name.
 
-    Hidden files and folders, and the `__MACOSX` folders that archives leave, are left out; links are followed,
-    except one that leads back to a folder it is in.
+    Hidden files and folders, and `LEFTOVERS` of archives and disks, are left out; links are followed, except one that
+    leads back to a folder it is in.
 
     Raises:
         UserError: a folder cannot be read.
@@ -229,12 +229,12 @@ def _list(path: str) -> tuple[list[str], list[str], list[tuple[str, bool]]]:
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name == LEFTOVER:
+                if entry.name.startswith(".") or entry.name in LEFTOVERS:
                     continue
                 if entry.is_dir():
                     folders.append((entry.name, entry.is_symlink()))
                 else:
                     (files if entry.is_file() else odd).append(entry.name)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}): allow it, or set root to another folder") from None
     return sorted(files), sorted(odd), sorted(folders)
