@@ -95,46 +95,40 @@ def _turns() -> tuple[np.ndarray, ...]:
 
 
 def _peaks(turned: np.ndarray) -> np.ndarray:
-    """Return f8 (P, 3): points that may be a nose tip, those that stand out most first."""
-    height, at = _foremost(turned)
+    """Return f8 (P, 3): points that may be a nose tip, those that stand out most first.
+
+    Only cells with points are looked at: a stray reading far away costs nothing.
+    """
+    cells, foremost = _foremost(turned)
+    height, tree = foremost[:, 2], cKDTree(cells)
+    top = height.copy()
+    beside = tree.query_pairs(PEAK_CELLS, p=np.inf, output_type="ndarray")
+    for one, other in (beside.T, beside.T[::-1]):
+        np.maximum.at(top, one, height[other])
+    order = np.argsort(-height, kind="stable")
     peaks = []
-    rows, columns = np.nonzero(np.isfinite(height))
-    order = np.argsort(-height[rows, columns], kind="stable")
-    padded = np.pad(height, PEAK_CELLS, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * PEAK_CELLS + 1,) * 2)
-    top = np.nanmax(np.where(np.isfinite(windows), windows, -np.inf), axis=(2, 3))
-    for row, column in zip(rows[order], columns[order], strict=True):
-        if height[row, column] < top[row, column]:
-            continue
-        tip = turned[at[row, column]]
-        out = _stands_out(height, row, column)
+    for place in order[height[order] >= top[order]].tolist():
+        out = _stands_out(cells, height, tree, place)
         if STANDS_OUT_MM[0] <= out <= STANDS_OUT_MM[1]:
-            peaks.append((out, tip))
+            peaks.append((out, foremost[place]))
     peaks.sort(key=lambda pair: -pair[0])
     return np.array([tip for _, tip in peaks[:PEAKS]]).reshape(-1, 3)
 
 
 def _foremost(turned: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each cell of x and y the height of its foremost point (NaN: none), and that point's index."""
-    cell = np.floor((turned[:, :2] - turned[:, :2].min(axis=0)) / CELL_MM).astype(np.int64)
-    wide, high = cell.max(axis=0) + 1
-    flat = cell[:, 1] * wide + cell[:, 0]
-    order = np.lexsort((turned[:, 2], flat))
-    last = np.flatnonzero(np.append(np.diff(flat[order]), 1))
-    height, at = np.full(high * wide, np.nan), np.zeros(high * wide, np.int64)
-    height[flat[order][last]], at[flat[order][last]] = turned[order[last], 2], order[last]
-    return height.reshape(high, wide), at.reshape(high, wide)
+    """Return the cells of x and y that hold points, f8 (C, 2), and the foremost point of each, f8 (C, 3)."""
+    cell = np.floor((turned[:, :2] - turned[:, :2].min(axis=0)) / CELL_MM)
+    order = np.lexsort((turned[:, 2], cell[:, 0], cell[:, 1]))
+    last = np.append((np.diff(cell[order], axis=0) != 0).any(axis=1), True)
+    return cell[order[last]], turned[order[last]]
 
 
-def _stands_out(height: np.ndarray, row: int, column: int) -> float:
+def _stands_out(cells: np.ndarray, height: np.ndarray, tree: cKDTree, place: int) -> float:
     """Return how far a cell lies before the median of the ring round it, 0 where too little surrounds it."""
-    reach = int(RING_MM[1] / CELL_MM)
-    y0, x0 = max(0, row - reach), max(0, column - reach)
-    part = height[y0 : row + reach + 1, x0 : column + reach + 1]
-    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
-    apart = np.hypot(rows + y0 - row, columns + x0 - column) * CELL_MM
-    ring = part[(apart >= RING_MM[0]) & (apart <= RING_MM[1]) & np.isfinite(part)]
-    return float(height[row, column] - np.median(ring)) if len(ring) >= 20 else 0.0
+    near = np.array(tree.query_ball_point(cells[place], RING_MM[1] / CELL_MM))
+    apart = np.hypot(*(cells[near] - cells[place]).T) * CELL_MM
+    ring = height[near[(apart >= RING_MM[0]) & (apart <= RING_MM[1])]]
+    return float(height[place] - np.median(ring)) if len(ring) >= 20 else 0.0
 
 
 @cache

@@ -1,5 +1,7 @@
 """Stage `locate_3d` and the search behind it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,18 @@ def test_a_head_that_stands_otherwise_is_found_where_it_is_said(head):
 def test_the_axes_are_rotations(head):
     assert np.allclose(AXES[head] @ AXES[head].T, np.eye(3))
     assert np.linalg.det(AXES[head]) == pytest.approx(1)
+
+
+def test_a_stray_reading_far_away_costs_no_memory_and_changes_nothing():
+    points = face_scan(1, 0).points
+    stray = np.array([[90_000.0, 80_000.0, 700.0]], points.dtype)
+    alone = locate_face(points)
+    tracemalloc.start()
+    found = locate_face(np.concatenate([points, stray]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
+    assert np.array_equal(found.landmarks, alone.landmarks)
 
 
 def test_given_landmarks_stay_unless_asked():
