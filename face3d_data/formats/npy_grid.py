@@ -15,7 +15,9 @@ from face3d_data.formats.npy import read_npy_header
 
 
 def read_grid_npy(path: Path) -> np.ndarray:
-    """Return a range image as f4 (H, W, 3), in the file's own unit and axes; a pixel that is not finite is all NaN.
+    """Return a range image as f4 (H, W, 3), in the file's own unit and axes; a pixel without a point is all NaN.
+
+    There is none where a coordinate is not finite, and where all three are 0: so cameras' software marks holes.
 
     Raises:
         Unreadable: `unreadable` where the file is cut off, no array of floats of shape (H, W, 3), or holds no finite
@@ -31,12 +33,12 @@ def read_grid_npy(path: Path) -> np.ndarray:
             raise Unreadable("unreadable", f"{path.name}: {error}") from None
     with np.errstate(over="ignore"):  # what overflows becomes an infinity, and so nothing
         grid = np.ascontiguousarray(values, np.float32)
-    finite = np.asarray(np.isfinite(grid).all(axis=2))
-    if not finite.any():
+    seen = np.asarray(np.isfinite(grid).all(axis=2) & grid.any(axis=2))
+    if not seen.any():
         raise Unreadable("unreadable", f"{path.name}: holds no finite point")
-    if finite.all():
+    if seen.all():
         return grid
-    return np.where(finite[..., None], grid, np.float32(np.nan))
+    return np.where(seen[..., None], grid, np.float32(np.nan))
 
 
 def inspect_grid_npy(path: Path) -> tuple[int, int]:

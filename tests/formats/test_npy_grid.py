@@ -83,3 +83,14 @@ def test_absurd_sizes_are_refused_before_memory_is_asked_for(path, shape):
     path.write_bytes(LITERAL[:10] + header + LITERAL[128:])
     with pytest.raises(Unreadable, match=r"cut off|wanted \(H, W, 3\)"):
         read_grid_npy(path)
+
+
+def test_holes_that_are_written_as_zeros_become_no_points_at_the_camera(path):
+    values = np.ones((2, 3, 3), np.float32)
+    values[0, 1] = 0
+    values[1, 2] = [0, 0, 5]
+    np.save(path, values)
+    grid = read_grid_npy(path)
+    assert np.isnan(grid[0, 1]).all()
+    assert grid[1, 2].tolist() == [0, 0, 5]
+    assert np.isfinite(grid).all(axis=2).sum() == 5
