@@ -38,6 +38,7 @@ class Frgc(FolderReader):
     version = 1
     in_any_folder = True
     outputs = ("grid", "grid_color", "color")
+    tag_names = ("session", "recording")
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         "no_range": "a texture (.ppm) that belongs to no range image",

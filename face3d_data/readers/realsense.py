@@ -44,7 +44,7 @@ class RealSense(FrameFolders):
     name = "realsense"
     version = 1
     outputs = ("color", "depth", "intrinsics")
-    tag_names = ("frame", "sensor", "units_per_metre")
+    tag_names = ("recording", "frame", "sensor", "units_per_metre")
     default_pattern = "{identity}[/{recording}]"
     frames_in = "wanted color/ and depth/"
     reasons: ClassVar[dict[str, str]] = {

@@ -45,7 +45,7 @@ class Texas3dfrd(FolderReader):
     version = 1
     in_any_folder = True
     outputs = ("grid", "grid_color", "color", "landmarks", "landmarks_3d")
-    tag_names = ("lossy_depth",)
+    tag_names = ("lossy_depth", "number", "time")
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         "no_range": "a portrait without its range image",
