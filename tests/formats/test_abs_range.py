@@ -67,6 +67,12 @@ def test_a_flagged_point_without_coordinates_is_none(path):
     assert np.array_equal(read_abs(put(path, data)), points_of(READ), equal_nan=True)
 
 
+def test_coordinates_without_a_flag_are_no_point(path):
+    data = BY_HAND.replace(b"0 1 1 0 0 1", b"0 1 0 0 0 1")
+    expected = [[None, READ[0][1], None], READ[1]]
+    assert np.array_equal(read_abs(put(path, data)), points_of(expected), equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

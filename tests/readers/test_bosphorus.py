@@ -203,6 +203,9 @@ def test_a_missing_landmark_is_a_row_of_nan_and_too_few_are_no_array(root):
     assert source.arrays == ("grid", "landmarks_3d", "grid_color", "color")
     landmarks = Bosphorus(root=root).load(source, "landmarks_3d")
     assert np.isnan(landmarks).all(axis=1).tolist() == [True, False, False, False, False]
+    three = {label: marks[label] for label in ("Nose tip", "Left mouth corner", "Right mouth corner")}
+    write_lm3(stem.with_suffix(".lm3"), three)
+    assert "landmarks_3d" in found(root)["bs000_N_N_0"].arrays
     write_lm3(stem.with_suffix(".lm3"), {label: marks[label] for label in ("Nose tip", "Left mouth corner")})
     assert "landmarks_3d" not in found(root)["bs000_N_N_0"].arrays
 

@@ -69,13 +69,14 @@ def test_the_texture_is_that_of_the_same_number_or_else_of_the_next(tmp_path):
     points, color = frgc_points(0, 0, 28), face_scan(0, 0, 28).color
     for name in ("02463d9.abs", "02463d10.abs", "02463d100.abs"):
         write_abs(tmp_path / name, points)
-    for name in ("02463d9.ppm", "02463d11.ppm", "02463d102.ppm", "02464d10.ppm"):
+    write_abs(tmp_path / "02465d7.abs", points)
+    for name in ("02463d9.ppm", "02463d11.ppm", "02463d102.ppm", "02464d10.ppm", "02465d7.ppm", "02465d8.ppm"):
         write_ppm(tmp_path / name, color)
     sources = found(tmp_path)
     pairs = {name: s.files["color"].name for name, s in sources.items() if not s.problem and "color" in s.files}
-    assert pairs == {"02463/9": "02463d9.ppm", "02463/10": "02463d11.ppm"}
+    assert pairs == {"02463/9": "02463d9.ppm", "02463/10": "02463d11.ppm", "02465/7": "02465d7.ppm"}
     assert sources["02463/100"].arrays == ("grid",)
-    assert problems(tmp_path) == {"02463/102": "no_range", "02464/10": "no_range"}
+    assert problems(tmp_path) == {"02463/102": "no_range", "02464/10": "no_range", "02465/8": "no_range"}
 
 
 def test_a_texture_of_another_size_is_found_in_the_headers(root):

@@ -108,6 +108,20 @@ def test_left_is_left_in_the_image_whatever_the_lines_are_called(root):
         assert np.array_equal(texas.load(source, name), landmarks)
 
 
+def test_a_landmark_in_a_hole_takes_the_depth_of_the_px_nearest_to_it(tmp_path):
+    grey = np.full((9, 9), 55, np.uint8)
+    grey[2:7, 2:7] = 0
+    grey[4, 2] = 155  # two px left of the middle; the others are three px away
+    folder = tmp_path / "PreprocessedImages"
+    folder.mkdir()
+    write_image(folder / f"{FIRST}_Range.png", grey)
+    (tmp_path / "ManualFiducialPoints").mkdir()
+    (tmp_path / "ManualFiducialPoints" / f"{FIRST}_Fiducial.txt").write_text("4\t4\n" * 25)
+    texas = Texas3dfrd(root=tmp_path)
+    (source,) = texas.scan()
+    assert texas.load(source, "landmarks_3d").tolist() == [[0, 0, 32]] * 5
+
+
 def test_landmarks_off_the_face_have_no_depth(root):
     path = root / "ManualFiducialPoints" / f"{FIRST}_Fiducial.txt"
     path.write_text("-900\t5e5\n" * 25)
