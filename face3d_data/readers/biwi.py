@@ -31,6 +31,8 @@ PEOPLE: dict[str, str] = {
 """Sequence to person, as in the database's readme (and in `datasets/biwi_kinect_head_pose` of Hugging Face, by which it
 is known here): 02 and 21, 03 and 15, 05 and 18, 07 and 22 show the same person."""
 SIZE = (640, 480)
+ANNOTATIONS = "db_annotations"
+"""Folder of the poses alone, once more, in the same folders as `hpdb` beside it has."""
 MASK_SUFFIX = "_depth_mask.png"
 """How the files of `head_pose_masks` end, which has the same folders as `hpdb` beside it."""
 
@@ -44,7 +46,7 @@ class Biwi(FrameSelection, FolderReader):
     photograph alone, without depth. The database brings no landmarks, and the head's centre that it brings does not
     say where eyes, nose and mouth are, so none are given: the stage `locate_3d` finds them in the points. Depth shows
     the upper body; `head_radius_mm` leaves only what lies near the head's centre. The sequences' folders may
-    lie anywhere below the root; the masks (`_depth_mask.png`) are left alone.
+    lie anywhere below the root; the masks (`_depth_mask.png`) and `db_annotations` are left alone.
 
     `yaw_deg`, `pitch_deg`, `roll_deg` mean what they mean in `synthetic`: yaw > 0 looks to the image's right,
     pitch > 0 down, roll > 0 leans to the image's left. They come from the pose's R, a motion of the camera frame
@@ -100,7 +102,9 @@ class Biwi(FrameSelection, FolderReader):
         _depth_camera.cache_clear()
 
     def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[tuple[str, tuple[str, str]]]]:
-        """Leave only the chosen frames of a folder; the masks of heads that come with the database are no captures."""
+        """Leave only the chosen frames of a folder; the masks and annotations beside `hpdb` are no captures."""
+        if ANNOTATIONS in folder.name.split("/"):
+            return {}, []
         groups, others = super()._group(folder)
         others = [(name, problem) for name, problem in others if not name.lower().endswith(MASK_SUFFIX)]
         return {stem: groups[stem] for stem in self.chosen(sorted(groups))}, others

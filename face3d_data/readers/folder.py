@@ -176,8 +176,11 @@ class FolderReader(Reader):
         who = (match.person, match.capture)
         if who in seen:
             return "same_name", f"another file makes {match.person}/{match.capture}: rename one"
-        seen.add(who)
-        return self.source(Found(folder, stem, {role: folder.path / name for role, name in names.items()}, match))
+        source = self.source(Found(folder, stem, {role: folder.path / name for role, name in names.items()}, match))
+        if source.problem is None or not self.in_any_folder:
+            # Files that lie apart (landmarks in a folder of their own) must not keep the capture itself out.
+            seen.add(who)
+        return source
 
 
 def bad_name(text: str, what: str) -> str | None:

@@ -106,10 +106,22 @@ def test_frames_can_be_chosen(root):
 
 def test_the_root_may_be_the_folder_above_hpdb(tmp_path):
     tiny_biwi.write(tmp_path / "kinect_head_pose_db" / "hpdb")
+    (tmp_path / "db_annotations" / "01").mkdir(parents=True)
+    (tmp_path / "db_annotations" / "01" / "frame_00003_pose.txt").write_bytes(b"x")
     (tmp_path / "head_pose_masks" / "01").mkdir(parents=True)
     (tmp_path / "head_pose_masks" / "01" / "frame_00003_depth_mask.png").write_bytes(b"x")
     assert next(iter(found(tmp_path))) == "F01/01_00003"
     assert not problems(tmp_path)
+
+
+def test_a_camera_that_changed_between_two_scans_is_read_again(root):
+    before = found(root)["F01/01_00003"].record
+    path = root / "01" / "depth.cal"
+    numbers = path.read_text().split()
+    path.write_text(path.read_text().replace(numbers[2], "321.5"))
+    after = found(root)["F01/01_00003"].record
+    assert after["intrinsics"][2] == 321.5
+    assert after["intrinsics"] != before["intrinsics"]
 
 
 def test_a_sequence_without_its_zero_is_the_same_person(root):

@@ -297,6 +297,16 @@ def test_the_people_may_lie_in_folders_as_archives_make_them(tmp_path):
     assert {source.problem[0] for source in mine} == {"name_not_matched"}, "a pattern of one's own is taken as it is"
 
 
+def test_landmarks_that_lie_apart_keep_no_scan_out(tmp_path):
+    tiny_bosphorus.write(tmp_path / "scans")
+    apart = tmp_path / "apart" / "bs000"
+    apart.mkdir(parents=True)
+    shutil.copy(tmp_path / "scans" / "bs000" / "bs000_N_N_0.lm3", apart)
+    sources = [(s.capture, s.problem and s.problem[0]) for s in Bosphorus(root=tmp_path).scan() if s.person == "bs000"]
+    assert sources[0] == ("bs000_N_N_0", "no_range")
+    assert ("bs000_N_N_0", None) in sources[1:]
+
+
 def test_the_same_person_in_two_copies_is_listed(tmp_path):
     for copy in ("a", "b"):
         tiny_bosphorus.write(tmp_path / copy)
