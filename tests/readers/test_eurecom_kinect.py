@@ -46,6 +46,30 @@ def test_people_captures_and_tags_come_from_the_names(root):
     assert found["0001/s1_Neutral"].tags["occlusion"] == "none"
 
 
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("Neutral", ("neutral", "frontal", "none", "normal")),
+        ("Smile", ("smile", "frontal", "none", "normal")),
+        ("OpenMouth", ("open_mouth", "frontal", "none", "normal")),
+        ("LightOn", ("neutral", "frontal", "none", "strong")),
+        ("OcclusionEyes", ("neutral", "frontal", "eye", "normal")),
+        ("OcclusionMouth", ("neutral", "frontal", "mouth", "normal")),
+        ("OcclusionPaper", ("neutral", "frontal", "paper", "normal")),
+        ("LeftProfile", ("neutral", "left", "none", "normal")),
+        ("RightProfile", ("neutral", "right", "none", "normal")),
+    ],
+)
+def test_every_state_has_its_tags(tmp_path, state, told):
+    for name in (f"RGB/rgb_0001_s2_{state}.bmp", f"Depth/DepthKinect/depth_0001_s2_{state}.txt"):
+        path = tmp_path / "0001" / "s2" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+    tags = found_in(tmp_path)[f"0001/s2_{state}"].tags
+    assert tuple(tags[name] for name in ("expression", "pose", "occlusion", "lighting")) == told
+    assert (tags["category"], tags["session"]) == (state, 2)
+
+
 def test_colour_and_depth_are_registered_and_exact(root):
     source, scan = found_in(root)["0002/s1_OcclusionEyes"], face_scan(1, 1, 36)
     eurecom = reader(root)
