@@ -272,6 +272,16 @@ def test_clouds_and_meshes_of_other_formats_give_the_same_points(tmp_path, rows,
     assert np.array_equal(csv.load(source, "points"), face_scan(0, 2, 40).points)
 
 
+def test_holes_written_as_zeros_become_no_points_at_the_camera(tmp_path, rows):
+    points = face_scan(0, 2, 40).points * np.array([1, -1, -1], np.float32)
+    np.save(tmp_path / "holes.npy", np.vstack([np.zeros((50, 3), np.float32), points]))
+    np.save(tmp_path / "one.npy", np.vstack([np.zeros((1, 3), np.float32), points]))
+    csv = rewritten(tmp_path, [{"identity": "ann", "points": name} for name in ("holes.npy", "one.npy")])
+    holes, one = (csv.load(source, "points") for source in csv.scan())
+    assert np.array_equal(holes, face_scan(0, 2, 40).points)
+    assert len(one) == len(points) + 1
+
+
 def test_points_that_cannot_be_used_have_a_reason(tmp_path, rows):
     texts = {"a.obj": "v 1 2 3\n", "b.txt": "1 2 3 4\n", "c.xyz": "", "d.xyz": "1e300 0 0\n0 1 0\n", "e.xyz": "x"}
     for name, text in texts.items():
