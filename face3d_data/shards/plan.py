@@ -15,8 +15,16 @@ from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.rows import all_dirty, dirty_rows, order_rows, tag_columns, usable_rows
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
-from face3d_data.shards.sources_table import merged_names, sources_notes, sources_table
+from face3d_data.shards.sources_table import (
+    merged_names,
+    names_apart,
+    own_names,
+    refuse_apart,
+    sources_notes,
+    sources_table,
+)
 from face3d_data.shards.write import Read, ShardRow, ShardTask
+from face3d_data.tables.same_person import Line, one_name_each
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,6 +131,7 @@ def plan_dataset(
     makers: Mapping[str, Sequence[str]] | None = None,
     read: Read | None = None,
     allow_leaks: bool = False,
+    same_person: Sequence[Line] = (),
 ) -> DatasetPlan:
     """Plan a dataset from the manifest that feeds it.
 
@@ -138,9 +147,11 @@ def plan_dataset(
         makers: array to the stages that make it, for messages.
         read: reads an array whose shape only its source knows; without it such a field is an error.
         allow_leaks: publish even if splits share people, captures or content.
+        same_person: lines of the lists that steps were given: names of one person.
 
     Raises:
-        UserError: no row is left, or the rows' ids, splits or names of people do not fit.
+        UserError: no row is left, a person of these lists goes by two names, or the rows' ids, splits or names of
+            people do not fit.
         RunStopped: the splits share people, captures or keys.
     """
     where = f"dataset {name!r}"
@@ -150,15 +161,20 @@ def plan_dataset(
         raise UserError(f"{where}: no row of {spec.upstream!r} can be written ({_why(left_out)})")
     frame = frame.iloc[list(usable.kept)].reset_index(drop=True)
     table, order = order_rows(frame, usable.shapes, spec.shard_size, seed, where)
-    leaks = find_leaks(table, by == "capture")
-    refuse_leaks(leaks, where, allow_leaks)
+    refuse_leaks(find_leaks(table, by == "capture"), where, allow_leaks)
+    names = merged_names(table["identity"], table["sample_id"], where, allow_leaks)
+    listed = one_name_each([*same_person, *own_names(table["identity"], table["sample_id"])])
+    apart = names_apart(table["identity"], listed)
+    if not allow_leaks:
+        refuse_apart(apart, where)
+    leaks = find_leaks(table, by == "capture", listed)
     attributes = {"pipeline": pipeline, "pipeline_digest": pipeline_digest, "package_version": __version__}
     shapes = {field: list(shape) for field, shape in usable.shapes.items()}
     record = {"schema_version": SCHEMA_VERSION, "name": name, **attributes, "seed": seed, "by": by}
     record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
     every_dirty = all_dirty(dirty, left_out)
     tags = frame.iloc[order].reset_index(drop=True)
-    record["same_person"] = names = merged_names(table["identity"], table["sample_id"], where, allow_leaks)
+    record["same_person"] = {**apart, **names}
     sources = sources_table(table, tags)
     asked, record["tags"] = tag_columns(tags, spec.tags)
     rows = [table[column].tolist() for column in DIGESTED]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from face3d_data.errors import UserError
@@ -19,6 +19,41 @@ COLUMNS = ("source", "dataset", "people", "captures", "samples")
 LAST_COLUMNS = ("masked", "merged_people")
 SOURCES_TOLD = 4
 """With more sources than this, the note names the largest."""
+
+
+def own_names(identities: Iterable[str], ids: Iterable[str]) -> set[tuple[str, str]]:
+    """Return own name and name of everybody in a dataset's rows: who has two is one person under both."""
+    return {(own_identity(one), person_of(identity)) for identity, one in zip(identities, ids, strict=True)}
+
+
+def names_apart(identities: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Return those of a dataset's people whom the lists call one with another of them, to that one.
+
+    Args:
+        identities: of the dataset's rows.
+        names: every name that is not the one kept, to the one that is, by all lists.
+    """
+    together: defaultdict[str, set[str]] = defaultdict(set)
+    for person in set(map(person_of, identities)):
+        together[names.get(person, person)].add(person)
+    found: dict[str, str] = {}
+    for kept, people in sorted(together.items()):
+        one = kept if kept in people else min(people)
+        found |= {person: one for person in sorted(people) if person != one}
+    return found
+
+
+def refuse_apart(apart: Mapping[str, str], where: str) -> None:
+    """Refuse a dataset in which people are two whom a list calls one.
+
+    Raises:
+        UserError: naming the first two, and the remedy.
+    """
+    for one, other in apart.items():
+        raise UserError(
+            f"{where}: {one!r} and {other!r} are one person by 'same_person', but two here"
+            f"{f' ({len(apart)} such)' if len(apart) > 1 else ''}: give the list to a step that all of them pass"
+        )
 
 
 def merged_names(identities: Iterable[str], ids: Iterable[str], where: str, allowed: bool = False) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from face3d_data.shards.leaks import KINDS, Leak, Suspect, find_leaks, same_bytes
 from face3d_data.shards.near_duplicates import FEW, Search, find_near_duplicates
 from face3d_data.shards.read import Dataset
+from face3d_data.shards.sources_table import own_names
 from face3d_data.tables.same_person import one_name_each, read_same_person
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def audit(
         dataset: the dataset.
         table: the rows of all splits.
         hashes: sample id to the hashes of its arrays that show a face.
-        same_person: a CSV of people known under several names.
+        same_person: a CSV of people known under several names, beside those of whom the dataset itself says it.
 
     Returns:
         Kind to how many things are shared (None: people of a closed set, on purpose), the leaks, and samples of equal
@@ -34,7 +35,8 @@ def audit(
     Raises:
         UserError: the list cannot be read.
     """
-    names = {} if same_person is None else one_name_each(read_same_person(same_person))
+    known = own_names(table["identity"], table["sample_id"]).union(dataset.info.get("same_person", {}).items())
+    names = one_name_each([*known, *([] if same_person is None else read_same_person(same_person))])
     closed_set = dataset.info["by"] == "capture"
     content, suspects = same_bytes(hashes, table, names)
     leaks = [*find_leaks(table, closed_set, names), *([content] if content.things else [])]

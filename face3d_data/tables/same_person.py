@@ -90,32 +90,44 @@ def _root(first: dict[str, str], name: str) -> str:
     return name
 
 
-def look_up_names(
-    files: Sequence[Path], base_dirs: Sequence[Path], people: Collection[str], where: str
-) -> tuple[dict[str, str], list[str]]:
-    """Return the name to keep of each other name in some lists, and notes on names that no row has.
+def read_lists(files: Sequence[Path], base_dirs: Sequence[Path], where: str) -> list[tuple[str, list[Line]]]:
+    """Return the name and the lines of each list.
 
     Args:
         files: CSVs; relative ones are looked up in `base_dirs`, in order.
         base_dirs: folders.
-        people: the people that there are.
         where: what messages name first.
 
     Raises:
         UserError: a list is not there, or is not what it should be.
     """
-    lines, notes = [], []
+    found = []
     for file in files:
         path = look_up(file, base_dirs)
         if path is None:
             raise UserError(f"{where}: same_person: {file} is not there: correct the path")
-        mine = read_same_person(path)
+        found.append((path.name, read_same_person(path)))
+    return found
+
+
+def look_up_names(
+    files: Sequence[Path], base_dirs: Sequence[Path], people: Collection[str], where: str
+) -> tuple[dict[str, str], list[str]]:
+    """Return the name to keep of each other name in some lists, and notes on names that no row has.
+
+    Args: see `read_lists`; `people` are those that there are.
+
+    Raises:
+        UserError: a list is not there, or is not what it should be.
+    """
+    lines, notes = [], []
+    for list_name, mine in read_lists(files, base_dirs, where):
         lines += mine
         names = {name for pair in mine for name in pair}
         unknown = sorted(names.difference(people))
         if unknown:
             notes.append(
-                f"same_person: {len(unknown)} of {len(names)} people in {path.name} have no row ({unknown[0]} …)"
+                f"same_person: {len(unknown)} of {len(names)} people in {list_name} have no row ({unknown[0]} …)"
             )
     return one_name_each(lines), notes
 

@@ -179,6 +179,36 @@ def test_rows_that_go_round_the_list_are_refused(folder):
         go(folder, make_pipeline(raw, folder))
 
 
+def around(folder, split):
+    """A pipeline whose list names hall/p000 and lab/p001 one, but is given to the rows of the lab alone."""
+    raw = json.loads(json.dumps(pipeline_of(folder).raw))
+    raw["steps"] = [
+        {"id": "known", "table": "combine", "from": "lab", "with": {"same_person": "same.csv"}},
+        {"id": "all", "table": "combine", "from": ["known", "hall"]},
+        {"id": "people", "table": "split", "from": "all", "with": split},
+        {"id": "scaled", "stage": "toy_scale", "from": "people"},
+    ]
+    raw["datasets"]["both"] = {"from": "scaled", "fields": ["points"]}
+    return make_pipeline(raw, folder)
+
+
+def test_a_list_that_no_row_of_the_other_name_passes_is_not_lost(folder):
+    with pytest.raises(UserError, match=r"'hall/p003' and 'hall/p002' are one person by .*, but two here \(2 such\)"):
+        go(folder, around(folder, {"ratios": {"train": 1.0}}))
+
+
+def test_people_under_two_names_are_told_as_a_leak_where_leaks_are_allowed(folder):
+    places = {f"{where}/p00{i}": "train" for where, n in (("lab", 6), ("hall", 5)) for i in range(n)}
+    lines = [f"{name},{split}" for name, split in {**places, "hall/p000": "test"}.items()]
+    (folder / "frozen.csv").write_text("\n".join(["identity,split", *lines]))
+    pipeline = around(folder, {"ratios": {"train": 0.5, "test": 0.5}, "frozen": "frozen.csv"})
+    dataset = go(folder, pipeline, allow_leaks=True).datasets["both"]
+    info = json.loads((dataset / "dataset.json").read_text())
+    assert info["leaks"] == {"identity": ["hall/p000 = lab/p001"]}
+    assert info["same_person"]["hall/p000"] == "lab/p001"
+    assert verify_dataset(dataset).shared["identity"] == 1
+
+
 def test_the_list_is_looked_up_beside_the_pipeline_and_a_missing_one_named(folder):
     with pytest.raises(UserError, match=r"same_person.*gone\.csv.*(cannot be read|is not there)"):
         go(folder, pipeline_of(folder, {"same_person": "gone.csv"}))
