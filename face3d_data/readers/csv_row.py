@@ -65,8 +65,9 @@ class ListRow:
         if given:
             return given
         path = PurePosixPath(next(self.cell(role) for role in FILE_ROLES if self.cell(role)))
-        if path.is_absolute() and path.is_relative_to(self.folder):
-            path = path.relative_to(self.folder)
+        folder = os.path.abspath(self.folder)
+        if path.is_absolute() and path.is_relative_to(folder):
+            path = path.relative_to(folder)
         parts = [part for part in path.with_suffix("").parts if part.strip("/.")]
         return "_".join(parts[1:] if len(parts) > 1 and parts[0] == person else parts)
 

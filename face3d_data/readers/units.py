@@ -25,6 +25,8 @@ FACE_WIDTH_MM = (110.0, 190.0)
 """A face is so wide; what is scanned reaches from the bare face to a head with its shoulders."""
 SCAN_SPAN_MM = (90.0, 700.0)
 """The second largest of a scan's three extents: from a child's face cut tight to head and shoulders of an adult."""
+SCENE_MM = 7000.0
+"""A room that a depth camera sees: ten times a head with its shoulders, and so just as large as one in another unit."""
 SURVEYED = 5
 
 
@@ -77,7 +79,9 @@ def looks_like(raw: float, units: str | float, option: str = "units") -> str:
         return f"{measured}: set {option} to the millimetres per unit"
     # Nearest to a head's 170 mm on a scale of ratios.
     best = min(fitting, key=lambda name: abs(np.log(raw * MM_PER_UNIT[name] / 170.0)))
-    return f"{measured}: these look like {WORDS[best]}: set {option}: {best} (it is {units})"
+    said = f"{measured}: these look like {WORDS[best]}: set {option}: {best} (it is {units})"
+    is_scene = SCAN_SPAN_MM[1] < raw * mm_per_unit(units) <= SCENE_MM
+    return f"{said}; if the unit is right it shows more than a head: cut it first" if is_scene else said
 
 
 def survey_units(reader: Reader, sources: Sequence[Source], arrays: Iterable[str] = ("points", "grid")) -> None:

@@ -1,6 +1,7 @@
 """Reader `csv`."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_columns_with_other_names_are_mapped(tmp_path, rows):
         rewritten(tmp_path, [row], columns=mapping).declared_tags()
 
 
-def test_the_capture_is_made_from_the_path(tmp_path, rows):
+def test_the_capture_is_made_from_the_path(tmp_path, rows, monkeypatch):
     (tmp_path / "ann" / "day1").mkdir(parents=True)
     color = face_scan(0, 0, 40).color
     for name in ("ann/day1/03.png", "ann.png"):
@@ -120,6 +121,9 @@ def test_the_capture_is_made_from_the_path(tmp_path, rows):
     assert first.capture == "day1_03"
     assert second.capture == f"{tmp_path.name}_ann"
     assert third.capture == "ann", "as on any machine"
+    monkeypatch.chdir(tmp_path)
+    here = build(CsvReader, {"file": Path("faces.csv")}, "x")
+    assert [source.capture for source in here.scan()][2] == "ann", "from any folder"
     write_list(tmp_path / "lists" / "faces.csv", [{"identity": "ann", "color": named[2]}])
     (elsewhere,) = reader(tmp_path / "lists").scan()
     assert elsewhere.capture == str(tmp_path / "ann").strip("/").replace("/", "_")

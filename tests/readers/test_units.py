@@ -110,3 +110,11 @@ def test_a_few_odd_captures_are_left_to_their_own_rows():
     survey_units(InMemory(), sources("m", "mm", "mm", "bad"))
     survey_units(InMemory(), sources("bad", "gone"))
     survey_units(InMemory(), [Source("ann", "c", arrays=("color",))])
+
+
+def test_a_room_in_the_right_unit_is_not_only_called_another_unit():
+    room = np.random.default_rng(0).uniform(0, 1, (500, 3)) * [2500, 1800, 900]
+    with pytest.raises(Unreadable, match=r"set units: 0\.1mm \(it is mm\); if the unit is right it shows more than a"):
+        check_face_size(room, "a.ply")
+    with pytest.raises(Unreadable, match=r"set units: um \(it is mm\)$"):
+        check_face_size(room * 100, "a.ply")
