@@ -41,10 +41,11 @@ class Source:
 
 
 def source_key(fingerprint: str, source: Source, hash_file: Callable[[Path], str]) -> str:
-    """Return a source's key: reader, its own files' content, its record of shared files and its index.
+    """Return a source's key: reader, its own files' content, its record of shared files, its index and its arrays.
 
-    Tags are not in it: a stage that reads one takes it into the key of its own input (`Stage.tag_inputs`), so that a
-    corrected tag costs only what it changes.
+    An option that gives other arrays of the same files (`fields`) makes another capture of them: beside what a stage
+    made of points alone, normals given later would not lie. Tags are not in it: a stage that reads one takes it into
+    the key of its own input (`Stage.tag_inputs`), so that a corrected tag costs only what it changes.
 
     Args:
         fingerprint: the reader's.
@@ -55,7 +56,7 @@ def source_key(fingerprint: str, source: Source, hash_file: Callable[[Path], str
         OSError: a file is gone or cannot be read.
     """
     contents = {role: hash_file(path) for role, path in source.files.items()}
-    return digest(fingerprint, contents, source.record, source.index)
+    return digest(fingerprint, contents, source.record, source.index, sorted(source.arrays))
 
 
 class Reader(Component):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
-from face3d_data.sample import ARRAYS
+from face3d_data.sample import ARRAYS, PER_POINT
 from face3d_data.shards.schema import (
     COLUMNS,
     DIRTY_COLUMNS,
@@ -65,6 +65,10 @@ def usable_rows(
         lacking = next((name for name in fields if name not in names), None)
         if lacking is None:
             shapes[i] = tuple(_shape(place, name, read) for name in fields)
+            unequal = _unequal(fields, shapes[i])
+            if unequal:
+                left_out.append((i, "other_size", unequal))
+                del shapes[i]
         else:
             left_out.append((i, f"missing_{lacking}", f"has no {lacking!r}{_made_by(makers.get(lacking, ()))}"))
     if not shapes:
@@ -90,6 +94,19 @@ def _shape(place: Any, name: str, read: Read | None) -> tuple[int, ...]:
     if read is None:
         raise UserError(f"field {name!r} comes straight from its source, whose size is not known: put a stage before")
     return tuple(read(place, name).shape)
+
+
+def _unequal(fields: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str:
+    """Return what is wrong with a row whose per-point arrays are not of the same points; empty where nothing is."""
+    points = {
+        name: shape[0]
+        for name, shape in zip(fields, shapes, strict=True)
+        if name == "points" or (name in PER_POINT and "points" in fields)
+    }
+    other = next((name for name, n in points.items() if n != points["points"]), None)
+    if other is None:
+        return ""
+    return f"{other!r} has {points[other]} rows where 'points' has {points['points']}: let both pass the same steps"
 
 
 def _made_by(stages: Sequence[str]) -> str:

@@ -9,7 +9,10 @@ import pytest
 import tiny_hdf5
 
 from face3d_data.errors import Unreadable, UserError
+from face3d_data.pipeline.run import run
+from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.readers.hdf5 import Hdf5
+from face3d_data.shards.read import Dataset
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
 from face3d_data.testing.write_hdf5 import face_clouds, write_face_h5, write_modelnet, write_shard
@@ -47,6 +50,18 @@ def test_modelnet_files_with_their_lists_and_names(tmp_path, faces):
         assert reader.load(source, "normals").tobytes() == (cloud / 100).tobytes()
     assert found[0].arrays == ("points",)
     assert [source.capture for source in Hdf5(root=tmp_path, files="test_files.txt").scan()] == [found[0].capture]
+
+
+def test_normals_asked_for_later_are_not_put_beside_points_that_were_thinned_before(tmp_path, faces):
+    clouds, who = faces
+    write_modelnet(tmp_path / "h5", "train", clouds, who, normals=clouds / 100)
+    for fields in (["points"], ["points", "normals"]):
+        source = {"reader": "hdf5", "root": str(tmp_path / "h5"), "fields": fields}
+        thin = {"id": "thin", "stage": "subsample", "from": "h5", "with": {"n_points": 50}}
+        raw = {"name": "x", "sources": {"h5": source}, "steps": [thin],
+               "datasets": {"x": {"from": "thin", "fields": fields}}}  # fmt: skip
+        made = run(make_pipeline(raw, tmp_path), tmp_path / "work", engine="serial").datasets["x"]
+        assert Dataset(made).info["shapes"] == {name: [50, 3] for name in fields}
 
 
 def test_faces_with_pid_and_one_file_as_root(tmp_path, faces):

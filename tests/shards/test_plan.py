@@ -99,6 +99,16 @@ def test_dirty_csv_has_every_step_s_rows_sorted_and_without_attempt(tmp_path):
     assert plan_of(frame, dirty=earlier).digest != plan_of(frame).digest
 
 
+def test_rows_whose_normals_are_not_those_of_their_points_are_left_out():
+    frame = manifest()
+    frame["place"][3].arrays["normals"] = np.zeros((9, 3), "f4")
+    plan = plan_of(frame, spec_of(fields=["normals", "points"]))
+    assert plan.left_out[["sample_id", "reason", "detail"]].to_numpy().tolist() == [
+        ["d/p1/c0", "other_size", "'normals' has 9 rows where 'points' has 16: let both pass the same steps"]
+    ]
+    assert len(plan_of(frame, spec_of(fields=["normals"])).table) == 17
+
+
 def test_rows_of_another_size_are_left_out_whatever_their_order():
     frame = manifest()
     for i in (0, 4):
