@@ -80,7 +80,7 @@ class EurecomKinect(NamedTree):
         "marks_3d": rf"{_CAPTURE}Mark/Mark3DObj/depth_{_NAME}_Points_OBJ\.txt",
     }
     left_alone: ClassVar[str] = r".*/Depth/DepthBMP/[^/]*\.bmp"
-    data_files: ClassVar[str] = r".*\.(?:bmp|obj)|.*/Depth(?:Kinect)?/[^/]*\.txt"
+    data_files: ClassVar[str] = r".*\.(?:bmp|obj)|.*/(?:Depth(?:Kinect)?|Mark(?:/[^/]*)?)/[^/]*\.txt"
     example: ClassVar[str] = "0001/s1/RGB/rgb_0001_s1_Neutral.bmp"
 
     use: Literal["depth", "mesh"] = Field("depth", exclude=True, description="what is read: colour + depth, or meshes")

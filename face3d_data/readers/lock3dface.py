@@ -16,7 +16,7 @@ from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.infrared import read_infrared
 from face3d_data.formats.landmark_lines import read_landmark_lines
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, Folder
+from face3d_data.readers.folder import NAME_REASONS, Folder, unmatched
 from face3d_data.readers.frames import FrameFolders, Recording, frame_name, missing_twin
 from face3d_data.readers.pattern import Match
 from face3d_data.registry import register
@@ -36,6 +36,7 @@ SIZE = (512, 424)
 Category = Literal["NU", "FE", "PS", "OC", "TM"]
 _FOLDER = re.compile(r"(.+?)(COLOR|DEPTH|INFRARED)", re.DOTALL)
 _VIDEO = re.compile(r"[0-9]+_Kinect_(?:NU|FE|PS|OC|TM)_[0-9]{1,6}")
+_RAW = re.compile(rf"{_VIDEO.pattern}(?:COLOR|DEPTH|INFRARED)\.raw", re.IGNORECASE)
 _LANDMARKS = re.compile(r"(.+?)INFRARED\.(?i:txt)", re.DOTALL)
 
 
@@ -108,6 +109,14 @@ class Lock3DFace(FrameFolders):
         if found is None or (self.pattern is None and not _VIDEO.fullmatch(found[1])):
             return None
         return found[1], found[2].lower()
+
+    def _sort_in(self, folder: Folder, recordings: dict[str, Recording]) -> Iterator[Source]:
+        """Put a folder's frames into its recording; yield what is none, videos that are not unpacked among it."""
+        yield from super()._sort_in(folder, recordings)
+        for name in folder.files:
+            if _RAW.fullmatch(name):
+                said = "videos (.RAW) are not read: unpack them to folders of frames as 001_Kinect_NU_1DEPTH/01.png"
+                yield unmatched(folder, name, "name_not_matched", said)
 
     def other_folder(self, folder: Folder) -> None:
         """Remember the landmark files that lie in it."""

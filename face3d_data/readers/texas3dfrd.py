@@ -16,7 +16,7 @@ from face3d_data.formats.image import read_color
 from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.points_2d import read_points_2d
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found, unmatched, walk
+from face3d_data.readers.folder import NAME_REASONS, Folder, FolderReader, Found, unmatched, walk
 from face3d_data.registry import register
 
 N_FIDUCIALS = 25
@@ -75,7 +75,7 @@ class Texas3dfrd(FolderReader):
         for folder in walk(self.root):
             for name in folder.files:
                 key = _FIDUCIAL_KEY.search(name)
-                if _is_fiducial(name) and key is not None:
+                if _is_fiducial(folder, name) and key is not None:
                     self._fiducials.setdefault(key[0], folder.path / name)
 
     def scan(self) -> Iterator[Source]:
@@ -92,7 +92,7 @@ class Texas3dfrd(FolderReader):
             yield source
         for folder in walk(self.root):
             for name in folder.files:
-                if _is_fiducial(name) and folder.path / name not in used:
+                if _is_fiducial(folder, name) and folder.path / name not in used:
                     yield unmatched(
                         folder, name, "name_not_matched", "belongs to no capture, or to one that has another"
                     )
@@ -163,8 +163,11 @@ class Texas3dfrd(FolderReader):
         return grid
 
 
-def _is_fiducial(name: str) -> bool:
-    return "fiducial" in name.lower() and os.path.splitext(name)[1].lower() in (".txt", "")
+def _is_fiducial(folder: Folder, name: str) -> bool:
+    """Return whether a file is one of fiducial points by its own name or its folder's."""
+    low = name.lower()
+    is_text = os.path.splitext(low)[1] in (".txt", "") and not low.startswith("readme")
+    return is_text and "fiducial" in f"{folder.path.name.lower()}/{low}"
 
 
 def _landmarks(path: Path) -> np.ndarray:

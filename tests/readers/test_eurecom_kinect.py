@@ -80,6 +80,14 @@ def test_colour_and_depth_are_registered_and_exact(root):
     assert np.array_equal(eurecom.load(source, "landmarks"), scan.landmarks)
 
 
+def test_landmark_files_of_other_names_are_listed(root):
+    marks = root / "0001" / "s1" / "Mark" / "MarkRGB"
+    (marks / "rgb_0001_s1_Neutral_Points.txt").rename(marks / "rgb_0001_s1_Neutral_Landmarks.txt")
+    found = found_in(root)
+    assert "landmarks" not in found["0001/s1_Neutral"].arrays
+    assert found["0001/s1/Mark/MarkRGB/rgb_0001_s1_Neutral_Landmarks.txt"].problem[0] == "name_not_matched"
+
+
 def test_a_crop_at_which_depth_would_not_lie_over_colour_is_refused(root):
     wrong = reader(root, crop=(180, 74))
     with pytest.raises(Unreadable, match=r"line \d+: .*not all in .* from x = 180, y = 74 on: set crop"):

@@ -150,6 +150,12 @@ def test_frames_that_another_camera_alone_has_are_none(root):
     assert "001/FE_2_00" in found(root, image="color")
 
 
+def test_videos_that_are_not_unpacked_are_listed(root):
+    (root / "003_Kinect_FE_1DEPTH.RAW").write_bytes(b"x")
+    assert problems(root) == {"./003_Kinect_FE_1DEPTH.RAW": "name_not_matched"}
+    assert "unpack them" in found(root)["./003_Kinect_FE_1DEPTH.RAW"].problem[1]
+
+
 def test_endings_may_be_upper_case(root):
     label = root / "label" / "infrared" / "001_Kinect_FE_2INFRARED.txt"
     label.rename(label.with_suffix(".TXT"))

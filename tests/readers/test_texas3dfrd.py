@@ -85,6 +85,13 @@ def test_without_a_portrait_the_range_image_is_read_and_the_other_way_it_is_list
     assert problems(root) == {"002/0003_20050913115003": "no_range"}
 
 
+def test_points_are_known_by_their_folder_too(root):
+    points = root / "ManualFiducialPoints"
+    (points / f"{FIRST}_Fiducial.txt").rename(points / f"{FIRST}.txt")
+    assert found(root)["001/0001_20050913115001"].arrays == EVERY_ARRAY
+    assert not problems(root)
+
+
 def test_missing_points_leave_landmarks_out(root):
     path = root / "ManualFiducialPoints" / f"{FIRST}_Fiducial.txt"
     lines = path.read_text().splitlines()
@@ -136,11 +143,13 @@ def test_names_that_fit_nothing_are_listed(root):
     (points / "Fiducial_of_nobody.txt").write_text("1\t2\n" * 25)
     (points / "Clean_0001_001_20050913115001_Fiducial_b.txt").write_text("1\t2\n" * 25)
     (points / "readme.txt").write_text("x")
+    (points / "17.txt").write_text("1\t2\n" * 25)
     assert problems(root) == {
         "PreprocessedImages/Clean_5_Range.png": "name_not_matched",
         "PreprocessedImages/other.png": "name_not_matched",
         "ManualFiducialPoints/Clean_0001_001_20050913115001_Fiducial_b.txt": "name_not_matched",
         "ManualFiducialPoints/Fiducial_of_nobody.txt": "name_not_matched",
+        "ManualFiducialPoints/17.txt": "name_not_matched",
     }
 
 
