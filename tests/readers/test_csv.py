@@ -1,8 +1,10 @@
 """Reader `csv`."""
 
 import json
+import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tiny_csv
@@ -144,6 +146,19 @@ def test_left_is_left_in_the_image_also_where_the_list_says_the_persons_left(tmp
     for name, source in by_name(swapped.scan()).items():
         assert np.array_equal(landmarks(swapped, source), given[name])
     assert len(given) == 6
+
+
+def test_colour_is_turned_by_exif_unless_depth_lies_under_it(tmp_path, rows):
+    jpeg = cv2.imencode(".jpg", np.zeros((16, 32, 3), np.uint8))[1].tobytes()
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHH", 0x112, 3, 1, 6, 0) + b"\0" * 4
+    (tmp_path / "a.jpg").write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:])
+    write_image(tmp_path / "a.png", np.full((16, 32), 700, np.uint16))
+    row = {"identity": "ann", "color": "a.jpg", "depth_scale": "0.001"}
+    csv = rewritten(tmp_path, [row | {"capture": "alone"}, row | {"capture": "both", "depth": "a.png"}])
+    alone, both = csv.scan()
+    assert csv.load(alone, "color").shape == (32, 16, 3)
+    csv.inspect(both)
+    assert csv.load(both, "color").shape[:2] == csv.load(both, "depth").shape == (16, 32)
 
 
 def test_paths_are_relative_to_root(tmp_path, rows):
