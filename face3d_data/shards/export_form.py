@@ -118,15 +118,40 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     path.write_text(csv_text(list(table.columns), rows), "utf-8")
 
 
-def copy_lists(rows: Rows, out: Path) -> None:
-    """Write gallery and probe, pairs and protocols, which name samples as the exported files do."""
+def copy_lists(rows: Rows, out: Path) -> list[str]:
+    """Write gallery and probe, pairs and protocols, which name samples as the exported files do.
+
+    Returns:
+        A line if some of these lists are left out: those that name samples of splits that are not written.
+    """
+    known = {name for split in rows.splits for name in rows.table(split)["id"]}
+    folder = rows.dataset.path
+    gone = []
     for name in LISTS:
-        if (rows.dataset.path / f"{name}.csv").exists():
-            write_csv(out / f"{name}.csv", rows.table(name))
-    for path in (*rows.dataset.path.glob("pairs.*"), *rows.dataset.path.glob("protocols/*.csv")):
-        target = out / path.relative_to(rows.dataset.path)
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(path, target)
+        if (folder / f"{name}.csv").exists():
+            table = rows.table(name)
+            if known.issuperset(table["id"]):
+                write_csv(out / f"{name}.csv", table)
+            else:
+                gone.append(f"{name}.csv")
+    for path in (*folder.glob("pairs.csv"), *sorted(folder.glob("protocols/*.csv"))):
+        relative = path.relative_to(folder)
+        if not known.issuperset(_ids_in(path)):
+            gone.append(relative.as_posix())
+            continue
+        for copied in (relative, *((relative.with_suffix(".txt"),) if path.name == "pairs.csv" else ())):
+            (out / copied).parent.mkdir(exist_ok=True)
+            shutil.copyfile(folder / copied, out / copied)
+    return [f"left out: {', '.join(gone)}: of samples in splits that are not written"] if gone else []
+
+
+def _ids_in(path: Path) -> set[str]:
+    """Return the ids that a list of pairs, or of a protocol, names."""
+    import pandas as pd
+
+    wanted = ("id", "id1", "id2")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=lambda name: name in wanted)
+    return {text for name in table for text in table[name]}
 
 
 def make_folders(out: Path, names: Sequence[str], stems: Sequence[str], where: str) -> list[Path]:
@@ -155,9 +180,13 @@ def beside(stem: Path, ending: str) -> Path:
 
 
 def dirty_table(rows: Rows) -> pd.DataFrame:
-    """Return what the dataset left out, with `id`, `name` and `class` first; who has no row has no class."""
+    """Return what the dataset left out, with `id`, `name` and `class` first; who has no row has no class.
+
+    Who goes by another name in the dataset does here too.
+    """
     table = rows.dataset.table("dirty")
-    people = [text.rpartition("/")[0] for text in table["sample_id"]]
+    kept = rows.dataset.info.get("same_person", {})
+    people = [kept.get(own, own) for own in (text.rpartition("/")[0] for text in table["sample_id"])]
     classes = {name: number for number, name in enumerate(rows.class_names())}
     names = [name_of(text) for text in people]
     table.insert(0, "class", [classes.get(name, "") for name in names])

@@ -42,6 +42,7 @@ class RgbdFiles(Form):
                 f"{rows.dataset.path}: rgbd has train.csv, eval.csv and test.csv, and no place for split {odd[0]!r}: "
                 "choose splits, or put a 'split' step into the pipeline"
             )
+        self.lists_left_out: list[str] = []
         self.cameras = _cameras(rows) if "intrinsics" in rows.fields else []
 
     def begin(self, split: str, table: pd.DataFrame) -> None:
@@ -71,14 +72,14 @@ class RgbdFiles(Form):
             if not (self.out / f"{name}.csv").exists():
                 write_csv(self.out / f"{name}.csv", header)
         write_csv(self.out / "dirty.csv", dirty_table(self.rows))
-        copy_lists(self.rows, self.out)
+        self.lists_left_out = copy_lists(self.rows, self.out)
         if len(self.cameras) == 1:
             (self.out / "intrinsics.json").write_text(self._camera(self.cameras[0]))
 
     def losses(self) -> list[str]:
         """Return what the files do not hold."""
         more = ["the camera differs from row to row: it is in <id>_intrinsics.json beside each image"]
-        return super().losses() + (more if len(self.cameras) > 1 else [])
+        return super().losses() + (more if len(self.cameras) > 1 else []) + self.lists_left_out
 
 
 def _cameras(rows: Rows) -> list[np.ndarray]:

@@ -35,6 +35,7 @@ class SampleFiles(Form):
     def __init__(self, rows: Rows, out: Path, kinds: Sequence[str]) -> None:
         super().__init__(rows, out)
         self.kinds = kinds
+        self.lists_left_out: list[str] = []
         fields = rows.fields
         self.main = next((field for field in ("points", "depth") if field in fields), fields[0])
         for kind in kinds:
@@ -58,12 +59,12 @@ class SampleFiles(Form):
 
     def finish(self) -> None:
         """Write the lists."""
-        copy_lists(self.rows, self.out)
+        self.lists_left_out = copy_lists(self.rows, self.out)
 
     def losses(self) -> list[str]:
         """Return what no file of a sample holds."""
         if not self.kinds or "npy" in self.kinds:
-            return []
+            return self.lists_left_out
         held = {"ply": PLY_FIELDS, "png": PNG_FIELDS}
         kept = [name for kind in self.kinds for name in held[kind]]
         gone = [name for name in self.rows.fields if name not in kept]
@@ -72,7 +73,7 @@ class SampleFiles(Form):
             lines.append("points lie on the unit sphere; left out: centroid and scale, their size (npy holds them)")
         if "png" in self.kinds and "depth" in self.rows.fields:
             lines.append("depth is rounded to whole mm (npy holds it as it is)")
-        return lines
+        return lines + self.lists_left_out
 
     def _write_npy(self, stem: Path, sample: dict[str, Any]) -> None:
         frames = FRAMES if self.rows.normalized else ()

@@ -290,3 +290,25 @@ def test_command(dataset, tmp_path):
     assert len(list((tmp_path / "out").glob("epoch_*_training_triplets_30_identities_2_batch_5.npy"))) == 2
     done = CliRunner().invoke(command, ["faces", str(tmp_path / "b"), "-w", work, "--format", "face-h5"])
     assert done.stderr == "note: left out: normals, color, depth, intrinsics, landmarks (it holds points)\n"
+
+
+@pytest.mark.parametrize("form", ["ply", "npy", "rgbd", "triplets"])
+def test_lists_of_samples_that_are_not_written_are_left_out_and_named(dataset, tmp_path, form):
+    _, said = export(dataset, tmp_path / "all", form)
+    there = {"pairs.csv", "pairs.txt", "gallery.csv", "probe.csv"}
+    assert there <= {path.name for path in (tmp_path / "all").iterdir()}
+    assert not any("splits that are not written" in line for line in said)
+    _, said = export(dataset, tmp_path / "some", form, splits=["train"])
+    assert not there & {path.name for path in (tmp_path / "some").iterdir()}
+    assert "left out: gallery.csv, probe.csv, pairs.csv: of samples in splits that are not written" in said
+
+
+def test_dirty_rows_name_people_as_the_dataset_does(tmp_path):
+    frame = with_cameras(manifest())
+    frame.loc[frame["identity"] == "d/p5", "identity"] = "d/p2"
+    lost = ["d/p5/c9", "src", "faces", "reject", "no_face", "", "x.png"]
+    dirty = pd.DataFrame([lost], columns=["sample_id", "source", "step", "status", "reason", "detail", "path"])
+    made = Dataset(build(tmp_path / "datasets", frame, spec_of(fields=FIELDS), dirty=dirty))
+    export(made, tmp_path / "out", "rgbd")
+    row = pd.read_csv(tmp_path / "out" / "dirty.csv").iloc[0]
+    assert (row["id"], row["name"], row["class"]) == ("d__p5__c9", "d__p2", 2)
