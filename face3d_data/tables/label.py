@@ -17,7 +17,7 @@ from face3d_data.registry import register
 from face3d_data.sample import Tag
 from face3d_data.table import FIXED_COLUMNS, TableContext, TableResult, TableStep
 from face3d_data.tables.lists import look_up
-from face3d_data.tables.split import person_of
+from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,8 @@ class Label(TableStep):
     """Set tags from a CSV: by capture (`origin_id`), sample (`sample_id`) or person (`identity`).
 
     `true` and `false`, whole and decimal numbers are such where a whole column is; all else is text, and an empty cell
-    sets nothing. These tags are seen by `where`, by lists and by CSVs, not by stages.
+    sets nothing. Who goes by another name since `combine` is found by the own name too. These tags are seen by `where`,
+    by lists and by CSVs, not by stages.
     """
 
     name = "label"
@@ -74,8 +75,7 @@ class Label(TableStep):
         if path is None:
             raise UserError(f"step {context.step!r}: file: {self.file} is not there: correct the path")
         key, lines = read_labels(path, self.tags)
-        names = frame["id"] if key == "sample_id" else frame["origin_id"] if key == "origin_id" else None
-        rows = list(map(person_of, frame["identity"])) if names is None else names.tolist()
+        rows = _names(frame, key, lines)
         matched = [lines.get(row) for row in rows]
         self._check(path, context.step, rows, lines, matched)
         for tag in self.tags:
@@ -103,6 +103,15 @@ class Label(TableStep):
                 f"step {step!r}: {path}: no line is of {len(lacking)} of {len(rows)} rows ({lacking[0]} …): add them, "
                 "or set require: false"
             )
+
+
+def _names(frame: pd.DataFrame, key: str, lines: Mapping[str, object]) -> list[str]:
+    """Return what a line calls each row: a person by the own name where a line has it, else by the one kept."""
+    if key != "identity":
+        return frame["id" if key == "sample_id" else "origin_id"].tolist()
+    people = map(person_of, frame["identity"])
+    own = map(own_identity, frame["origin_id"])
+    return [first if first in lines else kept for first, kept in zip(own, people, strict=True)]
 
 
 def _notes(

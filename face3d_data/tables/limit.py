@@ -27,7 +27,8 @@ class Limit(TableStep):
     """Keep at most so many captures of a person, and people or captures of a source, or as many from each source.
 
     A capture stays or goes with all its variants. Who stays is decided by digest(seed, name) alone: one person more
-    takes the place of one other at most. First the captures of each person are limited, then people, then captures of
+    takes the place of one other of the source at most, and in `captures_per_source` that of as many captures as they
+    have. First the captures of each person are limited, then people, then captures of
     each source, and what is left is balanced.
     """
 

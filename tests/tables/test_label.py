@@ -38,6 +38,15 @@ def test_a_person_gets_the_tags_of_all_captures_mirrored_ones_too(labelled):
     assert out.notes == ("1 of 2 lines of labels.csv are of no row here (d/z …)",)
 
 
+def test_who_goes_by_another_name_is_found_by_the_own_one_too(labelled):
+    columns = {"identity": ["d/b", "d/b", "d/b", "d/b"]}
+    own = labelled("identity,sex\nd/a,f\nd/b,g\n", ["sex"], require=True, columns=columns)
+    assert own.frame["sex"].tolist() == ["f", "f", "f", "g"]
+    kept = labelled("identity,sex\nd/b,g\n", ["sex"], require=True, columns=columns)
+    assert kept.frame["sex"].tolist() == ["g"] * 4
+    assert own.notes == kept.notes == ()
+
+
 def test_a_sample_is_named_with_its_variant(labelled):
     (variant,) = [i for i in manifest(ROWS)["id"] if "~" in i]
     assert labelled(f"sample_id,good\n{variant},true\n", "good").frame["good"].tolist() == [None, True, None, None]
