@@ -127,6 +127,9 @@ def _dirty(step: SourceStep, entry: Entry, reason: str, detail: str, status: str
 def _survey(step: SourceStep, entries: list[Entry], cache: StepCache) -> None:
     """Let the reader look at a few captures that are new, spread over the collection.
 
+    Where fewer are new than it looks at, known ones make up the number: one bad capture that comes in is not the whole
+    collection's fault.
+
     Raises:
         UserError: the collection does not fit an option of the reader; the source is named first.
     """
@@ -134,11 +137,17 @@ def _survey(step: SourceStep, entries: list[Entry], cache: StepCache) -> None:
     new = [source_of(entry.place).source for entry in entries if entry.key not in known]
     if not new:
         return
-    chosen = sorted({i * (len(new) - 1) // max(1, SURVEYED - 1) for i in range(SURVEYED)})
+    old = [source_of(entry.place).source for entry in entries if entry.key in known]
     try:
-        step.reader.survey([new[i] for i in chosen])
+        step.reader.survey([*_spread(new, SURVEYED), *_spread(old, max(0, SURVEYED - len(new)))])
     except UserError as error:
         raise UserError(f"source {step.id!r}: {error}") from None
+
+
+def _spread(sources: list[Source], most: int) -> list[Source]:
+    """Return a few of some captures, the first and the last among them."""
+    n = min(most, len(sources))
+    return [sources[i * (len(sources) - 1) // max(1, n - 1)] for i in range(n)]
 
 
 def _inspect(step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool) -> dict[str, Row]:

@@ -120,6 +120,16 @@ def test_a_collection_refused_by_its_reader_stops_before_any_step(root, tmp_path
     assert not list((tmp_path / "work").glob("cache/*/parts/*"))
 
 
+def test_known_captures_make_up_the_number_where_few_are_new(root, tmp_path):
+    run(pipeline(root), tmp_path / "work", engine="serial")
+    write_toys(root, 1, 4)
+    with pytest.raises(UserError, match=r"looked at \['c3', 'c0', 'c1', 'c2'\]"):
+        run(pipeline(root, refuse=True), tmp_path / "work", engine="serial")
+    write_toys(root, 1, 12)
+    with pytest.raises(UserError, match=r"looked at \['c10', 'c3', 'c5', 'c7', 'c9'\]"):
+        run(pipeline(root, refuse=True), tmp_path / "work", engine="serial")
+
+
 def test_what_was_surveyed_once_is_not_surveyed_again(root, tmp_path):
     run(pipeline(root), tmp_path / "work", engine="serial")
     run(pipeline(root, refuse=True), tmp_path / "work", engine="serial")
