@@ -18,6 +18,7 @@ from face3d_data.formats.landmarks import left_in_image_first
 from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
 from face3d_data.formats.npy_grid import inspect_grid_npy, read_grid_npy
 from face3d_data.reader import Reader, Source
+from face3d_data.readers.axes import AXES_REASONS, check_grid_axes, check_landmark_axes
 from face3d_data.readers.csv_columns import CAMERA_ROLES, FILE_ROLES, LANDMARK_ROLES, Columns, infer_type, plan_columns
 from face3d_data.readers.csv_points import POINT_REASONS, check_point_file, read_points
 from face3d_data.readers.csv_row import ListRow
@@ -49,6 +50,7 @@ class CsvReader(Reader):
     reasons: ClassVar[dict[str, str]] = {
         **{name: NAME_REASONS[name] for name in ("bad_name", "same_name", "unreadable")},
         **UNIT_REASONS,
+        **AXES_REASONS,
         **POINT_REASONS,
         "bad_line": "the line has another number of fields than the header, an open quote, or is no UTF-8",
         "no_identity": "the line names no person",
@@ -200,12 +202,12 @@ class CsvReader(Reader):
         return Source(person, capture, files, record or None, 0, tags, tuple(n for n in self.outputs if n in arrays))
 
     def survey(self, sources: Sequence[Source]) -> None:
-        """Refuse the whole collection where most faces have another size than faces have.
+        """Refuse the whole collection where most faces have another size than faces have, or are upside down.
 
         Raises:
-            UserError: naming the unit to set.
+            UserError: naming the unit or the axis to set.
         """
-        survey_units(self, sources)
+        survey_units(self, sources, reasons=("wrong_units", "wrong_axes"))
 
     def inspect(self, source: Source) -> None:
         """Compare the headers of a capture's files with each other and with its camera."""
@@ -242,14 +244,27 @@ class CsvReader(Reader):
             return np.array([source.record[name][key] for key in CAMERA_ROLES], np.float64)
         if name == "landmarks":
             return left_in_image_first(np.array(source.record[name], np.float32))
-        if name == "landmarks_3d":  # None becomes NaN
-            return left_in_image_first(self._in_camera_frame(np.array(source.record[name], np.float32)))
+        if name == "landmarks_3d":
+            return self._landmarks_3d(source)
         path = source.files[name]
         points = self._in_camera_frame(read_grid_npy(path) if name == "grid" else read_points(path))
         if name == "points" and not np.isfinite(points).all():
             raise Unreadable("unreadable", f"{path.name}: a coordinate is too large for 32 bits")
         check_face_size(points.reshape(-1, 3), path.name, self.units)
+        if name == "grid":
+            check_grid_axes(points, path.name, self._other_up)
+        if "landmarks_3d" in (source.record or {}):
+            self._landmarks_3d(source)
         return points
+
+    @property
+    def _other_up(self) -> str:
+        return f"set up: {'-y' if self.up == 'y' else 'y'}"
+
+    def _landmarks_3d(self, source: Source) -> np.ndarray:
+        points = self._in_camera_frame(np.array(source.record["landmarks_3d"], np.float32))  # None becomes NaN
+        check_landmark_axes(points, f"landmarks of {next(iter(source.files.values())).name}", self._other_up)
+        return left_in_image_first(points)
 
     def _in_camera_frame(self, points: np.ndarray) -> np.ndarray:
         """Return points f4 (…, 3) in mm with y down and z forward: with y up, turned by 180 degrees about x."""

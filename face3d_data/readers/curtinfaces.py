@@ -12,6 +12,7 @@ from pydantic import Field
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.mat5_matrix import inspect_mat_matrix, read_mat_matrix
 from face3d_data.reader import Source
+from face3d_data.readers.axes import AXES_REASONS, CLEAR, growing
 from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
 from face3d_data.readers.units import MM_PER_UNIT, UNIT_REASONS, UNITS_TEXT, WORDS, Units, mm_per_unit
 from face3d_data.registry import register
@@ -21,7 +22,6 @@ VARIABLE = "d"
 COLUMNS_PX, ROWS_PX = 640, 480
 SEEN_MM = (300.0, 5000.0)
 """Distances that the sensor measures, with some room: the median of a capture lies there."""
-_CLEAR = 0.6
 _LOOKED_AT = 5
 
 
@@ -45,8 +45,8 @@ class Curtinfaces(FolderReader):
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         **UNIT_REASONS,
+        **AXES_REASONS,
         "no_matrix": "the file has no variable d of 307200 x 6 numbers",
-        "wrong_axes": "x or y does not point where the pixels say",
         "bad_color": "the colours are no numbers from 0 to 255",
     }
 
@@ -105,13 +105,13 @@ class Curtinfaces(FolderReader):
         grid[~seen] = np.nan
         self._check_distance(grid[..., 2][seen], path)
         for axis, option, others, along in ((0, "x", ("right", "left"), 1), (1, "y", ("up", "down"), 0)):
-            growing = _growing(grid[..., axis], along)
+            share = growing(grid[..., axis], along)
             given = getattr(self, option)
             other = others[1] if given == others[0] else others[0]
-            if growing < 1 - _CLEAR:
+            if share < 1 - CLEAR:
                 raise Unreadable("wrong_axes", f"{path.name}: {option} points {other}: set {option}: {other}")
-            if growing < _CLEAR:
-                raise Unreadable("wrong_axes", f"{path.name}: {option} does not follow the pixels ({growing:.0%} do)")
+            if share < CLEAR:
+                raise Unreadable("wrong_axes", f"{path.name}: {option} does not follow the pixels ({share:.0%} do)")
         return grid
 
     def _check_distance(self, z_mm: np.ndarray, path: Path) -> None:
@@ -129,13 +129,6 @@ def _image(values: np.ndarray) -> np.ndarray:
     """Return values (307200, k) of pixels as an image (480, 640, k): they begin at the top of the rightmost column."""
     columns = values.reshape(COLUMNS_PX, ROWS_PX, -1)
     return columns[::-1].transpose(1, 0, 2)
-
-
-def _growing(values: np.ndarray, along: int) -> float:
-    """Return the share of neighbours along an axis of (H, W) whose value is larger further on; 0.5 without any."""
-    steps = np.diff(values, axis=along)
-    steps = steps[np.isfinite(steps) & (steps != 0)]
-    return float((steps > 0).mean()) if len(steps) else 0.5
 
 
 def _colors(rgb: np.ndarray, path: Path) -> np.ndarray:

@@ -84,13 +84,19 @@ def looks_like(raw: float, units: str | float, option: str = "units") -> str:
     return f"{said}; if the unit is right it shows more than a head: cut it first" if is_scene else said
 
 
-def survey_units(reader: Reader, sources: Sequence[Source], arrays: Iterable[str] = ("points", "grid")) -> None:
-    """Load a few captures and refuse the whole collection where most of them have the wrong unit.
+def survey_units(
+    reader: Reader,
+    sources: Sequence[Source],
+    arrays: Iterable[str] = ("points", "grid"),
+    reasons: Iterable[str] = ("wrong_units",),
+) -> None:
+    """Load a few captures and refuse the whole collection where most of them have the wrong unit (or axes).
 
     Args:
         reader: its `load` raises `wrong_units`.
         sources: captures that can be read, as far as is known.
         arrays: arrays to try, the first that a source has.
+        reasons: of rejects that say that an option is wrong.
 
     Raises:
         UserError: naming the collection, what its files look like and the remedy.
@@ -105,7 +111,7 @@ def survey_units(reader: Reader, sources: Sequence[Source], arrays: Iterable[str
             reader.load(source, name)
         except Unreadable as error:
             # A file that cannot be read for another reason says nothing about the unit.
-            if error.reason != "wrong_units":
+            if error.reason not in reasons:
                 continue
             wrong.append(error.detail)
         except OSError:

@@ -266,6 +266,31 @@ def test_another_unit_is_refused_until_it_is_set(tmp_path, rows):
     csv.survey([source])
 
 
+def test_faces_upside_down_are_refused_with_what_to_set(tmp_path, rows):
+    wrong = reader(tmp_path, up="-y")
+    grid, points = (by_name(wrong.scan())[name] for name in ("p0/c1", "p0/c2"))
+    with pytest.raises(Unreadable, match=r"wrong_axes: c1_grid\.npy: y goes up along the rows: set up: y, or store"):
+        wrong.load(grid, "grid")
+    for name in ("points", "landmarks_3d"):
+        with pytest.raises(
+            Unreadable, match=r"wrong_axes: landmarks of c2\.npy: the eyes lie below the mouth: set up: y"
+        ):
+            wrong.load(points, name)
+    with pytest.raises(UserError, match=r"csv: .*set up: y.* \(2 of 2 captures looked at\)"):
+        wrong.survey([grid, points])
+    reader(tmp_path).survey([grid, points])
+
+
+def test_grids_that_are_mirrored_are_refused(tmp_path, rows):
+    grid = np.load(tmp_path / "files" / "p0" / "c1_grid.npy")
+    np.save(tmp_path / "mirrored.npy", grid[:, ::-1])
+    np.save(tmp_path / "upside_down.npy", grid[::-1])
+    csv = rewritten(tmp_path, [{"identity": "ann", "grid": f"{name}.npy"} for name in ("mirrored", "upside_down")])
+    for source, said in zip(csv.scan(), ("it is mirrored", "store the upper row first"), strict=True):
+        with pytest.raises(Unreadable, match=said):
+            csv.load(source, "grid")
+
+
 @pytest.mark.parametrize("ending", [".obj", ".off", ".ply", ".xyz", ".txt", ".npz", ".bc"])
 def test_clouds_and_meshes_of_other_formats_give_the_same_points(tmp_path, rows, ending):
     points = np.load(tmp_path / "files/p0/c2.npy")
