@@ -83,7 +83,8 @@ def _verdict(found: Collection) -> list[str]:
     lines = [*_look(found), f"missing: {', '.join(found.missing)}"]
     if found.unconfirmed and found.captures.found:
         lines.insert(-1, f"not all that is expected is confirmed: face3d readers {found.reader} tells")
-    return [_cut(line) for line in lines]
+    # A command is pasted: it is never cut.
+    return [line if line.startswith("face3d ") else _cut(line) for line in lines]
 
 
 def _look(found: Collection) -> Iterator[str]:

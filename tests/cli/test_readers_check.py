@@ -72,7 +72,7 @@ def check(capsys, *arguments):
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert len(lines) <= 24
-    assert all(len(line) <= 100 for line in lines)
+    assert all(len(line) <= 100 or line.startswith("face3d ") for line in lines), "only a command is never cut"
     assert "Traceback" not in said.err
     return stopped.value.code, said.out, said.err
 
@@ -98,7 +98,7 @@ def test_a_root_of_another_database_names_it_and_its_reader(capsys, tmp_path):
     code, out, _ = check(capsys, "bosphorus", tmp_path / "nd1")
     assert code == 1
     assert "these look like files of Face Recognition Grand Challenge 2 (1 of 1 files):" in out
-    assert f"face3d readers --check frgc {tmp_path / 'nd1'}"[:100] in out
+    assert f"face3d readers --check frgc {tmp_path / 'nd1'}" in out.splitlines()
 
 
 def test_a_root_of_nothing_known(capsys, tmp_path):
@@ -135,10 +135,10 @@ def test_the_folder_of_one_person_points_to_its_parent(capsys, root):
     assert "the database begins in a folder above this one:" in out
 
 
-def test_a_folder_above_points_inside(capsys, root):
+def test_a_folder_above_as_archives_make_them_is_as_good(capsys, root):
     code, out, _ = check(capsys, "bosphorus", root.parent)
-    assert code == 1
-    assert "the database begins in a folder inside this one:" in out
+    assert code == 0
+    assert out.splitlines()[-1] == "whole: nothing is missing"
 
 
 def test_a_relative_root_is_as_good(capsys, root, monkeypatch):

@@ -70,8 +70,10 @@ def decoded_size(path: Path) -> int:
     return max(len(data), min(header.width * header.height * header.channels * max(1, header.bits // 8), MOST_DECODED))
 
 
-def read_all(reader, shared: bool) -> dict[str, int]:
-    """Scan, inspect and load everything; return how often each outcome came.
+def read_all(reader, shared: bool, spoilt: Path | None = None) -> dict[str, int]:
+    """Scan, inspect and load everything that a spoilt file may touch; return how often each outcome came.
+
+    Where captures name that file as theirs, the others are only listed.
 
     Raises:
         Exception: whatever a reader must not let out.
@@ -87,6 +89,7 @@ def read_all(reader, shared: bool) -> dict[str, int]:
         if not shared or "\n" in str(error):
             raise
         return {"refused": 1}
+    own = [source for source in sources if spoilt in source.files.values()]
     for source in sources:
         tags = {**source.tags}
         bad = [name for name, value in tags.items() if type(value) not in (str, int, float, bool)]
@@ -97,6 +100,8 @@ def read_all(reader, shared: bool) -> dict[str, int]:
         if source.problem:
             check_reason(reader, source.problem[0], source.problem[1])
             note("dirty")
+            continue
+        if own and source not in own:
             continue
         try:
             reader.inspect(source)
@@ -148,7 +153,7 @@ def try_one(module, root: Path, paths: list[Path], seed: int) -> dict:
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     signal.setitimer(signal.ITIMER_REAL, CLOCK_SECONDS)
     try:
-        result["counts"] = read_all(module.reader(root), name in getattr(module, "SHARED", ()))
+        result["counts"] = read_all(module.reader(root), name in getattr(module, "SHARED", ()), path)
     except Slow:
         result["fault"] = f"took more than {SECONDS} s of processor time, or {CLOCK_SECONDS} s"
     except Exception as error:
