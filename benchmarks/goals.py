@@ -221,6 +221,15 @@ def collection_benchmarks() -> tuple[Benchmark, ...]:
                 Goal("peak over 200 scans: x that over 50", ("peak_grows_by",), most=1.05),
             ),
         ),
+        Benchmark(
+            "near_duplicates",
+            "near_duplicates.py",
+            (),
+            (
+                Goal("near-duplicates among 10,000 samples: s", ("search", "seconds"), most=120),
+                Goal("strangers suspected", ("search", "strangers"), most=0),
+            ),
+        ),
     )
 
 

@@ -133,9 +133,9 @@ def measure_speed(count: int, n_rounds: int, styles: list[str]) -> dict[str, Any
     return {"median_ms": ms, **rates, **ratio, "ms_by_style": each}
 
 
-def pipeline_over(root: Path, copies: int) -> Pipeline:
-    """Return the pipeline from captures with landmarks to masks, over so many sources of one root."""
-    sources = {f"copy{i}": {"reader": "rgbd_folder", "root": str(root), "tags": {"copy": i}} for i in range(copies)}
+def pipeline_over(root: Path, copies: int, folder: Path) -> Pipeline:
+    """Return the pipeline from captures with landmarks to masks, over so many sources of one collection."""
+    sources = memory.sources_over(root, copies, folder)
     steps, before = [], list(sources)
     for stage in STAGES:
         options = {"with": {"detector": "given"}} if stage == "detect" else {}
@@ -173,7 +173,7 @@ def measure_memory(rows: int, folder: Path) -> dict[str, Any]:
     root = folder / "captures"
     people = min(memory.PEOPLE, max(1, rows // memory.CAPTURES))
     list(write_people(root, people, memory.CAPTURES, 3, 640, 480, 2))
-    pipeline = pipeline_over(root, max(1, round(rows / (people * memory.CAPTURES))))
+    pipeline = pipeline_over(root, max(1, round(rows / (people * memory.CAPTURES))), folder)
     ends: dict[str, float] = {}
     watch = Loaded()
     watch.start()

@@ -36,9 +36,30 @@ LOOK_EVERY_S = 0.05
 PEOPLE, CAPTURES = 5, 4
 
 
-def pipeline_over(root: Path, copies: int) -> Pipeline:
-    """Return the pipeline over so many sources of one root, told apart by a tag."""
-    sources = {f"copy{i}": {"reader": "rgbd_folder", "root": str(root), "tags": {"copy": i}} for i in range(copies)}
+def sources_over(root: Path, copies: int, folder: Path) -> dict[str, dict[str, str]]:
+    """Return so many sources of one collection, each with a camera of its own: equal captures are worked on once.
+
+    Args:
+        root: a collection with one intrinsics.json.
+        copies: how many.
+        folder: where folders of links are made.
+    """
+    camera = json.loads((root / "intrinsics.json").read_text())
+    sources = {}
+    for i in range(copies):
+        copy = folder / "copies" / str(i)
+        copy.mkdir(parents=True)
+        for path in root.iterdir():
+            if path.name != "intrinsics.json":
+                (copy / path.name).symlink_to(path.absolute())
+        (copy / "intrinsics.json").write_text(json.dumps({**camera, "fx": camera["fx"] * (1 + 1e-9 * i)}))
+        sources[f"copy{i}"] = {"reader": "rgbd_folder", "root": str(copy)}
+    return sources
+
+
+def pipeline_over(root: Path, copies: int, folder: Path) -> Pipeline:
+    """Return the pipeline over so many sources of one collection."""
+    sources = sources_over(root, copies, folder)
     steps, before = [], list(sources)
     for stage in STAGES:
         steps.append({"id": stage, "stage": stage, "from": before})
@@ -94,7 +115,7 @@ def resident_mb(pid: int) -> float:
 def measure(root: Path, rows: int, jobs: int, folder: Path) -> dict[str, Any]:
     """Run the rows through the steps and return peaks and sizes over time."""
     captures = sum(1 for source in find("reader", "rgbd_folder")(root=root).scan() if not source.problem)
-    pipeline = pipeline_over(root, max(1, round(rows / captures)))
+    pipeline = pipeline_over(root, max(1, round(rows / captures)), folder)
     ends: dict[str, float] = {}
 
     def note(line: str) -> None:

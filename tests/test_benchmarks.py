@@ -24,7 +24,7 @@ RUN_BY_MAKE = [
     "memory.py",
     "rerun.py",
 ]
-RUN_BY_MAKE += ["sampling.py", "training_loader.py", "training_ops.py", "triplets.py", "truth.py"]
+RUN_BY_MAKE += ["near_duplicates.py", "sampling.py", "training_loader.py", "training_ops.py", "triplets.py", "truth.py"]
 
 
 def call(script, *arguments, **environment):
