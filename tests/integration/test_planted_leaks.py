@@ -27,7 +27,7 @@ from face3d_data.synthetic.write import write_people
 from face3d_data.testing.write_bosphorus import bosphorus_scan, write_bosphorus, write_bosphorus_scan
 
 NAME = "combined_bosphorus_d415"
-PEOPLE, ROWS = 9, 90
+PEOPLE, ROWS = 9, 130
 IN_HOUSE = 4
 SHARED = Path(os.environ.get("FACE3D_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 TEXTURE = (64, 48)
@@ -75,7 +75,7 @@ def combined(root, *more_steps, places=None, **changes):
     steps = {step["id"]: step for step in raw["steps"]}
     steps["found"]["with"] = {"detector": "given"}
     for step in ("plain", "masked"):
-        steps[step]["with"]["n_points"] = 768
+        steps[step]["with"]["n_points"] = 1024
     steps["worn"]["with"] |= {"per_sample": 1, "styles": ["surgical"]}
     if places is not None:
         (root / "places.csv").write_text(
@@ -160,7 +160,7 @@ def test_what_is_made_of_one_capture_in_two_splits_is_refused_and_named(planted,
     else:
         more += [
             {"id": "thinned", "stage": "augment", "from": "people_too", "with": {"dropout": 0.3}},
-            {"id": "again", "stage": "subsample", "from": "thinned", "with": {"n_points": 768}},
+            {"id": "again", "stage": "subsample", "from": "thinned", "with": {"n_points": 1024}},
         ]
         changes["all"] = {"from": ["plain", "masked", "again"]}
     with pytest.raises(RunStopped, match=r"captures in more than one split: (bosphorus|d415)/"):
