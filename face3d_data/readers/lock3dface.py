@@ -140,6 +140,10 @@ class Lock3DFace(FrameFolders):
         files = {role: path for role, path in every.items() if role in self._roles}
         name, tags = frame_name(recording, match, frame), self._tags(match, frame)
         problem = missing_twin(every, self._roles)
+        if problem is not None:
+            remedy = "none" if "depth" in every else "color" if "color" in every else ""
+            there = f": set image: {remedy} to do without" if remedy and remedy != self.image else ""
+            problem = (problem[0], problem[1] + there)
         record: dict[str, Any] = {}
         if problem is None and self.image != "color":
             try:

@@ -150,6 +150,18 @@ def test_frames_that_another_camera_alone_has_are_none(root):
     assert "001/FE_2_00" in found(root, image="color")
 
 
+def test_a_copy_without_infrared_or_depth_is_told_what_to_set(root):
+    shutil.rmtree(root / "data" / "infrared")
+    said = {source.problem[1] for source in found(root).values()}
+    assert "001_Kinect_FE_2COLOR/01.jpg has no infrared twin: set image: none to do without" in said
+    assert len(found(root, image="none")) == len(ALL)
+    shutil.rmtree(root / "data" / "depth")
+    assert {source.problem[1].partition(": ")[2] for source in found(root).values()} == {
+        "set image: color to do without"
+    }
+    assert not problems(root, image="color")
+
+
 def test_videos_that_are_not_unpacked_are_listed(root):
     (root / "003_Kinect_FE_1DEPTH.RAW").write_bytes(b"x")
     assert problems(root) == {"./003_Kinect_FE_1DEPTH.RAW": "name_not_matched"}
