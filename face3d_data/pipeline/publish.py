@@ -94,6 +94,7 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
         read=sizes,
         allow_leaks=allow_leaks,
         same_person=_same_person(pipeline),
+        readers={source.id: source.reader.name for source in pipeline.sources},
     )
     if settings.force.intersection(_upstream(pipeline, spec)):
         plan = replace(plan, rebuild=True)

@@ -90,7 +90,7 @@ def _texts(plan: DatasetPlan) -> dict[str, str]:
         texts[f"{split}_files.txt"] = "".join(f"{shard}\n" for shard in dict.fromkeys(rows["shard"]))
     texts["dirty.csv"] = csv_text(DIRTY_COLUMNS, plan.dirty.to_numpy().tolist())
     texts[SOURCES_FILE] = table_csv(plan.sources)
-    lists, notes = make_lists(table, plan.tags, plan.spec, plan.seed, f"dataset {plan.name!r}")
+    lists, notes = make_lists(table, plan.tags, plan.spec, plan.seed, f"dataset {plan.name!r}", plan.readers)
     plan.notes.extend(notes)
     return texts | lists
 

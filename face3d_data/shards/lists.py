@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.errors import UserError
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def make_lists(
-    table: pd.DataFrame, tags: pd.DataFrame, spec: DatasetSpec, seed: int, where: str
+    table: pd.DataFrame,
+    tags: pd.DataFrame,
+    spec: DatasetSpec,
+    seed: int,
+    where: str,
+    readers: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, str], list[str]]:
     """Return the files that the spec asks for beside the splits, name to text, and notes.
 
@@ -29,6 +34,7 @@ def make_lists(
         spec: what is asked for.
         seed: decides which pairs are drawn.
         where: what messages name first.
+        readers: source to the reader that reads it, as far as it is known.
 
     Raises:
         UserError: a split that does not exist, a query that cannot be evaluated, or an empty gallery.
@@ -45,7 +51,7 @@ def make_lists(
         texts |= {"gallery.csv": table_csv(gallery), "probe.csv": table_csv(probe)}
         notes.append(f"gallery: {len(gallery)} samples of {gallery['name'].nunique()} people; probe: {len(probe)}")
     if spec.protocol is not None:
-        made, told = published_texts(table, tags, spec.protocol, where)
+        made, told = published_texts(table, tags, spec.protocol, where, readers or {})
         texts |= made
         notes += told
     return texts, notes

@@ -50,6 +50,7 @@ class DatasetPlan:
         leaks: what splits share; not empty only where leaks are allowed.
         record: what dataset.json says of it beside its files.
         attributes: what every shard says of it.
+        readers: source to the reader that reads it.
         notes: lines for the person who runs it.
         rebuild: write it again though it is there, and compare.
     """
@@ -69,6 +70,7 @@ class DatasetPlan:
     allow_leaks: bool
     record: Mapping[str, Any]
     attributes: Mapping[str, str]
+    readers: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     rebuild: bool = False
 
@@ -132,6 +134,7 @@ def plan_dataset(
     read: Read | None = None,
     allow_leaks: bool = False,
     same_person: Sequence[Line] = (),
+    readers: Mapping[str, str] | None = None,
 ) -> DatasetPlan:
     """Plan a dataset from the manifest that feeds it.
 
@@ -148,6 +151,7 @@ def plan_dataset(
         read: reads an array whose shape only its source knows; without it such a field is an error.
         allow_leaks: publish even if splits share people, captures or content.
         same_person: lines of the lists that steps were given: names of one person.
+        readers: source to the reader that reads it, for published protocols.
 
     Raises:
         UserError: no row is left, a person of these lists goes by two names, or the rows' ids, splits or names of
@@ -184,7 +188,7 @@ def plan_dataset(
     places = tags["place"].tolist()
     return DatasetPlan(
         *(name, spec, seed, content, table.join(asked), tags, places, usable.shapes),
-        *(left_out, every_dirty, sources, leaks, allow_leaks, record, attributes),
+        *(left_out, every_dirty, sources, leaks, allow_leaks, record, attributes, readers or {}),
         [*_notes(left_out, leaks), *sources_notes(sources, names)],
     )
 

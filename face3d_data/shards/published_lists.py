@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +51,7 @@ def split_of(asked: str | None, splits: Iterable[str], where: str) -> str:
 
 
 def published_texts(
-    table: pd.DataFrame, tags: pd.DataFrame, spec: PublishedSpec, where: str
+    table: pd.DataFrame, tags: pd.DataFrame, spec: PublishedSpec, where: str, readers: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return the lists of the published protocols that a spec asks for, path to text, and notes.
 
@@ -60,15 +60,19 @@ def published_texts(
         tags: the manifest's rows in the same order.
         spec: what is asked for.
         where: what messages name first.
+        readers: source to the reader that reads it. A protocol is of the rows that its database's reader reads; of all
+            where none is read by it.
 
     Raises:
         UserError: no such split, or nobody of it may enrol.
     """
     split = split_of(spec.split, table["split"], f"{where}: protocol")
     rows = (table["split"] == split).to_numpy(bool)
-    mine, own_tags = table[rows].reset_index(drop=True), tags[rows].reset_index(drop=True)
-    texts, notes = {}, []
+    texts: dict[str, str] = {}
+    notes: list[str] = []
     for name in spec.names:
+        of_database = rows & _read_by(tags, name, readers)
+        mine, own_tags = (frame[of_database].reset_index(drop=True) for frame in (table, tags))
         made = make_published(mine, own_tags, name)
         if not len(made.gallery):
             raise UserError(
@@ -79,7 +83,16 @@ def published_texts(
         counts = ", ".join(f"{category} {n}" for category, n in made.counts().items() if "/" not in category)
         notes.append(f"protocol {name}: gallery {len(made.gallery)}; probes {len(made.probe)}: {counts}")
         notes += made.notes
+        others = int((rows & ~of_database).sum())
+        notes += [f"{name}: {others} rows left out: of other databases"] if others else []
     return texts, notes
+
+
+def _read_by(tags: pd.DataFrame, name: str, readers: Mapping[str, str]) -> np.ndarray:
+    """Return which rows, bool (n,), a database's reader reads: other databases have tags of the same names."""
+    own = [source for source, reader in readers.items() if reader in RULES[name].readers]
+    found = tags["source"].isin(own).to_numpy(bool)
+    return found if found.any() else np.ones(len(tags), bool)
 
 
 def _csv(table: pd.DataFrame, made: Published) -> str:

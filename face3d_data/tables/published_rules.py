@@ -53,6 +53,7 @@ class Rule:
         probes: all probes, as published.
         tags: tags that it reads.
         place: place of a capture by these tags, missing ones empty.
+        readers: readers that give these tags of the database.
         of_videos: `probes` counts recordings, of which several frames may be probes.
     """
 
@@ -62,6 +63,7 @@ class Rule:
     counts: Mapping[str, int]
     tags: tuple[str, ...]
     place: Callable[[Mapping[str, str]], Place]
+    readers: tuple[str, ...]
     of_videos: bool = False
 
 
@@ -131,6 +133,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             },
             tags=("category", "code"),
             place=_bosphorus,
+            readers=("bosphorus",),
         ),
         # Phillips et al., CVPR 2005: 466 people, 4,007 scans. Neutral ones as in Mian et al., PAMI 2007 [unconfirmed]:
         # 2,410 of them, 466 of which enrol. File names do not tell it.
@@ -141,6 +144,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             counts={NEUTRAL: 1944, "non_neutral": 1597},
             tags=("recording", "session", "expression"),
             place=_frgc,
+            readers=("frgc",),
         ),
         # Zhang et al., ICB 2016; Mu et al., CVPR 2019: 509 people, 5,671 videos. Videos a category: not found.
         "lock3dface": Rule(
@@ -150,6 +154,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             counts={},
             tags=("category", "number"),
             place=_lock3dface,
+            readers=("lock3dface", "lock3dface_bundle"),
             of_videos=True,
         ),
         # Min, Kose, Dugelay, TSMC 2014: 52 people, two sessions, nine states.
@@ -160,6 +165,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             counts=dict.fromkeys(KINECT_STATES, 52),
             tags=("session", "category", "code", "expression"),
             place=_eurecom_kinect,
+            readers=("eurecom_kinect",),
         ),
     }
 )

@@ -1,5 +1,6 @@
 """Published protocols in a dataset's folder: made, read back, verified."""
 
+import io
 import json
 
 import pandas as pd
@@ -8,6 +9,7 @@ from made import build, manifest, plan_of, spec_of
 
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
+from face3d_data.shards.lists import make_lists
 from face3d_data.shards.published_lists import file_of, published_names, read_published
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import DatasetSpec
@@ -38,6 +40,19 @@ def test_the_list_names_gallery_and_probes_with_their_category(dataset):
     assert asked["sample_id"].tolist() == [f"d/p{person}/c{n}" for person in range(3) for n in (1, 2, 3)]
     assert asked["category"].tolist() == ["N", "E", "YR/R10"] * 3
     assert verify_dataset(dataset).problems == ()
+
+
+def test_rows_of_other_databases_with_tags_of_the_same_names_are_left_out(tmp_path):
+    frame = bosphorus_like()
+    frame["source"] = ["other" if identity == "d/p1" else "src" for identity in frame["identity"]]
+    spec = spec_of(protocol="bosphorus")
+    plan = plan_of(frame, spec, readers={"src": "bosphorus", "other": "csv"})
+    texts, notes = make_lists(plan.table, plan.tags, spec, 5, "w", plan.readers)
+    listed = pd.read_csv(io.StringIO(texts["protocols/bosphorus.csv"]))
+    assert set(listed["name"]) == {"d__p0", "d__p2"}
+    assert "bosphorus: 4 rows left out: of other databases" in notes
+    made = build(tmp_path, frame, spec, readers={"src": "csv", "other": "csv"})
+    assert set(pd.read_csv(made / "protocols" / "bosphorus.csv")["name"]) == {"d__p0", "d__p1", "d__p2"}
 
 
 def test_the_list_is_read_back_as_rows_of_its_split(dataset):
