@@ -91,8 +91,9 @@ def arrays_of(names: Sequence[str]) -> tuple[str, ...]:
 def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
     """Return the cloud of named columns (N,).
 
-    Left out are points with a coordinate that is not finite (scanners mark with them what they did not see) and, where
-    there are normals, points whose normal has no direction. Normals are made unit.
+    Left out are points with a coordinate that is not finite (scanners mark with them what they did not see), several
+    points at 0, 0, 0 (the holes of organised clouds; one may be a point) and, where there are normals, points whose
+    normal has no direction. Normals are made unit.
 
     Raises:
         Unreadable: `unreadable`: no point is left, or colours are out of range.
@@ -101,6 +102,9 @@ def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
     arrays = arrays_of(list(columns))
     points = np.stack([named[axis].astype(np.float64) for axis in "xyz"], axis=1)
     kept = np.isfinite(points).all(axis=1)
+    holes = ~points.any(axis=1)
+    if np.count_nonzero(holes) > 1:
+        kept &= ~holes
     normals = None
     if "normals" in arrays:
         normals = np.stack([named[axis].astype(np.float64) for axis in ("nx", "ny", "nz")], axis=1)

@@ -127,3 +127,32 @@ def test_photographs_beside_clouds_are_left_alone_and_other_formats_listed(one):
         ("a", None),
         ("b.las", "name_not_matched"),
     ]
+
+
+@pytest.mark.parametrize("ending", ["ply", "pcd", "npy", "xyz"])
+def test_several_points_at_zero_are_holes_and_one_is_a_point(one, ending):
+    points = face_scan(0, 0).points - face_scan(0, 0).landmarks_3d[2]
+    for name, zeros, left in (("holes", 300, 0), ("point", 1, 1)):
+        path = one / "ann" / f"{name}.{ending}"
+        write_points(path, np.concatenate([points, np.zeros((zeros, 3), np.float32)]))
+        source = next(source for source in reader(one, up="-y").scan() if source.files["scan"] == path)
+        loaded = reader(one, up="-y").load(source, "points")
+        assert len(loaded) == len(points) + left
+        assert np.count_nonzero(~loaded.any(axis=1)) == left
+
+
+def write_points(path, points):
+    if path.suffix == ".npy":
+        np.save(path, points)
+    elif path.suffix == ".xyz":
+        np.savetxt(path, points)
+    else:
+        rows = "\n".join(" ".join(map(str, row)) for row in points.tolist())
+        n = len(points)
+        columns = "".join(f"property float {axis}\n" for axis in "xyz")
+        ply = f"ply\nformat ascii 1.0\nelement vertex {n}\n{columns}end_header\n"
+        pcd = (
+            "VERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\n"
+            f"WIDTH {n}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {n}\nDATA ascii\n"
+        )
+        path.write_text((ply if path.suffix == ".ply" else pcd) + rows + "\n")
