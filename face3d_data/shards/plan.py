@@ -13,7 +13,7 @@ from face3d_data import __version__
 from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.leaks import Leak, find_leaks
-from face3d_data.shards.rows import all_dirty, dirty_rows, order_rows, tag_columns, usable_rows
+from face3d_data.shards.rows import all_dirty, copies, dirty_rows, order_rows, tag_columns, usable_rows
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.sources_table import (
     merged_names,
@@ -160,10 +160,12 @@ def plan_dataset(
     """
     where = f"dataset {name!r}"
     usable = usable_rows(frame["place"].tolist(), spec.fields, makers or {}, read)
-    left_out = dirty_rows(frame, usable.left_out, name)
-    if not usable.kept:
+    again = copies(frame, usable.kept)
+    left_out = dirty_rows(frame, sorted([*usable.left_out, *again]), name)
+    kept = sorted({*usable.kept}.difference(i for i, _, _ in again))
+    if not kept:
         raise UserError(f"{where}: no row of {spec.upstream!r} can be written ({_why(left_out)})")
-    frame = frame.iloc[list(usable.kept)].reset_index(drop=True)
+    frame = frame.iloc[kept].reset_index(drop=True)
     table, order = order_rows(frame, usable.shapes, spec.shard_size, seed, where)
     refuse_leaks(find_leaks(table, by == "capture"), where, allow_leaks)
     names = merged_names(table["identity"], table["sample_id"], where, allow_leaks)

@@ -85,6 +85,30 @@ def usable_rows(
     return Usable(kept, dict(zip(fields, usual, strict=True)), sorted(left_out))
 
 
+def copies(frame: pd.DataFrame, kept: Sequence[int]) -> list[tuple[int, str, str]]:
+    """Return the rows that hold what another one of their person and split holds, though as another capture.
+
+    One recording that was read twice, from two folders or under two names, would be compared with itself. The first by
+    id stays. What several splits share is a leak, and no matter here.
+
+    Args:
+        frame: a manifest.
+        kept: positions in it that are looked at.
+
+    Returns:
+        Position, reason and detail.
+    """
+    columns = [frame[name].tolist() for name in ("key", "split", "identity", "id", "origin_id")]
+    first: dict[tuple[str, str, str], int] = {}
+    found = []
+    for i in sorted(kept, key=columns[3].__getitem__):
+        key, *where = (column[i] for column in columns[:3])
+        same = first.setdefault((key, *where), i)
+        if columns[4][same] != columns[4][i]:
+            found.append((i, "same_content", f"is {columns[3][same]} once more: one recording was read twice"))
+    return sorted(found)
+
+
 def _shape(place: Any, name: str, read: Read | None) -> tuple[int, ...]:
     if is_fixed(name):
         return tuple(size for size in ARRAYS[name].shape if isinstance(size, int))

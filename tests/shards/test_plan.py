@@ -109,6 +109,24 @@ def test_rows_whose_normals_are_not_those_of_their_points_are_left_out():
     assert len(plan_of(frame, spec_of(fields=["normals"])).table) == 17
 
 
+def test_a_recording_that_was_read_twice_is_left_out_once_and_told():
+    frame = manifest(variants=("plain", "mask:a.0"))
+    for variant in (0, 1):
+        frame.loc[2 + variant, "key"] = frame.loc[variant, "key"]
+    plan = plan_of(frame)
+    assert plan.left_out[["sample_id", "reason", "detail"]].to_numpy().tolist() == [
+        ["d/p0/c1", "same_content", "is d/p0/c0 once more: one recording was read twice"],
+        ["d/p0/c1~mask:a.0~00000003", "same_content",
+         "is d/p0/c0~mask:a.0~00000001 once more: one recording was read twice"],
+    ]  # fmt: skip
+    assert plan.notes == [f"2 rows left out, same_content: {plan.left_out['detail'].iloc[0]} …"]
+    backwards = plan_of(frame.iloc[::-1].reset_index(drop=True))
+    assert backwards.table.equals(plan.table)
+    frame["identity"] = ["d/p9" if origin == "d/p0/c1" else who for origin, who in
+                         zip(frame["origin_id"], frame["identity"], strict=True)]  # fmt: skip
+    assert not len(plan_of(frame, allow_leaks=True).left_out), "who the recording shows is not for the program to say"
+
+
 def test_rows_of_another_size_are_left_out_whatever_their_order():
     frame = manifest()
     for i in (0, 4):
