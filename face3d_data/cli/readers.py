@@ -120,4 +120,9 @@ def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, dic
         raise UserError(f"readers --check: {root} is no folder: give the collection's")
     if "root" not in cls.model_fields:
         raise UserError(f"readers --check: reader {name!r} reads no folder: there is nothing to check")
+    needed = [option for option, info in cls.model_fields.items() if info.is_required() and option != "root"]
+    lacking = [option for option in needed if option not in given]
+    if lacking:
+        told = " ".join(f"--set {option}=…" for option in lacking)
+        raise UserError(f"readers --check: reader {name!r} needs {told}: see face3d readers {name}")
     return build(cls, {"root": root, **given}, f"reader {name!r}"), given  # type: ignore[return-value]

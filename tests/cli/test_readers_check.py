@@ -84,6 +84,12 @@ def test_a_whole_copy_is_said_to_be_whole(capsys, root):
     assert "category: N 12, YR 28, CAU 4, CR 8, E 20, LFAU 60, O 16, PR 16, UFAU 16" in out
 
 
+def test_an_option_that_a_reader_needs_is_asked_for_as_it_is_given(capsys, tmp_path):
+    code, _, err = check(capsys, "csv", tmp_path)
+    assert code == 2
+    assert err == "face3d: readers --check: reader 'csv' needs --set file=…: see face3d readers csv\n"
+
+
 def test_an_empty_root(capsys, tmp_path):
     code, out, _ = check(capsys, "bosphorus", tmp_path)
     assert code == 1
