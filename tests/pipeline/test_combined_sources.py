@@ -125,6 +125,14 @@ def test_a_line_more_in_the_list_computes_nothing_and_moves_only_whom_it_names(f
     assert old != new
 
 
+def test_who_gets_a_name_that_nobody_had_keeps_the_place(folder):
+    before = places(go(folder, pipeline_of(folder)))
+    others = {f"lab/p00{i}": f"new/p{i}" for i in (0, 2, 3, 4, 5)}
+    (folder / "same.csv").write_text(LIST + "".join(f"{own},{new}\n" for own, new in others.items()))
+    after = places(go(folder, pipeline_of(folder)))
+    assert after == {others.get(own, own): split for own, split in before.items()}
+
+
 def folders(folder):
     found = sorted(path.name for path in (folder / "work/datasets").glob("both-*"))
     assert len(found) == 2

@@ -123,3 +123,12 @@ def test_published_counts_add_up():
         for key in rule.counts.keys() - leaves.keys():
             assert rule.counts[key] == sum(n for leaf, n in leaves.items() if leaf.startswith(f"{key}/"))
     assert [RULES["bosphorus"].counts[f"YR/{yaw}"] for yaw in YAWS] == [105] * 7
+
+
+def test_frgc_enrols_by_season_before_names_so_also_where_a_person_had_two():
+    tags = {"recording": 7, "expression": "neutral"}
+    rows = [("a", "Spring2004range_7", {**tags, "session": "Spring2004range"}),
+            ("b", "Fall2003range_9", {**tags, "session": "Fall2003range", "identity": "d/a"})]  # fmt: skip
+    table, found = made(rows, "frgc")
+    assert captures(table, found.gallery) == ["b/Fall2003range_9"]
+    assert captures(table, found.probe) == ["a/Spring2004range_7"]

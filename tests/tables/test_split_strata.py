@@ -153,6 +153,12 @@ def test_a_stratum_with_more_than_one_value_is_told_as_such():
     }
 
 
+def test_who_has_masked_captures_is_of_one_stratum_with_bare_ones_or_without():
+    frame = manifest([("d/a", "1"), ("d/a", "2"), ("d/b", "1"), ("d/c", "1")], mask=["worn", "none", "worn", "none"])
+    people = ["d/a", "d/a", "d/b", "d/c"]
+    assert strata_of(frame, people, ["masked"], "w") == {"d/a": "masked yes", "d/b": "masked yes", "d/c": "masked no"}
+
+
 def test_many_strata_are_counted_only(context):
     frame = manifest([(f"d/{n}", "a") for n in range(9)], age=list(range(9)))
     assert "  in 9 strata of age" in Split(stratify="age").run([frame], context()).notes
