@@ -33,11 +33,11 @@ class CsvReader(Reader):
 
     Columns with a meaning: `identity`; `capture` (made from the first file's path where it is absent or empty);
     files `color`, `depth` (16-bit PNG or NPY), `grid` (NPY, H x W x 3), `grid_color`, `points` (a cloud, or a mesh's
-    vertices); a camera `fx,fy,cx,cy` or `intrinsics` (a JSON file), and `depth_scale` (metres per unit of depth);
-    `landmarks` (a JSON file as `rgbd_folder` reads it) or `left_eye_x,left_eye_y,…` in px, with `…_z` in the frame and
-    unit of the points (of a pair, the one on the left in the image comes first, however named); `mask` (none, worn).
-    Every other column is a tag: int, float, flag (true, false) or text, as all its cells allow. An empty cell says
-    nothing.
+    vertices); a camera `fx,fy,cx,cy` or `intrinsics` (a JSON file with these four), and `depth_scale` (metres per unit
+    of depth); `landmarks` (a JSON file as `rgbd_folder` reads it) or `left_eye_x,left_eye_y,…` in px, with `…_z` in the
+    frame and unit of the points (of a pair, the one on the left in the image comes first, however named); `mask` (none,
+    worn). Every other column is a tag: int, float, flag (true, false) or text, as all its cells allow. An empty cell
+    says nothing.
 
     Paths are relative to `root`, with `/` between folders. They may be absolute or lead up (`../shared/x.png`): the
     list is the user's own word on where files are. The CSV is UTF-8 with commas, semicolons or tabs, and a cell holds
@@ -71,13 +71,15 @@ class CsvReader(Reader):
     columns: dict[str, str] = Field(
         {}, exclude=True, description="role (or tag) to the name of its column: {color: path, identity: subject}"
     )
-    tags: tuple[str, ...] | None = Field(
+    tag_columns: tuple[str, ...] | None = Field(
         None,
         exclude=True,
         description="columns to take as tags, name or name:type (str int float flag); all if not given",
     )
     intrinsics: Path | None = Field(
-        None, exclude=True, description="camera of the lines that give none: a JSON file, depth_scale may be in it"
+        None,
+        exclude=True,
+        description="camera of the lines that give none: a JSON file, fx fy cx cy (depth_scale)",
     )
     units: Units = Field("mm", description=UNITS_TEXT + " (grid, points and 3D landmarks)")
     up: Literal["y", "-y"] = Field(
@@ -97,13 +99,17 @@ class CsvReader(Reader):
         return [self.columns.get("identity", "identity")]
 
     def _columns(self, header: Header) -> Columns:
-        return plan_columns(header.names, self.columns, self.tags, f"{self.name}: {self.file.name}")
+        return plan_columns(header.names, self.columns, self.tag_columns, f"{self.name}: {self.file.name}")
 
     def _plan(self) -> Columns:
         try:
             return self._columns(read_header(self.file, self._needed))
         except ValueError as error:
-            raise UserError(f"{self.name}: {error}: correct it, or map columns: {{identity: NAME}}") from None
+            raise self._wrong_list(error) from None
+
+    def _wrong_list(self, error: ValueError) -> UserError:
+        remedy = ", or map columns: {identity: NAME}" if "no column" in str(error) else ""
+        return UserError(f"{self.name}: {error}: correct it{remedy}")
 
     def declared_tags(self) -> tuple[str, ...]:
         """Return the tags that the CSV's header names.
@@ -138,9 +144,12 @@ class CsvReader(Reader):
         try:
             header, records = read_lines(self.file, self._needed)
             lines = list(records)
+        except ValueError as error:
+            raise self._wrong_list(error) from None
+        try:
             camera = read_intrinsics(self.intrinsics, need_scale=False) if self.intrinsics is not None else None
         except ValueError as error:
-            raise UserError(f"{self.name}: {error}: correct it, or map columns: {{identity: NAME}}") from None
+            raise UserError(f"{self.name}: intrinsics: {error}: correct it, or name another file") from None
         columns = self._columns(header)
         if not lines:
             raise UserError(f"{self.name}: {self.file}: no line after the header: nothing to read")

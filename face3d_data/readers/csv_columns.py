@@ -95,14 +95,14 @@ def plan_columns(header: Sequence[str], mapping: Mapping[str, str], tags: Sequen
 def _typed(text: str, where: str) -> tuple[str, str | None]:
     name, colon, kind = text.partition(":")
     if colon and kind not in TYPES:
-        raise UserError(f"{where}: tags: {text!r}: no type is named {kind!r} (known: {', '.join(TYPES)})")
+        raise UserError(f"{where}: tag_columns: {text!r}: no type is named {kind!r} (known: {', '.join(TYPES)})")
     return name, kind or None
 
 
 def _tag_column(name: str, kind: str | None, place: Mapping[str, int], where: str) -> TagColumn:
     if name not in place:
-        raise UserError(f"{where}: tags: no column {name!r} (there are: {', '.join(place)})")
-    remedy = "rename the column, map it to another name with columns, or say with tags which to take"
+        raise UserError(f"{where}: tag_columns: no column {name!r} (there are: {', '.join(place)})")
+    remedy = "rename the column, map it to another name with columns, or say with tag_columns which to take"
     if not _TAG_NAME.match(name):
         raise UserError(f"{where}: column {name!r} cannot be a tag (letters, digits and _): {remedy}")
     if name in _NO_TAG:

@@ -92,7 +92,7 @@ def test_a_tag_changed_keeps_the_key_and_a_camera_changed_does_not(tmp_path, row
 
 def test_lines_before_and_options_that_only_place_change_no_key(tmp_path, rows):
     before = [csv_source.record for csv_source in reader(tmp_path).scan()]
-    csv = rewritten(tmp_path, rows[::-1], tags=("expression",))
+    csv = rewritten(tmp_path, rows[::-1], tag_columns=("expression",))
     assert [source.record for source in csv.scan()] == before[::-1]
     assert csv.fingerprint() == reader(tmp_path).fingerprint()
     assert reader(tmp_path, units="cm").fingerprint() != csv.fingerprint()
@@ -102,7 +102,7 @@ def test_columns_with_other_names_are_mapped(tmp_path, rows):
     old = rows[0]
     row = {"path": old["color"], "subject": "ann", "Head pose": "left", "id": 4, "masked": "yes"}
     mapping = {"color": "path", "identity": "subject", "pose": "Head pose", "mask": "masked"}
-    csv = rewritten(tmp_path, [row], columns=mapping, tags=["pose"])
+    csv = rewritten(tmp_path, [row], columns=mapping, tag_columns=["pose"])
     (source,) = csv.scan()
     assert (source.person, source.capture) == ("ann", "files_p0_c0_rgb")
     assert source.tags == {"pose": "left", "mask": "worn"}

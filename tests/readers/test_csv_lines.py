@@ -50,11 +50,11 @@ def test_a_tag_has_the_type_that_all_its_cells_allow(tmp_path, rows, cells, type
 
 def test_a_type_that_is_given_is_demanded(tmp_path, rows):
     written = [row | {"grade": cell} for row, cell in zip(rows, ("01", "x", "2.5"), strict=False)]
-    found = list(rewritten(tmp_path, written, tags=["grade:int"]).scan())
+    found = list(rewritten(tmp_path, written, tag_columns=["grade:int"]).scan())
     assert found[0].tags["grade"] == 1
     assert found[1].problem == ("bad_value", "faces.csv line 3: grade: 'x' is no whole number")
     assert found[2].problem[0] == "bad_value"
-    assert [source.tags["grade"] for source in rewritten(tmp_path, written, tags=["grade:str"]).scan()] == [
+    assert [source.tags["grade"] for source in rewritten(tmp_path, written, tag_columns=["grade:str"]).scan()] == [
         "01",
         "x",
         "2.5",
@@ -107,9 +107,9 @@ def test_lines_that_cannot_be_parsed_and_doubles_are_listed(tmp_path, rows):
     ("options", "said"),
     [
         ({"columns": {"color": "path"}}, "columns: color: no column 'path'"),
-        ({"tags": ["sex"]}, "tags: no column 'sex'"),
-        ({"tags": ["session:number"]}, "no type is named 'number'"),
-        ({"tags": ["color"]}, "column 'color' cannot be a tag"),
+        ({"tag_columns": ["sex"]}, "tag_columns: no column 'sex'"),
+        ({"tag_columns": ["session:number"]}, "no type is named 'number'"),
+        ({"tag_columns": ["color"]}, "column 'color' cannot be a tag"),
         ({"columns": {"identity": "who"}}, "no column 'who' .* map columns"),
     ],
 )
