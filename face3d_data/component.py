@@ -85,7 +85,12 @@ def _content(path: Path, state: tuple[int, ...]) -> str:
     return digest_file(path)
 
 
-PLAIN_WORDS = {"tuple_type": "give a list", "float_parsing": "give a number", "int_parsing": "give a whole number"}
+PLAIN_WORDS = {
+    "tuple_type": "give a list",
+    "dict_type": "give names with values: {name: value}",
+    "float_parsing": "give a number",
+    "int_parsing": "give a whole number",
+}
 """What stands for pydantic's words, by the type of an error."""
 
 T = TypeVar("T", bound=Component)

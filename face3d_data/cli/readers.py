@@ -101,9 +101,8 @@ def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, dic
     Raises:
         UserError: no such reader, the folder is none, or an option does not fit.
     """
-    import yaml
-
     from face3d_data.component import build
+    from face3d_data.pipeline.text import setting_value
     from face3d_data.registry import find
 
     cls = find("reader", name)
@@ -112,12 +111,10 @@ def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, dic
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise UserError(f"readers --check: --set {setting}: write KEY=VALUE")
-        try:
-            given[key] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise UserError(f"readers --check: --set {setting}: cannot be read as YAML: quote it") from None
+        given[key] = setting_value(key, text, "readers --check: --set")
     if not root.is_dir():
-        raise UserError(f"readers --check: {root} is no folder: give the collection's")
+        option = " and --set file=LIST.csv" if "file" in cls.model_fields else ""
+        raise UserError(f"readers --check: {root} is no folder: give the collection's{option}")
     if "root" not in cls.model_fields:
         raise UserError(f"readers --check: reader {name!r} reads no folder: there is nothing to check")
     needed = [option for option, info in cls.model_fields.items() if info.is_required() and option != "root"]

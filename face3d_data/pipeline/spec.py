@@ -185,9 +185,20 @@ def load_pipeline(
     file = find_pipeline(str(path))
     raw = read_yaml(file)
     for text in overrides:
-        override(raw, text, STEP_KEYS)
+        override(raw, text, STEP_KEYS, _of_dataset_alone)
     raw = substitute(raw, os.environ if environment is None else environment, str(file))
     return make_pipeline(raw, file.absolute().parent, str(file))
+
+
+def _of_dataset_alone(source: Mapping[str, Any], option: str) -> bool:
+    """Return whether datasets have an option that a source, as the YAML has it, has not."""
+    from face3d_data.shards.schema import DatasetSpec
+
+    try:
+        mine = {*SourceEntry.model_fields, *find("reader", str(source.get("reader"))).model_fields}
+    except UserError:
+        return False
+    return option not in mine and option in {info.alias or name for name, info in DatasetSpec.model_fields.items()}
 
 
 def make_pipeline(raw: Mapping[str, Any], base_dir: Path, where: str = "pipeline") -> Pipeline:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,24 +81,42 @@ def substitute(value: Any, environment: Mapping[str, str], where: str) -> Any:
     return _VARIABLE.sub(replacement, value)
 
 
-def override(raw: dict[str, Any], text: str, step_keys: Sequence[str]) -> None:
+def setting_value(key: str, text: str, where: str = "--set") -> Any:
+    """Return the value of a setting `KEY=VALUE`, which is YAML.
+
+    Raises:
+        UserError: it is not; the message shows how a text with braces is written for a shell.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError:
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        raise UserError(
+            f"{where} {key}={text}: the value is not YAML: a text in quotes is: --set '{key}=\"{quoted}\"'"
+        ) from None
+
+
+def override(
+    raw: dict[str, Any],
+    text: str,
+    step_keys: Sequence[str],
+    for_dataset: Callable[[Mapping[str, Any], str], bool] = lambda source, option: False,
+) -> None:
     """Set one option, `KEY=VALUE`, in the mapping of a pipeline.
 
     Args:
         raw: changed in place.
         text: KEY is `seed`, `name`, or ID.OPTION with the id of a source, step or dataset; VALUE is YAML.
         step_keys: keys of a step that are not options of its component.
+        for_dataset: tells of a source's entry and an option whether the dataset of the same name is meant.
 
     Raises:
         UserError: the text is not of that form, or nothing has that id.
     """
     key, equals, value_text = text.partition("=")
-    try:
-        value = yaml.load(value_text, _Loader)
-    except yaml.YAMLError:
-        raise UserError(f"--set {text}: the value is not YAML") from None
     if not equals:
         raise UserError(f"--set {text}: write KEY=VALUE, such as seed=3 or plain.n_points=1024")
+    value = setting_value(key, value_text)
     target, dot, option = key.partition(".")
     if not dot:
         if key not in ("seed", "name"):
@@ -114,10 +132,15 @@ def override(raw: dict[str, Any], text: str, step_keys: Sequence[str]) -> None:
         if place is not step:
             step["with"] = place
         return
-    for section in ("sources", "datasets"):
-        entries = raw.get(section)
-        if isinstance(entries, dict) and isinstance(entries.get(target), dict):
-            entries[target][option] = value
-            return
+    named = {
+        section: entries[target]
+        for section in ("sources", "datasets")
+        if isinstance(entries := raw.get(section), dict) and isinstance(entries.get(target), dict)
+    }
+    if len(named) == 2 and for_dataset(named["sources"], option):
+        del named["sources"]
+    if named:
+        next(iter(named.values()))[option] = value
+        return
     known = [str(name) for section in (steps, raw.get("sources"), raw.get("datasets")) for name in section or ()]
     raise UserError(f"--set {text}: no source, step or dataset is named {target!r} (known: {', '.join(known)})")
