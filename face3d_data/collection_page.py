@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -21,7 +22,7 @@ def collection_lines(found: Collection) -> list[str]:
     """Return what was found as lines for people, the verdict last."""
     lines = [_cut(f"{found.reader}: {found.database or 'a collection'} in {found.root}: {found.n_files:,} files")]
     if found.stopped:
-        lines += ["", _cut(found.stopped)]
+        lines += ["", *_wrapped(found.stopped)]
     if found.captures.found or found.left_out:
         numbers = {"people": found.people, "captures": found.captures}
         numbers |= {"recordings": found.recordings} if found.recordings else {}
@@ -33,7 +34,7 @@ def collection_lines(found: Collection) -> list[str]:
     for array, seen in _some(found.lacking).items():
         lines.append(_cut(f"without {array}: {seen.number:,} captures, {seen.first} first"))
     for reason, seen in _some(found.left_out).items():
-        lines.append(_cut(f"left out, {reason}: {seen.number:,}, first {seen.first}"))
+        lines += _wrapped(f"left out, {reason}: {seen.number:,}, first {seen.first}")
     lines += ["", *_verdict(found)]
     return lines[: MAX_LINES - 4] + lines[-4:] if len(lines) > MAX_LINES else lines
 
@@ -95,6 +96,11 @@ def _look(found: Collection) -> Iterator[str]:
     elif seen is None:
         if not found.captures.found:
             yield "no file is named as in a database that is known here"
+            left_out = found.left_out.get("name_not_matched")
+            if left_out is not None and "pattern" in left_out.first:
+                yield "folders above the people's go into the pattern, each as a tag:"
+                yield "--set 'pattern=\"{folder}/{identity}/{capture}\"'"
+                return
             wanted = next(iter(found.files), "")
             yield (
                 f"wanted are files named {wanted}: give their ROOT" if wanted else "see face3d readers for all readers"
@@ -115,6 +121,12 @@ def _command(seen: Recognised) -> str:
     """Return the command that checks the folder that was recognised; its path as it is, or relative if shorter."""
     settings = "".join(f" --set {name}={value}" for name, value in seen.options.items())
     return f"face3d readers --check {seen.reader} {min(str(seen.root), os.path.relpath(seen.root), key=len)}{settings}"
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return a text as two lines at most, as its end often is the remedy."""
+    first, *rest = textwrap.wrap(" ".join(text.split()), MAX_WIDTH, break_on_hyphens=False)
+    return [first, *([_cut("  " + " ".join(rest), MAX_WIDTH)] if rest else [])]
 
 
 def _cut(text: str, width: int = MAX_WIDTH) -> str:

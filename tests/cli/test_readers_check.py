@@ -197,7 +197,10 @@ def test_json_says_the_same(capsys, root):
         (["--check", "bosphorus", "{root}/nowhere"], "is no folder: give the collection's"),
         (["--check", "bosphorus"], "give a reader and a folder"),
         (["--check", "bosphorus", "{root}", "--set", "subset"], "write KEY=VALUE"),
-        (["--check", "bosphorus", "{root}", "--set", "subset=all: [x"], "cannot be read as YAML"),
+        (
+            ["--check", "bosphorus", "{root}", "--set", "subset=all: [x"],
+            "the value is not YAML: a text in quotes is: --set 's",
+        ),
         (["--check", "bosphorus", "{root}", "--set", "subsets=all"], "unknown option 'subsets'"),
         (["--check", "synthetic", "{root}"], "reads no folder"),
         (["bosphorus", "{root}"], "belong to --check"),
@@ -254,3 +257,16 @@ def test_another_layout_of_a_reader_is_named_with_its_option(capsys, tmp_path, m
     assert out.startswith("verification_sets: Celebrities in Frontal-Profile")
     assert out.splitlines()[-1] == "missing: 499 people, 6,999 captures, 4,999 frontal/*.jpg, 2,000 profile/*.jpg"
     assert "pose: frontal 1 of 5,000, profile 0 of 2,000" in out
+
+
+def test_names_that_do_not_fit_are_shown_whole_with_the_pattern_to_set(capsys, tmp_path):
+    for person in ("anna", "tom"):
+        (tmp_path / "artec" / person).mkdir(parents=True)
+        (tmp_path / "artec" / person / "scan 01.obj").write_text("v 0 0 0\n")
+    code, out, _ = check(capsys, "mesh_folder", tmp_path)
+    assert code == 1
+    assert "artec/anna/scan 01.obj: scan 01.obj: does not fit {identity}/{capture}" in " ".join(out.split())
+    assert "--set 'pattern=\"{folder}/{identity}/{capture}\"'" in out
+    code, out, _ = check(capsys, "mesh_folder", tmp_path, "--set", 'pattern="{folder}/{identity}/{capture}"')
+    assert code == 0
+    assert "people            2" in out
