@@ -20,6 +20,7 @@ from face3d_data.shards.schema import (
     shard_name,
 )
 from face3d_data.shards.write import Read
+from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,8 +89,9 @@ def usable_rows(
 def copies(frame: pd.DataFrame, kept: Sequence[int]) -> list[tuple[int, str, str]]:
     """Return the rows that hold what another one of their person and split holds, though as another capture.
 
-    One recording that was read twice, from two folders or under two names, would be compared with itself. The first by
-    id stays. What several splits share is a leak, and no matter here.
+    One recording that was read twice, from two folders or under two names, would be compared with itself. The one under
+    the name that the person goes by stays, and of several the first by id. What several splits share is a leak, and no
+    matter here.
 
     Args:
         frame: a manifest.
@@ -101,7 +103,8 @@ def copies(frame: pd.DataFrame, kept: Sequence[int]) -> list[tuple[int, str, str
     columns = [frame[name].tolist() for name in ("key", "split", "identity", "id", "origin_id")]
     first: dict[tuple[str, str, str], int] = {}
     found = []
-    for i in sorted(kept, key=columns[3].__getitem__):
+    other_name = [own_identity(one) != person_of(who) for one, who in zip(columns[3], columns[2], strict=True)]
+    for i in sorted(kept, key=lambda i: (other_name[i], columns[3][i])):
         key, *where = (column[i] for column in columns[:3])
         same = first.setdefault((key, *where), i)
         if columns[4][same] != columns[4][i]:

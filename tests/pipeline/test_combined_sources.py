@@ -187,6 +187,19 @@ def test_rows_that_go_round_the_list_are_refused(folder):
         go(folder, make_pipeline(raw, folder))
 
 
+def test_a_recording_of_both_sources_is_there_once_under_the_name_that_is_kept(folder):
+    for name in ("c0", "c1"):
+        text = (folder / "hall" / "p000" / f"{name}.txt").read_bytes()
+        (folder / "lab" / "p001" / f"{name}_again.txt").write_bytes(text)
+    dataset = Dataset(go(folder, pipeline_of(folder)).datasets["both"])
+    dirty = dataset.dirty
+    assert dirty["sample_id"].tolist() == ["hall/p000/c0", "hall/p000/c1"]
+    assert dirty["detail"].tolist() == [
+        f"is lab/p001/{name}_again once more: one recording was read twice" for name in ("c0", "c1")
+    ]
+    assert verify_dataset(dataset.path).problems == ()
+
+
 def around(folder, split):
     """A pipeline whose list names hall/p000 and lab/p001 one, but is given to the rows of the lab alone."""
     raw = json.loads(json.dumps(pipeline_of(folder).raw))
