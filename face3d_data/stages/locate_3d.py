@@ -23,6 +23,7 @@ AXES: dict[str, np.ndarray] = {
     "right_up": np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]),
 }
 """How the head stands before the camera, to the rotation that brings its axes to those of the face frame."""
+CHECK = "if many are, check the reader's axes (up, front), or head"
 
 
 @register
@@ -90,8 +91,8 @@ class Locate3d(Stage):
 
     def _checked(self, found: Located | None) -> Located:
         if found is None:
-            raise Reject("no_face", "nothing stands out like a nose")
+            raise Reject("no_face", f"nothing stands out like a nose: {CHECK}")
         if found.score < self.min_score:
             fit = f"rmse {found.rmse_mm:.2f} mm, inliers {found.inlier_share:.2f}, covered {found.covered:.2f}"
-            raise Reject("no_face", f"the best fit scores {found.score:.2f} < {self.min_score:g} ({fit})")
+            raise Reject("no_face", f"the best fit scores {found.score:.2f} < {self.min_score:g} ({fit}): {CHECK}")
         return found
