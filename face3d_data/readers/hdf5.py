@@ -64,7 +64,7 @@ class Hdf5(Reader):
         "unreadable": "the file, or this row of it, is damaged, cut off, or not what the reader takes",
         "missing_file": "a *_files.txt names a file that is not there",
         "no_points": "the row holds no finite point",
-        "no_name": "shape_names.txt has no line for the row's label",
+        "no_name": "the row's label is below 0, or shape_names.txt has no line for it",
         "variant": "the row is a variant of another one: set variants: true to read it all the same",
         **{reason: NAME_REASONS[reason] for reason in ("bad_name", "same_name")},
         **UNIT_REASONS,
@@ -127,7 +127,7 @@ class Hdf5(Reader):
                 yield self._source(one, rows, row, seen)
 
     def _bad(self, one: H5File, problem: tuple[str, str], seen: set[tuple[str, str]]) -> Source:
-        files = {"h5": one.path} if one.path.is_file() and one.label == one.name else {}
+        files = {"h5": one.path} if one.path.is_file() and one.label == one.name and one.problem is None else {}
         seen.add((".", one.label))
         return Source(".", one.label, files, problem=problem)
 
@@ -212,13 +212,18 @@ class Hdf5(Reader):
         if which == "identity":
             return [name_of(text).replace("~", "%7E") for text in texts["identity"]], {}
         codes = read_rows(one.path, arrays[which]).reshape(-1).tolist()
+        problems = {
+            row: ("no_name", f"{one.label}: row {row}: {which} {code} is nobody")
+            for row, code in enumerate(codes)
+            if code < 0
+        }
         if which != "label" or one.names is None:
-            return [f"{code:05d}" for code in codes], {}
-        problems, people = {}, []
+            return [f"{code:05d}" for code in codes], problems
+        people = []
         for row, code in enumerate(codes):
             known = 0 <= code < len(one.names)
             people.append(one.names[code] if known else f"{code:05d}")
-            if not known:
+            if not known and row not in problems:
                 detail = f"{one.label}: row {row}: label {code}, shape_names.txt has {len(one.names)} lines"
                 problems[row] = ("no_name", detail)
         return people, problems

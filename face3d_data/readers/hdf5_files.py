@@ -86,8 +86,8 @@ def _listed(
         for number, line in _lines(path, reader):
             found = _find(line, name, files)
             if found is None:
-                detail = f"{name}, line {number}: {line[:200]} is not there"
-                missing.append(H5File(root / line, f"{name} line {number}", problem=("missing_file", detail)))
+                detail = f"{name}, line {number}: {line[:200]} is no file below the root"
+                missing.append(H5File(path, f"{name} line {number}", problem=("missing_file", detail)))
             else:
                 listed.setdefault(found, PurePosixPath(name).name.removesuffix(LIST_ENDING))
     return listed, missing

@@ -210,7 +210,10 @@ def test_what_lists_name_in_vain_and_roots_without_files(tmp_path, faces):
     clouds, who = faces
     write_modelnet(tmp_path, "train", clouds, who)
     (tmp_path / "train_files.txt").write_text("gone.h5\nelsewhere\\ply_data_train0.h5\n\n")
-    assert only_problem(Hdf5(root=tmp_path)) == ("missing_file", "train_files.txt, line 1: gone.h5 is not there")
+    assert only_problem(Hdf5(root=tmp_path)) == (
+        "missing_file",
+        "train_files.txt, line 1: gone.h5 is no file below the root",
+    )
     (tmp_path / "train_files.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match=r"hdf5: train_files\.txt: is no UTF-8 text"):
         list(Hdf5(root=tmp_path).scan())
@@ -235,3 +238,19 @@ def test_it_keeps_the_contract_and_no_file_open(tmp_path):
     (tmp_path / "faces.h5").unlink()
     with pytest.raises(FileNotFoundError):
         reader.load(found[0], "points")
+
+
+def test_a_row_of_nobody_and_a_listed_file_outside_of_the_root_are_told(tmp_path, faces):
+    clouds, who = faces
+    write_face_h5(tmp_path / "in" / "a.h5", clouds, np.where(who == 1, -1, who), who)
+    (tmp_path / "other.h5").write_bytes(b"not ours")
+    (tmp_path / "in" / "train_files.txt").write_text(f"a.h5\n{tmp_path / 'other.h5'}\n")
+    found = list(Hdf5(root=tmp_path / "in").scan())
+    bad = [source for source in found if source.problem]
+    assert [source.problem for source in bad[:-1]] == [
+        ("no_name", f"a.h5: row {row}: pid -1 is nobody") for row in np.flatnonzero(who == 1)
+    ]
+    reason, detail = bad[-1].problem
+    assert (reason, bad[-1].files) == ("missing_file", {})
+    assert detail.startswith("train_files.txt, line 2: ")
+    assert detail.endswith("other.h5 is no file below the root")
