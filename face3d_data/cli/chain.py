@@ -132,7 +132,7 @@ def _write_command() -> click.Command:
 @click.group(cls=ChainedComponents, chain=True)
 @workspace_option
 @engine_options
-@click.option("--name", default="chain", show_default=True, help="Name of the pipeline.")
+@click.option("--name", help="Name of the pipeline; that of the first dataset if not given, else chain.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that draws.")
 @click.option(
     "--save", type=click.Path(path_type=Path, dir_okay=False), help="Write the pipeline to this file, run nothing."
@@ -151,7 +151,7 @@ def run_chain(
     engine: str,
     jobs: int | None,
     chunk: int | None,
-    name: str,
+    name: str | None,
     seed: int,
     save: Path | None,
 ) -> None:
@@ -159,7 +159,9 @@ def run_chain(
     from face3d_data.pipeline.run import run
     from face3d_data.pipeline.spec import make_pipeline
 
-    raw = {"name": name, "seed": seed, **assemble(fragments)}
+    made = assemble(fragments)
+    # Two chains of other data under one name would share the places of people, and hide each other's last run.
+    raw = {"name": name or next(iter(made["datasets"]), "chain"), "seed": seed, **made}
     pipeline = make_pipeline(raw, Path.cwd(), "chain")
     if save is not None:
         _save(save, pipeline.text)

@@ -59,7 +59,10 @@ def command(
             click.echo(f"{row['step']}  {row['status']}  {row['reason']}  {where}  {row['detail']}")
             if row["traceback"]:
                 click.echo(f"  traceback: {row['traceback']}")
-        click.echo(f"{len(rows)} dirty rows", err=not rows)
+        others = {row["reason"] for name in names for row in read_dirty(workspace, name, step, None)}
+        wrong = reason is not None and not rows and others
+        there = f" with reason {reason} (there are: {', '.join(sorted(others))})" if wrong else ""
+        click.echo(f"{len(rows)} dirty rows{there}", err=not rows)
 
 
 def _export(workspace: Path, by_run: dict[str, list[dict[str, str]]], folder: Path, as_json: bool) -> None:

@@ -139,6 +139,8 @@ def _search_lines(search: Search) -> Iterator[str]:
     if search.looked:
         yield f"near-duplicates between splits: {near} suspected ({', '.join(search.looked)})"
     yield from (f"near-duplicates were not looked for: {note}" for note in search.notes)
+    if len(search.suspects) > near:
+        yield f"equal bytes under two names within a split: {len(search.suspects) - near} suspected"
     yield from (f"suspected: {suspect}" for suspect in search.suspects[:SHOWN])
     if len(search.suspects) > SHOWN:
         yield f"suspected: {len(search.suspects) - SHOWN} more pairs, which --json gives"

@@ -74,7 +74,7 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
     pipeline = result.pipeline
     spec = pipeline.datasets[name]
     _check_any(name, spec, result)
-    _tell_replaced(name, result, tell)
+    replaced = _replaced(name, result)
     measured = measure(name, spec, result, settings)
     if measured is not None:
         result.steps[measured.id] = measured
@@ -104,7 +104,7 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
     check_limits(f"dataset {name!r}", len(result.entries(spec.upstream)), left_out, pipeline.limits, where)
     infos = _write(plan, result, settings)
     folder = finish_dataset(plan, result.workspace.datasets, infos)
-    for note in plan.notes:
+    for note in (*replaced, *plan.notes):
         tell(f"{'':>12}  {note}")
     counts = ", ".join(f"{split} {n}" for split, n in plan.table["split"].value_counts(sort=False).items())
     tell(f"{name:>12}  dataset: {len(plan.table)} samples ({counts})")
@@ -126,13 +126,15 @@ def _check_any(name: str, spec: DatasetSpec, result: RunResult) -> None:
     raise UserError(f"dataset {name!r}: nothing to write: {empty[0].id!r}: {why}: see `face3d dirty`, and its options")
 
 
-def _tell_replaced(name: str, result: RunResult, tell: Callable[[str], None]) -> None:
+def _replaced(name: str, result: RunResult) -> list[str]:
+    """Return a note where another pipeline wrote the dataset that is there."""
     try:
         before = json.loads((result.workspace.datasets / name / "dataset.json").read_text("utf-8"))["pipeline"]
     except (OSError, ValueError, KeyError):
-        return
-    if before != result.pipeline.name:
-        tell(f"{'':>12}  dataset {name!r} was last written by pipeline {before!r}: replaced, its folder stays")
+        return []
+    if before == result.pipeline.name:
+        return []
+    return [f"dataset {name!r} was last written by pipeline {before!r}: replaced, its folder stays"]
 
 
 def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[ShardInfo]:

@@ -53,7 +53,7 @@ def look_for_near_duplicates(
     wanted: bool | None,
     damaged: bool,
 ) -> Search:
-    """Return the suspects of a dataset: those known already, and its near-duplicates where these are looked for.
+    """Return the suspects of a dataset: its near-duplicates where these are looked for, and those known already.
 
     Pairs that are a leak for certain, of one capture or equal in key or bytes, are passed over.
 
@@ -81,4 +81,4 @@ def look_for_near_duplicates(
         return bool({one for one in hashes.get(ids[first], ()) if one}.intersection(hashes.get(ids[second], ())))
 
     search = find_near_duplicates(dataset, table, known)
-    return replace(search, suspects=(*suspects, *search.suspects))
+    return replace(search, suspects=(*search.suspects, *suspects))

@@ -125,7 +125,10 @@ def look_up_names(
         lines += mine
         names = {name for pair in mine for name in pair}
         unknown = sorted(names.difference(people))
-        if unknown:
+        if len(unknown) == len(names):
+            there = f", rows have {min(people)} …" if people else ""
+            notes.append(f"same_person: {list_name} joins nobody: no row is of {unknown[0]} …{there}")
+        elif unknown:
             notes.append(
                 f"same_person: {len(unknown)} of {len(names)} people in {list_name} have no row ({unknown[0]} …)"
             )

@@ -153,6 +153,13 @@ def test_a_chain_is_the_same_pipeline_as_its_file(here, capsys):
     assert out.splitlines()[0] == "scaled (toy_scale): up to date: 13 inputs done"
 
 
+def test_a_chain_goes_by_the_name_of_its_dataset(here, capsys):
+    chain = ["read", "toy_files", "--root", "in", "toy-scale"]
+    for name, end in (("one", ["write", "one", "--fields", "points"]), ("chain", [])):
+        assert call(capsys, "chain", "--save", f"{name}.yaml", *chain, *end)[0] == 0
+        assert yaml.safe_load((here / f"{name}.yaml").read_text())["name"] == name
+
+
 def test_a_chain_branches_with_from(here, capsys):
     chain = ["read", "toy_files", "--root", "in", "--as", "src", "toy-scale", "--as", "a", "toy-scale", "--from", "src"]
     assert call(capsys, "chain", "--save", "q.yaml", *chain)[0] == 0
@@ -229,6 +236,8 @@ def test_dirty_names_the_file_with_an_errors_traceback(here, capsys):
     _, out, _ = call(capsys, "dirty", "--step", "scaled")
     assert out.count("  traceback: ") == 1
     assert call(capsys, "dirty", "--step", "nope")[0] == 2
+    code, out, err = call(capsys, "dirty", "--reason", "unluky")
+    assert (code, out, err) == (0, "", "0 dirty rows with reason unluky (there are: RuntimeError, unlucky)\n")
 
 
 def test_show_goes_on_after_a_run_that_was_refused(here, capsys):

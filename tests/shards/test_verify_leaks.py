@@ -136,6 +136,7 @@ def test_equal_bytes_of_two_people_in_one_split_are_suspected(tmp_path):
     assert suspect["kind"] == "two_people"
     assert sorted(suspect["samples"]) == ["d/p0/c2", "d/p3/c1"]
     assert suspect["splits"] == ["train", "train"]
+    assert "faces: equal bytes under two names within a split: 1 suspected" in lines
     assert any(
         line.startswith("faces: suspected: train d/p") and "equal bytes under two names" in line for line in lines
     )

@@ -133,6 +133,12 @@ def test_rows_of_one_person_get_one_identity_and_nothing_else_changes(context, t
     )
 
 
+def test_a_list_of_people_that_no_row_has_is_told_with_what_rows_have(context, tmp_path):
+    write(tmp_path, "identity,same_as\nx/gone,x/away\n")
+    result = Combine(same_person="same.csv").run(rows(), context())
+    assert result.notes[0] == "same_person: same.csv joins nobody: no row is of x/away …, rows have d/a …"
+
+
 def test_who_is_kept_does_not_hang_on_who_is_there(context, tmp_path):
     write(tmp_path, "identity,same_as\ne/x,f/z\n")
     out = Combine(same_person="same.csv").run(rows(), context()).frame
