@@ -25,6 +25,9 @@ STORED = {"points": "data", "normals": "normal"}
 WHO = ("identity", "pid", "class", "label")
 """What may say who a row shows, the surest first."""
 TEXTS = ("sample_id", "variant")
+MIRRORED = "%7E"
+"""In a person's name, where our shards and our exports' shape_names.txt have `~mirror`: read as a capture, a mirror image
+would be somebody whom a split parts from the person."""
 FRAMES = ("centroid", "scale")
 """What our normalised shards have, and our exports of them: mm = data * scale + centroid."""
 TURNED = ("points", "normals", "landmarks_3d", "grid")
@@ -170,7 +173,7 @@ class Hdf5(Reader):
         else:
             stem = one.label.rsplit(".", 1)[0].replace("/", "_")
             captures = [f"{stem}_{row:06d}" for row in range(n)]
-        variants = texts.get("variant") or ["mirror" if "~" in who else "" for who in identities or [""] * n]
+        variants = texts.get("variant") or ["mirror" if MIRRORED in who else "" for who in people]
         return _Rows(n, fields, people, captures, variants, problems)
 
     def _arrays(self, path: Path) -> dict[str, StoredArray]:

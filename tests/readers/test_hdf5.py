@@ -254,3 +254,13 @@ def test_a_row_of_nobody_and_a_listed_file_outside_of_the_root_are_told(tmp_path
     assert (reason, bad[-1].files) == ("missing_file", {})
     assert detail.startswith("train_files.txt, line 2: ")
     assert detail.endswith("other.h5 is no file below the root")
+
+
+def test_mirrored_faces_of_our_modelnet_files_are_variants_too(tmp_path, faces):
+    clouds, who = faces
+    write_modelnet(tmp_path, "train", clouds, who, ["d__ann", "d__ann~mirror", "d__cy"])
+    bad = [source.problem for source in Hdf5(root=tmp_path).scan() if source.problem]
+    assert {reason for reason, _ in bad} == {"variant"}
+    assert len(bad) == (who == 1).sum()
+    tags = [source.tags.get("shard_variant") for source in Hdf5(root=tmp_path, variants=True).scan()]
+    assert tags.count("mirror") == len(bad)
