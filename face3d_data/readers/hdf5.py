@@ -26,7 +26,7 @@ WHO = ("identity", "pid", "class", "label")
 """What may say who a row shows, the surest first."""
 TEXTS = ("sample_id", "variant")
 MIRRORED = "%7E"
-"""In a person's name, where our shards and our exports' shape_names.txt have `~mirror`: read as a capture, a mirror image
+"""In a person's name, where our shards and our exports' shape_names.txt have `~mirror`: read as a capture, such a face
 would be somebody whom a split parts from the person."""
 FRAMES = ("centroid", "scale")
 """What our normalised shards have, and our exports of them: mm = data * scale + centroid."""
