@@ -203,8 +203,8 @@ def refuse_leaks(leaks: Sequence[Leak], where: str, allowed: bool) -> None:
     """
     if leaks and not allowed:
         raise RunStopped(
-            f"{where}: {'; '.join(map(str, leaks))}: put 'split' before the steps that multiply samples, block one of "
-            "each with 'select', or publish with --allow-leaks"
+            f"{where}: {'; '.join(map(str, leaks))}: put 'split' behind every 'combine' with 'same_person' and before "
+            "the steps that multiply samples, block one of each with 'select', or publish with --allow-leaks"
         )
 
 

@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 from toys import write_toys
 
-from face3d_data.errors import UserError
+from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.collect import collect
 from face3d_data.pipeline.look import look
 from face3d_data.pipeline.run import run
@@ -228,6 +228,22 @@ def test_people_under_two_names_are_told_as_a_leak_where_leaks_are_allowed(folde
     assert info["leaks"] == {"identity": ["hall/p000 = lab/p001"]}
     assert info["same_person"]["hall/p000"] == "lab/p001"
     assert verify_dataset(dataset).shared["identity"] == 1
+
+
+def test_names_that_are_merged_behind_the_split_are_refused_with_the_remedy(folder):
+    raw = json.loads(json.dumps(pipeline_of(folder).raw))
+    raw["steps"] = [
+        {"id": "people", "table": "split", "from": ["lab", "hall"], "with": {"frozen": "places.csv"}},
+        {"id": "both", "table": "combine", "from": "people", "with": {"same_person": "same.csv"}},
+    ]
+    raw["datasets"]["both"] = {"from": "both", "fields": ["points"]}
+    (folder / "places.csv").write_text(
+        "identity,split\nhall/p000,train\nlab/p001,test\nhall/p002,eval\nhall/p003,eval\n"
+    )
+    with pytest.raises(
+        RunStopped, match=r"1 people in more.*: lab/p001: put 'split' behind every 'combine' with 'same_p"
+    ):
+        go(folder, make_pipeline(raw, folder))
 
 
 def test_the_list_is_looked_up_beside_the_pipeline_and_a_missing_one_named(folder):

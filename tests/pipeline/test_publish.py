@@ -98,7 +98,7 @@ def test_another_pipelines_dataset_is_told_when_it_is_replaced(tmp_path):
 def test_a_dataset_that_loses_most_rows_is_refused(tmp_path):
     root = tmp_path / "in"
     for i in range(55):
-        write_tiny_images(root, people=1, captures=1, width=32 + 2 * (i % 3 == 2), height=24)
+        write_tiny_images(root, people=1, captures=1, width=32 + 2 * (i % 3 == 2), height=24, seed=i)
         (root / "person_0000" / "0000.png").rename(root / "person_0000" / f"x{i}.png")
     with pytest.raises(RunStopped, match=r"dataset 'images': 18 of 55 inputs ended as rejects \(other_size"):
         run(pipeline_of(root), tmp_path / "work", engine="serial")
