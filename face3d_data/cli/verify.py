@@ -139,8 +139,10 @@ def _search_lines(search: Search) -> Iterator[str]:
     if search.looked:
         yield f"near-duplicates between splits: {near} suspected ({', '.join(search.looked)})"
     yield from (f"near-duplicates were not looked for: {note}" for note in search.notes)
-    if len(search.suspects) > near:
-        yield f"equal bytes under two names within a split: {len(search.suspects) - near} suspected"
+    for kind, what in (("two_people", "under two names"), ("two_captures", "in two captures of a person")):
+        count = sum(suspect.kind == kind for suspect in search.suspects)
+        if count:
+            yield f"equal bytes {what} within a split: {count} suspected"
     yield from (f"suspected: {suspect}" for suspect in search.suspects[:SHOWN])
     if len(search.suspects) > SHOWN:
         yield f"suspected: {len(search.suspects) - SHOWN} more pairs, which --json gives"

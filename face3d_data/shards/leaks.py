@@ -61,7 +61,7 @@ class Suspect:
     """Two samples that may show one recording, or one person, though nothing in their rows says so.
 
     Attributes:
-        kind: near_duplicate, or two_people: equal bytes under two names in one split.
+        kind: near_duplicate; of equal bytes in one split two_people, or two_captures of one person.
         samples: the two ids.
         splits: where they are.
         people: whom they are said to show.
@@ -147,29 +147,31 @@ def find_leaks(table: pd.DataFrame, closed_set: bool, same_person: Mapping[str, 
 def same_bytes(
     hashes: Mapping[str, Sequence[bytes]], table: pd.DataFrame, same_person: Mapping[str, str] | None = None
 ) -> tuple[Leak, list[Suspect]]:
-    """Return samples of equal bytes: a leak where they are in two splits, suspected where two people of one split.
+    """Return samples of equal bytes: a leak in two splits, suspected of two people or two captures in one split.
 
     Args:
         hashes: sample id to the hashes of its arrays; empty ones do not count.
-        table: columns `sample_id`, `split`, `identity`.
+        table: columns `sample_id`, `split`, `identity`, `origin_id`.
         same_person: as in `find_leaks`.
     """
     names = same_person or {}
+    columns = ("sample_id", "split", "identity", "origin_id")
     rows = [
-        (value, split, sample, identity.partition("~")[0])
-        for sample, split, identity in zip(table["sample_id"], table["split"], table["identity"], strict=True)
+        (value, split, sample, identity.partition("~")[0], origin)
+        for sample, split, identity, origin in zip(*(table[name] for name in columns), strict=True)
         for value in hashes.get(sample, ())
         if value
     ]
-    values, splits, ids, people = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])
-    first: dict[tuple[bytes, str], tuple[str, str]] = {}
+    first: dict[tuple[bytes, str], tuple[str, str, str]] = {}
     suspects: dict[tuple[str, str], Suspect] = {}
-    for value, split, sample, person in zip(values, splits, ids, people, strict=True):
-        other, whom = first.setdefault((value, split), (sample, person))
-        if names.get(whom, whom) != names.get(person, person):
-            how = f"equal bytes under two names, {whom} and {person}"
-            suspects[other, sample] = Suspect("two_people", (other, sample), (split, split), (whom, person), how)
-    leak = leak_of("content", values, splits, ids)
+    for value, split, sample, person, origin in rows:
+        other, whom, begun = first.setdefault((value, split), (sample, person, origin))
+        kind, how = "two_people", f"equal bytes under two names, {whom} and {person}"
+        if names.get(whom, whom) == names.get(person, person):
+            kind, how = "two_captures", "equal bytes in two captures of a person"
+        if kind == "two_people" or begun != origin:
+            suspects[other, sample] = Suspect(kind, (other, sample), (split, split), (whom, person), how)
+    leak = leak_of("content", [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
     return leak, list(suspects.values())
 
 

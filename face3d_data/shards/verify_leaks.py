@@ -30,7 +30,7 @@ def audit(
 
     Returns:
         Kind to how many things are shared (None: people of a closed set, on purpose), the leaks, and samples of equal
-        bytes under two names within one split.
+        bytes within one split that are said to be of two people, or of two captures.
 
     Raises:
         UserError: the list cannot be read.

@@ -132,7 +132,9 @@ def test_equal_bytes_of_two_people_in_one_split_are_suspected(tmp_path):
     link = build(tmp_path, frame, EVERYTHING)
     code, lines, record = verified(link)
     assert code == 0
-    [suspect] = record["suspected"]
+    suspect, twice = sorted(record["suspected"], key=lambda one: one["kind"] != "two_people")
+    assert (twice["kind"], sorted(twice["samples"])) == ("two_captures", ["d/p0/c0", "d/p0/c1"])
+    assert "faces: equal bytes in two captures of a person within a split: 1 suspected" in lines
     assert suspect["kind"] == "two_people"
     assert sorted(suspect["samples"]) == ["d/p0/c2", "d/p3/c1"]
     assert suspect["splits"] == ["train", "train"]
@@ -143,7 +145,8 @@ def test_equal_bytes_of_two_people_in_one_split_are_suspected(tmp_path):
     assert CliRunner().invoke(command, [str(link), "--strict"]).exit_code == 1
     names = tmp_path / "same.csv"
     names.write_text("identity,same_as\nd/p3,d/p0\n")
-    assert verified(link, "--same-person", str(names))[2]["suspected"] == []
+    merged = verified(link, "--same-person", str(names))[2]["suspected"]
+    assert [one["kind"] for one in merged] == ["two_captures", "two_captures"]
 
 
 def change_rows(link, change):
