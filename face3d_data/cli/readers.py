@@ -15,6 +15,8 @@ from face3d_data.cli.stages import MAX_WIDTH, describe, row_lines, show
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from face3d_data.database import Database
     from face3d_data.reader import Reader
 
@@ -117,9 +119,18 @@ def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, dic
         raise UserError(f"readers --check: {root} is no folder: give the collection's{option}")
     if "root" not in cls.model_fields:
         raise UserError(f"readers --check: reader {name!r} reads no folder: there is nothing to check")
+    given = {option: _found(root, value, cls.model_fields.get(option)) for option, value in given.items()}
     needed = [option for option, info in cls.model_fields.items() if info.is_required() and option != "root"]
     lacking = [option for option in needed if option not in given]
     if lacking:
         told = " ".join(f"--set {option}=…" for option in lacking)
         raise UserError(f"readers --check: reader {name!r} needs {told}: see face3d readers {name}")
     return build(cls, {"root": root, **given}, f"reader {name!r}"), given  # type: ignore[return-value]
+
+
+def _found(root: Path, value: Any, info: FieldInfo | None) -> Any:
+    """Return an option's value, a path as one below the root where only there is such a file."""
+    if info is None or info.annotation not in (Path, Path | None) or not isinstance(value, str):
+        return value
+    below = root / value
+    return str(below) if below.exists() and not Path(value).exists() else value

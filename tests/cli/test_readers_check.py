@@ -88,6 +88,9 @@ def test_an_option_that_a_reader_needs_is_asked_for_as_it_is_given(capsys, tmp_p
     code, _, err = check(capsys, "csv", tmp_path)
     assert code == 2
     assert err == "face3d: readers --check: reader 'csv' needs --set file=…: see face3d readers csv\n"
+    (tmp_path / "list.csv").write_text("identity,color\nanna,a.png\n")
+    code, out, _ = check(capsys, "csv", tmp_path, "--set", "file=list.csv")
+    assert "left out, missing_file: 1" in out, "a file below ROOT may be named so"
 
 
 def test_an_empty_root(capsys, tmp_path):
