@@ -183,6 +183,9 @@ def told_leaks(dataset: Dataset) -> list[str]:
     import pandas as pd
 
     table = pd.concat([dataset.table(split) for split in dataset.splits], ignore_index=True)
-    leaks = find_leaks(table, dataset.info.get("by") == "capture") if len(table) else []
-    content = tuple(dataset.info.get("leaks", {}).get("content", ()))
-    return [str(leak) for leak in (*leaks, *([Leak("content", content)] if content else ()))]
+    names = dataset.info.get("same_person", {})
+    leaks = find_leaks(table, dataset.info.get("by") == "capture", names) if len(table) else []
+    known = {leak.kind for leak in leaks}
+    # Equal bytes, and people whose second name no row has, were seen when it was published.
+    recorded = (Leak(kind, tuple(things)) for kind, things in dataset.info.get("leaks", {}).items() if things)
+    return [str(leak) for leak in (*leaks, *(leak for leak in recorded if leak.kind not in known))]

@@ -233,3 +233,10 @@ def test_nothing_shared_is_no_leak(tmp_path):
     assert leak_of("key", ["", "", "a"], ["x", "y", "x"], ["1", "2", "3"]) == Leak("key", ())
     dataset = Dataset(build(tmp_path))
     assert find_leaks(dataset.table("train"), closed_set=False) == []
+
+
+def test_what_was_shared_when_it_was_published_is_told_where_the_rows_do_not_show_it(tmp_path):
+    dataset = Dataset(build(tmp_path))
+    assert told_leaks(dataset) == []
+    dataset.info["leaks"] = {"identity": ["d/p0 = e/ann"], "content": []}
+    assert told_leaks(dataset) == ["1 people in more than one split: d/p0 = e/ann"]

@@ -33,7 +33,7 @@ def test_people_captures_and_keys_that_were_learnt_from_are_named():
     seen = training_fingerprint(rows(("d/ann", "d/ann/1", "k1"), ("d/bob~mirror", "d/bob/1", "k2")))
     found = shared_with_training(
         rows(
-            ("d/ann", "d/ann/2", "k3"), ("d/bob", "d/bob/9", "k4"), ("d/eve", "d/bob/1", "k5"), ("d/eve", "d/x", "k2")
+            ("d/ann", "d/ann/2", "k3"), ("d/bob", "d/bob/9", "k4"), ("d/bob", "d/bob/1", "k5"), ("d/eve", "d/x", "k2")
         ),
         seen,
     )
@@ -43,6 +43,17 @@ def test_people_captures_and_keys_that_were_learnt_from_are_named():
         "key": ("d/x~k2",),
     }
     assert shared_with_training(rows(("d/eve", "d/eve/1", "k9")), seen) == []
+
+
+def test_who_goes_by_the_name_of_another_collection_is_known_by_both():
+    """Learnt from as `d415/ann`, by a list of one person's names; judged under the name of the own collection."""
+    merged = ("d415/ann", "bosphorus/bs003/n0", "k1")
+    seen = training_fingerprint(rows(merged))
+    for judged in (("bosphorus/bs003", "bosphorus/bs003/n1", "k2"), ("d415/ann", "d415/ann/7", "k3")):
+        assert [leak.kind for leak in shared_with_training(rows(judged), seen)] == ["identity"]
+    alone = training_fingerprint(rows(("bosphorus/bs003", "bosphorus/bs003/n1", "k2")))
+    assert [leak.kind for leak in shared_with_training(rows(merged), alone)] == ["identity"]
+    assert shared_with_training(rows(("bosphorus/bs004", "bosphorus/bs004/n0", "k4")), seen) == []
 
 
 def test_what_the_weights_that_one_begins_with_were_learnt_from_counts_too():

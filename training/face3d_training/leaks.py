@@ -13,6 +13,7 @@ import torch
 
 from face3d_data.errors import RunStopped
 from face3d_data.shards.leaks import Leak, told_leaks
+from face3d_data.tables.split import own_identity
 from face3d_data.shards.read import Dataset
 
 if TYPE_CHECKING:
@@ -105,12 +106,14 @@ def training_fingerprint(table: pd.DataFrame) -> dict[str, torch.Tensor]:
     """Return hashes of the people, captures and keys of training rows.
 
     Args:
-        table: columns `identity`, `origin_id`, `key`; a mirrored face counts as the person.
+        table: columns `identity`, `origin_id`, `key`; a mirrored face counts as the person, and who goes by the name of
+            another collection is known by both names.
 
     Returns:
         Kind to i8 (n,), sorted: 64 bits of each name's BLAKE2b, which tell names apart and give none away.
     """
-    return {kind: torch.from_numpy(np.unique(_hashes(_names(table, kind)))) for kind in COLUMNS}
+    names = {kind: [*_names(table, kind), *_own_names(table, kind)] for kind in COLUMNS}
+    return {kind: torch.from_numpy(np.unique(_hashes(found))) for kind, found in names.items()}
 
 
 def shared_with_training(table: pd.DataFrame, fingerprint: Mapping[str, torch.Tensor]) -> list[Leak]:
@@ -127,6 +130,9 @@ def shared_with_training(table: pd.DataFrame, fingerprint: Mapping[str, torch.Te
     for kind, seen in fingerprint.items():
         names = _names(table, kind)
         known = np.isin(_hashes(names), seen.numpy())
+        own = _own_names(table, kind)
+        if own:
+            known |= np.isin(_hashes(own), seen.numpy())
         labels = table["sample_id"].tolist() if kind == "key" else names
         things = tuple(sorted({label for label, hit in zip(labels, known, strict=True) if hit}))
         found.append(Leak(kind, things))
@@ -136,6 +142,11 @@ def shared_with_training(table: pd.DataFrame, fingerprint: Mapping[str, torch.Te
 def _names(table: pd.DataFrame, kind: str) -> list[str]:
     names = table[COLUMNS[kind]].tolist()
     return [name.partition("~")[0] for name in names] if kind == "identity" else names
+
+
+def _own_names(table: pd.DataFrame, kind: str) -> list[str]:
+    """Return whom the captures' own ids name, before lists of one person's names were looked at; nothing but people."""
+    return [own_identity(origin) for origin in table["origin_id"].tolist()] if kind == "identity" else []
 
 
 def _hashes(names: list[str]) -> np.ndarray:
