@@ -21,7 +21,7 @@ def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int | None = N
     """Return one picture of many samples: a row of panels for each, with its title above.
 
     Args:
-        samples: (title, arrays) of each; titles in ASCII. One with nothing to show is left out.
+        samples: (title, arrays) of each; titles in Latin letters. One with nothing to show is left out.
         columns: samples side by side; as many as fit by default, at least two.
         size: width and height of a panel, px.
 

@@ -150,6 +150,11 @@ def one_of_each(entries: Sequence[Entry], people: int) -> list[Entry]:
     return [list(kinds[person].values())[i % len(kinds[person])] for i, person in enumerate(persons)]
 
 
+def _title(sample_id: str) -> str:
+    """Return an id as a picture can show it: OpenCV's font has Latin letters, and not those of every script."""
+    return sample_id if max(sample_id) < "\u0180" else name_of(sample_id)
+
+
 def write_sheet(workspace: Path, dataset: str, pipeline: str | None, folder: Path, people: int) -> Path:
     """Write a contact sheet of a dataset, one sample of each of its first people, and return its path.
 
@@ -168,7 +173,7 @@ def write_sheet(workspace: Path, dataset: str, pipeline: str | None, folder: Pat
         chosen = one_of_each(result.entries(spec.upstream), people)
         if not chosen:
             raise UserError(f"dataset {dataset!r} is empty: see `face3d dirty -w {workspace}`")
-        titles = [f"{name_of(entry.origin_id)} {entry.variant} {entry.split}".rstrip() for entry in chosen]
+        titles = [f"{_title(entry.origin_id)} {entry.variant} {entry.split}".rstrip() for entry in chosen]
         arrays = [{name: entry.place.read(name) for name in sorted(entry.place.names)} for entry in chosen]
         try:
             image = contact_sheet(list(zip(titles, arrays, strict=True)))

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from face3d_data.cli.main import main
-from face3d_data.cli.show import command, one_of_each, show_sample, write_sheet
+from face3d_data.cli.show import _title, command, one_of_each, show_sample, write_sheet
 from face3d_data.errors import UserError
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline
@@ -64,6 +64,11 @@ def test_sheet_of_a_dataset(workspace, tmp_path):
     assert path.stat().st_size > 1000
     with pytest.raises(UserError, match=r"has a dataset 'other' \(known: tiny\)"):
         write_sheet(workspace, "other", None, tmp_path, 16)
+
+
+def test_titles_are_ids_where_the_font_has_the_letters():
+    assert _title("scans/J\u00f6rg M/scan 01") == "scans/J\u00f6rg M/scan 01"
+    assert _title("scans/\u674e/a") == "scans__%E6%9D%8E__a"
 
 
 def test_a_sheet_shows_one_kind_of_sample_of_each_person_and_other_kinds_of_the_next():
