@@ -13,8 +13,8 @@ import torch
 
 from face3d_data.errors import RunStopped
 from face3d_data.shards.leaks import Leak, told_leaks
-from face3d_data.tables.split import own_identity
 from face3d_data.shards.read import Dataset
+from face3d_data.tables.split import own_identity
 
 if TYPE_CHECKING:
     import pandas as pd
