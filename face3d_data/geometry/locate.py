@@ -87,6 +87,37 @@ def locate_face(points: np.ndarray, axes: np.ndarray = UPRIGHT) -> Located | Non
     return max(found, key=lambda one: one.score, default=None)
 
 
+TURNED: dict[str, np.ndarray] = {
+    "upside down": np.diag([-1.0, -1.0, 1.0]),
+    "from behind": np.diag([-1.0, 1.0, -1.0]),
+    "looking up": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]),
+    "looking down": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
+    "on its left side": np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
+    "on its right side": np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
+    "from a side": np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]),
+    "from the other side": np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]),
+}
+"""How a scan may stand whose axes are not those that were said, to the rotation that is tried then."""
+
+
+def locate_turned(points: np.ndarray, axes: np.ndarray = UPRIGHT) -> tuple[str, Located | None]:
+    """Return how a face stands that was sought in vain, or found badly, as `TURNED` has it, and the best fit there.
+
+    Args:
+        points: as for `locate_face`.
+        axes: what was taken for upright.
+    """
+    found = {name: locate_face(points, turn @ axes) for name, turn in TURNED.items()}
+    best = max(found, key=lambda name: one.score if (one := found[name]) is not None else 0.0)
+    return best, found[best]
+
+
+def turn_deg(one: np.ndarray, other: np.ndarray) -> float:
+    """Return by how many degrees two motions (4, 4) turn differently."""
+    between = one[:3, :3] @ other[:3, :3].T
+    return float(np.degrees(np.arccos(np.clip((np.trace(between) - 1) / 2, -1, 1))))
+
+
 @cache
 def _turns() -> tuple[np.ndarray, ...]:
     """Turns of a head away from the camera, to be undone."""

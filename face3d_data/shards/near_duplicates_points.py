@@ -23,6 +23,8 @@ BATCH = 256
 MOST_POINTS = 4096
 """Of larger clouds so many points are taken, evenly."""
 LEAST_POINTS = 200
+LEAST_POINTS_OF_PART = 1500
+"""Of sparser clouds too little of a face's upper part is known: with 768 and 1,024 points strangers were suspected."""
 LEAST_SEEN = 0.5
 """Share of the map that has to be seen: aligned faces cover 0.99, those in masks too."""
 LOOKED_FIRST = 32
@@ -71,8 +73,10 @@ class PointsLook:
         self._surface = lru_cache(REMEMBERED)(self._lay)
 
     def _lay(self, place: int, part: int) -> Surface | None:
-        pose = self._poses[place, part]
-        return surface_of(self._clouds.at(place) @ pose[:3, :3].T + pose[:3, 3], PARTS[part][1])
+        pose, points = self._poses[place, part], self._clouds.at(place)
+        if part and len(points) < LEAST_POINTS_OF_PART:
+            return None
+        return surface_of(points @ pose[:3, :3].T + pose[:3, 3], PARTS[part][1])
 
     def distance(self, first: int, second: int, part: int) -> Distance:
         """Return how far two clouds are apart by a part of the face; farther than that if it is more than `MOST`."""

@@ -13,6 +13,7 @@ from face3d_data.cli.verify import command
 from face3d_data.geometry.align import transform
 from face3d_data.shards import near_duplicates, verify_leaks
 from face3d_data.shards.near_duplicates import find_near_duplicates, nearest_across
+from face3d_data.shards.near_duplicates_points import LEAST_POINTS_OF_PART, look_at_points
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.verify import verify_dataset
 
@@ -39,6 +40,14 @@ def clouds(copies=()):
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     return dataset_of(tmp_path_factory.mktemp("planted"), clouds(COPIES))
+
+
+def test_a_part_of_a_face_is_not_told_by_sparse_clouds(tmp_path):
+    few = LEAST_POINTS_OF_PART - 1
+    found = {("train", "ann", "c0"): sampled(scan(0), 1, few), ("test", "bob", "c0"): sampled(scan(0), 2, few)}
+    dataset = Dataset(dataset_of(tmp_path, found))
+    look = look_at_points(dataset, table_of(dataset), "points")
+    assert [np.isfinite(look.distance(0, 1, part).part_mm) for part in (0, 1)] == [True, False]
 
 
 def table_of(dataset):
