@@ -159,40 +159,61 @@ def plan_dataset(
         RunStopped: the splits share people, captures or keys.
     """
     where = f"dataset {name!r}"
-    usable = usable_rows(frame["place"].tolist(), spec.fields, makers or {}, read)
+    kept, usable_shapes, left_out = _written(frame, spec, name, makers or {}, read)
+    table, order = order_rows(kept, usable_shapes, spec.shard_size, seed, where)
+    names, apart, leaks = _people(table, by == "capture", same_person, where, allow_leaks)
+    tags = kept.iloc[order].reset_index(drop=True)
+    every_dirty, sources = all_dirty(dirty, left_out), sources_table(table, tags)
+    asked, asked_types = tag_columns(tags, spec.tags)
+    attributes = {"pipeline": pipeline, "pipeline_digest": pipeline_digest, "package_version": __version__}
+    record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **attributes, "seed": seed, "by": by}
+    shapes = {field: list(shape) for field, shape in usable_shapes.items()}
+    record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
+    record |= {"same_person": {**apart, **names}, "tags": asked_types}
+    rows = [table[column].tolist() for column in DIGESTED]
+    rows += [asked[tag].tolist() for tag in spec.tags]
+    beside = (every_dirty.to_numpy().tolist(), [list(sources.columns), *sources.to_numpy().tolist()])
+    content = digest(record, rows, _tags_of_queries(tags, spec), *beside)
+    return DatasetPlan(
+        *(name, spec, seed, content, table.join(asked), tags, tags["place"].tolist(), usable_shapes),
+        *(left_out, every_dirty, sources, leaks, allow_leaks, record, attributes, readers or {}),
+        [*_notes(left_out, leaks), *sources_notes(sources, names)],
+    )
+
+
+def _written(
+    frame: pd.DataFrame, spec: DatasetSpec, name: str, makers: Mapping[str, Sequence[str]], read: Read | None
+) -> tuple[pd.DataFrame, Mapping[str, tuple[int, ...]], pd.DataFrame]:
+    """Return the rows that can be written, the shapes of their fields, and the others with reasons.
+
+    Raises:
+        UserError: none can.
+    """
+    usable = usable_rows(frame["place"].tolist(), spec.fields, makers, read)
     again = copies(frame, usable.kept)
     left_out = dirty_rows(frame, sorted([*usable.left_out, *again]), name)
     kept = sorted({*usable.kept}.difference(i for i, _, _ in again))
     if not kept:
-        raise UserError(f"{where}: no row of {spec.upstream!r} can be written ({_why(left_out)})")
-    frame = frame.iloc[kept].reset_index(drop=True)
-    table, order = order_rows(frame, usable.shapes, spec.shard_size, seed, where)
-    refuse_leaks(find_leaks(table, by == "capture"), where, allow_leaks)
+        raise UserError(f"dataset {name!r}: no row of {spec.upstream!r} can be written ({_why(left_out)})")
+    return frame.iloc[kept].reset_index(drop=True), usable.shapes, left_out
+
+
+def _people(
+    table: pd.DataFrame, closed_set: bool, same_person: Sequence[Line], where: str, allow_leaks: bool
+) -> tuple[dict[str, str], dict[str, str], list[Leak]]:
+    """Return who goes by another name here, who does in some rows only, and what splits share for all that.
+
+    Raises:
+        UserError: a person goes by two names.
+        RunStopped: the splits share something. Neither where leaks are allowed.
+    """
+    refuse_leaks(find_leaks(table, closed_set), where, allow_leaks)
     names = merged_names(table["identity"], table["sample_id"], where, allow_leaks)
     listed = one_name_each([*same_person, *own_names(table["identity"], table["sample_id"])])
     apart = names_apart(table["identity"], listed)
     if not allow_leaks:
         refuse_apart(apart, where)
-    leaks = find_leaks(table, by == "capture", listed)
-    attributes = {"pipeline": pipeline, "pipeline_digest": pipeline_digest, "package_version": __version__}
-    shapes = {field: list(shape) for field, shape in usable.shapes.items()}
-    record = {"schema_version": SCHEMA_VERSION, "name": name, **attributes, "seed": seed, "by": by}
-    record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
-    every_dirty = all_dirty(dirty, left_out)
-    tags = frame.iloc[order].reset_index(drop=True)
-    record["same_person"] = {**apart, **names}
-    sources = sources_table(table, tags)
-    asked, record["tags"] = tag_columns(tags, spec.tags)
-    rows = [table[column].tolist() for column in DIGESTED]
-    rows += [asked[name].tolist() for name in spec.tags]
-    beside = (every_dirty.to_numpy().tolist(), [list(sources.columns), *sources.to_numpy().tolist()])
-    content = digest(record, rows, _tags_of_queries(tags, spec), *beside)
-    places = tags["place"].tolist()
-    return DatasetPlan(
-        *(name, spec, seed, content, table.join(asked), tags, places, usable.shapes),
-        *(left_out, every_dirty, sources, leaks, allow_leaks, record, attributes, readers or {}),
-        [*_notes(left_out, leaks), *sources_notes(sources, names)],
-    )
+    return names, apart, find_leaks(table, closed_set, listed)
 
 
 def refuse_leaks(leaks: Sequence[Leak], where: str, allowed: bool) -> None:
