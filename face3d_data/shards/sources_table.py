@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from face3d_data.errors import UserError
 from face3d_data.shards.rows import split_order
+from face3d_data.tables.protocol import wears_mask
 from face3d_data.tables.split import own_identity, person_of
-from face3d_data.tables.strata import masked_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +102,7 @@ def sources_table(table: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
     rows = table.assign(
         source=tags["source"].tolist(),
         person=people,
-        masked=masked_rows(tags),
+        masked=wears_mask(tags),
         merged=[len(names[person]) > 1 for person in people],
     )
     records = []

@@ -11,8 +11,8 @@ from face3d_data.errors import UserError
 from face3d_data.registry import register
 from face3d_data.table import TableContext, TableResult, TableStep
 from face3d_data.tables.caps import Capture, over_captures, over_people, over_per_person, people_and_captures
+from face3d_data.tables.protocol import wears_mask
 from face3d_data.tables.split import person_of
-from face3d_data.tables.strata import masked_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def captures_of(frame: pd.DataFrame, by: str) -> list[Capture]:
         frame: a manifest.
         by: `source` or `dataset`: what counts as a source.
     """
-    unmasked = {origin for origin, masked in zip(frame["origin_id"], masked_rows(frame), strict=True) if not masked}
+    unmasked = {origin for origin, masked in zip(frame["origin_id"], wears_mask(frame), strict=True) if not masked}
     columns = zip(*(frame[name].tolist() for name in ("origin_id", "identity", by)), strict=True)
     found = {
         origin: Capture(origin, person_of(identity), source, origin not in unmasked)

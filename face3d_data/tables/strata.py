@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from face3d_data.errors import UserError
 from face3d_data.table import FIXED_COLUMNS
+from face3d_data.tables.protocol import wears_mask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,15 +17,6 @@ MASKED = "masked"
 """A stratum without a column: whether there is a mask in any of the rows."""
 COLUMNS = ("source", "dataset", "variant")
 """Columns beside tags that strata may be of."""
-
-
-def masked_rows(frame: pd.DataFrame) -> list[bool]:
-    """Return for each row whether a mask is worn: the tag `mask` is there, and is not `none`."""
-    import pandas as pd
-
-    if "mask" not in frame:
-        return [False] * len(frame)
-    return [not pd.isna(mask) and mask != "none" for mask in frame["mask"].tolist()]
 
 
 def strata_of(frame: pd.DataFrame, units: Sequence[str], names: Sequence[str], where: str) -> dict[str, str]:
@@ -47,7 +39,7 @@ def strata_of(frame: pd.DataFrame, units: Sequence[str], names: Sequence[str], w
         if name in tags or name in COLUMNS:
             values: Iterable[Any] = frame[name].tolist()
         elif name == MASKED:
-            values = masked_rows(frame)
+            values = wears_mask(frame).tolist()
         else:
             known = ", ".join(dict.fromkeys((*COLUMNS, MASKED, *tags)))
             raise UserError(f"{where}: stratify: {name!r} is no tag or column here (there are: {known}): correct it")
