@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator
 
 from face3d_data.errors import Unreadable, UserError
 
@@ -16,7 +18,20 @@ if TYPE_CHECKING:
 MM_PER_UNIT: dict[str, float] = {"um": 0.001, "0.1mm": 0.1, "mm": 1.0, "cm": 10.0, "m": 1000.0}
 WORDS: dict[str, str] = {"um": "micrometres", "0.1mm": "tenths of a millimetre", "mm": "millimetres",
                          "cm": "centimetres", "m": "metres"}  # fmt: skip
-Units = Literal["um", "0.1mm", "mm", "cm", "m"] | Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _known_units(value: Any) -> Any:
+    """Return a unit's name, or a number above 0, as it is; anything else is refused in one line."""
+    if isinstance(value, str) and value not in MM_PER_UNIT:
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    number = not isinstance(value, bool) and isinstance(value, int | float) and 0 < value < math.inf
+    if number or (isinstance(value, str) and value in MM_PER_UNIT):
+        return value
+    raise ValueError(f"give {', '.join(MM_PER_UNIT)}, or millimetres per unit as a number above 0")
+
+
+Units = Annotated[str | float, BeforeValidator(_known_units)]
 """Type of a reader's field `units`: a name, or millimetres per unit as a number."""
 UNITS_TEXT = "unit of the files' coordinates: um, 0.1mm, mm, cm, m, or millimetres per unit as a number"
 UNIT_REASONS: dict[str, str] = {"wrong_units": "what is there is far from the size of a face: set units"}

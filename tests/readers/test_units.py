@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from face3d_data.component import explain_validation
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.units import (
@@ -71,15 +72,18 @@ class Model(BaseModel):
     units: Units = "mm"
 
 
-@pytest.mark.parametrize(("given", "want"), [("m", 1000.0), (25.4, 25.4), ("um", 0.001), (1, 1.0)])
+@pytest.mark.parametrize(("given", "want"), [("m", 1000.0), (25.4, 25.4), ("um", 0.001), (1, 1.0), ("25.4", 25.4)])
 def test_units_are_a_name_or_a_number(given, want):
     assert mm_per_unit(Model(units=given).units) == pytest.approx(want)
 
 
-@pytest.mark.parametrize("given", ["inch", 0, -1, float("inf"), float("nan")])
-def test_what_is_no_unit_is_refused(given):
-    with pytest.raises(ValidationError):
+@pytest.mark.parametrize("given", ["inch", 0, -1, float("inf"), float("nan"), True, None, [1], "-2", "nan"])
+def test_what_is_no_unit_is_refused_in_one_line(given):
+    with pytest.raises(ValidationError) as caught:
         Model(units=given)
+    assert explain_validation(caught.value, Model).endswith(
+        ": give um, 0.1mm, mm, cm, m, or millimetres per unit as a number above 0"
+    )
 
 
 class InMemory(Reader):
