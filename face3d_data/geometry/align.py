@@ -99,7 +99,7 @@ def refine(
             step = _icp_step(some @ pose[:3, :3].T + pose[:3, 3], face, reach_mm)
             if step is None:
                 return pose
-            pose = _motion(step) @ pose
+            pose = motion_of(step) @ pose
             if (np.abs(step) < ICP_STILL).all():
                 break
     return pose
@@ -158,8 +158,8 @@ def _icp_step(moved: np.ndarray, face: MeanFace, reach_mm: float) -> np.ndarray 
     return np.linalg.solve(system, -(weighted.T @ residuals))
 
 
-def _motion(twist: np.ndarray) -> np.ndarray:
-    """Return the rigid motion of a rotation vector and a shift (6,), by Rodrigues' formula."""
+def motion_of(twist: np.ndarray) -> np.ndarray:
+    """Return the rigid motion f8 (4, 4) of a rotation vector (rad) and a shift, f8 (6,), by Rodrigues' formula."""
     x, y, z = twist[:3]
     angle = float(np.linalg.norm(twist[:3]))
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])

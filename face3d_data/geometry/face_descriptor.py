@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from face3d_data.geometry.align import every_nth
+from face3d_data.geometry.align import every_nth, motion_of
 from face3d_data.geometry.mean_face import mean_face
 
 SIDE = 24
@@ -93,18 +93,6 @@ def gauss_newton(points: np.ndarray, normals: np.ndarray, distance_mm: np.ndarra
         jacobian[:, axis] = points[:, one] * normals[:, other] - points[:, other] * normals[:, one]
     weighted = jacobian * weights[:, None]
     return np.linalg.solve(weighted.T @ jacobian + DAMPING, -(weighted.T @ distance_mm))
-
-
-def motion_of(twist: np.ndarray) -> np.ndarray:
-    """Return the rigid motion f8 (4, 4) of a rotation vector and a shift (6,), by Rodrigues' formula."""
-    motion = np.eye(4)
-    x, y, z = twist[:3]
-    angle = float(np.sqrt(x * x + y * y + z * z))
-    if angle > 1e-12:
-        cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-        motion[:3, :3] += np.sin(angle) / angle * cross + (1.0 - np.cos(angle)) / angle**2 * (cross @ cross)
-    motion[:3, 3] = twist[3:]
-    return motion
 
 
 def relief_map(points: np.ndarray) -> np.ndarray:

@@ -113,7 +113,7 @@ def locate_turned(points: np.ndarray, axes: np.ndarray = UPRIGHT) -> tuple[str, 
 
 
 def turn_deg(one: np.ndarray, other: np.ndarray) -> float:
-    """Return by how many degrees two motions (4, 4) turn differently."""
+    """Return by how many degrees two motions (4, 4), or rotations (3, 3), turn differently."""
     between = one[:3, :3] @ other[:3, :3].T
     return float(np.degrees(np.arccos(np.clip((np.trace(between) - 1) / 2, -1, 1))))
 

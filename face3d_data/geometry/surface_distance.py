@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import cKDTree
 
-from face3d_data.geometry.align import every_nth
-from face3d_data.geometry.face_descriptor import LEFT_MM, LOW_MM, SPAN_MM, gauss_newton, motion_of
+from face3d_data.geometry.align import every_nth, motion_of
+from face3d_data.geometry.face_descriptor import LEFT_MM, LOW_MM, SPAN_MM, gauss_newton
 from face3d_data.geometry.normals import mean_and_scatter
 
 NEIGHBORS = 10

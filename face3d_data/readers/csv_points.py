@@ -34,7 +34,7 @@ def check_point_file(path: Path) -> None:
 def read_points(path: Path) -> np.ndarray:
     """Return the points of a cloud, or a mesh's vertices, as f8 (N, 3) in the file's unit and axes, all finite.
 
-    Several points at 0, 0, 0 are the holes of a camera's range image and are left out; one may be a point.
+    A cloud's several points at 0, 0, 0 are the holes of a range image and are left out.
 
     Raises:
         Unreadable: `unreadable`, or another of `POINT_REASONS`.
@@ -45,9 +45,6 @@ def read_points(path: Path) -> np.ndarray:
     else:
         points = read_mesh(path).vertices
         points = points[np.isfinite(points).all(axis=1)]
-    seen = points.any(axis=1)
-    if len(points) - np.count_nonzero(seen) > 1:
-        points = points[seen]
     if not len(points):
         raise Unreadable("unreadable", f"{path.name}: holds no point")
     return points

@@ -6,7 +6,7 @@ import numpy as np
 
 from face3d_data.errors import ContractError
 from face3d_data.geometry.align import Fit, fit_rigid, measure_fit, refine, transform
-from face3d_data.geometry.locate import UPRIGHT, locate_face
+from face3d_data.geometry.locate import UPRIGHT, locate_face, turn_deg
 from face3d_data.geometry.mean_face import mean_face
 
 MOST_TURNED_DEG = 45.0
@@ -31,7 +31,7 @@ def check_orientation(
     points = points[np.isfinite(points).all(1)]
     motion = _fit_landmarks(landmarks_3d) if landmarks_3d is not None else _fit_alone(points)
     motion = refine(points, mean_face(), motion)
-    turned = _angle_deg(motion[:3, :3] @ UPRIGHT)
+    turned = turn_deg(motion, UPRIGHT.T)
     fit = _fit(points, motion)
     if not fit.rmse_mm <= MOST_RMSE_MM or fit.inlier_share < LEAST_INLIERS:
         raise ContractError(f"the mean face does not fit: rmse {fit.rmse_mm:.2f} mm, inliers {fit.inlier_share:.2f}")
@@ -76,7 +76,3 @@ _TURNS = {
 
 def _fit(points: np.ndarray, motion: np.ndarray) -> Fit:
     return measure_fit(transform(points, motion), mean_face(), mean_face().landmarks[2])
-
-
-def _angle_deg(rotation: np.ndarray) -> float:
-    return float(np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1))))

@@ -132,4 +132,5 @@ def test_known_captures_make_up_the_number_where_few_are_new(root, tmp_path):
 
 def test_what_was_surveyed_once_is_not_surveyed_again(root, tmp_path):
     run(pipeline(root), tmp_path / "work", engine="serial")
-    run(pipeline(root, refuse=True), tmp_path / "work", engine="serial")
+    again = run(pipeline(root, refuse=True), tmp_path / "work", engine="serial")
+    assert len(again.entries("after")) == 3
