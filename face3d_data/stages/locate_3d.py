@@ -64,13 +64,12 @@ class Locate3d(Stage):
         if not self.replace_given and self._given(sample):
             yield sample.with_tags(located=False)
             return
-        by_depth = "points" not in sample.arrays and "grid" not in sample.arrays
         points = self._points(sample)
         if len(points) < self.min_points:
             raise Reject("too_few_points", f"{len(points)} < {self.min_points}")
         found = self._checked(points, locate_face(points, AXES[self.head]))
         tags = {"located_rmse_mm": round(found.rmse_mm, 4), "located_score": round(found.score, 4)}
-        if by_depth:
+        if _by_depth(sample):
             pixels = project(found.landmarks.astype(np.float64), sample.arrays["intrinsics"])
             yield sample.with_arrays(landmarks=pixels.astype(np.float32)).with_tags(located=True, **tags)
         else:
@@ -81,8 +80,7 @@ class Locate3d(Stage):
         return 64
 
     def _given(self, sample: Sample) -> bool:
-        by_depth = "points" not in sample.arrays and "grid" not in sample.arrays
-        name = "landmarks" if by_depth else "landmarks_3d"
+        name = "landmarks" if _by_depth(sample) else "landmarks_3d"
         return name in sample.arrays and bool(np.isfinite(sample.arrays[name]).all())
 
     def _points(self, sample: Sample) -> np.ndarray:
@@ -115,3 +113,8 @@ class Locate3d(Stage):
             raise Reject(
                 "turned", f"the face is seen {how}: it scores {other.score:.2f} so, {score:.2f} upright: {CHECK}"
             )
+
+
+def _by_depth(sample: Sample) -> bool:
+    """Return whether landmarks are sought in a depth image, whose landmarks are pixels."""
+    return "points" not in sample.arrays and "grid" not in sample.arrays
