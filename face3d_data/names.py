@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from urllib.parse import unquote
 
 from face3d_data.digest import digest
 
 _PLAIN = re.compile(r"[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*")
 _SAFE = re.compile(r"[A-Za-z0-9_-]")
+
+
+def same_form(text: str) -> str:
+    """Return a name in the one form in which names are kept and compared: Unicode's NFC.
+
+    An accented letter may be written as one character or as two; file systems and programs differ in which they write.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def loose_form(text: str) -> str:
+    """Return what names have in common that a person would call one: no case, blanks, compatibility forms (NFKC).
+
+    Parts of an id are taken each by itself. Two names of one loose form are suspected to be one, never made one.
+    """
+    return "/".join(_loose_part(part) for part in text.split("/"))
+
+
+def _loose_part(part: str) -> str:
+    if not part.isascii():
+        part = unicodedata.normalize("NFKC", "".join(c for c in part if unicodedata.category(c) != "Cf"))
+        part = unicodedata.normalize("NFKC", part.casefold())
+    return " ".join(part.casefold().split())
 
 
 def encode_part(part: str) -> str:

@@ -20,7 +20,7 @@ from face3d_data.pipeline.text import substitute
 from face3d_data.sample import ARRAYS
 from face3d_data.shards.schema import ONLY_SPLIT, STORED_NAMES, DatasetSpec, GallerySpec, PairsSpec, ProbeSpec
 from face3d_data.table import FIXED_COLUMNS
-from face3d_data.tables.select import HIDDEN
+from face3d_data.tables.query_rows import HIDDEN
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "pipelines.md").read_text("utf-8")

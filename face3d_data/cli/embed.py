@@ -79,7 +79,7 @@ def _check_device(context: click.Context, option: click.Parameter, value: str) -
     help="One embedding of each person, the mean over the images, or one of each image.",
 )
 @click.option("--split", default="test", show_default=True, help="Split that is embedded.")
-@click.option("--where", metavar="QUERY", help="Only rows that match a pandas query, such as \"mask == 'none'\".")
+@click.option("--where", metavar="QUERY", help="Only rows that match a query, such as \"mask == 'none'\".")
 @network_options
 @workspace_option
 def command(

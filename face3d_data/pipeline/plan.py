@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from face3d_data.errors import UserError
 from face3d_data.stage import Stage
-from face3d_data.table import TableStep
+from face3d_data.table import FIXED_COLUMNS, TableStep
+from face3d_data.tables.query import parse_query, shown_query
+from face3d_data.tables.query_rows import HIDDEN, unknown_name
+from face3d_data.tables.select import Select
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
@@ -55,7 +59,10 @@ def check_plan(pipeline: Pipeline) -> None:
     options = {source.id: frozenset(source.reader.outputs) for source in pipeline.sources}
     tags = {source.id: _source_tags(source) for source in pipeline.sources}
     for step in pipeline.steps:
-        _check_where(step, frozenset().union(*(tags[upstream] for upstream in step.upstream)))
+        upstream_tags = frozenset().union(*(tags[upstream] for upstream in step.upstream))
+        _check_where(step, upstream_tags)
+        if isinstance(step.component, Select):
+            _check_query(f"step {step.id!r}", step.component.query, upstream_tags)
         for upstream in step.upstream:
             _check_fed(pipeline, step, upstream, arrays[upstream], options[upstream])
         for known in (arrays, options):
@@ -72,6 +79,8 @@ def check_plan(pipeline: Pipeline) -> None:
                 raise UserError(
                     f"dataset {name!r}: tags: nothing upstream of {spec.upstream!r} declares {tag!r} (declared: {hint})"
                 )
+        for part, asked in (("gallery", spec.gallery), ("probe", spec.probe)):
+            _check_query(f"dataset {name!r}: {part}", asked.query if asked is not None else None, tags[spec.upstream])
         for array in spec.fields:
             if array not in arrays[spec.upstream]:
                 raise UserError(
@@ -121,3 +130,12 @@ def _check_where(step: Step, tags: frozenset[str]) -> None:
         if name not in tags | (ROW_COLUMNS - {"split"}):
             hint = "put a split step before it" if name == "split" else f"declared: {', '.join(sorted(tags))}"
             raise UserError(f"step {step.id!r}: where: no upstream of it declares {name!r} ({hint})")
+
+
+def _check_query(where: str, query: str | None, tags: frozenset[str]) -> None:
+    """Check that every name in a query is a column or a tag that something upstream declares."""
+    known = [*(name for name in FIXED_COLUMNS if name not in HIDDEN), *sorted(tags - {*FIXED_COLUMNS})]
+    forms = {normalize("NFKC", name) for name in known}
+    for name in parse_query(query).names if query else ():
+        if name not in forms:
+            raise UserError(f"{where}: query {shown_query(str(query))}: {unknown_name(name, known)}")

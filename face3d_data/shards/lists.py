@@ -12,7 +12,7 @@ from face3d_data.shards.published_lists import published_texts
 from face3d_data.shards.schema import DatasetSpec, GallerySpec, ProbeSpec
 from face3d_data.tables.pairs import make_pairs, pairs_csv, pairs_txt
 from face3d_data.tables.protocol import gallery_rows, probe_rows
-from face3d_data.tables.select import matching
+from face3d_data.tables.query_rows import matching
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def make_lists(
         texts |= {"pairs.csv": pairs_csv(pairs), "pairs.txt": pairs_txt(pairs)}
         notes += pairs.notes
     if spec.gallery is not None or spec.probe is not None:
-        gallery, probe = _protocol(table, tags, spec.gallery or GallerySpec(), spec.probe or ProbeSpec(), where)
+        gallery, probe = _protocol(table, tags, spec.gallery or GallerySpec(), spec.probe or ProbeSpec(), where, notes)
         texts |= {"gallery.csv": table_csv(gallery), "probe.csv": table_csv(probe)}
         notes.append(f"gallery: {len(gallery)} samples of {gallery['name'].nunique()} people; probe: {len(probe)}")
     if spec.protocol is not None:
@@ -58,10 +58,10 @@ def make_lists(
 
 
 def _protocol(
-    table: pd.DataFrame, tags: pd.DataFrame, gallery: GallerySpec, probe: ProbeSpec, where: str
+    table: pd.DataFrame, tags: pd.DataFrame, gallery: GallerySpec, probe: ProbeSpec, where: str, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    enrol = _candidates(table, tags, gallery.split, gallery.query, f"{where}: gallery")
-    ask = _candidates(table, tags, probe.split, probe.query, f"{where}: probe")
+    enrol = _candidates(table, tags, gallery.split, gallery.query, f"{where}: gallery", notes)
+    ask = _candidates(table, tags, probe.split, probe.query, f"{where}: probe", notes)
     columns = (enrol["sample_id"].tolist(), enrol["identity"].tolist(), enrol["origin_id"].tolist())
     enrolled = enrol.iloc[gallery_rows(*columns, gallery.captures)]
     if not len(enrolled):
@@ -70,10 +70,12 @@ def _protocol(
     return enrolled, ask.iloc[probes]
 
 
-def _candidates(table: pd.DataFrame, tags: pd.DataFrame, split: str, query: str | None, where: str) -> pd.DataFrame:
+def _candidates(
+    table: pd.DataFrame, tags: pd.DataFrame, split: str, query: str | None, where: str, notes: list[str]
+) -> pd.DataFrame:
     keep = _of_split(table, split, where)
     if query:
-        keep = [a and b for a, b in zip(keep, matching(tags, query, where), strict=True)]
+        keep = [a and b for a, b in zip(keep, matching(tags, query, where, notes), strict=True)]
     return table[keep]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from face3d_data.sample import ARRAYS
 from face3d_data.tables.published_rules import RULES, RULES_VERSION
+from face3d_data.tables.query import parse_query
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "dataset.json"
@@ -45,19 +46,28 @@ class PairsSpec(_Spec):
     per_fold: int = Field(default=300, ge=1, description="genuine pairs in a fold, and as many impostor pairs")
 
 
+def _of_the_grammar(query: str | None) -> str | None:
+    if query:
+        parse_query(query)
+    return query
+
+
+QueryText = Annotated[str | None, AfterValidator(_of_the_grammar)]
+
+
 class GallerySpec(_Spec):
     """Enrolled samples: one of each of the first captures of every person."""
 
     split: str = Field(default="test", description="split that the gallery is taken from")
     captures: int = Field(default=1, ge=1, description="captures of each person")
-    query: str | None = Field(default=None, description="pandas query on tags and columns: which rows may enrol")
+    query: QueryText = Field(default=None, description="query on tags and columns: which rows may enrol")
 
 
 class ProbeSpec(_Spec):
     """Samples to be recognised: every row of the split whose capture is not in the gallery."""
 
     split: str = Field(default="test", description="split that the probes are taken from")
-    query: str | None = Field(default=None, description="pandas query on tags and columns: which rows are probes")
+    query: QueryText = Field(default=None, description="query on tags and columns: which rows are probes")
 
 
 class PublishedSpec(_Spec):

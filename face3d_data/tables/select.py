@@ -6,19 +6,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from face3d_data.errors import UserError
 from face3d_data.registry import register
 from face3d_data.table import TableContext, TableResult, TableStep
 from face3d_data.tables.lists import look_up, read_list
+from face3d_data.tables.query import parse_query
+from face3d_data.tables.query_rows import matching
 from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-HIDDEN = ["key", "place"]
-"""Columns that a query does not see: what they hold is nobody's business."""
 
 
 @register
@@ -26,22 +25,29 @@ class Select(TableStep):
     """Keep the rows that a query on tags and lists of ids or identities let through."""
 
     name = "select"
-    version = 1
+    version = 2
     reasons: ClassVar[dict[str, str]] = {
         "query": "the row does not match the query, or lacks a tag that it asks for",
         "not_allowed": "the allow list names neither the sample, its capture nor its person",
         "blocked": "the block list names the sample, its capture or its person",
     }
 
-    query: str | None = Field(None, description="pandas query on tags and columns: mask == 'none' and yaw_deg < 30")
+    query: str | None = Field(None, description="query on tags and columns: mask == 'none' and yaw_deg < 30")
     allow: Path | None = Field(None, description="file of ids or identities: only these")
     block: Path | None = Field(None, description="file of ids or identities: not these")
+
+    @field_validator("query")
+    @classmethod
+    def _of_the_grammar(cls, query: str | None) -> str | None:
+        if query:
+            parse_query(query)
+        return query
 
     def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
         """Return the rows kept; each other one is dirty with the first reason that holds.
 
         Raises:
-            UserError: the query cannot be evaluated, or a list is missing or empty.
+            UserError: the query does not fit the rows, or a list is missing or empty.
         """
         import numpy as np
         import pandas as pd
@@ -60,7 +66,7 @@ class Select(TableStep):
         self, frame: pd.DataFrame, context: TableContext, notes: list[str]
     ) -> Iterator[tuple[str, str, Sequence[bool]]]:
         if self.query:
-            yield "query", self.query, matching(frame, self.query, f"step {context.step!r}")
+            yield "query", self.query, matching(frame, self.query, f"step {context.step!r}", notes)
         if self.allow:
             yield "not_allowed", self.allow.name, self._listed("allow", self.allow, frame, context, notes)
         if self.block:
@@ -81,30 +87,3 @@ class Select(TableStep):
         if unused:
             notes.append(f"{option}: {len(unused)} of {len(wanted)} lines of {path.name} name no row ({min(unused)} …)")
         return [bool(found) for found in rows]
-
-
-def matching(frame: pd.DataFrame, query: str, where: str) -> list[bool]:
-    """Return for each row whether it matches a pandas query; a row that lacks a tag it asks for does not.
-
-    Args:
-        frame: a manifest.
-        query: an expression on its columns.
-        where: what the message names first.
-
-    Raises:
-        UserError: the query cannot be evaluated, or its result is not true or false.
-    """
-    import pandas as pd
-
-    if not len(frame):
-        return []
-    visible = frame.drop(columns=HIDDEN, errors="ignore").convert_dtypes()
-    try:
-        result = visible.eval(query, engine="python")
-    except Exception as error:  # the query is the user's code: whatever it raises is theirs to mend
-        raise UserError(
-            f"{where}: query {query!r}: {str(error).splitlines()[0]} (columns: {', '.join(visible.columns)})"
-        ) from None
-    if not isinstance(result, pd.Series) or not pd.api.types.is_bool_dtype(result.dtype):
-        raise UserError(f"{where}: query {query!r} is not true or false for each row: compare with ==, <, in")
-    return result.fillna(False).astype(bool).tolist()

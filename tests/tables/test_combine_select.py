@@ -65,10 +65,11 @@ def test_flags_and_columns_can_be_queried(context):
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("yaw < 3", "name 'yaw' is not defined.*columns: id, identity"),
-        ("identity ==", "query 'identity =='"),
-        ("n_points + 1", "is not true or false"),
-        ("key == 'x'", "name 'key' is not defined"),
+        ("yaw < 3", r"column 1: no tag or column 'yaw' \(columns: id, identity"),
+        ("identity == 'x' and splitt == 'y'", "column 21: no tag or column 'splitt' .*did you mean 'split'"),
+        ("n_points", "'n_points' is not true or false"),
+        ("n_points == '16'", "column 1: compares numbers with texts"),
+        ("key == 'x'", "no tag or column 'key'"),
     ],
 )
 def test_bad_queries_are_one_line(context, query, message):

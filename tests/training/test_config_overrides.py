@@ -19,8 +19,8 @@ def value_of(key, text):
     ("key", "text", "value"),
     [
         ("data.where", "mask == 'none'", "mask == 'none'"),
-        ("data.where", "name.str.contains('a: b')", "name.str.contains('a: b')"),
-        ("data.where", "[1, 2]", "[1, 2]"),
+        ("data.where", "name == 'a: b'", "name == 'a: b'"),
+        ("description", "[1, 2]", "[1, 2]"),
         ("data.where", "null", None),
         ("data.where", "", None),
         ("data.train_split", "2024", "2024"),

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from face3d_data.component import did_you_mean, explain_validation
 from face3d_data.errors import UserError
+from face3d_data.tables.query import QueryError, parse_query, shown_query
 
 DEFAULT_MODEL = "pointnet_basic"
 LIST = re.compile(r"[\w.+-]+(,[\w.+-]+)+,?|[\w.+-]+,")
@@ -36,7 +37,7 @@ class DataConfig(_Section):
     )
     train_split: str = Field("train", description="split that is learnt from")
     eval_split: str = Field("eval", description="split on which epochs are chosen; never the one that is reported")
-    where: str | None = Field(None, description="pandas query on the columns of the CSV: which rows are learnt from")
+    where: str | None = Field(None, description="query on the columns of the CSV: which rows are learnt from")
     n_points: int | None = Field(None, gt=0, description="points of each cloud that are used; all if not given")
     choose_points: Literal["first", "random"] = Field(
         "first",
@@ -208,9 +209,21 @@ def load_config(name_or_path: str | Path | None, overrides: Iterable[tuple[str, 
     for key, value in overrides:
         _put(values, key, value, where)
     try:
-        return TrainConfig(**values)
+        config = TrainConfig(**values)
     except ValidationError as error:
         raise UserError(f"{where}: {explain_validation(error, TrainConfig)}") from None
+    _check_query(config.data.where)
+    return config
+
+
+def _check_query(query: str | None) -> None:
+    """Refuse a query before anything is opened. Not a field's validator: configs in old checkpoints stay readable."""
+    if query is None:
+        return
+    try:
+        parse_query(query)
+    except QueryError as error:
+        raise UserError(f"data.where: query {shown_query(query)}: {error}") from None
 
 
 def _read(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:

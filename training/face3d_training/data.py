@@ -41,7 +41,7 @@ class FaceRows:
         split: split of it.
         config: which arrays the network sees, and how.
         inputs: what the network takes.
-        where: pandas query on the columns of the CSV; only rows that match are there.
+        where: query on the columns of the CSV; only rows that match are there.
         variation: what is drawn anew each time; None: nothing, and of each cloud the first points are taken.
         seed: decides, with epoch, copy and the sample's key, everything that is drawn.
 
@@ -52,6 +52,7 @@ class FaceRows:
         masked: bool (n,), who wears a mask in the stored sample.
         visible_ratio: f4 (n,), share of the face that nothing hides; NaN = not known.
         channels: channels of the input.
+        notes: lines on values in `where` that no row has.
         views: views of each cloud where nothing is drawn: copy number i of a row is its view i.
 
     Raises:
@@ -71,7 +72,8 @@ class FaceRows:
     ) -> None:
         source = Dataset(dataset)
         self.dataset, self.split, self.seed = source.name, split, seed
-        rows = rows_of(source, split, where)
+        self.notes: list[str] = []
+        rows = rows_of(source, split, where, self.notes)
         self._places = rows.index.to_numpy(np.int64)
         self.table: pd.DataFrame = rows.reset_index(drop=True)
         self.labels, self.identities = people_of(self.table)

@@ -8,7 +8,7 @@ import numpy as np
 
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
-from face3d_data.tables.select import matching
+from face3d_data.tables.query_rows import matching
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,13 +17,14 @@ PLAIN = ("none", "")
 """Values of the tag `mask` of a face that wears none, or of which it is not known."""
 
 
-def rows_of(source: Dataset, split: str, where: str | None) -> pd.DataFrame:
+def rows_of(source: Dataset, split: str, where: str | None, notes: list[str] | None = None) -> pd.DataFrame:
     """Return the rows of a split that match, indexed by their places in it.
 
     Args:
         source: the dataset.
         split: one of its splits.
-        where: pandas query on the columns of the CSV; None: all rows.
+        where: query on the columns of the CSV; None: all rows.
+        notes: gets a line for each value in it that no row has.
 
     Raises:
         UserError: there is no such split, no row is left, or the query cannot be evaluated.
@@ -35,9 +36,15 @@ def rows_of(source: Dataset, split: str, where: str | None) -> pd.DataFrame:
         raise UserError(f"dataset {source.name}: split {split!r} is empty: choose one of {', '.join(source.splits)}")
     if where is None:
         return table
-    kept = table[matching(table, where, "data.where")]
+    told: list[str] = []
+    kept = table[matching(table, where, "data.where", told)]
     if not len(kept):
-        raise UserError(f"data.where: no row of split {split!r} of dataset {source.name} matches {where!r}: change it")
+        why = f" ({'; '.join(told)})" if told else ""
+        raise UserError(
+            f"data.where: no row of split {split!r} of dataset {source.name} matches {where!r}{why}: change it"
+        )
+    if notes is not None:
+        notes += told
     return kept
 
 

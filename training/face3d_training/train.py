@@ -86,6 +86,8 @@ def train(
     on_first(fabric, lambda: describe_run(folder, config, dataset, resume, learning.seen.leaks))
     for line in learning.seen.leaks:
         tell(f"LEAK, allowed: {line}")
+    for line in learning.rows.notes:
+        tell(f"note: {line}")
     tell(learning.summary(fabric))
     alone = getattr(learning.sampler, "single_capture", 0)
     if alone:

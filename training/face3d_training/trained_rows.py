@@ -41,7 +41,7 @@ def rows_for(
         dataset: a dataset's folder.
         split: split of it.
         changes: keys of the config's `data` that are changed, as (`data.image_size_px`, 140).
-        where: pandas query: only these rows.
+        where: a query: only these rows.
 
     Raises:
         UserError: the dataset lacks what the network takes, or there is no such split or row.
@@ -85,7 +85,7 @@ def embed_dataset(
         out: the file, which is not there yet.
         layout: one of each person, or one of each image.
         split: split of the dataset.
-        where: pandas query: only these rows.
+        where: a query: only these rows.
         changes: keys of `data` that are changed.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         workers: loader processes.
@@ -102,7 +102,7 @@ def embed_dataset(
     place = choose_device(device)
     trained = load_model(checkpoint, place)
     rows, _ = rows_for(trained, dataset, split, changes, where)
-    for line in unmatched_weights(trained):
+    for line in (*unmatched_weights(trained), *rows.notes):
         say(f"note: {line}")
     tell = None if progress is None else lambda done: progress("embed", done, len(rows))
     vectors = embed_rows(trained.net, rows, place, workers=workers, progress=tell)

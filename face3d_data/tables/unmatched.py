@@ -1,0 +1,59 @@
+"""What lists, queries and conditions name that nothing has: said with the nearest that there is, in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from face3d_data.component import did_you_mean
+from face3d_data.names import loose_form
+
+SHOWN = 5
+MOST_COMPARED = 20_000
+"""With more names than this the nearest is sought among those alone that differ in case, blanks or the like."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return what to add to a message about a name that nothing has: the nearest name, or nothing."""
+    there = list(dict.fromkeys(known))
+    form = loose_form(name)
+    like = next((one for one in there if loose_form(one) == form), None)
+    if like is None and "/" not in name:  # a name without its dataset
+        like = next((one for one in there if loose_form(one.partition("/")[2]) == form), None)
+    if like is not None:
+        return f": did you mean {like!r}?"
+    return did_you_mean(name, there) if len(there) <= MOST_COMPARED else ""
+
+
+def lines_note(what: str, file: str, unused: Collection[str], total: int, known: Iterable[str]) -> str | None:
+    """Return a note on lines of a list that name no row, or None where all do.
+
+    Args:
+        what: the option.
+        file: name of the list.
+        unused: lines that name nothing.
+        total: lines of the list.
+        known: what there is to be named.
+    """
+    if not unused:
+        return None
+    first = min(unused)
+    return f"{what}: {len(unused)} of {total} lines of {file} name no row ({first} …){nearest(first, known)}"
+
+
+def value_note(what: str, name: str, wanted: Any, there: Iterable[Any]) -> str:
+    """Return a note on a value that is asked for and that no row has.
+
+    Args:
+        what: what asks, for the message.
+        name: tag or column.
+        wanted: the value.
+        there: the values that rows have.
+    """
+    values = sorted({*there}, key=lambda value: (str(type(value)), value))
+    near = nearest(wanted, [value for value in values if isinstance(value, str)]) if isinstance(wanted, str) else ""
+    if not near:
+        other = [value for value in values if str(value) == str(wanted)]
+        shown = ", ".join(map(repr, other or values[:SHOWN])) + (" …" if len(values) > SHOWN and not other else "")
+        near = f" (there: {shown or 'no value'})"
+    return f"{what}: no row has {name} {wanted!r}{near}"
