@@ -22,6 +22,10 @@ class RunStopped(Face3dError):
     """The run cannot go on (no disk, no memory, a limit exceeded); finished parts stay. Exit code 1."""
 
 
+class DamagedCache(RunStopped):
+    """Bytes in the cache are not those that were written; what is damaged was removed, and the next run makes it."""
+
+
 class Reject(Face3dError):
     """Raised in `Stage.run`: this sample cannot be used, for a reason that the stage declares in `reasons`."""
 

@@ -22,7 +22,7 @@ import numpy as np
 from face3d_data.digest import digest, seed_from
 from face3d_data.engine.stats import Report, peak_memory_mb
 from face3d_data.engine.threads import limit_threads
-from face3d_data.errors import ContractError, MissingDependency, Reject, RunStopped, Unreadable
+from face3d_data.errors import ContractError, DamagedCache, MissingDependency, Reject, RunStopped, Unreadable
 from face3d_data.reader import Reader, Source
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.stage import Stage, check_output
@@ -68,7 +68,8 @@ def stopping() -> Iterator[None]:
     """Turn what no run can go on after into `RunStopped`, with the remedy.
 
     Raises:
-        RunStopped: no memory, no disk, a file that cannot be written, a damaged part (discarded on the way).
+        RunStopped: no memory, no disk, a file that cannot be read or written.
+        DamagedCache: a damaged part, discarded on the way.
     """
     try:
         yield
@@ -76,13 +77,14 @@ def stopping() -> Iterator[None]:
         raise RunStopped("no memory left: lower --jobs or --chunk; finished parts stay") from None
     except BadPart as error:
         error.discard()
-        raise RunStopped(f"{error}: run again, it is made anew") from None
+        raise DamagedCache(f"{error}: it was removed: run again, and it is made again") from None
     except (OSError, RuntimeError, sqlite3.OperationalError) as error:
         if is_full_disk(error):
             raise RunStopped("no disk space left: make room and run again; finished parts stay") from None
-        if isinstance(error, PermissionError):
+        if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+            remedy = "mend its permissions" if isinstance(error, PermissionError) else "mend that and run again"
             what = f"{error.filename} cannot be read or written ({error.strerror})"
-            raise RunStopped(f"{what}: mend its permissions") from None
+            raise RunStopped(f"{what}: {remedy}; nothing was removed") from None
         raise
 
 
@@ -253,7 +255,7 @@ class _Buffer:
 
 
 def _stops_the_run(outcome: object) -> bool:
-    return isinstance(outcome, MemoryError | BadPart | MissingDependency) or (
+    return isinstance(outcome, MemoryError | BadPart | MissingDependency | RunStopped) or (
         isinstance(outcome, Exception) and is_full_disk(outcome)
     )
 

@@ -13,6 +13,7 @@ from face3d_data.atomic import write_atomic
 from face3d_data.engine.backends import Engine
 from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
+from face3d_data.pipeline.damage import finding_all_damage
 from face3d_data.pipeline.lock import write_lock
 from face3d_data.pipeline.sources import read_source
 from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
@@ -89,7 +90,13 @@ def run(
     wanted = pipeline.steps if until is None else _up_to(pipeline, until)
     space, tell = Workspace(Path(workspace)), say or (lambda line: None)
     result = RunResult(pipeline, space)
-    with stopping(), space.running(pipeline.name), settings.engine:
+    with (
+        stopping(),
+        space.running(pipeline.name),
+        finding_all_damage(pipeline, space),
+        stopping(),
+        settings.engine,
+    ):
         started = time.perf_counter()
         write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
         _forget_others(space.run_dir(pipeline.name), pipeline)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from face3d_data.atomic import atomic_path, write_atomic
-from face3d_data.digest import canonical, digest
-from face3d_data.errors import Face3dError
+from face3d_data.digest import canonical, digest, digest_file
+from face3d_data.errors import Face3dError, RunStopped
 from face3d_data.sample import ARRAYS, Tag
 
 OPEN_PARTS = 8
@@ -93,14 +95,14 @@ def write_part(folder: Path, rows: Sequence[Row], records: Sequence[Mapping[str,
     """
     rows, records = _in_key_order(rows, records)
     name = part_id(rows)
-    size = 0
+    size, content = 0, ""
     if records:
         arrays_path = folder / f"{name}.h5"
         with atomic_path(arrays_path) as temporary:
             _write_arrays(temporary, records)
-            size = temporary.stat().st_size
+            size, content = temporary.stat().st_size, digest_file(temporary)
     lines = "".join(_line(row) for row in rows)
-    header = {"rows": len(rows), "h5_bytes": size, "digest": _text_digest(lines)}
+    header = {"rows": len(rows), "h5_bytes": size, "h5_sha256": content, "digest": _text_digest(lines)}
     write_atomic(folder / f"{name}.jsonl", canonical(header) + "\n" + lines)
     return name
 
@@ -152,36 +154,93 @@ def read_rows(path: Path) -> list[Row]:
 
     Raises:
         BadPart: the rows are torn or changed, or the arrays beside them are missing or of another size.
+        RunStopped: the files cannot be read (no permission, a failing disk), which says nothing of what they hold.
     """
     try:
-        header_line, _, lines = path.read_text("utf-8").partition("\n")
-        header = json.loads(header_line)
-        if _text_digest(lines) != header["digest"]:
-            raise BadPart(path, "its rows were changed")
-        rows = [Row(**json.loads(line)) for line in lines.splitlines()]
-        if header["h5_bytes"] and path.with_suffix(".h5").stat().st_size != header["h5_bytes"]:
-            raise BadPart(path.with_suffix(".h5"), "another size than written")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        with _damage(path):
+            header, lines = _header(path)
+            if _text_digest(lines) != header["digest"]:
+                raise BadPart(path, "its rows were changed")
+            rows = [Row(**json.loads(line)) for line in lines.splitlines()]
+            if header["h5_bytes"] and "h5_sha256" not in header:
+                raise BadPart(path, "written by an earlier version, without a digest of its arrays")
+    except TypeError as error:
         raise BadPart(path, str(error)) from None
+    arrays = path.with_suffix(".h5")
+    with _damage(arrays):
+        if header["h5_bytes"] and arrays.stat().st_size != header["h5_bytes"]:
+            raise BadPart(arrays, "another size than written")
     return rows
+
+
+def _header(path: Path) -> tuple[dict[str, Any], str]:
+    """Return the first line of a part's `.jsonl`, parsed, and the text of the others."""
+    first, _, lines = path.read_text("utf-8").partition("\n")
+    header = json.loads(first)
+    if not isinstance(header, dict):
+        raise BadPart(path, "its first line is no object")
+    return header, lines
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Turn into `BadPart` what shows that a file is damaged; a file that cannot be read may well be whole.
+
+    h5py's errors about what a file holds have no `errno`.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, IndexError) as error:
+        raise BadPart(path, str(error)) from None
+    except OSError as error:
+        if error.errno not in (None, errno.ENOENT):
+            raise RunStopped(
+                f"{path} cannot be read ({error.strerror}): mend that (its owner, its permissions) and run again; "
+                "nothing was removed"
+            ) from None
+        raise BadPart(path, error.strerror or str(error)) from None
+
+
+def check_arrays(path: Path) -> None:
+    """Compare the bytes of a part's `.h5` with the digest that was written with them, once for each state of the file.
+
+    Raises:
+        BadPart: they differ, or the rows that hold the digest are gone.
+        RunStopped: a file cannot be read.
+    """
+    with _damage(path):
+        stat = os.stat(path)
+        state = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        if _checked.get(str(path)) == state:
+            return
+        header, _ = _header(path.with_suffix(".jsonl"))
+        if digest_file(path) != header["h5_sha256"]:
+            raise BadPart(path, "its bytes are not those that were written")
+    _checked[str(path)] = state
+
+
+_checked: dict[str, tuple[int, ...]] = {}
+"""Path of each `.h5` that this process has compared with its digest to the state that the file was in."""
 
 
 def read_array(path: Path, record: int, name: str) -> np.ndarray:
     """Return one array of one record of a part's `.h5`; the files opened last stay open in this process.
 
+    Before a file is first read, all of it is compared with its digest.
+
     Raises:
         BadPart: the file is damaged or lacks the array.
+        RunStopped: it cannot be read.
     """
-    try:
+    check_arrays(path)
+    with _damage(path):
         stat = os.stat(path)
         offsets, shapes, values = _open(str(path), stat.st_ino, stat.st_mtime_ns)[name]
         start, stop = int(offsets[record]), int(offsets[record + 1])
         shape = tuple(int(size) for size in shapes[record])
         if min(shape) < 0:
-            raise KeyError("the record has none")
+            raise BadPart(path, f"record {record} has no array {name!r}")
         return values[start:stop].reshape(shape)
-    except (OSError, KeyError, ValueError, IndexError) as error:
-        raise BadPart(path, f"array {name!r} of record {record} cannot be read ({error})") from None
 
 
 class _OpenPart:
@@ -207,3 +266,4 @@ def _open(path: str, inode: int, mtime_ns: int) -> _OpenPart:
 def forget_open_parts() -> None:
     """Close the parts that this process holds open (before parts are removed or written again)."""
     _open.cache_clear()
+    _checked.clear()

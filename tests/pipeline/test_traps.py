@@ -120,21 +120,6 @@ def test_a_draw_in_a_notebook_is_the_pipelines_draw(tmp_path):
         assert (sample.key, sample.id) == (entry.key, entry.id)
 
 
-def test_a_damaged_part_is_made_anew_by_the_next_run(tmp_path):
-    root, work = write_toys(tmp_path / "in", 1, 3), tmp_path / "work"
-    steps = [SCALED, {"id": "noisy", "stage": "toy_jitter", "from": "scaled"}]
-    run(make(root, steps[:1]), work, engine="serial", chunk=3)
-    part = next((work / "cache").glob("toy_scale-*/parts/*.h5"))
-    part.write_bytes(b"\0" * part.stat().st_size)
-    from face3d_data.store.part import forget_open_parts
-
-    forget_open_parts()
-    with pytest.raises(RunStopped, match="run again, it is made anew"):
-        run(make(root, steps), work, engine="serial")
-    result = run(make(root, steps), work, engine="serial")
-    assert [result.steps[name].report.inputs for name in ("scaled", "noisy")] == [3, 3]
-
-
 def test_a_torn_part_is_warned_of_once(tmp_path, caplog):
     root, work = write_toys(tmp_path / "in", 1, 3), tmp_path / "work"
     run(make(root, [SCALED]), work, engine="serial")

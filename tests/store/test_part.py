@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from face3d_data.digest import digest_file
+from face3d_data.errors import RunStopped
 from face3d_data.store import part as part_module
 from face3d_data.store.part import BadPart, Row, part_id, read_array, read_rows, write_part
 
@@ -104,6 +109,79 @@ def test_any_damage_is_noticed(tmp_path, damage):
     path = tmp_path / f"{write_part(tmp_path, rows, records)}.jsonl"
     damage(path)
     with pytest.raises(BadPart):
+        read_rows(path)
+
+
+def _flip_bit(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("place", ["values", "offsets", "shapes"])
+def test_a_flipped_bit_in_the_arrays_is_noticed(tmp_path, place):
+    rows, records = rows_and_records()
+    path = tmp_path / f"{write_part(tmp_path, rows, records)}.h5"
+    with h5py.File(path) as file:
+        at = file["points"][place].id.get_offset()
+    assert np.array_equal(read_array(path, 0, "points"), records[1]["points"])
+    _flip_bit(path, at)
+    read_rows(path.with_suffix(".jsonl"))  # the size is right
+    with pytest.raises(BadPart, match="its bytes are not those that were written"):
+        read_array(path, 0, "points")
+
+
+def test_two_parts_of_one_size_that_were_exchanged_are_noticed(tmp_path):
+    paths = []
+    for who in "ab":
+        record = {"points": np.full((4, 3), ord(who), "f4")}
+        paths.append(tmp_path / f"{write_part(tmp_path, [Row(who * 32, 'k', record=0)], [record])}.h5")
+    one, two = (path.read_bytes() for path in paths)
+    assert len(one) == len(two)
+    paths[0].write_bytes(two)
+    paths[1].write_bytes(one)
+    for path in paths:
+        with pytest.raises(BadPart, match="not those that were written"):
+            read_array(path, 0, "points")
+
+
+def test_arrays_are_compared_once_for_each_state_of_the_file(tmp_path, monkeypatch):
+    rows, records = rows_and_records()
+    path = tmp_path / f"{write_part(tmp_path, rows, records)}.h5"
+    hashed = []
+    monkeypatch.setattr(part_module, "digest_file", lambda path: hashed.append(path) or digest_file(path))
+    for _ in range(3):
+        read_array(path, 0, "points")
+    assert hashed == [path]
+    os.utime(path, ns=(1, 1))
+    read_array(path, 0, "points")
+    assert hashed == [path, path]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".h5"])
+def test_a_file_that_may_not_be_read_is_no_damage(tmp_path, monkeypatch, suffix):
+    rows, records = rows_and_records()
+    path = (tmp_path / write_part(tmp_path, rows, records)).with_suffix(suffix)
+
+    def refuse(found, *rest, **more):
+        raise PermissionError(13, "Permission denied", str(found))
+
+    monkeypatch.setattr(part_module, "digest_file", refuse)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    call = (lambda: read_rows(path)) if suffix == ".jsonl" else (lambda: read_array(path, 0, "points"))
+    with pytest.raises(RunStopped, match=r"Permission denied.*nothing was removed"):
+        call()
+    assert path.exists()
+
+
+def test_a_part_of_an_earlier_version_has_no_digest_and_is_made_again(tmp_path):
+    rows, records = rows_and_records()
+    path = tmp_path / f"{write_part(tmp_path, rows, records)}.jsonl"
+    header, _, lines = path.read_text().partition("\n")
+    values = json.loads(header)
+    del values["h5_sha256"]
+    path.write_text(json.dumps(values) + "\n" + lines)
+    with pytest.raises(BadPart, match="earlier version"):
         read_rows(path)
 
 
