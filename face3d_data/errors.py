@@ -5,6 +5,11 @@ Anything else that a stage raises is an *error* of that sample: recorded with it
 
 from __future__ import annotations
 
+import errno
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the errors that the system gives for a full disk."""
+
 
 class Face3dError(Exception):
     """Base of every error that this package raises on purpose."""

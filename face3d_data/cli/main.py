@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from face3d_data import __version__
-from face3d_data.errors import Face3dError, MissingDependency, RunStopped, UserError
+from face3d_data.errors import FULL_DISK, Face3dError, MissingDependency, RunStopped, UserError
 
 NOT_COMMANDS = ("main", "options")
 STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -81,11 +81,26 @@ def _answer(arguments: Sequence[str] | None) -> int:
         _say(str(error))
         return STOPPED
     except Face3dError as error:
-        _say(f"{type(error).__name__}: {error}")
+        _say(_of_damage(error) or f"{type(error).__name__}: {error}")
         return STOPPED
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _say(": ".join(str(part) for part in (error.filename, error.strerror) if part))
+        return STOPPED if error.errno in FULL_DISK else WRONG_USE
+
+
+def _of_damage(error: Face3dError) -> str:
+    """Return what is said of a damaged part outside of a run, having removed it; nothing for other errors."""
+    from face3d_data.store.part import BadPart
+
+    if not isinstance(error, BadPart):
+        return ""
+    error.discard()
+    return f"{error}: it was removed: `face3d run` makes it again"
 
 
 def _say(message: str, who: str = "face3d") -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import sqlite3
 import time
@@ -22,7 +21,7 @@ import numpy as np
 from face3d_data.digest import digest, seed_from
 from face3d_data.engine.stats import Report, peak_memory_mb
 from face3d_data.engine.threads import limit_threads
-from face3d_data.errors import ContractError, DamagedCache, MissingDependency, Reject, RunStopped, Unreadable
+from face3d_data.errors import FULL_DISK, ContractError, DamagedCache, MissingDependency, Reject, RunStopped, Unreadable
 from face3d_data.reader import Reader, Source
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.stage import Stage, check_output
@@ -30,7 +29,6 @@ from face3d_data.store.part import NO_RECORD, BadPart, Row, read_array, write_pa
 from face3d_data.table import FIXED_COLUMNS
 
 BUFFER_BYTES = 64_000_000
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 DETAIL_CHARS = 300
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,8 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
     )
     if settings.force.intersection(_upstream(pipeline, spec)):
         plan = replace(plan, rebuild=True)
+    with closing(result.workspace.file_hashes(settings.rehash)) as hashes:
+        plan = plan.looked_at(result.workspace.datasets, hashes.digest)
     left_out = [*unreadable, *_left_out(plan)]
     where = result.workspace.run_dir(pipeline.name) / f"{name}{DATASET_DIRTY}"
     write_dirty(where, left_out)

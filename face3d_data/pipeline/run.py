@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from face3d_data.atomic import write_atomic
@@ -78,7 +78,7 @@ def run(
         chunk: rows that travel to a worker at once, at most 256; sized by rate by default.
         until: stop after this step; no dataset is written.
         force: ids of steps to do again, with all that follows them.
-        rehash: hash every source file again.
+        rehash: hash every file again, and try again what was rejected or could not be read.
         allow_leaks: publish a dataset whose splits leak, and say so in its `dataset.json`.
         say: gets one line for each thing done; nothing is printed by default.
 
@@ -86,7 +86,7 @@ def run(
         UserError: something asked for does not fit.
         RunStopped: a limit was exceeded, or there was no memory or disk; finished parts stay.
     """
-    settings = _settings(pipeline, engine, jobs, chunk, force, say is not None)
+    settings = replace(_settings(pipeline, engine, jobs, chunk, force, say is not None), rehash=rehash)
     wanted = pipeline.steps if until is None else _up_to(pipeline, until)
     space, tell = Workspace(Path(workspace)), say or (lambda line: None)
     result = RunResult(pipeline, space)

@@ -48,6 +48,7 @@ class Settings:
     chunk: int | None = None
     force: frozenset[str] = frozenset()
     show_progress: bool = True
+    rehash: bool = False
 
 
 @dataclass

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from face3d_data.atomic import TEMPORARY_SUFFIX, sync, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, shared
 from face3d_data.shards.lists import csv_text, make_lists, table_csv
 from face3d_data.shards.plan import DatasetPlan, refuse_leaks
 from face3d_data.shards.rows import split_order
 from face3d_data.shards.schema import DESCRIPTION, DIRTY_COLUMNS, stored_name
 from face3d_data.shards.sources_table import SOURCES_FILE
-from face3d_data.shards.write import ShardInfo
+from face3d_data.shards.write import ShardInfo, forget_written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ def finish_dataset(plan: DatasetPlan, datasets: Path, infos: Sequence[ShardInfo]
         leaks = [*plan.leaks, *content_leaks(plan.table, infos)]
         refuse_leaks(leaks, f"dataset {plan.name!r}", plan.allow_leaks)
         _remove_torn(folder)
+        forget_written(folder)
         for name, text in _texts(plan).items():
             write_atomic(folder / name, text)
         write_atomic(folder / DESCRIPTION, _description(plan, folder, infos, leaks))
@@ -59,14 +61,34 @@ def _put_in_place(folder: Path, final: Path, plan: DatasetPlan) -> None:
     """Rename the finished folder; what a forced rebuild finds there is kept if it is the same, else replaced."""
     if not final.exists():
         os.rename(folder, final)
-    elif (final / DESCRIPTION).read_bytes() == (folder / DESCRIPTION).read_bytes():
+    elif not _differs(final, folder):
         shutil.rmtree(folder)
     else:
-        plan.notes.append("other bytes than before under the same versions: raise 'version' of the stage that changed")
+        if not _damaged(final):
+            plan.notes.append(
+                "other bytes than before under the same versions: raise 'version' of the stage that changed"
+            )
         old = final.with_name(f".{final.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
         os.rename(final, old)
         os.rename(folder, final)
         shutil.rmtree(old)
+
+
+def _differs(final: Path, folder: Path) -> bool:
+    """Return whether the dataset that is there is another than the finished one, or not what its dataset.json says."""
+    try:
+        if (final / DESCRIPTION).read_bytes() != (folder / DESCRIPTION).read_bytes():
+            return True
+    except OSError:
+        return True
+    return _damaged(final)
+
+
+def _damaged(folder: Path) -> bool:
+    try:
+        return any(faults(folder, json.loads((folder / DESCRIPTION).read_text("utf-8"))))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def content_leaks(table: pd.DataFrame, infos: Sequence[ShardInfo]) -> list[Leak]:
@@ -118,6 +140,7 @@ def _description(plan: DatasetPlan, folder: Path, infos: Sequence[ShardInfo], le
         },
         "leaks": {leak.kind: list(leak.things) for leak in leaks},
         "files": hashes,
+        "bytes": {name: (folder / name).stat().st_size for name in hashes},
     }
     return json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from face3d_data import __version__
 from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.rows import all_dirty, copies, dirty_rows, order_rows, tag_columns, usable_rows
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
@@ -84,22 +85,28 @@ class DatasetPlan:
         return datasets / f"{self.folder_name}.partial"
 
     def published(self, datasets: Path) -> Path | None:
-        """Return the folder of this very dataset if it is there and complete, else None.
+        """Return the folder of this very dataset if it is there and not to be written again, else None."""
+        folder = datasets / self.folder_name
+        return folder if folder.exists() and not self.rebuild else None
+
+    def looked_at(self, datasets: Path, hash_file: Callable[[Path], str]) -> DatasetPlan:
+        """Return the plan, to be written again where the folder that is there is not what its dataset.json says.
+
+        Args:
+            datasets: the workspace's folder of datasets.
+            hash_file: gives the SHA-256 of a file.
 
         Raises:
-            UserError: the folder is there, but files are missing from it.
+            UserError: a file cannot be read, which says nothing of what it holds.
         """
         folder = datasets / self.folder_name
         if self.rebuild or not folder.exists():
-            return None
-        try:
-            files = json.loads((folder / DESCRIPTION).read_text("utf-8"))["files"]
-        except (OSError, ValueError, KeyError):
-            raise UserError(f"{folder}: has no readable {DESCRIPTION}: remove the folder and run again") from None
-        lost = [name for name in files if not (folder / name).is_file()]
-        if lost:
-            raise UserError(f"{folder}: {lost[0]} is missing: remove the folder and run again")
-        return folder
+            return self
+        found = _first_fault(folder, hash_file)
+        if not found:
+            return self
+        self.notes.append(f"dataset {self.name!r} was damaged or changed ({found}): written again")
+        return replace(self, rebuild=True)
 
     def shard_tasks(self, datasets: Path) -> list[ShardTask]:
         """Return what workers have to do; nothing where this very dataset is published already.
@@ -118,6 +125,19 @@ class DatasetPlan:
                 folder = self.partial(datasets)
                 tasks.append(ShardTask(folder, str(split), number, mine, self.spec, self.shapes, self.attributes))
         return tasks
+
+
+def _first_fault(folder: Path, hash_file: Callable[[Path], str]) -> str:
+    try:
+        info = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        name, what = next(faults(folder, info, hash_file), ("", ""))
+    except FileNotFoundError:
+        return f"{DESCRIPTION} is missing"
+    except OSError as error:
+        raise UserError(f"{folder / DESCRIPTION}: cannot be read ({error.strerror}): mend that") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{DESCRIPTION} cannot be read: {error}"
+    return f"{name} {what}" if name else ""
 
 
 def plan_dataset(

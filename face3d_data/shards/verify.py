@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from face3d_data.digest import digest, digest_file
+from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
+from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak
 from face3d_data.shards.mapped import MappedShard
 from face3d_data.shards.near_duplicates import Search
@@ -126,14 +127,9 @@ def _open(path: Path) -> Dataset:
 
 def check_files(dataset: Dataset) -> Problems:
     """Yield files that are missing, changed, or not listed in dataset.json."""
-    listed = dataset.info["files"]
+    yield from faults(dataset.path, dataset.info)
     there = {path.relative_to(dataset.path).as_posix() for path in dataset.path.rglob("*") if path.is_file()}
-    for name in sorted(listed):
-        if name not in there:
-            yield name, "is missing"
-        elif digest_file(dataset.path / name) != listed[name]:
-            yield name, "has another sha256 than dataset.json says: it was changed or damaged"
-    for name in sorted(there - listed.keys() - {DESCRIPTION}):
+    for name in sorted(there - dataset.info["files"].keys() - {DESCRIPTION}):
         yield name, "is not listed in dataset.json"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from face3d_data.atomic import atomic_path
+from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
 from face3d_data.shards.mapped import MappedShard
 from face3d_data.shards.schema import CONTENT_FIELDS, SCHEMA_VERSION, DatasetSpec, shard_name, stored_name
 
 Read = Callable[[Any, str], np.ndarray]
+WRITTEN = ".written"
+"""Folder of a dataset that is being made: a digest for each shard that is finished."""
 
 
 class ShardRow(NamedTuple):
@@ -87,11 +90,33 @@ def write_shard(task: ShardTask, read: Read) -> ShardInfo:
     Raises:
         UserError: a row's array has another shape than planned, or does not fit into float16.
     """
-    reused = is_complete(task)
+    digest = _digest_of_written(task) if is_complete(task) else ""
+    reused = bool(digest)
     if not reused:
         with atomic_path(task.path) as temporary:
             _write(task, read, temporary)
-    return ShardInfo(task.name, len(task.rows), digest_file(task.path), content_hashes(task), reused)
+            digest = digest_file(temporary)
+        write_atomic(_record(task), digest)
+    return ShardInfo(task.name, len(task.rows), digest, content_hashes(task), reused)
+
+
+def _record(task: ShardTask) -> Path:
+    """Return the file that says that a shard was written whole, and its digest."""
+    return task.folder / WRITTEN / f"{task.path.name}.sha256"
+
+
+def _digest_of_written(task: ShardTask) -> str:
+    """Return the digest of a shard that is there, empty unless it is the one that it had when it was written."""
+    try:
+        digest = digest_file(task.path)
+        return digest if _record(task).read_text("utf-8") == digest else ""
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+
+
+def forget_written(folder: Path) -> None:
+    """Remove the records of finished shards from a dataset's folder, before it is described and published."""
+    shutil.rmtree(folder / WRITTEN, ignore_errors=True)
 
 
 def is_complete(task: ShardTask) -> bool:

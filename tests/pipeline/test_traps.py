@@ -10,7 +10,7 @@ import pytest
 from toys import ToyJitter, ToyReader, ToyScale, write_toys
 
 from face3d_data.cli.dirty import read_dirty
-from face3d_data.errors import RunStopped, UserError
+from face3d_data.errors import UserError
 from face3d_data.pipeline.look import explain, look
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline

@@ -156,6 +156,7 @@ def change_rows(link, change):
         path.write_text(change(path.read_text()))
     info = json.loads((link / "dataset.json").read_text())
     info["files"] = {name: digest_file(link / name) for name in info["files"]}
+    info["bytes"] = {name: (link / name).stat().st_size for name in info["files"]}
     return info
 
 

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -18,7 +19,7 @@ from face3d_data import Dataset
 from face3d_data.digest import digest, digest_file
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.finish import finish_dataset
-from face3d_data.shards.write import hash_rows, to_unit_sphere, write_shard
+from face3d_data.shards.write import WRITTEN, hash_rows, to_unit_sphere, write_shard
 
 EVERYTHING = {
     "fields": ["points", "normals", "depth", "color", "landmarks"],
@@ -111,6 +112,7 @@ def test_dataset_json_lists_every_file_and_no_path_or_host(tmp_path):
     info = json.loads((link / "dataset.json").read_text())
     names = {name for name in contents(link) if name != "dataset.json"}
     assert info["files"] == {name: digest_file(link / name) for name in names}
+    assert info["bytes"] == {name: (link / name).stat().st_size for name in names}
     for data in contents(link).values():
         assert str(tmp_path).encode() not in data
     assert os.readlink(link) == f"faces-{info['digest'][:16]}"
@@ -154,14 +156,101 @@ def test_a_folder_in_the_place_of_the_link_is_left_alone(tmp_path):
         build(tmp_path)
 
 
-def test_a_damaged_published_dataset_is_named(tmp_path):
-    link = build(tmp_path)
+def _lose(link):
     (link / "shards/eval-00000.h5").unlink()
-    with pytest.raises(UserError, match=r"shards/eval-00000\.h5 is missing: remove the folder"):
-        build(tmp_path)
+
+
+def _cut(link):
+    os.truncate(link / "shards/eval-00000.h5", 100)
+
+
+def _flip(link):
+    path = link / "shards/eval-00000.h5"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def _edit(link):
+    path = link / "test.csv"
+    path.write_text(path.read_text().replace("d/p", "d/q"))
+
+
+def _spoil_description(link):
     (link / "dataset.json").write_text("{")
-    with pytest.raises(UserError, match=r"no readable dataset\.json"):
-        build(tmp_path)
+
+
+def _lose_description(link):
+    (link / "dataset.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_lose, "shards/eval-00000.h5 is missing"),
+        (_cut, "shards/eval-00000.h5 has 100 bytes where dataset.json says"),
+        (_flip, "shards/eval-00000.h5 has another sha256 than dataset.json says"),
+        (_edit, "test.csv has another sha256 than dataset.json says"),
+        (_spoil_description, "dataset.json cannot be read"),
+        (_lose_description, "dataset.json is missing"),
+    ],
+)
+def test_a_damaged_dataset_is_written_again_with_a_note(tmp_path, damage, said):
+    link = build(tmp_path)
+    before = contents(link)
+    damage(link)
+    plan = plan_of(manifest()).looked_at(tmp_path, digest_file)
+    finish_dataset(plan, tmp_path, [write_shard(task, read) for task in plan.shard_tasks(tmp_path)])
+    assert contents(link) == before
+    (note,) = plan.notes
+    assert said in note
+    assert note.startswith("dataset 'faces' was damaged or changed (")
+    assert note.endswith(": written again")
+
+
+def test_a_whole_dataset_is_left_as_it_is(tmp_path):
+    link = build(tmp_path)
+    before = {path: path.stat().st_ino for path in link.rglob("*")}
+    plan = plan_of(manifest()).looked_at(tmp_path, digest_file)
+    assert plan.shard_tasks(tmp_path) == []
+    assert plan.notes == []
+    build(tmp_path)
+    assert {path: path.stat().st_ino for path in link.rglob("*")} == before
+
+
+@pytest.mark.parametrize("damage", [_lose, _cut, _flip, _edit, _spoil_description])
+def test_a_forced_rebuild_replaces_what_is_damaged(tmp_path, damage):
+    """The description that is written is the one that is there already: only the files tell."""
+    link = build(tmp_path)
+    before = contents(link)
+    damage(link)
+    plan = replace(plan_of(manifest()), rebuild=True)
+    finish_dataset(plan, tmp_path, [write_shard(task, read) for task in plan.shard_tasks(tmp_path)])
+    assert contents(link) == before
+
+
+@pytest.mark.parametrize("damage", ["flip", "no record", "other record"])
+def test_a_shard_left_in_an_unfinished_dataset_is_kept_only_if_it_is_what_was_written(tmp_path, damage):
+    plan = plan_of(manifest())
+    tasks = plan.shard_tasks(tmp_path)
+    first = [write_shard(task, read) for task in tasks]
+    path = tasks[0].path
+    record = tasks[0].folder / WRITTEN / f"{path.name}.sha256"
+    whole = path.read_bytes()
+    if damage == "flip":
+        data = bytearray(whole)
+        data[-1] ^= 1
+        path.write_bytes(data)
+    elif damage == "no record":
+        record.unlink()
+    else:
+        record.write_text("0" * 64)
+    again = [write_shard(task, read) for task in tasks]
+    assert [info.reused for info in again] == [False, *(True for _ in tasks[1:])]
+    assert [info.sha256 for info in again] == [info.sha256 for info in first]
+    assert path.read_bytes() == whole
+    link = finish_dataset(plan, tmp_path, again)
+    assert not (link / WRITTEN).exists()
 
 
 @pytest.mark.parametrize(
