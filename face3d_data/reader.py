@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from face3d_data.component import Component
-from face3d_data.digest import digest, digest_file
+from face3d_data.digest import digest
 from face3d_data.errors import ContractError, Unreadable
 from face3d_data.sample import Arrays, Sample, Tag
+from face3d_data.unchanged import FileState, read_state, unchanged
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Source:
         tags: what names or shared files say of it (`expression`, `mask`).
         arrays: names of the arrays that `load` can give for it.
         problem: set where the capture is bad already by its names: (reason, detail).
+        states: role to what its file was like when it was hashed; set by the run, not by readers.
     """
 
     person: str
@@ -38,10 +41,27 @@ class Source:
     tags: Mapping[str, Tag] = field(default_factory=dict)
     arrays: tuple[str, ...] = ()
     problem: tuple[str, str] | None = None
+    states: Mapping[str, FileState] = field(default_factory=dict)
+
+    def hashed(self, hash_file: Callable[[Path], FileState]) -> Source:
+        """Return the source with the states of its files.
+
+        Raises:
+            OSError: a file is gone or cannot be read.
+        """
+        return replace(self, states={role: hash_file(path) for role, path in self.files.items()})
+
+    def unchanged(self) -> AbstractContextManager[None]:
+        """Return what holds a block to reading the files that were hashed.
+
+        Raises:
+            ChangedFile: on entry or exit, naming a file that is another now.
+        """
+        return unchanged(self.files, self.states)
 
 
-def source_key(fingerprint: str, source: Source, hash_file: Callable[[Path], str]) -> str:
-    """Return a source's key: reader, its own files' content, its record of shared files, its index and its arrays.
+def source_key(fingerprint: str, source: Source) -> str:
+    """Return the key of a hashed source: reader, its own files' content, its record of shared files, index and arrays.
 
     An option that gives other arrays of the same files (`fields`) makes another capture of them: beside what a stage
     made of points alone, normals given later would not lie. Tags are not in it: a stage that reads one takes it into
@@ -49,14 +69,21 @@ def source_key(fingerprint: str, source: Source, hash_file: Callable[[Path], str
 
     Args:
         fingerprint: the reader's.
-        source: as scanned.
-        hash_file: gives the digest of a file's content.
+        source: with the states of its files.
+    """
+    contents = {role: source.states[role].sha256 for role in source.files}
+    return digest(fingerprint, contents, source.record, source.index, sorted(source.arrays))
+
+
+def load(reader: Reader, source: Source, name: str) -> np.ndarray:
+    """Return one array of a source, of the very files that were hashed.
 
     Raises:
-        OSError: a file is gone or cannot be read.
+        Unreadable: as `Reader.load`.
+        ChangedFile: a file is another now.
     """
-    contents = {role: hash_file(path) for role, path in source.files.items()}
-    return digest(fingerprint, contents, source.record, source.index, sorted(source.arrays))
+    with source.unchanged():
+        return reader.load(source, name)
 
 
 class Reader(Component):
@@ -124,5 +151,5 @@ class Reader(Component):
             id=f"{identity}/{source.capture}",
             identity=identity,
             dataset=dataset or self.name,
-            key=source_key(self.fingerprint(), source, digest_file),
+            key=source_key(self.fingerprint(), source.hashed(read_state)),
         )

@@ -20,7 +20,7 @@ from face3d_data.cli.options import engine_options, workspace_option
 @click.option("--explain", "only_explain", is_flag=True, help="Say for each step why it will run, and run nothing.")
 @click.option("--until", metavar="STEP", help="Stop after this step; writes no dataset.")
 @click.option("--force", multiple=True, metavar="STEP", help="Do this step again for all its inputs.")
-@click.option("--rehash", is_flag=True, help="Hash every source file again.")
+@click.option("--rehash", is_flag=True, help="Hash every file again, and try again what was rejected.")
 @click.option("--allow-leaks", is_flag=True, help="Publish a dataset even if its splits leak; it says so.")
 def command(
     pipeline: str,

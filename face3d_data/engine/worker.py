@@ -22,7 +22,7 @@ from face3d_data.digest import digest, seed_from
 from face3d_data.engine.stats import Report, peak_memory_mb
 from face3d_data.engine.threads import limit_threads
 from face3d_data.errors import FULL_DISK, ContractError, DamagedCache, MissingDependency, Reject, RunStopped, Unreadable
-from face3d_data.reader import Reader, Source
+from face3d_data.reader import Reader, Source, load
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.stage import Stage, check_output
 from face3d_data.store.part import NO_RECORD, BadPart, Row, read_array, write_part
@@ -191,7 +191,7 @@ class Chunk:
         lazy: dict[str, Callable[[], np.ndarray]] = {}
         index, source = item.source
         for name in item.source_names:
-            lazy[name] = partial(self.readers[index].load, source, name)
+            lazy[name] = partial(load, self.readers[index], source, name)
         for part, record, names in item.stored:
             lazy.update({name: partial(read_array, self.parts[part], record, name) for name in names})
         return Sample(Arrays(lazy), dict(item.tags), key=item.key)

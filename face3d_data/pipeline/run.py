@@ -164,7 +164,7 @@ def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, k
             _check_root(result.pipeline, source)
         for source in result.pipeline.sources:
             started, before = time.perf_counter(), hashes.hashed
-            entries, dirty = read_source(source, space, hashes, keep)
+            entries, dirty = read_source(source, space, hashes, keep, rehash)
             step = _source_result(source, entries, dirty, time.perf_counter() - started)
             result.steps[source.id] = step
             if keep:

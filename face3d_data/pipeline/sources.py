@@ -30,7 +30,7 @@ _STOPS = (UserError, MissingDependency, RunStopped, MemoryError, sqlite3.Error)
 
 
 def read_source(
-    step: SourceStep, workspace: Workspace, hashes: FileHashes, keep: bool = True
+    step: SourceStep, workspace: Workspace, hashes: FileHashes, keep: bool = True, retry: bool = False
 ) -> tuple[list[Entry], list[Dirty]]:
     """Return a source's readable rows, and its bad captures as dirty rows.
 
@@ -39,6 +39,7 @@ def read_source(
         workspace: where what was seen of each content is remembered.
         hashes: the memory of file hashes.
         keep: store what is found out about new content.
+        retry: look again at content that was refused before.
 
     Raises:
         UserError: the root or an option does not fit, or two captures have one id.
@@ -54,7 +55,8 @@ def read_source(
         if problem is None:
             try:
                 canonical(tags)  # a tag that is no JSON value, or not finite, is this capture's fault alone
-                entry.key = source_key(fingerprint, source, hashes.digest)
+                source = source.hashed(hashes.state)
+                entry.key = source_key(fingerprint, source)
                 entry.place = SourcePlace(step.reader, source, entry.key)
             except OSError as error:
                 dirty.append(_dirty(step, entry, "not_read", f"{error.strerror}", RETRIED))
@@ -71,7 +73,7 @@ def read_source(
         raise UserError(f"source {step.id!r}: {step.reader.name} found no capture{f' in {where}' if where else ''}")
     check_unique(entries, step.id)
     _survey(step, entries, cache)
-    rows = _inspect(step, entries, cache, fingerprint, keep)
+    rows = _inspect(step, entries, cache, fingerprint, keep, retry)
     for entry in entries:
         row = rows[entry.key]
         if row.status != "ok":
@@ -150,12 +152,14 @@ def _spread(sources: list[Source], most: int) -> list[Source]:
     return [sources[i * (len(sources) - 1) // max(1, n - 1)] for i in range(n)]
 
 
-def _inspect(step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool) -> dict[str, Row]:
+def _inspect(
+    step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool, retry: bool
+) -> dict[str, Row]:
     rows = {key: group[0] for key, (_, group) in cache.rows().items()}
     new: dict[str, Row] = {}
     for entry in entries:
         known = rows.get(entry.key)
-        if entry.key not in new and (known is None or known.status == RETRIED):
+        if entry.key not in new and (known is None or known.status == RETRIED or (retry and known.status != "ok")):
             new[entry.key] = _look(step, entry, known.attempt + 1 if known else 1)
     settled = [row for row in new.values() if row.status != RETRIED]
     if settled and keep:
@@ -167,8 +171,10 @@ def _inspect(step: SourceStep, entries: list[Entry], cache: StepCache, fingerpri
 
 def _look(step: SourceStep, entry: Entry, attempt: int) -> Row:
     row = Row(input=entry.key, key=entry.key, attempt=attempt)
+    source = source_of(entry.place).source
     try:
-        step.reader.inspect(source_of(entry.place).source)
+        with source.unchanged():
+            step.reader.inspect(source)
     except Unreadable as error:
         return replace(row, key="", status="reject", reason=error.reason, detail=error.detail)
     except OSError as error:

@@ -80,14 +80,27 @@ def step_inputs(step: Step, done: Mapping[str, Sequence[Entry]]) -> list[Entry]:
 
 
 def to_do(
-    stage: Stage, inputs: Sequence[Entry], rows: Mapping[str, tuple[Path, list[Row]]], forced: bool
+    stage: Stage,
+    inputs: Sequence[Entry],
+    rows: Mapping[str, tuple[Path, list[Row]]],
+    forced: bool,
+    retry: bool = False,
 ) -> list[tuple[Entry, int]]:
-    """Return the inputs without settled rows, one for each key, with the number of this attempt."""
+    """Return the inputs without settled rows, one for each key, with the number of this attempt.
+
+    Args:
+        stage: the stage.
+        inputs: its rows.
+        rows: what it has made so far, by input key.
+        forced: do everything again.
+        retry: do again what gave no output.
+    """
     todo: dict[str, tuple[Entry, int]] = {}
     for entry in inputs:
         key = stage.input_key(entry.key, entry.tags)
         known = rows.get(key)
-        if key not in todo and (known is None or forced or not is_done(known[1])):
+        again = known is None or forced or not is_done(known[1]) or (retry and known[1][0].status != "ok")
+        if key not in todo and again:
             todo[key] = (entry, known[1][0].attempt + 1 if known else 1)
     return list(todo.values())
 
@@ -103,7 +116,7 @@ def run_stage(
     fingerprint = step.fingerprint(pipeline.seed)
     cache = workspace.step_cache(stage.name, fingerprint)
     rows = cache.rows()
-    todo = to_do(stage, inputs, rows, step.id in settings.force)
+    todo = to_do(stage, inputs, rows, step.id in settings.force, settings.rehash)
     report = Report()
     cache.discard_bad()
     if todo:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
 from pathlib import Path
 
 from face3d_data.digest import digest_file
+from face3d_data.unchanged import FileState
 
 FLUSH_AT = 10_000
 SETTLE_NS = 2_000_000_000
 """A file changed less than this before it was hashed may change again within its time stamp's grain."""
+MOST_TRIES = 3
+"""How often a file is hashed that changes meanwhile."""
 
 
 class FileHashes:
@@ -84,21 +88,34 @@ class FileHashes:
         """Return the SHA-256 of a file's content, from memory where its stat is unchanged.
 
         Raises:
-            OSError: the file is not there or cannot be read.
+            OSError: the file is not there, cannot be read, or does not stop changing.
+        """
+        return self.state(path).sha256
+
+    def state(self, path: Path) -> FileState:
+        """Return a file's state with the SHA-256 of its content, from memory where its stat is unchanged.
+
+        Raises:
+            OSError: as `digest`.
         """
         name = os.fsencode(path)
-        stat = os.stat(path)
-        state = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        state = _stat(path)
         known = self._known(name)
-        if known is not None and tuple(known[:4]) == state and known[4] - max(state[1], state[2]) >= SETTLE_NS:
-            return known[5]
-        now = time.time_ns()
-        content = digest_file(path)
-        self.hashed += 1
+        if known is not None and tuple(known[:4]) == state and _is_settled(state, known[4]):
+            return FileState(*state, known[5], True)
+        for _ in range(MOST_TRIES):
+            now = time.time_ns()
+            content = digest_file(path)
+            self.hashed += 1
+            before, state = state, _stat(path)
+            if before == state:
+                break
+        else:
+            raise OSError(errno.EBUSY, "it changes while it is read: run again when nothing writes to it", str(path))
         self._new[name] = (*state, now, content)
         if len(self._new) >= FLUSH_AT:
             self.flush()
-        return content
+        return FileState(*state, content, _is_settled(state, now))
 
     def flush(self) -> None:
         """Write what was hashed since the last flush."""
@@ -116,3 +133,12 @@ class FileHashes:
         self.flush()
         if self._db is not None:
             self._db.close()
+
+
+def _stat(path: Path) -> tuple[int, int, int, int]:
+    stat = os.stat(path)
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+
+def _is_settled(state: tuple[int, int, int, int], hashed_at: int) -> bool:
+    return hashed_at - max(state[1], state[2]) >= SETTLE_NS

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from face3d_data.reader import Reader, Source
+from face3d_data.errors import RunStopped
+from face3d_data.reader import Reader, Source, load
 from face3d_data.store.part import read_array
+from face3d_data.unchanged import ChangedFile
 
 
 class SourcePlace:
@@ -41,8 +43,15 @@ class SourcePlace:
         return self
 
     def read(self, name: str) -> np.ndarray:
-        """Return an array, decoded by the reader."""
-        return self.reader.load(self.source, name)
+        """Return an array, decoded by the reader.
+
+        Raises:
+            RunStopped: a file changed after it was hashed.
+        """
+        try:
+            return load(self.reader, self.source, name)
+        except ChangedFile as error:
+            raise RunStopped(str(error)) from None
 
     def chain(self) -> Iterator[Place | SourcePlace]:
         """Yield this place; it is the last of every chain."""

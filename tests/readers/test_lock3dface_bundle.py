@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tiny_lock3dface_bundle
 
-from face3d_data.digest import digest_file
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.reader import source_key
 from face3d_data.readers.lock3dface_bundle import Lock3DFaceBundle
@@ -14,6 +13,7 @@ from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
 from face3d_data.testing.scans import face_scan
 from face3d_data.testing.write_lock3dface import CROP, kinect_depth, write_bundle
+from face3d_data.unchanged import read_state
 
 ALL = ["001/NU_1_01", "001/FE_1_01", "002/NU_1_01", "002/NU_1_02"]
 
@@ -51,7 +51,9 @@ def test_people_videos_frames_and_tags(root):
 def test_a_person_who_comes_in_before_others_changes_no_key(root):
     def keys():
         bundle = reader(root)
-        return {name: source_key(bundle.fingerprint(), source, digest_file) for name, source in found(root).items()}
+        return {
+            name: source_key(bundle.fingerprint(), source.hashed(read_state)) for name, source in found(root).items()
+        }
 
     before = keys()
     write_bundle(root / "new", "kinect", {"000_Kinect_NU_1": [face_scan(1, 2)]})

@@ -5,11 +5,11 @@ import reprlib
 
 import pytest
 
-from face3d_data.digest import digest_file
 from face3d_data.reader import source_key
 from face3d_data.readers.rgbd_folder import RgbdFolder
 from face3d_data.readers.rgbd_npy import RgbdNpy
 from face3d_data.testing import write_tiny_rgbd
+from face3d_data.unchanged import read_state
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def scan(root):
     found = list(RgbdFolder(root=root).scan())
     for source in found:
         if source.problem is None:
-            source_key("reader", source, digest_file)
+            source_key("reader", source.hashed(read_state))
         else:
             source.problem[1].encode()
     return {source.capture: source for source in found}

@@ -1,0 +1,84 @@
+"""Changed files: what a file was like when it was hashed, and whether that is still so when it is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from face3d_data.digest import digest_file
+from face3d_data.errors import Face3dError
+
+
+class FileState(NamedTuple):
+    """A file as it was hashed.
+
+    Attributes:
+        size: bytes.
+        mtime_ns: when its content was changed last.
+        ctime_ns: when content, name or rights were changed last; nobody can set it back.
+        inode: its number in the file system.
+        sha256: of its content.
+        settled: False: it had been changed so shortly before that the time stamps cannot show a further change.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    sha256: str
+    settled: bool
+
+
+def read_state(path: Path) -> FileState:
+    """Hash a file and return its state, as one that may have been changed just now.
+
+    Raises:
+        OSError: it is not there or cannot be read.
+    """
+    stat = os.stat(path)
+    return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, digest_file(path), False)
+
+
+class ChangedFile(Face3dError):
+    """A file is another than the one that was hashed: what is read of it must not be kept under the hash."""
+
+
+@contextmanager
+def unchanged(files: Mapping[str, Path], states: Mapping[str, FileState]) -> Iterator[None]:
+    """Check before and after the block that files are as they were when they were hashed.
+
+    An error that the block raises over a file that changed is replaced: it says nothing of the content hashed.
+
+    Args:
+        files: role to path.
+        states: role to state; of a role without one nothing is known, and nothing checked.
+
+    Raises:
+        ChangedFile: naming the file.
+    """
+    _check(files, states, read=False)
+    try:
+        yield
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception:
+        _check(files, states, read=True)
+        raise
+    _check(files, states, read=True)
+
+
+def _check(files: Mapping[str, Path], states: Mapping[str, FileState], read: bool) -> None:
+    for role, state in states.items():
+        path = files[role]
+        try:
+            stat = os.stat(path)
+            same = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) == state[:4]
+            if same and read and not state.settled:
+                same = digest_file(path) == state.sha256
+        except OSError as error:
+            raise ChangedFile(f"{path.name} cannot be read any more ({error.strerror}): run again") from None
+        if not same:
+            raise ChangedFile(f"{path.name} changed after it was hashed: run again when nothing writes to it")
