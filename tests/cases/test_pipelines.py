@@ -44,7 +44,7 @@ def test_a_query_runs_no_code_and_nothing_is_written(run, tmp_path):
         ("yaml_b60.yaml", "yaml_b60.yaml, line 4: the tag 'tag:yaml.org,2002:binary' is not taken"),
         (
             "styles_nested_1.yaml",
-            "step 'worn' (mask): 'styles' = [['surgical'], 'kn95', 'cloth']: ['surgical'] is no name",
+            "'styles' = [['surgical'], 'kn95', 'cloth']: ['surgical'] is no name",
         ),
         ("styles_nested_2.yaml", "step 'worn' (mask): 'styles' = [{'id': 'cleaned'"),
         ("protocol_names.yaml", "'protocol.names' = [[]]: [] is no name: give a list of names"),
