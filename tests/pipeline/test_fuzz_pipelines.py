@@ -18,8 +18,9 @@ from face3d_data.registry import components
 FILES = sorted((Path(__file__).resolve().parents[2] / "pipelines").glob("*.yaml"))
 ROOTS = ("D415", "D415_MASKED", "BOSPHORUS", "RGBD", "IMAGE", "FRGC", "LOCK3DFACE", "SCANS")
 ENVIRONMENT = {"HOME": "/root", **{f"{name}_ROOT": "captures" for name in ROOTS}}
-OPTIONS = tuple(
-    ["from", "where", "with", "seed", "stage", "table", "id", "styles", "n_points", "root", "reader", "tags", "x", "."]
+OPTIONS = (
+    *("from", "where", "with", "seed", "stage", "table", "id", "styles"),
+    *("n_points", "root", "reader", "tags", "x", ""),
 )
 ONCE_FAILED = [
     ("rgbd_masked.yaml", ("steps", 6, "with", "styles"), [["surgical", "kn95"]]),
