@@ -196,9 +196,7 @@ def test_images_that_do_not_fit_are_refused(root):
     with pytest.raises(Unreadable, match=r"depth_8bit: .* has 8 bits"):
         reader.sample(source)
     write_image(source.files["depth"], np.zeros((60, 80), np.uint16))
-    with pytest.raises(
-        Unreadable, match=r"colour 160x120, depth 80x60, the camera file 160x120: depth is not aligned"
-    ):
+    with pytest.raises(Unreadable, match=r"colour 160x120, depth 80x60, the camera file 160x120: depth is not aligned"):
         reader.sample(source)
 
 
