@@ -13,6 +13,7 @@ import numpy as np
 from face3d_data.component import Component
 from face3d_data.digest import digest
 from face3d_data.errors import ContractError, Unreadable
+from face3d_data.remarks import remarks_into
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.unchanged import FileState, read_state, unchanged
 
@@ -84,6 +85,12 @@ def load(reader: Reader, source: Source, name: str) -> np.ndarray:
     """
     with source.unchanged():
         return reader.load(source, name)
+
+
+def load_remarked(heard: list[str], reader: Reader, source: Source, name: str) -> np.ndarray:
+    """Return what `load` does; what is remarked of the file meanwhile is added to `heard`."""
+    with remarks_into(heard):
+        return load(reader, source, name)
 
 
 class Reader(Component):

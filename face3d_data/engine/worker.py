@@ -22,9 +22,9 @@ from face3d_data.digest import digest, seed_from
 from face3d_data.engine.stats import Report, peak_memory_mb
 from face3d_data.engine.threads import limit_threads
 from face3d_data.errors import FULL_DISK, ContractError, DamagedCache, MissingDependency, Reject, RunStopped, Unreadable
-from face3d_data.reader import Reader, Source, load
+from face3d_data.reader import Reader, Source, load_remarked
 from face3d_data.sample import Arrays, Sample, Tag
-from face3d_data.stage import ANY_STAGE, Stage, check_output
+from face3d_data.stage import Stage, check_output
 from face3d_data.store.part import NO_RECORD, BadPart, Row, read_array, write_part
 from face3d_data.table import FIXED_COLUMNS
 
@@ -146,41 +146,36 @@ class Chunk:
         return report
 
     def _run_items(self, items: Sequence[Item]) -> Iterator[tuple[Item, list[Row], list[dict[str, np.ndarray]]]]:
-        samples = [self._sample(item) for item in items]
+        heard: list[list[str]] = [[] for _ in items]
+        samples = [self._sample(item, said) for item, said in zip(items, heard, strict=True)]
         rngs = [
             np.random.default_rng(seed_from(self.fingerprint, item.key)) if self.stage.random else None
             for item in items
         ]
-        for item, sample, outcome in zip(items, samples, self._outcomes(samples, rngs), strict=True):
+        outcomes = self._outcomes(samples, rngs)
+        for item, sample, said, outcome in zip(items, samples, heard, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 yield item, [_failed(self.stage, item, outcome)], []
                 continue
             try:
-                yield item, *self._rows(item, sample, outcome)
+                yield item, *self._rows(item, sample, outcome, "; ".join(said)[:DETAIL_CHARS])
             except Exception as error:
                 if _stops_the_run(error):
                     raise
                 yield item, [_failed(self.stage, item, error)], []
 
     def _outcomes(self, samples: Sequence[Sample], rngs: Sequence[Any]) -> list[list[Sample] | Exception]:
-        refused = [self._refusal(sample) for sample in samples]
-        whole = [i for i, refusal in enumerate(refused) if refusal is None]
+        lacking = [self.stage.missing(frozenset(sample.arrays)) for sample in samples]
+        whole = [i for i, name in enumerate(lacking) if name is None]
         made = self._run_batch([samples[i] for i in whole], [rngs[i] for i in whole]) if whole else []
-        outcomes: list[list[Sample] | Exception] = [[] if refusal is None else refusal for refusal in refused]
+        outcomes: list[list[Sample] | Exception] = [
+            Reject(f"missing_{name}", f"{self.stage.name} needs it") for name in lacking
+        ]
         for i, outcome in zip(whole, made, strict=True):
             if _stops_the_run(outcome):
                 raise outcome  # type: ignore[misc]
             outcomes[i] = outcome
         return outcomes
-
-    def _refusal(self, sample: Sample) -> Exception | None:
-        """Return why the stage does not take a sample; a camera that cannot be read is a reason too."""
-        try:
-            return self.stage.refusal(sample)
-        except Exception as error:
-            if _stops_the_run(error):
-                raise
-            return error
 
     def _run_batch(self, samples: Sequence[Sample], rngs: Sequence[Any]) -> list[list[Sample] | Exception]:
         """Run a batch; if it fails as a whole, run its samples one by one, so that the failure has an owner."""
@@ -194,16 +189,18 @@ class Chunk:
                 return [error] * len(samples)
         return [self._run_batch([sample], [rng])[0] for sample, rng in zip(samples, rngs, strict=True)]
 
-    def _sample(self, item: Item) -> Sample:
+    def _sample(self, item: Item, heard: list[str]) -> Sample:
         lazy: dict[str, Callable[[], np.ndarray]] = {}
         index, source = item.source
         for name in item.source_names:
-            lazy[name] = partial(load, self.readers[index], source, name)
+            lazy[name] = partial(load_remarked, heard, self.readers[index], source, name)
         for part, record, names in item.stored:
             lazy.update({name: partial(read_array, self.parts[part], record, name) for name in names})
         return Sample(Arrays(lazy), dict(item.tags), key=item.key)
 
-    def _rows(self, item: Item, sample: Sample, outputs: list[Sample]) -> tuple[list[Row], list[dict[str, np.ndarray]]]:
+    def _rows(
+        self, item: Item, sample: Sample, outputs: list[Sample], detail: str
+    ) -> tuple[list[Row], list[dict[str, np.ndarray]]]:
         if not outputs:
             raise Reject("no_output", f"{self.stage.name} gave nothing for it")
         rows: list[Row] = []
@@ -215,6 +212,7 @@ class Chunk:
                 Row(
                     input=item.input_key,
                     key=digest(self.fingerprint, item.input_key, i),
+                    detail=detail,
                     variant=output.variant,
                     identity_suffix=output.identity_suffix,
                     tags=_changed_tags(item.tags, output.tags),
@@ -285,8 +283,7 @@ def _failed(stage: Stage, item: Item, error: Exception) -> Row:
     if isinstance(error, Unreadable):
         return Row(item.input_key, status="unreadable", reason=error.reason, detail=detail, attempt=item.attempt)
     if isinstance(error, Reject):
-        declared = (*stage.reasons, *ANY_STAGE, "no_output")
-        known = error.reason in declared or error.reason.startswith("missing_")
+        known = error.reason in stage.reasons or error.reason == "no_output" or error.reason.startswith("missing_")
         if known:
             return Row(item.input_key, status="reject", reason=error.reason, detail=detail, attempt=item.attempt)
         error = ContractError(f"stage {stage.name!r} rejects with {error.reason!r}, which it does not declare")

@@ -8,6 +8,7 @@ sees has negative Z). Where there is no point the three are -999999. Lines may e
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -18,11 +19,15 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.packed import GZIP_MAGIC
+from face3d_data.formats.text_bytes import UTF8_MARK, plain_text
 
 NOWHERE = -999999.0
 FARTHEST_MM = 1e5
 MOST_POINTS = 1 << 20
 """The scanners that write such files have 640 x 480; a text of more numbers than this is not unpacked."""
+_LOOKED_AT = 4096
+_ODD_LINE_END = re.compile(rb"\r(?!\n|\Z)")
 BYTES_A_POINT = 2 + 3 * 26
 """A flag and three numbers as C's `%f` or `%g` writes them, blanks included."""
 _HEADER = (
@@ -34,7 +39,7 @@ _NO_NUMBER = re.compile(rb"[^0-9eE+.\s-]+")
 
 
 def read_abs_shape(path: Path) -> tuple[int, int]:
-    """Return (rows, columns) from the first lines; of a `.gz` only the beginning is unpacked.
+    """Return (rows, columns) from the first lines; of a packed file only the beginning is unpacked.
 
     Raises:
         Unreadable: `unreadable`, with the line that is wrong.
@@ -51,7 +56,7 @@ def read_abs(path: Path) -> np.ndarray:
     """Return the points as f4 (rows, columns, 3), mm, in the camera frame; NaN where there is none.
 
     The file's points are turned by 180 degrees about x, so that x goes to the right, y down and z away from the
-    viewer. A file named `.gz` is unpacked in memory, never beyond what its first lines ask for.
+    viewer. A gzip file, whatever its name, is unpacked in memory, never beyond what its first lines ask for.
 
     Raises:
         Unreadable: `unreadable`, with the line that is wrong, or the byte at which a packed file is; `no_points` where
@@ -76,7 +81,18 @@ def read_abs(path: Path) -> np.ndarray:
 
 
 def _is_packed(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
+    with open(path, "rb") as stream:
+        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+
+def _plain(stream: BinaryIO, name: str) -> BinaryIO:
+    """Return the stream at its beginning, or all of it in memory where it is no plain text with `\\n` at line ends."""
+    head = stream.read(_LOOKED_AT)
+    if not _ODD_LINE_END.search(head) and not head.startswith(UTF8_MARK) and b"\0" not in head[:4]:
+        stream.seek(0)
+        return stream
+    rest = stream.read(4 * BYTES_A_POINT * MOST_POINTS)
+    return io.BytesIO(plain_text(head + rest, name))
 
 
 @contextmanager
@@ -84,7 +100,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a plain or packed file; what is wrong with the packing becomes `Unreadable` with its byte."""
     with open(path, "rb") as raw:
         try:
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if _is_packed(path) else raw
+            yield _plain(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if _is_packed(path) else raw, path.name)
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise Unreadable("unreadable", f"{path.name}: byte {raw.tell()} of the packed file: {error}") from None
 

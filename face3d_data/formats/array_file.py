@@ -13,14 +13,19 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cloud import column_name
 
 _LONGEST_HEADER = 10_000
+_XYZ, _NORMAL, _RGB = ("x", "y", "z"), ("nx", "ny", "nz"), ("r", "g", "b")
+_GROUPS = {"xyz": _XYZ, "points": _XYZ, "position": _XYZ, "normal": _NORMAL, "normals": _NORMAL, "rgb": _RGB,
+           "color": _RGB, "colors": _RGB}  # fmt: skip
+"""Fields of three numbers, and the columns that they hold."""
 _USUAL_KEYS = ("points", "vertices", "xyz", "data", "arr_0")
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
 
 def read_npy_table(data: bytes, name: str, most_rows: int | None = None) -> np.ndarray:
-    """Return the table (N, k) in a `.npy` file, or its first rows.
+    """Return the table (N, k) in a `.npy` file, or its records (N,), or the first rows of these.
 
     Args:
         data: the file, or its beginning where rows are asked for.
@@ -34,7 +39,7 @@ def read_npy_table(data: bytes, name: str, most_rows: int | None = None) -> np.n
 
 
 def read_npz_table(data: bytes, name: str, key: str | None = None, most_rows: int | None = None) -> np.ndarray:
-    """Return one table (N, k) of a `.npz` file, or its first rows.
+    """Return one table (N, k) of a `.npz` file, or its records (N,), or the first rows of these.
 
     Args:
         data: the file.
@@ -60,6 +65,38 @@ def read_npz_table(data: bytes, name: str, key: str | None = None, most_rows: in
         raise Unreadable("unreadable", f"{name}: no .npz file, or a damaged one ({str(error)[:100]})") from None
 
 
+def record_columns(records: np.ndarray, name: str) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Return the columns that the fields of records hold by their names, and the fields that nobody knows.
+
+    A field of three numbers named xyz, normal or rgb stands for three columns.
+
+    Args:
+        records: (N,), a structured array.
+        name: the file's name, for errors.
+
+    Raises:
+        Unreadable: `unknown_columns`: there is no x, y and z among them.
+    """
+    columns: dict[str, np.ndarray] = {}
+    unknown = []
+    for field in records.dtype.names or ():
+        values = records[field]
+        group = _GROUPS.get(field.lower())
+        if values.dtype.kind not in "iuf" or values.dtype.itemsize > 8:
+            unknown.append(field)
+        elif group is not None and values.shape[1:] == (3,):
+            columns |= {axis: values[:, i] for i, axis in enumerate(group)}
+        elif values.ndim == 1 and column_name(field) is not None:
+            columns[column_name(field) or ""] = values
+        else:
+            unknown.append(field)
+    columns.pop("-", None)
+    if not {"x", "y", "z"} <= columns.keys():
+        shown = ", ".join(records.dtype.names or ())[:80]
+        raise Unreadable("unknown_columns", f"{name}: its fields {shown} have no x, y and z: name them so")
+    return columns, tuple(unknown)
+
+
 def _read(stream: IO[bytes], name: str, size: int, most_rows: int | None) -> np.ndarray:
     shape, by_columns, dtype = _header(stream, name)
     rows, columns = shape
@@ -76,6 +113,8 @@ def _read(stream: IO[bytes], name: str, size: int, most_rows: int | None) -> np.
         at = start + len(content)
         raise Unreadable("unreadable", f"{name}: byte {at}: {len(content)} of {wanted} bytes follow: cut off?")
     table = np.frombuffer(content, dtype)
+    if dtype.names is not None:
+        return table
     return table.reshape(columns, rows).T if by_columns else table.reshape(rows, columns)
 
 
@@ -91,6 +130,11 @@ def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, int], bool, np.dty
         shape, by_columns, dtype = read(text)
     except Exception as error:  # NumPy parses it as Python text: a changed byte gives whatever the parser gives
         raise Unreadable("unreadable", f"{name}: byte 0: no .npy header ({str(error)[:100]})") from None
+    if dtype.names is not None and not dtype.hasobject and dtype.itemsize and len(shape) in (1, 2):
+        # Organised clouds have records in rows and columns: each is a point.
+        count = math.prod(shape)
+        if count > 0 and all(type(n) is int and n > 0 for n in shape):
+            return (count, 1), False, dtype
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise Unreadable("unreadable", f"{name}: byte 0: holds {str(dtype)[:60]}, wanted numbers")
     if len(shape) != 2 or not all(type(n) is int and n > 0 for n in shape):

@@ -6,6 +6,7 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.number_text import split_lines
+from face3d_data.formats.text_bytes import plain_text
 
 LANDMARKS = 83
 
@@ -24,7 +25,7 @@ def parse_bnd(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
         Unreadable: `bad_landmarks`, with the line.
     """
     try:
-        lines = split_lines(data)
+        lines = split_lines(plain_text(data, name))
         odd = np.flatnonzero(lines.counts != 4)
         if len(odd):
             said = f"{lines.counts[odd[0]]} numbers, wanted vertexIndex x y z"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,12 +10,16 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.mesh import colors_u1
+from face3d_data.remarks import remark
 
 COLUMN_NAMES: tuple[str, ...] = ("x", "y", "z", "nx", "ny", "nz", "r", "g", "b", "curvature", "-")
 """What a column can be; `-` is left aside."""
 _SAME = {"normal_x": "nx", "normal_y": "ny", "normal_z": "nz", "red": "r", "green": "g", "blue": "b",
          "diffuse_red": "r", "diffuse_green": "g", "diffuse_blue": "b", "intensity": "-", "reflectance": "-",
-         "alpha": "-", "a": "-"}  # fmt: skip
+         "alpha": "-", "a": "-", "rf": "r", "gf": "g", "bf": "b", "af": "-", "points:0": "x", "points:1": "y",
+         "points:2": "z", "normals:0": "nx", "normals:1": "ny", "normals:2": "nz", "normalx": "nx", "normaly": "ny",
+         "normalz": "nz"}  # fmt: skip
+_UNIT = re.compile(r"\s*(?:\[[^]]*\]|\([^)]*\))$")
 _WITH_NORMALS = ("x", "y", "z", "nx", "ny", "nz")
 JUDGED_ROWS = 16
 """Rows at the beginning of a file by which unnamed columns are told apart: enough to read its first few KB."""
@@ -40,7 +45,7 @@ class Cloud:
 
 def column_name(text: str) -> str | None:
     """Return what a name in a header stands for, one of `COLUMN_NAMES`, or None where it is not known."""
-    low = text.strip().strip('"').lower()
+    low = _UNIT.sub("", text.strip().strip("\"'").lower())
     return low if low in COLUMN_NAMES else _SAME.get(low)
 
 
@@ -88,30 +93,37 @@ def arrays_of(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(array for array, columns in given.items() if columns <= known)
 
 
+def has_directions(normals: np.ndarray, kept: np.ndarray) -> bool:
+    """Return whether one of the first normals has a direction: many writers leave all of them zero.
+
+    Args:
+        normals: (N, 3).
+        kept: bool (N,), rows that are points.
+    """
+    first = normals[np.flatnonzero(kept)[:JUDGED_ROWS]].astype(np.float64)
+    with np.errstate(all="ignore"):
+        return not len(first) or bool((np.isfinite(first).all(axis=1) & first.any(axis=1)).any())
+
+
 def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
     """Return the cloud of named columns (N,).
 
     Left out are points with a coordinate that is not finite (scanners mark with them what they did not see), several
     points at 0, 0, 0 (the holes of organised clouds; one may be a point) and, where there are normals, points whose
-    normal has no direction. Normals are made unit.
+    normal has no direction. Where none of the first normals has one, normals are left aside instead. They are made
+    unit.
 
     Raises:
-        Unreadable: `unreadable`: no point is left, or colours are out of range.
+        Unreadable: `unreadable`: no point is left.
     """
     named = {column_name(key): values for key, values in columns.items()}
     arrays = arrays_of(list(columns))
     points = np.stack([named[axis].astype(np.float64) for axis in "xyz"], axis=1)
-    kept = np.isfinite(points).all(axis=1)
-    holes = ~points.any(axis=1)
-    if np.count_nonzero(holes) > 1:
-        kept &= ~holes
+    kept = is_point(points)
     normals = None
     if "normals" in arrays:
-        normals = np.stack([named[axis].astype(np.float64) for axis in ("nx", "ny", "nz")], axis=1)
-        with np.errstate(all="ignore"):
-            length = np.sqrt((normals**2).sum(axis=1))
-            normals = (normals / length[:, None]).astype(np.float32)
-        kept &= (length > 0) & np.isfinite(normals).all(axis=1)
+        given = np.stack([named[axis].astype(np.float64) for axis in ("nx", "ny", "nz")], axis=1)
+        normals, kept = _unit_normals(given, kept, name)
     if not kept.any():
         raise Unreadable("unreadable", f"{name}: holds no finite point ({len(points)} in all)")
     colors = np.stack([named[axis][kept] for axis in "rgb"], axis=1) if "colors" in arrays else None
@@ -124,3 +136,44 @@ def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
         None if colors is None else colors_u1(colors, name),
         curvature,
     )
+
+
+def _unit_normals(given: np.ndarray, kept: np.ndarray, name: str) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return unit normals f4 (N, 3), or None where none has a direction, and which points are kept with them."""
+    if not has_directions(given, kept):
+        remark(f"{name}: its normals have no direction: left aside")
+        return None, kept
+    with np.errstate(all="ignore"):
+        length = np.sqrt((given**2).sum(axis=1))
+        normals = (given / length[:, None]).astype(np.float32)
+    directed = (length > 0) & np.isfinite(normals).all(axis=1)
+    if not directed[kept].all():
+        lost = np.count_nonzero(~directed & kept)
+        remark(f"{name}: {lost} of {np.count_nonzero(kept)} points have a normal without direction: left out")
+    return normals, kept & directed
+
+
+def is_point(points: np.ndarray) -> np.ndarray:
+    """Return which rows (N, 3) are points: all finite, and not one of several at 0, 0, 0."""
+    kept = np.isfinite(points).all(axis=1)
+    holes = ~points.any(axis=1)
+    if np.count_nonzero(holes) > 1:
+        kept &= ~holes
+    return np.asarray(kept)
+
+
+def arrays_seen(names: Sequence[str], rows: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """Return which arrays `cloud_of_columns` will give of columns of these names, from the first rows of a file.
+
+    Args:
+        names: of the columns.
+        rows: the first rows of those columns, as far as they are known.
+    """
+    arrays = arrays_of(names)
+    named = {column_name(key): values for key, values in rows.items()}
+    if "normals" not in arrays or not {"x", "y", "z", "nx", "ny", "nz"} <= named.keys():
+        return arrays
+    points, normals = (np.stack([named[axis] for axis in group], axis=1) for group in ("xyz", ("nx", "ny", "nz")))
+    if has_directions(normals, is_point(points)):
+        return arrays
+    return tuple(array for array in arrays if array != "normals")

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.array_file import read_npy_table, read_npz_table
+from face3d_data.formats.array_file import read_npy_table, read_npz_table, record_columns
 from face3d_data.formats.bc import BC_SUFFIXES, bc_columns, parse_bc
-from face3d_data.formats.cloud import JUDGED_ROWS, Cloud, arrays_of, cloud_of_table, judge_columns
+from face3d_data.formats.cloud import (
+    JUDGED_ROWS,
+    Cloud,
+    arrays_of,
+    arrays_seen,
+    cloud_of_columns,
+    cloud_of_table,
+    judge_columns,
+)
 from face3d_data.formats.image import read_bytes
-from face3d_data.formats.pcd import parse_pcd, parse_pcd_header
-from face3d_data.formats.ply import parse_header, parse_ply_cloud
+from face3d_data.formats.obj import obj_has_colors, parse_obj
+from face3d_data.formats.packed import inner_name, unpack, with_packed
+from face3d_data.formats.pcd import parse_pcd, pcd_begin
+from face3d_data.formats.ply import parse_ply_cloud, ply_begin
+from face3d_data.formats.text_bytes import read_head, text_head
 from face3d_data.formats.xyz import parse_xyz, xyz_columns
+from face3d_data.remarks import remark
 
 TEXT_SUFFIXES: tuple[str, ...] = (".xyz", ".txt", ".csv", ".pts", ".asc")
-CLOUD_SUFFIXES: tuple[str, ...] = (".ply", ".pcd", *TEXT_SUFFIXES, ".npy", ".npz", *BC_SUFFIXES)
+ARRAY_SUFFIXES: tuple[str, ...] = (".npy", ".npz")
+CLOUD_SUFFIXES: tuple[str, ...] = (
+    *with_packed((".ply", ".pcd", *TEXT_SUFFIXES)),
+    *ARRAY_SUFFIXES,
+    *BC_SUFFIXES,
+    *with_packed((".obj",)),
+)
+"""Endings, the surest first: of a capture that has several, a mesh's comes last."""
 HEAD_BYTES = 1 << 16
 
 
 def read_cloud(path: Path, columns: Sequence[str] | None = None, key: str | None = None) -> Cloud:
-    """Return the cloud in a file of one of `CLOUD_SUFFIXES`.
+    """Return the cloud in a file of one of `CLOUD_SUFFIXES`; of an OBJ its vertices.
 
     Args:
         path: the file; its ending names the codec.
-        columns: what the columns of texts and arrays are, of `COLUMN_NAMES`; None: found by `judge_columns`.
+        columns: what the columns of texts and arrays are, of `COLUMN_NAMES`; None: as the file names them, or else
+            found by `judge_columns`.
         key: the array of a `.npz` file; None: the usual ones.
 
     Raises:
@@ -35,20 +55,52 @@ def read_cloud(path: Path, columns: Sequence[str] | None = None, key: str | None
     """
     # Damaged bytes make any number: what comes of it is checked, and nobody is to be warned of it.
     with np.errstate(all="ignore"):
-        return _read(read_bytes(path), path.name, path.suffix.lower(), columns, key)
+        data, suffix = read_bytes(path), _suffix(path)
+        if suffix in ARRAY_SUFFIXES:
+            return _array_cloud(_array(data, path.name, suffix, key), columns, path.name)
+        if suffix in BC_SUFFIXES:
+            return parse_bc(data, path.name, suffix)
+        return _parse(unpack(data, path.name), path.name, suffix, columns)
 
 
-def _read(data: bytes, name: str, suffix: str, columns: Sequence[str] | None, key: str | None) -> Cloud:
+def _suffix(path: Path) -> str:
+    return Path(inner_name(path.name)).suffix.lower()
+
+
+def _parse(data: bytes, name: str, suffix: str, columns: Sequence[str] | None) -> Cloud:
     if suffix == ".ply":
         return parse_ply_cloud(data, name)
     if suffix == ".pcd":
         return parse_pcd(data, name)
-    if suffix in BC_SUFFIXES:
-        return parse_bc(data, name, suffix)
-    if suffix in (".npy", ".npz"):
-        table = read_npz_table(data, name, key) if suffix == ".npz" else read_npy_table(data, name)
+    if suffix != ".obj":
+        return parse_xyz(data, name, columns)
+    mesh = parse_obj(data, name)
+    parts = {axis: mesh.vertices[:, i] for i, axis in enumerate("xyz")}
+    if mesh.colors is not None:
+        parts |= {axis: mesh.colors[:, i] for i, axis in enumerate("rgb")}
+    return cloud_of_columns(parts, name)
+
+
+def _array(data: bytes, name: str, suffix: str, key: str | None, most_rows: int | None = None) -> np.ndarray:
+    if suffix == ".npz":
+        return read_npz_table(data, name, key, most_rows)
+    return read_npy_table(data, name, most_rows)
+
+
+def _array_cloud(table: np.ndarray, columns: Sequence[str] | None, name: str) -> Cloud:
+    """Return the cloud of a table (N, k), or of records (N,) whose fields have names."""
+    if table.dtype.names is None:
         return cloud_of_table(table, columns or judge_columns(table[:JUDGED_ROWS], name), name)
-    return parse_xyz(data, name, columns)
+    named, unknown = record_columns(table, name)
+    if columns:
+        return cloud_of_table(np.stack(list(named.values()), axis=1), columns, name)
+    _remark_unknown(unknown, name)
+    return cloud_of_columns(named, name)
+
+
+def _remark_unknown(unknown: Sequence[str], name: str) -> None:
+    if unknown:
+        remark(f"{name}: columns that are not known are left aside: {', '.join(unknown)[:100]}")
 
 
 def cloud_arrays(path: Path, columns: Sequence[str] | None = None, key: str | None = None) -> tuple[str, ...]:
@@ -62,29 +114,35 @@ def cloud_arrays(path: Path, columns: Sequence[str] | None = None, key: str | No
     Returns:
         Names; points alone where the file cannot be read: `read_cloud` says what is wrong with it.
     """
-    suffix = path.suffix.lower()
+    suffix = _suffix(path)
     if suffix in BC_SUFFIXES:
         return arrays_of(bc_columns(suffix))
-    if columns and suffix not in (".ply", ".pcd"):
-        return arrays_of(columns)
     try:
         with np.errstate(all="ignore"):
-            return arrays_of(_columns(path, suffix, key))
+            if suffix == ".obj":
+                head = text_head(read_head(path, HEAD_BYTES), path.name)
+                return ("points", "colors") if obj_has_colors(head) else ("points",)
+            return arrays_seen(*_begin(path, suffix, columns, key))
     except (Unreadable, OSError):
         return ("points",)
 
 
-def _columns(path: Path, suffix: str, key: str | None) -> Sequence[str]:
-    with open(path, "rb") as stream:
+def _begin(
+    path: Path, suffix: str, columns: Sequence[str] | None, key: str | None
+) -> tuple[Sequence[str], Mapping[str, np.ndarray]]:
+    """Return the names of a file's columns, and its first rows by these names as far as its beginning shows them."""
+    if suffix in ARRAY_SUFFIXES:
         # Arrays that are stored by columns have their first rows all over the file.
-        head = stream.read() if suffix in (".npz", ".npy") else stream.read(HEAD_BYTES)
-    if suffix == ".ply":
-        vertex = [element for element in parse_header(head, path.name).elements if element.name == "vertex"]
-        return [prop.name for element in vertex for prop in element.properties if not prop.count]
-    if suffix == ".pcd":
-        return parse_pcd_header(head, path.name).columns
-    if suffix == ".npz":
-        return judge_columns(read_npz_table(head, path.name, key, JUDGED_ROWS)[:JUDGED_ROWS], path.name)
-    if suffix == ".npy":
-        return judge_columns(read_npy_table(head, path.name, JUDGED_ROWS)[:JUDGED_ROWS], path.name)
-    return xyz_columns(head, path.name)
+        table = _array(path.read_bytes(), path.name, suffix, key, JUDGED_ROWS)[:JUDGED_ROWS]
+        if table.dtype.names is not None:
+            named = record_columns(table, path.name)[0]
+            return columns or tuple(named), dict(zip(columns or named, named.values(), strict=True))
+        names = columns or judge_columns(table, path.name)
+    else:
+        head = read_head(path, HEAD_BYTES)
+        if suffix in (".ply", ".pcd"):
+            return (ply_begin if suffix == ".ply" else pcd_begin)(head, path.name)
+        names, table = xyz_columns(head, path.name, columns)
+    if table.shape[1] != len(names):
+        return names, {}
+    return names, {name: table[:, i] for i, name in enumerate(names) if name != "-"}

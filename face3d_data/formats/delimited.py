@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from face3d_data.errors import Unreadable
+from face3d_data.formats.text_bytes import read_head, read_plain, text_head
+
 DELIMITERS: dict[str, str] = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
-_BOM = b"\xef\xbb\xbf"
-_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,15 @@ def read_lines(path: Path, needed: Collection[str]) -> tuple[Header, Iterator[Li
     return header, _records(lines, at, header)
 
 
-def _lines(path: Path, most_bytes: int = -1) -> list[bytes]:
+def _lines(path: Path, most_bytes: int | None = None) -> list[bytes]:
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(most_bytes)
+        if most_bytes is None:
+            return read_plain(path).splitlines()
+        return text_head(read_head(path, most_bytes), path.name).splitlines()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if data.startswith(_WIDE_BOMS):
-        raise ValueError(f"{path}: is UTF-16: save it as UTF-8")
-    return data.removeprefix(_BOM).splitlines()
+    except Unreadable as error:
+        raise ValueError(f"{path.parent / error.detail}") from None
 
 
 def _header(lines: list[bytes], path: Path, needed: Collection[str]) -> tuple[Header, int]:

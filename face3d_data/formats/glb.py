@@ -13,6 +13,7 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.gltf_accessor import read_accessor, whole_number
 from face3d_data.formats.mesh import Mesh, check_indices, colors_u1
+from face3d_data.remarks import remark
 
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
 _LONGEST_JSON = 4 << 20
@@ -38,6 +39,8 @@ def parse_glb(data: bytes, name: str) -> Mesh:
     scene.walk()
     if not scene.vertices:
         raise Unreadable("unreadable", f"{name}: its scene holds no triangles")
+    if not scene.with_colors and any(part_has_colors(part) for part in parts_of(document)):
+        remark(f"{name}: some of its parts have no colours: those of the others are left aside")
     colors = [part for part in scene.colors if part is not None]
     return Mesh(
         np.concatenate(scene.vertices),
@@ -76,15 +79,25 @@ def split_glb(data: bytes, name: str) -> tuple[Mapping[str, Any], bytes]:
 
 def glb_has_colors(document: Mapping[str, Any]) -> bool:
     """Return whether all parts of all meshes have vertex colours, as far as the JSON says."""
+    parts = parts_of(document)
+    return bool(parts) and all(map(part_has_colors, parts))
+
+
+def parts_of(document: Mapping[str, Any]) -> list[Any]:
+    """Return the parts of all meshes of a document, whatever they are."""
     meshes = document.get("meshes")
-    parts = [
+    return [
         part
         for mesh in (meshes if isinstance(meshes, list) else ())
         if isinstance(mesh, Mapping) and isinstance(mesh.get("primitives"), list)
         for part in mesh["primitives"]
     ]
-    named = [part.get("attributes") if isinstance(part, Mapping) else None for part in parts]
-    return bool(named) and all(isinstance(each, Mapping) and "COLOR_0" in each for each in named)
+
+
+def part_has_colors(part: Any) -> bool:
+    """Return whether a part of a mesh has vertex colours, as far as the JSON says."""
+    attributes = part.get("attributes") if isinstance(part, Mapping) else None
+    return isinstance(attributes, Mapping) and "COLOR_0" in attributes
 
 
 class _Scene:
@@ -189,9 +202,14 @@ class _Scene:
         self.colors.append(self.part_colors(attributes, len(points)) if self.with_colors else None)
 
     def part_colors(self, attributes: Mapping[str, Any], count: int) -> np.ndarray:
-        colors = self.array(attributes["COLOR_0"], (3, 4), "fu")
-        if len(colors) != count:
-            self.fail(f"{len(colors)} colours for {count} vertices")
+        """Return a part's colours u1 (count, 3); they are black, with a remark, where they cannot be read."""
+        try:
+            colors = self.array(attributes["COLOR_0"], (3, 4), "fu")
+            if len(colors) != count:
+                self.fail(f"{len(colors)} colours for {count} vertices")
+        except Unreadable as error:
+            remark(f"{error.detail}: its colours are black")
+            return np.zeros((count, 3), np.uint8)
         return colors_u1(np.clip(colors[:, :3], 0.0, 1.0), self.name)
 
     def array(self, index: Any, columns: tuple[int, ...], kinds: str) -> np.ndarray:

@@ -7,6 +7,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from face3d_data.errors import Unreadable
+from face3d_data.formats.text_bytes import read_plain
+
 
 def read_json(path: Path) -> Any:
     """Return what a JSON file holds.
@@ -15,9 +18,11 @@ def read_json(path: Path) -> Any:
         ValueError: naming the file and why it cannot be read.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_plain(path))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Unreadable as error:
+        raise ValueError(f"{path.parent / error.detail}") from None
     except ValueError as error:
         raise ValueError(f"{path}: no valid JSON ({error})") from None
     except RecursionError:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from face3d_data.errors import Unreadable
+from face3d_data.formats.text_bytes import decoded, read_plain
+
 MOST_BYTES = 10_000
 FARTHEST_PX = 10_000
 _LINE = re.compile(r"\s*x:\s*([0-9]{1,7}(?:\.[0-9]{0,9})?)\s+y:\s*([0-9]{1,7}(?:\.[0-9]{0,9})?)\s*\Z")
@@ -20,8 +23,9 @@ def read_landmark_lines(path: Path) -> np.ndarray:
         ValueError: naming the file and the line.
     """
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
+        data = read_plain(path, MOST_BYTES, "for a few landmarks")
+    except Unreadable as error:
+        raise ValueError(error.detail) from None
     except OSError as error:
         raise ValueError(f"{path.name}: cannot be read ({error.strerror or error})") from None
     try:
@@ -38,7 +42,11 @@ def parse_landmark_lines(data: bytes) -> np.ndarray:
     """
     if len(data) > MOST_BYTES:
         raise ValueError(f"{len(data)} bytes or more are too many")
-    lines = data.decode("latin-1").rstrip().splitlines()
+    try:
+        text = decoded(data, "the file", "latin-1").rstrip()
+    except Unreadable as error:
+        raise ValueError(error.detail) from None
+    lines = text.split("\n") if text else []
     if len(lines) != N_POINTS:
         raise ValueError(f"line {len(lines) + 1}: wanted {N_POINTS} lines, found {len(lines)}")
     points = np.full((N_POINTS, 2), np.nan, np.float32)

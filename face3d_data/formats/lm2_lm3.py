@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.text_bytes import read_text
 
 MOST_BYTES = 100_000
 """Some twenty landmarks take a thousand bytes; a file longer than this holds something else."""
 FARTHEST = 1e6
 _COUNT = re.compile(r"\s*([0-9]{1,6})\s+landmarks\b", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\Z")
-_LINE_END = re.compile(r"\r\n|\n|\r")
 
 Lines = list[tuple[int, str]]
 Marks = dict[str, tuple[float, ...]]
@@ -59,12 +59,8 @@ def read_lm2(path: Path) -> Marks:
 
 def _lines(path: Path) -> Lines:
     """Return (number, text) of every line that is not blank."""
-    with open(path, "rb") as stream:
-        data = stream.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise Unreadable("unreadable", f"{path.name}: over {MOST_BYTES} bytes: no list of landmarks")
     # Latin-1 takes any byte: labels that nobody knows do no harm, and what must be a number is checked.
-    texts = map(str.strip, _LINE_END.split(data.decode("latin-1")))
+    texts = map(str.strip, read_text(path, MOST_BYTES, "latin-1", "for a list of landmarks").split("\n"))
     lines = [(number, text) for number, text in enumerate(texts, 1) if text]
     if not lines:
         raise Unreadable("unreadable", f"{path.name}: the file is empty")

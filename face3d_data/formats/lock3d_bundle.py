@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.text_bytes import UTF8_MARK, decoded
 
 SIDE = 180
 N_VALUES = SIDE * SIDE
@@ -43,8 +44,12 @@ def parse_names(data: bytes) -> list[tuple[str, int]]:
     """
     if len(data) > MOST_NAMES_BYTES:
         raise ValueError(f"{len(data)} bytes are too many")
+    try:
+        text = decoded(data, "the list", "latin-1").rstrip()
+    except Unreadable as error:
+        raise ValueError(error.detail) from None
     videos = []
-    for number, line in enumerate(data.decode("latin-1").rstrip().splitlines(), 1):
+    for number, line in enumerate(text.split("\n") if text else (), 1):
         video, comma, count = (part.strip() for part in line.partition(","))
         # More may follow after a second comma; what it means is not known.
         count = count.partition(",")[0].strip()
@@ -105,7 +110,7 @@ def parse_frame(line: bytes) -> np.ndarray:
     Raises:
         ValueError: saying what is wrong, and where.
     """
-    line = line.strip(b" \t\r\n")
+    line = line.removeprefix(UTF8_MARK).strip(b" \t\r\n")
     odd = line.translate(None, _DIGITS)
     if odd:
         raise ValueError(f"character {line.index(odd[:1]) + 1}: {odd[:1]!r} is in no whole number")

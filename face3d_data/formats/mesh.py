@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.remarks import remark
+
+_SIXTEEN_BITS = 65535
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,52 @@ def check_indices(indices: np.ndarray, n_vertices: int, name: str, what: str = "
 
 
 def colors_u1(values: np.ndarray, name: str) -> np.ndarray:
-    """Return colours u1 (N, 3) of numbers from 0 to 1, or from 0 to 255 where one is above 1.
+    """Return colours u1 (N, 3) of numbers from 0 to 1, to 255 where one is above 1, or to 65535 where one is above 255.
 
-    Raises:
-        Unreadable: `unreadable`: a number is outside, or none.
+    A colour costs no shape: one that is no number or outside is black (0, 0, 0), with a remark.
+
+    Args:
+        values: (N, 3), red, green, blue.
+        name: the file's name, for the remark.
     """
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
     values = values.astype(np.float64)
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if not (low >= 0 and high <= 255):
-        bad = low if not low >= 0 else high
-        raise Unreadable("unreadable", f"{name}: a colour is {bad:g}, wanted 0 to 1 or 0 to 255")
-    return np.rint(values * 255 if high <= 1 else values).astype(np.uint8)
+    good = np.all((values >= 0) & (values <= _SIXTEEN_BITS), axis=1)
+    whole = bool((values[good] == np.floor(values[good])).all())
+    if not whole:
+        good &= np.all(values <= 255, axis=1)  # of 16 bits, all are whole numbers
+    high = float(values[good].max(initial=0.0))
+    scale = 255.0 if high <= 1 else 1.0 if high <= 255 else 255 / _SIXTEEN_BITS
+    if not good.all():
+        remark(f"{name}: {np.count_nonzero(~good)} of {len(good)} colours are no colours: black")
+        values = np.where(good[:, None], values, 0.0)
+    return np.rint(values * scale).astype(np.uint8)
+
+
+def coloured_vertices(
+    values: np.ndarray, words: np.ndarray, color_at: int, name: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return vertices f8 (V, 3) and their colours u1 (V, 3) of rows that may have a colour each.
+
+    There are colours where the first row has one; others that lack theirs are black then. Both come with a remark.
+
+    Args:
+        values: f8 (n,), the numbers of all rows.
+        words: int (V,), how many numbers each row has, 3 at least.
+        color_at: place of red in a row.
+        name: the file's name, for the remark.
+    """
+    begins = np.cumsum(words) - words
+    vertices = values[begins[:, None] + np.arange(3)]
+    has = words >= color_at + 3
+    if not has.any():
+        return vertices, None
+    if not has.all():
+        fate = "left aside, as the first has none" if not has[0] else "black"
+        remark(f"{name}: {np.count_nonzero(~has)} of {len(has)} vertices have no colour: {fate}")
+    if not has[0]:
+        return vertices, None
+    colors = np.zeros((len(words), 3))
+    colors[has] = values[begins[has, None] + np.arange(color_at, color_at + 3)]
+    return vertices, colors_u1(colors, name)

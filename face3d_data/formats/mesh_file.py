@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cloud import arrays_of
 from face3d_data.formats.glb import glb_has_colors, parse_glb, split_glb
 from face3d_data.formats.image import read_bytes
 from face3d_data.formats.mesh import Mesh
 from face3d_data.formats.obj import obj_has_colors, parse_obj
 from face3d_data.formats.off import off_has_colors, parse_off
-from face3d_data.formats.ply import parse_header, parse_ply_mesh
+from face3d_data.formats.packed import inner_name, unpack, with_packed
+from face3d_data.formats.ply import parse_ply_mesh, ply_begin
 from face3d_data.formats.stl import parse_stl
+from face3d_data.formats.text_bytes import read_head, text_head
 from face3d_data.formats.vrml import parse_vrml
 
 _CODECS: dict[str, Callable[[bytes, str], Mesh]] = {
@@ -26,15 +26,11 @@ _CODECS: dict[str, Callable[[bytes, str], Mesh]] = {
     ".ply": parse_ply_mesh,
     ".off": parse_off,
     ".glb": parse_glb,
-    ".wrl.gz": parse_vrml,
     ".wrl": parse_vrml,
     ".wrz": parse_vrml,
     ".vrml": parse_vrml,
 }
-MESH_SUFFIXES: tuple[str, ...] = tuple(_CODECS)
-MOST_UNPACKED = 512 << 20
-"""Bytes that a compressed file may unpack to: a head at 0.1 mm has a tenth of that."""
-_PIECE = 1 << 20
+MESH_SUFFIXES: tuple[str, ...] = with_packed(tuple(_CODECS))
 _HEAD_BYTES = 1 << 16
 
 
@@ -49,12 +45,13 @@ def read_mesh(path: Path) -> Mesh:
     with np.errstate(all="ignore"):
         mesh = _CODECS[_ending(path)](unpack(read_bytes(path), path.name), path.name)
     if not len(mesh.triangles):
-        raise Unreadable("no_surface", f"{path.name}: holds {len(mesh.vertices)} vertices and no face")
+        said = f"holds {len(mesh.vertices)} vertices and no face: cloud_folder reads points alone"
+        raise Unreadable("no_surface", f"{path.name}: {said}")
     return mesh
 
 
 def _ending(path: Path) -> str:
-    name = path.name.lower()
+    name = inner_name(path.name.lower())
     return next((end for end in _CODECS if name.endswith(end)), ".vrml")
 
 
@@ -64,39 +61,12 @@ def mesh_has_colors(path: Path) -> bool:
     if ending not in (".obj", ".ply", ".off", ".glb"):
         return False
     try:
-        with open(path, "rb") as stream:
-            head = stream.read(_HEAD_BYTES)
-            if ending == ".glb" and len(head) == _HEAD_BYTES:
-                head += stream.read()
+        head = unpack(read_bytes(path), path.name) if ending == ".glb" else read_head(path, _HEAD_BYTES)
         if ending == ".ply":
-            named = [prop.name for element in parse_header(head, path.name).elements if element.name == "vertex"
-                     for prop in element.properties]  # fmt: skip
-            return {"red", "green", "blue"} <= set(named)
+            return "colors" in arrays_of(ply_begin(head, path.name)[0])
         if ending == ".glb":
             return glb_has_colors(split_glb(head, path.name)[0])
+        head = text_head(head, path.name)
         return obj_has_colors(head) if ending == ".obj" else off_has_colors(head)
     except (OSError, Unreadable):
         return False
-
-
-def unpack(data: bytes, name: str) -> bytes:
-    """Return what a gzip file holds, piece by piece up to `MOST_UNPACKED`; other data as it is.
-
-    VRML allows a `.wrl` to be compressed without saying so in its name.
-
-    Raises:
-        Unreadable: `unreadable`: damaged, cut off, or larger than that.
-    """
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    pieces, size = [], 0
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            while piece := stream.read(_PIECE):
-                pieces.append(piece)
-                size += len(piece)
-                if size > MOST_UNPACKED:
-                    raise Unreadable("unreadable", f"{name}: unpacks to more than {MOST_UNPACKED >> 20} MB")
-    except (OSError, EOFError, zlib.error) as error:
-        raise Unreadable("unreadable", f"{name}: damaged gzip after byte {size} of what it holds ({error})") from None
-    return b"".join(pieces)

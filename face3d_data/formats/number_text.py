@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.decimal_comma import decimal_points
+from face3d_data.formats.text_bytes import unix_lines
 
 _ENDS = rb"(?!\S)"
 _REAL = rb"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:nan|inf(?:inity)?))"
@@ -40,6 +42,9 @@ def _parse(text: bytes, whole: bool) -> np.ndarray:
     # The parser needs no blank between two numbers: it takes 1-2 and 0.5.5 for two.
     if len(values) == np.count_nonzero(_begins(np.frombuffer(text, np.uint8))):
         return values
+    points = None if whole or b"," not in text else decimal_points(text)
+    if points is not None:
+        return _parse(points, whole)
     fault = (_NO_WHOLE if whole else _NO_REAL).search(text)
     raise _NoNumber(text.count(b"\n", 0, fault.start()) if fault else 0, fault.group() if fault else b"?")
 
@@ -73,7 +78,9 @@ def parse_numbers(text: bytes, where: str, first_line: int = 1, whole: bool = Fa
 
 
 def _unreadable(where: str, line: int, error: _NoNumber, whole: bool) -> Unreadable:
-    return Unreadable("unreadable", f"{where}: line {line}: {error.word} is no {'whole ' if whole else ''}number")
+    hint = ": write decimal points, not commas" if "," in error.word else ""
+    said = f"{error.word} is no {'whole ' if whole else ''}number{hint}"
+    return Unreadable("unreadable", f"{where}: line {line}: {said}")
 
 
 @dataclass(frozen=True)
@@ -149,8 +156,7 @@ def split_lines(data: bytes, lines_before: int = 0) -> Lines:
         data: the text.
         lines_before: lines of its file before it.
     """
-    if b"\n" not in data and b"\r" in data:
-        data = data.replace(b"\r", b"\n")
+    data = unix_lines(data)
     array = np.frombuffer(data, np.uint8)
     if not len(array):
         none = np.zeros(0, np.int64)

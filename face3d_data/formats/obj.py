@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.mesh import Mesh, colors_u1, fan
+from face3d_data.formats.mesh import Mesh, coloured_vertices, fan
 from face3d_data.formats.number_text import Lines, blank_comments, split_lines
+from face3d_data.formats.text_bytes import plain_text
 
 _V, _F, _SLASH = (ord(char) for char in "vf/")
+_NOT_FINITE = frozenset(b"nN")
+"""Letters of nan and inf that no finite number has."""
 VERTEX_WORDS = (3, 4, 6, 7)
 """Numbers after `v`: x y z; x y z w; x y z r g b; x y z r g b a. The colours are custom, not of the specification."""
 
@@ -17,8 +20,8 @@ def parse_obj(data: bytes, name: str) -> Mesh:
     """Return the mesh of an OBJ file (Wavefront, Advanced Visualizer manual, appendix B1).
 
     Indices count from 1; negative ones count back from the vertex last given. Groups, materials, texture coordinates
-    and normals are left aside; polygons are cut as fans. Colours are given where all vertices have them, as r g b from
-    0 to 1 (or to 255) after x y z.
+    and normals are left aside; polygons are cut as fans. Colours are given where the first vertex has one, as r g b
+    from 0 to 1 (or to 255, or 65535) after x y z; vertices that lack theirs are black then.
 
     Args:
         data: the file.
@@ -27,7 +30,7 @@ def parse_obj(data: bytes, name: str) -> Mesh:
     Raises:
         Unreadable: `unreadable`, with the line.
     """
-    lines = split_lines(_joined(blank_comments(data)))
+    lines = split_lines(_joined(blank_comments(plain_text(data, name))))
     if not len(lines.starts):
         raise Unreadable("unreadable", f"{name}: holds no line of an OBJ file")
     first = lines.data[lines.starts]
@@ -42,30 +45,37 @@ def _joined(data: bytes) -> bytes:
     """Return the text with lines that end in a backslash joined to the next, byte for byte as long."""
     if b"\\" not in data:
         return data
-    return data.replace(b"\\\r\n", b"   ").replace(b"\\\n", b"  ")
+    return data.replace(b"\\\n", b"  ")
 
 
 def obj_has_colors(head: bytes) -> bool:
-    """Return whether the first vertex in the beginning of an OBJ file has a colour."""
-    for line in head.splitlines():
+    """Return whether all vertices in the beginning of an OBJ file have a colour of finite numbers.
+
+    Args:
+        head: the beginning; its last line may be cut off.
+    """
+    whole, _, _ = head.rpartition(b"\n")
+    found = False
+    for line in (whole or head).split(b"\n"):
         words = line.split(b"#")[0].split()
-        if words[:1] == [b"v"]:
-            return len(words) - 1 in (6, 7)
-    return False
+        if words[:1] != [b"v"]:
+            continue
+        found = len(words) in (7, 8) and _NOT_FINITE.isdisjoint(b"".join(words[4:7]))
+        if not found:
+            return False
+    return found
 
 
 def _vertices(lines: Lines, chosen: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     words = lines.counts[chosen] - 1
     if not len(chosen):
         raise Unreadable("unreadable", f"{name}: holds no vertex")
-    wanted = int(words[0]) if words[0] in VERTEX_WORDS else 3
-    odd = np.flatnonzero(words != wanted)
+    odd = np.flatnonzero(~np.isin(words, VERTEX_WORDS))
     if len(odd):
         line = int(lines.numbers[chosen[odd[0]]])
+        wanted = int(words[0]) if words[0] in VERTEX_WORDS else 3
         raise Unreadable("unreadable", f"{name}: line {line}: a vertex of {words[odd[0]]} numbers, wanted {wanted}")
-    values = lines.parse(chosen, name, skip=1).reshape(-1, wanted)
-    colors = colors_u1(values[:, 3:6], name) if wanted >= 6 else None
-    return np.ascontiguousarray(values[:, :3]), colors
+    return coloured_vertices(lines.parse(chosen, name, skip=1), words, 3, name)
 
 
 def _triangles(lines: Lines, is_vertex: np.ndarray, chosen: np.ndarray, name: str) -> np.ndarray:

@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from face3d_data.errors import Unreadable
+from face3d_data.formats.text_bytes import read_text
+
 LONGEST_LIST = 50_000_000
 """Bytes of a list."""
 CFP_PROTOCOLS = {"FF": ("F", "F"), "FP": ("F", "P")}
@@ -146,11 +149,9 @@ def _numbered(path: Path) -> dict[int, str]:
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Return (number, text) of the lines that are not empty."""
     try:
-        if path.stat().st_size > LONGEST_LIST:
-            raise ValueError(f"{path.name}: is too long for a list of pairs")
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name}: byte {error.start}: is no UTF-8 text") from None
+        text = read_text(path, LONGEST_LIST, wanted="for a list of pairs")
+    except Unreadable as error:
+        raise ValueError(error.detail) from None
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.cloud import Cloud, cloud_of_columns
+from face3d_data.formats.cloud import JUDGED_ROWS, Cloud, cloud_of_columns
 from face3d_data.formats.lzf import unpack_lzf
 from face3d_data.formats.number_text import split_lines
+from face3d_data.formats.text_bytes import plain_if_text
 
 _KINDS = {"F": "f", "U": "u", "I": "i"}
 _SIZES = {"F": (4, 8), "U": (1, 2, 4, 8), "I": (1, 2, 4, 8)}
 _LONGEST_HEADER = 1 << 16
+_TEXT_BODY = re.compile(rb"(?i)(?:\A|[\r\n])[ \t]*DATA[ \t]+ascii\s")
 _PACKED = ("rgb", "rgba")
 _MOST_LZF = 264
 """Bytes that three bytes of LZF can unpack to: a length of 255 + 7 + 2."""
@@ -51,9 +53,14 @@ def parse_pcd(data: bytes, name: str) -> Cloud:
     Raises:
         Unreadable: `unreadable`, with the line or the byte.
     """
-    header = parse_pcd_header(data, name)
+    data = plain_if_text(data, name, _TEXT_BODY, _LONGEST_HEADER)
+    return cloud_of_columns(_columns(data, parse_pcd_header(data, name), name), name)
+
+
+def _columns(data: bytes, header: Header, name: str) -> dict[str, np.ndarray]:
+    """Return the columns of a file's points, colours taken apart."""
     if header.data == "ascii":
-        return cloud_of_columns(_unpacked(_read_text(data, header, name)), name)
+        return _unpacked(_read_text(data, header, name))
     layout = np.dtype([(field, f"<{kind}", (count,)) for field, kind, count in header.fields])
     wanted = layout.itemsize * header.n_points
     if header.data == "binary":
@@ -61,7 +68,7 @@ def parse_pcd(data: bytes, name: str) -> Cloud:
             has = len(data) - header.size
             raise Unreadable("unreadable", f"{name}: byte {header.size}: {has} of {wanted} bytes follow: cut off?")
         table = np.frombuffer(data, layout, header.n_points, header.size)
-        return cloud_of_columns(_unpacked({key: table[key][:, 0] for key in table.dtype.names or ()}), name)
+        return _unpacked({key: table[key][:, 0] for key in table.dtype.names or ()})
     body = _decompress(data, header, wanted, name)
     columns, at = {}, 0
     for field, kind, count in header.fields:
@@ -69,7 +76,28 @@ def parse_pcd(data: bytes, name: str) -> Cloud:
         values = np.frombuffer(body, f"<{kind}", header.n_points * count, at)
         columns[field] = values.reshape(header.n_points, count)[:, 0]
         at += values.nbytes
-    return cloud_of_columns(_unpacked(columns), name)
+    return _unpacked(columns)
+
+
+def pcd_begin(head: bytes, name: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Return the names of a file's columns, and the first rows of them where its beginning shows them.
+
+    Args:
+        head: the beginning of the file.
+        name: its name, for errors.
+
+    Raises:
+        Unreadable: `unreadable`: no header of PCD.
+    """
+    head = plain_if_text(head, name, _TEXT_BODY, _LONGEST_HEADER)
+    header = parse_pcd_header(head, name)
+    few = replace(header, n_points=min(header.n_points, JUDGED_ROWS))
+    if header.data == "ascii":
+        head = b"\n".join(head.split(b"\n")[: header.lines + few.n_points])
+    try:
+        return header.columns, {} if header.data == "binary_compressed" else _columns(head, few, name)
+    except Unreadable:
+        return header.columns, {}
 
 
 def parse_pcd_header(data: bytes, name: str) -> Header:

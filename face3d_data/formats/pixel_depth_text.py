@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.image import read_bytes
 from face3d_data.formats.number_text import parse_numbers, split_lines
+from face3d_data.formats.text_bytes import read_plain
 
 FARTHEST = 65_535.0
 """The largest depth: sensors give 16 bits."""
@@ -29,7 +29,7 @@ def read_pixel_depth(path: Path, window: tuple[int, int, int, int], option: str 
             pixel of the window has a depth.
         OSError: the file is gone or cannot be read.
     """
-    rows, numbers = _rows(read_bytes(path), path.name, 3)
+    rows, numbers = _rows(read_plain(path), path.name, 3)
     x0, y0, width, height = window
     xy, depth = rows[:, :2], rows[:, 2]
     wrong = ~((xy >= 0) & (xy <= FARTHEST) & (xy == np.floor(xy))).all(axis=1)
@@ -75,7 +75,7 @@ def read_marks(path: Path, size: int, most_bytes: int = 65_536) -> np.ndarray:
     """
     if path.stat().st_size > most_bytes:
         raise Unreadable("unreadable", f"{path.name}: has more than {most_bytes} bytes, and marks are a few points")
-    return _rows(read_bytes(path), path.name, size)[0]
+    return _rows(read_plain(path), path.name, size)[0]
 
 
 def _rows(data: bytes, name: str, size: int) -> tuple[np.ndarray, np.ndarray]:

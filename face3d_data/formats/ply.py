@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.cloud import Cloud, cloud_of_columns
+from face3d_data.formats.cloud import JUDGED_ROWS, Cloud, cloud_of_columns, column_name
 from face3d_data.formats.mesh import Mesh, check_indices, colors_u1, fan
 from face3d_data.formats.ply_rows import Element, Property, Rows, read_binary_rows, read_text_rows
+from face3d_data.formats.text_bytes import plain_if_text
 
 _TYPES = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
           "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4",
@@ -18,6 +19,7 @@ _TYPES = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4
 _FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 _FACE_LISTS = ("vertex_indices", "vertex_index")
 _LONGEST_HEADER = 1 << 20
+_TEXT_BODY = re.compile(rb"[\r\n][ \t]*format[ \t]+ascii\s")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ def parse_ply_mesh(data: bytes, name: str) -> Mesh:
     Raises:
         Unreadable: `unreadable`, with the line or the byte.
     """
+    data = plain_if_text(data, name, _TEXT_BODY, _LONGEST_HEADER)
     header = parse_header(data, name)
     if any(element.name == "tristrips" for element in header.elements):
         raise Unreadable("unreadable", f"{name}: its surface is of triangle strips: only faces are read")
@@ -64,8 +67,33 @@ def parse_ply_cloud(data: bytes, name: str) -> Cloud:
     Raises:
         Unreadable: `unreadable`, with the line or the byte.
     """
+    data = plain_if_text(data, name, _TEXT_BODY, _LONGEST_HEADER)
     rows = _read(data, parse_header(data, name), name, ("vertex",))
     return cloud_of_columns(rows["vertex"].columns, name)
+
+
+def ply_begin(head: bytes, name: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Return the names of a vertex's scalars, and the first rows of them as far as the beginning of a file has them.
+
+    Args:
+        head: the beginning of the file.
+        name: its name, for errors.
+
+    Raises:
+        Unreadable: `unreadable`: no header of PLY.
+    """
+    head = plain_if_text(head, name, _TEXT_BODY, _LONGEST_HEADER)
+    header = parse_header(head, name)
+    vertex = next((element for element in header.elements if element.name == "vertex"), None)
+    if vertex is None:
+        return (), {}
+    names = tuple(prop.name for prop in vertex.properties if not prop.count)
+    few = replace(vertex, count=min(vertex.count, JUDGED_ROWS))
+    try:
+        rows = _read(head, replace(header, elements=(few,)), name, ("vertex",)) if header.elements[0] is vertex else {}
+    except Unreadable:
+        rows = {}
+    return names, rows["vertex"].columns if rows else {}
 
 
 def parse_header(data: bytes, name: str) -> Header:
@@ -76,7 +104,7 @@ def parse_header(data: bytes, name: str) -> Header:
     """
     if not re.match(rb"ply\s", data[:4]):
         raise Unreadable("unreadable", f"{name}: line 1: no PLY file: it begins with {data[:8]!r}")
-    end = re.search(rb"(?m)^[ \t]*end_header[ \t]*(\r\n|\n|\r)", data[:_LONGEST_HEADER])
+    end = re.search(rb"(?<=[\r\n])[ \t]*end_header[ \t]*(\r\n|\n|\r)", data[:_LONGEST_HEADER])
     if end is None:
         raise Unreadable("unreadable", f"{name}: line 1: the header does not end")
     lines = re.split(rb"\r\n|\n|\r", data[: end.start()])
@@ -129,6 +157,7 @@ def _read(data: bytes, header: Header, name: str, wanted: tuple[str, ...]) -> di
 def _vertices(rows: dict[str, Rows], name: str) -> tuple[np.ndarray, np.ndarray | None]:
     columns = rows["vertex"].columns
     vertices = np.stack([columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
-    if not {"red", "green", "blue"} <= columns.keys():
+    named = {column_name(key): values for key, values in columns.items()}
+    if not {"r", "g", "b"} <= named.keys():
         return vertices, None
-    return vertices, colors_u1(np.stack([columns[key] for key in ("red", "green", "blue")], axis=1), name)
+    return vertices, colors_u1(np.stack([named[key] for key in "rgb"], axis=1), name)

@@ -11,6 +11,8 @@ from face3d_data.errors import Unreadable
 from face3d_data.formats.number_text import Lines, split_lines
 
 _BLOCK = 1 << 18
+_NEEDED = ("x", "y", "z")
+"""Properties without which there is no point; colours and others cost themselves alone."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _text_rows(lines: Lines, chosen: slice, element: Element, name: str) -> Rows
             flat, starts, sizes = rows.lists[prop.name]
             rows.lists[prop.name] = _list_of(flat, starts, sizes, prop.dtype, where)
         else:
-            rows.columns[prop.name] = _cast(rows.columns[prop.name], prop.dtype, where)
+            rows.columns[prop.name] = _cast_scalar(rows.columns[prop.name], prop, where)
     return rows
 
 
@@ -113,6 +115,16 @@ def _cast(values: np.ndarray, dtype: str, where: str) -> np.ndarray:
     if not ((values >= limits.min) & (values <= float(limits.max)) & (values == np.floor(values))).all():
         raise Unreadable("unreadable", f"{where}: a number is no {kind.name}")
     return values.astype(kind)
+
+
+def _cast_scalar(values: np.ndarray, prop: Property, where: str) -> np.ndarray:
+    """Return a property's numbers in their declared type, as they are where one does not fit and no point needs it."""
+    try:
+        return _cast(values, prop.dtype, where)
+    except Unreadable:
+        if prop.name in _NEEDED:
+            raise
+        return values
 
 
 def read_binary_rows(data: bytes, offset: int, elements: Sequence[Element], order: str, name: str) -> list[Rows]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.text_bytes import read_text
 
 BYTES_A_LINE = 200
 FARTHEST_PX = 1e6
@@ -20,11 +21,7 @@ def read_points_2d(path: Path, count: int) -> np.ndarray:
     Raises:
         Unreadable: `unreadable`, with the line that is wrong, or where there are more or fewer points.
     """
-    with open(path, "rb") as stream:
-        data = stream.read(BYTES_A_LINE * count + 1)
-    if len(data) > BYTES_A_LINE * count:
-        raise Unreadable("unreadable", f"{path.name}: over {BYTES_A_LINE * count} bytes for {count} points")
-    texts = re.split(r"\r\n|\n|\r", data.decode("latin-1"))
+    texts = read_text(path, BYTES_A_LINE * count, "latin-1", f"for {count} points").split("\n")
     lines = [(number, text.split()) for number, text in enumerate(texts, 1) if text.strip()]
     for number, words in lines:
         if len(words) != 2 or not all(_NUMBER.match(word) or word.lower() == "nan" for word in words):

@@ -7,6 +7,7 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.mesh import Mesh
 from face3d_data.formats.number_text import split_lines
+from face3d_data.formats.text_bytes import plain_text, text_head
 
 _FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _HEADER_BYTES = 84
@@ -29,13 +30,17 @@ def parse_stl(data: bytes, name: str) -> Mesh:
     wanted = _HEADER_BYTES + count * _FACET.itemsize
     if len(data) >= _HEADER_BYTES and len(data) == wanted:
         corners = np.frombuffer(data, _FACET, count, _HEADER_BYTES)["corners"].reshape(-1, 3).astype(np.float64)
-    elif data[:1024].lstrip()[:5].lower() == b"solid" and b"facet" in data[:4096].lower():
-        corners = _parse_ascii(data, name)
+    elif _is_ascii(text_head(data[:4096], name)):
+        corners = _parse_ascii(plain_text(data, name), name)
     elif len(data) < _HEADER_BYTES:
         raise Unreadable("unreadable", f"{name}: byte {len(data)}: the header is cut off")
     else:
         raise Unreadable("unreadable", f"{name}: byte 80: {count} facets need {wanted} bytes, the file has {len(data)}")
     return Mesh(corners, np.arange(len(corners), dtype=np.int32).reshape(-1, 3))
+
+
+def _is_ascii(head: bytes) -> bool:
+    return head[:1024].lstrip()[:5].lower() == b"solid" and b"facet" in head.lower()
 
 
 def _parse_ascii(data: bytes, name: str) -> np.ndarray:

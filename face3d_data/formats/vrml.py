@@ -6,6 +6,7 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.mesh import Mesh, fan
+from face3d_data.formats.text_bytes import plain_text
 from face3d_data.formats.vrml_nodes import Node, Scene, parse_nodes
 
 _GROUPS = ("Transform", "Group", "Collision", "Anchor", "Shape")
@@ -29,6 +30,7 @@ def parse_vrml(data: bytes, name: str) -> Mesh:
     Raises:
         Unreadable: `unreadable`, with the line.
     """
+    data = plain_text(data, name)
     if data[:10].upper() == b"#VRML V1.0":
         raise Unreadable("unreadable", f"{name}: line 1: VRML 1.0: only VRML 2 is read")
     scene = parse_nodes(data, name)

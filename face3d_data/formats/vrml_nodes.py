@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.decimal_comma import is_decimal_list
 from face3d_data.formats.number_text import blank_spans, line_at, parse_numbers
 
 # A string that is not closed goes to the end of the file: so nothing is looked through twice.
@@ -68,7 +69,11 @@ class Scene:
         Raises:
             Unreadable: `unreadable`, with the line.
         """
-        text = self.data[span[0] : span[1]].translate(_COMMAS)
+        text = self.data[span[0] : span[1]]
+        if b"," in text:
+            if is_decimal_list(text):
+                raise Unreadable("unreadable", f"{self.where(span[0])}: are these decimal commas? write decimal points")
+            text = text.translate(_COMMAS)
         try:
             return parse_numbers(text, self.name, whole=whole)
         except Unreadable:

@@ -7,19 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.cloud import JUDGED_ROWS, Cloud, cloud_of_table, column_name, judge_columns
+from face3d_data.formats.cloud import JUDGED_ROWS, Cloud, cloud_of_table, judge_columns
+from face3d_data.formats.column_header import COMMENT_MARKS, Named, name_by_comments, name_by_line
+from face3d_data.formats.decimal_comma import blank_separators
 from face3d_data.formats.number_text import Lines, blank_comments, split_lines
-
-_BLANKS = bytes.maketrans(b",;\t", b"   ")
-_DECIMAL_COMMA = bytes.maketrans(b",;\t", b".  ")
+from face3d_data.formats.text_bytes import plain_text, text_head
+from face3d_data.remarks import remark
 
 
 def parse_xyz(data: bytes, name: str, columns: Sequence[str] | None = None) -> Cloud:
     """Return the cloud of a text with a point a line.
 
-    Numbers are separated by blanks, commas or semicolons; where semicolons are there, a comma is a decimal one. From
-    `#` or `//` on a line is a comment. A first line of words is a header: it names the columns if all its words are
-    known names. A first line of one number is the number of points, as PTS files have it.
+    Numbers are separated by blanks, commas or semicolons; where semicolons are there, or commas stand inside of
+    numbers between blanks, a comma is a decimal one. From `#` or `//` on a line is a comment. A first line of words,
+    or a comment before the points, that has x, y and z and a word for each column names the columns; what it calls by
+    names that nobody knows is left aside. A first line of one number is the number of points, as PTS files have it.
 
     Args:
         data: the file.
@@ -29,7 +31,7 @@ def parse_xyz(data: bytes, name: str, columns: Sequence[str] | None = None) -> C
     Raises:
         Unreadable: `unreadable`, with the line; `unknown_columns`.
     """
-    lines, named = _table_lines(data, name)
+    lines, named = _table_lines(plain_text(data, name), name, columns is not None)
     if not len(lines.starts):
         raise Unreadable("unreadable", f"{name}: line 1: holds no point")
     odd = np.flatnonzero(lines.counts != lines.counts[0])
@@ -37,38 +39,62 @@ def parse_xyz(data: bytes, name: str, columns: Sequence[str] | None = None) -> C
         said = f"{lines.counts[odd[0]]} numbers, the first point has {lines.counts[0]}"
         raise Unreadable("unreadable", f"{name}: line {lines.numbers[odd[0]]}: {said}")
     values = lines.parse(slice(None), name).reshape(-1, int(lines.counts[0]))
-    names = columns or named or judge_columns(values[:JUDGED_ROWS], name)
+    names = columns or (named.names if named else judge_columns(values[:JUDGED_ROWS], name))
+    if named and named.unknown:
+        remark(f"{name}: columns that are not known are left aside: {', '.join(named.unknown)[:100]}")
     return cloud_of_table(values, names, name)
 
 
-def xyz_columns(head: bytes, name: str) -> tuple[str, ...]:
-    """Return what the columns are, from the beginning of a text (its last line may be cut off).
+def xyz_columns(head: bytes, name: str, columns: Sequence[str] | None = None) -> tuple[Sequence[str], np.ndarray]:
+    """Return what the columns are, and the first rows f8 (R, k), of the beginning of a text.
+
+    Args:
+        head: the beginning of the file; its last line may be cut off.
+        name: its name, for errors.
+        columns: as for `parse_xyz`.
 
     Raises:
         Unreadable: as `parse_xyz`.
     """
-    whole, _, _ = head.rpartition(b"\n")
-    lines, named = _table_lines(whole or head, name)
+    text = text_head(head, name)
+    whole, _, _ = text.rpartition(b"\n")
+    lines, named = _table_lines(whole or text, name, columns is not None)
     first = slice(0, JUDGED_ROWS)
-    if named or not len(lines.starts) or (lines.counts[first] != lines.counts[0]).any():
-        return named or ("x", "y", "z")
-    return judge_columns(lines.parse(first, name).reshape(-1, int(lines.counts[0])), name)
+    if not len(lines.starts) or (lines.counts[first] != lines.counts[0]).any():
+        raise Unreadable("unreadable", f"{name}: its first rows differ in length")
+    rows = lines.parse(first, name).reshape(-1, int(lines.counts[0]))
+    return columns or (named.names if named else judge_columns(rows, name)), rows
 
 
-def _table_lines(data: bytes, name: str) -> tuple[Lines, tuple[str, ...] | None]:
-    """Return the lines of numbers, and the names of columns where a header line gives them all."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    text = blank_comments(blank_comments(data), b"//").translate(_DECIMAL_COMMA if b";" in data else _BLANKS)
-    lines = split_lines(text)
+def _table_lines(text: bytes, name: str, is_said: bool) -> tuple[Lines, Named | None]:
+    """Return the lines of numbers, and the names of columns where a header gives them.
+
+    Args:
+        text: the file, as `plain_text` gives it.
+        name: its name, for errors.
+        is_said: the user said what the columns are, so that no header matters.
+    """
+    rows = text
+    for mark in COMMENT_MARKS:
+        rows = blank_comments(rows, mark)
+    lines = split_lines(blank_separators(rows, name))
     if not len(lines.starts):
         return lines, None
-    first = lines.words(slice(0, 1))
-    known = [column_name(word.decode("latin-1")) for word in first.split()]
-    if not _is_number(first.split()[0]):
-        names = tuple(word for word in known if word is not None)
-        return lines.without_first(), names if len(names) == len(known) and {"x", "y", "z"} <= set(names) else None
-    alone = lines.counts[0] == 1 and len(lines.counts) > 1 and lines.counts[1] > 1
-    return (lines.without_first() if alone else lines), None
+    header = None
+    if not _is_number(lines.words(slice(0, 1)).split()[0]):
+        header = int(lines.numbers[0])
+        lines = lines.without_first()
+    if len(lines.counts) > 1 and lines.counts[0] == 1 and lines.counts[1] > 1:
+        lines = lines.without_first()
+    if not len(lines.starts) or is_said:
+        return lines, None
+    width = int(lines.counts[0])
+    if header is not None:
+        line = text.split(b"\n", header)[header - 1]
+        named = name_by_line(line, width, f"{name}: line {header}")
+        if named is not None:
+            return lines, named
+    return lines, name_by_comments(text, width, name)
 
 
 def _is_number(word: bytes) -> bool:

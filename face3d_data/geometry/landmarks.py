@@ -13,9 +13,7 @@ FACE_BAND_MM = 80.0
 """Readings farther than this from the face's median depth are hair in front, a hand, or the background."""
 
 
-def lift_landmarks(
-    depth: np.ndarray, intrinsics: np.ndarray, landmarks: np.ndarray, distortion: np.ndarray | None = None
-) -> np.ndarray | None:
+def lift_landmarks(depth: np.ndarray, intrinsics: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
     """Return the landmarks in 3D, each at a robust depth of the readings around its pixel.
 
     Windows are discs whose radius is a share of the landmarks' spread: 8 % of it for eyes and mouth corners (median),
@@ -25,10 +23,9 @@ def lift_landmarks(
         depth: f4 (H, W), mm along the optical axis, 0 = no reading.
         intrinsics: (4,) fx, fy, cx, cy in px.
         landmarks: (5, 2), px: eyes, nose, mouth corners.
-        distortion: (13,) of the lens; None for a pinhole.
 
     Returns:
-        f4 (5, 3), mm, camera frame; None where a landmark has no reading near it, or lies where the lens shows nothing.
+        f4 (5, 3), mm, camera frame; None where a landmark has no reading near it.
     """
     landmarks = np.asarray(landmarks, np.float64)
     if not np.isfinite(landmarks).all():
@@ -44,8 +41,7 @@ def lift_landmarks(
         if found is None:
             return None
         z[index] = found
-    lifted = unproject(landmarks, z, intrinsics, distortion).astype(np.float32)
-    return None if distortion is not None and np.isnan(lifted).any() else lifted
+    return unproject(landmarks, z, intrinsics).astype(np.float32)
 
 
 def lift_from_grid(grid: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:

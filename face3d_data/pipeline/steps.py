@@ -66,6 +66,8 @@ class StepResult:
     seconds: float = 0.0
     keys: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    remarks: dict[str, str] = field(default_factory=dict)
+    """Id of an output to what was left aside of its file."""
     state: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -165,13 +167,25 @@ def join_rows(
         for row in group:
             if row.status == "ok":
                 result.entries.append(join(entry, row, part, step.id))
+                if row.detail:
+                    result.remarks[result.entries[-1].id] = row.detail
             elif row.status == "unreadable":
                 found = dirty_of(entry, row, entry.source)
                 result.unreadable.append(replace(found, sample_id=entry.origin_id, status="reject"))
             else:
                 result.dirty.append(dirty_of(entry, row, step.id))
     check_unique(result.entries, step.id)
+    result.notes = _told_remarks(result.remarks)
     return result
+
+
+def _told_remarks(remarks: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the line that says how many outputs have a remark, with the first."""
+    if not remarks:
+        return ()
+    name, first = next(iter(remarks.items()))
+    more = f"{len(remarks)} with a remark, first {name}: {first[:160]}"
+    return (f"{more}; face3d show ID says each",)
 
 
 def check_balance(result: StepResult) -> None:

@@ -15,6 +15,7 @@ from face3d_data.formats.biwi_text import MOST_CHARACTERS, parse_cal, parse_pose
 from face3d_data.formats.image import read_color
 from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.rle_depth import read_rle_depth, read_rle_size
+from face3d_data.formats.text_bytes import read_text
 from face3d_data.reader import Source
 from face3d_data.readers.folder import NAME_REASONS, Folder, FolderReader, Found
 from face3d_data.readers.frames import FrameSelection
@@ -206,15 +207,14 @@ def _depth_camera(path: Path) -> tuple[float, float, float, float] | str:
 
 
 def _text(path: Path) -> str:
-    """Return a small text; what is no ASCII, or cannot be read, is wrong.
+    """Return a small text; what is no text, or cannot be read, is wrong.
 
     Raises:
         ValueError: saying so.
     """
     try:
-        with open(path, "rb") as stream:
-            return stream.read(MOST_CHARACTERS + 1).decode("ascii")
+        return read_text(path, MOST_CHARACTERS)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start}: no ASCII") from None
+    except Unreadable as error:
+        raise ValueError(error.detail.removeprefix(f"{path.name}: ")) from None

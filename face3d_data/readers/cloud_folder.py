@@ -18,18 +18,23 @@ _ARRAY = {"points": "points", "normals": "normals", "colors": "point_colors", "c
 
 @register
 class CloudFolder(ScanFolder):
-    """Read folders of point clouds, PLY PCD XYZ TXT PTS CSV NPY NPZ BC BCNC: `<person>/<capture>.ply`.
+    """Read folders of point clouds, PLY PCD XYZ TXT PTS CSV NPY NPZ BC BCNC OBJ: `<person>/<capture>.ply`.
 
     Texts and arrays have a point a row. Three columns are x y z. Six are x y z and a normal, if the first rows have
-    normals of unit length, else x y z and r g b (0 to 255, or 0 to 1). Seven are x y z, normal, curvature, or else
-    x y z, intensity, r g b, as PTS files have them. A header line that names all columns counts more, and `columns`
-    most. Points with a coordinate that is not finite, and points whose normal has no direction, are left out.
+    normals of unit length, else x y z and r g b (0 to 255, 0 to 1, or 0 to 65535). Seven are x y z, normal, curvature,
+    or else x y z, intensity, r g b, as PTS files have them. A header line or a comment that names all columns counts
+    more, and `columns` most; columns of names that are not known are left aside. Arrays of records say by their fields
+    what their columns are. Of an OBJ the vertices are read, where no other file makes the same capture. Texts, PLY, PCD
+    and OBJ may be packed (`.ply.gz`); texts may be UTF-8, UTF-16 or UTF-32, with decimal commas between blanks.
+
+    Points with a coordinate that is not finite, and points whose normal has no direction, are left out; where no normal
+    has one, normals are. Colours that are no colours are black. Both is remarked: `face3d show ID` says it.
     Landmarks may lie beside the clouds, in their unit and axes: `<capture>.landmarks.json` or `landmarks.json` with
     `landmarks_3d: {nose: [x, y, z], ...}`.
     """
 
     name = "cloud_folder"
-    version = 1
+    version = 2
     outputs = ("points", "normals", "point_colors", "curvature", "landmarks_3d")
     reasons: ClassVar[dict[str, str]] = {
         **ScanFolder.reasons,
@@ -37,6 +42,7 @@ class CloudFolder(ScanFolder):
         "no_key": "the .npz file has several arrays or none of this name: set key",
     }
     scan_suffixes = CLOUD_SUFFIXES
+    last_suffixes = (".obj", ".obj.gz")
     other_suffixes = (".las", ".laz", ".e57", ".ptx", ".vtk", ".vtp", ".mat")
 
     columns: tuple[Column, ...] | None = Field(

@@ -55,6 +55,8 @@ class FolderReader(Reader):
     reasons: ClassVar[dict[str, str]] = NAME_REASONS
     in_any_folder: ClassVar[bool] = False
     """Whether the reader's own pattern holds below any folders too: a database's names are known wherever they lie."""
+    last_suffixes: ClassVar[tuple[str, ...]] = ()
+    """Endings of files that give way, unread, to another of the same capture and role."""
 
     root: Path = Field(exclude=True, description="folder of the collection")
     pattern: str | None = Field(
@@ -135,7 +137,7 @@ class FolderReader(Reader):
         """Return stem to role to file name, and the data files that are left with what is wrong with them."""
         groups: dict[str, dict[str, str]] = {}
         others = []
-        for name in folder.files:
+        for name in sorted(folder.files, key=lambda name: name.lower().endswith(self.last_suffixes)):
             low = name.lower()
             ending, role = next((pair for pair in self._endings if low.endswith(pair[0])), ("", ""))
             if not ending:
@@ -144,6 +146,8 @@ class FolderReader(Reader):
                     others.append((name, ("name_not_matched", f"does not end with {wanted}")))
                 continue
             roles = groups.setdefault(name[: -len(ending)], {})
+            if role in roles and ending in self.last_suffixes and not roles[role].lower().endswith(self.last_suffixes):
+                continue
             if role in roles:
                 others.append((name, ("same_name", f"{roles[role]} makes the same capture: rename one")))
             else:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from face3d_data.errors import UserError
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import encode_part
 from face3d_data.readers.folder import Folder, printable, walk
 
@@ -139,11 +140,9 @@ def _lines(path: Path, reader: str) -> list[tuple[int, str]]:
         UserError: the file is no UTF-8 text, or too long for a list.
     """
     try:
-        if path.stat().st_size > LONGEST_LIST:
-            raise UserError(f"{reader}: {path.name}: is too long for a list: remove it")
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{reader}: {path.name}: is no UTF-8 text: correct it, or remove it") from None
+        text = read_text(path, LONGEST_LIST, wanted="for a list")
+    except Unreadable as error:
+        raise UserError(f"{reader}: {error.detail}: correct it, or remove it") from None
     except OSError as error:
         raise UserError(f"{reader}: {path.name}: cannot be read ({error.strerror})") from None
     return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]

@@ -20,12 +20,14 @@ class MeshFolder(ScanFolder):
 
     `normals` are those of the faces. Where most of a surface looks away from the viewer, its faces are wound the
     other way round, and all normals are turned. `point_colors` come from vertex colours, where a file has them: OBJ,
-    PLY, OFF and GLB may; textures are not read. Landmarks may lie beside the meshes, in their unit and axes:
+    PLY, OFF and GLB may; textures are not read. Where the beginning of a file has vertices without a colour there are
+    none, later ones without are black; both is remarked: `face3d show ID` says it. All may be packed (`.obj.gz`).
+    Landmarks may lie beside the meshes, in their unit and axes:
     `<capture>.landmarks.json` or `landmarks.json` with `landmarks_3d: {nose: [x, y, z], ...}`.
     """
 
     name = "mesh_folder"
-    version = 1
+    version = 2
     outputs = ("points", "normals", "point_colors", "landmarks_3d")
     reasons: ClassVar[dict[str, str]] = {
         **ScanFolder.reasons,

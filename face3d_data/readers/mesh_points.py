@@ -11,6 +11,7 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.mesh import Mesh
 from face3d_data.geometry.surface import SurfacePoints, face_normals, sample_surface, surface_vertices
+from face3d_data.remarks import remark, remarks_into
 
 PointsFrom = Literal["surface", "vertices"]
 POINTS_FROM_TEXT = "surface: points spread evenly over the faces; vertices: those of the file"
@@ -62,7 +63,7 @@ def points_of(
     return SurfacePoints(made.points, -made.normals, made.colors) if inside_out else made
 
 
-_last: dict[str, tuple[Any, Arrays]] = {}
+_last: dict[str, tuple[Any, Arrays, list[str]]] = {}
 
 
 def last_read(owner: Hashable, path: Path, read: Callable[[Path], Arrays]) -> Arrays:
@@ -78,12 +79,21 @@ def last_read(owner: Hashable, path: Path, read: Callable[[Path], Arrays]) -> Ar
     # One look-up and one assignment, so that threads may share it.
     kept = _last.get("file")
     if kept is not None and kept[0] == key:
-        return kept[1]
+        return _told(kept[1], kept[2])
     # Before the next is read, or two would be held.
     kept = None
     _last.pop("file", None)
-    arrays = read(path)
+    heard: list[str] = []
+    with remarks_into(heard):
+        arrays = read(path)
     for array in arrays.values():
         array.flags.writeable = False
-    _last["file"] = (key, arrays)
+    _last["file"] = (key, arrays, heard)
+    return _told(arrays, heard)
+
+
+def _told(arrays: Arrays, heard: list[str]) -> Arrays:
+    """Return the arrays, having said again what was remarked when they were read."""
+    for text in heard:
+        remark(text)
     return arrays

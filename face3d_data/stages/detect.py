@@ -26,8 +26,7 @@ class Detect(Stage):
 
     name = "detect"
     inputs = (("color",), ("landmarks",))
-    optional = ("depth", "intrinsics", "distortion", "box")
-    # Only the focal length of a camera is used, to bound sizes: distortion changes nothing in that.
+    optional = ("depth", "intrinsics", "box")
     outputs = ("box", "landmarks")
     tag_names = ("face_score", "faces_found")
     reasons: ClassVar[dict[str, str]] = {

@@ -55,6 +55,7 @@ class Row:
         input: key of the input; all outputs of one input are in one part.
         key: key of the output; empty unless `status` is `ok`.
         status: ok, reject, unreadable (the reader's reject), error or crash.
+        detail: why there is no output; of one that there is, what was remarked of its file (`remarks.py`).
         shapes: name to shape of the arrays that the stage set; they lie in the part at `record`.
     """
 

@@ -124,8 +124,8 @@ def test_a_packed_file_cut_or_damaged_anywhere_is_refused_with_the_byte(tmp_path
         path.write_bytes(data[:at])
         detail = refused(path).detail
         assert "of the packed file" in detail or "line 1" in detail
-    path.write_bytes(BY_HAND)
-    assert "byte " in refused(path).detail
+    path.write_bytes(BY_HAND)  # a browser that unpacks what it loads leaves the name as it was
+    assert read_abs_shape(path) == (2, 3)
 
 
 def test_a_bomb_is_unpacked_no_further_than_its_header_asks_for(tmp_path):

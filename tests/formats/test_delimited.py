@@ -74,7 +74,7 @@ def test_a_bad_line_costs_itself_alone(path, line, fault):
         (b"identity,x;identity\n", "cannot be told"),
         (b"identity,color,color\n", "two columns are named 'color'"),
         (b'identity,"color\n', "line 1: a quote is not closed"),
-        (b"\xff\xfei\0d\0", "is UTF-16: save it as UTF-8"),
+        (b"\xff\xfei\0d\0x", "byte 6: is UTF-16, and damaged or cut off: save it as UTF-8"),
         (b"identity,\xff\n", "is no UTF-8"),
     ],
 )

@@ -196,7 +196,6 @@ def test_cut_off_anywhere_is_told_or_still_a_mesh(parse, data):
         (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 2 3.5 4", "'3.5' is no whole number"),
         (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 /2 3 4", "a corner without a vertex"),
         (parse_obj, b"hello\n", b"", b"", "holds no vertex"),
-        (parse_obj, b"v 0 0 0 2 300 2", b"", b"", "a colour is 300"),
         (parse_stl, STL, b"\x01\0\0\0", b"\xff\xff\xff\xff", "byte 80: 4294967295 facets need"),
         (parse_stl, STL_TEXT, b"vertex 0 0 0", b"vertex 0 0", "line 4: a vertex without three numbers"),
         (parse_stl, STL_TEXT, b"vertex 0 0 0", b"vertex 0 0 o", "line 4: 'o' is no number"),
@@ -295,3 +294,36 @@ def test_all_endings_have_a_codec(tmp_path):
         with pytest.raises(Unreadable, match="unreadable"):
             read_mesh(tmp_path / f"a{ending}")
         assert not mesh_has_colors(tmp_path / f"a{ending}")
+
+
+OFF_MESH = ([[0, 0, 0], [100, 0, 0], [100, 140, 0], [0, 140, 0]], [[0, 1, 2], [0, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OFF\n4 2 0\n0 0 0\n100 0 0\n100 140 0\n0 140 0\n3 0 1 2\n3 0 2 3\n",
+        "OFF4 2 0\n0 0 0\n100 0 0\n100 140 0\n0 140 0\n3 0 1 2\n3 0 2 3\n",
+        "OFF 4 2\n0 0 0\n100 0 0\n100 140 0\n0 140 0\n3 0 1 2 9 9 9\n3 0 2 3\n",
+        "OFF\n4 1 0\n0 0 0\n100 0 0\n100 140 0\n0 140 0\n4\n0 1\n2 3\n",
+        "OFF\n4 2 0\n0 0 0 100 0 0\n100 140 0 0 140 0\n3 0 1 2 3 0 2 3\n",
+        "# c\nNOFF\n4 2 0 # d\n0 0 0 0 0\n1 100 0 0 0 0 1\n100 140 0 0 0 1\n0 140 0 0 0 1\n3 0 1 2\n3 0 2 3\n",
+        "4 2 0\n0 0 0\n100 0 0\n100 140 0\n0 140 0\n3 0 1 2\n3 0 2 3\n",
+    ],
+)
+def test_an_off_may_be_broken_into_lines_in_any_way(text):
+    mesh = parse_off(text.encode(), "a.off")
+    assert (mesh.vertices.tolist(), mesh.triangles.tolist()) == OFF_MESH
+
+
+def test_a_coff_of_broken_lines_keeps_its_colours():
+    mesh = parse_off(b"COFF\n3 1 0\n0 0 0\n255 0 0 255 9 0 0 0 255 0 255\n0 9 0 0 0 255 255 3 0 1 2", "a.off")
+    assert mesh.vertices.tolist() == [[0, 0, 0], [9, 0, 0], [0, 9, 0]]
+    assert mesh.colors.tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
+
+
+@pytest.mark.parametrize("cut", range(2, 12, 2))
+def test_an_off_of_broken_lines_cut_off_is_refused(cut):
+    whole = b"OFF\n4 2 0\n0 0 0 100 0 0\n100 140 0 0 140 0\n3 0 1 2 3 0\n2 3"
+    with pytest.raises(Unreadable, match=r"a\.off: line"):
+        parse_off(whole[:-cut], "a.off")

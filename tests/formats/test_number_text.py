@@ -32,7 +32,7 @@ def test_nothing_is_no_number(text):
         (b"1 2\n3 x4\n", "a: line 2: 'x4' is no number"),
         (b"1\n\n\n1-2", "a: line 4: '1-2' is no number"),
         (b"0.5.5", "a: line 1: '0.5.5' is no number"),
-        (b"1,5", "a: line 1: '1,5' is no number"),
+        (b"1,5,2", "a: line 1: '1,5,2' is no number: write decimal points, not commas"),
         (b"1 \xff\x00", r"a: line 1: '\\xff\\x00' is no number"),
         (b"0x10", "a: line 1: '0x10' is no number"),
         (b"1_0", "a: line 1: '1_0' is no number"),

@@ -67,7 +67,7 @@ def test_cfp_s_numbers(tmp_path):
         (read_lfw_pairs, "A\t1\t2\nA 1 2\n", "a.txt, line 2: wanted name, number, number"),
         (read_lfw_pairs, "A\t1\tx\n", "a.txt, line 1: wanted name"),
         (read_lfw_pairs, "A\t1\t\t2\n", "a.txt, line 1: wanted name"),
-        (read_lfw_pairs, b"A\t1\t2\n\xff", "a.txt: byte 6: is no UTF-8 text"),
+        (read_lfw_pairs, b"A\t1\t2\n\xff", "a.txt: line 2: is no UTF-8 text"),
         (read_two_line_pairs, "a.jpg 1\nb.jpg 1\nc.jpg 0\n", "a.txt, line 3: has no second line"),
         (read_two_line_pairs, "a.jpg 1\nb.jpg 0\n", "a.txt, line 2: says 0 where the line before says 1"),
         (read_two_line_pairs, "a.jpg 1\nb.jpg\n", "a.txt, line 2: wanted a file's name and a number"),

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats import mesh_file
-from face3d_data.formats.mesh_file import read_mesh, unpack
+from face3d_data.formats import packed as packed_files
+from face3d_data.formats.mesh_file import read_mesh
+from face3d_data.formats.packed import unpack
 from face3d_data.formats.vrml import parse_vrml
 from face3d_data.testing.write_meshes import vrml_text
 
@@ -171,7 +172,7 @@ def test_compressed_files_are_unpacked_up_to_a_limit(monkeypatch):
     for at in range(2, len(packed)):
         with pytest.raises(Unreadable, match="damaged gzip"):
             unpack(packed[:at], "a")
-    monkeypatch.setattr(mesh_file, "MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(packed_files, "MOST_UNPACKED", 1 << 20)
     with pytest.raises(Unreadable, match="unpacks to more than 1 MB"):
         unpack(gzip.compress(bytes(5 << 20)), "a")
 

@@ -74,7 +74,6 @@ def test_points_without_a_direction_are_left_out():
         ("1 2 3\n\n4 five 6\n", "unreadable: a: line 3: 'five' is no number"),
         ("1 2 3\n4 5-6 7\n", "unreadable: a: line 2: '5-6' is no number"),
         ("1 2 3 4\n", "unknown_columns: a: has 4 columns"),
-        ("1 2 3 300 -1 0\n", "unreadable: a: a colour is -1"),
         ("", "unreadable: a: line 1: holds no point"),
         ("# nothing\n", "unreadable: a: line 1: holds no point"),
         ("x y z\n", "unreadable: a: line 1: holds no point"),

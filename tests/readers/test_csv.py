@@ -213,7 +213,7 @@ def test_the_camera_may_be_a_file(tmp_path, rows):
         (source,) = csv.scan()
         assert csv.load(source, "intrinsics").tolist() == [100, 101, 20, 21]
         assert csv.load(source, "depth").max() > 3000  # tenths of a millimetre, said to be millimetres
-        assert csv.provides() == ("color", "depth", "intrinsics", "distortion", "landmarks")
+        assert csv.provides() == ("color", "depth", "intrinsics", "landmarks")
     (source,) = rewritten(tmp_path, [plain | {"depth_scale": "0.0001"}]).scan()
     assert "intrinsics" not in source.arrays
     with pytest.raises(UserError, match=r"gone\.json: cannot be read"):
@@ -327,7 +327,13 @@ def test_holes_written_as_zeros_become_no_points_at_the_camera(tmp_path, rows):
 
 
 def test_points_that_cannot_be_used_have_a_reason(tmp_path, rows):
-    texts = {"a.obj": "v 1 2 3\n", "b.txt": "1 2 3 4\n", "c.xyz": "", "d.xyz": "1e300 0 0\n0 1 0\n", "e.xyz": "x"}
+    texts = {
+        "a.off": "OFF\n1 0 0\n1 2 3\n",
+        "b.txt": "1 2 3 4\n",
+        "c.xyz": "",
+        "d.xyz": "1e300 0 0\n0 1 0\n",
+        "e.xyz": "x",
+    }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
     csv = rewritten(tmp_path, [{"identity": "ann", "points": name} for name in texts])

@@ -214,8 +214,8 @@ def test_what_lists_name_in_vain_and_roots_without_files(tmp_path, faces):
         "missing_file",
         "train_files.txt, line 1: gone.h5 is no file below the root",
     )
-    (tmp_path / "train_files.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match=r"hdf5: train_files\.txt: is no UTF-8 text"):
+    (tmp_path / "train_files.txt").write_bytes(b"\xff\xff")
+    with pytest.raises(UserError, match=r"hdf5: train_files\.txt: line 1: is no UTF-8 text"):
         list(Hdf5(root=tmp_path).scan())
     for options, message in (
         ({"root": tmp_path / "no"}, "neither a folder nor a file"),

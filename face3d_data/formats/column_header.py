@@ -1,0 +1,113 @@
+"""Headers of texts of points: a line of words, or a comment, that names the columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from face3d_data.errors import Unreadable
+from face3d_data.formats.cloud import column_name
+
+COMMENT_MARKS = (b"#", b"//")
+_DELIMITERS = (b";", b"\t", b",")
+MOST_COMMENTS = 200
+"""Lines at the beginning of a file that are looked at."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a header says: names of `COLUMN_NAMES`, `-` for those that nobody knows, and these as the file has them."""
+
+    names: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+
+
+def header_words(line: bytes) -> list[str]:
+    """Return the names in a header, between the first of semicolons, tabs and commas that it has, or else blanks."""
+    delimiter = next((mark for mark in _DELIMITERS if mark in line.strip()), None)
+    words = [word.strip().strip("\"'").strip() for word in line.decode("utf-8", "replace").split(_text(delimiter))]
+    return [word for word in words if word] if delimiter is None else words
+
+
+def _text(delimiter: bytes | None) -> str | None:
+    return None if delimiter is None else delimiter.decode()
+
+
+def comment_lines(text: bytes) -> list[tuple[int, bytes]]:
+    """Return (number from 1, text without its mark) of the comments that a file begins with."""
+    found = []
+    for number, line in enumerate(text[: 1 << 16].split(b"\n")[:MOST_COMMENTS], 1):
+        line = line.strip()
+        if line and not line.startswith(COMMENT_MARKS):
+            break
+        if line:
+            found.append((number, line.lstrip(b"#/").strip()))
+    return found
+
+
+def name_by_comments(text: bytes, width: int, name: str) -> Named | None:
+    """Return what the last comment before the first point that names columns says, None where none does.
+
+    A comment names columns where x, y and z are among its words and it has a word for each column.
+
+    Args:
+        text: the file.
+        width: columns of its rows.
+        name: the file's name, for errors.
+
+    Raises:
+        Unreadable: `unknown_columns`: a comment of nothing but names of columns has more or fewer than the rows.
+    """
+    for number, line in reversed(comment_lines(text)):
+        words = header_words(line)
+        known = [column_name(word) for word in words]
+        if not {"x", "y", "z"} <= set(known):
+            continue
+        if len(words) == width:
+            return _named(words, f"{name}: line {number}")
+        if None not in known:
+            raise _misfit(f"{name}: line {number}", words, width)
+    return None
+
+
+def name_by_line(line: bytes, width: int, where: str) -> Named | None:
+    """Return what a first line of words says, None where it is a title rather than a header.
+
+    Args:
+        line: the line.
+        width: columns of the rows below.
+        where: file and line, for errors.
+
+    Raises:
+        Unreadable: `unknown_columns`: it names more or fewer columns than the rows have, or as many and x, y and z
+            are not among them.
+    """
+    words = header_words(line)
+    known = [column_name(word) for word in words]
+    if {"x", "y", "z"} <= set(known):
+        if len(words) != width:
+            raise _misfit(where, words, width)
+        return _named(words, where)
+    if len(words) == width > 3:
+        raise Unreadable("unknown_columns", f"{where}: of {_shown(words)} none is known as x, y or z: set columns")
+    return None
+
+
+def _named(words: Sequence[str], where: str) -> Named:
+    names = [column_name(word) for word in words]
+    kept = [name for name in names if name not in (None, "-")]
+    twice = next((name for i, name in enumerate(kept) if name in kept[:i]), None)
+    if twice is not None:
+        raise Unreadable("unknown_columns", f"{where}: {_shown(words)}: two columns are {twice}: set columns")
+    unknown = tuple(word for word, name in zip(words, names, strict=True) if name is None)
+    return Named(tuple(name or "-" for name in names), unknown)
+
+
+def _misfit(where: str, words: Sequence[str], width: int) -> Unreadable:
+    said = f"names {len(words)} columns ({_shown(words)}), and the rows have {width}: set columns"
+    return Unreadable("unknown_columns", f"{where}: {said}")
+
+
+def _shown(words: Sequence[str]) -> str:
+    return re.sub(r"\s+", " ", " ".join(words))[:80]

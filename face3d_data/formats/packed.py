@@ -1,0 +1,74 @@
+"""Files packed with gzip: found by their first bytes, whatever they are called, and unpacked up to a limit."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+
+from face3d_data.errors import Unreadable
+
+PACKED_SUFFIX = ".gz"
+GZIP_MAGIC = b"\x1f\x8b"
+MOST_UNPACKED = 512 << 20
+"""Bytes that a compressed file may unpack to: a head at 0.1 mm has a tenth of that."""
+_PIECE = 1 << 20
+_GZIP_WINDOW = 31
+"""For zlib: a window of 2^15 bytes, and gzip's header round the stream."""
+
+
+def with_packed(suffixes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return endings of files, and the same with `.gz` behind them."""
+    return (*suffixes, *(f"{end}{PACKED_SUFFIX}" for end in suffixes if not end.endswith(PACKED_SUFFIX)))
+
+
+def inner_name(name: str) -> str:
+    """Return a file's name without the `.gz` of its packing."""
+    return name[: -len(PACKED_SUFFIX)] if name.lower().endswith(PACKED_SUFFIX) else name
+
+
+def unpack(data: bytes, name: str, most_bytes: int | None = None) -> bytes:
+    """Return what a gzip file holds, piece by piece up to `most_bytes` (or `MOST_UNPACKED`); other data as it is.
+
+    VRML allows a `.wrl` to be compressed without saying so in its name.
+
+    Raises:
+        Unreadable: `unreadable`: damaged, cut off, or larger than that.
+    """
+    if not data.startswith(GZIP_MAGIC):
+        return data
+    most = MOST_UNPACKED if most_bytes is None else most_bytes
+    pieces, size = [], 0
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            while piece := stream.read(_PIECE):
+                pieces.append(piece)
+                size += len(piece)
+                if size > most:
+                    raise Unreadable("unreadable", f"{name}: unpacks to more than {_size_text(most)}")
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable("unreadable", f"{name}: damaged gzip after byte {size} of what it holds ({error})") from None
+    return b"".join(pieces)
+
+
+def _size_text(n_bytes: int) -> str:
+    return f"{n_bytes >> 20} MB" if n_bytes >= 1 << 20 else f"{n_bytes} bytes"
+
+
+def unpack_head(data: bytes, name: str, n_bytes: int) -> bytes:
+    """Return the beginning of what a gzip file holds, from its own beginning; other data as it is.
+
+    Args:
+        data: the beginning of the file.
+        name: its name, for errors.
+        n_bytes: no more than this is unpacked.
+
+    Raises:
+        Unreadable: `unreadable`: damaged.
+    """
+    if not data.startswith(GZIP_MAGIC):
+        return data
+    try:
+        return zlib.decompressobj(_GZIP_WINDOW).decompress(data, n_bytes)
+    except zlib.error as error:
+        raise Unreadable("unreadable", f"{name}: damaged gzip ({error})") from None
