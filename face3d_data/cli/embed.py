@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from face3d_data.cli.options import check_writable, workspace_option
+from face3d_data.cli.options import check_option, check_writable, workspace_option
 from face3d_data.cli.train import config_options, given_keys
 from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
@@ -82,6 +82,7 @@ def _check_device(context: click.Context, option: click.Parameter, value: str) -
 @click.option("--where", metavar="QUERY", help="Only rows that match a query, such as \"mask == 'none'\".")
 @network_options
 @workspace_option
+@check_option
 def command(
     dataset: str,
     checkpoint: Path,
@@ -92,6 +93,7 @@ def command(
     device: str,
     workers: int,
     workspace: Path,
+    check: bool,
     **keys: Any,
 ) -> None:
     """Embed the faces of a DATASET by the network of a CHECKPOINT, and write them as HDF5.
@@ -108,8 +110,9 @@ def command(
         raise UserError(f"embedding needs {error.name}: pip install 'face3d_data[train]'") from None
     with Progress() as progress:
         written = embed_dataset(
-            folder, checkpoint, out, layout, split, where, given_keys(keys), device, workers, progress.show, click.echo
-        )
+            folder, checkpoint, out, layout, split, where, given_keys(keys), device, workers, progress.show, click.echo,
+            check,
+        )  # fmt: skip
     what = "people" if layout == "gallery" else "images"
     click.echo(f"embeddings of {written} {what} in {out}")
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from face3d_data.cli.embed import NetworkCommand, Progress, network_options
-from face3d_data.cli.options import json_option, workspace_option
+from face3d_data.cli.options import check_option, json_option, workspace_option
 from face3d_data.cli.train import given_keys
 from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
@@ -44,6 +44,7 @@ FILE = click.Path(path_type=Path)
 )  # fmt: skip
 @network_options
 @workspace_option
+@check_option
 @json_option
 def command(
     dataset: str,
@@ -61,6 +62,7 @@ def command(
     device: str,
     workers: int,
     workspace: Path,
+    check: bool,
     as_json: bool,
     **keys: Any,
 ) -> None:
@@ -95,6 +97,7 @@ def command(
         device=device,
         workers=workers,
         settings=Settings(seed=seed, resamples=resamples),
+        check=check,
     )
     with Progress() as progress:
         evaluation, about = run_evaluation(request, progress.show)

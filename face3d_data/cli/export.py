@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from face3d_data.cli.options import workspace_option
+from face3d_data.cli.options import check_option, workspace_option
 from face3d_data.cli.verify import find_dataset
 
 FORMATS = ("ply", "csv+ply", "npy", "png", "triplets", "rgbd", "lfw", "modelnet", "face-h5")
@@ -36,6 +36,7 @@ FORMATS = ("ply", "csv+ply", "npy", "png", "triplets", "rgbd", "lfw", "modelnet"
 @click.option("--batch", type=click.IntRange(min=1), default=544, show_default=True, help="Triplets of a batch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which triplets are drawn.")
 @workspace_option
+@check_option
 def command(
     dataset: str,
     out: Path,
@@ -47,6 +48,7 @@ def command(
     batch: int,
     seed: int,
     workspace: Path,
+    check: bool,
 ) -> None:
     """Write a DATASET in the files that other programs read: OUT/<name>/<id>.ply, CSVs and pairs, or --format.
 
@@ -65,7 +67,7 @@ def command(
     plan = TripletPlan(triplets, epochs, identities, batch, seed)
     bar = click.progressbar(length=total, label="export", file=sys.stderr, hidden=not sys.stderr.isatty())
     # Nothing is drawn before the first samples.
-    written = export_dataset(found, out, formats, splits, bar.update, notes.append, plan)
+    written = export_dataset(found, out, formats, splits, bar.update, notes.append, plan, check)
     bar.render_finish()
     for line in notes:
         click.echo(f"note: {line}", err=True)

@@ -26,6 +26,12 @@ workspace_option = click.option(
     show_default=True,
     help="Folder of cache, runs and datasets.",
 )
+check_option = click.option(
+    "--check/--no-check",
+    default=True,
+    show_default=True,
+    help="Compare the dataset's files with their hashes first.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

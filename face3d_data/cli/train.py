@@ -9,7 +9,7 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
-from face3d_data.cli.options import field_options, workspace_option
+from face3d_data.cli.options import check_option, field_options, workspace_option
 from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
 
@@ -128,6 +128,7 @@ def _prefixed(section: str, option: click.Parameter) -> click.Option:
 @click.option(
     "--triplets", type=click.Path(path_type=Path, dir_okay=False), help="An .npy of triplets: --triplets.file."
 )
+@check_option
 @click.option("--list", "list_configs", is_flag=True, is_eager=True, expose_value=False,
               callback=lambda context, _, wanted: _list(context, wanted),
               help="List the configs that come with the package.")  # fmt: skip
@@ -141,6 +142,7 @@ def command(
     resume: bool,
     restart: bool,
     triplets: Path | None,
+    check: bool,
     **keys: Any,
 ) -> None:
     """Train a network on a DATASET: by a config, any of whose keys is an option too.
@@ -164,7 +166,7 @@ def command(
     config = load_config(config_name, overrides)
     run = out or workspace / "training" / f"{config.name}-s{config.seed}"
     keep_freed_memory()
-    best = train(folder, config, run, resume, restart, say=click.echo)
+    best = train(folder, config, run, resume, restart, say=click.echo, check=check)
     if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
         click.echo(f"run {run}")
         click.echo(f"best {best}")

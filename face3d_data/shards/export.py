@@ -10,13 +10,13 @@ from pathlib import Path
 
 from face3d_data.atomic import TEMPORARY_SUFFIX
 from face3d_data.errors import UserError
+from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.export_form import Form, Rows
 from face3d_data.shards.export_h5 import FaceFiles, ModelNetFiles
 from face3d_data.shards.export_lfw import LfwFolders
 from face3d_data.shards.export_rgbd import RgbdFiles
 from face3d_data.shards.export_samples import SampleFiles
 from face3d_data.shards.export_triplets import TripletFiles, TripletPlan
-from face3d_data.shards.read import Dataset
 
 FORMATS = {
     "ply": "points, with normals and colours where the dataset has them, as <name>/<id>.ply",
@@ -48,6 +48,7 @@ def export_dataset(
     tell: Callable[[int], None] = lambda n: None,
     say: Callable[[str], None] = lambda line: None,
     triplets: TripletPlan | None = None,
+    check: bool = True,
 ) -> int:
     """Write a dataset in forms that other programs read.
 
@@ -61,15 +62,16 @@ def export_dataset(
         tell: called with the number of samples just written.
         say: told, in a line each, what of the dataset the forms cannot hold.
         triplets: how triplets are drawn.
+        check: compare the dataset's files with their hashes first.
 
     Returns:
         The number of samples written.
 
     Raises:
-        UserError: `out` holds something, a format does not fit the dataset's arrays or another format, or there is no
-            such split.
+        UserError: `out` holds something, a format does not fit the dataset's arrays or another format, there is no
+            such split, or the dataset is damaged.
     """
-    dataset = Dataset(path)
+    dataset = checked_dataset(path, check)
     rows = Rows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))
     total = sum(len(dataset.reader(split)) for split in rows.splits)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

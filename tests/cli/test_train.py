@@ -125,7 +125,8 @@ def test_points_that_are_not_finite_are_told_with_their_sample(sets, tmp_path, c
     with h5py.File(folder / "shards" / "train-00000.h5", "r+") as file:
         file["data"][5, 3] = np.nan
         sample = file["sample_id"][5].decode()
-    line = refused(capsys, 2, "train", folder, *SMALL, "--out", tmp_path / "r")
+    assert "shards/train-00000.h5 has another sha256" in refused(capsys, 2, "train", folder, *SMALL, "--out", tmp_path)
+    line = refused(capsys, 2, "train", folder, *SMALL, "--no-check", "--out", tmp_path / "r")
     assert sample in line
     assert "not finite" in line
 

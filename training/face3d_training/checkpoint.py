@@ -14,6 +14,7 @@ import torch
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import RunStopped, UserError
 from face3d_training.config import TrainConfig
+from face3d_training.content_digest import KEY, content_digest
 from face3d_training.leaks import DATASET_LEAKS, packed, unpacked
 from face3d_training.models.base import EmbeddingNet, ModelSpec
 from face3d_training.registry import make_spec
@@ -73,7 +74,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     try:
         with atomic_path(path) as temporary:
-            torch.save(dict(state), temporary)
+            torch.save({**state, KEY: content_digest(state)}, temporary)
     except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
         raise RunStopped(
             f"{path}: cannot be written ({str(error).splitlines()[0]}): make room; the last one is whole"
@@ -130,9 +131,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Return what a file of weights holds; of our own .safetensors also what its network has seen, as in a .pt.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: it cannot be read, or what it holds is not what was written into it.
     """
     state = read_torch_file(path)
+    written = state.pop(KEY, None)
+    if written is not None and content_digest(state) != written:
+        raise UserError(
+            f"{path}: is damaged: what it holds is not what was written: use another checkpoint of its run (copied to "
+            f"{FOLDER}/{LAST}, --resume goes on from it), or train again"
+        )
     about = state.pop(ABOUT, None) if path.suffix == ".safetensors" else None
     if about is None:
         return state
@@ -167,4 +174,5 @@ def export_safetensors(path: Path, state: Mapping[str, Any]) -> None:
     about = {key: state[key] for key in ABOUT_KEYS if key in state} | {"training_data": packed(state["training_data"])}
     with atomic_path(path) as temporary:
         metadata = {"config": state["config"], ABOUT: json.dumps(about)}
+        metadata[KEY] = content_digest({**metadata, "model_state_dict": weights})
         safetensors.torch.save_file(weights, temporary, metadata=metadata)

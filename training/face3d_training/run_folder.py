@@ -20,9 +20,8 @@ from face3d_data.atomic import write_atomic
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import FOLDER, LAST
+from face3d_training.checkpoint import FOLDER, LAST, read_checkpoint
 from face3d_training.config import TrainConfig, as_mapping
-from face3d_training.torch_file import read_torch_file
 
 ABOUT = "run.json"
 MAY_CHANGE = ("device", "workers", "threads", "epochs", "checkpoint_every", "compile", "description")
@@ -56,7 +55,7 @@ def find_run(
         return None
     if not last.is_file():
         raise UserError(f"{folder}: holds no {FOLDER}/{LAST} to go on with: leave --resume out, or give its --out")
-    state = read_torch_file(last)
+    state = read_checkpoint(last)
     _check_same(folder, json.loads(state["config"]), config, state["dataset"], dataset)
     return state
 

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from face3d_data.digest import seed_from
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import Dataset
 from face3d_training.building import build_learning
 from face3d_training.checkpoint import BEST, FOLDER, LAST, export_safetensors, save_checkpoint, without_weights
@@ -49,6 +50,7 @@ def train(
     restart: bool = False,
     say: Callable[[str], None] = print,
     stop_asked: Callable[[], bool] | None = None,
+    check: bool = True,
 ) -> Path:
     """Train a network.
 
@@ -60,12 +62,13 @@ def train(
         restart: remove the run that is in it, and begin anew.
         say: told how it goes, one line at a time.
         stop_asked: asked after every step whether to stop; Ctrl-C and SIGTERM if not given.
+        check: compare the dataset's files with their hashes first.
 
     Returns:
         The best checkpoint, judged on the evaluation split.
 
     Raises:
-        UserError: dataset, config and folder do not go together.
+        UserError: dataset, config and folder do not go together, or the dataset is damaged.
         RunStopped: the dataset's splits share something and that is not allowed, embeddings collapsed, or the loss is
             not finite.
         KeyboardInterrupt: it was stopped; the step at work is finished and saved.
@@ -74,6 +77,7 @@ def train(
     fabric = place.fabric
     tell = say if fabric.is_global_zero else _silent
     dataset = Dataset(dataset_path)
+    on_first(fabric, lambda: checked_dataset(dataset_path, check) and None)
     leaks = on_first(fabric, lambda: refuse_leaking(dataset, config.allow_leaks))
     state = on_first(fabric, lambda: find_run(folder, config, dataset, resume, restart))
     # A run that goes on has its weights in the checkpoint: files that it began with may be gone.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from face3d_data.errors import UserError
-from face3d_data.shards.read import Dataset
+from face3d_data.shards.check import checked_dataset
 from face3d_training.building import check_channels
 from face3d_training.checkpoint import Trained, load_model
 from face3d_training.config import DataConfig, TrainConfig, load_config
@@ -74,6 +74,7 @@ def embed_dataset(
     workers: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
     say: Callable[[str], None] = lambda line: None,
+    check: bool = True,
 ) -> int:
     """Embed the rows of a split and write them as HDF5, in a layout of `write_embeddings`.
 
@@ -91,14 +92,16 @@ def embed_dataset(
         workers: loader processes.
         progress: told what is at work, the number of faces done and that of all.
         say: told where weights of another program fitted nowhere.
+        check: compare the dataset's files with their hashes first.
 
     Returns:
         Number of embeddings written.
 
     Raises:
-        UserError: dataset, checkpoint and file do not go together.
+        UserError: dataset, checkpoint and file do not go together, or the dataset is damaged.
     """
     check_absent(out)
+    source = checked_dataset(dataset, check)
     place = choose_device(device)
     trained = load_model(checkpoint, place)
     rows, _ = rows_for(trained, dataset, split, changes, where)
@@ -106,7 +109,6 @@ def embed_dataset(
         say(f"note: {line}")
     tell = None if progress is None else lambda done: progress("embed", done, len(rows))
     vectors = embed_rows(trained.net, rows, place, workers=workers, progress=tell)
-    source = Dataset(dataset)
     about = {
         "dataset": source.name,
         "dataset_digest": source.info["digest"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,7 +77,7 @@ class BaselinePlan:
 
 
 def plan_baselines(
-    dataset: Dataset, split: str, table: pd.DataFrame, wanted: bool | None, train_dataset: Path | None
+    dataset: Dataset, split: str, table: pd.DataFrame, wanted: bool | None, train_dataset: Dataset | None
 ) -> BaselinePlan:
     """Return which baselines can be judged, and whether the learnt one would see what is judged on.
 
@@ -87,7 +86,7 @@ def plan_baselines(
         split: the split of it.
         table: its rows.
         wanted: False: none; True: they must be possible; None: those that are.
-        train_dataset: folder of the dataset that LDA learns from; `dataset` if not given.
+        train_dataset: the dataset that LDA learns from; `dataset` if not given.
 
     Raises:
         UserError: they were asked for, and the dataset holds no points; or `train_dataset` cannot teach.
@@ -99,7 +98,7 @@ def plan_baselines(
         if wanted:
             raise UserError(f"--baseline: {why}: say --no-baseline")
         return BaselinePlan(notices=(f"no baselines: {why}",))
-    teacher = dataset if train_dataset is None else Dataset(train_dataset)
+    teacher = train_dataset or dataset
     why = _cannot_teach(teacher)
     if why and train_dataset is not None:
         raise UserError(f"--train-dataset: {why}: name another")

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.published_lists import published_names, read_published
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.protocol import wears_mask
@@ -67,6 +68,7 @@ class Request:
         device: where networks run.
         workers: loader processes.
         settings: how figures are made.
+        check: compare the datasets' files with their hashes first.
     """
 
     dataset: Path
@@ -83,6 +85,7 @@ class Request:
     device: str = "auto"
     workers: int = 0
     settings: Settings = field(default_factory=Settings)
+    check: bool = True
 
 
 def run_evaluation(request: Request, progress: Progress = lambda label, done, total: None) -> tuple[Evaluation, About]:
@@ -95,16 +98,17 @@ def run_evaluation(request: Request, progress: Progress = lambda label, done, to
         progress: told how far it is.
 
     Raises:
-        UserError: dataset, checkpoints and options do not go together.
+        UserError: dataset, checkpoints and options do not go together, or a dataset is damaged.
         RunStopped: training and test data share something.
     """
     if not request.checkpoints and request.baselines is False:
         raise UserError("evaluate: nothing to judge: give a checkpoint, or leave --no-baseline out")
     check_replaceable(request.out)
-    dataset, device = Dataset(request.dataset), choose_device(request.device)
+    dataset, device = checked_dataset(request.dataset, request.check), choose_device(request.device)
     table = rows_of(dataset, request.split, None)
     networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device)
-    baselines = plan_baselines(dataset, request.split, table, request.baselines, request.train_dataset)
+    teacher = None if request.train_dataset is None else checked_dataset(request.train_dataset, request.check)
+    baselines = plan_baselines(dataset, request.split, table, request.baselines, teacher)
     checks = (*(network.leaks for network in networks), *baselines.leaks)
     refuse_leaks(checks, request.allow_leaks)
     lists = _lists(request, dataset, table)
