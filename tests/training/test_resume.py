@@ -116,8 +116,9 @@ def test_a_run_that_stopped_early_is_done(dataset, tmp_path):
     train(dataset, config, tmp_path / "run", say=said.append, stop_asked=never)
     assert said[-1] == "no gain in auc for 2 evaluations: stopping early"
     before = (tmp_path / "run" / FOLDER / LAST).read_bytes()
-    with pytest.raises(UserError, match=r"run: stopped early, after 2 evaluations without gain in auc: it is done"):
-        train(dataset, config, tmp_path / "run", resume=True, say=quiet, stop_asked=never)
+    best = train(dataset, config, tmp_path / "run", resume=True, say=said.append, stop_asked=never)
+    assert said[-1] == f"{tmp_path / 'run'}: no gain in auc for 2 evaluations: nothing is left to do"
+    assert best.is_file()
     assert (tmp_path / "run" / FOLDER / LAST).read_bytes() == before
 
 

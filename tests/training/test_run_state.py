@@ -11,7 +11,7 @@ from tiny_sets import points_set
 
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import load_model, load_weights, save_checkpoint
+from face3d_training.checkpoint import load_model, load_weights, read_checkpoint, save_checkpoint
 from face3d_training.config import load_config
 from face3d_training.leaks import Seen, shared_with_training, training_fingerprint
 from face3d_training.run_folder import dataset_digest, describe_run, find_run, remove_run
@@ -136,7 +136,7 @@ def test_a_full_disk_stops_with_one_line_and_leaves_the_last_checkpoint(tmp_path
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(RunStopped, match=r"last.pt: cannot be written \(.*\): make room; the last one is whole"):
         save_checkpoint(tmp_path / "last.pt", {"epoch": 2})
-    assert read_torch_file(tmp_path / "last.pt") == {"epoch": 1}
+    assert read_checkpoint(tmp_path / "last.pt") == {"epoch": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 

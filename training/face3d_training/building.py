@@ -40,6 +40,7 @@ class Learning:
         sampler: which samples make a batch; `loader` gives the batches of its epoch.
         batch_size: samples of a batch, over all processes.
         seen: whom and what the network will have seen.
+        notes: what is otherwise than the config says.
     """
 
     rows: FaceRows
@@ -54,6 +55,7 @@ class Learning:
     loader: DataLoader
     batch_size: int
     seen: Seen
+    notes: tuple[str, ...] = ()
 
     def summary(self, fabric: Fabric) -> str:
         """Return one line on what is trained, on what, and where."""
@@ -86,6 +88,7 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
         dataset.path, config.data.train_split, config.data, spec.inputs, config.data.where, variation, config.seed
     )
     check_channels(spec, rows, config)
+    config, notes = _as_many_people_as_there_are(config, len(rows.identities))
     sampler = _make_sampler(config, rows, fabric, folder)
     loader = make_loader(rows, sampler, config.workers, pin_memory=fabric.device.type == "cuda")
     torch.manual_seed(config.seed % 2**63)
@@ -100,7 +103,17 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     watched = Watched(losses)
     placed: Any = fabric.setup_optimizers(optimizer)
     size = config.batch.identities * config.batch.samples if config.batch.sampler == "pk" else config.batch.size
-    return Learning(rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen)
+    return Learning(rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen, notes)
+
+
+def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[TrainConfig, tuple[str, ...]]:
+    """Return the config with batches of no more people than there are, and a note where that changes it."""
+    drawn = config.batch.sampler == "pk" or config.triplets.offline
+    if not drawn or config.triplets.file is not None or not 2 <= people < config.batch.identities:
+        return config, ()
+    note = f"batch.identities is {config.batch.identities}, and there are {people} people: batches hold all {people}"
+    batch = config.batch.model_copy(update={"identities": people})
+    return config.model_copy(update={"batch": batch}), (note,)
 
 
 def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> Seen:

@@ -21,7 +21,7 @@ from face3d_training.registry import make_spec
 from face3d_training.torch_file import read_torch_file
 
 FOLDER = "checkpoints"
-BEST, LAST = "best.pt", "last.pt"
+BEST, LAST, SAFETENSORS = "best.pt", "last.pt", "best.safetensors"
 ABOUT = "face3d_training"
 ABOUT_KEYS = ("epoch", "dataset", "dataset_name", "splits", "training_data_complete", DATASET_LEAKS)
 """Where a .safetensors keeps, as JSON, what is known of its network's training, and which keys of the checkpoint."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
 
-from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
 from face3d_training.building import Learning
 from face3d_training.config import TrainConfig, as_mapping
@@ -94,11 +93,7 @@ def state_of(run: Run) -> dict[str, Any]:
 
 
 def restore(run: Run, state: dict[str, Any]) -> None:
-    """Go on where a checkpoint was written.
-
-    Raises:
-        UserError: the run is at its end.
-    """
+    """Take up a run where a checkpoint was written."""
     learning = run.learning
     learning.raw.load_state_dict(state["model_state_dict"])
     learning.losses.load_state_dict(state["loss_state_dict"])
@@ -109,17 +104,30 @@ def restore(run: Run, state: dict[str, Any]) -> None:
         run.scaler.load_state_dict(state["scaler_state_dict"])
     for name, value in state["progress"].items():
         setattr(run.progress, name, value)
-    if run.progress.epoch >= run.config.epochs:
-        raise UserError(f"{run.folder}: its {run.config.epochs} epochs are done: give more with --epochs")
-    if stopped_early(run):
-        raise UserError(
-            f"{run.folder}: stopped early, after {run.progress.since_best} evaluations without gain in "
-            f"{run.config.stop.metric}: it is done; to go on, begin anew with a larger --stop.patience"
-        )
-    run.say(f"goes on in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
 
 
-def stopped_early(run: Run) -> bool:
-    """Return whether so many evaluations brought no gain that training is over."""
-    patience = run.config.stop.patience
-    return patience is not None and run.progress.since_best >= patience
+def why_over(run: Run) -> str:
+    """Return why a run is at its end, or nothing where it is not."""
+    progress = run.progress
+    if progress.epoch >= run.config.epochs:
+        return f"its {progress.epoch} epochs are done (more: --epochs)"
+    return why_stopped_early(run)
+
+
+def why_stopped_early(run: Run) -> str:
+    """Return why training is over before its last epoch, or nothing where it is not."""
+    progress, stop = run.progress, run.config.stop
+    if progress.batch == 0 and progress.history and all_told_apart(progress.history[-1]):
+        return "everybody in the training split is told apart by the margin, so that no triplet is left to learn from"
+    if stop.patience is not None and progress.since_best >= stop.patience:
+        return f"no gain in {stop.metric} for {progress.since_best} evaluations"
+    return ""
+
+
+def all_told_apart(figures: Mapping[str, float]) -> bool:
+    """Return whether no step of an epoch had a loss because every sample was nearer to its own person than to others.
+
+    Args:
+        figures: of the epoch. `triplet.told_apart` is a mean over its steps, which is 1 only if each of them is.
+    """
+    return bool(figures["skipped"]) and "loss" not in figures and figures.get("triplet.told_apart", 0.0) == 1.0

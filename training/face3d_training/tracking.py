@@ -22,6 +22,7 @@ CURVES = {
 DRAW_EVERY_S = 30.0
 """Drawing takes a second, an epoch of a small network less."""
 LOG_SCALE = "learning rate"
+METRICS, CURVES_PICTURE = "metrics.csv", "curves.png"
 
 
 class Tracker:
@@ -47,7 +48,7 @@ class Tracker:
                 self._board.add_scalar(f"epoch/{name}", value, int(history[-1]["step"]))
         self._board.flush()
         self._history = history
-        write_atomic(self.folder / "metrics.csv", history_csv(history))
+        write_atomic(self.folder / METRICS, history_csv(history))
         if time.monotonic() - self._drawn > DRAW_EVERY_S:
             self._draw()
 
@@ -63,8 +64,14 @@ class Tracker:
 
     def _draw(self) -> None:
         if self._history:
-            draw_curves(self.folder / "curves.png", self._history)
+            draw_curves(self.folder / CURVES_PICTURE, self._history)
             self._drawn = time.monotonic()
+
+
+def write_history(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Write the figures of all epochs of a run that is over, and their curves."""
+    write_atomic(folder / METRICS, history_csv(history))
+    draw_curves(folder / CURVES_PICTURE, history)
 
 
 def history_csv(history: Sequence[Mapping[str, float]]) -> str:

@@ -26,15 +26,24 @@ from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import Dataset
 from face3d_training.building import build_learning
-from face3d_training.checkpoint import BEST, FOLDER, LAST, export_safetensors, save_checkpoint, without_weights
+from face3d_training.checkpoint import (
+    BEST,
+    FOLDER,
+    LAST,
+    SAFETENSORS,
+    export_safetensors,
+    read_checkpoint,
+    save_checkpoint,
+    without_weights,
+)
 from face3d_training.config import TrainConfig
 from face3d_training.devices import make_fabric, on_first
 from face3d_training.gradcache import backward
 from face3d_training.interrupt import graceful
 from face3d_training.leaks import refuse_leaking
 from face3d_training.run_folder import describe_run, find_run, remove_run
-from face3d_training.run_state import Progress, Run, restore, state_of, stopped_early
-from face3d_training.tracking import Tracker
+from face3d_training.run_state import Progress, Run, all_told_apart, restore, state_of, why_over, why_stopped_early
+from face3d_training.tracking import Tracker, write_history
 from face3d_training.validation import Validation
 
 PROGRESS_EVERY_S = 10.0
@@ -68,7 +77,7 @@ def train(
         The best checkpoint, judged on the evaluation split.
 
     Raises:
-        UserError: dataset, config and folder do not go together, or the dataset is damaged.
+        UserError: dataset, config and folder do not go together, or a file is damaged.
         RunStopped: the dataset's splits share something and that is not allowed, embeddings collapsed, or the loss is
             not finite.
         KeyboardInterrupt: it was stopped; the step at work is finished and saved.
@@ -93,9 +102,18 @@ def train(
     for line in learning.rows.notes:
         tell(f"note: {line}")
     tell(learning.summary(fabric))
+    for line in learning.notes:
+        tell(f"note: {line}")
     alone = getattr(learning.sampler, "single_capture", 0)
     if alone:
         tell(f"{alone} people have one capture only: their genuine pairs are of a recording with itself")
+    over = why_over(run) if state is not None else ""
+    if over:
+        on_first(fabric, lambda: _complete(run))
+        tell(f"{folder}: {over}: nothing is left to do")
+        return folder / FOLDER / BEST
+    if state is not None:
+        tell(f"goes on in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
     try:
         if stop_asked is not None:
             _run_epochs(run, stop_asked)
@@ -129,8 +147,9 @@ def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:
                 tracker.epoch(progress.history)
             on_first(run.fabric, partial(_keep, run, improved))
             _check_collapse(run, figures)
-            if stopped_early(run):
-                run.say(f"no gain in {config.stop.metric} for {progress.since_best} evaluations: stopping early")
+            over = why_stopped_early(run)
+            if over and progress.epoch < config.epochs:
+                run.say(f"{over}: stopping early")
                 break
     finally:
         if tracker is not None:
@@ -194,7 +213,7 @@ def _judge_epoch(run: Run) -> dict[str, float]:
     progress, stop = run.progress, run.config.stop
     figures = {"epoch": progress.epoch + 1, "step": progress.step, **progress.means(), "skipped": progress.skipped}
     figures["learning_rate"] = run.learning.schedule.learning_rate
-    last = progress.epoch + 1 == run.config.epochs
+    last = progress.epoch + 1 == run.config.epochs or all_told_apart(figures)
     if (progress.epoch + 1) % stop.every == 0 or last:
         figures |= on_first(run.fabric, lambda: run.validation.figures(run.learning.raw, run.fabric.device))
     figures = run.fabric.broadcast(figures)
@@ -226,11 +245,11 @@ def _check_collapse(run: Run, figures: dict[str, float]) -> None:
             f"{figures['epoch']} (stop.collapse_spread {least:g}): try --loss.triplet.mining semihard, a smaller "
             "--optimizer.learning-rate, or more --batch.identities"
         )
-    if figures["skipped"] and not math.isfinite(figures.get("loss", math.inf)):
+    if figures["skipped"] and "loss" not in figures and not all_told_apart(figures):
         raise RunStopped(
-            f"{run.folder}: no step of epoch {figures['epoch']} had a valid triplet: everybody is told apart by the "
-            "margin already, or each batch holds one person: raise --loss.triplet.margin, use --loss.triplet.mining "
-            "all, or more --batch.identities"
+            f"{run.folder}: no step of epoch {figures['epoch']} had a triplet of the kind that --loss.triplet.mining "
+            f"{run.config.loss.get('triplet', {}).get('mining', 'semihard')} learns from: use --loss.triplet.mining "
+            "all, or more --batch.identities and --batch.samples"
         )
 
 
@@ -238,12 +257,21 @@ def _keep(run: Run, improved: bool) -> None:
     """Write the checkpoints of a finished epoch."""
     state, every = state_of(run), run.config.checkpoint_every
     folder = run.folder / FOLDER
-    if improved:
+    if improved or not (folder / BEST).is_file():
         save_checkpoint(folder / BEST, state)
-        export_safetensors(folder / "best.safetensors", state)
+        export_safetensors(folder / SAFETENSORS, state)
     if every and run.progress.epoch % every == 0:
         save_checkpoint(folder / f"epoch_{run.progress.epoch:04d}.pt", state)
     save_checkpoint(folder / LAST, state)
+
+
+def _complete(run: Run) -> None:
+    """Write what a kill may have left unwritten of a run whose last epoch is in its checkpoint."""
+    folder = run.folder / FOLDER
+    if not (folder / BEST).is_file():
+        save_checkpoint(folder / BEST, state_of(run))
+    export_safetensors(folder / SAFETENSORS, read_checkpoint(folder / BEST))
+    write_history(run.folder, run.progress.history)
 
 
 def _step_line(run: Run, seconds: float, seen: int, made: int) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 from pytorch_metric_learning.distances import CosineSimilarity, LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
+from pytorch_metric_learning.utils.loss_and_miner_utils import get_all_triplets_indices
 
 from face3d_data.errors import UserError
 from face3d_training.losses.base import Batch, LossModule, LossSpec, LossValue
@@ -69,7 +70,9 @@ class TripletLoss(LossModule):
         """Return the loss, None without a valid triplet.
 
         Stats are `valid_triplets`, those with a loss above 0 that the mean is over, and `valid_share`, their share of
-        all triplets that there were to choose from (with `batch_hard`, of the anchors that have one).
+        all triplets that there were to choose from (with `batch_hard`, of the anchors that have one). Where none is
+        valid also `told_apart`: 1 if in each triplet of the batch, of which there is one at least, the negative is
+        further away than the positive, else 0.
 
         Raises:
             UserError: the batch brings triplets, and they are to be mined by `batch_hard`.
@@ -83,7 +86,7 @@ class TripletLoss(LossModule):
         valid = int((self._violations(embedding.detach(), chosen) > 0).sum())
         stats = {"valid_triplets": float(valid), "valid_share": valid / candidates if candidates else 0.0}
         if not valid:
-            return LossValue(None, stats)
+            return LossValue(None, stats | {"told_apart": self._told_apart(embedding.detach(), batch)})
         return LossValue(self.loss(embedding, label, chosen), stats)
 
     def _among(self, embedding: torch.Tensor, triplets: torch.Tensor) -> Triplets:
@@ -100,6 +103,12 @@ class TripletLoss(LossModule):
             keep &= violations < self.margin
         anchors, positives, negatives = triplets[keep].unbind(1)
         return anchors, positives, negatives
+
+    def _told_apart(self, embedding: torch.Tensor, batch: Batch) -> float:
+        given = batch.get("triplet")
+        triplets = get_all_triplets_indices(batch["label"]) if given is None else given.unbind(1)
+        wrong = self._violations(embedding, triplets) >= self.margin
+        return float(len(wrong) > 0 and not wrong.any())
 
     def _violations(self, embedding: torch.Tensor, triplets: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Return d(anchor, positive) − d(anchor, negative) + margin, (T,)."""
