@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -44,6 +44,21 @@ class Component(BaseModel):
             if isinstance(value, bool) and info is not None and info.annotation in (int, float):
                 raise ValueError(f"{name!r} = {str(value).lower()}: give a number")
         return values
+
+    @model_validator(mode="after")
+    def _paths_can_be(self) -> Self:
+        """Refuse what can be no file's name here: too long, or with characters that names cannot hold."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for path in value if isinstance(value, list | tuple) else (value,):
+                try:
+                    path.lstat() if isinstance(path, Path) else None
+                except (FileNotFoundError, NotADirectoryError, PermissionError):
+                    continue  # whether it is there is asked by who opens it
+                except (OSError, ValueError) as error:
+                    why = getattr(error, "strerror", None) or str(error)
+                    raise ValueError(f"{name!r} = {_shown(path)}: is no path of a file ({why})") from None
+        return self
 
     def parameters(self) -> dict[str, Any]:
         """Return the resolved parameters that enter the fingerprint, as JSON values; sets are sorted."""
@@ -93,6 +108,9 @@ PLAIN_WORDS = {
 }
 """What stands for pydantic's words, by the type of an error."""
 
+SHOWN_CHARS = 200
+"""More of a value is not shown in messages."""
+
 T = TypeVar("T", bound=Component)
 
 
@@ -120,7 +138,7 @@ def explain_validation(error: ValidationError, cls: type[BaseModel]) -> str:
         # A wrong key of a mapping is told as (mapping, key, "[key]").
         loc = item["loc"][:-2] if item["loc"][-1:] == ("[key]",) else item["loc"]
         key, value = ".".join(str(part) for part in loc), _shown(item.get("input"))
-        said = PLAIN_WORDS.get(item["type"]) or item["msg"].removeprefix("Value error, ")
+        said = PLAIN_WORDS.get(item["type"]) or " ".join(item["msg"].removeprefix("Value error, ").split())
         if item["type"] == "extra_forbidden":
             names = [info.alias or name for name, info in cls.model_fields.items()]
             known = f" (known: {', '.join(names) or 'none'})" if len(loc) == 1 else ""
@@ -140,8 +158,24 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f": did you mean {near[0]!r}?" if near else ""
 
 
+def distinct_names(values: Iterable[Any]) -> list[str]:
+    """Return names as a validator is given them, before anything was checked.
+
+    Raises:
+        ValueError: one is no text, or stands there twice.
+    """
+    names = list(values)
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"{_shown(name)} is no name: give a list of names")
+        if names.count(name) > 1:
+            raise ValueError(f"{_shown(name)} stands there twice: name it once")
+    return names
+
+
 def _shown(value: Any) -> str:
-    """Return a value as it was given: paths are no objects there."""
+    """Return a value as it was given, cut where it is long: paths are no objects there."""
     if isinstance(value, list | tuple) and any(isinstance(part, Path) for part in value):
         value = [str(part) for part in value]
-    return repr(str(value) if isinstance(value, Path) else value)
+    text = repr(str(value) if isinstance(value, Path) else value)
+    return text if len(text) <= SHOWN_CHARS else f"{text[: SHOWN_CHARS - 20]} … {text[-17:]}"

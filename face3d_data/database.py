@@ -6,12 +6,12 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from face3d_data.component import explain_validation
 from face3d_data.errors import UserError
 from face3d_data.resources import package_folder
+from face3d_data.yaml_file import read_yaml
 
 
 class Expected(BaseModel):
@@ -90,12 +90,7 @@ def read_database(path: Path) -> Database:
     Raises:
         UserError: the file cannot be read, or a key is missing, unknown or wrong.
     """
-    try:
-        record = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(record, dict):
-        raise UserError(f"{path}: holds no keys: describe a database as manifests/README.md says")
+    record = read_yaml(path, "the keys that manifests/README.md names")
     try:
         return Database(**record)
     except ValidationError as error:

@@ -27,6 +27,7 @@ ARRAYS: dict[str, ArraySpec] = {
     "color": ArraySpec("u1", ("H", "W", 3), "RGB"),
     "depth": ArraySpec("f4", ("H", "W"), "mm along the optical axis, 0 = no reading"),
     "intrinsics": ArraySpec("f8", (4,), "fx, fy, cx, cy in px of depth"),
+    "distortion": ArraySpec("f8", (13,), "of the lens: k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4, form; absent: a pinhole"),
     "grid": ArraySpec("f4", ("H", "W", 3), "range image of a scanner, mm, camera frame, NaN = nothing"),
     "grid_color": ArraySpec("u1", ("H", "W", 3), "RGB of the grid's points"),
     "box": ArraySpec("f4", (4,), "x1, y1, x2, y2 px"),

@@ -17,6 +17,10 @@ from face3d_data.sample import PER_POINT, Arrays, Sample, Tag, check_array, chec
 
 Names = tuple[str, ...]
 Inputs = tuple[str | Names, ...]
+ANY_STAGE: dict[str, str] = {
+    "distorted": "the camera's lens has distortion, and the stage works with a pinhole: put undistort before it",
+}
+"""Reasons for a reject that no stage has to declare, beside missing_<array> and no_output."""
 _SUFFIX = re.compile(r"(~[A-Za-z0-9_-]+)?")
 
 
@@ -25,6 +29,7 @@ class Stage(Component):
 
     `inputs` are arrays that a sample must have; where it holds tuples, each tuple is one complete alternative group.
     `optional` are arrays used if present. `outputs` are those that the stage may set or drop, `drops` only drop.
+    A stage that reads `intrinsics` and not `distortion` works with a pinhole: samples of another camera are rejected.
     """
 
     kind: ClassVar[str] = "stage"
@@ -95,6 +100,17 @@ class Stage(Component):
         least = min(lacks, key=len)
         return least[0] if least else None
 
+    def refusal(self, sample: Sample) -> Reject | None:
+        """Return why a sample cannot be worked on, by which arrays it has and by its camera, or None."""
+        present, read = frozenset(sample.arrays), self.names_read()
+        lacking = self.missing(present)
+        if lacking:
+            return Reject(f"missing_{lacking}", f"{self.name} needs it")
+        takes_pinhole = "intrinsics" in read and "distortion" not in read
+        if takes_pinhole and {"intrinsics", "distortion"} <= present and sample.arrays["distortion"][:-1].any():
+            return Reject("distorted", f"the lens has distortion, {self.name} takes a pinhole: put undistort before it")
+        return None
+
     def created(self) -> frozenset[str]:
         """Return the arrays that the stage makes itself; per-point arrays that it only carries along do not count."""
         return frozenset(self.outputs) - {name for name in PER_POINT if name in self.optional}
@@ -109,12 +125,12 @@ class Stage(Component):
         A stage that draws gives what a pipeline of that seed gives for the same sample key.
 
         Raises:
-            Reject: the sample cannot be used (`missing_<array>` included).
+            Reject: the sample cannot be used (`missing_<array>` and `distorted` included).
             ContractError: the stage broke its own declaration.
         """
-        lacking = self.missing(frozenset(sample.arrays))
-        if lacking:
-            raise Reject(f"missing_{lacking}", f"{self.name} needs it")
+        refused = self.refusal(sample)
+        if refused is not None:
+            raise refused
         fingerprint = self.fingerprint(*((seed, 0) if self.random else ()))
         key, tags = self.input_key(sample.key, sample.tags), self.tags_read(sample.tags)
         rng = np.random.default_rng(seed_from(fingerprint, sample.key)) if self.random else None

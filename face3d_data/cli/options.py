@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from face3d_data.errors import UserError
+from face3d_data.yaml_file import parse_yaml
 
 UNITS = ("_px", "_mm", "_deg")
 
@@ -114,8 +114,7 @@ def _value(annotation: Any, value: Any) -> Any:
     if _is_list(annotation):
         parts = [part for text in value for part in str(text).split(",")]
         return [
-            os.path.abspath(Path(part).expanduser()) if "Path" in str(annotation) else yaml.safe_load(part)
-            for part in parts
+            os.path.abspath(Path(part).expanduser()) if "Path" in str(annotation) else _yaml(part) for part in parts
         ]
     kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     if not isinstance(value, str) or annotation is str:
@@ -124,10 +123,15 @@ def _value(annotation: Any, value: Any) -> Any:
         return os.path.abspath(Path(value).expanduser())
     if all(kind in (str, Path, type(None)) for kind in kinds):
         return value
+    return _yaml(value)
+
+
+def _yaml(text: str) -> Any:
+    """Return an option's value as YAML reads it; what is no YAML stays the text that it is."""
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        return value
+        return parse_yaml(text)
+    except ValueError:
+        return text
 
 
 def _is_union(annotation: Any) -> bool:

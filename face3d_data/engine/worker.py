@@ -24,7 +24,7 @@ from face3d_data.engine.threads import limit_threads
 from face3d_data.errors import FULL_DISK, ContractError, DamagedCache, MissingDependency, Reject, RunStopped, Unreadable
 from face3d_data.reader import Reader, Source, load_remarked
 from face3d_data.sample import Arrays, Sample, Tag
-from face3d_data.stage import Stage, check_output
+from face3d_data.stage import ANY_STAGE, Stage, check_output
 from face3d_data.store.part import NO_RECORD, BadPart, Row, read_array, write_part
 from face3d_data.table import FIXED_COLUMNS
 
@@ -165,17 +165,24 @@ class Chunk:
                 yield item, [_failed(self.stage, item, error)], []
 
     def _outcomes(self, samples: Sequence[Sample], rngs: Sequence[Any]) -> list[list[Sample] | Exception]:
-        lacking = [self.stage.missing(frozenset(sample.arrays)) for sample in samples]
-        whole = [i for i, name in enumerate(lacking) if name is None]
+        refused = [self._refusal(sample) for sample in samples]
+        whole = [i for i, refusal in enumerate(refused) if refusal is None]
         made = self._run_batch([samples[i] for i in whole], [rngs[i] for i in whole]) if whole else []
-        outcomes: list[list[Sample] | Exception] = [
-            Reject(f"missing_{name}", f"{self.stage.name} needs it") for name in lacking
-        ]
+        outcomes: list[list[Sample] | Exception] = [[] if refusal is None else refusal for refusal in refused]
         for i, outcome in zip(whole, made, strict=True):
             if _stops_the_run(outcome):
                 raise outcome  # type: ignore[misc]
             outcomes[i] = outcome
         return outcomes
+
+    def _refusal(self, sample: Sample) -> Exception | None:
+        """Return why the stage does not take a sample; a camera that cannot be read is a reason too."""
+        try:
+            return self.stage.refusal(sample)
+        except Exception as error:
+            if _stops_the_run(error):
+                raise
+            return error
 
     def _run_batch(self, samples: Sequence[Sample], rngs: Sequence[Any]) -> list[list[Sample] | Exception]:
         """Run a batch; if it fails as a whole, run its samples one by one, so that the failure has an owner."""
@@ -283,7 +290,8 @@ def _failed(stage: Stage, item: Item, error: Exception) -> Row:
     if isinstance(error, Unreadable):
         return Row(item.input_key, status="unreadable", reason=error.reason, detail=detail, attempt=item.attempt)
     if isinstance(error, Reject):
-        known = error.reason in stage.reasons or error.reason == "no_output" or error.reason.startswith("missing_")
+        declared = (*stage.reasons, *ANY_STAGE, "no_output")
+        known = error.reason in declared or error.reason.startswith("missing_")
         if known:
             return Row(item.input_key, status="reject", reason=error.reason, detail=detail, attempt=item.attempt)
         error = ContractError(f"stage {stage.name!r} rejects with {error.reason!r}, which it does not declare")

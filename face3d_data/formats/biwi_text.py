@@ -28,6 +28,9 @@ def parse_cal(text: str) -> tuple[float, float, float, float]:
     expected = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     if not np.array_equal(camera, expected) or min(fx, fy) <= 0 or max(fx, fy, abs(cx), abs(cy)) > 1e5:
         raise ValueError(f"lines 1 to 3: no camera matrix fx 0 cx / 0 fy cy / 0 0 1: {camera.tolist()}")
+    number, row = next(((i, line) for i, line in enumerate(_lines(text)[3:], 4) if line.strip()), (0, ""))
+    if len(row.split()) != 3 and any(_is_nonzero(part) for part in row.split()):  # three would be R's
+        raise ValueError(f"line {number}: distortion {row[:60]!r} is not read: the database's cameras have none")
     return float(fx), float(fy), float(cx), float(cy)
 
 
@@ -46,6 +49,13 @@ def parse_pose(text: str) -> tuple[np.ndarray, np.ndarray]:
     if np.abs(centre).max() > FARTHEST_MM:
         raise ValueError(f"line {number}: the centre lies {np.abs(centre).max():.3g} mm away")
     return rotation, centre
+
+
+def _is_nonzero(text: str) -> bool:
+    try:
+        return float(text) != 0
+    except ValueError:
+        return True
 
 
 def _is_rotation(matrix: np.ndarray) -> bool:

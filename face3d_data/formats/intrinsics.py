@@ -1,4 +1,9 @@
-"""`intrinsics.json`: the pinhole camera of a depth image and the unit of its values."""
+"""Camera files: one record of a camera, read from every spelling that is known.
+
+Ours (`fx fy cx cy width height depth_scale model coeffs`), RealSense's (`ppx ppy`), Open3D's (`intrinsic_matrix`), ROS'
+`camera_info`, OpenCV's FileStorage, ORB-SLAM's and MATLAB's. A file of two cameras (`color`, `depth`) says by
+`depth_to_color` how the depth's lies to the colour's.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +14,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from face3d_data.formats.json_file import finite, read_json
+from face3d_data.formats.camera_pair import Motion, parse_motion
+from face3d_data.formats.camera_spellings import in_our_words
+from face3d_data.formats.camera_text import read_camera_text
+from face3d_data.formats.distortion import parse_distortion
+from face3d_data.formats.json_file import finite
 
-MAX_DEPTH_SCALE = 0.1
-UNITS_PER_METRE_FROM = 10
+METRES_PER_UNIT = (1e-6, 0.1)
+"""16 bits in units finer than 1 µm or coarser than 10 cm reach no face."""
+UNITS_PER_METRE = (10.0, 1e6)
+METRES = 1.0
+"""The scale of depth in metres, which only fractions can hold."""
+MOST_PX = 100_000
+NOT_ALIGNED = "depth is not aligned to colour: give depth_to_color, or record aligned frames"
 
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """Pinhole camera: focal lengths and centre in px for an image of `width` x `height` px.
+    """A camera: focal lengths and centre in px for an image of `width` x `height` px, and its lens.
 
-    `depth_scale` is in metres per unit of the depth file (0.001: millimetres), None where the file does not say.
+    `depth_scale` is in metres per unit of the depth file (0.001: millimetres). `distortion` is as `geometry/lens` takes
+    it. `depth_camera` is there where depth is another camera's, and `motion` leads from that one's frame to this one's.
+    What a file does not say is None.
     """
 
     fx: float
@@ -29,26 +45,37 @@ class Intrinsics:
     width: int | None = None
     height: int | None = None
     depth_scale: float | None = None
+    distortion: tuple[float, ...] | None = None
+    device: str | None = None
+    serial: str | None = None
+    depth_camera: Intrinsics | None = None
+    motion: Motion | None = None
 
     @functools.cached_property
-    def record(self) -> dict[str, float | int | None]:
-        """The values as JSON; one mapping that all captures of this camera share."""
-        return asdict(self)
+    def record(self) -> dict[str, Any]:
+        """What decides pixels and points, as JSON, without what is None; all captures of this camera share it."""
+        return _without_none({key: value for key, value in asdict(self).items() if key not in ("device", "serial")})
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def read_intrinsics(path: Path, need_scale: bool = True) -> Intrinsics:
-    """Return the camera in an `intrinsics.json`.
+    """Return the camera in a file.
 
     Args:
-        path: a JSON file with fx, fy, cx, cy, width, height and depth_scale.
+        path: a JSON, YAML or XML file.
         need_scale: False: width, height and depth_scale may be missing.
 
     Raises:
         ValueError: naming the file, the key and the remedy.
     """
-    values = read_json(path)
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{path}: wanted an object with fx, fy, cx, cy, width, height, depth_scale")
+    values = read_camera_text(path)
     try:
         return parse_intrinsics(values, need_scale)
     except ValueError as error:
@@ -56,41 +83,79 @@ def read_intrinsics(path: Path, need_scale: bool = True) -> Intrinsics:
 
 
 def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intrinsics:
-    """Return the camera in a mapping; keys that are not known are left aside.
+    """Return the camera in a mapping, whatever spelling it has; keys that say nothing of a camera are left aside.
 
     Raises:
         ValueError: naming the key and the remedy.
     """
+    if isinstance(values.get("color"), Mapping) and isinstance(values.get("depth"), Mapping):
+        return _pair(values, need_scale)
+    values = in_our_words(values)
     needed = ["fx", "fy", "cx", "cy", *(("width", "height", "depth_scale") if need_scale else ())]
     missing = [key for key in needed if key not in values]
     if missing:
-        raise ValueError(f"key {missing[0]!r} is missing (needed: {', '.join(needed)})")
-    names = Intrinsics.__dataclass_fields__
-    known = {key: values[key] for key in names if key in needed or values.get(key) is not None}
+        hint = ": 0.001 where values are mm" if missing[0] == "depth_scale" else ""
+        raise ValueError(f"key {missing[0]!r} is missing (needed: {', '.join(needed)}){hint}")
+    numeric = ("fx", "fy", "cx", "cy", "width", "height", "depth_scale")
+    known = {key: values[key] for key in numeric if key in needed or values.get(key) is not None}
     for key, value in known.items():
         if not finite(value):
             raise ValueError(f"{key} = {reprlib.repr(value)} is no finite number")
     for key in ("fx", "fy", "width", "height"):
-        if key in known and known[key] <= 0:
-            raise ValueError(f"{key} = {known[key]!r} must be above 0")
+        if key in known and not 0 < known[key] <= MOST_PX:
+            raise ValueError(f"{key} = {known[key]!r} must be above 0 and at most {MOST_PX} px")
     for key in ("width", "height"):
         if key in known and known[key] != int(known[key]):
             raise ValueError(f"{key} = {known[key]!r} must be a whole number of pixels")
     if "depth_scale" in known:
-        check_depth_scale(known["depth_scale"])
+        known["depth_scale"] = metres_per_unit(known["depth_scale"])
     whole = {key: int(known[key]) for key in ("width", "height") if key in known}
-    return Intrinsics(**{key: float(value) for key, value in known.items()} | whole)  # type: ignore[arg-type]
+    numbers = {key: float(value) for key, value in known.items()} | whole
+    texts = {name: text for name in ("device", "serial") if (text := _text(values.get(name))) is not None}
+    return Intrinsics(**numbers, **texts, distortion=parse_distortion(values))  # type: ignore[arg-type]
 
 
-def check_depth_scale(scale: float) -> None:
-    """Check a depth scale in metres per unit.
+def _pair(values: Mapping[str, Any], need_scale: bool) -> Intrinsics:
+    """Return the colour camera of a file that describes both, with the depth's where it is another."""
+    scale = {key: values[key] for key in ("depth_scale",) if key in values}
+    cameras = {}
+    for name, more, need in (("color", {}, False), ("depth", scale, need_scale)):
+        try:
+            cameras[name] = parse_intrinsics({**values[name], **more}, need)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    color, depth = cameras["color"], cameras["depth"]
+    own = {**asdict(color), "depth_scale": depth.depth_scale}
+    if values.get("depth_to_color") is None:
+        if {**asdict(depth), "device": color.device, "serial": color.serial} != own:
+            raise ValueError(NOT_ALIGNED)
+        return Intrinsics(**own)
+    if None in (color.width, color.height, depth.width, depth.height):
+        raise ValueError("color and depth need width and height")
+    return Intrinsics(**own | {"depth_camera": depth, "motion": parse_motion(values["depth_to_color"])})
+
+
+def metres_per_unit(scale: Any) -> float:
+    """Return a depth scale in metres per unit, of either spelling: metres per unit, or units per metre.
+
+    Which it is, is plain: 0.000001 to 0.1 and 1 (metres) are metres per unit, 10 to 1,000,000 units per metre (Open3D,
+    TUM): no depth camera has units between.
 
     Raises:
-        ValueError: it is not in (0, 0.1].
+        ValueError: it is neither.
     """
-    if 0 < scale <= MAX_DEPTH_SCALE:
-        return
-    hint = "; this looks like units per metre: write 1/x" if scale >= UNITS_PER_METRE_FROM else ""
+    if not finite(scale):
+        raise ValueError(f"depth_scale = {reprlib.repr(scale)} is no finite number")
+    if METRES_PER_UNIT[0] <= scale <= METRES_PER_UNIT[1] or scale == METRES:
+        return float(scale)
+    if UNITS_PER_METRE[0] <= scale <= UNITS_PER_METRE[1]:
+        return 1.0 / float(scale)
     raise ValueError(
-        f"depth_scale = {scale!r} must be metres per unit, above 0 and at most {MAX_DEPTH_SCALE} (0.001 = mm){hint}"
+        f"depth_scale = {scale!r} must be metres per unit, above 0 and at most {METRES_PER_UNIT[1]} (0.001 = mm), or 1 "
+        f"for metres; or units per metre, {UNITS_PER_METRE[0]:g} to {UNITS_PER_METRE[1]:g} (1000 = mm)"
     )
+
+
+def _text(value: Any) -> str | None:
+    """Return a text of the file, None where it has none or what it has cannot be printed."""
+    return value[:200] if isinstance(value, str) and value and value.isprintable() else None

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from face3d_data.errors import MissingDependency, Unreadable
+from face3d_data.formats.distortion import parse_distortion
 
 INSTALL = 'pip install "face3d_data[realsense]"'
 WAIT_MS = 200
@@ -25,12 +26,16 @@ MOST_WAITS = 50
 
 @dataclass(frozen=True)
 class PlayedFrame:
-    """One frame: colour u1 (H, W, 3), depth u2 (H, W) aligned to it, the colour camera, and the depth's unit in mm."""
+    """One frame: colour u1 (H, W, 3), depth u2 (H, W) aligned to it, the colour camera, and the depth's unit in mm.
+
+    `distortion` is as `geometry/lens` takes it, None for a pinhole.
+    """
 
     color: np.ndarray
     depth: np.ndarray
     intrinsics: tuple[float, float, float, float]
     mm_per_unit: float
+    distortion: tuple[float, ...] | None = None
 
 
 def load_sdk() -> Any:
@@ -124,8 +129,12 @@ class Playback:
             raise Unreadable("bad_format", f"{self.path.name}: depth is {depth.dtype} {depth.shape}")
         camera = color.profile.as_video_stream_profile().intrinsics
         intrinsics = (float(camera.fx), float(camera.fy), float(camera.ppx), float(camera.ppy))
+        try:
+            lens = parse_distortion({"model": str(camera.model), "coeffs": [float(each) for each in camera.coeffs]})
+        except ValueError as error:
+            raise Unreadable("bad_format", f"{self.path.name}: colour camera: {error}") from None
         # Copies: the SDK uses its buffers again.
-        return PlayedFrame(np.array(pixels, np.uint8), np.array(depth), intrinsics, self._mm_per_unit)
+        return PlayedFrame(np.array(pixels, np.uint8), np.array(depth), intrinsics, self._mm_per_unit, lens)
 
     def _rgb(self, color: Any) -> np.ndarray:
         """Return a colour frame's pixels as RGB u1 (H, W, 3)."""

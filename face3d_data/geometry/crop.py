@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from face3d_data.geometry.lens import turned
+
 ARCFACE_SIZE_PX = 112
 ARCFACE_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
@@ -62,6 +64,16 @@ class Crop:
         rotation = np.eye(4)
         rotation[:2, :2] = [[cosine, -sine], [sine, cosine]]
         return rotation
+
+    def distortion(self, distortion: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+        """Return the lens (13,) of the crop's camera (`geometry/lens`): a shift and a scale leave it, a roll turns it.
+
+        Args:
+            distortion: (13,), of the source's camera.
+            intrinsics: (4,), of the source's camera.
+        """
+        rotation = self.camera_rotation(intrinsics)
+        return turned(distortion, float(rotation[0, 0]), float(rotation[1, 0]))
 
     def corners(self) -> np.ndarray:
         """Return the outer corners of the crop (4, 2) in source px."""

@@ -13,7 +13,9 @@ FACE_BAND_MM = 80.0
 """Readings farther than this from the face's median depth are hair in front, a hand, or the background."""
 
 
-def lift_landmarks(depth: np.ndarray, intrinsics: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
+def lift_landmarks(
+    depth: np.ndarray, intrinsics: np.ndarray, landmarks: np.ndarray, distortion: np.ndarray | None = None
+) -> np.ndarray | None:
     """Return the landmarks in 3D, each at a robust depth of the readings around its pixel.
 
     Windows are discs whose radius is a share of the landmarks' spread: 8 % of it for eyes and mouth corners (median),
@@ -23,9 +25,10 @@ def lift_landmarks(depth: np.ndarray, intrinsics: np.ndarray, landmarks: np.ndar
         depth: f4 (H, W), mm along the optical axis, 0 = no reading.
         intrinsics: (4,) fx, fy, cx, cy in px.
         landmarks: (5, 2), px: eyes, nose, mouth corners.
+        distortion: (13,) of the lens; None for a pinhole.
 
     Returns:
-        f4 (5, 3), mm, camera frame; None where a landmark has no reading near it.
+        f4 (5, 3), mm, camera frame; None where a landmark has no reading near it, or lies where the lens shows nothing.
     """
     landmarks = np.asarray(landmarks, np.float64)
     if not np.isfinite(landmarks).all():
@@ -41,7 +44,8 @@ def lift_landmarks(depth: np.ndarray, intrinsics: np.ndarray, landmarks: np.ndar
         if found is None:
             return None
         z[index] = found
-    return unproject(landmarks, z, intrinsics).astype(np.float32)
+    lifted = unproject(landmarks, z, intrinsics, distortion).astype(np.float32)
+    return None if distortion is not None and np.isnan(lifted).any() else lifted
 
 
 def lift_from_grid(grid: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:

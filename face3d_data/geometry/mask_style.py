@@ -11,8 +11,9 @@ from importlib.resources import files
 from typing import Annotated, Literal
 
 import numpy as np
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from face3d_data.yaml_file import parse_yaml
 
 ASSET = "geometry/mask_styles.yaml"
 PATTERNS = ("plain", "stripes", "checks", "dots", "print")
@@ -153,4 +154,4 @@ def outline_centre(places: np.ndarray) -> np.ndarray:
 def mask_styles() -> dict[str, MaskStyle]:
     """Return the styles that come with the package by name, in the table's order."""
     text = files("face3d_data").joinpath(ASSET).read_text("utf-8")
-    return {name: MaskStyle(**fields) for name, fields in yaml.safe_load(text).items()}
+    return {name: MaskStyle(**fields) for name, fields in parse_yaml(text).items()}

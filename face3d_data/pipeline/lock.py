@@ -18,8 +18,11 @@ from face3d_data.pipeline.steps import describe as describe_step
 from face3d_data.pipeline.steps import installed_packages
 from face3d_data.stage import Stage
 from face3d_data.store.workspace import cache_folder
+from face3d_data.yaml_file import read_yaml
 
 LOCK = "lock.yaml"
+MOST_VALUES = 1_000_000
+"""Values that a lock may hold: it names every parameter of every step, which a pipeline need not."""
 
 
 def lock_record(pipeline: Pipeline) -> dict[str, Any]:
@@ -76,12 +79,11 @@ def write_lock(
 def read_lock(run_dir: Path) -> dict[str, Any] | None:
     """Return the lock of the last complete run, or None."""
     try:
-        return yaml.load((run_dir / LOCK).read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except FileNotFoundError:
-        return None
-    except yaml.YAMLError as error:
-        line = " ".join(str(error).split())
-        raise UserError(f"{run_dir / LOCK}: is not readable YAML ({line}): remove it and run again") from None
+        return read_yaml(run_dir / LOCK, "what a run writes", MOST_VALUES)
+    except UserError as error:
+        if not (run_dir / LOCK).exists():
+            return None
+        raise UserError(f"{error}: remove it and run again") from None
 
 
 def cache_folders(lock: Mapping[str, Any]) -> dict[str, str]:

@@ -16,17 +16,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from face3d_data.component import build, explain_validation
 from face3d_data.errors import UserError
 from face3d_data.names import check_id_part
-from face3d_data.pipeline.text import override, read_yaml, substitute
+from face3d_data.pipeline.paths import with_paths
+from face3d_data.pipeline.text import override, substitute
 from face3d_data.reader import Reader
 from face3d_data.registry import find
 from face3d_data.sample import Tag
 from face3d_data.stage import Stage
 from face3d_data.table import FIXED_COLUMNS, TableStep
+from face3d_data.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from face3d_data.shards.schema import DatasetSpec
 
-NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
+KEYS = "the keys name, sources, steps, datasets"
+NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+"""Names and ids: they become names of files and folders, so that they hold neither dots nor separators."""
+NAME_RULE = "a name starts with a letter and holds letters, digits, '_' and '-', 64 at most"
 
 
 class _Model(BaseModel):
@@ -74,6 +79,15 @@ class StepEntry(_Model):
     @classmethod
     def _nothing_is_empty(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @field_validator("where")
+    @classmethod
+    def _values_alone(cls, where: dict[str, Any]) -> dict[str, Any]:
+        for name, wanted in where.items():
+            for value in wanted if isinstance(wanted, list) else [wanted]:
+                if not isinstance(value, str | int | float | bool):
+                    raise ValueError(f"{name}: {value!r:.80}: give a text, number, true or false, or a list of these")
+        return where
 
 
 STEP_KEYS = ("id", "stage", "table", "from", "where", "with", "seed")
@@ -183,7 +197,7 @@ def load_pipeline(
     from face3d_data.resources import find_pipeline
 
     file = find_pipeline(str(path))
-    raw = read_yaml(file)
+    raw = read_yaml(file, KEYS)
     for text in overrides:
         override(raw, text, STEP_KEYS, _of_dataset_alone)
     raw = substitute(raw, os.environ if environment is None else environment, str(file))
@@ -232,15 +246,15 @@ def _checked(cls: type[M], raw: Mapping[str, Any], where: str) -> M:
 
 def _source(name: str, entry: SourceEntry, base_dirs: tuple[Path, ...]) -> SourceStep:
     where = f"source {name!r}"
-    if not re.match(NAME, name):
-        raise UserError(f"{where}: an id starts with a letter and holds letters, digits, '_' and '-'")
+    if not re.fullmatch(NAME, name):
+        raise UserError(f"{where}: {NAME_RULE}")
     cls = find("reader", entry.reader, where)
     dataset = entry.dataset or name
     problem = check_id_part(dataset, "dataset") or check_id_part(f"{entry.capture_prefix}x", "capture_prefix")
     if problem:
         raise UserError(f"{where}: {problem}")
     _check_tag_names(entry.tags, where)
-    reader = build(cls, _with_paths(cls, entry.model_extra or {}, base_dirs), where)
+    reader = build(cls, with_paths(cls, entry.model_extra or {}, base_dirs), where)
     _check_tag_names((*reader.tag_names, *reader.declared_tags()), where)  # type: ignore[attr-defined]
     return SourceStep(name, reader, dataset, dict(entry.tags), entry.capture_prefix)  # type: ignore[arg-type]
 
@@ -257,7 +271,7 @@ def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:
         raise UserError(f"{where}: give either 'stage' or 'table'")
     kind, name = ("stage", entry.stage) if entry.stage is not None else ("table", entry.table)
     cls = find(kind, str(name), where)
-    component = build(cls, _with_paths(cls, entry.with_, base_dirs), where)
+    component = build(cls, with_paths(cls, entry.with_, base_dirs), where)
     _check_tag_names(component.tag_names, where)  # type: ignore[attr-defined]
     return Step(entry.id, component, entry.upstream, dict(entry.where), entry.seed)  # type: ignore[arg-type]
 
@@ -265,30 +279,11 @@ def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:
 def _dataset(name: str, spec: Mapping[str, Any]) -> DatasetSpec:
     from face3d_data.shards.schema import DatasetSpec
 
-    if not re.match(NAME, name):
-        raise UserError(f"dataset {name!r}: a name starts with a letter and holds letters, digits, '_' and '-'")
+    if not re.fullmatch(NAME, name):
+        raise UserError(
+            f"dataset {name!r}: a name starts with a letter and holds letters, digits, '_' and '-', 64 at most"
+        )
     try:
         return DatasetSpec(**spec)
     except ValidationError as error:
         raise UserError(f"dataset {name!r}: {explain_validation(error, DatasetSpec)}") from None
-
-
-def _with_paths(cls: type, parameters: Mapping[str, Any], base_dirs: tuple[Path, ...]) -> dict[str, Any]:
-    """Resolve file-valued parameters beside the YAML, then in the package, then here (`RGBD_ROOT=captures`)."""
-    resolved = dict(parameters)
-    for name, info in cls.model_fields.items():  # type: ignore[attr-defined]
-        if name in resolved and "Path" in str(info.annotation):
-            value = resolved[name]
-            several = isinstance(value, list)
-            resolved[name] = [_look_up(one, base_dirs) for one in value] if several else _look_up(value, base_dirs)
-    return resolved
-
-
-def _look_up(value: Any, base_dirs: tuple[Path, ...]) -> Any:
-    if not isinstance(value, str):
-        return value
-    path = Path(value).expanduser()
-    if path.is_absolute():
-        return path
-    found = [base / path for base in (*base_dirs, Path.cwd()) if (base / path).exists()]
-    return found[0] if found else base_dirs[0] / path

@@ -1,62 +1,15 @@
-"""The text of a pipeline: YAML that refuses a key written twice, environment variables, and overrides."""
+"""The text of a pipeline: environment variables and overrides."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from face3d_data.errors import UserError
+from face3d_data.yaml_file import parse_yaml
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe YAML loader that refuses a key written twice."""
-
-
-def _wrong_key(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
-    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[str] = set()
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue
-        key = loader.construct_object(key_node)
-        if not isinstance(key, str):
-            raise _wrong_key(key_node, f"key {key!r} is no text: quote it")
-        if key in seen:
-            raise _wrong_key(key_node, f"key {key!r} is written twice")
-        seen.add(key)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """Return the mapping that a YAML file holds.
-
-    Raises:
-        UserError: it cannot be read, is no YAML, or holds something else; file and line are named.
-    """
-    try:
-        raw = yaml.load(file.read_text("utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{file}{place}: {getattr(error, 'problem', None) or 'is not UTF-8 text'}") from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{file}: is not a mapping with the keys name, sources, steps, datasets")
-    return raw
 
 
 def substitute(value: Any, environment: Mapping[str, str], where: str) -> Any:
@@ -88,11 +41,11 @@ def setting_value(key: str, text: str, where: str = "--set") -> Any:
         UserError: it is not; the message shows how a text with braces is written for a shell.
     """
     try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError:
+        return parse_yaml(text)
+    except ValueError as error:
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
         raise UserError(
-            f"{where} {key}={text}: the value is not YAML: a text in quotes is: --set '{key}=\"{quoted}\"'"
+            f"{where} {key}={text}: the value is not YAML ({error}): a text in quotes is: --set '{key}=\"{quoted}\"'"
         ) from None
 
 
@@ -123,24 +76,35 @@ def override(
             raise UserError(f"--set {text}: KEY is seed, name, or ID.OPTION with the id of a source, step or dataset")
         raw[key] = value
         return
+    place = _option_place(raw, target, option, step_keys, for_dataset, f"--set {text}")
+    place[option] = value
+
+
+def _option_place(
+    raw: dict[str, Any],
+    target: str,
+    option: str,
+    step_keys: Sequence[str],
+    for_dataset: Callable[[Mapping[str, Any], str], bool],
+    where: str,
+) -> dict[str, Any]:
+    """Return the mapping in which an option of a source, step or dataset stands."""
     written = raw.get("steps")
-    steps = {step.get("id"): step for step in (written if isinstance(written, list) else []) if isinstance(step, dict)}
+    found = [step for step in written if isinstance(step, dict)] if isinstance(written, list) else []
+    steps = {step["id"]: step for step in found if isinstance(step.get("id"), str)}
     if target in steps:
         step = steps[target]
-        place = step if option in step_keys else step.get("with") or {}
-        place[option] = value
-        if place is not step:
-            step["with"] = place
-        return
-    named = {
-        section: entries[target]
-        for section in ("sources", "datasets")
-        if isinstance(entries := raw.get(section), dict) and isinstance(entries.get(target), dict)
-    }
+        inner = step if option in step_keys else step.setdefault("with", {})
+        if inner is None:
+            inner = step["with"] = {}
+        if not isinstance(inner, dict):
+            raise UserError(f"{where}: 'with' of step {target!r} is no mapping: write names with values there")
+        return inner
+    sections = {name: part for name in ("sources", "datasets") if isinstance(part := raw.get(name), dict)}
+    named = {name: part[target] for name, part in sections.items() if isinstance(part.get(target), dict)}
     if len(named) == 2 and for_dataset(named["sources"], option):
         del named["sources"]
     if named:
-        next(iter(named.values()))[option] = value
-        return
-    known = [str(name) for section in (steps, raw.get("sources"), raw.get("datasets")) for name in section or ()]
-    raise UserError(f"--set {text}: no source, step or dataset is named {target!r} (known: {', '.join(known)})")
+        return next(iter(named.values()))
+    known = ", ".join(dict.fromkeys((*steps, *(name for part in sections.values() for name in part))))
+    raise UserError(f"{where}: no source, step or dataset is named {target!r} (known: {known})")

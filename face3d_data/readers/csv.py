@@ -23,6 +23,7 @@ from face3d_data.readers.csv_columns import CAMERA_ROLES, FILE_ROLES, LANDMARK_R
 from face3d_data.readers.csv_points import POINT_REASONS, check_point_file, read_points
 from face3d_data.readers.csv_row import ListRow
 from face3d_data.readers.folder import NAME_REASONS, bad_name
+from face3d_data.readers.rgbd_camera import CAMERA_ARRAYS, CAMERA_TEXT, camera_array, check_sizes, depth_mm
 from face3d_data.readers.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
 from face3d_data.registry import register
 
@@ -33,11 +34,11 @@ class CsvReader(Reader):
 
     Columns with a meaning: `identity`; `capture` (made from the first file's path where it is absent or empty);
     files `color`, `depth` (16-bit PNG or NPY), `grid` (NPY, H x W x 3), `grid_color`, `points` (a cloud, or a mesh's
-    vertices); a camera `fx,fy,cx,cy` or `intrinsics` (a JSON file with these four), and `depth_scale` (metres per unit
-    of depth); `landmarks` (a JSON file as `rgbd_folder` reads it) or `left_eye_x,left_eye_y,…` in px, with `…_z` in the
-    frame and unit of the points (of a pair, the one on the left in the image comes first, however named); `mask` (none,
-    worn). Every other column is a tag: int, float, flag (true, false) or text, as all its cells allow. An empty cell
-    says nothing.
+    vertices); a camera `fx,fy,cx,cy` or `intrinsics` (a camera file: ours, RealSense's, Open3D's, ROS', OpenCV's), and
+    `depth_scale` (metres per unit of depth, 1 for metres; or units per metre from 10 on); `landmarks` (a JSON file as
+    `rgbd_folder` reads it) or `left_eye_x,left_eye_y,…` in px, with `…_z` in the frame and unit of the points (of a
+    pair, the one on the left in the image comes first, however named); `mask` (none, worn). Every other column is a
+    tag: int, float, flag (true, false) or text, as all its cells allow. An empty cell says nothing.
 
     Paths are relative to `root`, with `/` between folders. They may be absolute or lead up (`../shared/x.png`): the
     list is the user's own word on where files are. The CSV is UTF-8 with commas, semicolons or tabs, and a cell holds
@@ -45,8 +46,8 @@ class CsvReader(Reader):
     """
 
     name = "csv"
-    version = 2
-    outputs = ("color", "depth", "intrinsics", "grid", "grid_color", "points", "landmarks", "landmarks_3d")
+    version = 3
+    outputs = ("color", "depth", *CAMERA_ARRAYS, "grid", "grid_color", "points", "landmarks", "landmarks_3d")
     reasons: ClassVar[dict[str, str]] = {
         **{name: NAME_REASONS[name] for name in ("bad_name", "same_name", "unreadable")},
         **UNIT_REASONS,
@@ -60,7 +61,7 @@ class CsvReader(Reader):
         "bad_intrinsics": "the line's camera cannot be used",
         "no_depth_scale": "there is depth, and nothing says the unit of its values",
         "bad_landmarks": "the line's landmarks cannot be used",
-        "size_mismatch": "colour, depth and camera, or grid and its colour, differ in width or height",
+        "size_mismatch": "colour, depth and camera, or grid and its colour, differ in size, or depth is not aligned",
         "depth_8bit": "the depth image has 8 bits a pixel, which loses the depth",
     }
 
@@ -79,7 +80,7 @@ class CsvReader(Reader):
     intrinsics: Path | None = Field(
         None,
         exclude=True,
-        description="camera of the lines that give none: a JSON file, fx fy cx cy (depth_scale)",
+        description=f"camera of the lines that give none. {CAMERA_TEXT}",
     )
     units: Units = Field("mm", description=UNITS_TEXT + " (grid, points and 3D landmarks)")
     up: Literal["y", "-y"] = Field(
@@ -129,7 +130,7 @@ class CsvReader(Reader):
         marks = [all(role in roles for role in LANDMARK_ROLES[axis]) for axis in "xyz"]
         camera = self.intrinsics is not None or "intrinsics" in roles or all(role in roles for role in CAMERA_ROLES)
         given = {role: role in roles for role in FILE_ROLES} | {
-            "intrinsics": camera and "depth" in roles,
+            **dict.fromkeys(CAMERA_ARRAYS, camera and "depth" in roles),
             "landmarks": "landmarks" in roles or (marks[0] and marks[1]),
             "landmarks_3d": all(marks),
         }
@@ -205,7 +206,7 @@ class CsvReader(Reader):
         arrays = {*files, *record}
         if "depth" in files:
             record |= row.camera(default)
-            arrays |= record.keys() & {"intrinsics"}
+            arrays |= record.keys() & {"intrinsics"} | record.get("intrinsics", {}).keys() & {"distortion"}
         if "grid_color" in files and "grid" not in files:
             raise Unreadable("no_file", "grid_color without grid")
         return Source(person, capture, files, record or None, 0, tags, tuple(n for n in self.outputs if n in arrays))
@@ -220,17 +221,12 @@ class CsvReader(Reader):
 
     def inspect(self, source: Source) -> None:
         """Compare the headers of a capture's files with each other and with its camera."""
-        sizes = {}
-        files = source.files
+        files, color = source.files, None
         if "color" in files:
             header = read_image_header(files["color"])
-            sizes["colour"] = (header.width, header.height)
+            color = (header.width, header.height)
         if "depth" in files:
-            sizes["depth"] = _depth_size(files["depth"])
-            camera = source.record.get("intrinsics")
-            if camera and camera["width"] and camera["height"]:
-                sizes["camera"] = (camera["width"], camera["height"])
-            check_same_size(sizes)
+            check_sizes(color, _depth_size(files["depth"]), source.record.get("intrinsics"))
         if "grid" in files:
             height, width = inspect_grid_npy(files["grid"])
             grid_sizes = {"grid": (width, height)}
@@ -248,9 +244,10 @@ class CsvReader(Reader):
         if name == "depth":
             path = source.files[name]
             depth = read_depth_png(path) if path.suffix.lower() != ".npy" else read_depth_npy(path)
-            return depth * np.float32(source.record["depth_scale"] * 1000)
-        if name == "intrinsics":
-            return np.array([source.record[name][key] for key in CAMERA_ROLES], np.float64)
+            record = source.record
+            return depth_mm(depth, {**record.get("intrinsics", {}), "depth_scale": record["depth_scale"]}, path.name)
+        if name in CAMERA_ARRAYS:
+            return camera_array(source.record["intrinsics"], name)
         if name == "landmarks":
             return left_in_image_first(np.array(source.record[name], np.float32))
         if name == "landmarks_3d":

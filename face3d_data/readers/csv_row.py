@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.intrinsics import Intrinsics, check_depth_scale, parse_intrinsics, read_intrinsics
+from face3d_data.formats.intrinsics import Intrinsics, metres_per_unit, parse_intrinsics, read_intrinsics
 from face3d_data.formats.json_file import read_json
 from face3d_data.formats.landmarks import landmark_points
 from face3d_data.readers.csv_columns import CAMERA_ROLES, FILE_ROLES, LANDMARK_ROLES, MASKS, Columns, tag_value
@@ -111,8 +111,7 @@ class ListRow:
             camera = self._camera() or default
             text = self.cell("depth_scale")
             scale = float(tag_value(text, "float")) if text else camera.depth_scale if camera else None
-            if scale is not None:
-                check_depth_scale(scale)
+            scale = None if scale is None else metres_per_unit(scale)
         except ValueError as error:
             raise Unreadable("bad_intrinsics", str(error)) from None
         if scale is None:
@@ -120,7 +119,7 @@ class ListRow:
             raise Unreadable("no_depth_scale", said)
         if camera is None:
             return {"depth_scale": scale}
-        intrinsics = {key: camera.record[key] for key in (*CAMERA_ROLES, "width", "height")}
+        intrinsics = {key: value for key, value in camera.record.items() if key != "depth_scale"}
         return {"depth_scale": scale, "intrinsics": intrinsics}
 
     def _camera(self) -> Intrinsics | None:

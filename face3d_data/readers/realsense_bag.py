@@ -13,9 +13,11 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.realsense_playback import Playback, PlayedFrame
 from face3d_data.formats.rosbag_index import count_messages
+from face3d_data.geometry.lens import LENGTH
 from face3d_data.reader import Source
 from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
 from face3d_data.readers.frames import FrameSelection
+from face3d_data.readers.rgbd_camera import CAMERA_ARRAYS
 from face3d_data.registry import register
 
 KINDS = ("Depth", "Color")
@@ -25,17 +27,17 @@ KINDS = ("Depth", "Color")
 class RealSenseBag(FrameSelection, FolderReader):
     """Read RealSense recordings through the SDK: `<person>/<recording>.bag`; needs the extra `realsense`.
 
-    Depth is aligned to colour by the SDK, with the colour camera's intrinsics and the device's own unit of depth;
-    lens distortion is left aside, which the SDK's factory calibration keeps below a pixel. Frames are counted in the
-    file's index without the SDK, and numbered from 0 as the SDK delivers those that have both images: releases differ
-    by a frame at the beginning (2.59 leaves out the first), so keep one release for one dataset. A frame that is
-    counted but not delivered is listed as `no_frame`. Frames are played forward: taking few of a long recording
-    reads it up to the last one taken. `.db3` files (SDK 2.57 and later) are listed, not read.
+    Depth is aligned to colour by the SDK, with the colour camera's intrinsics and the device's own unit of depth; its
+    lens is `distortion`, all zeros for most cameras. Frames are counted in the file's index without the SDK, and
+    numbered from 0 as the SDK delivers those that have both images: releases differ by a frame at the beginning (2.59
+    leaves out the first), so keep one release for one dataset. A frame that is counted but not delivered is listed as
+    `no_frame`. Frames are played forward: taking few of a long recording reads it up to the last one taken. `.db3`
+    files (SDK 2.57 and later) are listed, not read.
     """
 
     name = "realsense_bag"
-    version = 1
-    outputs = ("color", "depth", "intrinsics")
+    version = 2
+    outputs = ("color", "depth", *CAMERA_ARRAYS)
     tag_names = ("frame",)
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
@@ -88,6 +90,8 @@ class RealSenseBag(FrameSelection, FolderReader):
             return frame.color.copy()
         if name == "intrinsics":
             return np.array(frame.intrinsics, np.float64)
+        if name == "distortion":
+            return np.array(frame.distortion or np.zeros(LENGTH), np.float64)
         return frame.depth * np.float32(frame.mm_per_unit)
 
 

@@ -1,4 +1,4 @@
-"""RGB-D capture folders: a colour PNG, a 16-bit depth PNG and `intrinsics.json`."""
+"""RGB-D capture folders: a colour PNG, a 16-bit depth PNG and a camera file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,27 @@ from pydantic import Field
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.image import read_color, read_depth_png
-from face3d_data.formats.image_header import check_same_size, read_image_header
-from face3d_data.formats.intrinsics import Intrinsics, read_intrinsics
+from face3d_data.formats.image_header import read_image_header
+from face3d_data.formats.intrinsics import Intrinsics
 from face3d_data.formats.json_file import finite
 from face3d_data.formats.landmarks import landmark_points, read_landmarks
 from face3d_data.reader import Source
 from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.rgbd_camera import (
+    CAMERA_ARRAYS,
+    CAMERA_FILES,
+    CAMERA_REASONS,
+    DEPTH_SCALE_TEXT,
+    DepthScale,
+    camera_above,
+    camera_array,
+    camera_at,
+    camera_in,
+    camera_names,
+    check_sizes,
+    depth_mm,
+    with_scale,
+)
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 
@@ -31,27 +46,32 @@ class RgbdFolder(FolderReader):
     """Read folders of colour + depth PNG pairs with their camera: `<person>/<capture>_color.png`, `_depth.png`.
 
     The camera is the first found of `<capture>_intrinsics.json` beside the capture, then `intrinsics.json` in its
-    folder, the folder above, and so on up to the root. A `landmarks.json` in the capture's folder adds landmarks
-    and tags (`masked: true` becomes `mask: worn`).
+    folder, the folder above, and so on up to the root. Other camera files will do: `camera_intrinsic.json` (Open3D,
+    RealSense), `camera_info.yaml` (ROS), `camera.xml` (OpenCV). One that says no unit needs `depth_scale`; one of two
+    cameras (`color`, `depth`, `depth_to_color`) has depth brought to the colour camera. A `landmarks.json` in the
+    capture's folder adds landmarks and tags (`masked: true` becomes `mask: worn`).
     """
 
     name = "rgbd_folder"
-    version = 1
-    outputs = ("color", "depth", "intrinsics", "landmarks")
+    version = 2
+    outputs = ("color", "depth", *CAMERA_ARRAYS, "landmarks")
     tag_names = RECORDED_TAGS
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         "no_color": "the depth image has no colour image beside it",
         "no_depth": "the colour image has no depth image beside it",
-        "no_intrinsics": "no intrinsics.json beside the capture or in a folder above it",
-        "bad_intrinsics": "the intrinsics.json of the capture or its person cannot be used",
+        "no_intrinsics": "no intrinsics.json (or other camera file) beside the capture or in a folder above it",
+        "bad_intrinsics": "the camera file of the capture or its person cannot be used",
         "bad_landmarks": "the landmarks.json of the person, or this capture's entry in it, cannot be used",
-        "size_mismatch": "colour, depth and intrinsics.json differ in width or height",
+        **CAMERA_REASONS,
         "depth_8bit": "the depth image has 8 bits a pixel, which loses the depth",
     }
 
     color_suffix: str = Field("_color.png", exclude=True, min_length=1, description="how colour files end")
     depth_suffix: str = Field("_depth.png", exclude=True, min_length=1, description="how depth files end")
+    depth_scale: DepthScale | None = Field(
+        None, exclude=True, description=f"{DEPTH_SCALE_TEXT}, if not as the camera file says"
+    )
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:
         """Return the endings of colour and depth files."""
@@ -64,13 +84,13 @@ class RgbdFolder(FolderReader):
         """Forget what the last scan read, and check the camera of the whole collection.
 
         Raises:
-            UserError: the root's intrinsics.json is wrong, or colour and depth files end alike.
+            UserError: the root's camera file is wrong, or colour and depth files end alike.
         """
         if self.color_suffix.lower() == self.depth_suffix.lower():
             raise UserError(f"{self.name}: color_suffix and depth_suffix are both {self.color_suffix!r}")
-        _camera_in.cache_clear()
+        camera_in.cache_clear()
         _entries_in.cache_clear()
-        camera = _camera_in(self.root)
+        camera = camera_in(self.root, self.depth_scale is None)
         if isinstance(camera, str):
             raise UserError(camera)
 
@@ -91,7 +111,8 @@ class RgbdFolder(FolderReader):
                 raise Unreadable(f"no_{role}", f"{there.name} has no {self._suffix(role)} twin")
         camera = self._camera(found)
         if camera is None:
-            raise Unreadable("no_intrinsics", f"no intrinsics.json beside {found.stem} or in a folder above it")
+            wanted = f"{CAMERA_FILES[0]} (or {', '.join(CAMERA_FILES[1:5])} ...)"
+            raise Unreadable("no_intrinsics", f"no {wanted} beside {found.stem} or in a folder above it")
         if isinstance(camera, str):
             raise Unreadable("bad_intrinsics", camera)
         try:
@@ -99,19 +120,19 @@ class RgbdFolder(FolderReader):
         except ValueError as error:
             raise Unreadable("bad_landmarks", str(error)) from None
         record = {"intrinsics": camera.record, "landmarks": points}
-        return record, {**tags, **found.match.tags}, self.outputs if points else self.outputs[:3]
+        names = ("color", "depth", *camera_names(camera), *(("landmarks",) if points else ()))
+        return record, {**tags, **found.match.tags}, names
 
     def _camera(self, found: Found) -> Intrinsics | str | None:
-        own = f"{found.stem}_intrinsics.json"
-        if own in found.folder.files:
-            return _camera_at(found.folder.path / own)
-        folder = found.folder.path
-        for _ in range(found.folder.name.count("/") + 1):
-            camera = _camera_in(folder)
-            if camera is not None:
-                return camera
-            folder = folder.parent
-        return _camera_in(self.root)
+        own, folder, need_scale = f"{found.stem}_intrinsics.json", found.folder, self.depth_scale is None
+        camera: Intrinsics | str | None
+        if own in folder.files:
+            camera = camera_at(folder.path / own, need_scale)
+        else:
+            camera = camera_above(folder.path, folder.name.count("/") + 1, self.root, need_scale)
+        if self.depth_scale is None or not isinstance(camera, Intrinsics):
+            return camera
+        return with_scale(camera, self.depth_scale)
 
     def inspect(self, source: Source) -> None:
         """Compare the headers of the two images with each other and with the camera."""
@@ -121,10 +142,7 @@ class RgbdFolder(FolderReader):
             raise Unreadable("depth_8bit", f"{source.files['depth'].name} has {depth.bits} bits, wanted 16")
         if depth.channels != 1:
             raise Unreadable("unreadable", f"{source.files['depth'].name} has {depth.channels} channels, wanted 1")
-        camera = source.record["intrinsics"]
-        sizes = {"colour": (color.width, color.height), "depth": (depth.width, depth.height)}
-        sizes["intrinsics.json"] = (camera["width"], camera["height"])
-        check_same_size(sizes)
+        check_sizes((color.width, color.height), (depth.width, depth.height), source.record["intrinsics"])
 
     def load(self, source: Source, name: str) -> np.ndarray:
         """Return one array; depth in mm, landmarks as landmarks.json has them."""
@@ -133,23 +151,10 @@ class RgbdFolder(FolderReader):
         if name == "landmarks":
             return np.array(source.record["landmarks"], np.float32)
         camera = source.record["intrinsics"]
-        if name == "intrinsics":
-            return np.array([camera[key] for key in ("fx", "fy", "cx", "cy")], np.float64)
-        return read_depth_png(source.files["depth"]) * np.float32(camera["depth_scale"] * 1000)
-
-
-@lru_cache(maxsize=1024)
-def _camera_in(folder: Path) -> Intrinsics | str | None:
-    path = folder / "intrinsics.json"
-    return _camera_at(path) if path.exists() else None
-
-
-def _camera_at(path: Path) -> Intrinsics | str:
-    """Return the camera, or the message of what is wrong with it."""
-    try:
-        return read_intrinsics(path)
-    except ValueError as error:
-        return str(error)
+        if name in CAMERA_ARRAYS:
+            return camera_array(camera, name)
+        path = source.files["depth"]
+        return depth_mm(read_depth_png(path), camera, path.name)
 
 
 @lru_cache(maxsize=64)

@@ -12,11 +12,22 @@ from pydantic import Field, field_validator
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.image import read_color
-from face3d_data.formats.image_header import check_same_size, read_image_header
+from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, parse_intrinsics, read_intrinsics
 from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
 from face3d_data.reader import Source
 from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.rgbd_camera import (
+    CAMERA_ARRAYS,
+    CAMERA_REASONS,
+    CAMERA_TEXT,
+    DEPTH_SCALE_TEXT,
+    DepthScale,
+    camera_array,
+    camera_names,
+    check_sizes,
+    depth_mm,
+)
 from face3d_data.registry import register
 
 
@@ -24,27 +35,25 @@ from face3d_data.registry import register
 class RgbdNpy(FolderReader):
     """Read colour PNG + depth NPY pairs: `<person>/<stem>.png` and `<person>/<stem>.npy`.
 
-    NaN and negative depth are holes. Without `depth_unit_mm` no depth is given, without `intrinsics` no camera, and
-    `to_cloud` needs both.
+    NaN and negative depth are holes. Without `depth_scale`, in the options or the camera file, no depth is given,
+    without `intrinsics` no camera, and `to_cloud` needs both.
     """
 
     name = "rgbd_npy"
-    version = 1
-    outputs = ("color", "depth", "intrinsics")
+    version = 2
+    outputs = ("color", "depth", *CAMERA_ARRAYS)
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         "no_color": "the depth file has no colour image beside it",
         "no_depth": "the colour image has no depth file beside it",
-        "size_mismatch": "colour, depth and the intrinsics file differ in width or height",
+        **CAMERA_REASONS,
         "depth_8bit": "the depth file has 8 bits a value, which loses the depth",
     }
 
     intrinsics: tuple[float, float, float, float] | Path | None = Field(
-        None, description="camera of all captures: fx,fy,cx,cy in px, or a JSON file with these keys"
+        None, description=f"camera of all captures: fx,fy,cx,cy in px, or a camera file. {CAMERA_TEXT}"
     )
-    depth_unit_mm: float | None = Field(
-        None, gt=0, le=1000, description="millimetres per unit of the depth files: 1 for mm, 1000 for metres"
-    )
+    depth_scale: DepthScale | None = Field(None, description=f"{DEPTH_SCALE_TEXT}, if not as the camera file says")
 
     @field_validator("intrinsics", mode="before")
     @classmethod
@@ -73,8 +82,15 @@ class RgbdNpy(FolderReader):
 
     def provides(self) -> tuple[str, ...]:
         """Return the arrays that the options allow: depth needs its unit, intrinsics the camera."""
-        given = {"color": True, "depth": self.depth_unit_mm is not None, "intrinsics": self.intrinsics is not None}
-        return tuple(name for name in self.outputs if given[name])
+        try:
+            names, scale = camera_names(self._camera), self._scale
+        except UserError:  # said in `begin`, when the file is read for its captures
+            names, scale = (), self.depth_scale
+        return ("color", *(("depth",) if scale is not None else ()), *names)
+
+    @property
+    def _scale(self) -> float | None:
+        return self.depth_scale or (self._camera.depth_scale if self._camera else None)
 
     @cached_property
     def _camera(self) -> Intrinsics | None:
@@ -109,19 +125,19 @@ class RgbdNpy(FolderReader):
         """Compare the headers of the two files with each other and with the camera's file."""
         color = read_image_header(source.files["color"])
         height, width = inspect_depth_npy(source.files["depth"])
-        sizes = {"colour": (color.width, color.height), "depth": (width, height)}
-        camera = self._camera
-        if camera is not None and camera.width and camera.height:
-            sizes["intrinsics"] = (camera.width, camera.height)
-        check_same_size(sizes)
+        check_sizes((color.width, color.height), (width, height), self._record)
+
+    @property
+    def _record(self) -> dict[str, Any]:
+        return {} if self._camera is None else self._camera.record
 
     def load(self, source: Source, name: str) -> np.ndarray:
         """Return one array; depth in mm."""
         if name == "color":
             return read_color(source.files["color"])
         if name == "depth":
-            return read_depth_npy(source.files["depth"]) * np.float32(self.depth_unit_mm)
-        camera = self._camera
-        if camera is None:
+            path = source.files["depth"]
+            return depth_mm(read_depth_npy(path), {**self._record, "depth_scale": self._scale}, path.name)
+        if self._camera is None:
             raise Unreadable("unreadable", "no intrinsics are given")
-        return np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float64)
+        return camera_array(self._record, name)

@@ -16,6 +16,7 @@ from face3d_data.shards.read import Batch
 if TYPE_CHECKING:
     import pandas as pd
 
+CAMERA = ("intrinsics", "distortion")
 LISTS = ("train", "eval", "test")
 BLOCK = 4096
 
@@ -32,7 +33,7 @@ class RgbdFiles(Form):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("color", "depth")
-    holds: ClassVar[tuple[str, ...]] = ("color", "depth", "intrinsics")
+    holds: ClassVar[tuple[str, ...]] = ("color", "depth", *CAMERA)
 
     def __init__(self, rows: Rows, out: Path) -> None:
         super().__init__(rows, out)
@@ -58,11 +59,16 @@ class RgbdFiles(Form):
             write_color(beside(path, ".png"), sample["color"])
             np.save(beside(path, ".npy"), sample["depth"].astype("<f4"))
             if len(self.cameras) > 1:
-                beside(path, "_intrinsics.json").write_text(self._camera(sample["intrinsics"]))
+                camera = np.concatenate([sample[name] for name in CAMERA if name in self.rows.fields])
+                beside(path, "_intrinsics.json").write_text(self._camera(camera))
 
     def _camera(self, values: np.ndarray) -> str:
         height, width = self.rows.shape("depth")
-        camera = dict(zip(("fx", "fy", "cx", "cy"), values.tolist(), strict=True))
+        camera = dict(zip(("fx", "fy", "cx", "cy"), values[:4].tolist(), strict=True))
+        if values[4:-1].any():
+            after_radial = bool(values[-1])  # RealSense's model has five numbers, OpenCV's twelve
+            camera["model"] = "modified_brown_conrady" if after_radial else "rational_polynomial"
+            camera["coeffs"] = values[4:9].tolist() if after_radial else values[4:-1].tolist()
         return json.dumps({**camera, "width": width, "height": height, "depth_scale": 0.001}, indent=1) + "\n"
 
     def finish(self) -> None:
@@ -83,12 +89,14 @@ class RgbdFiles(Form):
 
 
 def _cameras(rows: Rows) -> list[np.ndarray]:
-    """Return the cameras of all rows as far as the second, f8 (4,) each."""
+    """Return the cameras of all rows as far as the second, f8 (4,) each, and (13,) more where they have a lens."""
+    names = [name for name in CAMERA if name in rows.fields]
     found: list[np.ndarray] = []
     for split in rows.splits:
-        reader = rows.dataset.reader(split, ["intrinsics"])
+        reader = rows.dataset.reader(split, names)
         for start in range(0, len(reader), BLOCK):
-            block = reader.__getitems__(range(start, min(start + BLOCK, len(reader)))).arrays["intrinsics"]
+            arrays = reader.__getitems__(range(start, min(start + BLOCK, len(reader)))).arrays
+            block = np.concatenate([arrays[name] for name in names], axis=1)
             found = list(np.unique(np.concatenate([block, *(camera[None] for camera in found)]), axis=0)[:2])
             if len(found) > 1:
                 return found

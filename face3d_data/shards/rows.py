@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Shapes = dict[str, tuple[int, ...]]
+DISTORTED = "its lens has distortion, which intrinsics alone leave out: add distortion to fields, or use undistort"
 SIZED_BY = {"N": "subsample", "H": "crop"}
 """Stage that gives every row the same number of points, or the same image size."""
 
@@ -64,7 +65,9 @@ def usable_rows(
     for i, place in enumerate(places):
         names = place.names
         lacking = next((name for name in fields if name not in names), None)
-        if lacking is None:
+        if "intrinsics" in fields and "distortion" in names and "distortion" not in fields:
+            left_out.append((i, "distorted", DISTORTED))
+        elif lacking is None:
             shapes[i] = tuple(_shape(place, name, read) for name in fields)
             unequal = _unequal(fields, shapes[i])
             if unequal:

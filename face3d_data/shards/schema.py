@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from face3d_data.component import distinct_names
 from face3d_data.sample import ARRAYS
 from face3d_data.tables.published_rules import RULES, RULES_VERSION
 from face3d_data.tables.query import parse_query
@@ -85,7 +86,7 @@ class PublishedSpec(_Spec):
     @classmethod
     def _known(cls, names: Any) -> Any:
         names = (names,) if isinstance(names, str) else names
-        for name in names if isinstance(names, list | tuple) else ():
+        for name in distinct_names(names) if isinstance(names, list | tuple) else ():
             if name not in RULES:
                 raise ValueError(f"{name!r} is no published protocol: choose among {', '.join(RULES)}")
         return names

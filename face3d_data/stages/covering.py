@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, model_validator
 
+from face3d_data.component import distinct_names
 from face3d_data.geometry.head_map import ASSET as MEAN_HEAD
 from face3d_data.geometry.mean_face import ASSET as MEAN_FACE
 from face3d_data.geometry.occluder import Occluder
@@ -23,9 +24,10 @@ def equal_weights(value: Any) -> Any:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list | tuple):
         return value
-    if len(set(names)) < len(names):
-        raise ValueError("a name stands there twice: give it a weight instead, {name: 2}")
-    return dict.fromkeys((str(name).strip() for name in names), 1.0)
+    try:
+        return dict.fromkeys((name.strip() for name in distinct_names(names)), 1.0)
+    except ValueError as error:
+        raise ValueError(f"{error}; for another weight than 1 write {{name: 2}}") from None
 
 
 IMAGES = ("color", "depth")

@@ -20,10 +20,12 @@ class CropFace(Stage):
     """Cut the face out as a square: colour, depth, camera, landmarks and pose follow."""
 
     name: ClassVar[str] = "crop"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     inputs: ClassVar[Inputs] = (("color", "box"), ("depth", "box"), ("color", "landmarks"), ("depth", "landmarks"))
-    optional: ClassVar[Names] = ("color", "depth", "intrinsics", "box", "landmarks", "landmarks_3d", "points", "pose")
-    outputs: ClassVar[Names] = ("color", "depth", "intrinsics", "box", "landmarks", "pose")
+    optional: ClassVar[Names] = (
+        "color", "depth", "intrinsics", "distortion", "box", "landmarks", "landmarks_3d", "points", "pose",
+    )  # fmt: skip
+    outputs: ClassVar[Names] = ("color", "depth", "intrinsics", "distortion", "box", "landmarks", "pose")
     reasons: ClassVar[dict[str, str]] = {
         "no_region": "the box is empty or outside the image, or the landmarks form no face",
         "size_mismatch": "colour and depth differ in size, so they cannot be cropped alike",
@@ -76,6 +78,8 @@ class CropFace(Stage):
             changed["depth"] = crop.depth(arrays["depth"])
         if "intrinsics" in arrays:
             changed["intrinsics"] = crop.intrinsics(arrays["intrinsics"])
+            if "distortion" in arrays and self.align == "similarity":
+                changed["distortion"] = crop.distortion(arrays["distortion"], arrays["intrinsics"])
         if "box" in arrays:
             changed["box"] = crop.box(arrays["box"].astype(np.float64)).astype(np.float32)
         if "landmarks" in arrays:

@@ -26,7 +26,8 @@ class Detect(Stage):
 
     name = "detect"
     inputs = (("color",), ("landmarks",))
-    optional = ("depth", "intrinsics", "box")
+    optional = ("depth", "intrinsics", "distortion", "box")
+    # Only the focal length of a camera is used, to bound sizes: distortion changes nothing in that.
     outputs = ("box", "landmarks")
     tag_names = ("face_score", "faces_found")
     reasons: ClassVar[dict[str, str]] = {

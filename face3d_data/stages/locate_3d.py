@@ -38,9 +38,9 @@ class Locate3d(Stage):
     """
 
     name: ClassVar[str] = "locate_3d"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     inputs: ClassVar[Inputs] = (("points",), ("grid",), ("depth", "intrinsics"))
-    optional: ClassVar[Names] = ("landmarks_3d", "landmarks")
+    optional: ClassVar[Names] = ("distortion", "landmarks_3d", "landmarks")
     outputs: ClassVar[Names] = ("landmarks_3d", "landmarks")
     tag_names: ClassVar[Names] = ("located", "located_rmse_mm", "located_score")
     assets: ClassVar[tuple[str, ...]] = (ASSET,)
@@ -70,7 +70,8 @@ class Locate3d(Stage):
         found = self._checked(points, locate_face(points, AXES[self.head]))
         tags = {"located_rmse_mm": round(found.rmse_mm, 4), "located_score": round(found.score, 4)}
         if _by_depth(sample):
-            pixels = project(found.landmarks.astype(np.float64), sample.arrays["intrinsics"])
+            lens = sample.arrays.get("distortion")
+            pixels = project(found.landmarks.astype(np.float64), sample.arrays["intrinsics"], lens)
             yield sample.with_arrays(landmarks=pixels.astype(np.float32)).with_tags(located=True, **tags)
         else:
             yield sample.with_arrays(landmarks_3d=found.landmarks).with_tags(located=True, **tags)
@@ -89,7 +90,8 @@ class Locate3d(Stage):
         elif "grid" in sample.arrays:
             points = sample.arrays["grid"].reshape(-1, 3)
         else:
-            points, _ = depth_to_points(sample.arrays["depth"], sample.arrays["intrinsics"])
+            lens = sample.arrays.get("distortion")
+            points, _ = depth_to_points(sample.arrays["depth"], sample.arrays["intrinsics"], distortion=lens)
         return points[np.isfinite(points).all(1)]
 
     def _checked(self, points: np.ndarray, found: Located | None) -> Located:

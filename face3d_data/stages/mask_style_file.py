@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 from pydantic import ValidationError
 
 from face3d_data.component import explain_validation
 from face3d_data.errors import UserError
 from face3d_data.formats.image import find_cut
 from face3d_data.geometry.mask_style import MaskStyle
+from face3d_data.yaml_file import read_yaml
 
 LARGEST_TEXTURE_PX = 4096
 
@@ -41,15 +41,7 @@ def read_mask_style(path: Path) -> MaskStyleFile:
     Raises:
         UserError: the file or its texture cannot be read, or a field is wrong; the field is named.
     """
-    try:
-        fields = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"mask style {path} cannot be read ({error.strerror}): give the path of a YAML file") from None
-    except (UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
-        line = " ".join(str(error).split())
-        raise UserError(f"mask style {path} cannot be read as YAML ({line})") from None
-    if not isinstance(fields, dict):
-        raise UserError(f"mask style {path}: give the fields of a style, such as outline and colors")
+    fields = read_yaml(path, "the fields of a style, such as outline and colors")
     try:
         style = MaskStyle.model_validate(fields)
     except ValidationError as error:

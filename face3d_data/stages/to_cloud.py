@@ -23,17 +23,20 @@ EYES_MM = (25.0, 120.0)
 
 @register
 class ToCloud(Stage):
-    """Turn depth and intrinsics, a scanner's grid, or a whole scan's points, into the points of the face in mm."""
+    """Turn depth and intrinsics, a scanner's grid, or a whole scan's points, into the points of the face in mm.
+
+    Depth seen through a lens with distortion is undistorted point by point, exactly: nothing is resampled.
+    """
 
     name: ClassVar[str] = "to_cloud"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     inputs: ClassVar[Inputs] = (
         ("depth", "intrinsics", "landmarks"),
         ("grid", "landmarks_3d"),
         ("grid", "landmarks", "color"),
         ("points", "landmarks_3d"),
     )
-    optional: ClassVar[Names] = ("color", "grid_color", "pose", *PER_POINT)
+    optional: ClassVar[Names] = ("distortion", "color", "grid_color", "pose", *PER_POINT)
     outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", *PER_POINT)
     reasons: ClassVar[dict[str, str]] = {
         "no_depth_at_landmark": "a landmark has no depth reading near it, so the face cannot be placed",
@@ -85,11 +88,12 @@ class ToCloud(Stage):
 
     def _from_depth(self, sample: Sample) -> Found:
         depth, intrinsics = sample.arrays["depth"], sample.arrays["intrinsics"]
-        landmarks_3d = lift_landmarks(depth, intrinsics, sample.arrays["landmarks"])
+        lens = sample.arrays.get("distortion")
+        landmarks_3d = lift_landmarks(depth, intrinsics, sample.arrays["landmarks"], lens)
         if landmarks_3d is None:
             raise Reject("no_depth_at_landmark", "no reading of the face's depth within reach of a landmark")
-        region = sphere_region(landmarks_3d[NOSE], self.crop_radius_mm, intrinsics, depth.shape)
-        points, pixels = depth_to_points(depth, intrinsics, region)
+        region = sphere_region(landmarks_3d[NOSE], self.crop_radius_mm, intrinsics, depth.shape, lens)
+        points, pixels = depth_to_points(depth, intrinsics, region, lens)
         return points, landmarks_3d, self._colors(sample, "color", pixels, depth.shape)
 
     def _from_grid(self, sample: Sample) -> Found:

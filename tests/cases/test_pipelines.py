@@ -1,6 +1,7 @@
 """Pipeline files that once ran code, never ended or ended in a traceback."""
 
 import shutil
+import time
 
 import pytest
 
@@ -30,3 +31,31 @@ def test_a_query_runs_no_code_and_nothing_is_written(run, tmp_path):
     assert "is no query" in said
     assert said.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["captures", "query_exec.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("yaml_bomb.yaml", "yaml_bomb.yaml, line 10: holds more than 10,000 values"),
+        ("yaml_cycle.yaml", "yaml_cycle.yaml, line 3: the alias *a stands inside of what it repeats"),
+        ("yaml_merge.yaml", "yaml_merge.yaml, line 3: expected a mapping or list of mappings for merging"),
+        ("yaml_date.yaml", "yaml_date.yaml, line 3: '2026-02-30' is no date that there is"),
+        ("yaml_int.yaml", "yaml_int.yaml, line 2: '9999"),
+        ("yaml_b60.yaml", "yaml_b60.yaml, line 4: the tag 'tag:yaml.org,2002:binary' is not taken"),
+        (
+            "styles_nested_1.yaml",
+            "'styles' = [['surgical'], 'kn95', 'cloth']: ['surgical'] is no name",
+        ),
+        ("styles_nested_2.yaml", "step 'worn' (mask): 'styles' = [{'id': 'cleaned'"),
+        ("protocol_names.yaml", "'protocol.names' = [[]]: [] is no name: give a list of names"),
+    ],
+)
+def test_what_no_pipeline_can_hold_is_one_line_at_once(run, monkeypatch, name, said):
+    monkeypatch.setenv("D415_ROOT", "captures")
+    monkeypatch.setenv("D415_MASKED_ROOT", "captures")
+    started = time.process_time()
+    code, err = run(name)
+    assert time.process_time() - started < 1
+    assert code == 2
+    assert said in err
+    assert err.count("\n") == 1

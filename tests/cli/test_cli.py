@@ -77,7 +77,7 @@ MISTAKES = [
     (["chain", "read", "nope"], "read: no reader is named 'nope'"),
     (["chain", "split"], "chain: begin with one source: face3d chain read READER --root DIR"),
     (["run", "p.yaml", "--set", "scaled.factor=true"], "'factor' = true: give a number"),
-    (["run", "p.yaml", "--set", "scaled.factor=.inf"], "'factor' = inf: Input should be a finite number"),
+    (["run", "p.yaml", "--set", "scaled.factor=.inf"], "'.inf' is not finite: give a number"),
     (["chain", "read", "toy_files", "--root", "in", "write"], "write: name the dataset first"),
     (["chain", "read", "toy_files", "--root", "in", "toy-scale", "--factor", "x"], "'factor' = 'x'"),
     (["split", "p.yaml", "--step", "scaled"], "choose one split step with --step (split steps: people)"),

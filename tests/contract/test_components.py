@@ -35,7 +35,7 @@ STAGES = {
 
 def npy(root: Path) -> dict:
     write_tiny_npy(root, 2, 2)
-    return {"root": root, "intrinsics": root / "intrinsics.json", "depth_unit_mm": 1}
+    return {"root": root, "intrinsics": root / "intrinsics.json", "depth_scale": 0.001}
 
 
 TABLES = {"label": {"file": Path(__file__), "tags": ["expression"]}}

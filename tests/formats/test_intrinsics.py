@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face3d_data.formats.intrinsics import Intrinsics, check_depth_scale, parse_intrinsics, read_intrinsics
+from face3d_data.formats.intrinsics import Intrinsics, metres_per_unit, parse_intrinsics, read_intrinsics
 from face3d_data.formats.landmarks import LANDMARK_NAMES, landmark_points, read_landmarks
 
 GOOD = {"fx": 615, "fy": 615.5, "cx": 319.5, "cy": 239.5, "width": 640, "height": 480, "depth_scale": 0.001}
@@ -17,7 +17,7 @@ short = reprlib.repr
 def test_a_camera_is_read(tmp_path):
     path = tmp_path / "intrinsics.json"
     path.write_text(json.dumps(GOOD | {"serial": "x"}))
-    assert read_intrinsics(path) == Intrinsics(615.0, 615.5, 319.5, 239.5, 640, 480, 0.001)
+    assert read_intrinsics(path) == Intrinsics(615.0, 615.5, 319.5, 239.5, 640, 480, 0.001, serial="x")
 
 
 @pytest.mark.parametrize("key", GOOD)
@@ -41,22 +41,20 @@ def test_impossible_values_are_refused(key, value):
         parse_intrinsics(GOOD | {key: value})
 
 
-@given(st.floats(1e-9, 0.1))
+@given(st.floats(1e-6, 0.1) | st.just(1.0))
 def test_metres_per_unit_are_accepted(scale):
-    check_depth_scale(scale)
+    assert metres_per_unit(scale) == scale
 
 
-@given(st.floats(0.1, 9.99, exclude_min=True) | st.floats(-1000, 0))
+@given(st.floats(0.1, 9.99, exclude_min=True).filter(lambda scale: scale != 1) | st.floats(-1000, 9e-7))
 def test_other_scales_are_refused(scale):
-    with pytest.raises(ValueError, match="metres per unit") as caught:
-        check_depth_scale(scale)
-    assert "1/x" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"must be metres per unit.*or units per metre"):
+        metres_per_unit(scale)
 
 
-@pytest.mark.parametrize("scale", [10, 1000, 4000.0])
-def test_units_per_metre_are_recognised(scale):
-    with pytest.raises(ValueError, match="this looks like units per metre: write 1/x"):
-        check_depth_scale(scale)
+@given(st.floats(10, 1e6))
+def test_units_per_metre_are_read_too(scale):
+    assert metres_per_unit(scale) == 1 / scale
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "3", "[" * 100_000, '{"a":' * 100_000, "9" * 5000], ids=short)

@@ -172,7 +172,7 @@ def test_clouds_read_back(exported, by_id):
 def test_rgbd_reads_back(exported, by_id):
     camera = exported / "rgbd" / "intrinsics.json"
     options = {"intrinsics": camera} if camera.exists() else {}
-    reader = RgbdNpy(root=exported / "rgbd", depth_unit_mm=1, **options)
+    reader = RgbdNpy(root=exported / "rgbd", depth_scale=0.001, **options)
     for field in ("color", "depth", *(["intrinsics"] if options else [])):
         same(read_back(reader, field), by_name(by_id, field))
 

@@ -18,7 +18,7 @@ name: hostile
 limits: {max_reject_rate: 0.9}
 sources:
   rgbd: {reader: rgbd_folder, root: rgbd}
-  npy: {reader: rgbd_npy, root: npy, intrinsics: npy/intrinsics.json, depth_unit_mm: 1}
+  npy: {reader: rgbd_npy, root: npy, intrinsics: npy/intrinsics.json, depth_scale: 0.001}
   pics: {reader: image_folder, root: pics, pattern: "{identity}/{n}_{r:float}.png"}
 steps:
   - {id: faces, stage: detect, from: rgbd, with: {detector: given}}

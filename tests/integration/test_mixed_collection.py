@@ -111,7 +111,7 @@ def test_depth_arrays_that_cannot_be_used(collections, tmp_path):
         "reader": "rgbd_npy",
         "root": str(npy),
         "intrinsics": str(next(npy.parent.rglob("intrinsics.json"))),
-        "depth_unit_mm": 1.0,
+        "depth_scale": 0.001,
     }
     pipeline = make_pipeline(
         {

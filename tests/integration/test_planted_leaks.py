@@ -20,11 +20,12 @@ from face3d_data.cli.main import face3d
 from face3d_data.errors import RunStopped
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline
-from face3d_data.pipeline.text import read_yaml, substitute
+from face3d_data.pipeline.text import substitute
 from face3d_data.resources import find_pipeline
 from face3d_data.shards.verify import verify_dataset
 from face3d_data.synthetic.write import write_people
 from face3d_data.testing.write_bosphorus import bosphorus_scan, write_bosphorus, write_bosphorus_scan
+from face3d_data.yaml_file import read_yaml
 
 NAME = "combined_bosphorus_d415"
 PEOPLE, ROWS = 9, 130
@@ -72,7 +73,7 @@ def planted(roots, tmp_path):
 
 def combined(root, *more_steps, places=None, **changes):
     """The pipeline as it comes with the package, with more steps and options of its steps changed."""
-    raw = read_yaml(find_pipeline(NAME))
+    raw = read_yaml(find_pipeline(NAME), "sources")
     env = {"BOSPHORUS_ROOT": "bosphorus", "D415_ROOT": "rgbd", "D415_MASKED_ROOT": "rgbd_masked"}
     raw = substitute(raw, {name: str(root / folder) for name, folder in env.items()}, NAME)
     steps = {step["id"]: step for step in raw["steps"]}

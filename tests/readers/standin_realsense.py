@@ -43,9 +43,15 @@ class FrameSet:
         return self.color
 
 
-def frame_sets(depths, color_kind="rgb8", camera=(40.0, 41.0, 31.5, 23.5)):
+def frame_sets(
+    depths,
+    color_kind="rgb8",
+    camera=(40.0, 41.0, 31.5, 23.5),
+    model="distortion.inverse_brown_conrady",
+    coeffs=(0,) * 5,
+):
     """Return a set for each depth image, its colour all of the set's number."""
-    intrinsics = SimpleNamespace(fx=camera[0], fy=camera[1], ppx=camera[2], ppy=camera[3])
+    intrinsics = SimpleNamespace(fx=camera[0], fy=camera[1], ppx=camera[2], ppy=camera[3], model=model, coeffs=coeffs)
     channels = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "y8": 1}[color_kind]
     sets = []
     for i, depth in enumerate(depths):

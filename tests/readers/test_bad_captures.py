@@ -18,7 +18,7 @@ seed: 1
 limits: {max_reject_rate: 0.5}
 sources:
   folders: {reader: rgbd_folder, root: folders}
-  pairs: {reader: rgbd_npy, root: pairs, intrinsics: pairs/intrinsics.json, depth_unit_mm: 1}
+  pairs: {reader: rgbd_npy, root: pairs, intrinsics: pairs/intrinsics.json, depth_scale: 0.001}
 steps:
   - {id: seen, stage: look_at_all, from: [folders, pairs]}
   - {id: people, table: split, from: seen, with: {ratios: {train: 0.5, test: 0.5}}}

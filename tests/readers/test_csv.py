@@ -213,7 +213,7 @@ def test_the_camera_may_be_a_file(tmp_path, rows):
         (source,) = csv.scan()
         assert csv.load(source, "intrinsics").tolist() == [100, 101, 20, 21]
         assert csv.load(source, "depth").max() > 3000  # tenths of a millimetre, said to be millimetres
-        assert csv.provides() == ("color", "depth", "intrinsics", "landmarks")
+        assert csv.provides() == ("color", "depth", "intrinsics", "distortion", "landmarks")
     (source,) = rewritten(tmp_path, [plain | {"depth_scale": "0.0001"}]).scan()
     assert "intrinsics" not in source.arrays
     with pytest.raises(UserError, match=r"gone\.json: cannot be read"):

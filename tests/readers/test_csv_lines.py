@@ -75,7 +75,7 @@ def test_a_type_that_is_given_is_demanded(tmp_path, rows):
         ({"fx": ""}, "bad_intrinsics", "key 'fx' is missing"),
         ({"fx": "12_0"}, "bad_intrinsics", "fx: '12_0' is no finite number"),
         ({"fx": "-1"}, "bad_intrinsics", "fx = -1.0 must be above 0"),
-        ({"depth_scale": "1000"}, "bad_intrinsics", "units per metre"),
+        ({"depth_scale": "2"}, "bad_intrinsics", "units per metre"),
         ({"depth_scale": ""}, "no_depth_scale", "0.001 where values are mm"),
         ({"nose_x": ""}, "bad_landmarks", "nose_x: '' is no finite number"),
         ({"nose_x": "1e39"}, "bad_landmarks", "nose_x: '1e39' is too large"),

@@ -74,13 +74,15 @@ def test_the_recorders_unit_can_be_set(root):
 
 
 def test_metres_per_unit_are_recognised(root):
-    with pytest.raises(UserError, match="looks like metres per unit: write 1/x, 1000"):
-        build(RealSense, {"root": root, "depth_scale": 0.001}, "source")
+    assert RealSense(root=root, depth_scale=4000).depth_scale == RealSense(root=root, depth_scale=0.00025).depth_scale
     change(root / "bob" / "first" / "intrinsic.json", depth_scale=0.001)
+    assert found(root)["bob/first_00000"].tags["units_per_metre"] == 1000
+    with pytest.raises(UserError, match=r"depth_scale = 2\.0 must be metres per unit"):
+        build(RealSense, {"root": root, "depth_scale": 2}, "source")
+    change(root / "bob" / "first" / "intrinsic.json", depth_scale=2)
     assert problems(root) == dict.fromkeys(["bob/first_00000", "bob/first_00001"], "bad_intrinsics")
-    assert not problems(root, depth_scale=1000)
     detail = found(root)["bob/first_00000"].problem[1]
-    assert detail.startswith("bob/first/intrinsic.json: depth_scale = 0.001 must be units per metre")
+    assert detail.startswith("bob/first/intrinsic.json: depth_scale = 2 must be metres per unit")
 
 
 def test_a_recorder_of_another_unit_is_noticed(root):
@@ -194,7 +196,7 @@ def test_images_that_do_not_fit_are_refused(root):
     with pytest.raises(Unreadable, match=r"depth_8bit: .* has 8 bits"):
         reader.sample(source)
     write_image(source.files["depth"], np.zeros((60, 80), np.uint16))
-    with pytest.raises(Unreadable, match="size_mismatch: colour 160x120, depth 80x60, camera file 160x120"):
+    with pytest.raises(Unreadable, match=r"colour 160x120, depth 80x60, the camera file 160x120: depth is not aligned"):
         reader.sample(source)
 
 

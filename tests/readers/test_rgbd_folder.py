@@ -86,7 +86,6 @@ def test_a_capture_without_intrinsics_anywhere_is_listed(root):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"depth_scale": 1000}, "depth_scale = 1000 .*this looks like units per metre: write 1/x"),
         ({"depth_scale": 0.5}, "depth_scale = 0.5 must be metres per unit"),
         ({"fx": None}, "key 'fx' is missing"),
     ],
@@ -98,10 +97,10 @@ def test_wrong_intrinsics_of_the_whole_collection_stop_the_scan(root, changes, s
 
 
 def test_wrong_intrinsics_of_one_person_cost_only_that_persons_captures(root):
-    write_intrinsics(root / "person_0001" / "intrinsics.json", 32, 24, depth_scale=1000)
+    write_intrinsics(root / "person_0001" / "intrinsics.json", 32, 24, depth_scale=2)
     assert problems(root) == dict.fromkeys(["person_0001/capture_00", "person_0001/capture_01"], "bad_intrinsics")
     detail = sources(root)["person_0001/capture_00"].problem[1]
-    assert detail.startswith("person_0001/intrinsics.json: depth_scale = 1000")  # no path of this machine
+    assert detail.startswith("person_0001/intrinsics.json: depth_scale = 2 ")  # no path of this machine
 
 
 def test_a_missing_twin_is_listed(root):
@@ -118,7 +117,8 @@ def test_sizes_that_differ_are_found_in_the_headers(root):
     error = load_problem(root, "person_0000/capture_00")
     assert (error.reason, error.detail) == (
         "size_mismatch",
-        "colour 32x24, depth 40x24, intrinsics.json 32x24",
+        "colour 32x24, depth 40x24, the camera file 32x24: "
+        "depth is not aligned to colour: give depth_to_color, or record aligned frames",
     )
     assert load_problem(root, "person_0000/capture_01").reason == "size_mismatch"
 

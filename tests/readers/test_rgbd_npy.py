@@ -26,7 +26,7 @@ def test_a_pair_is_read_in_millimetres_with_holes_as_zero(root):
     made = tiny_capture(1, 0)
     metres = root / "person_0001" / "0000.npy"
     np.save(metres, np.load(metres).astype(np.float64) / 1000)
-    npy = reader(root, intrinsics=CAMERA, depth_unit_mm=1000)
+    npy = reader(root, intrinsics=CAMERA, depth_scale=1)
     sample = npy.sample(list(npy.scan())[1])
     assert np.array_equal(sample.arrays["color"], made.color)
     np.testing.assert_allclose(sample.arrays["depth"], made.depth_mm, rtol=1e-6)
@@ -44,7 +44,7 @@ def test_the_camera_may_be_a_file_a_list_or_text(root):
 
 def test_without_unit_or_camera_the_arrays_are_not_promised(root):
     assert reader(root).provides() == ("color",)
-    assert reader(root, depth_unit_mm=1).provides() == ("color", "depth")
+    assert reader(root, depth_scale=0.001).provides() == ("color", "depth")
     assert reader(root, intrinsics=CAMERA).provides() == ("color", "intrinsics")
     assert next(reader(root).scan()).arrays == ("color",)
 
@@ -55,8 +55,8 @@ def test_without_unit_or_camera_the_arrays_are_not_promised(root):
         ({"intrinsics": "1,2,3"}, "'intrinsics' = '1,2,3': wanted four numbers fx,fy,cx,cy or a JSON file, got 3"),
         ({"intrinsics": "a,b,c,d"}, "wanted four numbers"),
         ({"intrinsics": [0, 1, 2, 3]}, "fx = 0.0 must be above 0"),
-        ({"depth_unit_mm": 0}, "depth_unit_mm"),
-        ({"depth_unit_mm": 1001}, "depth_unit_mm"),
+        ({"depth_scale": 0}, "depth_scale"),
+        ({"depth_scale": 2}, "depth_scale"),
     ],
 )
 def test_wrong_options_are_named(root, options, said):
@@ -79,7 +79,7 @@ def test_the_cameras_content_enters_the_fingerprint(root, tmp_path):
     assert reader(root, intrinsics=copy).fingerprint() == first
     copy.write_text(copy.read_text() + " ")
     assert reader(root, intrinsics=copy).fingerprint() != first
-    assert reader(root, depth_unit_mm=1).fingerprint() != reader(root, depth_unit_mm=2).fingerprint()
+    assert reader(root, depth_scale=0.001).fingerprint() != reader(root, depth_scale=0.002).fingerprint()
 
 
 @pytest.mark.parametrize("fault", ["nan", "inf", "cut", "zero", "text"])
@@ -90,7 +90,7 @@ def test_bad_depth_is_unreadable(root, fault):
         np.save(path, np.full_like(depth, np.nan) if fault == "nan" else np.where(depth > 0, depth, np.inf))
     else:
         path.write_bytes({"cut": path.read_bytes()[:-100], "zero": b"", "text": b"depth, honestly"}[fault])
-    npy = reader(root, intrinsics=CAMERA, depth_unit_mm=1)
+    npy = reader(root, intrinsics=CAMERA, depth_scale=0.001)
     source = next(npy.scan())
     with pytest.raises(Unreadable) as caught:
         npy.sample(source).arrays["depth"]
@@ -98,7 +98,7 @@ def test_bad_depth_is_unreadable(root, fault):
 
 
 def test_another_size_or_type_is_found_in_the_headers(root):
-    npy = reader(root, intrinsics=root / "intrinsics.json", depth_unit_mm=1)
+    npy = reader(root, intrinsics=root / "intrinsics.json", depth_scale=0.001)
     first, second = npy.scan()
     np.save(first.files["depth"], np.zeros((24, 33), np.float32))
     np.save(second.files["depth"], np.zeros((24, 32), np.uint8))
@@ -111,8 +111,8 @@ def test_another_size_or_type_is_found_in_the_headers(root):
 def test_a_camera_file_of_another_size_is_found(root):
     camera = json.loads((root / "intrinsics.json").read_text())
     (root / "intrinsics.json").write_text(json.dumps(camera | {"width": 640, "height": 480}))
-    npy = reader(root, intrinsics=root / "intrinsics.json", depth_unit_mm=1)
-    with pytest.raises(Unreadable, match="size_mismatch: colour 32x24, depth 32x24, intrinsics 640x480"):
+    npy = reader(root, intrinsics=root / "intrinsics.json", depth_scale=0.001)
+    with pytest.raises(Unreadable, match="size_mismatch: colour 32x24, depth 32x24, the camera file 640x480"):
         npy.inspect(next(npy.scan()))
 
 

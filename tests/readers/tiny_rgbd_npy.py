@@ -13,4 +13,4 @@ def write(root: Path) -> None:
 
 
 def reader(root: Path) -> RgbdNpy:
-    return RgbdNpy(root=root, intrinsics=root / "intrinsics.json", depth_unit_mm=1)
+    return RgbdNpy(root=root, intrinsics=root / "intrinsics.json", depth_scale=0.001)

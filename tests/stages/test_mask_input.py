@@ -108,7 +108,7 @@ class TestParameters:
             ({"style_files": ["/a/n95.yaml"]}, "'n95' is a style of the package"),
             ({"style_files": ["/a/my mask~.yaml"]}, "my mask~.yaml: a style is named by its file"),
             ({"softening_px": 3}, "softening_px"),
-            ({"style_files": ["/nowhere/x.yaml"], "styles": ["x"]}, "/nowhere/x.yaml cannot be read (No such file"),
+            ({"style_files": ["/nowhere/x.yaml"], "styles": ["x"]}, "/nowhere/x.yaml: cannot be read (No such file"),
         ],
     )
     def test_wrong_parameters_are_refused_in_one_line(self, parameters, said):
@@ -165,10 +165,10 @@ class TestOwnStyles:
             (STYLE + "texture: half.png\n", "'texture' = 'half.png'"),
             (STYLE.replace("[0, 20]", "[0]", 1), "'outline.0' = [0]: too few values"),
             ("just words", "fields of a style"),
-            ("outline: [", "YAML"),
-            ("outline: " + "[" * 5000, "YAML"),
-            (STYLE + "5: 6\n", "'5'"),
-            (STYLE + 'texture: "a\\0.png"\n', "'texture'"),
+            ("outline: [", "lime.yaml, line 1: expected the node content"),
+            ("outline: " + "[" * 5000, "lime.yaml, line 1: is nested more than 50 deep"),
+            (STYLE + "5: 6\n", "lime.yaml, line 3: key 5 is no text"),
+            (STYLE + 'texture: "a\\0.png"\n', "lime.yaml, line 3: 'a\\x00.png' holds a zero byte"),
             (STYLE.replace("colors: {lime: '#80ff20'}", ""), "'colors' is required"),
         ],
     )

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from face3d_data.component import did_you_mean, explain_validation
+from face3d_data.component import did_you_mean, distinct_names, explain_validation
 from face3d_data.errors import UserError
 from face3d_data.tables.query import QueryError, parse_query, shown_query
+from face3d_data.yaml_file import parse_yaml, read_yaml
 
 DEFAULT_MODEL = "pointnet_basic"
 LIST = re.compile(r"[\w.+-]+(,[\w.+-]+)+,?|[\w.+-]+,")
@@ -185,7 +185,7 @@ class TrainConfig(_Section):
         if isinstance(value, str):
             value = value.split(",")
         if isinstance(value, list | tuple):
-            value = dict.fromkeys(value)
+            value = dict.fromkeys(distinct_names(value))
         return {name: options or {} for name, options in value.items()} if isinstance(value, dict) else value
 
 
@@ -234,13 +234,7 @@ def _read(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
             near = did_you_mean(str(name_or_path), known)
             raise UserError(f"config {name_or_path}: no such file, and none of that name ({', '.join(known)}){near}")
         path = _folder() / f"{name_or_path}.yaml"
-    try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: holds no keys: a config is a YAML mapping such as 'model: pointnet_basic'")
-    return str(path), values
+    return str(path), read_yaml(path, "the keys of a training config, such as 'model: pointnet_basic'")
 
 
 def _put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
@@ -249,7 +243,7 @@ def _put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
     for section in sections:
         inner = place.setdefault(section, {})
         if isinstance(inner, str | list):  # `model: pointnet`, `loss: [arcface, center]`
-            named = inner.split(",") if isinstance(inner, str) else inner
+            named = [str(name) for name in (inner.split(",") if isinstance(inner, str) else inner)]
             inner = {"name": inner} if section == "model" else {name: {} for name in named}
             place[section] = inner
         if inner is None:
@@ -278,8 +272,8 @@ def _parsed(value: Any) -> Any:
     if LIST.fullmatch(value):
         return [_parsed(part) for part in value.split(",") if part]
     try:
-        read = yaml.safe_load(value)
-    except yaml.YAMLError:
+        read = parse_yaml(value)
+    except ValueError:
         return value
     if isinstance(read, str):
         try:

@@ -62,6 +62,11 @@ class Variation:
         Raises:
             UserError: an operation or a mask has nothing to work on.
         """
+        if inputs == "image" and "distortion" in there and self.is_on:
+            raise UserError(
+                "augment and masks see images through a pinhole, and these have lens distortion: put the stage "
+                "'undistort' before the dataset, or vary nothing"
+            )
         operations = self.augmentation.operations
         used = names_of(operations, "needs", "acts_on", "reads")
         seen = (*fields, *(name for name in BESIDE[inputs] if name in used and name in there))

@@ -1,0 +1,121 @@
+"""The text of a camera file to a mapping: JSON, YAML (ROS, OpenCV, ORB-SLAM), XML (OpenCV)."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import yaml
+
+from face3d_data.formats.json_file import read_json
+
+MOST_BYTES = 1 << 20
+"""Longer files are no cameras, and what is parsed may cost many times its length."""
+
+
+def read_camera_text(path: Path) -> Mapping[str, Any]:
+    """Return what a camera file says, matrices as OpenCV writes them among it: `{"rows", "cols", "data"}`.
+
+    Args:
+        path: a file whose ending is .json, .yaml, .yml or .xml; JSON is taken for any other.
+
+    Raises:
+        ValueError: naming the file and why it cannot be used.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if size > MOST_BYTES:
+        raise ValueError(f"{path}: {size} bytes are no camera file (at most {MOST_BYTES})")
+    ending = path.suffix.lower()
+    if ending not in (".yaml", ".yml", ".xml"):
+        values = read_json(path)
+    else:
+        values = _parse(path, _parse_xml if ending == ".xml" else _parse_yaml)
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{path}: wanted an object with fx, fy, cx, cy, width, height, depth_scale")
+    return {str(key): value for key, value in values.items()}
+
+
+def _parse(path: Path, parse: Any) -> Any:
+    try:
+        return parse(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (yaml.YAMLError, ElementTree.ParseError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}: " if mark else ""
+        raise ValueError(f"{path}: {place}{getattr(error, 'problem', None) or error}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is no UTF-8 text") from None
+    except RecursionError:
+        raise ValueError(f"{path}: brackets nested too deep") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader without aliases, which can make a short text long."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not read in camera files")
+        return super().compose_node(parent, index)
+
+
+def _matrix(loader: _Loader, node: Any) -> Any:
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:opencv-matrix", _matrix)
+
+
+def _parse_yaml(text: str) -> Any:
+    # OpenCV writes "%YAML:1.0", which is no directive of YAML.
+    lines = text.splitlines()
+    if lines and lines[0].startswith("%YAML"):
+        lines = lines[1:]
+    return yaml.load("\n".join(lines), _Loader)
+
+
+def _parse_xml(text: str) -> Any:
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ValueError("an XML camera file declares no entities")
+    root = ElementTree.fromstring(text)
+    if root.tag != "opencv_storage":
+        raise ValueError(f"XML of {root.tag[:40]!r}: wanted OpenCV's opencv_storage")
+    return {child.tag: _xml_value(child) for child in root}
+
+
+def _xml_value(element: ElementTree.Element) -> Any:
+    if len(element):
+        return {child.tag: _xml_value(child) for child in element}
+    values = [_number(word) for word in (element.text or "").split()]
+    return values[0] if len(values) == 1 and element.tag != "data" else values
+
+
+def _number(word: str) -> Any:
+    try:
+        value = float(word)
+    except ValueError:
+        return word
+    return int(value) if math.isfinite(value) and value == int(value) else value
+
+
+def numbers(value: Any, key: str) -> list[float]:
+    """Return the numbers of a list, a list of lists, or an OpenCV or ROS matrix, row by row.
+
+    Raises:
+        ValueError: it holds something else; the key is named.
+    """
+    data: Any = value.get("data") if isinstance(value, Mapping) else value
+    rows: Any = data if isinstance(data, list | tuple) else [data]
+    flat = [each for row in rows for each in (row if isinstance(row, list | tuple) else [row])]
+    if not all(type(each) in (int, float) and abs(each) < 1e30 for each in flat):
+        raise ValueError(f"{key} = {reprlib.repr(value)} must be finite numbers")
+    return [float(each) for each in flat]

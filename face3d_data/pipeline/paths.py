@@ -1,0 +1,36 @@
+"""Where a pipeline's relative paths are looked up: beside its file, then in the package, then here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+
+def with_paths(cls: type[BaseModel], parameters: Mapping[str, Any], base_dirs: tuple[Path, ...]) -> dict[str, Any]:
+    """Return parameters with those that name files resolved: in `base_dirs` in order, then here."""
+    resolved = dict(parameters)
+    for name, info in cls.model_fields.items():
+        if name in resolved and "Path" in str(info.annotation):
+            value = resolved[name]
+            several = isinstance(value, list)
+            resolved[name] = [_look_up(one, base_dirs) for one in value] if several else _look_up(value, base_dirs)
+    return resolved
+
+
+def _look_up(value: Any, base_dirs: tuple[Path, ...]) -> Any:
+    if not isinstance(value, str):
+        return value
+    path = Path(value)
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        return path  # `~name` of nobody: the file is then not there
+    if path.is_absolute():
+        return path
+    # Not Path.exists, which raises where a name is too long.
+    found = [base / path for base in (*base_dirs, Path.cwd()) if os.path.exists(base / path)]
+    return found[0] if found else base_dirs[0] / path

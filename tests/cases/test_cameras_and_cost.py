@@ -1,0 +1,26 @@
+"""Cameras, what is seen of a head, and the cost of a file: inputs that once gave wrong points, or cost gigabytes."""
+
+import numpy as np
+
+from face3d_data.geometry.camera import depth_to_points
+from face3d_data.readers.csv import CsvReader
+from face3d_data.readers.rgbd_folder import RgbdFolder
+
+
+def test_distortion_in_a_camera_file_is_undone(cases):
+    reader = RgbdFolder(root=cases / "camera_distortion_coeffs" / "r")
+    (source,) = reader.scan()
+    arrays = reader.sample(source).arrays
+    points, pixels = depth_to_points(
+        np.full((480, 640), 1000, np.float32), arrays["intrinsics"], None, arrays["distortion"]
+    )
+    (at,) = np.flatnonzero(pixels == 20 * 640 + 20)
+    np.testing.assert_allclose(points[at], [-463.9, -340.2, 1000], atol=0.06)
+
+
+def test_float_metres_in_a_list_are_millimetres(cases):
+    reader = CsvReader(file=cases / "csv_depth_float_metres" / "l.csv")
+    (source,) = reader.scan()
+    assert source.problem is None
+    depth = reader.sample(source).arrays["depth"]
+    np.testing.assert_allclose(depth, 650.0, rtol=1e-6)
