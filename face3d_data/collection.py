@@ -11,10 +11,11 @@ from face3d_data.database import Database
 from face3d_data.errors import UserError
 from face3d_data.file_patterns import Recognised, count_files
 from face3d_data.reader import Reader, Source
+from face3d_data.readers.strays import LISTED_ONLY
 
 TALLIED = ("category", "session")
 """Tags whose values are counted."""
-HARMLESS = ("name_not_matched",)
+HARMLESS = ("name_not_matched", *LISTED_ONLY)
 """Reasons for which a file is left out though nothing is missing: it may be no part of the collection."""
 
 
@@ -204,7 +205,7 @@ def _left_out(sources: Iterable[Source]) -> dict[str, Examples]:
     first: dict[str, str] = {}
     for source in sources:
         reason, detail = source.problem or ("", "")
-        number[reason] += 1
+        number[reason] += source.stands_for
         first.setdefault(reason, f"{source.person}/{source.capture}: {detail}")
     return {reason: Examples(n, first[reason]) for reason, n in number.most_common()}
 

@@ -31,6 +31,7 @@ class Source:
         tags: what names or shared files say of it (`expression`, `mask`).
         arrays: names of the arrays that `load` can give for it.
         problem: set where the capture is bad already by its names: (reason, detail).
+        stands_for: how many files a bad one stands for: those of a kind that is not read have one row in a folder.
         states: role to what its file was like when it was hashed; set by the run, not by readers.
     """
 
@@ -42,6 +43,7 @@ class Source:
     tags: Mapping[str, Tag] = field(default_factory=dict)
     arrays: tuple[str, ...] = ()
     problem: tuple[str, str] | None = None
+    stands_for: int = 1
     states: Mapping[str, FileState] = field(default_factory=dict)
 
     def hashed(self, hash_file: Callable[[Path], FileState]) -> Source:

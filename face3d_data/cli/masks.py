@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from face3d_data.mask_sheet import Look
-    from face3d_data.readers.folder import Folder
+    from face3d_data.readers.strays import Folder
     from face3d_data.sample import Sample
     from face3d_data.stage import Stage
 

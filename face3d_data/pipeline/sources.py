@@ -14,9 +14,10 @@ from face3d_data.errors import MissingDependency, RunStopped, Unreadable, UserEr
 from face3d_data.names import check_id_part
 from face3d_data.pipeline.spec import SourceStep
 from face3d_data.reader import Source, source_key
+from face3d_data.readers.strays import LISTED_ONLY
 from face3d_data.sample import Tag
 from face3d_data.store.files import FileHashes
-from face3d_data.store.manifest import Dirty, Entry, check_unique
+from face3d_data.store.manifest import NOT_COUNTED, Dirty, Entry, check_unique
 from face3d_data.store.part import RETRIED, Row, write_part
 from face3d_data.store.place import SourcePlace, source_of
 from face3d_data.store.workspace import StepCache, Workspace
@@ -67,7 +68,7 @@ def read_source(
         if problem is None:
             entries.append(entry)
         else:
-            dirty.append(_dirty(step, entry, *problem))
+            dirty.append(_dirty(step, entry, *problem, NOT_COUNTED if problem[0] in LISTED_ONLY else "reject"))
     if not entries and not dirty:
         where = getattr(step.reader, "root", None)
         raise UserError(f"source {step.id!r}: {step.reader.name} found no capture{f' in {where}' if where else ''}")

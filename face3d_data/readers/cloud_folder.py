@@ -43,7 +43,6 @@ class CloudFolder(ScanFolder):
     }
     scan_suffixes = CLOUD_SUFFIXES
     last_suffixes = (".obj", ".obj.gz")
-    other_suffixes = (".las", ".laz", ".e57", ".ptx", ".vtk", ".vtp", ".mat")
 
     columns: tuple[Column, ...] | None = Field(
         None,

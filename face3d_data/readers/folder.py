@@ -15,28 +15,27 @@ from face3d_data.errors import ContractError, UserError
 from face3d_data.names import check_id_part
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.pattern import Match, Pattern, compile_pattern
+from face3d_data.readers.strays import (
+    LEFTOVER_FILES,
+    LEFTOVERS,
+    STRAY_REASONS,
+    Folder,
+    beside,
+    is_stray,
+    printable,
+    strays,
+    unmatched,
+)
 
 DATA_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp", ".npy")
-"""Files that hold captures: one that fits no name is listed. Others (notes, `.json`, hidden files) are left alone."""
-LEFTOVERS = frozenset({"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
-"""Folders that archives, network drives and disks leave: they repeat names or hold what was deleted, never captures."""
+"""Files that hold captures: one that fits no name is listed alone; what lies beside them is `strays`' to tell."""
 NAME_REASONS: dict[str, str] = {
     "name_not_matched": "the file's name does not fit the pattern",
     "bad_name": "a person's or capture's name cannot be part of an id",
     "same_name": "another file has the same person and capture",
     "unreadable": "a file is missing, empty, cut off, or not what its name says",
+    **STRAY_REASONS,
 }
-
-
-@dataclass(frozen=True)
-class Folder:
-    """One folder below the root: its path there (`""` for the root itself) and its plain files, sorted."""
-
-    path: Path
-    name: str
-    files: tuple[str, ...]
-    odd: tuple[str, ...]
-    """Names of what is neither a file nor a folder (broken links, devices)."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,8 @@ class FolderReader(Reader):
     reasons: ClassVar[dict[str, str]] = NAME_REASONS
     in_any_folder: ClassVar[bool] = False
     """Whether the reader's own pattern holds below any folders too: a database's names are known wherever they lie."""
+    companions: ClassVar[tuple[str, ...]] = ()
+    """Endings, in small letters, of files that belong to the collection and are not read: they are no row."""
     last_suffixes: ClassVar[tuple[str, ...]] = ()
     """Endings of files that give way, unread, to another of the same capture and role."""
 
@@ -109,14 +110,17 @@ class FolderReader(Reader):
             raise UserError(f"{self.name}: root {self.root} is not a folder: set root to the collection's folder")
         self.begin()
         seen: set[tuple[str, str]] = set()
-        empty = True
+        others: list[Source] | None = []
         for folder in walk(self.root):
             for source in self._sources(folder, seen):
-                empty = False
+                if not is_stray(source):
+                    others = None
+                elif others is not None:
+                    others.append(source)
                 yield source
-        if empty:
+        if others is not None:
             wanted = self.pattern or f"<person>/<capture>{next(iter(self.suffixes().values()))[0]}"
-            raise UserError(f"{self.name}: no capture in {self.root}: wanted files named {wanted}")
+            raise UserError(f"{self.name}: no capture in {self.root}: wanted files named {wanted}{beside(others)}")
 
     def _sources(self, folder: Folder, seen: set[tuple[str, str]]) -> Iterator[Source]:
         groups, others = self._group(folder)
@@ -129,9 +133,16 @@ class FolderReader(Reader):
                 yield unmatched(folder, name, *found)
         for name, problem in others:
             yield unmatched(folder, name, *problem)
+        yield from self._strays(folder)
+
+    def _strays(self, folder: Folder) -> Iterator[Source]:
+        """Yield a row for whatever in a folder is neither a capture's nor a companion of captures."""
+        known = tuple(dict.fromkeys((*(end for end, _ in self._endings), *DATA_SUFFIXES)))
         for name in folder.odd:
-            if name.lower().endswith(DATA_SUFFIXES):
+            if name.lower().endswith(known):
                 yield unmatched(folder, name, "unreadable", "a broken link, or no plain file")
+        foreign = [name for name in (*folder.files, *folder.odd) if not name.lower().endswith(known)]
+        yield from strays(folder, foreign, self.companions, " ".join(end for end, _ in self._endings[:8]))
 
     def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[tuple[str, tuple[str, str]]]]:
         """Return stem to role to file name, and the data files that are left with what is wrong with them."""
@@ -196,52 +207,47 @@ def bad_name(text: str, what: str) -> str | None:
     return check_id_part(text, what)
 
 
-def printable(text: str) -> str:
-    """Return `text` with bytes that are no UTF-8 written as `\\x..`."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
-
-
-def unmatched(folder: Folder, name: str, reason: str, detail: str) -> Source:
-    """Return the source of a file that is no capture, so that it is listed: the person is its folder's path."""
-    text = printable(name)
-    files = {"file": folder.path / name} if text == name and name not in folder.odd else {}
-    return Source(printable(folder.name) or ".", text, files, problem=(reason, f"{text}: {detail}"))
-
-
 def walk(root: Path) -> Iterator[Folder]:
     """Yield the folders below `root`, itself first, each before those inside it, all sorted by name.
 
-    Hidden files and folders, and `LEFTOVERS` of archives and disks, are left out; links are followed, except one that
-    leads back to a folder it is in.
+    Folders whose names begin with a dot are named but not entered, `LEFTOVERS` of archives and disks are left out;
+    links are followed, except one that leads back to a folder it is in. A folder that cannot be read has a `fault`.
 
     Raises:
-        UserError: a folder cannot be read.
+        UserError: the root itself cannot be read.
     """
     pending: list[tuple[str, str, tuple[str, ...]]] = [(str(root), "", (os.path.realpath(root),))]
     while pending:
         path, name, inside = pending.pop()
-        files, odd, folders = _list(path)
-        yield Folder(Path(path), name, tuple(files), tuple(odd))
-        for child, is_link in reversed(folders):
+        folder, children = _listed(path, name)
+        if folder.fault and not name:
+            raise UserError(f"{path}: {folder.fault}, or set root to another folder")
+        yield folder
+        for child, is_link in reversed(children):
             full = os.path.join(path, child)
             real = os.path.realpath(full) if is_link else os.path.join(inside[-1], child)
             if real not in inside:
                 pending.append((full, f"{name}/{child}" if name else child, (*inside, real)))
 
 
-def _list(path: str) -> tuple[list[str], list[str], list[tuple[str, bool]]]:
-    files: list[str] = []
-    odd: list[str] = []
+def _listed(path: str, name: str) -> tuple[Folder, list[tuple[str, bool]]]:
+    """Return a folder, and (name, whether it is a link) of the folders in it that are entered."""
+    found: dict[str, list[str]] = {"files": [], "odd": [], "hidden": [], "dotted": []}
     folders: list[tuple[str, bool]] = []
+    fault = ""
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name in LEFTOVERS:
-                    continue
+                hidden = entry.name.startswith(".")
                 if entry.is_dir():
-                    folders.append((entry.name, entry.is_symlink()))
-                else:
-                    (files if entry.is_file() else odd).append(entry.name)
+                    if hidden:
+                        found["hidden"].append(entry.name)
+                    elif entry.name not in LEFTOVERS:
+                        folders.append((entry.name, entry.is_symlink()))
+                elif not (entry.name.startswith("._") or entry.name.lower() in LEFTOVER_FILES):
+                    kind = "dotted" if hidden else "files" if entry.is_file() else "odd"
+                    found[kind].append(entry.name)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}): allow it, or set root to another folder") from None
-    return sorted(files), sorted(odd), sorted(folders)
+        fault = f"cannot be read ({error.strerror}): allow it"
+    listed = {kind: tuple(sorted(names)) for kind, names in found.items()}
+    return Folder(Path(path), name, **listed, fault=fault), sorted(folders)

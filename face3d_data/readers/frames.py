@@ -16,14 +16,12 @@ from face3d_data.reader import Reader, Source
 from face3d_data.readers.folder import (
     DATA_SUFFIXES,
     NAME_REASONS,
-    Folder,
     FolderReader,
     bad_name,
-    printable,
-    unmatched,
     walk,
 )
 from face3d_data.readers.pattern import Match, Pattern, compile_pattern
+from face3d_data.readers.strays import Folder, beside, is_stray, printable, unmatched
 
 T = TypeVar("T")
 
@@ -90,22 +88,24 @@ class FrameFolders(FrameSelection, FolderReader):
             raise UserError(f"{self.name}: root {self.root} is not a folder: set root to the collection's folder")
         self.begin()
         recordings: dict[str, Recording] = {}
-        strays: list[Source] = []
+        others: list[Source] = []
         for folder in walk(self.root):
-            strays.extend(self._sort_in(folder, recordings))
-        if not recordings and not strays:
-            raise UserError(f"{self.name}: no recording in {self.root}: wanted {self.default_pattern} below it")
+            others.extend(self._sort_in(folder, recordings))
+            others.extend(self._strays(folder))
+        if not recordings and all(map(is_stray, others)):
+            wanted = f"wanted {self.default_pattern} below it{beside(others)}"
+            raise UserError(f"{self.name}: no recording in {self.root}: {wanted}")
         seen: dict[tuple[str, str], str] = {}
         for name in sorted(recordings):
             yield from self._sources_of(recordings[name], seen)
-        yield from strays
+        yield from others
 
     def _sort_in(self, folder: Folder, recordings: dict[str, Recording]) -> Iterator[Source]:
         """Put a folder's frames into its recording; yield what is none."""
         found = self.recording_of(folder.name)
         if found is None:
             self.other_folder(folder)
-            for name in (*folder.files, *folder.odd):
+            for name in folder.files:
                 if name.lower().endswith(DATA_SUFFIXES):
                     yield unmatched(folder, name, "name_not_matched", f"lies in no folder of frames: {self.frames_in}")
             return
@@ -135,8 +135,6 @@ class FrameFolders(FrameSelection, FolderReader):
                 yield unmatched(folder, name, "same_name", f"{roles[role]} is the same frame: take one away")
             else:
                 roles[role] = sys.intern(name)  # a million frames share some hundred names
-        for name in folder.odd:
-            yield unmatched(folder, name, "unreadable", "a broken link, or no plain file")
 
     def _sources_of(self, recording: Recording, seen: dict[tuple[str, str], str]) -> Iterator[Source]:
         folder = next(iter(recording.folders.values()))

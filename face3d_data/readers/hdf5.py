@@ -15,7 +15,8 @@ from face3d_data.formats.h5_points import StoredArray, read_arrays, read_rows
 from face3d_data.names import check_id_part, encode_part, name_of
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.folder import NAME_REASONS
-from face3d_data.readers.hdf5_files import H5File, find_files
+from face3d_data.readers.hdf5_files import H5File, find_files, strays_of
+from face3d_data.readers.strays import STRAY_REASONS
 from face3d_data.readers.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
 from face3d_data.registry import register
 from face3d_data.sample import ARRAYS
@@ -70,6 +71,7 @@ class Hdf5(Reader):
         "no_name": "the row's label is below 0, or shape_names.txt has no line for it",
         "variant": "the row is a variant of another one: set variants: true to read it all the same",
         **{reason: NAME_REASONS[reason] for reason in ("bad_name", "same_name")},
+        **STRAY_REASONS,
         **UNIT_REASONS,
     }
 
@@ -128,6 +130,7 @@ class Hdf5(Reader):
                 continue
             for row in range(rows.n):
                 yield self._source(one, rows, row, seen)
+        yield from strays_of(self.root)
 
     def _bad(self, one: H5File, problem: tuple[str, str], seen: set[tuple[str, str]]) -> Source:
         files = {"h5": one.path} if one.path.is_file() and one.label == one.name and one.problem is None else {}

@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import encode_part
-from face3d_data.readers.folder import Folder, printable, walk
+from face3d_data.reader import Source
+from face3d_data.readers.folder import walk
+from face3d_data.readers.strays import Folder, printable, strays
 
 ENDINGS = (".h5", ".hdf5")
 LIST_ENDING = "_files.txt"
@@ -75,6 +77,13 @@ def find_files(root: Path, wanted_list: str | None, reader: str) -> list[H5File]
         raise UserError(f"{reader}: no file in {root}: wanted files that end with {' or '.join(ENDINGS)}")
     names = {folder.name: _names(folder.path / NAMES_FILE, reader) for folder in folders if NAMES_FILE in folder.files}
     return [H5File(files[name], name, listed.get(name, ""), _nearest(name, names)) for name in chosen] + missing
+
+
+def strays_of(root: Path) -> Iterator[Source]:
+    """Yield a row for what lies below a root and is neither an HDF5 file nor a companion."""
+    for folder in walk(root) if root.is_dir() else ():
+        foreign = [name for name in (*folder.files, *folder.odd) if not name.lower().endswith(ENDINGS)]
+        yield from strays(folder, foreign, wanted=" or ".join(ENDINGS))
 
 
 def _listed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,9 +17,10 @@ from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.infrared import read_infrared
 from face3d_data.formats.landmark_lines import read_landmark_lines
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, Folder, unmatched
+from face3d_data.readers.folder import NAME_REASONS
 from face3d_data.readers.frames import FrameFolders, Recording, frame_name, missing_twin
 from face3d_data.readers.pattern import Match
+from face3d_data.readers.strays import Folder, unmatched
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 
@@ -117,6 +119,11 @@ class Lock3DFace(FrameFolders):
             if _RAW.fullmatch(name):
                 said = "videos (.RAW) are not read: unpack them to folders of frames as 001_Kinect_NU_1DEPTH/01.png"
                 yield unmatched(folder, name, "name_not_matched", said)
+
+    def _strays(self, folder: Folder) -> Iterator[Source]:
+        """Yield what is neither a frame nor a companion; videos have rows of their own."""
+        files = tuple(name for name in folder.files if not _RAW.fullmatch(name))
+        yield from super()._strays(replace(folder, files=files))
 
     def other_folder(self, folder: Folder) -> None:
         """Remember the landmark files that lie in it."""

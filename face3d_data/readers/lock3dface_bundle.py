@@ -13,9 +13,10 @@ from pydantic import Field
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.lock3d_bundle import Line, find_lines, line_digest, parse_names, read_frame
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, Folder, printable, walk
+from face3d_data.readers.folder import NAME_REASONS, walk
 from face3d_data.readers.frames import FrameSelection
 from face3d_data.readers.lock3dface import CATEGORIES, KINECT_V2, Category
+from face3d_data.readers.strays import Folder, printable, strays
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 
@@ -68,6 +69,8 @@ class Lock3DFaceBundle(FrameSelection):
             for stem in sorted({name[: -len(end)] for name in folder.files for end in ENDINGS if name.endswith(end)}):
                 empty = False
                 yield from self._bundle(folder, stem, seen)
+            foreign = [name for name in (*folder.files, *folder.odd) if not name.endswith(tuple(ENDINGS))]
+            yield from strays(folder, foreign, wanted="<x>.dat and <x>.name")
         if empty:
             raise UserError(f"{self.name}: no bundle in {self.root}: wanted <x>.dat and <x>.name")
 

@@ -34,7 +34,6 @@ class MeshFolder(ScanFolder):
         "no_surface": "the file has no faces, or faces without area: cloud_folder reads points alone",
     }
     scan_suffixes = MESH_SUFFIXES
-    other_suffixes = (".gltf", ".fbx", ".dae", ".3ds", ".3mf", ".x3d", ".vtk", ".vtp", ".usdz", ".blend")
 
     points_from: PointsFrom = Field("surface", description=POINTS_FROM_TEXT)
     n_points: int = Field(30_000, gt=0, le=MOST_POINTS, description=N_POINTS_TEXT)

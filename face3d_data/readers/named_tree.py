@@ -13,7 +13,8 @@ from pydantic import Field
 
 from face3d_data.errors import ContractError, UserError
 from face3d_data.reader import Reader, Source
-from face3d_data.readers.folder import NAME_REASONS, Folder, unmatched, walk
+from face3d_data.readers.folder import NAME_REASONS, walk
+from face3d_data.readers.strays import STRAY_REASONS, Folder, beside, is_stray, strays, unmatched
 
 Paths = Mapping[str, str]
 """Role to a regular expression of whole paths below the root, with `/` between folders; case does not matter."""
@@ -39,12 +40,15 @@ class Gathered:
 class NamedTree(Reader):
     """Base of the readers of databases whose paths say everything; a reader says how paths look and what they hold."""
 
-    reasons: ClassVar[dict[str, str]] = {name: NAME_REASONS[name] for name in ("name_not_matched", "unreadable")}
+    reasons: ClassVar[dict[str, str]] = {
+        **{name: NAME_REASONS[name] for name in ("name_not_matched", "unreadable")},
+        **STRAY_REASONS,
+    }
     paths: ClassVar[Paths] = {}
     left_alone: ClassVar[str] = r"(?!)"
     """Paths of files that belong to the database and are not read."""
     data_files: ClassVar[str] = r".*\.(?:bmp|jpe?g|png)"
-    """Paths of files that hold captures: one that fits nothing is listed. Others (notes, hidden files) are left out."""
+    """Paths of files that hold captures: one that fits nothing is listed alone; others are `strays`' to tell."""
     example: ClassVar[str] = ""
     """A path, for the message where there is none."""
 
@@ -67,20 +71,25 @@ class NamedTree(Reader):
         if not self.root.is_dir():
             raise UserError(f"{self.name}: root {self.root} is not a folder: set root to the database's folder")
         gathered: dict[tuple[str, str], Gathered] = {}
-        strays: list[Source] = []
+        others: list[Source] = []
         seen = False
         for folder in walk(self.root):
+            foreign = []
             for name in (*folder.files, *folder.odd):
                 path = f"{folder.name}/{name}" if folder.name else name
                 stray = self._sort_in(folder, name, path, gathered)
                 seen = seen or stray is not False
                 if isinstance(stray, Source):
-                    strays.append(stray)
+                    others.append(stray)
+                elif stray is False:
+                    foreign.append(name)
+            others.extend(strays(folder, foreign, wanted=f"files as {self.example}"))
         if not seen:
-            raise UserError(f"{self.name}: no capture in {self.root}: wanted files as {self.example}")
+            said = f"wanted files as {self.example}{beside(list(filter(is_stray, others)))}"
+            raise UserError(f"{self.name}: no capture in {self.root}: {said}")
         for key in sorted(gathered):
             yield self.source(gathered[key])
-        yield from strays
+        yield from others
 
     def _sort_in(
         self, folder: Folder, name: str, path: str, gathered: dict[tuple[str, str], Gathered]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -16,8 +16,9 @@ from face3d_data.errors import ContractError, Unreadable
 from face3d_data.formats.json_file import finite, read_json
 from face3d_data.formats.landmarks import LANDMARK_NAMES
 from face3d_data.reader import Source
-from face3d_data.readers.folder import DATA_SUFFIXES, NAME_REASONS, Folder, FolderReader, Found, unmatched
+from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
 from face3d_data.readers.mesh_points import last_read
+from face3d_data.readers.strays import PICTURES, Folder
 from face3d_data.readers.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
 
 Axis = Literal["x", "-x", "y", "-y", "z", "-z"]
@@ -49,8 +50,7 @@ class ScanFolder(FolderReader):
         "bad_landmarks": "the landmarks beside the scan cannot be used",
     }
     scan_suffixes: ClassVar[tuple[str, ...]] = ()
-    other_suffixes: ClassVar[tuple[str, ...]] = ()
-    """Endings of scans that are not read: such files are listed. Pictures beside scans are left alone."""
+    companions = (*PICTURES, ".mtl")
 
     units: Units = Field("mm", description=UNITS_TEXT)
     up: Axis = Field(
@@ -85,16 +85,11 @@ class ScanFolder(FolderReader):
     def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[tuple[str, tuple[str, str]]]]:
         """Group a folder's files; textures and photographs beside scans are no captures and no fault."""
         groups, others = super()._group(folder)
-        kept = [(name, problem) for name, problem in others if problem[0] != "name_not_matched"]
-        wanted = " or ".join(self.scan_suffixes)
-        foreign = [name for name in folder.files if name.lower().endswith(self.other_suffixes)]
-        return groups, kept + [(name, ("name_not_matched", f"does not end with {wanted}")) for name in foreign]
-
-    def _sources(self, folder: Folder, seen: set[tuple[str, str]]) -> Iterator[Source]:
-        yield from super()._sources(folder, seen)
-        for name in folder.odd:
-            if name.lower().endswith(self.scan_suffixes) and not name.lower().endswith(DATA_SUFFIXES):
-                yield unmatched(folder, name, "unreadable", "a broken link, or no plain file")
+        return groups, [
+            (name, problem)
+            for name, problem in others
+            if problem[0] != "name_not_matched" or not name.lower().endswith(PICTURES)
+        ]
 
     def source(self, found: Found) -> Source:
         """Return the source of one scan and its landmarks."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DIRTY_COLUMNS = ("sample_id", "source", "step", "status", "reason", "detail", "path", "attempt")
 NOT_COUNTED = "dropped"
-"""Status of rows that a table step left out on purpose; they count to no limit."""
+"""Status of what a table step left out on purpose, or a reader by its kind; it counts to no limit."""
 
 
 @dataclass(slots=True)

@@ -125,7 +125,7 @@ def test_photographs_beside_clouds_are_left_alone_and_other_formats_listed(one):
         (one / "ann" / name).write_bytes(b"x")
     assert [(s.capture, s.problem and s.problem[0]) for s in reader(one).scan()] == [
         ("a", None),
-        ("b.las", "name_not_matched"),
+        ("b.las", "not_read"),
     ]
 
 
