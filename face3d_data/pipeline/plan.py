@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
+from face3d_data.component import did_you_mean
 from face3d_data.errors import UserError
 from face3d_data.stage import Stage
 from face3d_data.table import FIXED_COLUMNS, TableStep
@@ -78,6 +79,7 @@ def check_plan(pipeline: Pipeline) -> None:
                 hint = ", ".join(sorted(tags[spec.upstream] - {"split"}))
                 raise UserError(
                     f"dataset {name!r}: tags: nothing upstream of {spec.upstream!r} declares {tag!r} (declared: {hint})"
+                    f"{did_you_mean(tag, tags[spec.upstream])}"
                 )
         for part, asked in (("gallery", spec.gallery), ("probe", spec.probe)):
             _check_query(f"dataset {name!r}: {part}", asked.query if asked is not None else None, tags[spec.upstream])
@@ -129,7 +131,8 @@ def _check_where(step: Step, tags: frozenset[str]) -> None:
     for name in step.where:
         if name not in tags | (ROW_COLUMNS - {"split"}):
             hint = "put a split step before it" if name == "split" else f"declared: {', '.join(sorted(tags))}"
-            raise UserError(f"step {step.id!r}: where: no upstream of it declares {name!r} ({hint})")
+            near = did_you_mean(name, tags | ROW_COLUMNS)
+            raise UserError(f"step {step.id!r}: where: no upstream of it declares {name!r} ({hint}){near}")
 
 
 def _check_query(where: str, query: str | None, tags: frozenset[str]) -> None:

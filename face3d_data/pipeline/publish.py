@@ -18,6 +18,7 @@ from face3d_data.engine.worker import Task
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.lock import pipeline_digest
 from face3d_data.pipeline.measure import Sizes, measure
+from face3d_data.pipeline.people import same_person_lines
 from face3d_data.pipeline.steps import StepResult, check_limits
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
@@ -26,8 +27,6 @@ from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import DIRTY_COLUMNS, Dirty, Entry, to_frame, write_dirty
 from face3d_data.store.place import read
-from face3d_data.tables.combine import Combine
-from face3d_data.tables.same_person import Line, read_lists
 from face3d_data.tables.split import Split
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
         makers=_makers(pipeline),
         read=sizes,
         allow_leaks=allow_leaks,
-        same_person=_same_person(pipeline),
+        same_person=same_person_lines(pipeline),
         readers={source.id: source.reader.name for source in pipeline.sources},
     )
     if settings.force.intersection(_upstream(pipeline, spec)):
@@ -175,17 +174,6 @@ def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:
     needed = _upstream(pipeline, spec)
     kinds = [step.component.by for step in pipeline.steps if step.id in needed and isinstance(step.component, Split)]
     return "capture" if "capture" in kinds else "identity"
-
-
-def _same_person(pipeline: Pipeline) -> list[Line]:
-    """Return the lines of all lists that the pipeline names: who is one person is that on every way to a dataset."""
-    steps = [(step.id, step.component) for step in pipeline.steps]
-    lists = [
-        read_lists(table.same_person, pipeline.base_dirs, f"step {name!r}")
-        for name, table in steps
-        if isinstance(table, Combine)
-    ]
-    return [line for mine in lists for _, lines in mine for line in lines]
 
 
 def _upstream(pipeline: Pipeline, spec: DatasetSpec) -> set[str]:

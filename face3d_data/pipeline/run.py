@@ -15,6 +15,7 @@ from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
 from face3d_data.pipeline.damage import finding_all_damage
 from face3d_data.pipeline.lock import write_lock
+from face3d_data.pipeline.notes import spelling_notes, where_notes
 from face3d_data.pipeline.sources import read_source
 from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
 from face3d_data.pipeline.steps import (
@@ -101,6 +102,8 @@ def run(
         write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
         _forget_others(space.run_dir(pipeline.name), pipeline)
         read_sources(result, space, rehash, tell)
+        for note in spelling_notes(done(result), pipeline):
+            tell(f"{'':>12}  {note}")
         for step in wanted:
             result.steps[step.id] = _run_step(step, result, settings, tell)
         if until is None:
@@ -221,7 +224,7 @@ def _run_step(step: Step, result: RunResult, settings: Settings, tell: Say) -> S
     worked = made.report.inputs
     work = f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"
     tell(_line(made, step.component.name, work if isinstance(step.component, Stage) else ""))
-    for note in made.notes:
+    for note in (*where_notes(step, done(result)), *made.notes):
         tell(f"{'':>12}  {note}")
     _report_unreadable(result, made)
     check_limits(

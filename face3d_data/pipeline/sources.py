@@ -11,7 +11,7 @@ from pathlib import Path
 from face3d_data.digest import canonical
 from face3d_data.engine.worker import DETAIL_CHARS, is_full_disk
 from face3d_data.errors import MissingDependency, RunStopped, Unreadable, UserError
-from face3d_data.names import check_id_part
+from face3d_data.names import check_id_part, same_form
 from face3d_data.pipeline.spec import SourceStep
 from face3d_data.reader import Source, source_key
 from face3d_data.readers.strays import LISTED_ONLY
@@ -49,7 +49,7 @@ def read_source(
     cache = workspace.step_cache(step.reader.name, fingerprint)
     entries, dirty = [], []
     for source in step.reader.scan():
-        tags = {"mask": "none", **source.tags, **step.tags}
+        tags = _tags({"mask": "none", **source.tags, **step.tags})
         check_tags(tags, step.id)
         entry = _entry(step, source, tags)
         problem = source.problem or _bad_name(source)
@@ -94,8 +94,8 @@ def check_tags(tags: Mapping[str, Tag], source_id: str) -> None:
 
 
 def _entry(step: SourceStep, source: Source, tags: Mapping[str, Tag]) -> Entry:
-    identity = f"{step.dataset}/{source.person}"
-    sample_id = f"{identity}/{step.capture_prefix}{source.capture}"
+    identity = f"{step.dataset}/{same_form(source.person)}"
+    sample_id = f"{identity}/{step.capture_prefix}{same_form(source.capture)}"
     path = next(iter(source.files.values()), None)
     return Entry(
         key="",
@@ -108,6 +108,11 @@ def _entry(step: SourceStep, source: Source, tags: Mapping[str, Tag]) -> Entry:
         place=SourcePlace(step.reader, source, ""),
         tags=tags,
     )
+
+
+def _tags(tags: Mapping[str, Tag]) -> dict[str, Tag]:
+    """Return tags with their texts in the form in which `where` and queries compare them."""
+    return {name: same_form(value) if isinstance(value, str) else value for name, value in tags.items()}
 
 
 def _relative(path: Path | None, root: Path | None) -> str:

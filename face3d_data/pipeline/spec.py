@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from face3d_data.component import build, explain_validation
 from face3d_data.errors import UserError
-from face3d_data.names import check_id_part
+from face3d_data.names import check_id_part, same_form
 from face3d_data.pipeline.paths import with_paths
 from face3d_data.pipeline.text import override, substitute
 from face3d_data.reader import Reader
@@ -87,7 +87,14 @@ class StepEntry(_Model):
             for value in wanted if isinstance(wanted, list) else [wanted]:
                 if not isinstance(value, str | int | float | bool):
                     raise ValueError(f"{name}: {value!r:.80}: give a text, number, true or false, or a list of these")
-        return where
+        return {name: _same_forms(wanted) for name, wanted in where.items()}
+
+
+def _same_forms(value: Any) -> Any:
+    """Return a value of `where` in the form in which names and tags are kept."""
+    if isinstance(value, list):
+        return [_same_forms(one) for one in value]
+    return same_form(value) if isinstance(value, str) else value
 
 
 STEP_KEYS = ("id", "stage", "table", "from", "where", "with", "seed")
@@ -249,14 +256,14 @@ def _source(name: str, entry: SourceEntry, base_dirs: tuple[Path, ...]) -> Sourc
     if not re.fullmatch(NAME, name):
         raise UserError(f"{where}: {NAME_RULE}")
     cls = find("reader", entry.reader, where)
-    dataset = entry.dataset or name
-    problem = check_id_part(dataset, "dataset") or check_id_part(f"{entry.capture_prefix}x", "capture_prefix")
+    dataset, prefix = same_form(entry.dataset or name), same_form(entry.capture_prefix)
+    problem = check_id_part(dataset, "dataset") or check_id_part(f"{prefix}x", "capture_prefix")
     if problem:
         raise UserError(f"{where}: {problem}")
     _check_tag_names(entry.tags, where)
     reader = build(cls, with_paths(cls, entry.model_extra or {}, base_dirs), where)
     _check_tag_names((*reader.tag_names, *reader.declared_tags()), where)  # type: ignore[attr-defined]
-    return SourceStep(name, reader, dataset, dict(entry.tags), entry.capture_prefix)  # type: ignore[arg-type]
+    return SourceStep(name, reader, dataset, dict(entry.tags), prefix)  # type: ignore[arg-type]
 
 
 def _check_tag_names(names: Iterable[str], where: str) -> None:

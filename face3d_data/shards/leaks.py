@@ -61,7 +61,8 @@ class Suspect:
     """Two samples that may show one recording, or one person, though nothing in their rows says so.
 
     Attributes:
-        kind: near_duplicate; of equal bytes in one split two_people, or two_captures of one person.
+        kind: near_duplicate; of equal bytes in one split two_people, or two_captures of one person;
+            two_spellings of what may be one name.
         samples: the two ids.
         splits: where they are.
         people: whom they are said to show.

@@ -11,6 +11,7 @@ from face3d_data.shards.leaks import KINDS, Leak, Suspect, find_leaks, same_byte
 from face3d_data.shards.near_duplicates import FEW, Search, find_near_duplicates
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.sources_table import own_names
+from face3d_data.shards.verify_spellings import spelling_suspects
 from face3d_data.tables.same_person import one_name_each, read_same_person
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def audit(
 
     Returns:
         Kind to how many things are shared (None: people of a closed set, on purpose), the leaks, and samples of equal
-        bytes within one split that are said to be of two people, or of two captures.
+        bytes within one split that are said to be of two people, or of two captures; and people whose names are spelt
+        apart alone.
 
     Raises:
         UserError: the list cannot be read.
@@ -42,7 +44,7 @@ def audit(
     leaks = [*find_leaks(table, closed_set, names), *([content] if content.things else [])]
     counts: dict[str, int | None] = {**dict.fromkeys(KINDS, 0), "identity": None if closed_set else 0}
     counts |= {leak.kind: len(leak.things) for leak in leaks}
-    return counts, leaks, suspects
+    return counts, leaks, [*suspects, *spelling_suspects(table, names)]
 
 
 def look_for_near_duplicates(

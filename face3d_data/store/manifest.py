@@ -114,10 +114,15 @@ def check_unique(entries: Iterable[Entry], step: str) -> None:
 def matches(entry: Entry, where: Mapping[str, Any]) -> bool:
     """Return whether a row has the values that a step's `where` asks for (one value, or a list of any of them)."""
     for name, wanted in where.items():
-        have = getattr(entry, name) if name in FIXED_COLUMNS else entry.all_tags.get(name)
+        have = value_of(entry, name)
         if not (have in wanted if isinstance(wanted, list) else have == wanted):
             return False
     return True
+
+
+def value_of(entry: Entry, name: str) -> Any:
+    """Return what a row has as a column or tag; None where it lacks the tag."""
+    return getattr(entry, name) if name in FIXED_COLUMNS else entry.all_tags.get(name)
 
 
 def to_frame(entries: Sequence[Entry]) -> pd.DataFrame:

@@ -10,13 +10,17 @@ from math import lcm
 from face3d_data.digest import digest
 
 
-def exact(ratio: float) -> Fraction:
+def exact(ratio: float | Fraction) -> Fraction:
     """Return a ratio as it was written (0.1 is 1/10), so that nothing rests on binary rounding."""
-    return Fraction(repr(float(ratio)))
+    return ratio if isinstance(ratio, Fraction) else Fraction(repr(float(ratio)))
 
 
 def assign(
-    groups: Mapping[str, str], ratios: Mapping[str, float], kept: Mapping[str, str], seed: int, even: bool = False
+    groups: Mapping[str, str],
+    ratios: Mapping[str, float] | Mapping[str, Fraction],
+    kept: Mapping[str, str],
+    seed: int,
+    even: bool = False,
 ) -> dict[str, str]:
     """Return the split of every unit; units in `kept` stay, the others go where the deficit is largest.
 

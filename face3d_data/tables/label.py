@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
+from face3d_data.component import did_you_mean
 from face3d_data.errors import UserError
+from face3d_data.names import same_form
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 from face3d_data.table import FIXED_COLUMNS, TableContext, TableResult, TableStep
 from face3d_data.tables.lists import look_up
 from face3d_data.tables.split import own_identity, person_of
+from face3d_data.tables.unmatched import lines_note, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +98,7 @@ class Label(TableStep):
         if rows and not any(found is not None for found in matched):
             raise UserError(
                 f"step {step!r}: {path}: none of its {len(lines)} lines is of a row here ({next(iter(lines))!r} …; "
-                f"rows are called {rows[0]!r} …): correct its first column"
+                f"rows are called {rows[0]!r} …): correct its first column{nearest(next(iter(lines)), rows)}"
             )
         lacking = [row for row, found in zip(rows, matched, strict=True) if found is None]
         if self.require and lacking:
@@ -123,9 +126,9 @@ def _notes(
     without = sum(found is None for found in matched)
     if without:
         yield f"{without} of {len(rows)} rows have no line in {path.name}"
-    unused = lines.keys() - set(rows)
-    if unused:
-        yield f"{len(unused)} of {len(lines)} lines of {path.name} are of no row here ({min(unused)} …)"
+    note = lines_note("file", path.name, lines.keys() - set(rows), len(lines), rows)
+    if note:
+        yield note
 
 
 def read_labels(path: Path, tags: Sequence[str]) -> tuple[str, dict[str, dict[str, Tag]]]:
@@ -148,7 +151,8 @@ def read_labels(path: Path, tags: Sequence[str]) -> tuple[str, dict[str, dict[st
     lacking = [name for name in tags if name not in header]
     if key is None or lacking or len(set(header)) < len(header):
         wanted = f"{' or '.join(KEYS)}, and {', '.join(tags)}"
-        raise UserError(f"{path}: line 1: wanted {wanted}, each once; has {','.join(header) or 'nothing'}")
+        near = did_you_mean(lacking[0], header) if lacking else ""
+        raise UserError(f"{path}: line 1: wanted {wanted}, each once; has {','.join(header) or 'nothing'}{near}")
     lines = [(number, row) for number, row in enumerate(table[1:], 2) if row]
     wrong = next(((number, row) for number, row in lines if len(row) != len(header)), None)
     if wrong is not None or not lines:
@@ -164,7 +168,7 @@ def _by_row(
     typed = {name: _typed(columns[name]) for name in tags}
     found: dict[str, dict[str, Tag]] = {}
     for place, (number, _) in enumerate(lines):
-        row = columns[key][place]
+        row = same_form(columns[key][place])
         if not row or row in found:
             what = f"{row!r} stands there twice" if row else f"{key} is empty"
             raise UserError(f"{path}: line {number}: {what}: correct it")

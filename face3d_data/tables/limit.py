@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from face3d_data.component import did_you_mean
 from face3d_data.errors import UserError
 from face3d_data.registry import register
 from face3d_data.table import TableContext, TableResult, TableStep
@@ -131,7 +132,7 @@ def _of_each(most: int | dict[str, int], sources: Sequence[str], step: str, opti
     if unknown:
         raise UserError(
             f"step {step!r}: {option}: no row is from {unknown[0]!r} (there are: {', '.join(sources) or 'none'}): "
-            "correct it, or leave it out"
+            f"correct it, or leave it out{did_you_mean(unknown[0], sources)}"
         )
     return most
 

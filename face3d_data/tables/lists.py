@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from face3d_data.errors import UserError
-from face3d_data.names import id_of
+from face3d_data.names import id_of, same_form
 
 COLUMNS = ("sample_id", "origin_id", "identity", "id", "name")
 """Columns that a CSV may hold; the first of these that it has counts."""
@@ -38,7 +38,7 @@ def read_list(path: Path) -> list[str]:
     if column is None:
         entries = [line.strip() for line in lines]
     else:
-        entries = [row[column] for row in csv.DictReader(io.StringIO("\n".join(lines)))]
+        entries = [row[column] or "" for row in csv.DictReader(io.StringIO("\n".join(lines)))]
     if not entries:
         raise UserError(f"{path}: holds no id or identity: remove the option, or fill the file")
-    return [entry if "/" in entry else id_of(entry) for entry in dict.fromkeys(entries)]
+    return [same_form(entry if "/" in entry else id_of(entry)) for entry in dict.fromkeys(entries)]

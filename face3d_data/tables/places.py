@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 
 from face3d_data.errors import UserError
+from face3d_data.names import same_form
 from face3d_data.table import TableContext
 
 STATE = "split.csv"
@@ -34,7 +35,7 @@ def read_places(text: str, unit_name: str, where: str) -> dict[str, str]:
         )
     places: dict[str, str] = {}
     for row in reader:
-        unit, split = row[unit_name], row["split"] or ""
+        unit, split = same_form(row[unit_name] or ""), row["split"] or ""
         if places.setdefault(unit, split) != split:
             raise UserError(f"{where}: {unit!r} is in {places[unit]!r} and in {split!r}: remove one of the lines")
     return places
@@ -53,7 +54,7 @@ def read_state(context: TableContext) -> tuple[str, dict[str, str]]:
     header = text.partition("\n")[0]
     try:
         unit_name = "identity" if json.loads(header.removeprefix("#"))["by"] == "identity" else "capture"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path}: was not written by a split step: move it away") from None
     return header, read_places(text, unit_name, str(path))
 

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from face3d_data.errors import UserError
-from face3d_data.names import id_of
+from face3d_data.names import id_of, same_form
 from face3d_data.tables.lists import look_up
 from face3d_data.tables.split import person_of
+from face3d_data.tables.unmatched import nearest
 
 COLUMNS = ("identity", "same_as")
 Line = tuple[str, str]
@@ -54,7 +55,7 @@ def _person(path: Path, number: int, row: Sequence[str], place: int) -> str:
     dataset, _, person = identity.partition("/")
     if not dataset or not person or "/" in person or "~" in person:
         raise UserError(f"{path}, line {number}: {text!r} is no person: write <dataset>/<person>")
-    return identity
+    return same_form(identity)
 
 
 def one_name_each(lines: Iterable[Line]) -> dict[str, str]:
@@ -127,10 +128,12 @@ def look_up_names(
         unknown = sorted(names.difference(people))
         if len(unknown) == len(names):
             there = f", rows have {min(people)} …" if people else ""
-            notes.append(f"same_person: {list_name} joins nobody: no row is of {unknown[0]} …{there}")
+            near = nearest(unknown[0], people)
+            notes.append(f"same_person: {list_name} joins nobody: no row is of {unknown[0]} …{there}{near}")
         elif unknown:
             notes.append(
                 f"same_person: {len(unknown)} of {len(names)} people in {list_name} have no row ({unknown[0]} …)"
+                f"{nearest(unknown[0], people)}"
             )
     return one_name_each(lines), notes
 

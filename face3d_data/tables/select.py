@@ -15,6 +15,7 @@ from face3d_data.tables.lists import look_up, read_list
 from face3d_data.tables.query import parse_query
 from face3d_data.tables.query_rows import matching
 from face3d_data.tables.split import own_identity, person_of
+from face3d_data.tables.unmatched import lines_note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,10 +81,10 @@ class Select(TableStep):
         if path is None:
             raise UserError(f"step {context.step!r}: {option}: {file} is not there: correct the path")
         wanted = set(read_list(path))
-        people = (map(person_of, frame["identity"]), map(own_identity, frame["origin_id"]))
+        people = (list(map(person_of, frame["identity"])), list(map(own_identity, frame["origin_id"])))
         columns = (frame["id"], frame["origin_id"], frame["identity"], *people)
         rows = [wanted.intersection(names) for names in zip(*columns, strict=True)]
-        unused = wanted.difference(*rows)
-        if unused:
-            notes.append(f"{option}: {len(unused)} of {len(wanted)} lines of {path.name} name no row ({min(unused)} …)")
+        known = {name for column in columns for name in column}
+        note = lines_note(option, path.name, wanted.difference(*rows), len(wanted), known)
+        notes += [note] if note else []
         return [bool(found) for found in rows]

@@ -7,17 +7,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from face3d_data.digest import canonical
-from face3d_data.errors import UserError
 from face3d_data.registry import register
 from face3d_data.table import TableContext, TableResult, TableStep
 from face3d_data.tables.assign import assign, exact
-from face3d_data.tables.lists import look_up
-from face3d_data.tables.places import STATE, read_places, read_state, write_state
+from face3d_data.tables.frozen import Frozen, assign_listed, by_any_name, read_frozen
+from face3d_data.tables.places import STATE, read_state, write_state
 from face3d_data.tables.strata import strata_of
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Split(TableStep):
     """
 
     name = "split"
-    version = 2
+    version = 3
     reasons: ClassVar[dict[str, str]] = {"too_few_captures": "the person has fewer captures than min_captures"}
 
     by: Literal["identity", "capture"] = Field(
@@ -59,6 +58,9 @@ class Split(TableStep):
         default={"train": 0.7, "eval": 0.1, "test": 0.2}, description="share of people (or captures) of each split"
     )
     frozen: Path | None = Field(None, description="CSV of identity (or capture) and split that always wins")
+    only_listed: bool = Field(
+        False, description="a split that frozen names holds those listed and nobody else; all others go to other splits"
+    )
     stratify: tuple[str, ...] = Field(
         (), description="each split gets its share of these: source, dataset, masked (who has masked captures), tags"
     )
@@ -82,6 +84,12 @@ class Split(TableStep):
             raise ValueError(f"the ratios sum to {float(total):g}: make them sum to 1")
         return ratios
 
+    @model_validator(mode="after")
+    def _a_list_to_keep_to(self) -> Self:
+        if self.only_listed and self.frozen is None:
+            raise ValueError("only_listed: true needs a list: give 'frozen'")
+        return self
+
     def content_files(self) -> Iterator[tuple[str, Path]]:
         """Yield the frozen file where it is there; a missing one is reported by `run`, which knows the remedy."""
         yield from ((label, path) for label, path in super().content_files() if path.exists())
@@ -101,17 +109,27 @@ class Split(TableStep):
         frame, dirty, notes = self._enough(pd.concat(list(frames), ignore_index=True))
         units = list(map(person_of, frame["identity"])) if self.by == "identity" else list(frame["origin_id"])
         names = self._names(frame, units)
-        drawn_by: dict[str, Any] = {"by": self.by, "ratios": self.ratios, "seed": context.seed}
-        header = f"# {canonical(drawn_by | ({'stratify': self.stratify} if self.stratify else {}))}"
+        header = self._header(context.seed)
         old_header, old = read_state(context)
-        kept = {**old, **_by_any_name(old, names)} if old_header == header else {}
-        frozen = self._read_frozen(context)
-        kept |= {**frozen, **_by_any_name(frozen, names, str(self.frozen))}
+        kept = {**old, **by_any_name(old, names)} if old_header == header else {}
+        frozen = self._frozen(context, names)
+        kept |= {**frozen.lines, **frozen.found} if frozen is not None else {}
         strata = strata_of(frame, units, self.stratify, f"step {context.step!r}") if self.stratify else {}
-        places = assign(self._groups(frame, units, strata), self.ratios, kept, context.seed, bool(strata))
+        groups, even = self._groups(frame, units, strata), bool(strata)
+        if frozen is not None and self.only_listed:
+            places = assign_listed(groups, self.ratios, kept, context.seed, even, frozen, context.step)
+        else:
+            places = assign(groups, self.ratios, kept, context.seed, even)
         notes += [*_moved(old, places, names, self._unit_name), *self._balance(places, strata)]
+        notes += [*frozen.notes, *frozen.topped_up(places)] if frozen is not None else []
         state = write_state(header, self._unit_name, {**kept, **places})
         return TableResult(frame.assign(split=[places[unit] for unit in units]), dirty, tuple(notes), {STATE: state})
+
+    def _header(self, seed: int) -> str:
+        """Return the line that says by what places were drawn: with another one they are drawn again."""
+        drawn_by: dict[str, Any] = {"by": self.by, "ratios": self.ratios, "seed": seed}
+        drawn_by |= {"stratify": self.stratify} if self.stratify else {}
+        return f"# {canonical(drawn_by | ({'only_listed': True} if self.only_listed else {}))}"
 
     def _enough(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
         """Return the rows of people with captures enough, the others as dirty rows, and a note on these."""
@@ -158,20 +176,10 @@ class Split(TableStep):
     def _units(self) -> str:
         return "people" if self.by == "identity" else "captures"
 
-    def _read_frozen(self, context: TableContext) -> dict[str, str]:
+    def _frozen(self, context: TableContext, names: Mapping[str, Sequence[str]]) -> Frozen | None:
         if self.frozen is None:
-            return {}
-        path = look_up(self.frozen, context.base_dirs)
-        if path is None:
-            raise UserError(
-                f"step {context.step!r}: frozen file {self.frozen} is not there: write it with "
-                f"'face3d split --freeze {self.frozen} PIPELINE', or correct 'frozen:'"
-            )
-        places = read_places(path.read_text("utf-8"), self._unit_name, str(path))
-        unknown = sorted(set(places.values()) - self.ratios.keys())
-        if unknown:
-            raise UserError(f"{path}: split {unknown[0]!r} is not among the ratios ({', '.join(self.ratios)}): add it")
-        return places
+            return None
+        return read_frozen(self.frozen, context.base_dirs, self._unit_name, self.ratios, names, context.step)
 
     def _balance(self, places: Mapping[str, str], strata: Mapping[str, str]) -> Iterator[str]:
         counts = Counter(places.values())
@@ -185,27 +193,6 @@ class Split(TableStep):
         empty = [name for name, ratio in self.ratios.items() if ratio and not counts[name]]
         if empty:
             yield (f"no {self._units} left for {', '.join(empty)}: add {self._units}, or thaw the frozen places")
-
-
-def _by_any_name(places: Mapping[str, str], names: Mapping[str, Sequence[str]], frozen: str = "") -> dict[str, str]:
-    """Return the place of each unit that has one under any of its names; the first that has one counts.
-
-    Raises:
-        UserError: a frozen file puts one person into two splits.
-    """
-    found = {}
-    for unit, mine in names.items():
-        there = [name for name in mine if name in places]
-        split = {places[name]: name for name in reversed(there)}
-        if frozen and len(split) > 1:
-            raise UserError(
-                f"{frozen}: "
-                + " and ".join(f"{name!r} in {where!r}" for where, name in sorted(split.items()))
-                + f" are one person, {unit!r}: put both into one split, or remove a line"
-            )
-        if there:
-            found[unit] = places[there[0]]
-    return found
 
 
 def _moved(

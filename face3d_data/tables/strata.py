@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from face3d_data.component import did_you_mean
 from face3d_data.errors import UserError
 from face3d_data.table import FIXED_COLUMNS
 from face3d_data.tables.protocol import wears_mask
@@ -41,8 +42,11 @@ def strata_of(frame: pd.DataFrame, units: Sequence[str], names: Sequence[str], w
         elif name == MASKED:
             values = wears_mask(frame).tolist()
         else:
-            known = ", ".join(dict.fromkeys((*COLUMNS, MASKED, *tags)))
-            raise UserError(f"{where}: stratify: {name!r} is no tag or column here (there are: {known}): correct it")
+            known = list(dict.fromkeys((*COLUMNS, MASKED, *tags)))
+            raise UserError(
+                f"{where}: stratify: {name!r} is no tag or column here (there are: {', '.join(known)}): correct it"
+                f"{did_you_mean(name, known)}"
+            )
         of_unit: defaultdict[str, set[str]] = defaultdict(set)
         for unit, value in zip(units, values, strict=True):
             of_unit[unit].add(_text(value))

@@ -18,8 +18,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     there = list(dict.fromkeys(known))
     form = loose_form(name)
     like = next((one for one in there if loose_form(one) == form), None)
-    if like is None and "/" not in name:  # a name without its dataset
-        like = next((one for one in there if loose_form(one.partition("/")[2]) == form), None)
+    if like is None:  # a name without its dataset, or with another one
+        person = form.partition("/")[2] or form
+        like = next((one for one in there if loose_form(one.partition("/")[2]) == person), None)
     if like is not None:
         return f": did you mean {like!r}?"
     return did_you_mean(name, there) if len(there) <= MOST_COMPARED else ""

@@ -6,6 +6,8 @@ import time
 import pytest
 
 from face3d_data.cli.main import _answer
+from face3d_data.pipeline.run import run as run_pipeline
+from face3d_data.pipeline.spec import load_pipeline
 from face3d_data.testing import write_tiny_rgbd
 
 
@@ -59,3 +61,13 @@ def test_what_no_pipeline_can_hold_is_one_line_at_once(run, monkeypatch, name, s
     assert code == 2
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_one_person_in_two_normal_forms_is_in_one_split(cases, tmp_path):
+    shutil.copytree(cases / "person_nfc_nfd", tmp_path / "case")
+    result = run_pipeline(load_pipeline(tmp_path / "case" / "n.yaml"), tmp_path / "w", engine="serial")
+    entries = result.entries("people")
+    mine = [entry for entry in entries if entry.identity == "lab/Zo\u00e9 \u00c5ngstr\u00f6m"]
+    assert len(mine) == 4
+    assert len({entry.split for entry in mine}) == 1
+    assert {entry.identity for entry in entries} == {mine[0].identity, "lab/p1", "lab/p2", "lab/p3"}

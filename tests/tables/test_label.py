@@ -35,7 +35,7 @@ def test_a_person_gets_the_tags_of_all_captures_mirrored_ones_too(labelled):
     rows = [("d/a", "1"), ("d/a~mirror", "1", "aug:0")]
     out = labelled("identity,sex\nd/a,f\nd/z,m\n", ["sex"], rows)
     assert out.frame["sex"].tolist() == ["f", "f"]
-    assert out.notes == ("1 of 2 lines of labels.csv are of no row here (d/z …)",)
+    assert out.notes == ("file: 1 of 2 lines of labels.csv name no row (d/z …)",)
 
 
 def test_who_goes_by_another_name_is_found_by_the_own_one_too(labelled):

@@ -9,7 +9,9 @@ from table_rows import manifest
 from face3d_data.component import build
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
-from face3d_data.tables.split import Split, assign, exact, person_of, read_places
+from face3d_data.tables.assign import assign, exact
+from face3d_data.tables.places import read_places
+from face3d_data.tables.split import Split, person_of
 
 RATIOS = {"train": 0.6, "eval": 0.1, "test": 0.3}
 ratio_maps = st.lists(st.integers(1, 20), min_size=2, max_size=4).map(

@@ -1,0 +1,26 @@
+"""Who is one person under several names, as the lists of a whole pipeline say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from face3d_data.tables.combine import Combine
+from face3d_data.tables.same_person import Line, read_lists
+
+if TYPE_CHECKING:
+    from face3d_data.pipeline.spec import Pipeline
+
+
+def same_person_lines(pipeline: Pipeline) -> list[Line]:
+    """Return the lines of all lists that the pipeline names: who is one person is that on every way to a dataset.
+
+    Raises:
+        UserError: a list is not there, or is not what it should be.
+    """
+    steps = [(step.id, step.component) for step in pipeline.steps]
+    lists = [
+        read_lists(table.same_person, pipeline.base_dirs, f"step {name!r}")
+        for name, table in steps
+        if isinstance(table, Combine)
+    ]
+    return [line for mine in lists for _, lines in mine for line in lines]

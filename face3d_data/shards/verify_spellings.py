@@ -1,0 +1,36 @@
+"""Verifying that nobody is in a dataset under two spellings of one name: suspected, for a person to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from face3d_data.shards.leaks import Suspect
+from face3d_data.tables.spellings import spellings
+from face3d_data.tables.split import person_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TWO_SPELLINGS = "two_spellings"
+
+
+def spelling_suspects(table: pd.DataFrame, names: Mapping[str, str]) -> list[Suspect]:
+    """Return a suspect for each two people whose names differ in case, blanks or compatibility form alone.
+
+    Args:
+        table: the rows of all splits.
+        names: name to the one that is kept, for names that are known to be one person's.
+    """
+    columns = zip(*(table[name].tolist() for name in ("identity", "sample_id", "split")), strict=True)
+    first: dict[str, tuple[str, str]] = {}
+    for identity, sample_id, split in columns:
+        person = person_of(identity)
+        first.setdefault(names.get(person, person), (sample_id, split))
+    found = []
+    for one, *others in spellings(first, names):
+        for other in others:
+            samples, splits = zip(first[one], first[other], strict=True)
+            how = f"{one!r} and {other!r} may be one person: their names are spelt apart alone"
+            found.append(Suspect(TWO_SPELLINGS, samples, splits, (one, other), how))
+    return found
