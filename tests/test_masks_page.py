@@ -17,7 +17,6 @@ from pydantic import BaseModel
 
 from face3d_data.digest import seed_from
 from face3d_data.geometry.mask_style import MaskStyle, mask_styles
-from face3d_data.geometry.wearing import REASONS
 from face3d_data.sample import Sample
 from face3d_data.shards.read import Dataset
 from face3d_data.stages.mask import Mask
@@ -54,7 +53,7 @@ def option_rows() -> list[str]:
 
 
 def reason_rows() -> list[str]:
-    return ["| reason | |", "|---|---|", *(f"| `{reason}` | {text} |" for reason, text in REASONS.items())]
+    return ["| reason | |", "|---|---|", *(f"| `{reason}` | {text} |" for reason, text in Mask.reasons.items())]
 
 
 def part_of(annotation: Any) -> type[BaseModel] | None:

@@ -1,12 +1,12 @@
-"""What a run says of its rows: values that none has, people spelt in two ways."""
+"""What a run says of its rows: values that none has, people spelt in two ways, rows that no dataset has."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from face3d_data.pipeline.people import same_person_lines
-from face3d_data.store.manifest import Entry, value_of
+from face3d_data.store.manifest import Entry, matches, value_of
 from face3d_data.tables.same_person import one_name_each
 from face3d_data.tables.spellings import spelling_lines
 from face3d_data.tables.split import person_of
@@ -14,6 +14,7 @@ from face3d_data.tables.unmatched import value_note
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.spec import Pipeline, Step
+    from face3d_data.pipeline.steps import StepResult
 
 Rows = Mapping[str, Sequence[Entry]]
 
@@ -33,3 +34,51 @@ def spelling_notes(done: Rows, pipeline: Pipeline) -> list[str]:
     """Return a note for each two people whose names are spelt apart alone, and that no list of the pipeline joins."""
     people = {person_of(entry.identity) for entries in done.values() for entry in entries}
     return spelling_lines(people, one_name_each(same_person_lines(pipeline)))
+
+
+def lost_rows(done: Rows, pipeline: Pipeline) -> list[str]:
+    """Return a note for each source or step with rows that no dataset has, though no dirty row says why.
+
+    A row goes on where a step that leads to a dataset takes it: it is an output's origin there, or dirty. What none of
+    these takes is lost: passed over by their `where`, or going nowhere from the start.
+    """
+    if not pipeline.datasets:
+        return []
+    ends = {spec.upstream for spec in pipeline.datasets.values()}
+    leads = upstream_of(pipeline, ends)
+    leads.update(source.id for source in pipeline.sources)
+    notes = []
+    for name in pipeline.ids:
+        takers = [step for step in pipeline.steps if name in step.upstream and step.id in leads]
+        if name in ends or name not in leads or any(not step.where for step in takers):
+            continue
+        lost = sum(not any(matches(entry, step.where) for step in takers) for entry in done[name])
+        if lost:
+            passed_by = " and ".join(step.id for step in takers)
+            why = f"where of step {passed_by}" if takers else "no step that leads to one takes them"
+            notes.append(f"{lost} rows of {name} are in no dataset: {why}")
+    return notes
+
+
+def upstream_of(pipeline: Pipeline, ids: Iterable[str]) -> set[str]:
+    """Return the ids of sources and steps that feed some of them, these included."""
+    needed = set(ids)
+    for step in reversed(pipeline.steps):
+        if step.id in needed:
+            needed.update(step.upstream)
+    return needed
+
+
+def nothing_left(results: Sequence[StepResult], done: Rows, pipeline: Pipeline) -> str:
+    """Return why nothing is left, by the first source or step that has no row."""
+    empty = next(result for result in results if not result.entries)
+    if empty.inputs:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(empty.reasons.items()))
+        return f"{empty.id!r}: none of its {empty.inputs} inputs is left ({reasons}): see `face3d dirty`, its options"
+    step = pipeline.step(empty.id)
+    rows = sum(len(done[upstream]) for upstream in step.upstream)
+    wanted = ", ".join(f"{name}: {value}" for name, value in step.where.items())
+    notes = "; ".join(note.removeprefix("where: ") for note in where_notes(step, done))
+    why = f" ({notes})" if notes else ""
+    whose = f"the {rows} rows of {', '.join(step.upstream)}"
+    return f"step {step.id!r} takes none of {whose}: where: {{{wanted}}}{why}: correct it"

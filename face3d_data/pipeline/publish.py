@@ -18,6 +18,7 @@ from face3d_data.engine.worker import Task
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.lock import pipeline_digest
 from face3d_data.pipeline.measure import Sizes, measure
+from face3d_data.pipeline.notes import nothing_left, upstream_of
 from face3d_data.pipeline.people import same_person_lines
 from face3d_data.pipeline.steps import StepResult, check_limits
 from face3d_data.shards.finish import finish_dataset
@@ -120,12 +121,11 @@ def _check_any(name: str, spec: DatasetSpec, result: RunResult) -> None:
         UserError: naming the first source or step upstream that left nothing.
     """
     needed = _upstream(result.pipeline, spec)
-    empty = [step for step_id, step in result.steps.items() if step_id in needed and not step.entries]
     if result.entries(spec.upstream):
         return
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(empty[0].reasons.items()))
-    why = f"none of its {empty[0].inputs} inputs is left ({reasons})" if empty[0].inputs else "no row comes in"
-    raise UserError(f"dataset {name!r}: nothing to write: {empty[0].id!r}: {why}: see `face3d dirty`, and its options")
+    steps = [step for step_id, step in result.steps.items() if step_id in needed]
+    done = {name: step.entries for name, step in result.steps.items()}
+    raise UserError(f"dataset {name!r}: nothing to write: {nothing_left(steps, done, result.pipeline)}")
 
 
 def _replaced(name: str, result: RunResult) -> list[str]:
@@ -178,11 +178,7 @@ def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:
 
 def _upstream(pipeline: Pipeline, spec: DatasetSpec) -> set[str]:
     """Return the ids of the sources and steps that feed a dataset."""
-    needed = {spec.upstream}
-    for step in reversed(pipeline.steps):
-        if step.id in needed:
-            needed.update(step.upstream)
-    return needed
+    return upstream_of(pipeline, [spec.upstream])
 
 
 def _makers(pipeline: Pipeline) -> dict[str, list[str]]:

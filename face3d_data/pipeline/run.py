@@ -15,7 +15,7 @@ from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
 from face3d_data.pipeline.damage import finding_all_damage
 from face3d_data.pipeline.lock import write_lock
-from face3d_data.pipeline.notes import spelling_notes, where_notes
+from face3d_data.pipeline.notes import lost_rows, spelling_notes, where_notes
 from face3d_data.pipeline.sources import read_source
 from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
 from face3d_data.pipeline.steps import (
@@ -109,6 +109,8 @@ def run(
         if until is None:
             from face3d_data.pipeline.publish import publish
 
+            for note in lost_rows(done(result), pipeline):
+                tell(f"{'':>12}  {note}")
             for name in pipeline.datasets:
                 result.datasets[name] = publish(name, result, settings, allow_leaks, tell)
             _finish(result, time.perf_counter() - started)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from face3d_data.component import did_you_mean
-from face3d_data.errors import UserError
+from face3d_data.errors import Reject, UserError
 from face3d_data.geometry.mask_draw import WORN, Worn, draw_mask
 from face3d_data.geometry.mask_style import ASSET, PATTERNS, MaskStyle, Pattern, Standoff, mask_styles, ordered
 from face3d_data.geometry.mask_surface import build_mask
@@ -27,6 +27,8 @@ TiltDeg = Annotated[float, Field(ge=-45, le=45)]
 Tilt = Annotated[tuple[TiltDeg, TiltDeg], AfterValidator(ordered)]
 Factor = Annotated[float, Field(ge=0.5, le=1.5)]
 Size = Annotated[tuple[Factor, Factor], AfterValidator(ordered)]
+BARE = ("none", "")
+"""Values of the tag `mask` of a face that wears none."""
 FILE_STEM = re.compile(r"[\w.-]+")
 
 
@@ -35,12 +37,13 @@ class Mask(Covering):
     """Put a face mask of a drawn style on the face: points, depth and colour agree, and all is labelled."""
 
     name: ClassVar[str] = "mask"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     tag_names: ClassVar[Names] = (
         "mask", "mask_worn", "mask_color", "mask_pattern", "mask_standoff_mm", "mask_tilt_deg", "mask_size",
         "mask_side", "mask_seed", "visible_ratio",
     )  # fmt: skip
     assets: ClassVar[tuple[str, ...]] = (*Covering.assets, ASSET)
+    reasons: ClassVar[dict[str, str]] = {**Covering.reasons, "already_masked": "the face wears a mask already"}
 
     styles: dict[str, Weight] = Field(
         dict.fromkeys(mask_styles(), 1.0), description="styles to draw from: a list, or style: weight"
@@ -52,6 +55,10 @@ class Mask(Covering):
     size: Size = Field((0.96, 1.05), description="range of the factor on the style's outline")
     colors: tuple[str, ...] = Field((), description="draw only these of a style's colours, where it has any of them")
     patterns: tuple[Pattern, ...] = Field((), description=f"likewise of its patterns: {', '.join(PATTERNS)}")
+
+    already_masked: Literal["reject", "keep", "cover"] = Field(
+        "reject", description="faces that wear a mask already (tag mask): left out, kept as they are, or covered too"
+    )
 
     @field_validator("styles", "worn", mode="before")
     @classmethod
@@ -102,6 +109,16 @@ class Mask(Covering):
             texture = read_mask_style(path).texture_path
             if texture is not None:
                 yield f"style_files[{i}].texture", texture
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the variants of a bare face; one that wears a mask is left out, kept as it is, or covered too."""
+        worn = sample.tags.get("mask", BARE[0])
+        if worn in BARE or self.already_masked == "cover":
+            yield from super().run(sample, rng)
+        elif self.already_masked == "keep" or self.keep_original:
+            yield sample
+        else:
+            raise Reject("already_masked", f"wears {worn}: already_masked: keep leaves it as it is")
 
     def variant(self, sample: Sample, face: Face, number: int, rng: np.random.Generator) -> Sample:
         """Return the sample with a mask of a drawn style."""

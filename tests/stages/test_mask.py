@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chisquare
 
 from face3d_data.component import build
-from face3d_data.errors import UserError
+from face3d_data.errors import Reject, UserError
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.mask_draw import draw_mask
 from face3d_data.geometry.mask_style import mask_styles
@@ -202,3 +202,30 @@ class TestOriginals:
     def test_a_share_alone_is_refused(self):
         with pytest.raises(UserError, match="keep_original: true"):
             build(Mask, {"p": 0.3}, "step 'worn'")
+
+
+class TestWornAlready:
+    @pytest.fixture
+    def worn(self, cloud):
+        return only(cloud, "points", "landmarks_3d", "pose").with_tags(mask="cloth", mask_worn="proper")
+
+    def test_a_worn_mask_is_no_bare_face(self, worn):
+        with pytest.raises(Reject, match=r"^already_masked: wears cloth: already_masked: keep"):
+            Mask(styles=["n95"]).apply(worn)
+
+    @pytest.mark.parametrize("options", [{"already_masked": "keep"}, {"keep_original": True}])
+    def test_it_is_kept_as_it_is(self, worn, options):
+        (kept,) = Mask(styles=["n95"], per_sample=3, **options).apply_all(worn)
+        assert kept.variant == worn.variant
+        assert dict(kept.tags) == dict(worn.tags)
+        assert np.array_equal(kept.arrays["points"], worn.arrays["points"])
+
+    def test_it_is_covered_where_that_is_asked_for(self, worn, cloud):
+        stage = Mask(styles=["n95"], already_masked="cover")
+        bare = only(cloud, "points", "landmarks_3d", "pose")
+        assert np.array_equal(stage.apply(worn, seed=3).arrays["points"], stage.apply(bare, seed=3).arrays["points"])
+        assert stage.apply(worn, seed=3).tags["mask"] == "n95"
+
+    @pytest.mark.parametrize("tag", ["none", ""])
+    def test_none_and_not_known_are_bare(self, cloud, tag):
+        assert Mask(styles=["n95"]).apply(cloud.with_tags(mask=tag)).tags["mask"] == "n95"

@@ -88,7 +88,7 @@ class TestParameters:
             ({"styles": ["surgcal"]}, "'surgcal' is none of surgical, n95"),
             ({"styles": ["surgcal"]}, "respirator: did you mean 'surgical'?"),
             ({"styles": ["plague"]}, "respirator: add its file to style_files"),
-            ({"stiles": ["n95"]}, "colors, patterns): did you mean 'styles'?"),
+            ({"stiles": ["n95"]}, "patterns, already_masked): did you mean 'styles'?"),
             ({"tilt_deg": 5}, "'tilt_deg' = 5: give a list"),
             ({"tilt_deg": [5]}, "'tilt_deg' = [5]: too few values"),
             ({"max_yaw_deg": "wide"}, "'max_yaw_deg' = 'wide': give a number"),
