@@ -10,6 +10,7 @@ import click
 
 from face3d_data.cli.options import json_option, workspace_option
 from face3d_data.errors import UserError
+from face3d_data.json_text import parse_json
 
 
 @click.command()
@@ -50,7 +51,7 @@ def read_stats(workspace: Path, pipeline: str) -> dict[str, Any] | None:
     """Return the figures of a pipeline's last complete run, None if it never came to its end."""
     path = workspace / "runs" / pipeline / "stats.json"
     try:
-        stats = json.loads(path.read_text("utf-8"))
+        stats = parse_json(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except ValueError:

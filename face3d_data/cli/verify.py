@@ -98,6 +98,7 @@ def as_record(verdict: Verdict) -> dict[str, Any]:
         "suspected": [] if verdict.search is None else _suspected(verdict.search),
         "near_duplicates": None if verdict.search is None else _searched(verdict.search),
         "problems": problems,
+        "notes": list(verdict.notes),
     }
 
 
@@ -127,6 +128,7 @@ def lines(verdict: Verdict) -> list[str]:
         shown.append(f"{verdict.name}: shared between splits: {', '.join(audit)}")
     if verdict.search is not None:
         shown += [f"{verdict.name}: {line}" for line in _search_lines(verdict.search)]
+    shown += [f"{verdict.name}: {note}" for note in verdict.notes]
     if verdict.allowed:
         shown.append(f"{verdict.name}: published with --allow-leaks")
     shown += [f"{verdict.name}: {problem}" for problem in verdict.problems]

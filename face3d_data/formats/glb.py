@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import reprlib
 import struct
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.gltf_accessor import read_accessor, whole_number
 from face3d_data.formats.mesh import Mesh, check_indices, colors_u1
+from face3d_data.json_text import parse_json
 from face3d_data.remarks import remark
 
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
@@ -63,8 +63,8 @@ def split_glb(data: bytes, name: str) -> tuple[Mapping[str, Any], bytes]:
     if length > len(data) or size > min(len(data) - 20, _LONGEST_JSON):
         raise Unreadable("unreadable", f"{name}: byte 8: {length} bytes, {size} of JSON: the file has {len(data)}")
     try:
-        document = json.loads(data[20 : 20 + size])
-    except (ValueError, RecursionError) as error:
+        document = parse_json(data[20 : 20 + size])
+    except ValueError as error:
         raise Unreadable("unreadable", f"{name}: byte 20: no valid JSON ({error})") from None
     if not isinstance(document, Mapping):
         raise Unreadable("unreadable", f"{name}: byte 20: the JSON is no object")

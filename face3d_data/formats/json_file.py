@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.text_bytes import read_plain
+from face3d_data.json_text import parse_json
 
 
 def read_json(path: Path) -> Any:
@@ -18,15 +18,13 @@ def read_json(path: Path) -> Any:
         ValueError: naming the file and why it cannot be read.
     """
     try:
-        return json.loads(read_plain(path))
+        return parse_json(read_plain(path))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Unreadable as error:
         raise ValueError(f"{path.parent / error.detail}") from None
     except ValueError as error:
         raise ValueError(f"{path}: no valid JSON ({error})") from None
-    except RecursionError:
-        raise ValueError(f"{path}: no valid JSON (brackets nested too deep)") from None
 
 
 def finite(value: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from face3d_data.engine.progress import Progress
 from face3d_data.engine.stats import Report
 from face3d_data.engine.worker import Task
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.json_text import parse_json
 from face3d_data.pipeline.lock import pipeline_digest
 from face3d_data.pipeline.measure import Sizes, measure
 from face3d_data.pipeline.notes import nothing_left, upstream_of
@@ -131,8 +131,8 @@ def _check_any(name: str, spec: DatasetSpec, result: RunResult) -> None:
 def _replaced(name: str, result: RunResult) -> list[str]:
     """Return a note where another pipeline wrote the dataset that is there."""
     try:
-        before = json.loads((result.workspace.datasets / name / "dataset.json").read_text("utf-8"))["pipeline"]
-    except (OSError, ValueError, KeyError):
+        before = parse_json((result.workspace.datasets / name / "dataset.json").read_text("utf-8"))["pipeline"]
+    except (OSError, ValueError, KeyError, TypeError):
         return []
     if before == result.pipeline.name:
         return []

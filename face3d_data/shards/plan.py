@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from face3d_data import __version__
 from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.json_text import parse_json
 from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.rows import all_dirty, copies, dirty_rows, order_rows, tag_columns, usable_rows
@@ -129,7 +129,7 @@ class DatasetPlan:
 
 def _first_fault(folder: Path, hash_file: Callable[[Path], str]) -> str:
     try:
-        info = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        info = parse_json((folder / DESCRIPTION).read_text("utf-8"))
         name, what = next(faults(folder, info, hash_file), ("", ""))
     except FileNotFoundError:
         return f"{DESCRIPTION} is missing"

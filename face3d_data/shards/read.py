@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.json_text import parse_json
 from face3d_data.shards.mapped import Layout, MappedShard, read_layout
 from face3d_data.shards.schema import DESCRIPTION, STORED_NAMES, stored_name
 
@@ -196,7 +196,7 @@ class Dataset:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).absolute()
         try:
-            self.info: dict[str, Any] = json.loads((self.path / DESCRIPTION).read_text("utf-8"))
+            self.info: dict[str, Any] = parse_json((self.path / DESCRIPTION).read_text("utf-8"))
         except (OSError, ValueError):
             raise UserError(
                 f"{path}: is no dataset (no readable {DESCRIPTION} in it): give the folder of one"

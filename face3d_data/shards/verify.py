@@ -21,6 +21,7 @@ from face3d_data.shards.read import TEXTS, Dataset
 from face3d_data.shards.schema import COLUMNS, CONTENT_FIELDS, DESCRIPTION, DIRTY_COLUMNS, SCHEMA_VERSION
 from face3d_data.shards.verify_leaks import audit, look_for_near_duplicates
 from face3d_data.shards.verify_lists import check_pairs, check_protocol
+from face3d_data.shards.verify_spellings import list_notes
 from face3d_data.shards.write import hash_rows
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Verdict:
         leaks: what they share, with the samples that show it.
         search: what was suspected, and where it was looked for; None: it was not looked for.
         allowed: the dataset was published with --allow-leaks.
+        notes: what the list that was given names in vain.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Verdict:
     leaks: tuple[Leak, ...] = ()
     search: Search | None = None
     allowed: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -111,7 +114,8 @@ def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates:
     sizes = {split: {"samples": len(mine), "people": mine["name"].nunique()} for split, mine in by_split.items()}
     search = look_for_near_duplicates(dataset, table, hashes, suspects, near_duplicates, damaged)
     allowed = bool(dataset.info.get("allow_leaks", False))
-    return Verdict(dataset.name, tuple(problems), sizes, counts, tuple(leaks), search, allowed)
+    notes = list_notes(table, same_person)
+    return Verdict(dataset.name, tuple(problems), sizes, counts, tuple(leaks), search, allowed, notes)
 
 
 def _open(path: Path) -> Dataset:

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from face3d_data.shards.leaks import Suspect
+from face3d_data.tables.same_person import read_same_person, unknown_names
 from face3d_data.tables.spellings import spellings
-from face3d_data.tables.split import person_of
+from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TWO_SPELLINGS = "two_spellings"
+
+
+def list_notes(table: pd.DataFrame, same_person: Path | None) -> tuple[str, ...]:
+    """Return a note on people in a list of `identity,same_as` whom the dataset has not, under the own name or another.
+
+    Args:
+        table: the rows of all splits.
+        same_person: the list; None: there is none.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if same_person is None:
+        return ()
+    known = {*map(person_of, table["identity"]), *map(own_identity, table["origin_id"])}
+    return tuple(unknown_names(same_person.name, read_same_person(same_person), known))
 
 
 def spelling_suspects(table: pd.DataFrame, names: Mapping[str, str]) -> list[Suspect]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.json_text import parse_json
 
 MARKER = "synthetic.json"
 LAYOUT = 1
@@ -95,7 +96,7 @@ def _claim(out: Path, made_of: dict[str, int]) -> None:
     marker = out / MARKER
     if marker.exists():
         try:
-            there = json.loads(marker.read_text())
+            there = parse_json(marker.read_text())
         except (OSError, ValueError):
             there = None
         if there != made_of:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +16,7 @@ from face3d_data.names import same_form
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 from face3d_data.table import FIXED_COLUMNS, TableContext, TableResult, TableStep
+from face3d_data.tables.csv_text import csv_rows, header_text
 from face3d_data.tables.lists import look_up
 from face3d_data.tables.split import own_identity, person_of
 from face3d_data.tables.unmatched import lines_note, nearest
@@ -145,14 +144,14 @@ def read_labels(path: Path, tags: Sequence[str]) -> tuple[str, dict[str, dict[st
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error}): give a CSV") from None
-    table = list(csv.reader(io.StringIO(text, newline="")))
+    table = csv_rows(text, str(path))
     header = table[0] if table else []
     key = next((name for name in KEYS if name in header), None)
     lacking = [name for name in tags if name not in header]
     if key is None or lacking or len(set(header)) < len(header):
         wanted = f"{' or '.join(KEYS)}, and {', '.join(tags)}"
         near = did_you_mean(lacking[0], header) if lacking else ""
-        raise UserError(f"{path}: line 1: wanted {wanted}, each once; has {','.join(header) or 'nothing'}{near}")
+        raise UserError(f"{path}: line 1: wanted {wanted}, each once; has {header_text(header)}{near}")
     lines = [(number, row) for number, row in enumerate(table[1:], 2) if row]
     wrong = next(((number, row) for number, row in lines if len(row) != len(header)), None)
     if wrong is not None or not lines:

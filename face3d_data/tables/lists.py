@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from face3d_data.errors import UserError
 from face3d_data.names import id_of, same_form
+from face3d_data.tables.csv_text import csv_rows
 
 COLUMNS = ("sample_id", "origin_id", "identity", "id", "name")
 """Columns that a CSV may hold; the first of these that it has counts."""
@@ -33,12 +32,14 @@ def read_list(path: Path) -> list[str]:
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text: give one id or identity a line, or a CSV") from None
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    header = next(csv.reader(lines[:1]), [])
+    header = next(iter(csv_rows("".join(lines[:1]), str(path))), [])
     column = next((name for name in COLUMNS if name in header), None)
     if column is None:
         entries = [line.strip() for line in lines]
     else:
-        entries = [row[column] or "" for row in csv.DictReader(io.StringIO("\n".join(lines)))]
+        place = header.index(column)
+        rows = csv_rows("\n".join(lines[1:]), str(path))
+        entries = [row[place] if place < len(row) else "" for row in rows if row]
     if not entries:
         raise UserError(f"{path}: holds no id or identity: remove the option, or fill the file")
     return [same_form(entry if "/" in entry else id_of(entry)) for entry in dict.fromkeys(entries)]

@@ -10,7 +10,6 @@ Three forms are read, told apart by their first line:
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import numpy as np
 
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
+from face3d_data.tables.csv_text import csv_rows
 from face3d_data.tables.pair_rows import PairRows
 from face3d_data.tables.pairs import COLUMNS
 from face3d_data.tables.split import own_identity, person_of
@@ -85,7 +85,7 @@ def _lines(path: Path) -> list[Line]:
 
 def _csv_lines(path: Path, rows: list[tuple[int, str]]) -> Iterator[Line]:
     for number, line in rows:
-        fields = next(csv.reader([line]))
+        fields = csv_rows(line, f"{path}: line {number}")[0]
         if len(fields) != len(COLUMNS):
             _wrong(path, number, f"has {len(fields)} fields: {','.join(COLUMNS)} are needed")
         fold, same, id1, name1, id2, name2 = fields

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 
 from face3d_data.errors import UserError
+from face3d_data.json_text import parse_json
 from face3d_data.names import same_form
 from face3d_data.table import TableContext
+from face3d_data.tables.csv_text import csv_rows, header_text
 
 STATE = "split.csv"
 """Ending of the file in the run's folder in which a split step keeps the places of its last run."""
@@ -27,15 +28,19 @@ def read_places(text: str, unit_name: str, where: str) -> dict[str, str]:
         UserError: the columns are not there, or one unit has two splits.
     """
     first, _, rest = text.partition("\n")
-    reader = csv.DictReader(io.StringIO(rest if first.startswith("#") else text))
-    columns = reader.fieldnames or []
-    if unit_name not in columns or "split" not in columns:
+    rows = csv_rows(rest if first.startswith("#") else text, where)
+    header = rows[0] if rows else []
+    if unit_name not in header or "split" not in header:
         raise UserError(
-            f"{where}: needs the columns {unit_name},split (has {','.join(columns)}): freeze the split again"
+            f"{where}: needs the columns {unit_name},split (has {header_text(header)}): freeze the split again"
         )
+    columns = header.index(unit_name), header.index("split")
     places: dict[str, str] = {}
-    for row in reader:
-        unit, split = same_form(row[unit_name] or ""), row["split"] or ""
+    for row in rows[1:]:
+        if not row:
+            continue
+        unit, split = (row[place] if place < len(row) else "" for place in columns)
+        unit = same_form(unit)
         if places.setdefault(unit, split) != split:
             raise UserError(f"{where}: {unit!r} is in {places[unit]!r} and in {split!r}: remove one of the lines")
     return places
@@ -53,8 +58,8 @@ def read_state(context: TableContext) -> tuple[str, dict[str, str]]:
     text = path.read_text("utf-8")
     header = text.partition("\n")[0]
     try:
-        unit_name = "identity" if json.loads(header.removeprefix("#"))["by"] == "identity" else "capture"
-    except (ValueError, KeyError, TypeError, RecursionError):
+        unit_name = "identity" if parse_json(header.removeprefix("#"))["by"] == "identity" else "capture"
+    except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: was not written by a split step: move it away") from None
     return header, read_places(text, unit_name, str(path))
 

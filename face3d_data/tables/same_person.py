@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from face3d_data.errors import UserError
 from face3d_data.names import id_of, same_form
+from face3d_data.tables.csv_text import csv_rows, header_text
 from face3d_data.tables.lists import look_up
 from face3d_data.tables.split import person_of
 from face3d_data.tables.unmatched import nearest
@@ -33,10 +32,10 @@ def read_same_person(path: Path) -> list[Line]:
     numbered = [
         (number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")
     ]
-    rows = list(csv.reader(io.StringIO("\n".join(line for _, line in numbered))))
+    rows = csv_rows("\n".join(line for _, line in numbered), str(path))
     header = [name.strip() for name in rows[0]] if rows else []
     if not set(COLUMNS) <= set(header):
-        raise UserError(f"{path}: needs the columns {','.join(COLUMNS)} (has {','.join(header) or 'nothing'})")
+        raise UserError(f"{path}: needs the columns {','.join(COLUMNS)} (has {header_text(header)})")
     if len(rows) != len(numbered):
         raise UserError(f"{path}: a quoted text goes over several lines: give one person a line")
     places = [header.index(name) for name in COLUMNS]
@@ -121,21 +120,31 @@ def look_up_names(
     Raises:
         UserError: a list is not there, or is not what it should be.
     """
-    lines, notes = [], []
+    lines: list[Line] = []
+    notes: list[str] = []
     for list_name, mine in read_lists(files, base_dirs, where):
         lines += mine
-        names = {name for pair in mine for name in pair}
-        unknown = sorted(names.difference(people))
-        if len(unknown) == len(names):
-            there = f", rows have {min(people)} …" if people else ""
-            near = nearest(unknown[0], people)
-            notes.append(f"same_person: {list_name} joins nobody: no row is of {unknown[0]} …{there}{near}")
-        elif unknown:
-            notes.append(
-                f"same_person: {len(unknown)} of {len(names)} people in {list_name} have no row ({unknown[0]} …)"
-                f"{nearest(unknown[0], people)}"
-            )
+        notes += unknown_names(list_name, mine, people)
     return one_name_each(lines), notes
+
+
+def unknown_names(list_name: str, lines: Iterable[Line], people: Collection[str]) -> list[str]:
+    """Return a note on names in a list that no row has, none where all have one.
+
+    Args:
+        list_name: the list, for the note.
+        lines: its lines.
+        people: those that there are.
+    """
+    names = {name for pair in lines for name in pair}
+    unknown = sorted(names.difference(people))
+    if not unknown:
+        return []
+    near = nearest(unknown[0], people)
+    if len(unknown) == len(names):
+        there = f", rows have {min(people)} …" if people else ""
+        return [f"same_person: {list_name} joins nobody: no row is of {unknown[0]} …{there}{near}"]
+    return [f"same_person: {len(unknown)} of {len(names)} people in {list_name} have no row ({unknown[0]} …){near}"]
 
 
 def renamed(identities: Iterable[str], names: Mapping[str, str]) -> list[str]:

@@ -13,6 +13,7 @@ import torch
 
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.json_text import parse_json
 from face3d_training.config import TrainConfig
 from face3d_training.content_digest import KEY, content_digest
 from face3d_training.leaks import DATASET_LEAKS, packed, unpacked
@@ -120,7 +121,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Trained:
 
 def _config_of(file: Path, text: str) -> TrainConfig:
     try:
-        return TrainConfig(**json.loads(text))
+        return TrainConfig(**parse_json(text))
     except (ValueError, TypeError):
         raise UserError(
             f"{file}: its config is none that this version knows: use the version that run.json of its run names"
@@ -143,7 +144,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     about = state.pop(ABOUT, None) if path.suffix == ".safetensors" else None
     if about is None:
         return state
-    told = json.loads(about)
+    told = parse_json(about)
     return {**state, **told, "training_data": unpacked(told["training_data"])}
 
 
