@@ -47,5 +47,9 @@ class Unreadable(Reject):
     """Raised by a reader: this source cannot be read, for a reason that the reader declares in `reasons`."""
 
 
+class NeedsLibrary(Unreadable):
+    """Raised by a reader: this source cannot be read before a library is installed; the next run tries it again."""
+
+
 class ContractError(Face3dError):
     """A stage or reader broke its own declaration (undeclared array, wrong dtype, unequal numbers of points)."""

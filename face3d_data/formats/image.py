@@ -9,25 +9,34 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.image_header import PNG_SIGNATURE, parse_bmp, parse_png
+from face3d_data.formats.image_other import OTHER_SUFFIXES, START_BYTES, decode_other, other_kind
 
-IMAGE_SUFFIXES: tuple[str, ...] = (".bmp", ".jpeg", ".jpg", ".png")
+IMAGE_SUFFIXES: tuple[str, ...] = (".bmp", ".jpeg", ".jfif", ".jpg", ".png", *OTHER_SUFFIXES)
 
 
 def read_color(path: Path, turn_by_exif: bool = False) -> np.ndarray:
     """Return an image as RGB u1 (H, W, 3): grey and palettes expanded, 16 bits scaled to 8, alpha left off.
 
     Args:
-        path: a PNG, JPEG or BMP file; it is read as bytes, so that any name works.
+        path: a PNG, JPEG, BMP, WebP, TIFF, GIF, AVIF or HEIC file; it is read as bytes, so that any name works.
         turn_by_exif: turn and mirror it as its EXIF orientation says. Not for colour that lies over a depth image:
             there the pixels as stored are the ones that correspond.
 
     Raises:
         Unreadable: `unreadable`: the file is missing, cut off, damaged or no image.
+        NeedsLibrary: HEIC, and `pillow-heif` is not installed.
     """
     import cv2
 
+    data = read_bytes(path)
+    kind = other_kind(data[:START_BYTES])
+    if kind is not None:
+        try:
+            return decode_other(data, kind, turn_by_exif)
+        except Unreadable as error:
+            raise type(error)(error.reason, f"{path.name}: {error.detail}") from None
     flags = cv2.IMREAD_COLOR_RGB if turn_by_exif else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    return _decode(path, flags)
+    return _decode(data, path.name, flags)
 
 
 def read_depth_png(path: Path) -> np.ndarray:
@@ -39,7 +48,7 @@ def read_depth_png(path: Path) -> np.ndarray:
     """
     import cv2
 
-    pixels = _decode(path, cv2.IMREAD_UNCHANGED)
+    pixels = _decode(read_bytes(path), path.name, cv2.IMREAD_UNCHANGED)
     if pixels.ndim != 2:
         raise Unreadable("unreadable", f"{path.name}: depth has {pixels.shape[2]} channels, wanted one of 16 bits")
     if pixels.dtype != np.uint16:
@@ -47,19 +56,18 @@ def read_depth_png(path: Path) -> np.ndarray:
     return pixels
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
+def _decode(data: bytes, name: str, flags: int) -> np.ndarray:
     import cv2
 
-    data = read_bytes(path)
     fault = find_cut(data)
     if fault:
-        raise Unreadable("unreadable", f"{path.name}: {fault}")
+        raise Unreadable("unreadable", f"{name}: {fault}")
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise Unreadable("unreadable", f"{path.name}: {error.err}") from None
+        raise Unreadable("unreadable", f"{name}: {error.err}") from None
     if pixels is None:
-        raise Unreadable("unreadable", f"{path.name}: its pixels cannot be decoded")
+        raise Unreadable("unreadable", f"{name}: its pixels cannot be decoded")
     return pixels
 
 

@@ -1,4 +1,4 @@
-"""Size and bit depth of PNG, JPEG and BMP files, read from their headers without decoding a pixel."""
+"""Size and bit depth of image files, read from their headers without decoding a pixel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.image_other import other_kind, read_other_header
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -21,7 +22,7 @@ _JPEG_BARE = frozenset(range(0xD0, 0xD8)) | {0x01}
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What an image file says of itself: `kind` is `png`, `jpeg` or `bmp`; sizes in px as stored, before any EXIF turn.
+    """What an image file says of itself: `kind` is `png`, `jpeg`, `bmp` or `other_kind`'s; sizes in px as stored.
 
     `bits` is per channel; `channels` counts those that a decoder gives (3 for a palette).
     """
@@ -43,7 +44,7 @@ def read_image_header(path: Path) -> ImageHeader:
         with open(path, "rb") as stream:
             return _read(stream)
     except Unreadable as error:
-        raise Unreadable(error.reason, f"{path.name}: {error.detail}") from None
+        raise type(error)(error.reason, f"{path.name}: {error.detail}") from None
 
 
 def _read(stream: BinaryIO) -> ImageHeader:
@@ -62,7 +63,10 @@ def _read(stream: BinaryIO) -> ImageHeader:
         return _walk_jpeg(stream)
     if start.startswith(b"BM"):
         return parse_bmp(start)
-    raise Unreadable("unreadable", f"no PNG, JPEG or BMP: it begins with {start[:8]!r}")
+    kind = other_kind(start)
+    if kind is not None:
+        return ImageHeader(*read_other_header(stream, kind))
+    raise Unreadable("unreadable", f"no PNG, JPEG, BMP, WebP, TIFF, GIF, AVIF or HEIC: it begins with {start[:8]!r}")
 
 
 def parse_png(data: bytes) -> ImageHeader:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from face3d_data.digest import canonical
 from face3d_data.engine.worker import DETAIL_CHARS, is_full_disk
-from face3d_data.errors import MissingDependency, RunStopped, Unreadable, UserError
+from face3d_data.errors import MissingDependency, NeedsLibrary, RunStopped, Unreadable, UserError
 from face3d_data.names import check_id_part, same_form
 from face3d_data.pipeline.spec import SourceStep
 from face3d_data.reader import Source, source_key
@@ -26,7 +26,7 @@ from face3d_data.table import FIXED_COLUMNS
 INSPECTED_ROWS = 4096
 SURVEYED = 5
 """Captures of a source that its reader may look into before any step runs."""
-_STOPS = (UserError, MissingDependency, RunStopped, MemoryError, sqlite3.Error)
+_STOPS = (UserError, MissingDependency, NeedsLibrary, RunStopped, MemoryError, sqlite3.Error)
 """What is wrong with the run rather than with one capture."""
 
 
@@ -181,6 +181,8 @@ def _look(step: SourceStep, entry: Entry, attempt: int) -> Row:
     try:
         with source.unchanged():
             step.reader.inspect(source)
+    except NeedsLibrary as error:
+        return replace(row, key="", status=RETRIED, reason=error.reason, detail=error.detail)
     except Unreadable as error:
         return replace(row, key="", status="reject", reason=error.reason, detail=error.detail)
     except OSError as error:

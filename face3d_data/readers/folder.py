@@ -57,7 +57,7 @@ class FolderReader(Reader):
     companions: ClassVar[tuple[str, ...]] = ()
     """Endings, in small letters, of files that belong to the collection and are not read: they are no row."""
     last_suffixes: ClassVar[tuple[str, ...]] = ()
-    """Endings of files that give way, unread, to another of the same capture and role."""
+    """Endings of files that give way to another of the same capture and role; they are listed."""
 
     root: Path = Field(exclude=True, description="folder of the collection")
     pattern: str | None = Field(
@@ -158,6 +158,7 @@ class FolderReader(Reader):
                 continue
             roles = groups.setdefault(name[: -len(ending)], {})
             if role in roles and ending in self.last_suffixes and not roles[role].lower().endswith(self.last_suffixes):
+                others.append((name, ("other_format", f"gives way to {roles[role]}, which makes the same capture")))
                 continue
             if role in roles:
                 others.append((name, ("same_name", f"{roles[role]} makes the same capture: rename one")))

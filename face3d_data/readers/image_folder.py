@@ -18,6 +18,7 @@ from face3d_data.registry import register
 class ImageFolder(FolderReader):
     """Read folders of images, `<person>/<image>.{jpg,jpeg,png,bmp}`, turned as their EXIF orientation says.
 
+    WebP, TIFF, GIF, JFIF and AVIF are read too, and HEIC with the extra `heic`; animations and several pages are not.
     Grey images, palettes, alpha and 16 bits become 8-bit RGB.
     """
 

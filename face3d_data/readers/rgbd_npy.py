@@ -30,16 +30,20 @@ from face3d_data.readers.rgbd_camera import (
 )
 from face3d_data.registry import register
 
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+
 
 @register
 class RgbdNpy(FolderReader):
     """Read colour PNG + depth NPY pairs: `<person>/<stem>.png` and `<person>/<stem>.npy`.
 
+    Colour may be a JPEG (`.jpg`, `.jpeg`) where there is no PNG of its name.
     NaN and negative depth are holes. Without `depth_scale`, in the options or the camera file, no depth is given,
     without `intrinsics` no camera, and `to_cloud` needs both.
     """
 
     name = "rgbd_npy"
+    last_suffixes = _JPEG_SUFFIXES
     version = 2
     outputs = ("color", "depth", *CAMERA_ARRAYS)
     reasons: ClassVar[dict[str, str]] = {
@@ -78,7 +82,7 @@ class RgbdNpy(FolderReader):
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:
         """Return the endings of colour and depth files."""
-        return {"color": (".png",), "depth": (".npy",)}
+        return {"color": (".png", *_JPEG_SUFFIXES), "depth": (".npy",)}
 
     def provides(self) -> tuple[str, ...]:
         """Return the arrays that the options allow: depth needs its unit, intrinsics the camera."""
@@ -114,7 +118,7 @@ class RgbdNpy(FolderReader):
     def source(self, found: Found) -> Source:
         """Return the pair's source."""
         match = found.match
-        for role, ending in (("color", ".png"), ("depth", ".npy")):
+        for role, ending in (("color", ".png or .jpg"), ("depth", ".npy")):
             if role not in found.files:
                 there = next(iter(found.files.values()))
                 problem = (f"no_{role}", f"{there.name} has no {ending} twin")

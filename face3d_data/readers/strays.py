@@ -34,11 +34,11 @@ COMPANION_NAMES: tuple[str, ...] = ("readme", "license", "licence", "copying", "
 """Beginnings of names without an ending, in small letters, that are companions too."""
 ARCHIVES: tuple[str, ...] = (".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".gz", ".zst")
 STRAY_REASONS: dict[str, str] = {
-    "not_read": "files of a kind that this reader does not read; one row for each ending in a folder",
+    "other_format": "files of a kind that this reader does not read; one row for each ending in a folder",
     "hidden_folder": "a folder whose name begins with a dot: it is not entered",
     "unreadable_folder": "a folder that cannot be read",
 }
-LISTED_ONLY = ("not_read", "hidden_folder")
+LISTED_ONLY = ("other_format", "hidden_folder")
 """Reasons that say of no capture that it is bad: they count to no limit."""
 MOST_COUNTED = 10_000
 """Files that are counted in a hidden folder."""
@@ -137,10 +137,10 @@ def ending_of(name: str) -> str:
 def _group(folder: Folder, pattern: str, names: Sequence[str], remedy: str) -> Source:
     """Return one row for files of one kind in a folder; of a single file it has the name."""
     if len(names) == 1:
-        return unmatched(folder, names[0], "not_read", remedy)
+        return unmatched(folder, names[0], "other_format", remedy)
     detail = f"{len(names)} files {printable(pattern)}, first {printable(names[0])}: {remedy}"
     person = printable(folder.name) or "."
-    return Source(person, printable(pattern), problem=("not_read", detail), stands_for=len(names))
+    return Source(person, printable(pattern), problem=("other_format", detail), stands_for=len(names))
 
 
 def _hidden(folder: Folder, name: str) -> Source:

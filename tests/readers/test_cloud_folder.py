@@ -119,13 +119,13 @@ def test_metres_are_refused_for_the_whole_collection(one):
     np.testing.assert_allclose(metres.load(next(metres.scan()), "points"), face_scan(0, 0, 24).points, atol=1e-4)
 
 
-def test_photographs_beside_clouds_are_left_alone_and_other_formats_listed(one):
+def test_photographs_beside_clouds_are_left_alone_and_not_reads_listed(one):
     write_text(one / "ann" / "a.xyz", y_up(face_scan(0, 0, 24).points))
     for name in ("a.png", "a.jpg", "b.las"):
         (one / "ann" / name).write_bytes(b"x")
     assert [(s.capture, s.problem and s.problem[0]) for s in reader(one).scan()] == [
         ("a", None),
-        ("b.las", "not_read"),
+        ("b.las", "other_format"),
     ]
 
 

@@ -77,12 +77,12 @@ def test_what_is_not_read_has_one_row_for_each_ending_in_a_folder(tmp_path):
     touch(tmp_path, *(f"frames/{i}.raw" for i in range(300)))
     assert rows(ImageFolder(root=tmp_path)) == {
         "ann/a": None,
-        "ann/a.usdz": ("not_read", 1),
-        "ann/*.ctm": ("not_read", 2),
-        "ann/IMG_1": ("not_read", 1),
-        "./all.zip": ("not_read", 1),
-        "./part.tar.gz": ("not_read", 1),
-        "frames/*.raw": ("not_read", 300),
+        "ann/a.usdz": ("other_format", 1),
+        "ann/*.ctm": ("other_format", 2),
+        "ann/IMG_1": ("other_format", 1),
+        "./all.zip": ("other_format", 1),
+        "./part.tar.gz": ("other_format", 1),
+        "frames/*.raw": ("other_format", 300),
     }
     details = [source.problem[1] for source in ImageFolder(root=tmp_path).scan() if source.problem]
     assert "all.zip: unpack it" in details
@@ -98,8 +98,11 @@ def test_hidden_folders_and_files_are_rows(tmp_path):
     touch(tmp_path, "ann/a.png", "ann/.old/b.png", "ann/.old/deep/c.png", ".trash/d.png", "ann/.e.png", "ann/.f.swp")
     found = rows(ImageFolder(root=tmp_path))
     assert found == {
-        "ann/a": None, "ann/.old": ("hidden_folder", 2), "./.trash": ("hidden_folder", 1), "ann/.*": ("not_read", 2),
-    }  # fmt: skip
+        "ann/a": None,
+        "ann/.old": ("hidden_folder", 2),
+        "./.trash": ("hidden_folder", 1),
+        "ann/.*": ("other_format", 2),
+    }
 
 
 @pytest.mark.parametrize(
@@ -117,8 +120,8 @@ def test_hidden_folders_and_files_are_rows(tmp_path):
 def test_every_reader_of_folders_lists_what_it_does_not_read(tmp_path, refused, reader, good):
     touch(tmp_path, good, "ann/b.xyzzy", "ann/c.xyzzy", "all.7z", ".old/a", "shut/a")
     found = rows(reader(root=tmp_path))
-    assert found["ann/*.xyzzy"] == ("not_read", 2)
-    assert found["./all.7z"] == ("not_read", 1)
+    assert found["ann/*.xyzzy"] == ("other_format", 2)
+    assert found["./all.7z"] == ("other_format", 1)
     assert found["./.old"] == ("hidden_folder", 1)
     assert found["./shut"] == ("unreadable_folder", 1)
     assert len(found) > 4
@@ -135,7 +138,7 @@ def test_a_folder_of_other_files_alone_is_no_collection_and_they_are_named(tmp_p
 def test_a_scan_beside_arrays_and_pictures(tmp_path):
     touch(tmp_path, "ann/a.obj", "ann/a.mtl", "ann/a.jpg", "ann/a.tga", "ann/a.webp", "ann/b.npy", "ann/b.gltf")
     assert rows(MeshFolder(root=tmp_path)) == {
-        "ann/a": None, "ann/b.npy": ("name_not_matched", 1), "ann/b.gltf": ("not_read", 1),
+        "ann/a": None, "ann/b.npy": ("name_not_matched", 1), "ann/b.gltf": ("other_format", 1),
     }  # fmt: skip
 
 
@@ -145,7 +148,8 @@ def test_an_obj_gives_way_to_the_cloud_of_the_same_capture(tmp_path):
     assert found["a"].files["scan"].name == "a.xyz"
     assert found["b"].files["scan"].name == "b.obj"
     assert found["c.ply"].problem[0] == "same_name"
-    assert len(found) == 4
+    assert found["a.obj"].problem == ("other_format", "a.obj: gives way to a.xyz, which makes the same capture")
+    assert len(found) == 5
 
 
 def test_gzip_round_scans_is_read(tmp_path):

@@ -176,7 +176,7 @@ def test_a_file_is_read_once_for_all_its_arrays(one, monkeypatch):
     assert len(calls) == 3
 
 
-def test_textures_are_left_alone_and_other_formats_are_listed(one):
+def test_textures_are_left_alone_and_not_reads_are_listed(one):
     root = one()
     for name in ("a.png", "a.mtl", "a.jpg", "notes.doc"):
         (root / "ann" / name).write_bytes(b"x")
@@ -188,7 +188,7 @@ def test_textures_are_left_alone_and_other_formats_are_listed(one):
     shutil.copy(root / "ann" / "a.obj", root / "ann" / "a.ply")
     problems = {source.capture: source.problem[0] for source in reader(root).scan() if source.problem}
     assert problems == {
-        "b.fbx": "not_read", "c": "no_scan", "d.obj": "unreadable", "e.obj": "name_not_matched",
+        "b.fbx": "other_format", "c": "no_scan", "d.obj": "unreadable", "e.obj": "name_not_matched",
         "a.ply": "same_name",
     }  # fmt: skip
 
