@@ -26,6 +26,8 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
 """Numbers of the filters that are undone here (HDF5 File Format Specification, filter pipeline message)."""
 CHECKSUM_BYTES = 4
+VARIABLE_TEXT = np.dtype("V16")
+"""Where a text of variable length lies; `h5_texts` reads it."""
 MOST_GAINED = 20
 """What an array may be larger than its file: clouds in float32 gain a fifth at most from compression."""
 CHUNK_BYTES = 8 << 20
@@ -109,8 +111,11 @@ def _stored(file: Any, name: str, size: int) -> StoredArray:
     if not isinstance(found, h5py.Dataset):
         raise Unreadable("unreadable", f"{name!r} is a link, a group or a type, no array of this file")
     shape, dtype = found.shape, found.dtype
-    if not shape or dtype.kind not in "iufS" or not dtype.itemsize:
-        raise Unreadable("unreadable", f"{name!r} is {dtype} of shape {shape}, wanted rows of numbers or fixed texts")
+    text = h5py.check_string_dtype(dtype)
+    if shape and text is not None and text.length is None and file.id.get_create_plist().get_sizes() == (8, 8):
+        dtype = VARIABLE_TEXT
+    elif not shape or dtype.kind not in "iufS" or not dtype.itemsize:
+        raise Unreadable("unreadable", f"{name!r} is {dtype} of shape {shape}, wanted rows of numbers or texts")
     if found.is_virtual or found.external:
         raise Unreadable("unreadable", f"{name!r} lies in other files (virtual or external): copy them into this one")
     array = StoredArray(name, dtype, tuple(map(int, shape)))
@@ -118,7 +123,7 @@ def _stored(file: Any, name: str, size: int) -> StoredArray:
     if array.n_bytes > limit:
         raise Unreadable("unreadable", f"{name!r} of shape {shape} has {array.n_bytes} bytes, the file has {size}")
     if found.chunks is not None:
-        return StoredArray(name, dtype, array.shape, chunks=_chunks(found, name, size))
+        return StoredArray(name, dtype, array.shape, chunks=_chunks(found, name, size, dtype))
     if found.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS:
         raise Unreadable("unreadable", f"{name!r} lies in the file's header (compact): write it contiguous")
     offset = found.id.get_offset()
@@ -128,7 +133,7 @@ def _stored(file: Any, name: str, size: int) -> StoredArray:
     return StoredArray(name, dtype, array.shape, offset or 0)
 
 
-def _chunks(found: Any, name: str, size: int) -> Chunks:
+def _chunks(found: Any, name: str, size: int, dtype: np.dtype) -> Chunks:
     shape, chunk = found.shape, tuple(map(int, found.chunks))
     pipeline = found.id.get_create_plist()
     filters = tuple(int(pipeline.get_filter(i)[0]) for i in range(pipeline.get_nfilters()))
@@ -137,7 +142,7 @@ def _chunks(found: Any, name: str, size: int) -> Chunks:
         remedy = "write it again with gzip or without (h5repack -f GZIP=4)"
         raise Unreadable("unreadable", f"{name!r} is compressed by filter {foreign[0]}: {remedy}")
     grid = tuple(-(-n // c) for n, c in zip(shape, chunk, strict=True))
-    n_bytes = math.prod(chunk) * found.dtype.itemsize
+    n_bytes = math.prod(chunk) * dtype.itemsize
     if n_bytes > CHUNK_BYTES + 4 * size or ENTRY_BYTES * math.prod(grid) > size + (1 << 16):
         raise Unreadable("unreadable", f"{name!r}: {math.prod(grid)} chunks of {n_bytes} bytes in {size} bytes")
     offset, stored, skipped = np.full(grid, -1, "i8"), np.zeros(grid, "i8"), np.zeros(grid, "u4")

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.h5_points import StoredArray, read_arrays, read_rows
+from face3d_data.formats.h5_texts import read_texts
 from face3d_data.names import check_id_part, encode_part, name_of
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.folder import NAME_REASONS
@@ -53,9 +54,10 @@ class Hdf5(Reader):
     """Read clouds from HDF5, a row a capture: ModelNet-style files, face HDF5 (`data, pid, class`), our own shards.
 
     Read are `data` (n, points, 3) and `normal`. Who a row shows is said by `identity`, `pid`, `class` or `label`, the
-    first that the file has; a `shape_names.txt` beside the file, or in a folder above it, names the labels. Files named
-    in a `*_files.txt` get the tag `list` (`train`). Our shards know their unit, and rows that they normalised are put
-    back to mm; elsewhere `units` says it, and points on a unit sphere are refused until it is set to their radius.
+    first that the file has, as numbers or texts; a `shape_names.txt` beside the file, or in a folder above it, names
+    the labels. Files named in a `*_files.txt` get the tag `list` (`train`). Our shards know their unit, and rows that
+    they normalised are put back to mm; elsewhere `units` says it, and points on a unit sphere are refused until it is
+    set to their radius.
     Rows that are variants of others (masked, augmented, mirrored) are listed as dirty unless `variants` is set: read
     as captures they would make pairs of a recording with itself.
     """
@@ -167,7 +169,7 @@ class Hdf5(Reader):
             self._check(one.label, name, array, n)
         if n > one.path.stat().st_size // ROW_BYTES:
             raise Unreadable("unreadable", f"{one.label}: 'data' has {n} rows in {one.path.stat().st_size} bytes")
-        texts = {name: _texts(one, arrays[name]) for name in ("identity", *TEXTS) if name in arrays}
+        texts = {name: read_texts(one.path, arrays[name]) for name in (*WHO, *TEXTS) if _is_text(arrays.get(name))}
         people, problems = self._people(one, arrays, texts)
         ids = texts.get("sample_id")
         identities = texts.get("identity")
@@ -187,9 +189,9 @@ class Hdf5(Reader):
         """Refuse an array that has other rows than `data`, or another form than it should."""
         wanted: tuple[int | str, ...]
         if name in ("identity", *TEXTS):
-            kinds, wanted = "S", ()
+            kinds, wanted = "SV", ()
         elif name in WHO:
-            kinds, wanted = "iu", (1,) if len(array.shape) == 2 else ()
+            kinds, wanted = "iuSV", (1,) if len(array.shape) == 2 else ()
         elif name in FRAMES:
             kinds, wanted = "f", (3,) if name == "centroid" else ()
         else:
@@ -217,6 +219,8 @@ class Hdf5(Reader):
             raise Unreadable("unreadable", f"{one.label}: has no {wanted}, so that nobody knows who a row shows")
         if which == "identity":
             return [name_of(text).replace("~", "%7E") for text in texts["identity"]], {}
+        if which in texts:
+            return [encode_part(text) if set(text) & set("/~\0") else text for text in texts[which]], {}
         codes = read_rows(one.path, arrays[which]).reshape(-1).tolist()
         problems = {
             row: ("no_name", f"{one.label}: row {row}: {which} {code} is nobody")
@@ -270,17 +274,8 @@ class Hdf5(Reader):
         return points
 
 
-def _texts(one: H5File, array: StoredArray) -> list[str]:
-    """Return an array of fixed texts as strings.
-
-    Raises:
-        Unreadable: one is no UTF-8.
-    """
-    raw = read_rows(one.path, array).tolist()
-    try:
-        return [text.decode() for text in raw]
-    except UnicodeDecodeError as error:
-        raise Unreadable("unreadable", f"{one.label}: {array.name!r} holds a text that is no UTF-8 ({error})") from None
+def _is_text(array: StoredArray | None) -> bool:
+    return array is not None and array.dtype.kind in "SV"
 
 
 def _capture(sample_id: str, identity: str) -> str:

@@ -6,7 +6,10 @@ import pytest
 from face3d_data.errors import Unreadable
 from face3d_data.formats.mesh_file import read_mesh
 from face3d_data.readers.cloud_folder import CloudFolder
+from face3d_data.readers.hdf5 import Hdf5
+from face3d_data.readers.image_folder import ImageFolder
 from face3d_data.readers.mesh_folder import MeshFolder
+from face3d_data.readers.rgbd_npy import RgbdNpy
 
 PYRAMID = [[0, 0, 0], [100, 0, 0], [100, 140, 0], [0, 140, 0], [50, 70, 60]]
 
@@ -78,3 +81,34 @@ def test_a_mark_before_a_text_costs_nothing(cases, name, tmp_path):
     assert found.vertices.tolist() == wanted.vertices.tolist()
     assert found.triangles.tolist() == wanted.triangles.tolist()
     assert len(found.triangles) == 2
+
+
+@pytest.mark.parametrize("name", ["h5_identity_variable_text", "h5_pid_text"])
+def test_people_of_hdf5_are_texts(cases, name):
+    found = list(Hdf5(root=cases / name).scan())
+    assert [source.person for source in found] == ["ann", "ann", "ben", "ben"]
+    assert not any(source.problem for source in found)
+
+
+def test_photographs_of_every_ending_are_read_or_a_row(cases):
+    reader = ImageFolder(root=cases / "photos_other_endings")
+    found = {source.files["image"].name: source for source in reader.scan() if "image" in source.files}
+    listed = {source.capture for source in reader.scan() if source.problem}
+    assert set(found) | listed == {"a.jpg", "b.webp", "c.tiff", "d.jfif", "e.gif", "IMG_0001.HEIC"}
+    refused = []
+    for name, source in found.items():
+        try:
+            reader.inspect(source)
+        except Unreadable as error:
+            refused.append((name, error.reason))
+        else:
+            assert reader.load(source, "color").shape == (24, 24, 3)
+    assert refused == [("IMG_0001.HEIC", "unreadable")]
+
+
+def test_colour_beside_an_array_may_be_a_jpeg(cases):
+    (source,) = RgbdNpy(root=cases / "rgbd_npy_with_jpg", depth_scale=0.001).scan()
+    assert (source.person, source.capture, source.problem) == ("0001", "0001_03", None)
+    arrays = RgbdNpy(root=cases / "rgbd_npy_with_jpg", depth_scale=0.001).sample(source).arrays
+    assert arrays["color"].shape == (48, 32, 3)
+    assert arrays["depth"].shape == (48, 32)

@@ -264,3 +264,25 @@ def test_mirrored_faces_of_our_modelnet_files_are_variants_too(tmp_path, faces):
     assert len(bad) == (who == 1).sum()
     tags = [source.tags.get("shard_variant") for source in Hdf5(root=tmp_path, variants=True).scan()]
     assert tags.count("mirror") == len(bad)
+
+
+@pytest.mark.parametrize("name", ["identity", "pid", "label", "class"])
+@pytest.mark.parametrize("kind", ["variable", "fixed", "column"])
+def test_people_may_be_texts(tmp_path, faces, name, kind):
+    who = ["ann", "bé", "c/d", "ann"] if name != "identity" else ["ann", "ben", "cy", "ann"]
+    values = np.array([text.encode() for text in who]) if kind == "fixed" else np.array(who, object)
+    if kind == "column" and name != "identity":
+        values = values[:, None]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = faces[0][:4]
+        file.create_dataset(name, data=values, dtype=None if kind == "fixed" else h5py.string_dtype())
+    people = [source.person for source in Hdf5(root=tmp_path).scan()]
+    assert people == [text.replace("/", "%2F") for text in who]
+    assert all(source.problem is None for source in Hdf5(root=tmp_path).scan())
+
+
+def test_a_text_that_names_nobody_is_a_row(tmp_path, faces):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = faces[0][:2]
+        file["pid"] = ["ann", ""]
+    assert only_problem(Hdf5(root=tmp_path))[0] == "bad_name"
