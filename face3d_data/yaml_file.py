@@ -27,15 +27,18 @@ SHOWN_CHARS = 40
 PREFIX = "tag:yaml.org,2002:"
 PLAIN_TAGS = (None, "!", f"{PREFIX}str")
 MERGE = f"{PREFIX}merge"
+MATRIX = f"{PREFIX}opencv-matrix"
+"""Tag of a mapping in the YAML that OpenCV writes."""
 LARGEST_INT = 2**63 - 1
 
 
 class _Loader(yaml.SafeLoader):
     """A safe loader that judges what a text costs before anything is built of it."""
 
-    def __init__(self, text: str, most_values: int) -> None:
+    def __init__(self, text: str, most_values: int, matrices: bool) -> None:
         super().__init__(text)
         self._most = most_values
+        self._tags = (*PLAIN_TAGS, *([MATRIX] if matrices else []))
         self._open = self._made = 0
         self._sizes: dict[int, tuple[int, int]] = {}
         """Node to its values, those of its aliases counted, and how deep it is nested; only finished ones."""
@@ -43,7 +46,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
         mark = event.start_mark
-        if getattr(event, "tag", None) not in PLAIN_TAGS:
+        if getattr(event, "tag", None) not in self._tags:
             _refuse(mark, f"the tag {_shown(event.tag)} is not taken: write the value without it")
         self._made += 1
         self._judge(self._made, self._open, mark)
@@ -142,6 +145,7 @@ def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
 
 _MAKERS: dict[str, Callable[[Any, Any], Any]] = {
     "map": _mapping,
+    "opencv-matrix": _mapping,
     "int": _integer,
     "float": _float,
     "timestamp": _date,
@@ -153,12 +157,13 @@ for _kind, _made in _MAKERS.items():
     _Loader.add_constructor(PREFIX + _kind, _made)
 
 
-def parse_yaml(text: str, most_values: int = MOST_VALUES) -> Any:
+def parse_yaml(text: str, most_values: int = MOST_VALUES, matrices: bool = False) -> Any:
     """Return the value of a YAML text: mappings with texts as keys, lists, texts, numbers, true, false and None.
 
     Args:
         text: the text.
         most_values: values that it may hold.
+        matrices: take the tag `!!opencv-matrix`, as a mapping.
 
     Raises:
         ValueError: one line: `line N: what is wrong`.
@@ -167,7 +172,7 @@ def parse_yaml(text: str, most_values: int = MOST_VALUES) -> Any:
     if len(text) > most_bytes:
         raise ValueError(f"is longer than {most_bytes:,} characters")
     try:
-        return _Loader(text, most_values).get_single_data()
+        return _Loader(text, most_values, matrices).get_single_data()
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ValueError(f"line {line}: character {error.character:#x} is not allowed in YAML") from None

@@ -84,6 +84,13 @@ def test_what_is_refused_is_one_line_at_once(text, said):
     assert len(str(caught.value)) < 200
 
 
+def test_matrices_of_opencv_are_mappings_where_they_are_expected():
+    text = "K: !!opencv-matrix {rows: 1, data: [1., 2.]}"
+    assert parse_yaml(text, matrices=True) == {"K": {"rows": 1, "data": [1.0, 2.0]}}
+    with pytest.raises(ValueError, match="opencv-matrix' is not taken"):
+        parse_yaml(text)
+
+
 def test_the_limits_themselves_are_read():
     assert len(parse_yaml("[" + "1, " * (MOST_VALUES - 1) + "]")) == MOST_VALUES - 1
     assert parse_yaml("[" * MOST_NESTED + "]" * MOST_NESTED)

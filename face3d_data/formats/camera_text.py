@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import yaml
-
 from face3d_data.formats.json_file import read_json
+from face3d_data.yaml_file import parse_yaml
 
 MOST_BYTES = 1 << 20
 """Longer files are no cameras, and what is parsed may cost many times its length."""
@@ -47,10 +46,8 @@ def _parse(path: Path, parse: Any) -> Any:
         return parse(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (yaml.YAMLError, ElementTree.ParseError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}: " if mark else ""
-        raise ValueError(f"{path}: {place}{getattr(error, 'problem', None) or error}") from None
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{path}: {error}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is no UTF-8 text") from None
     except RecursionError:
@@ -59,28 +56,12 @@ def _parse(path: Path, parse: Any) -> Any:
         raise ValueError(f"{path}: {error}") from None
 
 
-class _Loader(yaml.SafeLoader):
-    """A safe loader without aliases, which can make a short text long."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not read in camera files")
-        return super().compose_node(parent, index)
-
-
-def _matrix(loader: _Loader, node: Any) -> Any:
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:opencv-matrix", _matrix)
-
-
 def _parse_yaml(text: str) -> Any:
     # OpenCV writes "%YAML:1.0", which is no directive of YAML.
     lines = text.splitlines()
     if lines and lines[0].startswith("%YAML"):
-        lines = lines[1:]
-    return yaml.load("\n".join(lines), _Loader)
+        lines[0] = ""
+    return parse_yaml("\n".join(lines), matrices=True)
 
 
 def _parse_xml(text: str) -> Any:

@@ -10,7 +10,7 @@ from face3d_data.store.manifest import Entry, matches, value_of
 from face3d_data.tables.same_person import one_name_each
 from face3d_data.tables.spellings import spelling_lines
 from face3d_data.tables.split import person_of
-from face3d_data.tables.unmatched import value_note
+from face3d_data.tables.unmatched import value_notes
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.spec import Pipeline, Step
@@ -22,11 +22,10 @@ Rows = Mapping[str, Sequence[Entry]]
 def where_notes(step: Step, done: Rows) -> tuple[str, ...]:
     """Return a note for each value in a step's `where` that no row of its upstreams has."""
     rows = [entry for upstream in step.upstream for entry in done[upstream]] if step.where else []
-    notes = []
+    notes: list[str] = []
     for name, wanted in step.where.items() if rows else ():
         there = {value for entry in rows if (value := value_of(entry, name)) is not None}
-        values = wanted if isinstance(wanted, list) else [wanted]
-        notes += [value_note("where", name, value, there) for value in values if value not in there]
+        notes += value_notes("where", name, wanted if isinstance(wanted, list) else [wanted], there)
     return tuple(notes)
 
 

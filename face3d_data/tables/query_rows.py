@@ -14,7 +14,7 @@ from face3d_data.component import did_you_mean
 from face3d_data.errors import UserError
 from face3d_data.names import same_form
 from face3d_data.tables.query import Query, QueryError, literal, parse_query, shown_query
-from face3d_data.tables.unmatched import value_note
+from face3d_data.tables.unmatched import value_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,10 +65,11 @@ def unknown_name(name: str, known: Collection[str]) -> str:
 
 @dataclass(frozen=True)
 class _Operand:
-    """One side of a comparison: a value for each row (None = the row lacks it), or one for all."""
+    """One side of a comparison: a value for each row, None where the row lacks it (`lacks`: one does)."""
 
     values: Sequence[Any]
     kinds: frozenset[str]
+    lacks: bool = False
     name: str = ""
 
 
@@ -91,8 +92,7 @@ class _Rows:
         """Return whether a condition is true, false or unknown for each row."""
         if isinstance(node, ast.BoolOp):
             parts = [self.condition(part) for part in node.values]
-            decides = isinstance(node.op, ast.Or)
-            return [_joined(row, decides) for row in zip(*parts, strict=True)]
+            return _joined(parts, isinstance(node.op, ast.Or))
         if isinstance(node, ast.UnaryOp):
             return [None if truth is None else not truth for truth in self.condition(node.operand)]
         if isinstance(node, ast.Name):
@@ -102,7 +102,7 @@ class _Rows:
     def _comparison(self, node: ast.Compare) -> Truth:
         sides = [node.left, *node.comparators]
         tests = [self._test(*test, node) for test in zip(sides[:-1], node.ops, sides[1:], strict=True)]
-        return tests[0] if len(tests) == 1 else [_joined(row, False) for row in zip(*tests, strict=True)]
+        return _joined(tests, False)
 
     def _flags(self, node: ast.Name) -> Truth:
         column = self._column(node)
@@ -132,6 +132,9 @@ class _Rows:
         if wanted:
             self._check_kinds(column, frozenset(map(kind_of, wanted)), node)
         self._note(column, wanted)
+        if len(column.kinds) <= 1:
+            same = frozenset(value for value in wanted if kind_of(value) in column.kinds)
+            return [None if v is None else (v in same) == inside for v in column.values]
         known = {(kind_of(value), value) for value in wanted}
         return [None if v is None else ((kind_of(v), v) in known) == inside for v in column.values]
 
@@ -146,13 +149,9 @@ class _Rows:
         if name is None:
             raise QueryError(f"{self.query.place(node)}: {unknown_name(node.id, self._columns.values())}")
         if name not in self._known:
-            column = self.frame[name]
-            values = [
-                None if lacks else _normal(value)
-                for value, lacks in zip(column.tolist(), column.isna().tolist(), strict=True)
-            ]
+            values = _values(self.frame[name])
             kinds = frozenset(map(kind_of, {type(v): v for v in values if v is not None}.values()))
-            self._known[name] = _Operand(values, kinds, name)
+            self._known[name] = _Operand(values, kinds, None in values, name)
         return self._known[name]
 
     def _check_kinds(self, one: _Operand, kinds: frozenset[str], node: ast.Compare) -> None:
@@ -163,11 +162,8 @@ class _Rows:
             )
 
     def _note(self, column: _Operand, wanted: Iterable[Any]) -> None:
-        there = {(kind_of(value), value) for value in column.values if value is not None}
-        for value in wanted:
-            if (kind_of(value), value) not in there:
-                note = value_note(self.where, column.name, value, [one for _, one in there])
-                self.notes += [note] if note not in self.notes else []
+        notes = value_notes(self.where, column.name, wanted, {*column.values} - {None})
+        self.notes += [note for note in notes if note not in self.notes]
 
 
 def kind_of(value: Any) -> str:
@@ -179,21 +175,30 @@ def kind_of(value: Any) -> str:
     return "number" if isinstance(value, numbers.Real) else type(value).__name__
 
 
-def _normal(value: Any) -> Any:
-    return same_form(value) if isinstance(value, str) else value
+def _values(column: pd.Series) -> list[Any]:
+    """Return a column's values, None where a row lacks one, texts in the form in which they are compared."""
+    values = column.tolist()
+    if not {*map(type, values)} <= {str, int, bool}:  # what else there is may be NaN, NA or None
+        values = [None if lacks else v for v, lacks in zip(values, column.isna().tolist(), strict=True)]
+    return [v if type(v) is not str or v.isascii() else same_form(v) for v in values]
 
 
-def _joined(row: Sequence[bool | None], decides: bool) -> bool | None:
-    """Return what `or` (decides: true) or `and` (decides: false) makes of its parts."""
-    if decides in row:
-        return decides
-    return None if None in row else not decides
+def _joined(parts: Sequence[Truth], decides: bool) -> Truth:
+    """Return what `or` (decides: true) or `and` (decides: false) makes of its parts, row by row."""
+    if len(parts) == 1:
+        return parts[0]
+    if not any(None in part for part in parts):
+        return list(map(any if decides else all, zip(*parts, strict=True)))
+    rows = zip(*parts, strict=True)
+    return [decides if decides in row else None if None in row else not decides for row in rows]
 
 
 def _compared(one: _Operand, other: _Operand, how: ast.cmpop) -> Truth:
     test = OPERATORS[type(how)]
     pairs = zip(one.values, other.values, strict=True)
     if len(one.kinds | other.kinds) == 1:
+        if not (one.lacks or other.lacks):
+            return list(map(test, one.values, other.values))
         return [None if a is None or b is None else bool(test(a, b)) for a, b in pairs]
     # Values of two kinds are different, and none is the smaller.
     other_kind = {ast.Eq: False, ast.NotEq: True}.get(type(how))

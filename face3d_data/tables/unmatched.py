@@ -9,6 +9,8 @@ from face3d_data.component import did_you_mean
 from face3d_data.names import loose_form
 
 SHOWN = 5
+NOTED = 3
+"""Values that are each noted by itself."""
 MOST_COMPARED = 20_000
 """With more names than this the nearest is sought among those alone that differ in case, blanks or the like."""
 
@@ -42,15 +44,29 @@ def lines_note(what: str, file: str, unused: Collection[str], total: int, known:
     return f"{what}: {len(unused)} of {total} lines of {file} name no row ({first} …){nearest(first, known)}"
 
 
-def value_note(what: str, name: str, wanted: Any, there: Iterable[Any]) -> str:
-    """Return a note on a value that is asked for and that no row has.
+def value_notes(what: str, name: str, wanted: Iterable[Any], there: Collection[Any]) -> list[str]:
+    """Return a note on each of the first values that are asked for and that no row has, and one on the others.
 
     Args:
         what: what asks, for the message.
         name: tag or column.
-        wanted: the value.
+        wanted: the values.
         there: the values that rows have.
     """
+    lacking = [value for value in wanted if not _among(value, there)]
+    notes = [_value_note(what, name, value, there) for value in lacking[:NOTED]]
+    return notes + ([f"{what}: no row has {len(lacking) - NOTED} more values of {name}"] if lacking[NOTED:] else [])
+
+
+def _among(value: Any, there: Collection[Any]) -> bool:
+    """Return whether a value is there as what it is: 1 is not True."""
+    if value not in there:
+        return False
+    flag = isinstance(value, bool)
+    return value not in (0, 1) or any(one == value and isinstance(one, bool) == flag for one in there)
+
+
+def _value_note(what: str, name: str, wanted: Any, there: Iterable[Any]) -> str:
     values = sorted({*there}, key=lambda value: (str(type(value)), value))
     near = nearest(wanted, [value for value in values if isinstance(value, str)]) if isinstance(wanted, str) else ""
     if not near:

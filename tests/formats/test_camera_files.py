@@ -89,14 +89,14 @@ def test_keys_that_say_nothing_are_left_aside():
 @pytest.mark.parametrize(
     ("text", "ending", "said"),
     [
-        ("a: &a [1,2]\nfx: *a\n", "yaml", "aliases"),
+        ("a: &a [*a]\nfx: *a\n", "yaml", r"line 1: the alias \*a stands inside"),
         ("fx: [1,\n", "yaml", "line "),
         ("- 1\n", "yaml", "wanted an object"),
-        ("!!python/object/apply:os.system ['true']\n", "yaml", "could not determine a constructor"),
+        ("!!python/object/apply:os.system ['true']\n", "yaml", "line 1: the tag .* is not taken"),
         ("<opencv_storage><fx>1</fx>", "xml", "no element found"),
         ("<robot/>", "xml", "wanted OpenCV's opencv_storage"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><opencv_storage/>', "xml", "declares no entities"),
-        ("[" * 5000, "yaml", "nested too deep"),
+        ("[" * 5000, "yaml", "is nested more than 50 deep"),
         ("fx: 1", "json", "no valid JSON"),
         ("x" * (1 << 21), "yaml", "are no camera file"),
         ("camera_matrix: [600, 1, 31.5, 0, 610, 23.5, 0, 0, 1]", "yaml", "camera_matrix = .* is neither"),

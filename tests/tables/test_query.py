@@ -195,6 +195,22 @@ def test_values_that_rows_have_and_bounds_are_not_noted():
     assert notes == []
 
 
+def test_many_values_that_no_row_has_are_few_notes():
+    notes = []
+    places(f"mask in {[f'x{i}' for i in range(500)]!r}", notes=notes)
+    assert len(notes) == 4
+    assert notes[3] == "here: query: no row has 497 more values of mask"
+
+
+def test_true_is_not_the_number_one():
+    notes = []
+    places("lamp == True and day == 1", notes=notes)
+    assert notes == []
+    frame = manifest([("d/a", "0"), ("d/a", "1")], odd=[True, 2])
+    assert places("odd == 1", frame, notes) == []
+    assert notes == ["here: query: no row has odd 1 (there: True, 2)"]
+
+
 def test_select_says_which_value_no_row_has(context):
     result = Select(query="mask == 'surgical'").run([ROWS], context())
     assert result.notes == ("step 'people': query: no row has mask 'surgical' (there: 'cloth', 'kn95', 'none')",)
