@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from face3d_data.errors import Unreadable
 from face3d_data.formats.json_file import read_json
+from face3d_data.formats.text_bytes import read_text
 from face3d_data.yaml_file import parse_yaml
 
 MOST_BYTES = 1 << 20
@@ -43,13 +45,13 @@ def read_camera_text(path: Path) -> Mapping[str, Any]:
 
 def _parse(path: Path, parse: Any) -> Any:
     try:
-        return parse(path.read_bytes().decode("utf-8-sig"))
+        return parse(read_text(path))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
     except ElementTree.ParseError as error:
         raise ValueError(f"{path}: {error}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: is no UTF-8 text") from None
+    except Unreadable as error:
+        raise ValueError(f"{path.parent / error.detail}") from None
     except RecursionError:
         raise ValueError(f"{path}: brackets nested too deep") from None
     except ValueError as error:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from face3d_data.errors import UserError
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.text_bytes import read_text
 from face3d_data.tables.assign import assign, exact
 from face3d_data.tables.lists import look_up
 from face3d_data.tables.places import read_places
@@ -76,8 +77,8 @@ def read_frozen(
             f"'face3d split --freeze {file} PIPELINE', or correct 'frozen:'"
         )
     try:
-        lines = read_places(path.read_text("utf-8-sig"), unit_name, str(path))
-    except UnicodeDecodeError:
+        lines = read_places(read_text(path), unit_name, str(path))
+    except Unreadable:
         raise UserError(f"{path}: is not UTF-8 text: give a CSV of {unit_name},split") from None
     unknown = sorted(set(lines.values()) - ratios.keys())
     if unknown:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator
 
 from face3d_data.component import did_you_mean
-from face3d_data.errors import UserError
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import same_form
 from face3d_data.registry import register
 from face3d_data.sample import Tag
@@ -141,8 +142,8 @@ def read_labels(path: Path, tags: Sequence[str]) -> tuple[str, dict[str, dict[st
         UserError: naming the file, the line and what is wrong.
     """
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, Unreadable) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error}): give a CSV") from None
     table = csv_rows(text, str(path))
     header = table[0] if table else []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from face3d_data.errors import UserError
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import id_of, same_form
 from face3d_data.tables.csv_text import csv_rows
 
@@ -28,8 +29,8 @@ def read_list(path: Path) -> list[str]:
         UserError: the file is no UTF-8 text, or it is empty.
     """
     try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
+        text = read_text(path)
+    except Unreadable:
         raise UserError(f"{path}: is not UTF-8 text: give one id or identity a line, or a CSV") from None
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     header = next(iter(csv_rows("".join(lines[:1]), str(path))), [])

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from face3d_data.errors import UserError
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import name_of
 from face3d_data.tables.csv_text import csv_rows
 from face3d_data.tables.pair_rows import PairRows
@@ -67,10 +68,10 @@ def read_pairs(path: Path, table: pd.DataFrame) -> PairRows:
 
 def _lines(path: Path) -> list[Line]:
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path)
     except OSError:
         raise UserError(f"{path}: cannot be read: give a file of pairs") from None
-    except UnicodeDecodeError:
+    except Unreadable:
         raise UserError(f"{path}: is not UTF-8 text: give pairs.csv, or lines name<TAB>id1<TAB>id2") from None
     rows = [(number, line.rstrip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if rows and rows[0][1].split(",") == list(COLUMNS):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from face3d_data.errors import UserError
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import id_of, same_form
 from face3d_data.tables.csv_text import csv_rows, header_text
 from face3d_data.tables.lists import look_up
@@ -26,8 +27,8 @@ def read_same_person(path: Path) -> list[Line]:
         UserError: the file is no UTF-8 text, lacks a column, holds something else than people, or maps nobody.
     """
     try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
+        text = read_text(path)
+    except Unreadable:
         raise UserError(f"{path}: is not UTF-8 text: give a CSV with the columns {','.join(COLUMNS)}") from None
     numbered = [
         (number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")

@@ -132,6 +132,6 @@ def test_bad_lists(tmp_path):
     path.write_text("# nobody\n\n")
     with pytest.raises(UserError, match="holds no id"):
         read_list(path)
-    path.write_bytes(b"\xff\xfe")
+    path.write_bytes(b"\xff\xff")
     with pytest.raises(UserError, match="is not UTF-8"):
         read_list(path)

@@ -73,7 +73,7 @@ GOOD = "p0\tc0\tc1\np0\tc0\tp1\tc0\n"
     [
         ("", "holds no pairs: fill the file"),
         ("name\tid1\tid2\n", "holds no pairs"),
-        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"\xff\xff", "is not UTF-8 text"),
         (GOOD + "p0\tc0\n", "line 3: has 2 fields between TABs: write name, id1, id2 or name1, id1, name2, id2"),
         (GOOD + "p0 c0 c1\n", "line 3: has 1 fields"),
         (GOOD + "p0\tc0\t\n", "line 3: has 2 fields"),

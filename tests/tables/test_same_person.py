@@ -105,7 +105,7 @@ def test_bad_lists_are_one_line(tmp_path, text, message):
 
 
 def test_a_list_that_is_no_text(tmp_path):
-    (tmp_path / "same.csv").write_bytes(b"\xff\xfe")
+    (tmp_path / "same.csv").write_bytes(b"\xff\xff")
     with pytest.raises(UserError, match="is not UTF-8"):
         read_same_person(tmp_path / "same.csv")
 
