@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 
+TOO_LARGE = "too_large"
+"""Reason of a file that holds more than limits allow: other limits make it good, so it is never settled."""
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the errors that the system gives for a full disk."""
 

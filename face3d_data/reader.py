@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from face3d_data.component import Component
 from face3d_data.digest import digest
-from face3d_data.errors import ContractError, Unreadable
+from face3d_data.errors import TOO_LARGE, ContractError, Unreadable
+from face3d_data.formats.cost import FileLimits, limits_in_force
 from face3d_data.remarks import remarks_into
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.unchanged import FileState, read_state, unchanged
@@ -85,7 +87,7 @@ def load(reader: Reader, source: Source, name: str) -> np.ndarray:
         Unreadable: as `Reader.load`.
         ChangedFile: a file is another now.
     """
-    with source.unchanged():
+    with source.unchanged(), limits_in_force(reader.limits):
         return reader.load(source, name)
 
 
@@ -93,6 +95,10 @@ def load_remarked(heard: list[str], reader: Reader, source: Source, name: str) -
     """Return what `load` does; what is remarked of the file meanwhile is added to `heard`."""
     with remarks_into(heard):
         return load(reader, source, name)
+
+
+EVERY_READER: dict[str, str] = {TOO_LARGE: "a file holds more pixels or points than limits allow, by its header"}
+"""Reasons that no reader has to declare."""
 
 
 class Reader(Component):
@@ -105,6 +111,16 @@ class Reader(Component):
     outputs: ClassVar[tuple[str, ...]] = ()
     tag_names: ClassVar[tuple[str, ...]] = ()
     """Tags that sources may carry beside `mask`, so that a `where` on them can be checked at planning."""
+
+    limits: FileLimits = Field(
+        FileLimits(), exclude=True, description="what one file may hold, judged before it is decoded"
+    )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Give every reader the reasons that the codecs below any of them have."""
+        super().__pydantic_init_subclass__(**options)
+        cls.reasons = {**cls.reasons, **EVERY_READER}
 
     def scan(self) -> Iterator[Source]:
         """Yield every source under the root in a fixed order, bad ones included (with `problem` set).
@@ -138,6 +154,10 @@ class Reader(Component):
         """
         raise ContractError(f"reader {self.name!r} defines no load")
 
+    def _load(self, source: Source, name: str) -> np.ndarray:
+        with limits_in_force(self.limits):
+            return self.load(source, name)
+
     def provides(self) -> tuple[str, ...]:
         """Return the arrays that this instance can give, by its options; `outputs` by default."""
         return self.outputs
@@ -150,8 +170,9 @@ class Reader(Component):
         """Return one source as a sample with lazy arrays, for notebooks and tests."""
         if source.problem:
             raise Unreadable(*source.problem)
-        self.inspect(source)
-        lazy = {name: (lambda n=name: self.load(source, n)) for name in source.arrays}
+        with limits_in_force(self.limits):
+            self.inspect(source)
+        lazy = {name: (lambda n=name: self._load(source, n)) for name in source.arrays}
         identity = f"{dataset or self.name}/{source.person}"
         tags = {"mask": "none", **source.tags}
         return Sample(

@@ -14,6 +14,7 @@ from numpy.lib import format as npy_format
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud import column_name
+from face3d_data.formats.cost import check_bytes, check_points
 
 _LONGEST_HEADER = 10_000
 _XYZ, _NORMAL, _RGB = ("x", "y", "z"), ("nx", "ny", "nz"), ("r", "g", "b")
@@ -100,6 +101,8 @@ def record_columns(records: np.ndarray, name: str) -> tuple[dict[str, np.ndarray
 def _read(stream: IO[bytes], name: str, size: int, most_rows: int | None) -> np.ndarray:
     shape, by_columns, dtype = _header(stream, name)
     rows, columns = shape
+    check_points(rows, name)
+    check_bytes(math.prod(shape) * dtype.itemsize, name, "unpacks to")
     start = stream.tell()
     wanted = math.prod(shape) * dtype.itemsize
     if most_rows is not None and not by_columns:

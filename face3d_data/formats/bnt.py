@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cost import check_points
 
 PLANES = 5
 FARTHEST_MM = 1e6
@@ -121,6 +122,7 @@ def _header(stream: FileIO, name: str) -> BntHeader:
         raise Unreadable("unreadable", f"{name}: byte {start - 4}: says {count} values, but {wanted}")
     if size < start + 8 * count:
         raise Unreadable("unreadable", f"{name}: byte {size}: the file is cut off before byte {start + 8 * count}")
+    check_points(rows * columns, name)
     picture = data[14 : start - 4].decode("utf-8", "backslashreplace")
     return BntHeader(rows, columns, background, picture, start)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,12 +59,24 @@ def _parse(path: Path, parse: Any) -> Any:
         raise ValueError(f"{path}: {error}") from None
 
 
+_WHOLE_EXPONENT = re.compile(r"[+-]?[0-9]+[eE][+-]?[0-9]+\Z")
+
+
 def _parse_yaml(text: str) -> Any:
-    # OpenCV writes "%YAML:1.0", which is no directive of YAML.
-    lines = text.splitlines()
-    if lines and lines[0].startswith("%YAML"):
-        lines[0] = ""
-    return parse_yaml("\n".join(lines), matrices=True)
+    """Return the first document; OpenCV's `%YAML:1.0` is no directive of YAML, and ROS ends a message with `---`."""
+    lines = ["" if line.startswith("%YAML") else line for line in text.splitlines()]
+    marks = [i for i, line in enumerate(lines) if line.strip() == "---"]
+    end = next((i for i in marks if "".join(lines[:i]).strip(" -")), len(lines))
+    return _with_numbers(parse_yaml("\n".join(lines[:end]), matrices=True))
+
+
+def _with_numbers(value: Any) -> Any:
+    """Return the value with `1e-05`, a text in YAML 1.1 and a number to ROS, as a number."""
+    if isinstance(value, dict):
+        return {key: _with_numbers(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(each) for each in value]
+    return float(value) if isinstance(value, str) and _WHOLE_EXPONENT.match(value) else value
 
 
 def _parse_xml(text: str) -> Any:

@@ -19,6 +19,7 @@ from face3d_data.formats.cloud import (
     cloud_of_table,
     judge_columns,
 )
+from face3d_data.formats.cost import check_points, check_text
 from face3d_data.formats.image import read_bytes
 from face3d_data.formats.obj import obj_has_colors, parse_obj
 from face3d_data.formats.packed import inner_name, unpack, with_packed
@@ -55,12 +56,19 @@ def read_cloud(path: Path, columns: Sequence[str] | None = None, key: str | None
     """
     # Damaged bytes make any number: what comes of it is checked, and nobody is to be warned of it.
     with np.errstate(all="ignore"):
-        data, suffix = read_bytes(path), _suffix(path)
-        if suffix in ARRAY_SUFFIXES:
-            return _array_cloud(_array(data, path.name, suffix, key), columns, path.name)
-        if suffix in BC_SUFFIXES:
-            return parse_bc(data, path.name, suffix)
-        return _parse(unpack(data, path.name), path.name, suffix, columns)
+        cloud = _read(read_bytes(path), path.name, _suffix(path), columns, key)
+    check_points(len(cloud.points), path.name)  # texts declare no number: this is the first that is known
+    return cloud
+
+
+def _read(data: bytes, name: str, suffix: str, columns: Sequence[str] | None, key: str | None) -> Cloud:
+    if suffix in ARRAY_SUFFIXES:
+        return _array_cloud(_array(data, name, suffix, key), columns, name)
+    if suffix in BC_SUFFIXES:
+        return parse_bc(data, name, suffix)
+    data = unpack(data, name)
+    check_text(data, name)
+    return _parse(data, name, suffix, columns)
 
 
 def _suffix(path: Path) -> str:

@@ -215,5 +215,7 @@ class _Scene:
     def array(self, index: Any, columns: tuple[int, ...], kinds: str) -> np.ndarray:
         try:
             return read_accessor(self.item, self.binary, index, columns, kinds)
+        except Unreadable as error:
+            raise Unreadable(error.reason, f"{self.name}: {error.detail}") from None
         except ValueError as error:
             raise Unreadable("unreadable", f"{self.name}: JSON: {error}") from None

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from face3d_data.formats.cost import check_points
+
 _TYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _COLUMNS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
@@ -41,6 +43,8 @@ def read_accessor(
     count = whole_number(accessor.get("count"))
     if kind is None or width not in columns or count is None or np.dtype(kind).kind not in kinds:
         raise ValueError(f"accessors[{index}] has another type than it needs")
+    what = "vertices" if width > 1 else "triangles"
+    check_points(count if width > 1 else count // 3, f"accessors[{index}]", what, held_by=len(binary))
     if "sparse" in accessor or "bufferView" not in accessor:
         raise ValueError(f"accessors[{index}] is sparse or has no buffer, which is not read")
     view = item("bufferViews", accessor["bufferView"])

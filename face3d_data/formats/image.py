@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.image_header import PNG_SIGNATURE, parse_bmp, parse_png
+from face3d_data.formats.cost import check_bytes
+from face3d_data.formats.image_header import PNG_SIGNATURE, check_header, parse_bmp, parse_png
 from face3d_data.formats.image_other import OTHER_SUFFIXES, START_BYTES, decode_other, other_kind
 
 IMAGE_SUFFIXES: tuple[str, ...] = (".bmp", ".jpeg", ".jfif", ".jpg", ".png", *OTHER_SUFFIXES)
@@ -62,6 +63,7 @@ def _decode(data: bytes, name: str, flags: int) -> np.ndarray:
     fault = find_cut(data)
     if fault:
         raise Unreadable("unreadable", f"{name}: {fault}")
+    check_header(data, name)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
@@ -75,9 +77,10 @@ def read_bytes(path: Path) -> bytes:
     """Return a file's bytes.
 
     Raises:
-        Unreadable: `unreadable`: the file is empty.
+        Unreadable: `unreadable`: the file is empty; `too_large`.
         OSError: it is gone or cannot be read now; that says nothing of its content, so it is tried again next run.
     """
+    check_bytes(path.stat().st_size, path.name)
     data = path.read_bytes()
     if not data:
         raise Unreadable("unreadable", f"{path.name}: the file is empty")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cost import check_pixels
 from face3d_data.formats.image_other import other_kind, read_other_header
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -38,13 +40,25 @@ def read_image_header(path: Path) -> ImageHeader:
     """Return an image file's header, and check at a PNG's end that it was written to the end.
 
     Raises:
-        Unreadable: `unreadable`: no such file, empty, no image, or cut off.
+        Unreadable: `unreadable`: no such file, empty, no image, or cut off; `too_large`.
     """
     try:
         with open(path, "rb") as stream:
-            return _read(stream)
+            header = _read(stream)
     except Unreadable as error:
         raise type(error)(error.reason, f"{path.name}: {error.detail}") from None
+    check_pixels(header.width, header.height, path.name)
+    return header
+
+
+def check_header(data: bytes, name: str) -> None:
+    """Check the size of an image before a pixel of it is decoded.
+
+    Raises:
+        Unreadable: `too_large`; as `read_image_header`.
+    """
+    header = _read(io.BytesIO(data))
+    check_pixels(header.width, header.height, name)
 
 
 def _read(stream: BinaryIO) -> ImageHeader:

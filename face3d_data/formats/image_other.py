@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from face3d_data.errors import NeedsLibrary, Unreadable
+from face3d_data.formats.cost import check_pixels
 
 OTHER_SUFFIXES: tuple[str, ...] = (".avif", ".gif", ".heic", ".heif", ".tif", ".tiff", ".webp")
 START_BYTES = 32
@@ -100,6 +101,7 @@ def _opened(stream: BinaryIO | io.BytesIO, kind: str) -> Any:
         raise
     except Exception as error:  # what a parser raises on damaged bytes may be anything
         raise Unreadable("unreadable", f"a damaged {kind.upper()} file ({_said(error)})") from None
+    check_pixels(*image.size, "the image")
     if frames > 1:
         what = "pages: save the one that is the capture" if kind == "tiff" else "frames: an animation is no capture"
         raise Unreadable("unreadable", f"has {frames} {what}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud import arrays_of
+from face3d_data.formats.cost import check_points, check_text
 from face3d_data.formats.glb import glb_has_colors, parse_glb, split_glb
 from face3d_data.formats.image import read_bytes
 from face3d_data.formats.mesh import Mesh
@@ -43,7 +44,12 @@ def read_mesh(path: Path) -> Mesh:
     """
     # Damaged bytes make any number: what comes of it is checked, and nobody is to be warned of it.
     with np.errstate(all="ignore"):
-        mesh = _CODECS[_ending(path)](unpack(read_bytes(path), path.name), path.name)
+        data = unpack(read_bytes(path), path.name)
+        check_text(data, path.name)
+        mesh = _CODECS[_ending(path)](data, path.name)
+    # Texts declare no numbers: these are the first that are known.
+    check_points(len(mesh.vertices) // 3 if _ending(path) == ".stl" else len(mesh.vertices), path.name, "vertices")
+    check_points(len(mesh.triangles), path.name, "triangles")
     if not len(mesh.triangles):
         said = f"holds {len(mesh.vertices)} vertices and no face: cloud_folder reads points alone"
         raise Unreadable("no_surface", f"{path.name}: {said}")

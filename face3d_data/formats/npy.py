@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cost import check_pixels
 
 _VERSIONS = ((1, 0), (2, 0), (3, 0))
 
@@ -66,6 +67,7 @@ def _header(stream: BinaryIO, name: str) -> tuple[tuple[int, int], np.dtype]:
     size = os.fstat(stream.fileno()).st_size
     if size < wanted:
         raise Unreadable("unreadable", f"{name}: is cut off ({size} of {wanted} bytes)")
+    check_pixels(shape[1], shape[0], name)
     return (shape[0], shape[1]), dtype
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cost import check_pixels
 from face3d_data.formats.npy import read_npy_header
 
 
@@ -61,4 +62,5 @@ def _header(stream: BinaryIO, name: str) -> tuple[int, int]:
     size = os.fstat(stream.fileno()).st_size
     if size < wanted:
         raise Unreadable("unreadable", f"{name}: is cut off ({size} of {wanted} bytes)")
+    check_pixels(shape[1], shape[0], name)
     return shape[0], shape[1]

@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cost import check_points
 from face3d_data.formats.mesh import Mesh, check_indices, colors_u1, coloured_vertices, fan
 from face3d_data.formats.number_text import Lines, blank_comments, split_lines
 from face3d_data.formats.text_bytes import plain_text
@@ -45,6 +46,8 @@ def parse_off(data: bytes, name: str) -> Mesh:
     if len(counts) not in (2, 3) or (counts < 0).any():
         raise Unreadable("unreadable", f"{name}: line {lines.numbers[0]}: wanted counts of vertices, faces and edges")
     n_vertices, n_faces = int(counts[0]), int(counts[1])
+    check_points(n_vertices, name, "vertices", held_by=len(data))
+    check_points(n_faces, name, "triangles", held_by=len(data))
     has_normals, has_colors = bool(magic and magic.group(3)), bool(magic and magic.group(2))
     try:
         return _by_lines(lines, n_vertices, n_faces, 3 + 3 * has_normals if has_colors else None, name)

@@ -6,12 +6,11 @@ import gzip
 import io
 import zlib
 
-from face3d_data.errors import Unreadable
+from face3d_data.errors import TOO_LARGE, Unreadable
+from face3d_data.formats.cost import most_unpacked
 
 PACKED_SUFFIX = ".gz"
 GZIP_MAGIC = b"\x1f\x8b"
-MOST_UNPACKED = 512 << 20
-"""Bytes that a compressed file may unpack to: a head at 0.1 mm has a tenth of that."""
 _PIECE = 1 << 20
 _GZIP_WINDOW = 31
 """For zlib: a window of 2^15 bytes, and gzip's header round the stream."""
@@ -28,16 +27,16 @@ def inner_name(name: str) -> str:
 
 
 def unpack(data: bytes, name: str, most_bytes: int | None = None) -> bytes:
-    """Return what a gzip file holds, piece by piece up to `most_bytes` (or `MOST_UNPACKED`); other data as it is.
+    """Return what a gzip file holds, piece by piece up to `most_bytes` (or what points take); other data as it is.
 
     VRML allows a `.wrl` to be compressed without saying so in its name.
 
     Raises:
-        Unreadable: `unreadable`: damaged, cut off, or larger than that.
+        Unreadable: `unreadable`: damaged or cut off; `too_large`.
     """
     if not data.startswith(GZIP_MAGIC):
         return data
-    most = MOST_UNPACKED if most_bytes is None else most_bytes
+    most = most_unpacked() if most_bytes is None else most_bytes
     pieces, size = [], 0
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
@@ -45,7 +44,7 @@ def unpack(data: bytes, name: str, most_bytes: int | None = None) -> bytes:
                 pieces.append(piece)
                 size += len(piece)
                 if size > most:
-                    raise Unreadable("unreadable", f"{name}: unpacks to more than {_size_text(most)}")
+                    raise Unreadable(TOO_LARGE, f"{name}: unpacks to more than {_size_text(most)}: limits: max_points")
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable("unreadable", f"{name}: damaged gzip after byte {size} of what it holds ({error})") from None
     return b"".join(pieces)

@@ -10,6 +10,7 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud import JUDGED_ROWS, Cloud, cloud_of_columns
+from face3d_data.formats.cost import check_points
 from face3d_data.formats.lzf import unpack_lzf
 from face3d_data.formats.number_text import split_lines
 from face3d_data.formats.text_bytes import plain_if_text
@@ -59,6 +60,7 @@ def parse_pcd(data: bytes, name: str) -> Cloud:
 
 def _columns(data: bytes, header: Header, name: str) -> dict[str, np.ndarray]:
     """Return the columns of a file's points, colours taken apart."""
+    check_points(header.n_points, name, held_by=len(data) if header.data != "binary_compressed" else None)
     if header.data == "ascii":
         return _unpacked(_read_text(data, header, name))
     layout = np.dtype([(field, f"<{kind}", (count,)) for field, kind, count in header.fields])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud import JUDGED_ROWS, Cloud, cloud_of_columns, column_name
+from face3d_data.formats.cost import check_points
 from face3d_data.formats.mesh import Mesh, check_indices, colors_u1, fan
 from face3d_data.formats.ply_rows import Element, Property, Rows, read_binary_rows, read_text_rows
 from face3d_data.formats.text_bytes import plain_if_text
@@ -46,6 +48,7 @@ def parse_ply_mesh(data: bytes, name: str) -> Mesh:
     """
     data = plain_if_text(data, name, _TEXT_BODY, _LONGEST_HEADER)
     header = parse_header(data, name)
+    _judge(header, name, {"vertex": "vertices", "face": "triangles"}, len(data))
     if any(element.name == "tristrips" for element in header.elements):
         raise Unreadable("unreadable", f"{name}: its surface is of triangle strips: only faces are read")
     rows = _read(data, header, name, ("vertex", "face"))
@@ -68,7 +71,9 @@ def parse_ply_cloud(data: bytes, name: str) -> Cloud:
         Unreadable: `unreadable`, with the line or the byte.
     """
     data = plain_if_text(data, name, _TEXT_BODY, _LONGEST_HEADER)
-    rows = _read(data, parse_header(data, name), name, ("vertex",))
+    header = parse_header(data, name)
+    _judge(header, name, {"vertex": "points"}, len(data))
+    rows = _read(data, header, name, ("vertex",))
     return cloud_of_columns(rows["vertex"].columns, name)
 
 
@@ -94,6 +99,13 @@ def ply_begin(head: bytes, name: str) -> tuple[tuple[str, ...], dict[str, np.nda
     except Unreadable:
         rows = {}
     return names, rows["vertex"].columns if rows else {}
+
+
+def _judge(header: Header, name: str, kinds: Mapping[str, str], size: int) -> None:
+    """Check the numbers of a header's elements against the limits in force."""
+    for element in header.elements:
+        if element.name in kinds:
+            check_points(element.count, name, kinds[element.name], held_by=size)
 
 
 def parse_header(data: bytes, name: str) -> Header:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cost import check_pixels
 
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _HEADER = re.compile(rb"P6" + _GAP + rb"([0-9]{1,6})" + _GAP + rb"([0-9]{1,6})" + _GAP + rb"([0-9]{1,6})\s")
@@ -54,4 +55,5 @@ def _header(stream: BinaryIO, name: str) -> tuple[int, int, int]:
     end = match.end() + 3 * width * height
     if size < end:
         raise Unreadable("unreadable", f"{name}: byte {size}: the picture is cut off before byte {end}")
+    check_pixels(width, height, name)
     return width, height, match.end()

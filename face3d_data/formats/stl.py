@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cost import check_points
 from face3d_data.formats.mesh import Mesh
 from face3d_data.formats.number_text import split_lines
 from face3d_data.formats.text_bytes import plain_text, text_head
@@ -29,6 +30,7 @@ def parse_stl(data: bytes, name: str) -> Mesh:
     count = int.from_bytes(data[80:84], "little") if len(data) >= _HEADER_BYTES else 0
     wanted = _HEADER_BYTES + count * _FACET.itemsize
     if len(data) >= _HEADER_BYTES and len(data) == wanted:
+        check_points(count, name, "triangles")
         corners = np.frombuffer(data, _FACET, count, _HEADER_BYTES)["corners"].reshape(-1, 3).astype(np.float64)
     elif _is_ascii(text_head(data[:4096], name)):
         corners = _parse_ascii(plain_text(data, name), name)

@@ -24,6 +24,7 @@ from face3d_data.pipeline.steps import (
     check_limits,
     run_stage,
     run_table,
+    small_run_note,
     step_inputs,
 )
 from face3d_data.stage import Stage
@@ -176,6 +177,7 @@ def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, k
                 _write_source(result, source.id)
                 hashed = f", {hashes.hashed - before} files hashed" if hashes.hashed > before else ""
                 tell(_line(step, source.reader.name, hashed))
+                _tell_small_run(step, result.pipeline, tell)
                 where = space.run_dir(result.pipeline.name) / f"{source.id}.dirty.csv"
                 check_limits(f"source {source.id!r}", step.inputs, dirty, result.pipeline.limits, where)
     finally:
@@ -228,6 +230,7 @@ def _run_step(step: Step, result: RunResult, settings: Settings, tell: Say) -> S
     tell(_line(made, step.component.name, work if isinstance(step.component, Stage) else ""))
     for note in (*where_notes(step, done(result)), *made.notes):
         tell(f"{'':>12}  {note}")
+    _tell_small_run(made, pipeline, tell)
     _report_unreadable(result, made)
     check_limits(
         f"step {step.id!r}",
@@ -237,6 +240,12 @@ def _run_step(step: Step, result: RunResult, settings: Settings, tell: Say) -> S
         run_dir / f"{step.id}.dirty.csv",
     )
     return made
+
+
+def _tell_small_run(step: StepResult, pipeline: Pipeline, tell: Say) -> None:
+    note = small_run_note(step.inputs, [*step.dirty, *step.unreadable], pipeline.limits)
+    if note is not None:
+        tell(f"{'':>12}  {note}")
 
 
 def _report_unreadable(result: RunResult, made: StepResult) -> None:

@@ -11,16 +11,19 @@ from pathlib import Path
 from face3d_data.digest import canonical
 from face3d_data.engine.worker import DETAIL_CHARS, is_full_disk
 from face3d_data.errors import MissingDependency, NeedsLibrary, RunStopped, Unreadable, UserError
+from face3d_data.formats.cost import limits_in_force
 from face3d_data.names import check_id_part, same_form
 from face3d_data.pipeline.spec import SourceStep
 from face3d_data.reader import Source, source_key
+from face3d_data.readers.folder import FolderReader
+from face3d_data.readers.root_level import fitting_level
 from face3d_data.readers.strays import LISTED_ONLY
 from face3d_data.sample import Tag
 from face3d_data.store.files import FileHashes
 from face3d_data.store.manifest import NOT_COUNTED, Dirty, Entry, check_unique
 from face3d_data.store.part import RETRIED, Row, write_part
 from face3d_data.store.place import SourcePlace, source_of
-from face3d_data.store.workspace import StepCache, Workspace
+from face3d_data.store.workspace import StepCache, Workspace, is_done
 from face3d_data.table import FIXED_COLUMNS
 
 INSPECTED_ROWS = 4096
@@ -45,6 +48,13 @@ def read_source(
     Raises:
         UserError: the root or an option does not fit, or two captures have one id.
     """
+    with limits_in_force(step.reader.limits):
+        return _read_source(step, workspace, hashes, keep, retry)
+
+
+def _read_source(
+    step: SourceStep, workspace: Workspace, hashes: FileHashes, keep: bool, retry: bool
+) -> tuple[list[Entry], list[Dirty]]:
     fingerprint = step.reader.fingerprint()
     cache = workspace.step_cache(step.reader.name, fingerprint)
     entries, dirty = [], []
@@ -72,6 +82,8 @@ def read_source(
     if not entries and not dirty:
         where = getattr(step.reader, "root", None)
         raise UserError(f"source {step.id!r}: {step.reader.name} found no capture{f' in {where}' if where else ''}")
+    if not entries:
+        _check_level(step, dirty)
     check_unique(entries, step.id)
     _survey(step, entries, cache)
     rows = _inspect(step, entries, cache, fingerprint, keep, retry)
@@ -80,6 +92,20 @@ def read_source(
         if row.status != "ok":
             dirty.append(_dirty(step, entry, row.reason, row.detail, row.status, row.attempt))
     return [entry for entry in entries if rows[entry.key].status == "ok"], dirty
+
+
+def _check_level(step: SourceStep, dirty: list[Dirty]) -> None:
+    """Refuse a source none of whose files fits the names wanted, where another folder as root would make them fit.
+
+    Raises:
+        UserError: naming that folder.
+    """
+    rows = [row for row in dirty if row.status != NOT_COUNTED]
+    if not isinstance(step.reader, FolderReader) or any(row.reason != "name_not_matched" for row in rows):
+        return
+    level = fitting_level(step.reader, [row.path or row.sample_id.partition("/")[2] for row in rows])
+    if level is not None:
+        raise UserError(f"source {step.id!r}: no file below {step.reader.root} fits the names wanted: {level}")
 
 
 def check_tags(tags: Mapping[str, Tag], source_id: str) -> None:
@@ -165,9 +191,9 @@ def _inspect(
     new: dict[str, Row] = {}
     for entry in entries:
         known = rows.get(entry.key)
-        if entry.key not in new and (known is None or known.status == RETRIED or (retry and known.status != "ok")):
+        if entry.key not in new and (known is None or not is_done([known]) or (retry and known.status != "ok")):
             new[entry.key] = _look(step, entry, known.attempt + 1 if known else 1)
-    settled = [row for row in new.values() if row.status != RETRIED]
+    settled = [row for row in new.values() if is_done([row])]
     if settled and keep:
         cache.describe({"kind": "reader", **describe(step, fingerprint)})
         for block in _blocks(settled):

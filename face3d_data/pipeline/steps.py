@@ -259,6 +259,24 @@ def check_limits(what: str, inputs: int, dirty: Sequence[Dirty], limits: Limits,
             )
 
 
+def small_run_note(inputs: int, dirty: Sequence[Dirty], limits: Limits) -> str | None:
+    """Return a line about a step that rejected more than the limits allow, of too few inputs to be judged by them.
+
+    Args:
+        inputs: of the step or source.
+        dirty: its rows.
+        limits: the pipeline's.
+    """
+    rejects = [row for row in dirty if row.status == "reject"]
+    if inputs >= LIMITS_FROM or len(rejects) <= limits.max_reject_rate * inputs:
+        return None
+    reasons = Counter(row.reason for row in rejects).most_common(3)
+    common = ", ".join(f"{reason} {number}" for reason, number in reasons)
+    first = next(row.detail for row in rejects if row.reason == reasons[0][0])
+    said = f"{len(rejects)} of {inputs} rejected ({common}): are the options right?"
+    return f"{said} {reasons[0][0]}: {first[:160]}" if first else said
+
+
 def describe(step: Step, pipeline_seed: int) -> dict[str, Any]:
     """Return what a step is, for the lock, `--explain` and `stage.json`."""
     component = step.component

@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from face3d_data.errors import Unreadable, UserError
+from face3d_data.errors import Unreadable
 from face3d_data.formats.mat5_matrix import inspect_mat_matrix, read_mat_matrix
 from face3d_data.reader import Source
 from face3d_data.readers.axes import AXES_REASONS, CLEAR, growing
 from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
-from face3d_data.readers.units import MM_PER_UNIT, UNIT_REASONS, UNITS_TEXT, WORDS, Units, mm_per_unit
+from face3d_data.readers.units import MM_PER_UNIT, UNIT_REASONS, UNITS_TEXT, WORDS, Units, mm_per_unit, survey_units
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 
@@ -72,17 +72,7 @@ class Curtinfaces(FolderReader):
         Raises:
             UserError: saying what to set.
         """
-        wrong: list[str] = []
-        looked_at = sources[:_LOOKED_AT]
-        for source in looked_at:
-            try:
-                self.load(source, "grid")
-            except Unreadable as error:
-                wrong += [error.detail] if error.reason in ("wrong_axes", "wrong_units") else []
-            except OSError:
-                continue
-        if 2 * len(wrong) > len(looked_at):
-            raise UserError(f"{self.name}: {wrong[0]} ({len(wrong)} of {len(looked_at)} captures looked at)")
+        survey_units(self, sources[:_LOOKED_AT], ("grid",), ("wrong_axes", "wrong_units"))
 
     def inspect(self, source: Source) -> None:
         """Check that the file has the matrix, as far as its tags say."""

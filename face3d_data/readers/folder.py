@@ -178,6 +178,16 @@ class FolderReader(Reader):
             match = self._compiled.match(name)
         return match
 
+    def name_of(self, path: str) -> str | None:
+        """Return what the pattern is of in a file's path below the root, None where the file ends like no capture."""
+        ending = next((end for end, _ in self._endings if path.lower().endswith(end)), None)
+        return None if ending is None else path[: -len(ending)]
+
+    def fits(self, name: str) -> bool:
+        """Return whether a name fits the pattern and makes a person and a capture."""
+        match = self._match(name) if name else None
+        return match is not None and not (bad_name(match.person, "") or bad_name(match.capture or "-", ""))
+
     def _capture(
         self, folder: Folder, stem: str, names: Mapping[str, str], seen: set[tuple[str, str]]
     ) -> Source | tuple[str, str]:

@@ -81,6 +81,11 @@ class FrameFolders(FrameSelection, FolderReader):
     def _compiled(self) -> Pattern:
         return compile_pattern(self.pattern or self.default_pattern)
 
+    def name_of(self, path: str) -> str | None:
+        """Return the name of the recording that a file or a folder of frames belongs to, None where it is of none."""
+        found = self.recording_of(path) or self.recording_of(path.rpartition("/")[0])
+        return None if found is None else found[0]
+
     def scan(self) -> Iterator[Source]:
         """Yield the chosen frames of every recording, sorted by the recording's name, then what fits no name."""
         self._compiled  # noqa: B018  a wrong pattern is said before the disk is touched

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cost import check_pixels, check_points
 from face3d_data.formats.h5_points import StoredArray, read_arrays, read_rows
 from face3d_data.formats.h5_texts import read_texts
 from face3d_data.names import check_id_part, encode_part, name_of
@@ -206,6 +207,10 @@ class Hdf5(Reader):
         if not fits or array.dtype.kind not in kinds or array.shape[0] != n:
             form = ", ".join(map(str, (n, *wanted)))
             raise Unreadable("unreadable", f"{label}: {name!r} is {array.dtype} {array.shape}, wanted ({form})")
+        if name == "data":
+            check_points(array.shape[1], label)
+        elif wanted[:2] == ("H", "W"):
+            check_pixels(array.shape[2], array.shape[1], label)
         if name == "data" and not array.shape[1]:
             raise Unreadable("no_points", f"{label}: 'data' has rows without a point")
 

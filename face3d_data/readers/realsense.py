@@ -35,6 +35,7 @@ from face3d_data.readers.units import SURVEYED
 from face3d_data.registry import register
 
 USUAL_SCALE = 0.001
+OTHER_UNITS_PER_METRE = (100, 4000, 8000, 10_000)
 NEAREST_MM = (100.0, 1200.0)
 """A tenth of a face's depth image lies nearer than the far end; L500 cameras read as 1000 units a metre do not."""
 
@@ -131,8 +132,9 @@ class RealSense(FrameFolders):
                 continue
             if (depth > 0).any():
                 told.append(float(np.percentile(depth[depth > 0], 10)))
-        strange = [mm for mm in told if not NEAREST_MM[0] <= mm <= NEAREST_MM[1]]
-        if 2 * len(strange) > len(told):
+        near = [mm for mm in told if NEAREST_MM[0] <= mm <= NEAREST_MM[1]]
+        strange = [mm for mm in told if mm not in near and _near_in_another_unit(mm)]
+        if len(strange) > len(near):
             raise UserError(
                 f"{self.name}: the camera files do not tell the depth's unit, and if it is mm, what is nearest lies "
                 f"{strange[0]:.0f} mm away: set depth_scale to the camera's metres per unit "
@@ -146,3 +148,8 @@ class RealSense(FrameFolders):
         if name in CAMERA_ARRAYS:
             return camera_array(source.record, name)
         return depth_mm(read_depth_png(source.files["depth"]), source.record, source.files["depth"].name)
+
+
+def _near_in_another_unit(mm: float) -> bool:
+    """Return whether what lies so far away, if values are mm, would be near by in the unit of another camera."""
+    return any(NEAREST_MM[0] <= mm * 1000 / units <= NEAREST_MM[1] for units in OTHER_UNITS_PER_METRE)

@@ -43,6 +43,8 @@ SCAN_SPAN_MM = (90.0, 700.0)
 SCENE_MM = 7000.0
 """A room that a depth camera sees: ten times a head with its shoulders, and so just as large as one in another unit."""
 SURVEYED = 5
+LEAST_ODD = 3
+"""Captures of no size in any unit that refuse a collection, if there are no others among those looked at."""
 
 
 def mm_per_unit(units: str | float) -> float:
@@ -63,6 +65,22 @@ def span_mm(points: np.ndarray) -> float:
     return float(np.sort(high - low)[1])
 
 
+class WrongUnit(Unreadable):
+    """A capture is not as large as a face; `fits` says whether another unit would make it so."""
+
+    def __init__(self, reason: str, detail: str = "", fits: bool = False) -> None:
+        super().__init__(reason, detail)
+        self.fits = fits
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.detail, self.fits)
+
+
+def fitting_units(raw: float) -> list[str]:
+    """Return the units in which a scan that spans `raw` of them is as large as a face may be."""
+    return [name for name, size in MM_PER_UNIT.items() if SCAN_SPAN_MM[0] <= raw * size <= SCAN_SPAN_MM[1]]
+
+
 def check_face_size(points: np.ndarray, where: str, units: str | float = "mm", option: str = "units") -> None:
     """Check that points, converted to millimetres by `units`, span what the scan of a face can span.
 
@@ -79,13 +97,13 @@ def check_face_size(points: np.ndarray, where: str, units: str | float = "mm", o
     if SCAN_SPAN_MM[0] <= span <= SCAN_SPAN_MM[1]:
         return
     raw = span / mm_per_unit(units)
-    raise Unreadable("wrong_units", f"{where}: {looks_like(raw, units, option)}")
+    raise WrongUnit("wrong_units", f"{where}: {looks_like(raw, units, option)}", bool(fitting_units(raw)))
 
 
 def looks_like(raw: float, units: str | float, option: str = "units") -> str:
     """Return what a scan that spans `raw` units looks like, and the remedy."""
     measured = f"it spans {raw:.3g} across, and faces are {FACE_WIDTH_MM[0]:.0f} to {FACE_WIDTH_MM[1]:.0f} mm wide"
-    fitting = [name for name, size in MM_PER_UNIT.items() if SCAN_SPAN_MM[0] <= raw * size <= SCAN_SPAN_MM[1]]
+    fitting = fitting_units(raw)
     if not raw:
         return "holds no extent: all points are at one place, or fewer than three are finite"
     if 1.0 <= raw <= 2.1 and "m" not in fitting:
@@ -107,6 +125,9 @@ def survey_units(
 ) -> None:
     """Load a few captures and refuse the whole collection where most of them have the wrong unit (or axes).
 
+    A vote have captures that are as large as faces, and those that would be so in another unit. What is of no size in
+    any unit (three points, a line, one place) is a bad capture, and counts only where all that were looked at are so.
+
     Args:
         reader: its `load` raises `wrong_units`.
         sources: captures that can be read, as far as is known.
@@ -117,7 +138,8 @@ def survey_units(
         UserError: naming the collection, what its files look like and the remedy.
     """
     wrong: list[str] = []
-    tried = 0
+    odd: list[str] = []
+    good = 0
     for source in sources[:SURVEYED]:
         name = next((name for name in arrays if name in source.arrays), None)
         if name is None:
@@ -128,9 +150,12 @@ def survey_units(
             # A file that cannot be read for another reason says nothing about the unit.
             if error.reason not in reasons:
                 continue
-            wrong.append(error.detail)
+            (wrong if getattr(error, "fits", True) else odd).append(error.detail)
         except OSError:
             continue
-        tried += 1
-    if wrong and 2 * len(wrong) > tried:
-        raise UserError(f"{reader.name}: {wrong[0]} ({len(wrong)} of {tried} captures looked at)")
+        else:
+            good += 1
+    if len(odd) >= LEAST_ODD and not wrong and not good:
+        wrong = odd
+    if len(wrong) > good:
+        raise UserError(f"{reader.name}: {wrong[0]} ({len(wrong)} of {good + len(wrong)} captures looked at)")

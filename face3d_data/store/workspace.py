@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from face3d_data.atomic import write_atomic
-from face3d_data.errors import UserError
+from face3d_data.errors import TOO_LARGE, UserError
 from face3d_data.store.files import FileHashes
 from face3d_data.store.part import RETRIED, BadPart, Row, read_rows, write_part
 
@@ -64,8 +64,11 @@ class StepCache:
 
 
 def is_done(rows: list[Row]) -> bool:
-    """Return whether an input with these rows needs no work: errors are tried again, everything else is settled."""
-    return all(row.status != RETRIED for row in rows)
+    """Return whether an input with these rows needs no work.
+
+    Errors are tried again, and files that were too large: limits are in no key, and judging by a header costs nothing.
+    """
+    return all(row.status != RETRIED and row.reason != TOO_LARGE for row in rows)
 
 
 class Workspace:

@@ -1,9 +1,14 @@
 """Cameras, what is seen of a head, and the cost of a file: inputs that once gave wrong points, or cost gigabytes."""
 
-import numpy as np
+import time
 
+import numpy as np
+import pytest
+
+from face3d_data.errors import Unreadable
 from face3d_data.geometry.camera import depth_to_points
 from face3d_data.readers.csv import CsvReader
+from face3d_data.readers.image_folder import ImageFolder
 from face3d_data.readers.rgbd_folder import RgbdFolder
 
 
@@ -24,3 +29,12 @@ def test_float_metres_in_a_list_are_millimetres(cases):
     assert source.problem is None
     depth = reader.sample(source).arrays["depth"]
     np.testing.assert_allclose(depth, 650.0, rtol=1e-6)
+
+
+def test_an_image_of_900_megapixels_is_a_row(cases):
+    reader = ImageFolder(root=cases / "image_30000_px_in_109_kB")
+    (source,) = reader.scan()
+    started = time.perf_counter()
+    with pytest.raises(Unreadable, match=r"too_large: a.png: 30000x30000 px are 900 megapixels"):
+        reader.inspect(source)
+    assert time.perf_counter() - started < 1

@@ -97,6 +97,7 @@ def test_keys_that_say_nothing_are_left_aside():
         ("<robot/>", "xml", "wanted OpenCV's opencv_storage"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><opencv_storage/>', "xml", "declares no entities"),
         ("[" * 5000, "yaml", "is nested more than 50 deep"),
+        ("fx: 1\nfx: 2\n", "yaml", "key 'fx' is written twice"),
         ("fx: 1", "json", "no valid JSON"),
         ("x" * (1 << 21), "yaml", "are no camera file"),
         ("camera_matrix: [600, 1, 31.5, 0, 610, 23.5, 0, 0, 1]", "yaml", "camera_matrix = .* is neither"),
@@ -114,6 +115,12 @@ def test_files_that_cannot_be_used_are_named(tmp_path, text, ending, said):
     with pytest.raises(ValueError, match=said) as caught:
         read_intrinsics(path, need_scale=False)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_what_ros_and_yaml_write_differently_is_read(tmp_path):
+    path = tmp_path / "camera_info.yaml"
+    path.write_text("k: [600, 0, 31.5, 0, 610, 23.5, 0, 0, 1]\nd: [1e-05, -2E-3, 0.0, 0, 0]\n---\nk: [1]\n---\n")
+    assert read_intrinsics(path, need_scale=False).distortion == (1e-05, -2e-3, *[0.0] * 11)
 
 
 def two(**changes):

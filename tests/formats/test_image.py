@@ -178,10 +178,10 @@ def test_pixels_that_do_not_decode_are_unreadable(tmp_path):
     assert reason(read_depth_png, path) == "unreadable"
 
 
-def test_a_header_that_promises_too_much_is_unreadable(tmp_path):
+def test_a_header_that_promises_too_much_is_too_large(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(png(2**31 - 1, 2**31 - 1, 8, 2, b""))
-    assert reason(read_color, path) == "unreadable"
+    assert reason(read_color, path) == "too_large"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats import packed as packed_files
+from face3d_data.formats.cost import FileLimits, limits_in_force
 from face3d_data.formats.mesh_file import read_mesh
 from face3d_data.formats.packed import unpack
 from face3d_data.formats.vrml import parse_vrml
@@ -165,15 +165,15 @@ def test_hostile_structure_takes_no_time(bomb):
     assert time.perf_counter() - began < 2
 
 
-def test_compressed_files_are_unpacked_up_to_a_limit(monkeypatch):
+def test_compressed_files_are_unpacked_up_to_a_limit():
     assert unpack(gzip.compress(b"abc"), "a") == b"abc"
     assert unpack(b"abc", "a") == b"abc"
     packed = gzip.compress(BY_HAND)
     for at in range(2, len(packed)):
         with pytest.raises(Unreadable, match="damaged gzip"):
             unpack(packed[:at], "a")
-    monkeypatch.setattr(packed_files, "MOST_UNPACKED", 1 << 20)
-    with pytest.raises(Unreadable, match="unpacks to more than 1 MB"):
+    limits = FileLimits(max_points=1)
+    with limits_in_force(limits), pytest.raises(Unreadable, match="too_large: a: unpacks to more than 1 MB"):
         unpack(gzip.compress(bytes(5 << 20)), "a")
 
 
