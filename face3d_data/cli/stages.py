@@ -115,6 +115,8 @@ def type_text(annotation: Any) -> str:
         return type_text(inner[0])
     if origin in (tuple, list, set, frozenset):
         return ", ".join("…" if part is Ellipsis else type_text(part) for part in inner)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return ", ".join(f"{name}: {type_text(info.annotation)}" for name, info in annotation.model_fields.items())
     if origin is dict:
         return f"{type_text(inner[0])}: {type_text(inner[1])}"
     return _NAMES.get(annotation, getattr(annotation, "__name__", str(annotation)))

@@ -12,6 +12,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+BLOCK = 1 << 16
+"""Points whose neighbours are held at once."""
 MOST_CELLS = 2_000_000
 """Cubes along an axis, so that a cube's code fits into 64 bits; what lies beyond, kilometres away, is one cube."""
 HALF_OF_NEIGHBOURS = tuple(
@@ -24,32 +26,45 @@ ALONG_RAY = 0.35
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The k nearest other points of every point.
+    """How far the k nearest other points of every point are; which they are is asked for some (`of`).
 
     Attributes:
-        index: int (N, k), nearest first.
-        distance: f8 (N, k), mm.
+        tree: of the points.
+        k: number of neighbours.
+        nearest: f8 (N,), mm, distance of the nearest one.
+        middle: f8 (N,), mm, distance of the middle one.
+        mean: f8 (N,), mm, mean distance of all k.
     """
 
-    index: np.ndarray
-    distance: np.ndarray
+    tree: cKDTree
+    k: int
+    nearest: np.ndarray
+    middle: np.ndarray
+    mean: np.ndarray
+
+    def of(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return index, int (M, k), nearest first, and distance f8 (M, k) of the neighbours of points (M, 3)."""
+        distance, index = self.tree.query(points, k=self.k + 1)
+        return index[:, 1:], distance[:, 1:]
 
 
 def nearest_neighbours(points: np.ndarray, k: int) -> Neighbours:
-    """Find the k nearest other points of every point.
+    """Find how far the k nearest other points of every point are, in memory that grows by 24 bytes a point.
 
     Args:
         points: (N, 3), finite.
-        k: number of neighbours; fewer are given where N - 1 is smaller.
+        k: number of neighbours; fewer count where N - 1 is smaller.
     """
     k = min(k, len(points) - 1)
-    if k < 1:
-        empty = np.zeros((len(points), 0))
-        return Neighbours(empty.astype(np.intp), empty)
     # An unbalanced tree is built twice as fast and, on a depth image's even spread, searched as fast.
     tree = cKDTree(points, leafsize=24, balanced_tree=False, compact_nodes=False)
-    distance, index = tree.query(points, k=k + 1)
-    return Neighbours(index[:, 1:], distance[:, 1:])
+    found = Neighbours(tree, k, *np.zeros((3, len(points))))
+    for start in range(0, len(points) if k > 0 else 0, BLOCK):
+        block = slice(start, start + BLOCK)
+        distance = found.of(points[block])[1]
+        found.nearest[block], found.middle[block] = distance[:, 0], distance[:, k // 2]
+        found.mean[block] = distance.mean(axis=1)
+    return found
 
 
 def flying_pixels(points: np.ndarray, neighbours: Neighbours, viewpoint: np.ndarray, gap_mm: float) -> np.ndarray:
@@ -69,17 +84,17 @@ def flying_pixels(points: np.ndarray, neighbours: Neighbours, viewpoint: np.ndar
     Returns:
         bool (N,), True for flying pixels.
     """
-    if not neighbours.index.shape[1]:
-        return np.zeros(len(points), bool)
-    # Only points whose middle neighbour is that far away can be flying: few, so the rest is spared.
-    suspects = np.flatnonzero(neighbours.distance[:, neighbours.distance.shape[1] // 2] > gap_mm)
-    rays = points[suspects] - np.asarray(viewpoint, np.float32)
-    rays /= np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-6)
-    offsets = points[neighbours.index[suspects]] - points[suspects, None]
-    along = np.einsum("nkj,nj->nk", offsets, rays)
-    squares = np.maximum(np.einsum("nkj,nkj->nk", offsets, offsets), 1e-12)
     flying = np.zeros(len(points), bool)
-    flying[suspects[np.mean(along**2 / squares, axis=1) > ALONG_RAY]] = True
+    # Only points whose middle neighbour is that far away can be flying: few, so the rest is spared.
+    every = np.flatnonzero(neighbours.middle > gap_mm)
+    for start in range(0, len(every), BLOCK):
+        suspects = every[start : start + BLOCK]
+        rays = points[suspects] - np.asarray(viewpoint, np.float32)
+        rays /= np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-6)
+        offsets = points[neighbours.of(points[suspects])[0]] - points[suspects, None]
+        along = np.einsum("nkj,nj->nk", offsets, rays)
+        squares = np.maximum(np.einsum("nkj,nkj->nk", offsets, offsets), 1e-12)
+        flying[suspects[np.mean(along**2 / squares, axis=1) > ALONG_RAY]] = True
     return flying
 
 
@@ -92,10 +107,10 @@ def statistical_outliers(neighbours: Neighbours, std_ratio: float) -> np.ndarray
     Returns:
         bool (N,), True for outliers.
     """
-    if not neighbours.distance.shape[1]:
-        return np.zeros(len(neighbours.distance), bool)
-    mean = neighbours.distance.mean(axis=1)
-    return mean > mean.mean() + std_ratio * mean.std()
+    mean = neighbours.mean
+    if neighbours.k < 1:
+        return np.zeros(len(mean), bool)
+    return np.asarray(mean > mean.mean() + std_ratio * mean.std())
 
 
 def largest_component(points: np.ndarray, kept: np.ndarray, max_gap_mm: float) -> np.ndarray:

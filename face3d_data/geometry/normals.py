@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+BLOCK = 1 << 16
+"""Points whose neighbours are held at once."""
+
 
 def normals_and_curvature(points: np.ndarray, k: int, viewpoint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return unit normals turned towards the viewer, and the surface variation.
@@ -21,17 +24,24 @@ def normals_and_curvature(points: np.ndarray, k: int, viewpoint: np.ndarray) -> 
     """
     from scipy.spatial import cKDTree
 
-    _, index = cKDTree(points).query(points, k=min(k, len(points)))
-    values, vectors = np.linalg.eigh(mean_and_scatter(points.astype(np.float64), index)[1])
-    normals = vectors[:, :, 0]
-    away = np.einsum("ij,ij->i", normals, points - np.asarray(viewpoint)) > 0
-    normals[away] *= -1
-    total = values.sum(axis=1)
-    variation = np.divide(values[:, 0], total, out=np.zeros(len(points)), where=total > 0)
-    return normals.astype(np.float32), np.maximum(variation, 0).astype(np.float32)
+    tree, exact = cKDTree(points), points.astype(np.float64)
+    normals, variation = np.empty((len(points), 3), np.float32), np.empty(len(points), np.float32)
+    for start in range(0, len(points), BLOCK):
+        block = slice(start, start + BLOCK)
+        _, index = tree.query(points[block], k=min(k, len(points)))
+        values, vectors = np.linalg.eigh(mean_and_scatter(exact, index, exact[block])[1])
+        found = vectors[:, :, 0]
+        away = np.einsum("ij,ij->i", found, points[block] - np.asarray(viewpoint)) > 0
+        found[away] *= -1
+        total = values.sum(axis=1)
+        share = np.divide(values[:, 0], total, out=np.zeros(len(total)), where=total > 0)
+        normals[block], variation[block] = found, np.maximum(share, 0)
+    return normals, variation
 
 
-def mean_and_scatter(points: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_scatter(
+    points: np.ndarray, index: np.ndarray, around: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of each point's neighbours and their scatter about it.
 
     Offsets from the point itself are small numbers, so that the mean may be taken off at the end; coordinates apart,
@@ -39,14 +49,16 @@ def mean_and_scatter(points: np.ndarray, index: np.ndarray) -> tuple[np.ndarray,
 
     Args:
         points: f8 (N, 3).
-        index: int (N, k), each point's neighbours.
+        index: int (M, k), each point's neighbours.
+        around: f8 (M, 3), the points that have them; None: all, in order.
 
     Returns:
-        f8 (N, 3) means, relative to each point, and f8 (N, 3, 3) sums of products.
+        f8 (M, 3) means, relative to each point, and f8 (M, 3, 3) sums of products.
     """
-    offsets = [np.take(points[:, axis], index) - points[:, axis, None] for axis in range(3)]
+    around = points if around is None else around
+    offsets = [np.take(points[:, axis], index) - around[:, axis, None] for axis in range(3)]
     means = [offset.mean(axis=1) for offset in offsets]
-    scatter = np.empty((len(points), 3, 3))
+    scatter = np.empty((len(around), 3, 3))
     for i in range(3):
         for j in range(i, 3):
             products = np.einsum("nk,nk->n", offsets[i], offsets[j])

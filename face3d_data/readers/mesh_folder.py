@@ -9,7 +9,15 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.formats.mesh_file import MESH_SUFFIXES, mesh_has_colors, read_mesh
-from face3d_data.readers.mesh_points import MOST_POINTS, N_POINTS_TEXT, POINTS_FROM_TEXT, PointsFrom, points_of
+from face3d_data.readers.mesh_points import (
+    MOST_POINTS,
+    N_POINTS_TEXT,
+    POINTS_FROM_TEXT,
+    SURFACE_TEXT,
+    PointsFrom,
+    Surface,
+    points_of,
+)
 from face3d_data.readers.scan_folder import ScanFolder
 from face3d_data.registry import register
 
@@ -18,6 +26,7 @@ from face3d_data.registry import register
 class MeshFolder(ScanFolder):
     """Read folders of meshes, OBJ STL PLY OFF GLB VRML: `<person>/<capture>.obj`; their surface becomes points.
 
+    Points are those that are seen from outside, in front (`surface`): what lies behind the skin is no scan.
     `normals` are those of the faces. Where most of a surface looks away from the viewer, its faces are wound the
     other way round, and all normals are turned. `point_colors` come from vertex colours, where a file has them: OBJ,
     PLY, OFF and GLB may; textures are not read. Where the beginning of a file has vertices without a colour there are
@@ -27,7 +36,7 @@ class MeshFolder(ScanFolder):
     """
 
     name = "mesh_folder"
-    version = 2
+    version = 3
     outputs = ("points", "normals", "point_colors", "landmarks_3d")
     reasons: ClassVar[dict[str, str]] = {
         **ScanFolder.reasons,
@@ -36,6 +45,7 @@ class MeshFolder(ScanFolder):
     scan_suffixes = MESH_SUFFIXES
 
     points_from: PointsFrom = Field("surface", description=POINTS_FROM_TEXT)
+    surface: Surface = Field("visible", description=SURFACE_TEXT)
     n_points: int = Field(30_000, gt=0, le=MOST_POINTS, description=N_POINTS_TEXT)
 
     def arrays_in(self, path: Path) -> tuple[str, ...]:
@@ -44,6 +54,6 @@ class MeshFolder(ScanFolder):
 
     def read(self, path: Path) -> dict[str, np.ndarray]:
         """Return the points of one mesh, in its own unit and axes."""
-        made = points_of(read_mesh(path), path.name, self.points_from, self.n_points, self.to_camera)
+        made = points_of(read_mesh(path), path.name, self.points_from, self.n_points, self.to_camera, self.surface)
         arrays = {"points": made.points, "normals": made.normals}
         return arrays if made.colors is None else arrays | {"point_colors": made.colors}

@@ -10,22 +10,35 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.mesh import Mesh
+from face3d_data.geometry.seen_surface import seen_points
 from face3d_data.geometry.surface import SurfacePoints, face_normals, sample_surface, surface_vertices
 from face3d_data.remarks import remark, remarks_into
 
+Surface = Literal["visible", "all"]
+SURFACE_TEXT = (
+    "visible: what is seen from outside, in front, without what the skin hides (eyeballs, teeth, a mouth bag, an inner "
+    "wall); all: every surface of the file"
+)
 PointsFrom = Literal["surface", "vertices"]
 POINTS_FROM_TEXT = "surface: points spread evenly over the faces; vertices: those of the file"
 N_POINTS_TEXT = "points spread over a surface"
 MOST_POINTS = 5_000_000
 LOOKS_AWAY = 0.1
 """Mean of the normals' parts away from the viewer, from -1 to 1, from which on a surface counts as inside out."""
+ENOUGH = 1.02
+"""So many times the points that should do are spread anew where some are hidden."""
 _LARGEST = 1e100
 
 Arrays = dict[str, np.ndarray]
 
 
 def points_of(
-    mesh: Mesh, name: str, points_from: PointsFrom, n_points: int, to_camera: Callable[[np.ndarray], np.ndarray]
+    mesh: Mesh,
+    name: str,
+    points_from: PointsFrom,
+    n_points: int,
+    to_camera: Callable[[np.ndarray], np.ndarray],
+    surface: Surface = "all",
 ) -> SurfacePoints:
     """Return a mesh's surface as points, with normals that look out of it.
 
@@ -37,7 +50,8 @@ def points_of(
         name: the file's name, for errors.
         points_from: what the points are.
         n_points: how many are spread over a surface.
-        to_camera: turns vectors (N, 3) of the file into the camera frame.
+        to_camera: turns vectors (N, 3) of the file into the camera frame, without changing their lengths.
+        surface: `visible` leaves out what is not seen from outside, in front.
 
     Raises:
         Unreadable: `no_surface`: no face has an area; `unreadable`: a coordinate is absurd.
@@ -57,10 +71,48 @@ def points_of(
             made = surface_vertices(vertices, triangles, mesh.colors)
     except ValueError as error:
         raise Unreadable("no_surface", f"{name}: {error}") from None
-    areas, normals = face_normals(vertices, triangles)
-    mean = (areas[:, None] * normals).sum(axis=0) / areas.sum()
+    if surface == "visible":
+        made = _seen(made, Mesh(vertices, triangles, mesh.colors), name, points_from, to_camera)
+        mean = made.normals.mean(axis=0, dtype=np.float64)
+    else:
+        areas, normals = face_normals(vertices, triangles)
+        mean = (areas[:, None] * normals).sum(axis=0) / areas.sum()
     inside_out = to_camera(mean[None])[0, 2] > LOOKS_AWAY
     return SurfacePoints(made.points, -made.normals, made.colors) if inside_out else made
+
+
+def _seen(
+    made: SurfacePoints,
+    mesh: Mesh,
+    name: str,
+    points_from: PointsFrom,
+    to_camera: Callable[[np.ndarray], np.ndarray],
+) -> SurfacePoints:
+    """Return those points that are seen; of a surface as many as were made, as evenly spread.
+
+    Raises:
+        Unreadable: `no_surface`: nothing is seen.
+    """
+    axes = to_camera(np.eye(3)).astype(np.float64)
+    front, up = -axes[:, 2], -axes[:, 1]  # the camera looks along z, its y points down
+
+    def chosen(points: SurfacePoints) -> np.ndarray:
+        seen = seen_points(mesh.vertices, mesh.triangles, points.points, points.normals, front, up)
+        return np.flatnonzero(seen)
+
+    kept = chosen(made)
+    if not len(kept):
+        raise Unreadable(
+            "no_surface", f"{name}: nothing of it is seen from in front: check up and front, or surface: all"
+        )
+    wanted = len(made.points) if points_from == "surface" else len(kept)
+    if len(kept) < wanted:
+        more = min(int(wanted**2 / len(kept) * ENOUGH), MOST_POINTS)
+        made = sample_surface(mesh.vertices, mesh.triangles, more, mesh.colors)
+        kept = chosen(made)
+        kept = kept[np.linspace(0, len(kept) - 1, min(wanted, len(kept))).round().astype(np.intp)]
+    colors = None if made.colors is None else made.colors[kept]
+    return SurfacePoints(made.points[kept], made.normals[kept], colors)
 
 
 _last: dict[str, tuple[Any, Arrays, list[str]]] = {}

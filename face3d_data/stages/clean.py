@@ -77,7 +77,7 @@ class Clean(Stage):
     def _on_surface(self, points: np.ndarray, viewpoint: np.ndarray) -> np.ndarray:
         neighbours = nearest_neighbours(points, self.neighbours)
         # Far away, or with few pixels, the points of one surface lie farther apart than the gaps of a near one.
-        spacing = float(np.median(neighbours.distance[:, 0])) if neighbours.distance.shape[1] else 0.0
+        spacing = float(np.median(neighbours.nearest)) if neighbours.k > 0 else 0.0
         kept = np.ones(len(points), bool)
         if self.flying_gap_mm is not None:
             gap_mm = max(self.flying_gap_mm, FLYING_SPACINGS * spacing)

@@ -22,9 +22,13 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 
 @register
 class Detect(Stage):
-    """Find the face: its box and five landmarks."""
+    """Find the face: its box and five landmarks.
+
+    Where there are several, `which` says which is taken, and the tag `faces_found` how many there were.
+    """
 
     name = "detect"
+    version = 2
     inputs = (("color",), ("landmarks",))
     optional = ("depth", "intrinsics", "distortion", "box")
     # Only the focal length of a camera is used, to bound sizes: distortion changes nothing in that.
@@ -43,8 +47,10 @@ class Detect(Stage):
         (0.6, 0.7, 0.8), description="least probability that each of MTCNN's three networks must give"
     )
     min_confidence: float = Field(0.9, ge=0, le=1, description="least probability of a face that is kept")
-    which: Literal["largest", "central", "confident"] = Field(
-        "largest", description="the face taken where there are several"
+    which: Literal["best", "largest", "central", "confident"] = Field(
+        "best",
+        description="the face taken where there are several; best: by side x centrality x confidence, the side that of "
+        "the box in the image, centrality 1 in the image's middle and 0 in its corners",
     )
     several: Literal["pick", "reject"] = Field("pick", description="what to do where there are several faces")
     depth_bound: bool = Field(
@@ -125,13 +131,22 @@ def choose(faces: Faces, which: str, shape: tuple[int, int]) -> int:
 
     Args:
         faces: one or more.
-        which: `largest` box, most `central` in the image, or most `confident`.
+        which: `largest` box, most `central` in the image, most `confident`, or the `best` of all three: the largest
+            product of the side of the box (the root of its area in the image), 1 - d / D for its middle at d px of the
+            image's, D being half a diagonal, and the confidence. Someone who passes by at the edge has a third of the
+            centrality of who sits in the middle, and would have to be three times as tall in the image.
         shape: height and width of the image, px.
     """
     boxes = faces.boxes.astype(np.float64)
+    size = np.array(shape[::-1], np.float64)
+    off = np.linalg.norm((boxes[:, :2] + boxes[:, 2:]) / 2 - size / 2, axis=1)
     if which == "largest":
         return int(np.argmax((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
     if which == "central":
-        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-        return int(np.argmin(np.linalg.norm(middle - np.array(shape[::-1]) / 2, axis=1)))
-    return int(np.argmax(faces.scores))
+        return int(np.argmin(off))
+    if which == "confident":
+        return int(np.argmax(faces.scores))
+    inside = np.clip(boxes[:, 2:], 0, size) - np.clip(boxes[:, :2], 0, size)
+    side = np.sqrt(np.maximum(inside, 0).prod(axis=1))
+    centrality = np.maximum(1 - off / (np.linalg.norm(size) / 2), 0)
+    return int(np.argmax(side * centrality * faces.scores))

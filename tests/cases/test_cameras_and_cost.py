@@ -9,7 +9,9 @@ from face3d_data.errors import Unreadable
 from face3d_data.geometry.camera import depth_to_points
 from face3d_data.readers.csv import CsvReader
 from face3d_data.readers.image_folder import ImageFolder
+from face3d_data.readers.mesh_folder import MeshFolder
 from face3d_data.readers.rgbd_folder import RgbdFolder
+from face3d_data.stages.locate_3d import Locate3d
 
 
 def test_distortion_in_a_camera_file_is_undone(cases):
@@ -38,3 +40,11 @@ def test_an_image_of_900_megapixels_is_a_row(cases):
     with pytest.raises(Unreadable, match=r"too_large: a.png: 30000x30000 px are 900 megapixels"):
         reader.inspect(source)
     assert time.perf_counter() - started < 1
+
+
+def test_a_head_with_eyeballs_teeth_and_an_inner_wall_is_located(cases):
+    reader = MeshFolder(root=cases / "head_with_inner_parts_located" / "heads")
+    (source,) = reader.scan()
+    found = Locate3d().apply(reader.sample(source))
+    assert found.tags["located_score"] > 0.5
+    assert np.linalg.norm(found.arrays["landmarks_3d"][2]) < 10, "the nose is at 0, 0, 0"

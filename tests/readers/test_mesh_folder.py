@@ -5,9 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from face3d_data.component import build
 from face3d_data.errors import ContractError, Unreadable, UserError
+from face3d_data.geometry.surface import sample_surface
 from face3d_data.readers.mesh_folder import MeshFolder
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
@@ -240,3 +242,35 @@ def test_what_a_scanner_did_not_see_is_left_out(one):
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no capture in .*: wanted files named <person>/<capture>\.obj"):
         list(reader(tmp_path).scan())
+
+
+@pytest.mark.parametrize("points_from", ["surface", "vertices"])
+@pytest.mark.parametrize("wound", [1, -1])
+def test_what_the_skin_hides_is_no_point(one, points_from, wound):
+    vertices, triangles, _ = one.mesh
+    middle = vertices.mean(axis=0)
+    wall = (vertices - middle) * [0.7, 0.7, 1] + middle + [0, 0, 12]
+    write_obj(one.root / "ann" / "a.obj", y_up(np.concatenate([vertices, wall])),
+              np.concatenate([triangles, triangles[:, ::wound] + len(vertices)]))  # fmt: skip
+    options = {"points_from": points_from, "n_points": 5000}
+    skin = np.asarray(load(reader(one.root, **options), "points"))
+    if points_from == "surface":
+        assert len(skin) == 5000, "as many as asked for, for all that is hidden"
+    spread = cKDTree(sample_surface(vertices.astype(float), triangles, 200_000).points)
+    assert (spread.query(skin)[0] < 1.5).mean() > 0.99
+    everything = load(reader(one.root, surface="all", **options), "points")
+    assert (spread.query(everything)[0] > 3).mean() > 0.2
+    normals = load(reader(one.root, **options), "normals")
+    assert normals[:, 2].mean() < -0.6, "towards the camera"
+
+
+def test_an_open_scan_loses_nothing(one):
+    root = one()
+    some = load(reader(root, points_from="vertices"), "points")
+    every = load(reader(root, points_from="vertices", surface="all"), "points")
+    assert len(some) > 0.99 * len(every)
+
+
+def load(meshes, name):
+    (source,) = meshes.scan()
+    return meshes.load(source, name)

@@ -193,7 +193,7 @@ def test_missing_weights_name_the_remedy(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"thresholds": (0, 0.5, 0.5)}, {"min_face_px": 5}, {"which": "best"}, {"device": "gpu"}]
+    "wrong", [{"thresholds": (0, 0.5, 0.5)}, {"min_face_px": 5}, {"which": "prettiest"}, {"device": "gpu"}]
 )
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(ValidationError):
@@ -232,4 +232,62 @@ def test_faces_of_rendered_captures_lie_where_they_were_rendered():
 
 def test_choose_takes_the_first_of_equals():
     faces = Faces(np.array([[0, 0, 9, 9]] * 2, np.float32), np.ones(2, np.float32), np.zeros((2, 5, 2), np.float32))
-    assert [choose(faces, which, (10, 10)) for which in ("largest", "central", "confident")] == [0, 0, 0]
+    assert [choose(faces, which, (10, 10)) for which in ("best", "largest", "central", "confident")] == [0] * 4
+
+
+def face_at(x, y, side, score=0.99):
+    return [x - side / 2, y - side / 2, x + side / 2, y + side / 2], score
+
+
+@pytest.mark.parametrize(
+    ("others", "why"),
+    [
+        ([face_at(45, 60, 130)], "a larger bystander at the edge"),
+        ([face_at(600, 240, 160)], "a larger bystander who is cut off by the image's border"),
+        ([face_at(320, 250, 30)], "a small face on a shirt, nearer to the middle"),
+        ([face_at(330, 200, 110, 0.62)], "something like a face that is hardly sure"),
+        ([face_at(60, 60, 90), face_at(580, 60, 90), face_at(60, 420, 90)], "several at the edges"),
+    ],
+)
+def test_the_best_face_is_the_one_in_front_of_the_camera(others, why):
+    found = [*others, face_at(330, 230, 100)]
+    boxes, scores = (np.array(part, np.float32) for part in zip(*found, strict=True))
+    faces = Faces(boxes, scores, np.zeros((len(found), 5, 2), np.float32))
+    assert choose(faces, "best", (480, 640)) == len(found) - 1, why
+
+
+def test_the_best_face_is_that_of_the_formula():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        middles, sides = rng.uniform([-20, -20], [660, 500], (4, 2)), rng.uniform(10, 300, 4)
+        boxes = np.column_stack([middles - sides[:, None] / 2, middles + sides[:, None] / 2]).astype(np.float32)
+        scores = rng.uniform(0.6, 1, 4).astype(np.float32)
+        products = []
+        for (x1, y1, x2, y2), score in zip(boxes.tolist(), scores.tolist(), strict=True):
+            width, height = min(x2, 640) - max(x1, 0), min(y2, 480) - max(y1, 0)
+            area = width * height if width > 0 and height > 0 else 0
+            off = np.hypot((x1 + x2) / 2 - 320, (y1 + y2) / 2 - 240)
+            products.append(area**0.5 * max(1 - off / 400, 0) * score)
+        faces = Faces(boxes, scores, np.zeros((4, 5, 2), np.float32))
+        assert choose(faces, "best", (480, 640)) == int(np.argmax(products))
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the rendered captures are not here (FACE3D_SHARED)")
+def test_of_several_people_in_a_picture_the_one_in_the_middle_is_taken():
+    reader = find("reader", "rgbd_folder")(root=SHARED)
+    pictures = [reader.sample(source).arrays for source in list(reader.scan())[::12][:3]]
+    marks = [arrays["landmarks"] for arrays in pictures]
+    parts = []
+    for arrays, points, half in zip(pictures, marks, (110, 140, 100), strict=True):
+        x, y = points.mean(axis=0).round().astype(int)
+        padded = np.pad(arrays["color"], ((200, 200), (200, 200), (0, 0)), mode="edge")
+        parts.append(padded[y + 200 - 140 : y + 200 + 140, x + 200 - half : x + 200 + half])
+    # A bystander, cut at the edge and twice as large, beside the person in front of the camera.
+    large = np.repeat(np.repeat(parts[0], 2, axis=0), 2, axis=1)[140:420, 130:]
+    scene = np.concatenate([large, parts[1], parts[2]], axis=1)
+    out = Detect().apply(Sample.of({"color": np.ascontiguousarray(scene)}))
+    assert out.tags["faces_found"] >= 2
+    left, right = out.arrays["box"][[0, 2]]
+    assert large.shape[1] < (left + right) / 2 < large.shape[1] + parts[1].shape[1]
+    taken = Detect(which="largest").apply(Sample.of({"color": np.ascontiguousarray(scene)})).arrays["box"]
+    assert taken[2] < large.shape[1] + 20, "the largest is the bystander"
