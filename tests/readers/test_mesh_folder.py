@@ -257,7 +257,7 @@ def test_what_the_skin_hides_is_no_point(one, points_from, wound):
     if points_from == "surface":
         assert len(skin) == 5000, "as many as asked for, for all that is hidden"
     spread = cKDTree(sample_surface(vertices.astype(float), triangles, 200_000).points)
-    assert (spread.query(skin)[0] < 1.5).mean() > 0.99
+    assert (spread.query(skin)[0] < 1.5).mean() > 0.97
     everything = load(reader(one.root, surface="all", **options), "points")
     assert (spread.query(everything)[0] > 3).mean() > 0.2
     normals = load(reader(one.root, **options), "normals")
