@@ -14,7 +14,7 @@ from face3d_data.errors import RunStopped, UserError
 from face3d_data.json_text import parse_json
 from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, find_leaks
-from face3d_data.shards.rows import all_dirty, copies, dirty_rows, order_rows, tag_columns, usable_rows
+from face3d_data.shards.rows import all_dirty, copies, dirty_rows, empty_tags, order_rows, tag_columns, usable_rows
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.sources_table import (
     merged_names,
@@ -197,7 +197,7 @@ def plan_dataset(
     return DatasetPlan(
         *(name, spec, seed, content, table.join(asked), tags, tags["place"].tolist(), usable_shapes),
         *(left_out, every_dirty, sources, leaks, allow_leaks, record, attributes, readers or {}),
-        [*_notes(left_out, leaks), *sources_notes(sources, names)],
+        [*_notes(left_out, leaks), *empty_tags(asked), *sources_notes(sources, names)],
     )
 
 

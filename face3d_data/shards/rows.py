@@ -207,6 +207,15 @@ def tag_columns(tags: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame,
     return pd.DataFrame(columns, index=tags.index), {name: _dtype(column) for name, column in known.items()}
 
 
+def empty_tags(asked: pd.DataFrame) -> list[str]:
+    """Return a note for each tag that no row has.
+
+    Args:
+        asked: columns as `tag_columns` gives them.
+    """
+    return [f"tags: no row has {name!r}: its column is empty" for name in asked if asked[name].isna().all()]
+
+
 def _dtype(values: Sequence[Any]) -> str:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:

@@ -68,6 +68,16 @@ WRONG = {
         r"steps a, b feed each other in a circle",
     ),
     "where nobody declares": (step(where={"colour": "red"}), r"step 'a': where: no upstream of it declares 'colour'"),
+    "where nearly declared": (step(where={"maks": "none"}), r"declares 'maks' .*: did you mean 'mask'\?$"),
+    "where of a mapping": (step(where={"mask": {"a": 1}}), r"'where' = .*: mask: \{'a': 1\}: give a text, number"),
+    "tag nearly declared": (
+        {"datasets": {"set": {"from": "people", "fields": ["points"], "tags": ["maks"]}}},
+        r"declares 'maks' .*: did you mean 'mask'\?$",
+    ),
+    "query of a name that nobody declares": (
+        {"datasets": {"set": {"from": "people", "fields": ["points"], "probe": {"query": "glases == 'x'"}}}},
+        r"dataset 'set': probe: query \"glases == 'x'\": no tag or column 'glases' \(columns: id, identity",
+    ),
     "where split before a split": (step(where={"split": "train"}), r"declares 'split' \(put a split step before it\)"),
     "array nobody makes": (
         {"steps": [{"id": "a", "stage": "crop", "from": "src"}], "datasets": {}},

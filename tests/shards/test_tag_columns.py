@@ -115,6 +115,11 @@ def test_a_tag_that_no_row_has_is_an_empty_column(tmp_path):
     assert verify_dataset(link).ok
 
 
+def test_a_tag_that_no_row_has_is_said(frame):
+    assert "tags: no row has 'glasses': its column is empty" in plan_of(frame, spec_of(tags=["mask", "glasses"])).notes
+    assert not [note for note in plan_of(frame, spec_of(tags=TAGS)).notes if "no row has" in note]
+
+
 @pytest.mark.parametrize(
     ("tags", "message"),
     [(["n_points"], "'n_points' is a column of every dataset already"), (["mask", "mask"], "a tag is named twice")],

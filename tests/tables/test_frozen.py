@@ -10,6 +10,7 @@ from table_rows import manifest
 from face3d_data.component import build
 from face3d_data.errors import UserError
 from face3d_data.table import TableContext
+from face3d_data.tables.limit import Limit
 from face3d_data.tables.split import Split
 
 RATIOS = {"train": 0.6, "eval": 0.1, "test": 0.3}
@@ -115,3 +116,10 @@ def test_whoever_is_listed_nobody_else_is_there(tmp_path_factory, listed, seed):
     frame = step.run([PEOPLE], TableContext("people", None, (folder,), seed)).frame
     assert set(frame.loc[frame["split"] == "test", "identity"]) == {f"lab/P{i:02}" for i in listed}
     assert len(frame) == len(PEOPLE)
+
+
+def test_names_in_options_that_nothing_has_are_refused_with_the_nearest(context):
+    with pytest.raises(UserError, match=r"stratify: 'dataste' is no tag or column here .*: did you mean 'dataset'\?"):
+        Split(stratify=["dataste"]).run([PEOPLE], context())
+    with pytest.raises(UserError, match=r"people_per_source: no row is from 'lap' .*: did you mean 'lab'\?"):
+        Limit(people_per_source={"lap": 3}).run([PEOPLE], context())
