@@ -121,5 +121,5 @@ def test_whoever_is_listed_nobody_else_is_there(tmp_path_factory, listed, seed):
 def test_names_in_options_that_nothing_has_are_refused_with_the_nearest(context):
     with pytest.raises(UserError, match=r"stratify: 'dataste' is no tag or column here .*: did you mean 'dataset'\?"):
         Split(stratify=["dataste"]).run([PEOPLE], context())
-    with pytest.raises(UserError, match=r"people_per_source: no row is from 'lap' .*: did you mean 'lab'\?"):
-        Limit(people_per_source={"lap": 3}).run([PEOPLE], context())
+    with pytest.raises(UserError, match=r"people_per_source: no row is from 'labs' .*: did you mean 'lab'\?"):
+        Limit(people_per_source={"labs": 3}).run([PEOPLE], context())
