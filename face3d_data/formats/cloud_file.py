@@ -21,11 +21,12 @@ from face3d_data.formats.cloud import (
 )
 from face3d_data.formats.cost import check_points, check_text
 from face3d_data.formats.image import read_bytes
-from face3d_data.formats.obj import obj_has_colors, parse_obj
+from face3d_data.formats.mesh_file import mesh_has_colors
+from face3d_data.formats.obj import parse_obj
 from face3d_data.formats.packed import inner_name, unpack, with_packed
 from face3d_data.formats.pcd import parse_pcd, pcd_begin
 from face3d_data.formats.ply import parse_ply_cloud, ply_begin
-from face3d_data.formats.text_bytes import read_head, text_head
+from face3d_data.formats.text_bytes import read_head
 from face3d_data.formats.xyz import parse_xyz, xyz_columns
 from face3d_data.remarks import remark
 
@@ -128,8 +129,7 @@ def cloud_arrays(path: Path, columns: Sequence[str] | None = None, key: str | No
     try:
         with np.errstate(all="ignore"):
             if suffix == ".obj":
-                head = text_head(read_head(path, HEAD_BYTES), path.name)
-                return ("points", "colors") if obj_has_colors(head) else ("points",)
+                return ("points", "colors") if mesh_has_colors(path) else ("points",)
             return arrays_seen(*_begin(path, suffix, columns, key))
     except (Unreadable, OSError):
         return ("points",)

@@ -32,7 +32,8 @@ _CODECS: dict[str, Callable[[bytes, str], Mesh]] = {
     ".vrml": parse_vrml,
 }
 MESH_SUFFIXES: tuple[str, ...] = with_packed(tuple(_CODECS))
-_HEAD_BYTES = 1 << 16
+_HEAD_BYTES = 1 << 14
+"""What is looked at for colours when a folder is listed: some hundred vertices."""
 
 
 def read_mesh(path: Path) -> Mesh:

@@ -18,7 +18,7 @@ from face3d_data.formats.text_bytes import plain_if_text
 _KINDS = {"F": "f", "U": "u", "I": "i"}
 _SIZES = {"F": (4, 8), "U": (1, 2, 4, 8), "I": (1, 2, 4, 8)}
 _LONGEST_HEADER = 1 << 16
-_TEXT_BODY = re.compile(rb"(?i)(?:\A|[\r\n])[ \t]*DATA[ \t]+ascii\s")
+_BODY = re.compile(rb"(?i)(?:\A|[\r\n])[ \t]*DATA[ \t]+(\w+)")
 _PACKED = ("rgb", "rgba")
 _MOST_LZF = 264
 """Bytes that three bytes of LZF can unpack to: a length of 255 + 7 + 2."""
@@ -54,7 +54,7 @@ def parse_pcd(data: bytes, name: str) -> Cloud:
     Raises:
         Unreadable: `unreadable`, with the line or the byte.
     """
-    data = plain_if_text(data, name, _TEXT_BODY, _LONGEST_HEADER)
+    data = plain_if_text(data, name, _BODY, _LONGEST_HEADER)
     return cloud_of_columns(_columns(data, parse_pcd_header(data, name), name), name)
 
 
@@ -91,7 +91,7 @@ def pcd_begin(head: bytes, name: str) -> tuple[tuple[str, ...], dict[str, np.nda
     Raises:
         Unreadable: `unreadable`: no header of PCD.
     """
-    head = plain_if_text(head, name, _TEXT_BODY, _LONGEST_HEADER)
+    head = plain_if_text(head, name, _BODY, _LONGEST_HEADER)
     header = parse_pcd_header(head, name)
     few = replace(header, n_points=min(header.n_points, JUDGED_ROWS))
     if header.data == "ascii":

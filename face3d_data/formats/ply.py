@@ -21,7 +21,7 @@ _TYPES = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4
 _FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 _FACE_LISTS = ("vertex_indices", "vertex_index")
 _LONGEST_HEADER = 1 << 20
-_TEXT_BODY = re.compile(rb"[\r\n][ \t]*format[ \t]+ascii\s")
+_BODY = re.compile(rb"[\r\n][ \t]*format[ \t]+(\w+)")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def parse_ply_mesh(data: bytes, name: str) -> Mesh:
     Raises:
         Unreadable: `unreadable`, with the line or the byte.
     """
-    data = plain_if_text(data, name, _TEXT_BODY, _LONGEST_HEADER)
+    data = plain_if_text(data, name, _BODY, _LONGEST_HEADER)
     header = parse_header(data, name)
     _judge(header, name, {"vertex": "vertices", "face": "triangles"}, len(data))
     if any(element.name == "tristrips" for element in header.elements):
@@ -70,7 +70,7 @@ def parse_ply_cloud(data: bytes, name: str) -> Cloud:
     Raises:
         Unreadable: `unreadable`, with the line or the byte.
     """
-    data = plain_if_text(data, name, _TEXT_BODY, _LONGEST_HEADER)
+    data = plain_if_text(data, name, _BODY, _LONGEST_HEADER)
     header = parse_header(data, name)
     _judge(header, name, {"vertex": "points"}, len(data))
     rows = _read(data, header, name, ("vertex",))
@@ -87,7 +87,7 @@ def ply_begin(head: bytes, name: str) -> tuple[tuple[str, ...], dict[str, np.nda
     Raises:
         Unreadable: `unreadable`: no header of PLY.
     """
-    head = plain_if_text(head, name, _TEXT_BODY, _LONGEST_HEADER)
+    head = plain_if_text(head, name, _BODY, _LONGEST_HEADER)
     header = parse_header(head, name)
     vertex = next((element for element in header.elements if element.name == "vertex"), None)
     if vertex is None:

@@ -68,20 +68,21 @@ def unmarked(data: bytes, name: str) -> bytes:
         raise Unreadable("unreadable", f"{name}: {said}") from None
 
 
-def plain_if_text(data: bytes, name: str, says_text: re.Pattern[bytes], header_bytes: int) -> bytes:
+def plain_if_text(data: bytes, name: str, body: re.Pattern[bytes], header_bytes: int) -> bytes:
     """Return a file whose header is text as `unmarked` does, and with `\\n` line ends where its body is text too.
 
     Args:
         data: the file, or its beginning.
         name: its name, for errors.
-        says_text: found in the header where the body is text.
+        body: finds in the header the word that says what the body is, `ascii` for text.
         header_bytes: how long a header may be.
 
     Raises:
         Unreadable: as `plain_text`.
     """
     data = unmarked(data, name)
-    return unix_lines(data) if says_text.search(data[:header_bytes]) else data
+    found = body.search(data, 0, header_bytes)
+    return unix_lines(data) if found is not None and found[1].lower() == b"ascii" else data
 
 
 def text_head(data: bytes, name: str) -> bytes:

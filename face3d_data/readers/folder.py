@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -133,11 +133,12 @@ class FolderReader(Reader):
                 yield unmatched(folder, name, *found)
         for name, problem in others:
             yield unmatched(folder, name, *problem)
-        yield from self._strays(folder)
+        taken = len(others) + sum(map(len, groups.values()))
+        yield from self._strays(folder if taken < len(folder.files) else replace(folder, files=()))
 
     def _strays(self, folder: Folder) -> Iterator[Source]:
         """Yield a row for whatever in a folder is neither a capture's nor a companion of captures."""
-        known = tuple(dict.fromkeys((*(end for end, _ in self._endings), *DATA_SUFFIXES)))
+        known = (*(end for end, _ in self._endings), *DATA_SUFFIXES)
         for name in folder.odd:
             if name.lower().endswith(known):
                 yield unmatched(folder, name, "unreadable", "a broken link, or no plain file")
@@ -148,7 +149,8 @@ class FolderReader(Reader):
         """Return stem to role to file name, and the data files that are left with what is wrong with them."""
         groups: dict[str, dict[str, str]] = {}
         others = []
-        for name in sorted(folder.files, key=lambda name: name.lower().endswith(self.last_suffixes)):
+        last = self.last_suffixes
+        for name in sorted(folder.files, key=lambda name: name.lower().endswith(last)) if last else folder.files:
             low = name.lower()
             ending, role = next((pair for pair in self._endings if low.endswith(pair[0])), ("", ""))
             if not ending:
