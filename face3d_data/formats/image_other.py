@@ -7,6 +7,7 @@ which of them would be the capture cannot be known.
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from typing import Any, BinaryIO
 
@@ -14,6 +15,9 @@ import numpy as np
 
 from face3d_data.errors import NeedsLibrary, Unreadable
 from face3d_data.formats.cost import check_pixels
+
+# Pillow logs what it also raises; without a handler Python prints it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 OTHER_SUFFIXES: tuple[str, ...] = (".avif", ".gif", ".heic", ".heif", ".tif", ".tiff", ".webp")
 START_BYTES = 32
@@ -139,7 +143,14 @@ def _pixels(image: Any, turn_by_exif: bool) -> np.ndarray:
 
 def _orientation(image: Any) -> int:
     """Return the EXIF orientation of an image, 1 where it says none."""
-    return int(image.getexif().get(_ORIENTATION, 1) or 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return int(image.getexif().get(_ORIENTATION, 1) or 1)
+    except MemoryError:
+        raise
+    except Exception:  # damaged EXIF says nothing; the pixels may be whole
+        return 1
 
 
 def _said(error: Exception) -> str:
