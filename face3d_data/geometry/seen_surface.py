@@ -12,6 +12,9 @@ import numpy as np
 from face3d_data.geometry.open3d_lazy import open3d
 
 VIEWS = 24
+FIRST_VIEWS = 8
+LEAST_FACING = 2
+"""A point that has so many of the first directions on one side, all of them free, is seen: most of a bare scan is."""
 WIDEST_DEG = 70.0
 """Directions lie so far from the front at most: enough for the sides of a face, too little to look in from behind."""
 STEEPEST_DEG = 55.0
@@ -30,7 +33,8 @@ def view_directions(front: np.ndarray, up: np.ndarray) -> np.ndarray:
         front: (3,), unit, where the face looks.
         up: (3,), unit, at a right angle to it.
     """
-    number = np.arange(VIEWS) + 0.5
+    # Five steps on along the spiral each time, so that the first directions are spread as evenly as all are.
+    number = np.arange(VIEWS) * 5 % VIEWS + 0.5
     ahead = 1 - number / VIEWS * (1 - np.cos(np.radians(WIDEST_DEG)))
     beside = np.sqrt(1 - ahead**2)[:, None]
     turn = (_GOLDEN * number)[:, None]
@@ -71,9 +75,12 @@ def seen_points(
     starts = unit_size(points)
     # For each side of the surface, that of the normal last: directions that do not graze it, and those that are free.
     facing, free = np.zeros((2, 2, len(points)), np.int16)
-    for view in view_directions(np.asarray(front, np.float64), np.asarray(up, np.float64)):
+    asked = np.ones(len(points), bool)
+    for number, view in enumerate(view_directions(np.asarray(front, np.float64), np.asarray(up, np.float64))):
+        if number == FIRST_VIEWS:
+            asked = ~((facing >= LEAST_FACING) & (free == facing)).any(axis=0)
         cosine = normals @ view
-        chosen = np.flatnonzero(np.abs(cosine) >= np.cos(np.radians(STEEPEST_DEG)))
+        chosen = np.flatnonzero(asked & (np.abs(cosine) >= np.cos(np.radians(STEEPEST_DEG))))
         rays = np.empty((len(chosen), 6), np.float32)
         rays[:, :3], rays[:, 3:] = starts[chosen], view
         stopped = scene.test_occlusions(core.Tensor(rays), tnear=CLEAR, nthreads=1).numpy()

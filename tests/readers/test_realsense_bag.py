@@ -66,6 +66,21 @@ def test_arrays_are_what_the_sdk_plays(root, play):
     assert sample.arrays["intrinsics"].tolist() == [40, 41, 31.5, 23.5]
 
 
+def test_the_lens_of_the_colour_camera_comes_along(root, play):
+    source = found(root)["ann/first_000000"]
+    play(standin.frame_sets(DEPTHS))
+    assert RealSenseBag(root=root).load(source, "distortion").tolist() == [0.0] * 13
+    for model, last in (("distortion.inverse_brown_conrady", 1.0), ("distortion.brown_conrady", 0.0)):
+        (root / "ann" / "first.bag").touch()  # or the recording that is open is gone on with
+        play(standin.frame_sets(DEPTHS, model=model, coeffs=(0.1, -0.2, 0.001, 0.002, 0.03)))
+        lens = RealSenseBag(root=root).load(source, "distortion").tolist()
+        assert lens == [0.1, -0.2, 0.001, 0.002, 0.03, *[0.0] * 7, last]
+    (root / "ann" / "first.bag").touch()
+    play(standin.frame_sets(DEPTHS, model="distortion.kannala_brandt4"))
+    with pytest.raises(Unreadable, match=r"bad_format: first\.bag: colour camera: .* is a fisheye lens"):
+        RealSenseBag(root=root).load(source, "distortion")
+
+
 @pytest.mark.parametrize("kind", ["rgb8", "bgr8", "rgba8", "bgra8"])
 def test_colours_come_as_rgb(root, play, kind):
     play(standin.frame_sets(DEPTHS, kind))
