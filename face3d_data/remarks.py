@@ -1,6 +1,6 @@
 """Remarks on a capture that is used all the same: what of its file was left aside, and why.
 
-A codec that leaves something optional aside (colours that are no numbers, columns that nobody knows) says it by
+A codec that leaves something optional aside (colours that are no numbers, unknown columns) says it by
 `remark`. Whoever reads a capture's arrays collects what was said meanwhile; the worker keeps it with the row.
 """
 
@@ -14,7 +14,7 @@ _HEARD: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
 
 
 def remark(text: str) -> None:
-    """Say in one line, which names the file, what of it is left aside; nothing where nobody collects remarks."""
+    """Say in one line, which names the file, what of it is left aside; without a collector nothing happens."""
     heard = _HEARD.get()
     if heard is not None and text not in heard:
         heard.append(text)

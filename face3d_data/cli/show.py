@@ -85,8 +85,9 @@ def show_sample(workspace: Path, sample: str, pipeline: str | None, folder: Path
         dirty = [row for row in bad if sample in (row.sample_id, name_of(row.sample_id))]
         if mine or dirty:
             yield from _tell(name, mine, dirty, folder)
+            ids = list(dict.fromkeys(entry.id for entry in mine))
             for step in result.steps.values():
-                yield from (f"  {step.id}  remark: {step.remarks[one.id]}" for one in mine if one.id in step.remarks)
+                yield from (f"  {step.id}  remark: {step.remarks[one]}" for one in ids if one in step.remarks)
             return
         known += [entry.id for entry in entries]
     near = difflib.get_close_matches(sample, sorted(set(known)), n=2, cutoff=0.5) or sorted(set(known))[:2]

@@ -17,7 +17,7 @@ MOST_COMMENTS = 200
 
 @dataclass(frozen=True)
 class Named:
-    """What a header says: names of `COLUMN_NAMES`, `-` for those that nobody knows, and these as the file has them."""
+    """What a header says: names of `COLUMN_NAMES`, `-` for unknown ones, and these as the file calls them."""
 
     names: tuple[str, ...]
     unknown: tuple[str, ...] = ()

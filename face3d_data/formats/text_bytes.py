@@ -165,7 +165,7 @@ def read_text(path: Path, most_bytes: int | None = None, fallback: str | None = 
 
 
 def read_head(path: Path, n_bytes: int) -> bytes:
-    """Return the beginning of a file, of so many bytes at most, unpacked where it is gzip; marks and lines stay.
+    """Return the first bytes of a file, at most `n_bytes`, unpacked where it is gzip; marks and line ends stay.
 
     Raises:
         Unreadable: `unreadable`: damaged gzip.

@@ -175,11 +175,11 @@ def join_rows(
             else:
                 result.dirty.append(dirty_of(entry, row, step.id))
     check_unique(result.entries, step.id)
-    result.notes = _told_remarks(result.remarks)
+    result.notes = _remarks_note(result.remarks)
     return result
 
 
-def _told_remarks(remarks: Mapping[str, str]) -> tuple[str, ...]:
+def _remarks_note(remarks: Mapping[str, str]) -> tuple[str, ...]:
     """Return the line that says how many outputs have a remark, with the first."""
     if not remarks:
         return ()

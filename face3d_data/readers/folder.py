@@ -28,7 +28,7 @@ from face3d_data.readers.strays import (
 )
 
 DATA_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp", ".npy")
-"""Files that hold captures: one that fits no name is listed alone; what lies beside them is `strays`' to tell."""
+"""Files that hold captures: one that fits no name is listed alone; `strays` lists the rest."""
 NAME_REASONS: dict[str, str] = {
     "name_not_matched": "the file's name does not fit the pattern",
     "bad_name": "a person's or capture's name cannot be part of an id",

@@ -131,7 +131,7 @@ def last_read(owner: Hashable, path: Path, read: Callable[[Path], Arrays]) -> Ar
     # One look-up and one assignment, so that threads may share it.
     kept = _last.get("file")
     if kept is not None and kept[0] == key:
-        return _told(kept[1], kept[2])
+        return _with_remarks(kept[1], kept[2])
     # Before the next is read, or two would be held.
     kept = None
     _last.pop("file", None)
@@ -141,10 +141,10 @@ def last_read(owner: Hashable, path: Path, read: Callable[[Path], Arrays]) -> Ar
     for array in arrays.values():
         array.flags.writeable = False
     _last["file"] = (key, arrays, heard)
-    return _told(arrays, heard)
+    return _with_remarks(arrays, heard)
 
 
-def _told(arrays: Arrays, heard: list[str]) -> Arrays:
+def _with_remarks(arrays: Arrays, heard: list[str]) -> Arrays:
     """Return the arrays, having said again what was remarked when they were read."""
     for text in heard:
         remark(text)

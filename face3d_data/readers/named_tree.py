@@ -48,7 +48,7 @@ class NamedTree(Reader):
     left_alone: ClassVar[str] = r"(?!)"
     """Paths of files that belong to the database and are not read."""
     data_files: ClassVar[str] = r".*\.(?:bmp|jpe?g|png)"
-    """Paths of files that hold captures: one that fits nothing is listed alone; others are `strays`' to tell."""
+    """Paths of files that hold captures: one that fits nothing is listed alone; `strays` lists the rest."""
     example: ClassVar[str] = ""
     """A path, for the message where there is none."""
 

@@ -94,7 +94,7 @@ def beside(rows: Sequence[Source]) -> str:
 def strays(
     folder: Folder, names: Iterable[str], companions: tuple[str, ...] = (), wanted: str = ""
 ) -> Iterator[Source]:
-    """Yield a row for everything in a folder that nobody reads: other files, hidden folders, the folder itself.
+    """Yield a row for everything in a folder that is not read: other files, hidden folders, the folder itself.
 
     Args:
         folder: as the walk gives it.

@@ -1,4 +1,4 @@
-"""Headers that name columns: taken at their word, in a line or a comment, and told from titles and prose."""
+"""Headers that name columns: taken at their word, in a line or a comment, and distinguished from titles and prose."""
 
 import pytest
 
