@@ -4,7 +4,7 @@ import itertools
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from table_rows import manifest
@@ -233,3 +233,26 @@ def test_and_or_not_are_those_of_three_values(rows):
             for row in rows
         ]
         assert matching(frame, query, "here") == sure
+
+
+WORDS = st.sampled_from(
+    [
+        *("mask", "yaw_deg", "day", "lamp", "nowhere", "'none'", '"cloth"', "''", "1", "-2.5", "1e400", "True", "None"),
+        *("==", "!=", "<", "<=", ">", ">=", "in", "not", "is", "and", "or", "(", ")", "[", "]", ",", "&", "|", "~"),
+        *("+", "**", ".", "@", "#", ":=", "lambda", "if", "else", "for", "f'{mask}'", "\n", "\\", "\0", "é"),
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(st.lists(WORDS, max_size=14).map(" ".join), st.text(max_size=40)))
+def test_any_text_is_a_query_or_refused_in_one_line(text):
+    try:
+        found = matching(ROWS, text, "here", [])
+    except UserError as error:
+        said = str(error)
+        assert "\n" not in said  # the other way out is no error at all
+        assert said.startswith("here: query ")
+    else:
+        assert len(found) == len(ROWS)
+        assert set(found) <= {True, False}
