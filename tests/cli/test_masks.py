@@ -227,7 +227,7 @@ def test_what_cannot_be_worn_is_said_and_left_out(subject, tmp_path):
         (["--styles", "surgcal"], "respirator: did you mean 'surgical'?"),
         (
             ["--style-file", "none.yaml"],
-            "none.yaml cannot be read (No such file or directory): give the path of",
+            "none.yaml: cannot be read (No such file or directory)",
         ),
         (["--style-file", "n95.yaml"], "n95.yaml']: 'n95' is a style of the package: rename the file"),
         (["--style-file", "bad.yaml"], "bad.yaml: unknown option 'wrinkles'"),

@@ -202,7 +202,7 @@ def test_json_says_the_same(capsys, root):
         (["--check", "bosphorus", "{root}", "--set", "subset"], "write KEY=VALUE"),
         (
             ["--check", "bosphorus", "{root}", "--set", "subset=all: [x"],
-            "the value is not YAML: a text in quotes is: --set 's",
+            "): a text in quotes is: --set 's",
         ),
         (["--check", "bosphorus", "{root}", "--set", "subsets=all"], "unknown option 'subsets'"),
         (["--check", "synthetic", "{root}"], "reads no folder"),
