@@ -131,18 +131,22 @@ def captured(path: Path) -> Subject:
     """
     from face3d_data.readers.folder import Found
     from face3d_data.readers.pattern import Match
+    from face3d_data.readers.rgbd_camera import CAMERA_FILES
     from face3d_data.readers.rgbd_folder import RgbdFolder
+    from face3d_data.stages.undistort import Undistort
 
     where = f"--capture {path}"
     folder, stem = _find_capture(path.absolute(), where)
-    root = next((above for above in folder.path.parents if (above / "intrinsics.json").exists()), folder.path.parent)
+    above = (path for path in folder.path.parents if any((path / name).exists() for name in CAMERA_FILES))
+    root = next(above, folder.path.parent)
     names = {"color": f"{stem}{COLOR_ENDING}", "depth": f"{stem}{DEPTH_ENDING}"}
     files = {role: folder.path / name for role, name in names.items() if name in folder.files}
     inside = replace(folder, name=folder.path.relative_to(root).as_posix())
     reader = RgbdFolder(root=root)
     try:
-        return _subject(reader.sample(reader.source(Found(inside, stem, files, Match(inside.name, stem, {})))), where)
-    except Unreadable as error:
+        sample = reader.sample(reader.source(Found(inside, stem, files, Match(inside.name, stem, {}))))
+        return _subject(Undistort().apply(sample), where)
+    except Reject as error:
         raise UserError(f"{where}: {error}") from None
 
 

@@ -1,5 +1,6 @@
 """`face3d masks`: a row for each style, on a capture, a photo or a synthetic face; mistakes in one line."""
 
+import json
 import shutil
 
 import cv2
@@ -126,6 +127,16 @@ def test_the_camera_may_lie_beside_the_capture_or_far_above(root, subject, tmp_p
         found = captured(tmp_path / folder / "capture_00_color.png").sample
         np.testing.assert_array_equal(found.arrays["points"], subject.sample.arrays["points"])
         (tmp_path / camera / "intrinsics.json").unlink()
+
+
+def test_a_capture_seen_through_a_lens_is_undistorted(root, subject, tmp_path):
+    shutil.copytree(root / "person_000", tmp_path / "person_000")
+    path = root / "intrinsics.json"
+    lens = {"model": "brown_conrady", "coeffs": [0.05, 0, 0, 0, 0]}
+    (tmp_path / "camera.json").write_text(json.dumps(json.loads(path.read_text()) | lens))
+    sample = captured(tmp_path / "person_000").sample
+    assert "distortion" not in sample.arrays
+    assert not np.array_equal(sample.arrays["depth"], subject.sample.arrays["depth"])
 
 
 def test_a_photo_is_shown_as_its_colour_alone_is_masked(color_file, tmp_path, capsys):
