@@ -290,9 +290,7 @@ def _failed(stage: Stage, item: Item, error: Exception) -> Row:
     if isinstance(error, Unreadable):
         return Row(item.input_key, status="unreadable", reason=error.reason, detail=detail, attempt=item.attempt)
     if isinstance(error, Reject):
-        declared = (*stage.reasons, *ANY_STAGE, "no_output")
-        known = error.reason in declared or error.reason.startswith("missing_")
-        if known:
+        if error.reason in (*stage.reasons, *ANY_STAGE, "no_output") or error.reason.startswith("missing_"):
             return Row(item.input_key, status="reject", reason=error.reason, detail=detail, attempt=item.attempt)
         error = ContractError(f"stage {stage.name!r} rejects with {error.reason!r}, which it does not declare")
         detail = str(error)

@@ -16,11 +16,12 @@ from face3d_data.engine.stats import Report
 from face3d_data.engine.worker import Task
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.json_text import parse_json
+from face3d_data.pipeline.judge import check_limits
 from face3d_data.pipeline.lock import pipeline_digest
 from face3d_data.pipeline.measure import Sizes, measure
 from face3d_data.pipeline.notes import nothing_left, upstream_of
 from face3d_data.pipeline.people import same_person_lines
-from face3d_data.pipeline.steps import StepResult, check_limits
+from face3d_data.pipeline.steps import StepResult
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
 from face3d_data.shards.schema import DatasetSpec

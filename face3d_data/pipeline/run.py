@@ -14,6 +14,7 @@ from face3d_data.engine.backends import Engine
 from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
 from face3d_data.pipeline.damage import finding_all_damage
+from face3d_data.pipeline.judge import check_limits, small_run_note
 from face3d_data.pipeline.lock import write_lock
 from face3d_data.pipeline.notes import lost_rows, spelling_notes, where_notes
 from face3d_data.pipeline.sources import read_source
@@ -21,10 +22,8 @@ from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
 from face3d_data.pipeline.steps import (
     Settings,
     StepResult,
-    check_limits,
     run_stage,
     run_table,
-    small_run_note,
     step_inputs,
 )
 from face3d_data.stage import Stage

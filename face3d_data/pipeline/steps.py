@@ -17,7 +17,7 @@ from face3d_data.engine.progress import Progress
 from face3d_data.engine.stats import Report
 from face3d_data.errors import RunStopped
 from face3d_data.pipeline.chunks import ChunkSize, chunks
-from face3d_data.pipeline.spec import Limits, Pipeline, Step
+from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import (
     NOT_COUNTED,
@@ -36,7 +36,6 @@ from face3d_data.store.workspace import StepCache, Workspace, is_done
 from face3d_data.table import TableContext, TableStep
 from face3d_data.tables.combine import Combine
 
-LIMITS_FROM = 50
 RECORDED_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "torch", "open3d-cpu", "open3d", "fpsample", "trimesh")
 
 
@@ -235,46 +234,6 @@ def run_table(
             f"table step {table.name!r} lost some without a reason"
         )
     return result
-
-
-def check_limits(what: str, inputs: int, dirty: Sequence[Dirty], limits: Limits, where: Path) -> None:
-    """Judge a step's or source's dirty rows by the pipeline's limits.
-
-    Raises:
-        RunStopped: a limit is exceeded; later steps do not run.
-    """
-    if inputs < LIMITS_FROM:
-        return
-    counts = Counter(row.status for row in dirty)
-    errors, rejects = counts["error"] + counts["crash"], counts["reject"]
-    for kind, count, limit in (("error", errors, limits.max_error_rate), ("reject", rejects, limits.max_reject_rate)):
-        if count > limit * inputs:
-            reasons = Counter(row.reason for row in dirty if row.status != NOT_COUNTED).most_common(3)
-            common = ", ".join(f"{reason} {number}" for reason, number in reasons)
-            first = next(row.detail for row in dirty if row.status != NOT_COUNTED)
-            common += f", first: {first[:80]}" if first else ""
-            raise RunStopped(
-                f"{what}: {count} of {inputs} inputs ended as {kind}s ({common}), more than limits: max_{kind}_rate "
-                f"{limit:g}: see {where}"
-            )
-
-
-def small_run_note(inputs: int, dirty: Sequence[Dirty], limits: Limits) -> str | None:
-    """Return a line about a step that rejected more than the limits allow, of too few inputs to be judged by them.
-
-    Args:
-        inputs: of the step or source.
-        dirty: its rows.
-        limits: the pipeline's.
-    """
-    rejects = [row for row in dirty if row.status == "reject"]
-    if inputs >= LIMITS_FROM or len(rejects) <= limits.max_reject_rate * inputs:
-        return None
-    reasons = Counter(row.reason for row in rejects).most_common(3)
-    common = ", ".join(f"{reason} {number}" for reason, number in reasons)
-    first = next(row.detail for row in rejects if row.reason == reasons[0][0])
-    said = f"{len(rejects)} of {inputs} rejected ({common}): are the options right?"
-    return f"{said} {reasons[0][0]}: {first[:160]}" if first else said
 
 
 def describe(step: Step, pipeline_seed: int) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""A step's or source's dirty rows judged by the pipeline's limits: the run stops, or a line is said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from face3d_data.errors import RunStopped
+from face3d_data.pipeline.spec import Limits
+from face3d_data.store.manifest import NOT_COUNTED, Dirty
+
+LIMITS_FROM = 50
+"""Inputs from which on the limits stop a run; of fewer, one bad capture is a large share."""
+
+
+def check_limits(what: str, inputs: int, dirty: Sequence[Dirty], limits: Limits, where: Path) -> None:
+    """Judge a step's or source's dirty rows by the pipeline's limits.
+
+    Raises:
+        RunStopped: a limit is exceeded; later steps do not run.
+    """
+    if inputs < LIMITS_FROM:
+        return
+    counts = Counter(row.status for row in dirty)
+    errors, rejects = counts["error"] + counts["crash"], counts["reject"]
+    for kind, count, limit in (("error", errors, limits.max_error_rate), ("reject", rejects, limits.max_reject_rate)):
+        if count > limit * inputs:
+            reasons = Counter(row.reason for row in dirty if row.status != NOT_COUNTED).most_common(3)
+            common = ", ".join(f"{reason} {number}" for reason, number in reasons)
+            first = next(row.detail for row in dirty if row.status != NOT_COUNTED)
+            common += f", first: {first[:80]}" if first else ""
+            raise RunStopped(
+                f"{what}: {count} of {inputs} inputs ended as {kind}s ({common}), more than limits: max_{kind}_rate "
+                f"{limit:g}: see {where}"
+            )
+
+
+def small_run_note(inputs: int, dirty: Sequence[Dirty], limits: Limits) -> str | None:
+    """Return a line about a step that rejected more than the limits allow, of too few inputs to be judged by them.
+
+    Args:
+        inputs: of the step or source.
+        dirty: its rows.
+        limits: the pipeline's.
+    """
+    rejects = [row for row in dirty if row.status == "reject"]
+    if inputs >= LIMITS_FROM or len(rejects) <= limits.max_reject_rate * inputs:
+        return None
+    reasons = Counter(row.reason for row in rejects).most_common(3)
+    common = ", ".join(f"{reason} {number}" for reason, number in reasons)
+    first = next(row.detail for row in rejects if row.reason == reasons[0][0])
+    said = f"{len(rejects)} of {inputs} rejected ({common}): are the options right?"
+    return f"{said} {reasons[0][0]}: {first[:160]}" if first else said
