@@ -84,7 +84,7 @@ def build(folder: Path, n_samples: int, n_points: int) -> ShardReader:
     ids = [f"{name}/{i % PER_PERSON}" for i, name in enumerate(person)]
     columns: dict[str, Any] = {"key": [f"{i:032x}" for i in range(n_samples)], "id": ids, "identity": person}
     columns |= {"dataset": "bench", "variant": "plain", "origin_id": ids, "split": "train", "source": "bench"}
-    columns |= {"path": "", "n_points": n_points, "place": [Cloud(i, n_points) for i in range(n_samples)]}
+    columns |= {"root": "", "path": "", "n_points": n_points, "place": [Cloud(i, n_points) for i in range(n_samples)]}
     frame = pd.DataFrame(columns)[list(FIXED_COLUMNS)]
     plan = plan_dataset(frame, DatasetSpec(upstream="bench", fields=("points",)), name="bench", seed=0)
     link = finish_dataset(plan, folder, [write_shard(task, draw) for task in plan.shard_tasks(folder)])

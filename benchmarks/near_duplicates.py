@@ -95,7 +95,7 @@ def publish(rows: list[Row], folder: Path) -> Dataset:
         {
             **{"key": f"{number:032x}", "id": f"{row.identity}/{row.capture}", "identity": row.identity},
             **{"dataset": row.identity.partition("/")[0], "variant": "plain", "split": row.split, "source": "made"},
-            **{"origin_id": f"{row.identity}/{row.capture}", "path": "", "n_points": POINTS, "place": row},
+            **{"origin_id": f"{row.identity}/{row.capture}", "path": "", "root": "", "n_points": POINTS, "place": row},
         }
         for number, row in enumerate(rows)
     ]

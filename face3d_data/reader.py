@@ -34,6 +34,7 @@ class Source:
         arrays: names of the arrays that `load` can give for it.
         problem: set where the capture is bad already by its names: (reason, detail).
         stands_for: how many files a bad one stands for: those of a kind that is not read have one row in a folder.
+        root: the roots of the recording, where the file says of what it was made (our own shards).
         states: role to what its file was like when it was hashed; set by the run, not by readers.
     """
 
@@ -46,6 +47,7 @@ class Source:
     arrays: tuple[str, ...] = ()
     problem: tuple[str, str] | None = None
     stands_for: int = 1
+    root: str = ""
     states: Mapping[str, FileState] = field(default_factory=dict)
 
     def hashed(self, hash_file: Callable[[Path], FileState]) -> Source:

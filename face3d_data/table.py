@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FIXED_COLUMNS: tuple[str, ...] = (
     "key",
+    "root",
     "id",
     "identity",
     "dataset",
@@ -28,9 +29,10 @@ FIXED_COLUMNS: tuple[str, ...] = (
 )
 """Columns that every manifest has; any further column is a tag (None where a row has not got it).
 
-`identity` is `<dataset>/<person>` plus any suffix (`~mirror`); `split` is empty until a split step ran; `place` is
+`root` says which recording a row comes from, by the content of its files (`face3d_data.roots`). `identity` is
+`<dataset>/<person>` plus any suffix (`~mirror`); `split` is empty until a split step ran; `place` is
 opaque: where the row's arrays live. Table steps select, order, join and label rows, and may set `identity`; they
-never touch `key` or `place`.
+never touch `key`, `root` or `place`.
 """
 
 

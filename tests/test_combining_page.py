@@ -57,7 +57,7 @@ def test_the_commands_do_what_the_page_says(followed):
     root, said = followed
     assert "18 names are those of 16 people" in said
     assert "lab: 10 of 12 people" in said
-    assert "people 0, captures 0, keys 0, equal contents 0" in said
+    assert "people 0, captures 0, recordings 0, keys 0, equal contents 0" in said
     with open(root / "work/datasets/two_collections/sources.csv", encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["source"], row["people"], row["masked"]) for row in rows] == [("hall", "6", "12"), ("lab", "10", "0")]

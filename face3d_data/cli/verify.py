@@ -34,7 +34,11 @@ SHOWN = 20
     default=None,
     help="Look for samples of two splits that may show one recording; by default up to 20,000 samples.",
 )
-@click.option("--strict", is_flag=True, help="Exit 1 for what is only suspected, too.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit 1 for what is only suspected, too, and where near-duplicates could not be looked for.",
+)
 @json_option
 @click.pass_context
 def command(
@@ -58,8 +62,14 @@ def command(
     else:
         for line in lines(verdict):
             click.echo(line)
-    if not verdict.ok or (strict and verdict.search is not None and verdict.search.suspects):
+    if not verdict.ok or (strict and _is_open(verdict)):
         context.exit(1)
+
+
+def _is_open(verdict: Verdict) -> bool:
+    """Return whether something is suspected, or was not looked for."""
+    search = verdict.search
+    return search is None or bool(search.suspects) or bool(search.notes)
 
 
 def find_dataset(dataset: str, workspace: Path) -> Path:
@@ -122,7 +132,13 @@ def lines(verdict: Verdict) -> list[str]:
         f"{verdict.name}: {split}: {counts['samples']} samples, {counts['people']} people"
         for split, counts in verdict.splits.items()
     ]
-    words = {"identity": "people", "origin": "captures", "key": "keys", "content": "equal contents"}
+    words = {
+        "identity": "people",
+        "origin": "captures",
+        "root": "recordings",
+        "key": "keys",
+        "content": "equal contents",
+    }
     if verdict.shared:
         audit = (f"{words[kind]} {'by design' if count is None else count}" for kind, count in verdict.shared.items())
         shown.append(f"{verdict.name}: shared between splits: {', '.join(audit)}")

@@ -18,6 +18,7 @@ from face3d_data.reader import Source, source_key
 from face3d_data.readers.folder import FolderReader
 from face3d_data.readers.root_level import fitting_level
 from face3d_data.readers.strays import LISTED_ONLY
+from face3d_data.roots import source_roots
 from face3d_data.sample import Tag
 from face3d_data.store.files import FileHashes
 from face3d_data.store.manifest import NOT_COUNTED, Dirty, Entry, check_unique
@@ -85,6 +86,7 @@ def _read_source(
     if not entries:
         _check_level(step, dirty)
     check_unique(entries, step.id)
+    _set_roots(entries, fingerprint)
     _survey(step, entries, cache)
     rows = _inspect(step, entries, cache, fingerprint, keep, retry)
     for entry in entries:
@@ -106,6 +108,12 @@ def _check_level(step: SourceStep, dirty: list[Dirty]) -> None:
     level = fitting_level(step.reader, [row.path or row.sample_id.partition("/")[2] for row in rows])
     if level is not None:
         raise UserError(f"source {step.id!r}: no file below {step.reader.root} fits the names wanted: {level}")
+
+
+def _set_roots(entries: list[Entry], fingerprint: str) -> None:
+    sources = [source_of(entry.place).source for entry in entries]
+    for entry, root in zip(entries, source_roots(fingerprint, sources), strict=True):
+        entry.root = root
 
 
 def check_tags(tags: Mapping[str, Tag], source_id: str) -> None:

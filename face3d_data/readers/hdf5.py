@@ -27,7 +27,7 @@ STORED = {"points": "data", "normals": "normal"}
 """Names that ModelNet's files and ours give to arrays; others have their own."""
 WHO = ("identity", "pid", "class", "label")
 """What may say who a row shows, the surest first."""
-TEXTS = ("sample_id", "variant")
+TEXTS = ("sample_id", "variant", "root")
 MIRRORED = "%7E"
 """In a person's name, where our shards and our exports' shape_names.txt have `~mirror`: read as a capture, such a face
 would be somebody whom a split parts from the person."""
@@ -48,6 +48,7 @@ class _Rows:
     captures: Sequence[str]
     variants: Sequence[str]
     problems: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    roots: Sequence[str] = ()
 
 
 @register
@@ -59,6 +60,7 @@ class Hdf5(Reader):
     the labels. Files named in a `*_files.txt` get the tag `list` (`train`). Our shards know their unit, and rows that
     they normalised are put back to mm; elsewhere `units` says it, and points on a unit sphere are refused until it is
     set to their radius.
+    Our shards and exports also say which recording a row was made of (`root`), so that it is found again in a split.
     Rows that are variants of others (masked, augmented, mirrored) are listed as dirty unless `variants` is set: read
     as captures they would make pairs of a recording with itself.
     """
@@ -156,7 +158,8 @@ class Hdf5(Reader):
         if problem is not None and problem[0] in ("bad_name", "same_name", "no_name"):
             person, capture = ".", f"{one.label} row {row}"
         seen.add((person, capture))
-        return Source(person, capture, {"h5": one.path}, None, row, tags, rows.fields, problem)
+        root = rows.roots[row] if rows.roots else ""
+        return Source(person, capture, {"h5": one.path}, None, row, tags, rows.fields, problem, root=root)
 
     def _rows(self, one: H5File) -> _Rows:
         """Return what a file's rows are called, having held its arrays against each other."""
@@ -180,7 +183,7 @@ class Hdf5(Reader):
             stem = one.label.rsplit(".", 1)[0].replace("/", "_")
             captures = [f"{stem}_{row:06d}" for row in range(n)]
         variants = texts.get("variant") or ["mirror" if MIRRORED in who else "" for who in people]
-        return _Rows(n, fields, people, captures, variants, problems)
+        return _Rows(n, fields, people, captures, variants, problems, texts.get("root", ()))
 
     def _arrays(self, path: Path) -> dict[str, StoredArray]:
         names = (*(STORED.get(name, name) for name in self.fields), *WHO, *TEXTS, *FRAMES)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from face3d_data.names import name_of
+from face3d_data.roots import TOKEN_CHARS
 from face3d_data.shards.export_form import FRAMES, Form, Rows, write_csv
 from face3d_data.shards.read import Batch
 from face3d_data.tables.split import person_of
@@ -95,6 +96,7 @@ class ModelNetFiles(_H5Files):
     def arrays(self, table: pd.DataFrame, batch: Batch) -> dict[str, np.ndarray]:
         """Return clouds f4 (n, points, 3), labels i8 (n, 1) and normals."""
         found = {"data": batch.arrays["points"].astype("<f4"), "label": batch.arrays["label"][:, None].astype("<i8")}
+        found["root"] = roots_of(table)
         if "normals" in self.rows.fields:
             found["normal"] = batch.arrays["normals"].astype("<f4")
         return found | self.frames(batch)
@@ -138,7 +140,17 @@ class FaceFiles(_H5Files):
         """Return clouds f4 (n, points, 3), people and classes i8 (n,)."""
         pids = np.array(self._pid(table), "<i8")
         clouds, classes = batch.arrays["points"].astype("<f4"), batch.arrays["label"].astype("<i8")
-        return {"data": clouds, "pid": pids, "class": classes} | self.frames(batch)
+        return {"data": clouds, "pid": pids, "class": classes, "root": roots_of(table)} | self.frames(batch)
+
+
+ROOT_WIDTH = 256
+"""Bytes of a row's `root`: as many as 15 files of a recording take; of more the first count."""
+
+
+def roots_of(table: pd.DataFrame) -> np.ndarray:
+    """Return what recording each row was made of, as our readers read it back; other programs pass over it."""
+    kept = (ROOT_WIDTH + 1) // (TOKEN_CHARS + 1) * (TOKEN_CHARS + 1) - 1
+    return np.array([root[:kept].encode() for root in table["root"].tolist()], f"S{ROOT_WIDTH}")
 
 
 @contextmanager

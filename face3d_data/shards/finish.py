@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from face3d_data.atomic import TEMPORARY_SUFFIX, sync, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.check import faults
-from face3d_data.shards.leaks import Leak, shared
+from face3d_data.shards.contents import content_form, content_of
+from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.lists import csv_text, make_lists, table_csv
 from face3d_data.shards.plan import DatasetPlan, refuse_leaks
 from face3d_data.shards.rows import split_order
@@ -44,7 +46,8 @@ def finish_dataset(plan: DatasetPlan, datasets: Path, infos: Sequence[ShardInfo]
     final = plan.published(datasets)
     if final is None:
         folder = plan.partial(datasets)
-        leaks = [*plan.leaks, *content_leaks(plan.table, infos)]
+        plan = replace(plan, table=plan.table.assign(content=contents(plan, infos)))
+        leaks = [*plan.leaks, *content_leaks(plan.table)]
         refuse_leaks(leaks, f"dataset {plan.name!r}", plan.allow_leaks)
         _remove_torn(folder)
         forget_written(folder)
@@ -91,15 +94,20 @@ def _damaged(folder: Path) -> bool:
         return True
 
 
-def content_leaks(table: pd.DataFrame, infos: Sequence[ShardInfo]) -> list[Leak]:
+def contents(plan: DatasetPlan, infos: Sequence[ShardInfo]) -> list[str]:
+    """Return each row's `content`: a token for each stored array that shows its face."""
+    found = [""] * len(plan.table)
+    places = plan.table.groupby("shard", sort=False).indices
+    for info in infos:
+        names = [content_form(field, plan.spec.stored_dtype(field), plan.spec.normalize) for field in info.contents]
+        for place, *hashes in zip(places[info.name], *info.contents.values(), strict=True):
+            found[place] = content_of(dict(zip(names, hashes, strict=True)))
+    return found
+
+
+def content_leaks(table: pd.DataFrame) -> list[Leak]:
     """Return the samples of different splits whose stored bytes are equal."""
-    places = table.groupby("shard", sort=False).indices
-    order = [place for info in infos for place in places[info.name]]
-    splits, ids = (table[name].iloc[order].tolist() for name in ("split", "sample_id"))
-    found: set[str] = set()
-    for field in infos[0].contents if infos else ():
-        found.update(shared([value for info in infos for value in info.contents[field]], splits, ids))
-    return [Leak("content", tuple(sorted(found)))] if found else []
+    return [leak for leak in find_leaks(table, closed_set=True) if leak.kind == "content"]
 
 
 def _texts(plan: DatasetPlan) -> dict[str, str]:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIGEST_CHARS = 16
-DIGESTED = ("sample_id", "identity", "split", "key", "variant", "origin_id", "dataset")
+SAME_FILES = "give sources that read the same files one 'dataset', or leave one of them out; "
+DIGESTED = ("sample_id", "identity", "split", "key", "root", "variant", "origin_id", "dataset")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class DatasetPlan:
         """
         if self.published(datasets):
             return []
-        columns = (self.table[name].tolist() for name in ("sample_id", "identity", "variant", "class"))
+        columns = (self.table[name].tolist() for name in ("sample_id", "identity", "variant", "root", "class"))
         rows = [ShardRow(*row) for row in zip(*columns, self.places, strict=True)]
         tasks = []
         for split, places in self.table.groupby("split", sort=False).indices.items():
@@ -244,8 +245,9 @@ def refuse_leaks(leaks: Sequence[Leak], where: str, allowed: bool) -> None:
     """
     if leaks and not allowed:
         raise RunStopped(
-            f"{where}: {'; '.join(map(str, leaks))}: put 'split' behind every 'combine' with 'same_person' and before "
-            "the steps that multiply samples, block one of each with 'select', or publish with --allow-leaks"
+            f"{where}: {'; '.join(map(str, leaks))}: {SAME_FILES if any(leak.kind == 'root' for leak in leaks) else ''}"
+            "put 'split' behind every 'combine' with 'same_person' and before the steps that multiply samples, block "
+            "one of each with 'select', or publish with --allow-leaks"
         )
 
 

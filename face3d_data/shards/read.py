@@ -13,14 +13,13 @@ import numpy as np
 from face3d_data.errors import UserError
 from face3d_data.json_text import parse_json
 from face3d_data.shards.mapped import Layout, MappedShard, read_layout
-from face3d_data.shards.schema import DESCRIPTION, STORED_NAMES, stored_name
+from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, STORED_NAMES, TEXTS, stored_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OPEN_SHARDS = 256
 """Shards mapped at a time in one process: each holds a file descriptor."""
-TEXTS = ("sample_id", "identity", "variant")
 MAY_LACK = ("Int64", "float64", "boolean")
 """Dtypes of CSV columns in which nothing means that it is not known."""
 
@@ -128,7 +127,7 @@ class ShardReader:
         return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
 
     def texts(self, name: str) -> list[str]:
-        """Return `sample_id`, `identity` or `variant` of all samples."""
+        """Return `sample_id`, `identity`, `variant` or `root` of all samples."""
         if name not in TEXTS:
             raise UserError(f"{name!r} is no text of a shard: choose {', '.join(TEXTS)}")
         return [text for number in range(len(self._shards)) for text in self._shard(number).texts(name)]
@@ -190,7 +189,7 @@ class Dataset:
         path: the dataset's folder or the link to it.
 
     Raises:
-        UserError: the folder holds no dataset.json.
+        UserError: the folder holds no dataset.json, or one of another version.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -201,6 +200,9 @@ class Dataset:
             raise UserError(
                 f"{path}: is no dataset (no readable {DESCRIPTION} in it): give the folder of one"
             ) from None
+        version = self.info.get("schema_version") if isinstance(self.info, dict) else None
+        if version != SCHEMA_VERSION:
+            raise UserError(f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}: build it again")
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {len(self.table(name))}" for name in self.splits)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
+from face3d_data.roots import split_root
 from face3d_data.sample import ARRAYS, PER_POINT
 from face3d_data.shards.schema import (
     COLUMNS,
@@ -90,7 +91,7 @@ def usable_rows(
 
 
 def copies(frame: pd.DataFrame, kept: Sequence[int]) -> list[tuple[int, str, str]]:
-    """Return the rows that hold what another one of their person and split holds, though as another capture.
+    """Return the rows of a recording that another capture of their person and split is of, too.
 
     One recording that was read twice, from two folders or under two names, would be compared with itself. The one under
     the name that the person goes by stays, and of several the first by id. What several splits share is a leak, and no
@@ -103,15 +104,19 @@ def copies(frame: pd.DataFrame, kept: Sequence[int]) -> list[tuple[int, str, str
     Returns:
         Position, reason and detail.
     """
-    columns = [frame[name].tolist() for name in ("key", "split", "identity", "id", "origin_id")]
+    names = ("key", "root", "split", "identity", "id", "origin_id")
+    keys, roots, splits, people, ids, origins = (frame[name].tolist() for name in names)
     first: dict[tuple[str, str, str], int] = {}
     found = []
-    other_name = [own_identity(one) != person_of(who) for one, who in zip(columns[3], columns[2], strict=True)]
-    for i in sorted(kept, key=lambda i: (other_name[i], columns[3][i])):
-        key, *where = (column[i] for column in columns[:3])
-        same = first.setdefault((key, *where), i)
-        if columns[4][same] != columns[4][i]:
-            found.append((i, "same_content", f"is {columns[3][same]} once more: one recording was read twice"))
+    other_name = [own_identity(one) != person_of(who) for one, who in zip(ids, people, strict=True)]
+    for i in sorted(kept, key=lambda i: (other_name[i], ids[i])):
+        tokens = [(token, splits[i], people[i]) for token in (keys[i], *split_root(roots[i]))]
+        same = next((first[token] for token in tokens if token in first and origins[first[token]] != origins[i]), None)
+        if same is not None:
+            found.append((i, "same_content", f"is {ids[same]} once more: one recording was read twice"))
+            continue
+        for token in tokens:
+            first.setdefault(token, i)
     return sorted(found)
 
 
@@ -155,7 +160,7 @@ def _other_size(fields: Sequence[str], found: Sequence[tuple[int, ...]], usual: 
 def order_rows(
     frame: pd.DataFrame, shapes: Mapping[str, Sequence[int]], shard_size: int, seed: int, where: str
 ) -> tuple[pd.DataFrame, list[int]]:
-    """Return the dataset's table (columns as in `COLUMNS`), and which row of `frame` each of its rows is.
+    """Return the dataset's table (columns as in `COLUMNS`, `content` still empty), and which row of `frame` each is.
 
     Rows are ordered by split, then by digest(seed, id); a label is the place of the person's name among the sorted
     names of the whole dataset.
@@ -174,17 +179,17 @@ def order_rows(
     names = {identity: name_of(identity) for identity in set(frame["identity"])}
     label = {name: i for i, name in enumerate(sorted(set(names.values())))}
     records, placed = [], Counter()  # type: ignore[var-annotated]
-    columns = ("id", "identity", "dataset", "variant", "origin_id", "n_points", "key")
+    columns = ("id", "identity", "dataset", "variant", "origin_id", "n_points", "key", "root")
     rows = list(zip(*(frame[column].tolist() for column in columns), strict=True))
     for i in order:
-        sample_id, identity, dataset, variant, origin, n_points, key = rows[i]
+        sample_id, identity, dataset, variant, origin, n_points, key, root = rows[i]
         number, index = divmod(placed[splits[i]], shard_size)
         placed[splits[i]] += 1
         name = names[identity]
         points = shapes["points"][0] if "points" in shapes else None if pd.isna(n_points) else int(n_points)
         who = (name_of(sample_id), name, label[name], sample_id, identity, dataset)
         what = (splits[i], variant or "plain", origin or sample_id)
-        records.append((*who, *what, shard_name(splits[i], number), index, points, key))
+        records.append((*who, *what, shard_name(splits[i], number), index, points, key, root, ""))
     return pd.DataFrame(records, columns=list(COLUMNS)).astype({"n_points": "Int64"}), order
 
 

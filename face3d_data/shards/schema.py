@@ -13,21 +13,25 @@ from face3d_data.sample import ARRAYS
 from face3d_data.tables.published_rules import RULES, RULES_VERSION
 from face3d_data.tables.query import parse_query
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DESCRIPTION = "dataset.json"
 COLUMNS = (
     *("id", "name", "class", "sample_id", "identity", "dataset", "split", "variant", "origin_id"),
-    *("shard", "index", "n_points", "key"),
+    *("shard", "index", "n_points", "key", "root", "content"),
 )
-"""Columns of the split CSVs, gallery.csv and probe.csv, before those of tags; other programs read the first three."""
+"""Columns of the split CSVs, gallery.csv and probe.csv, before those of tags; other programs read the first three.
+
+`root` and `content` are tokens with blanks between them: of the recording's files (`face3d_data.roots`), and of the
+stored arrays that show the face, as `<form>:<hash>`. Rows with a common token come from the same bytes, or are them.
+"""
 DIRTY_COLUMNS = ("sample_id", "source", "step", "status", "reason", "detail", "path")
 STANDARD_SPLITS = ("train", "eval", "test")
 ONLY_SPLIT = "all"
 """Name of the split of a dataset whose rows were never split."""
 STORED_NAMES = {"points": "data", "normals": "normal"}
 """Arrays that have another name in a shard, the one that loaders of ModelNet-style files expect."""
-CONTENT_FIELDS = ("points", "depth", "color", "grid")
-"""Arrays that show the face itself: two samples that share one of these bytes for bytes are one recording."""
+TEXTS = ("sample_id", "identity", "variant", "root")
+"""Arrays of texts in every shard."""
 UNITS = {
     **dict.fromkeys(("points", "depth", "grid", "landmarks_3d"), "mm"),
     **dict.fromkeys(("box", "landmarks", "intrinsics"), "px"),

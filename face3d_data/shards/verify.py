@@ -14,15 +14,15 @@ from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
 from face3d_data.shards.check import faults
+from face3d_data.shards.contents import CONTENT_FIELDS, content_form, content_of, hash_rows
 from face3d_data.shards.leaks import Leak
 from face3d_data.shards.mapped import MappedShard
 from face3d_data.shards.near_duplicates import Search
-from face3d_data.shards.read import TEXTS, Dataset
-from face3d_data.shards.schema import COLUMNS, CONTENT_FIELDS, DESCRIPTION, DIRTY_COLUMNS, SCHEMA_VERSION
+from face3d_data.shards.read import Dataset
+from face3d_data.shards.schema import COLUMNS, DESCRIPTION, DIRTY_COLUMNS, TEXTS
 from face3d_data.shards.verify_leaks import audit, look_for_near_duplicates
 from face3d_data.shards.verify_lists import check_pairs, check_protocol
 from face3d_data.shards.verify_spellings import list_notes
-from face3d_data.shards.write import hash_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,17 +102,19 @@ def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates:
     if broken:
         return Verdict(dataset.name, tuple(problems), {}, {})
     problems += [Problem("labels", *found) for found in check_labels(table, dataset.info.get("same_person", {}))]
-    hashes: dict[str, list[bytes]] = {}
+    contents: dict[str, str] = {}
     for shard, rows in table.groupby("shard", sort=False):
-        problems += [Problem("rows", str(shard), detail) for detail in check_shard(dataset, str(shard), rows, hashes)]
+        problems += [Problem("rows", str(shard), detail) for detail in check_shard(dataset, str(shard), rows, contents)]
     problems += [Problem("rows", *found) for found in check_counts(dataset, table)]
     damaged = bool(problems)
-    counts, leaks, suspects = audit(dataset, table, hashes, same_person)
+    # Leaks are looked for by what the shards hold, whatever the CSVs say.
+    held = table.assign(content=table["sample_id"].map(contents).fillna(table["content"]))
+    counts, leaks, suspects = audit(dataset, held, same_person)
     problems += [Problem("leaks", ", ".join(dataset.splits), leak_detail(leak)) for leak in leaks]
     problems += [Problem("lists", *found) for found in (*check_pairs(dataset, table), *check_protocol(dataset, table))]
     by_split = {split: table[table["split"] == split] for split in dataset.splits}
     sizes = {split: {"samples": len(mine), "people": mine["name"].nunique()} for split, mine in by_split.items()}
-    search = look_for_near_duplicates(dataset, table, hashes, suspects, near_duplicates, damaged)
+    search = look_for_near_duplicates(dataset, held, suspects, near_duplicates, damaged)
     allowed = bool(dataset.info.get("allow_leaks", False))
     notes = list_notes(table, same_person)
     return Verdict(dataset.name, tuple(problems), sizes, counts, tuple(leaks), search, allowed, notes)
@@ -120,9 +122,6 @@ def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates:
 
 def _open(path: Path) -> Dataset:
     dataset = Dataset(path)
-    version = dataset.info.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}: build it again")
     lacking = [key for key in DESCRIBED if key not in dataset.info]
     if lacking:
         raise UserError(f"{path}: {DESCRIPTION} lacks {', '.join(lacking)}: build the dataset again")
@@ -193,14 +192,14 @@ def check_labels(table: pd.DataFrame, same_person: Mapping[str, str]) -> Problem
         yield f"{split}.csv", f"{what} in {len(ids)} rows ({ids[0]} …)"
 
 
-def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, hashes: dict[str, list[bytes]]) -> Iterator[str]:
-    """Yield what is wrong with one shard; hashes of its rows that show a face are kept in `hashes`, by sample id.
+def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[str, str]) -> Iterator[str]:
+    """Yield what is wrong with one shard.
 
     Args:
         dataset: the dataset.
         name: the shard's path in it.
         rows: the rows of the split CSV that name this shard.
-        hashes: sample id to the hashes of its arrays; filled.
+        contents: sample id to the `content` of what the shard holds; filled.
     """
     try:
         shard = MappedShard(dataset.path / name)
@@ -222,10 +221,17 @@ def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, hashes: dict[st
     for stored, array in shard.arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             yield f"{stored} holds values that are not finite"
-    for stored, array in shard.arrays.items():
-        if dataset.info["arrays"].get(stored, {}).get("field") in CONTENT_FIELDS:
-            for sample_id, value in zip(rows["sample_id"], hash_rows(array), strict=True):
-                hashes.setdefault(sample_id, []).append(stored.encode() + value if value else b"")
+    normalize = dataset.info["spec"]["normalize"]
+    hashes = {
+        content_form(form["field"], form["dtype"], normalize): hash_rows(shard.arrays[stored], form["field"])
+        for stored, form in dataset.info["arrays"].items()
+        if stored in shard.arrays and form["field"] in CONTENT_FIELDS
+    }
+    found = [content_of(dict(zip(hashes, row, strict=True))) for row in zip(*hashes.values(), strict=True)]
+    if hashes:
+        contents.update(zip(rows["sample_id"], found, strict=True))
+        if found != rows["content"].tolist():
+            yield "content is not that of the CSV"
 
 
 def _schema(info: Mapping[str, Any], shard: MappedShard, rows: pd.DataFrame) -> Iterator[str]:

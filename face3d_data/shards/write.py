@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ import numpy as np
 from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
+from face3d_data.shards.contents import CONTENT_FIELDS, hash_rows
 from face3d_data.shards.mapped import MappedShard
-from face3d_data.shards.schema import CONTENT_FIELDS, SCHEMA_VERSION, DatasetSpec, shard_name, stored_name
+from face3d_data.shards.schema import SCHEMA_VERSION, TEXTS, DatasetSpec, shard_name, stored_name
 
 Read = Callable[[Any, str], np.ndarray]
 WRITTEN = ".written"
@@ -28,6 +28,7 @@ class ShardRow(NamedTuple):
     sample_id: str
     identity: str
     variant: str
+    root: str
     label: int
     place: Any
 
@@ -128,22 +129,14 @@ def is_complete(task: ShardTask) -> bool:
     dtypes = {name: np.dtype(task.spec.stored_dtype(name)) for name in task.shapes}
     want = {stored_name(name): (dtypes[name], (len(task.rows), *shape)) for name, shape in task.shapes.items()}
     have = {name: (shard.arrays[name].dtype, shard.arrays[name].shape) for name in want if name in shard.arrays}
-    return want == have and shard.texts("sample_id") == [row.sample_id for row in task.rows]
+    return want == have and all(shard.texts(name) == [getattr(row, name) for row in task.rows] for name in TEXTS)
 
 
 def content_hashes(task: ShardTask) -> dict[str, list[bytes]]:
     """Return, for each field that shows the face, a hash of each row as it is stored."""
     shard = MappedShard(task.path)
     names = [name for name in CONTENT_FIELDS if name in task.shapes]
-    return {name: hash_rows(shard.arrays[stored_name(name)]) for name in names}
-
-
-def hash_rows(array: np.ndarray) -> list[bytes]:
-    """Return 16 bytes of BLAKE2b over each row, empty where a row is one value all over (it identifies nobody)."""
-    return [
-        b"" if not row.size or (row == row.flat[0]).all() else hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-        for row in array
-    ]
+    return {name: hash_rows(shard.arrays[stored_name(name)], name) for name in names}
 
 
 def _write(task: ShardTask, read: Read, path: Path) -> None:
@@ -154,7 +147,7 @@ def _write(task: ShardTask, read: Read, path: Path) -> None:
         targets = {name: _allocate(file, task, name) for name in task.shapes}
         labels = np.array([[row.label] for row in task.rows], "i8")
         file.create_dataset("label", data=labels, track_times=False)
-        for name in ("sample_id", "identity", "variant"):
+        for name in TEXTS:
             _write_texts(file, name, [getattr(row, name) for row in task.rows])
         frames = None
         if task.spec.normalize:

@@ -43,6 +43,7 @@ class Entry:
     variant: str = "plain"
     split: str = ""
     n_points: int | None = None
+    root: str = ""
     tags: Mapping[str, Tag] = field(default_factory=dict)
     labels: Mapping[str, Tag] = field(default_factory=dict)
 

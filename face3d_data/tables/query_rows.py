@@ -19,7 +19,7 @@ from face3d_data.tables.unmatched import value_notes
 if TYPE_CHECKING:
     import pandas as pd
 
-HIDDEN = ("key", "place")
+HIDDEN = ("key", "root", "place")
 """Columns that a query does not see: what they hold is nobody's business."""
 OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,

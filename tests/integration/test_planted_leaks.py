@@ -108,7 +108,7 @@ def test_one_dataset_of_three_collections_without_a_leak(roots, workspace):
     folder = publish(roots, workspace)
     verdict = verify_dataset(folder)
     assert verdict.ok, verdict.problems
-    assert verdict.shared == {"identity": 0, "origin": 0, "key": 0, "content": 0}
+    assert verdict.shared == {"identity": 0, "origin": 0, "root": 0, "key": 0, "content": 0}
     assert verdict.search is not None
     assert verdict.search.looked
     assert not verdict.search.suspects

@@ -66,7 +66,7 @@ def manifest(n_people=6, n_captures=3, variants=("plain",), n_points=N_POINTS, s
                         "mask": "none" if variant == "plain" else "worn",
                     }
                 )
-    frame = pd.DataFrame(records, columns=[*FIXED_COLUMNS, "mask"])
+    frame = pd.DataFrame(records, columns=[*FIXED_COLUMNS, "mask"]).assign(root="")
     return frame.astype(dict.fromkeys(frame.columns, object))
 
 

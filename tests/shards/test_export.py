@@ -84,7 +84,7 @@ def test_csvs_name_every_file_once_and_pairs_are_copied(dataset, tmp_path):
     assert {f"{row['name']}/{row['id']}.ply" for row in rows} == {
         path.relative_to(out).as_posix() for path in out.rglob("*.ply")
     }
-    header = "id,name,class,sample_id,identity,dataset,split,variant,origin_id,n_points,key"
+    header = "id,name,class,sample_id,identity,dataset,split,variant,origin_id,n_points,key,root,content"
     assert (out / "train.csv").read_text().splitlines()[0] == header
     assert [row["id"] for row in rows_of(out, "gallery")] == dataset.gallery["id"].tolist()
     assert rows_of(out, "probe")[0]["n_points"] == "16"

@@ -175,7 +175,7 @@ def test_modelnet_files(dataset, tmp_path, monkeypatch):
             assert file["label"][place["row"]].tolist() == [sample["label"]]
             assert (file["data"].dtype, file["label"].shape[1:]) == (np.float32, (1,))
     with h5py.File(out / "ply_data_test2.h5") as file:
-        assert set(file) == {"data", "label", "normal"}
+        assert set(file) == {"data", "label", "normal", "root"}
         assert len(file["data"]) == 2
     _, said = export(dataset, tmp_path / "some", "modelnet", splits=["test"])
     assert said[1] == "no train_files.txt, which other programs look for: no such split is written"
@@ -191,6 +191,7 @@ def test_faces_with_pid_know_whom_a_mirror_image_shows(mirrored, tmp_path):
             assert {name: (array.dtype.str, array.shape) for name, array in file.items()} == {
                 "data": ("<f4", (len(table), 16, 3)),
                 "pid": ("<i8", (len(table),)),
+                "root": ("|S256", (len(table),)),
                 "class": ("<i8", (len(table),)),
             }
             assert file["class"][:].tolist() == table["class"].tolist()

@@ -4,9 +4,11 @@ import pytest
 from made import MemoryPlace, build, manifest, plan_of, read, spec_of
 from pydantic import ValidationError
 
+from face3d_data import ShardReader
 from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.names import name_of
+from face3d_data.shards.contents import hash_rows
 from face3d_data.shards.leaks import Leak
 from face3d_data.shards.schema import COLUMNS, GallerySpec, PairsSpec
 
@@ -65,10 +67,11 @@ def test_split_csv_bytes(tmp_path):
     frame = manifest(n_people=3, n_captures=1)
     frame.loc[0, ["identity", "id", "origin_id"]] = ["d/zoë b", "d/zoë b/c,1", "d/zoë b/c,1"]
     link = build(tmp_path, frame)
+    (shown,) = hash_rows(ShardReader(link, "train").__getitems__([0]).arrays["points"], "points")
     assert (link / "train.csv").read_bytes().decode() == (
-        "id,name,class,sample_id,identity,dataset,split,variant,origin_id,shard,index,n_points,key\n"
+        "id,name,class,sample_id,identity,dataset,split,variant,origin_id,shard,index,n_points,key,root,content\n"
         'd__zo%C3%AB%20b__c%2C1,d__zo%C3%AB%20b,2,"d/zoë b/c,1",d/zoë b,d,train,plain,"d/zoë b/c,1",'
-        "shards/train-00000.h5,0,16,00000000000000000000000000000000\n"
+        f"shards/train-00000.h5,0,16,00000000000000000000000000000000,,points:{shown.hex()}\n"
     )
     assert (link / "train_files.txt").read_bytes() == b"shards/train-00000.h5\n"
     assert (link / "dirty.csv").read_bytes() == b"sample_id,source,step,status,reason,detail,path\n"

@@ -48,7 +48,7 @@ def problems(link):
 
 
 def column(name):
-    header = "id,name,class,sample_id,identity,dataset,split,variant,origin_id,shard,index,n_points,key"
+    header = "id,name,class,sample_id,identity,dataset,split,variant,origin_id,shard,index,n_points,key,root,content"
     return header.split(",").index(name)
 
 
@@ -56,7 +56,7 @@ def test_a_fresh_dataset_is_ok(link):
     verdict = verify_dataset(link)
     assert verdict.problems == ()
     assert verdict.splits["test"] == {"samples": 12, "people": 4}
-    assert verdict.shared == {"identity": 0, "origin": 0, "key": 0, "content": 0}
+    assert verdict.shared == {"identity": 0, "origin": 0, "root": 0, "key": 0, "content": 0}
 
 
 @pytest.mark.parametrize("options", [{}, {"dtype": "float16"}, {"fields": ["color"]}, {"probe": True}])
@@ -231,8 +231,11 @@ def other_person(file):
         (widen, "data is float64 (4, 16, 3), not float32 (4, 16, 3)"),
         (drop_color, "holds no 'color'"),
         (drop_label, "cannot be read as a shard"),
-        (drop_scale, "holds centroid, color, data, identity, label, normal, sample_id, variant, which is not"),
-        (add_array, "holds centroid, color, data, identity, label, mood, normal, sample_id, scale, variant, which"),
+        (drop_scale, "holds centroid, color, data, identity, label, normal, root, sample_id, variant, which is not"),
+        (
+            add_array,
+            "holds centroid, color, data, identity, label, mood, normal, root, sample_id, scale, variant,",
+        ),
         (other_pipeline, "has the attributes"),
         (other_unit, "data is in m, not in unit sphere"),
         (other_person, "identity is not that of the CSV"),
@@ -277,9 +280,10 @@ def test_equal_bytes_in_two_splits(link):
         other["color"][2] = one["color"][1]
     accept(link)
     verdict = verify_dataset(link)
-    assert [p.check for p in verdict.problems] == ["leaks"]
-    assert "2 samples with equal content in more than one split" in verdict.problems[0].detail
-    assert verdict.shared == {"identity": 0, "origin": 0, "key": 0, "content": 2}
+    assert [p.check for p in verdict.problems] == ["rows", "leaks"]
+    assert verdict.problems[0].detail == "content is not that of the CSV"
+    assert "2 samples with equal content in more than one split" in verdict.problems[1].detail
+    assert verdict.shared == {"identity": 0, "origin": 0, "root": 0, "key": 0, "content": 2}
 
 
 def test_blank_images_are_no_leak(tmp_path):
@@ -409,9 +413,9 @@ def test_faults_in_lists_of_shards_and_dirty_rows(link):
 
 def test_another_schema_version_is_a_user_error(link):
     edit_info(link, lambda info: info.update(schema_version=99))
-    with pytest.raises(UserError, match="schema version 99, this program reads 1"):
+    with pytest.raises(UserError, match="schema version 99, this program reads 2"):
         verify_dataset(link)
-    edit_info(link, lambda info: [info.update(schema_version=1), info.pop("arrays")])
+    edit_info(link, lambda info: [info.update(schema_version=2), info.pop("arrays")])
     with pytest.raises(UserError, match="lacks arrays: build the dataset again"):
         verify_dataset(link)
 
@@ -429,7 +433,10 @@ def test_command_by_name_and_by_path(link, tmp_path):
         done = CliRunner().invoke(command, [name, "-w", str(tmp_path)])
         assert done.exit_code == 0, done.output
         assert "faces: test: 12 samples, 4 people\n" in done.output
-        assert "faces: shared between splits: people 0, captures 0, keys 0, equal contents 0\n" in done.output
+        assert (
+            "faces: shared between splits: people 0, captures 0, recordings 0, keys 0, equal contents 0\n"
+            in done.output
+        )
         assert done.output.endswith("faces: ok\n")
 
 

@@ -19,7 +19,7 @@ from face3d_data import Dataset
 from face3d_data.digest import digest, digest_file
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.finish import finish_dataset
-from face3d_data.shards.write import WRITTEN, hash_rows, to_unit_sphere, write_shard
+from face3d_data.shards.write import WRITTEN, to_unit_sphere, write_shard
 
 EVERYTHING = {
     "fields": ["points", "normals", "depth", "color", "landmarks"],
@@ -75,7 +75,7 @@ def test_schema_of_a_shard(tmp_path):
             assert dataset.compression is None
             assert dataset.id.get_offset() is not None
         assert dict(file.attrs) == {
-            "schema_version": 1,
+            "schema_version": 2,
             "split": "test",
             "pipeline": "p",
             "pipeline_digest": "abc",
@@ -90,11 +90,11 @@ def test_no_points_no_data(tmp_path):
     frame.loc[frame["identity"] != "d/p2", "n_points"] = None
     link = build(tmp_path, frame, spec_of(fields=["color", "depth"], gallery=True))
     with h5py.File(link / "shards/test-00000.h5") as file:
-        assert set(file) == {"color", "depth", "label", "sample_id", "identity", "variant"}
+        assert set(file) == {"color", "depth", "label", "sample_id", "identity", "variant", "root"}
     table = Dataset(link).table("test")
     assert table["n_points"].isna().tolist() == (table["identity"] != "d/p2").tolist()
-    assert {line.split(",")[-2] for line in (link / "test.csv").read_text().splitlines()[1:]} == {"16", ""}
-    assert (link / "train.csv").read_text().splitlines()[1].split(",")[-2] == ""
+    assert {line.split(",")[-4] for line in (link / "test.csv").read_text().splitlines()[1:]} == {"16", ""}
+    assert (link / "train.csv").read_text().splitlines()[1].split(",")[-4] == ""
 
 
 def test_rebuilt_bytes_are_the_same_in_any_order_of_rows_and_tasks(tmp_path):
@@ -409,11 +409,3 @@ def test_equal_bytes_in_two_splits_are_refused_before_publishing(tmp_path):
     assert not (tmp_path / "faces").exists()
     link = build(tmp_path, frame, allow_leaks=True)
     assert json.loads((link / "dataset.json").read_text())["leaks"] == {"content": ["d/p0/c0", "d/p2/c0"]}
-
-
-def test_hash_rows_tells_rows_apart_and_leaves_blank_ones_out():
-    array = np.array([[1, 2], [1, 2], [2, 1], [7, 7]], "f4")
-    one, two, three, blank = hash_rows(array)
-    assert one == two != three
-    assert len(one) == 16
-    assert blank == b""

@@ -25,5 +25,5 @@ def manifest(rows, **columns):
                 "place": None,
             }
         )
-    frame = pd.DataFrame(records, columns=list(FIXED_COLUMNS), dtype=object)
+    frame = pd.DataFrame(records, columns=list(FIXED_COLUMNS), dtype=object).assign(root="")
     return frame.assign(**{name: pd.Series(values, dtype=object) for name, values in columns.items()})

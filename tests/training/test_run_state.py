@@ -13,7 +13,7 @@ from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import load_model, load_weights, read_checkpoint, save_checkpoint
 from face3d_training.config import load_config
-from face3d_training.leaks import Seen, shared_with_training, training_fingerprint
+from face3d_training.leaks import Seen, compared_by, shared_with_training, training_fingerprint
 from face3d_training.run_folder import dataset_digest, describe_run, find_run, remove_run
 from face3d_training.torch_file import read_torch_file
 from face3d_training.train import train
@@ -24,9 +24,9 @@ def dataset(tmp_path):
     return Dataset(points_set(tmp_path / "set"))
 
 
-def rows(*triples: tuple[str, str, str]) -> pd.DataFrame:
+def rows(*triples: tuple[str, str, str], root: str = "", content: str = "") -> pd.DataFrame:
     table = pd.DataFrame(triples, columns=["identity", "origin_id", "key"])
-    return table.assign(sample_id=table["origin_id"] + "~" + table["key"])
+    return table.assign(sample_id=table["origin_id"] + "~" + table["key"], root=root, content=content)
 
 
 def test_people_captures_and_keys_that_were_learnt_from_are_named():
@@ -43,6 +43,29 @@ def test_people_captures_and_keys_that_were_learnt_from_are_named():
         "key": ("d/x~k2",),
     }
     assert shared_with_training(rows(("d/eve", "d/eve/1", "k9")), seen) == []
+
+
+ANN = ("d/ann", "d/ann/1", "k1")
+EVE = ("e/eve", "e/eve/1", "k9")
+
+
+def test_recordings_and_contents_that_were_learnt_from_are_named_whatever_they_are_called():
+    seen = training_fingerprint(rows(ANN, root=f"{1:016x} {2:016x}", content="points:ab depth:cd"))
+    assert [leak.kind for leak in shared_with_training(rows(EVE, root=f"{2:016x} {7:016x}"), seen)] == ["root"]
+    (leak,) = shared_with_training(rows(EVE, root=f"{7:016x}", content="color:ee points:ab"), seen)
+    assert (leak.kind, leak.things) == ("content", ("e/eve/1~k9",))
+    assert shared_with_training(rows(EVE, root=f"{7:016x}", content="depth:ab points:cd"), seen) == []
+
+
+def test_what_cannot_be_compared_is_not_said_to_be():
+    full = {"root": f"{1:016x}", "content": "points:ab"}
+    seen = training_fingerprint(rows(ANN, **full))
+    assert compared_by(rows(EVE, root=f"{7:016x}", content="points:cd"), seen) == ("name", "recording", "content")
+    assert compared_by(rows(EVE, root=f"{7:016x}", content="points/f2:cd"), seen) == ("name", "recording")
+    assert compared_by(rows(EVE, content="points:cd"), seen) == ("name", "content")
+    assert compared_by(rows(EVE, **full), training_fingerprint(rows(ANN))) == ("name",)
+    older = {kind: seen[kind] for kind in ("identity", "origin", "key")}
+    assert compared_by(rows(EVE, **full), older) == ("name",)
 
 
 def test_who_goes_by_the_name_of_another_collection_is_known_by_both():
@@ -95,11 +118,15 @@ def test_a_run_that_begins_with_another_ones_weights_has_seen_what_that_one_saw(
 
 
 def test_what_is_kept_of_people_is_hashes_of_64_bits_alone():
-    seen = training_fingerprint(rows(*[(f"d/p{i % 5}", f"d/p{i % 5}/{i}", f"k{i}") for i in range(20)]))
+    people = [(f"d/p{i % 5}", f"d/p{i % 5}/{i}", f"k{i}") for i in range(20)]
+    seen = training_fingerprint(rows(*people, root=f"{1:016x} {2:016x}", content="points:ab depth:cd color:ef"))
     assert {kind: (len(value), value.dtype) for kind, value in seen.items()} == {
         "identity": (5, torch.int64),
         "origin": (20, torch.int64),
         "key": (20, torch.int64),
+        "root": (2, torch.int64),
+        "content": (3, torch.int64),
+        "form": (3, torch.int64),
     }
 
 

@@ -29,6 +29,8 @@ KEYS = [
 LINES = [
     "dataset points: 1 people in more than one split: tiny/p08",
     "dataset points: 1 captures in more than one split: tiny/p08/c0",
+    "dataset points: 2 samples of the same files in more than one split: tiny/p08/c0, "
+    "tiny/p08/c0~mask_surgical.0~00000041",
 ]
 
 

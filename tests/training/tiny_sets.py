@@ -54,6 +54,7 @@ def publish(folder: Path, name: str, rows: Iterable[Row], splits: tuple[str, ...
         records.append(
             {
                 "key": key,
+                "root": f"{person:08x}{capture:08x}",
                 "id": origin if variant == "plain" else f"{origin}~{variant.replace(':', '_')}~{key[-8:]}",
                 "identity": f"tiny/p{person:02d}",
                 **{"dataset": "tiny", "variant": variant, "origin_id": origin, "split": splits[person]},

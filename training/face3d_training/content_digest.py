@@ -29,7 +29,7 @@ def content_digest(state: Mapping[str, Any]) -> str:
 
 def _add(found: _Hash, value: Any) -> None:
     if isinstance(value, torch.Tensor):
-        flat = value.detach().cpu().contiguous().reshape(-1)
+        flat = value.detach().cpu().reshape(-1).clone(memory_format=torch.contiguous_format)
         found.update(f"tensor {value.dtype} {tuple(value.shape)};".encode())
         found.update(flat.view(torch.uint8).numpy())
     elif isinstance(value, Mapping):

@@ -12,15 +12,23 @@ import numpy as np
 import torch
 
 from face3d_data.errors import RunStopped
-from face3d_data.shards.leaks import Leak, told_leaks
+from face3d_data.shards.leaks import NAMED, Leak, told_leaks
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.split import own_identity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = {"identity": "identity", "origin": "origin_id", "key": "key"}
-"""Kind of leak to the column that tells of it: people, captures, and bytes (one key, one content)."""
+COLUMNS = {"identity": "identity", "origin": "origin_id", "key": "key", "root": "root", "content": "content"}
+"""Kind of leak to the column that tells of it: people, captures, what was computed, recordings' files, and bytes."""
+FORMS = "form"
+"""Kind of a fingerprint that is no leak: the arrays, and how they are stored, whose contents it has."""
+COMPARED = {
+    "name": "people and captures by their names",
+    "recording": "captures by the bytes of their files",
+    "content": "faces by the bytes that are stored",
+}
+"""How rows are compared with training, to what that means."""
 DATASET_LEAKS = "dataset_leaks"
 """Key of a checkpoint: what splits of the datasets share that its network learnt from, in words."""
 
@@ -68,7 +76,8 @@ class Seen:
         data = state.get("training_data")
         self.complete &= data is not None and bool(state.get("training_data_complete", False))
         if data is not None:
-            self.data = {kind: torch.cat([self.data[kind], data[kind]]).unique() for kind in COLUMNS}
+            # An older checkpoint does not know of all kinds: then nothing is known of them for the whole.
+            self.data = {kind: torch.cat([self.data[kind], data[kind]]).unique() for kind in self.data if kind in data}
         self.add_leaks(state.get(DATASET_LEAKS, ()))
 
     def add_leaks(self, lines: Iterable[str]) -> None:
@@ -103,17 +112,34 @@ def unpacked(texts: Mapping[str, str]) -> dict[str, torch.Tensor]:
 
 
 def training_fingerprint(table: pd.DataFrame) -> dict[str, torch.Tensor]:
-    """Return hashes of the people, captures and keys of training rows.
+    """Return hashes of the people, captures, keys, recordings' files and contents of training rows.
 
     Args:
-        table: columns `identity`, `origin_id`, `key`; a mirrored face counts as the person, and who goes by the name of
-            another collection is known by both names.
+        table: columns `identity`, `origin_id`, `key`, `root`, `content`; a mirrored face counts as the person, and who
+            has the name of another collection is known by both names.
 
     Returns:
         Kind to i8 (n,), sorted: 64 bits of each name's BLAKE2b, which tell names apart and give none away.
     """
-    names = {kind: [*_names(table, kind), *_own_names(table, kind)] for kind in COLUMNS}
+    names = {kind: [name for _, name in _names(table, kind)] for kind in COLUMNS}
+    names[FORMS] = _forms(table)
     return {kind: torch.from_numpy(np.unique(_hashes(found))) for kind, found in names.items()}
+
+
+def compared_by(table: pd.DataFrame, fingerprint: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    """Return how rows can be compared with a network's training, of `COMPARED`.
+
+    Recordings where both know them; contents where both have some array stored in one form.
+    """
+    known = {"name": all(kind in fingerprint for kind in ("identity", "origin"))}
+    known["recording"] = len(fingerprint.get("root", ())) > 0 and bool(_own(table, "root"))
+    forms = fingerprint.get(FORMS, torch.zeros(0, dtype=torch.int64)).numpy()
+    known["content"] = bool(np.isin(_hashes(_forms(table)), forms).any())
+    return tuple(how for how in COMPARED if known[how])
+
+
+def _forms(table: pd.DataFrame) -> list[str]:
+    return sorted({token.rpartition(":")[0] for _, token in _own(table, "content")})
 
 
 def shared_with_training(table: pd.DataFrame, fingerprint: Mapping[str, torch.Tensor]) -> list[Leak]:
@@ -124,29 +150,37 @@ def shared_with_training(table: pd.DataFrame, fingerprint: Mapping[str, torch.Te
         fingerprint: what `training_fingerprint` returned.
 
     Returns:
-        One leak for each kind that is shared; what it names are people, captures, or samples of equal key.
+        One leak for each kind that is shared; what it names are people, captures, or samples of equal key, of the same
+        files, or of equal bytes.
     """
-    found = []
-    for kind, seen in fingerprint.items():
-        names = _names(table, kind)
-        known = np.isin(_hashes(names), seen.numpy())
-        own = _own_names(table, kind)
-        if own:
-            known |= np.isin(_hashes(own), seen.numpy())
-        labels = table["sample_id"].tolist() if kind == "key" else names
-        things = tuple(sorted({label for label, hit in zip(labels, known, strict=True) if hit}))
-        found.append(Leak(kind, things))
+    found, ids = [], table["sample_id"].tolist()
+    for kind in (kind for kind in COLUMNS if kind in fingerprint):
+        named = _names(table, kind)
+        known = np.isin(_hashes([name for _, name in named]), fingerprint[kind].numpy())
+        labels = [name for _, name in _own(table, kind)] if kind in NAMED else ids
+        things = {labels[place] for (place, _), hit in zip(named, known, strict=True) if hit}
+        found.append(Leak(kind, tuple(sorted(things))))
     return [leak for leak in found if leak.things]
 
 
-def _names(table: pd.DataFrame, kind: str) -> list[str]:
-    names = table[COLUMNS[kind]].tolist()
-    return [name.partition("~")[0] for name in names] if kind == "identity" else names
+def _names(table: pd.DataFrame, kind: str) -> list[tuple[int, str]]:
+    """Return what rows are compared by, as (place of the row, name); a row may have several names, or none.
+
+    Of people also whom the captures' own ids name, before lists of one person's names were looked at.
+    """
+    found = _own(table, kind)
+    if kind == "identity":
+        found += [(place, own_identity(origin)) for place, origin in enumerate(table["origin_id"].tolist())]
+    return found
 
 
-def _own_names(table: pd.DataFrame, kind: str) -> list[str]:
-    """Return whom the captures' own ids name, before lists of one person's names were looked at; nothing but people."""
-    return [own_identity(origin) for origin in table["origin_id"].tolist()] if kind == "identity" else []
+def _own(table: pd.DataFrame, kind: str) -> list[tuple[int, str]]:
+    texts = table[COLUMNS[kind]].tolist()
+    if kind == "identity":
+        return [(place, text.partition("~")[0]) for place, text in enumerate(texts)]
+    if kind == "origin":
+        return list(enumerate(texts))
+    return [(place, token) for place, text in enumerate(texts) for token in text.split()]
 
 
 def _hashes(names: list[str]) -> np.ndarray:

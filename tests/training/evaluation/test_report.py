@@ -25,7 +25,7 @@ from face3d_training.evaluation.verdict import verdicts
 TABLE = example_table()
 LEAK = LeakCheck("net seed 0", "found", ("2 people of the split were learnt from: d/p0, d/p1",))
 ABOUT = About(
-    (LeakCheck("net seed 0", "none"), LeakCheck("net seed 1", "unknown")),
+    (LeakCheck("net seed 0", "none", compared=("name", "recording")), LeakCheck("net seed 1", "unknown")),
     (CheckpointFacts("net seed 0", "runs/x/best.pt", "ab" * 32, "pointnet_basic", 512, 30, 4, "people", "cd" * 16),),
     ("depth map",),
     {"torch": "2.13"},
@@ -92,7 +92,9 @@ def test_what_cannot_be_measured_says_why(whole):
 def test_notices_are_text_and_no_markup(whole):
     assert "rendered faces <not> scans" in whole.text
     assert "not real scans" in whole.text
-    assert "net seed 0 learnt from is among those judged" in whole.text
+    assert "nothing that net seed 0 learnt from is among what is judged" in whole.text
+    assert "by their names (by name) and captures by the bytes of their files (by recording)." in whole.text
+    assert "Unknown for net seed 0: by content;" in whole.text
 
 
 def test_what_stands_behind_is_told(whole):

@@ -47,11 +47,13 @@ class LeakCheck:
         method: what the report calls it.
         state: `none` found, `found`, or `unknown`: its training data is not known.
         lines: what is shared, a line a kind.
+        compared: how rows were compared with what was learnt from: `name`, `recording`, `content`.
     """
 
     method: str
     state: Literal["none", "found", "unknown"]
     lines: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from face3d_data.tables.split import person_of
 from face3d_training.evaluation.about import LeakCheck
 from face3d_training.evaluation.baselines import FEWEST_PEOPLE, DepthMapMatcher, depth_maps, lda_matcher, learn_lda
 from face3d_training.evaluation.matcher import Matcher
-from face3d_training.evaluation.networks import leak_line
-from face3d_training.leaks import shared_with_training, training_fingerprint
+from face3d_training.evaluation.networks import check_leaks
+from face3d_training.leaks import training_fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,8 +106,7 @@ def plan_baselines(
         notice = f"no {LDA}: {why}; --train-dataset names one that can"
         return BaselinePlan(dataset, split, table, notices=(notice,), wanted=bool(wanted))
     seen = training_fingerprint(teacher.table(LEARNT_FROM))
-    lines = tuple(leak_line(leak.kind, leak.things) for leak in shared_with_training(table, seen))
-    check = LeakCheck(LDA, "found" if lines else "none", lines)
+    check = check_leaks(LDA, table, seen)
     return BaselinePlan(dataset, split, table, teacher, (check,), wanted=bool(wanted))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from face3d_data.digest import canonical, digest_file
+from face3d_data.shards.leaks import noun_of
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import BEST, FOLDER, Trained, find_checkpoint, load_model
 from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.data import FaceRows
 from face3d_training.evaluation.about import CheckpointFacts, LeakCheck
-from face3d_training.leaks import shared_with_training
+from face3d_training.leaks import compared_by, shared_with_training
 from face3d_training.run_folder import MAY_CHANGE, dataset_digest
 from face3d_training.trained_rows import ONLY_TRAINING, rows_for, unmatched_weights
 
@@ -73,7 +74,7 @@ def load_networks(
     for path, name in zip(paths, method_names([find_checkpoint(path) for path in paths]), strict=True):
         trained = load_model(path, device)
         rows, config = rows_for(trained, dataset.path, split, given)
-        leaks = check_leaks(name, rows.table, trained)
+        leaks = check_leaks(name, rows.table, trained.info.get("training_data"))
         notices = (*_notices(trained, dataset, split, rows.table, leaks),)
         found.append(Network(name, trained, rows, config, _facts(name, trained, config), leaks, notices))
     return found
@@ -97,13 +98,18 @@ def method_names(files: Sequence[Path]) -> list[str]:
     return names
 
 
-def check_leaks(name: str, table: pd.DataFrame, trained: Trained) -> LeakCheck:
-    """Return whether rows, with whatever they share, were learnt from."""
-    seen = trained.info.get("training_data")
+def check_leaks(name: str, table: pd.DataFrame, seen: Mapping[str, torch.Tensor] | None) -> LeakCheck:
+    """Return whether rows, or whatever they share, were learnt from.
+
+    Args:
+        name: the method.
+        table: the rows.
+        seen: `training_fingerprint` of what was learnt from; None: that is not known.
+    """
     if seen is None:
         return LeakCheck(name, "unknown")
     lines = tuple(leak_line(leak.kind, leak.things) for leak in shared_with_training(table, seen))
-    return LeakCheck(name, "found" if lines else "none", lines)
+    return LeakCheck(name, "found" if lines else "none", lines, compared_by(table, seen))
 
 
 def leak_line(kind: str, things: Sequence[str]) -> str:
@@ -114,8 +120,7 @@ def leak_line(kind: str, things: Sequence[str]) -> str:
 
 def _counted(kind: str, things: Sequence[str]) -> tuple[str, str]:
     """Return how many things of what kind, and the first of them."""
-    noun = {"identity": "people", "origin": "captures"}.get(kind, f"samples with equal {kind}")
-    return f"{len(things)} {noun}", ", ".join(things[:3]) + (" …" if len(things) > 3 else "")
+    return f"{len(things)} {noun_of(kind)}", ", ".join(things[:3]) + (" …" if len(things) > 3 else "")
 
 
 def runs_of_one_config(networks: Sequence[Network]) -> dict[str, list[str]]:

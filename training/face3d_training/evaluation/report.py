@@ -20,6 +20,7 @@ from face3d_training.evaluation.printed import notices, spread_text
 from face3d_training.evaluation.results import Evaluation, ModelFacts
 from face3d_training.evaluation.score_tables import COLUMN_TITLES, HEADINGS, Row, ScoreTable, score_tables
 from face3d_training.evaluation.verdict import JUDGED_BY, Verdict, verdict_lines, verdicts
+from face3d_training.leaks import COMPARED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,12 +73,25 @@ def _template() -> Any:
 
 
 def _checks(about: About) -> Iterator[str]:
-    clean = [check.method for check in about.leaks if check.state == "none"]
-    if clean:
+    """Yield what was compared with training before any figure was computed, and what could not be."""
+    by_way: dict[tuple[str, ...], list[str]] = {}
+    for check in (check for check in about.leaks if check.state == "none"):
+        by_way.setdefault(check.compared, []).append(check.method)
+    for ways, methods in by_way.items():
         yield (
-            f"Checked before any figure was computed: no person, capture or sample that {', '.join(clean)} learnt from "
-            "is among those judged."
+            f"Checked before any figure was computed: nothing that {', '.join(methods)} learnt from is among what is "
+            f"judged. Compared were {_listed([f'{COMPARED[way]} (by {way})' for way in ways])}."
         )
+        unknown = [f"by {way}" for way in COMPARED if way not in ways]
+        if unknown:
+            who = ", ".join(methods)
+            yield f"Unknown for {who}: {_listed(unknown)}; training or judged data lack it, or have it in another form."
+    if by_way:
+        yield "Not found by any of these: faces that were changed after they were learnt from, under another name."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def _part(

@@ -172,9 +172,8 @@ def refuse_leaks(checks: Iterable[LeakCheck], allowed: bool) -> None:
     found = [f"{check.method}: {line}" for check in checks if check.state == "found" for line in check.lines]
     if found and not allowed:
         raise RunStopped(
-            "training and test data share something, so that no figure is computed:\n  "
-            + "\n  ".join(found)
-            + "\n  judge on people that were not learnt from, or say --allow-leaks, which is written into every output"
+            f"training and test data share something, so that no figure is computed: {'; '.join(found)}: judge on "
+            "people that were not learnt from, or say --allow-leaks, which is written into every output"
         )
 
 

@@ -1,0 +1,77 @@
+"""Contents of rows: hashes by which samples that hold one face are known, whatever they are called."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from face3d_data.sample import ARRAYS
+
+CONTENT_FIELDS = ("points", "depth", "color", "grid")
+"""Arrays that show the face itself: two samples that share one of these are one recording."""
+OF_POINTS = ("points",)
+"""Fields that are sets of points, whose order means nothing."""
+HASH_BYTES = 16
+_SEEDS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
+
+
+def content_form(field: str, dtype: str, normalize: bool) -> str:
+    """Return how an array is stored: only bytes of one form can be compared. `points`, `points/f2`, `points/f4/unit`.
+
+    Args:
+        field: name of the array in samples.
+        dtype: what it is stored as.
+        normalize: points are stored on the unit sphere.
+    """
+    if normalize and field == "points":
+        return f"{field}/{dtype}/unit"
+    return field if dtype == ARRAYS[field].dtype else f"{field}/{dtype}"
+
+
+def content_of(hashes: Mapping[str, bytes]) -> str:
+    """Return the `content` of a row: `<form>:<32 hex digits>` for each array that shows something, sorted.
+
+    Args:
+        hashes: form of an array, as `content_form` gives it, to the hash of the row, as `hash_rows` gives it.
+    """
+    return " ".join(f"{name}:{value.hex()}" for name, value in sorted(hashes.items()) if value)
+
+
+def hash_rows(array: np.ndarray, field: str) -> list[bytes]:
+    """Return 16 bytes for each row, equal for equal rows, empty where a row is one value all over: it shows nobody.
+
+    Of points neither their order nor the signs of x, y and z count: a cloud that was exported, read back along other
+    axes and put into another order is the same cloud.
+
+    Args:
+        array: (n, …), one row a sample; points float (n, N, 3).
+        field: name of the array in samples.
+    """
+    hash_row = _hash_points if field in OF_POINTS else _hash_bytes
+    return [b"" if not row.size or (row == row.flat[0]).all() else hash_row(row) for row in array]
+
+
+def _hash_bytes(row: np.ndarray) -> bytes:
+    return hashlib.blake2b(row.tobytes(), digest_size=HASH_BYTES).digest()
+
+
+def _hash_points(row: np.ndarray) -> bytes:
+    """Return a hash of a multiset of points: sums, modulo 2^64, of well-mixed bits of each point's magnitudes."""
+    sizes = np.ascontiguousarray(np.abs(row))
+    bits = sizes.view(f"u{sizes.dtype.itemsize}").astype(np.uint64)
+    sums = []
+    for seed in _SEEDS:
+        mixed = np.full(len(bits), seed, np.uint64)
+        for axis in range(bits.shape[1]):
+            mixed = _mix(mixed + bits[:, axis])
+        sums.append(mixed.sum(dtype=np.uint64).tobytes())
+    return b"".join(sums)
+
+
+def _mix(values: np.ndarray) -> np.ndarray:
+    """Return 64-bit numbers each bit of which depends on all bits: the finaliser of SplitMix64 (Steele et al. 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
