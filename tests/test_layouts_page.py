@@ -16,7 +16,7 @@ from face3d_data.testing.write_meshes import write_obj, y_up
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "pipelines.md").read_text("utf-8")
 PART = PAGE.split("<!-- layouts", 1)[1].split("**Look at a sheet", 1)[0]
 BLOCKS = dict(re.findall(r"^```(\w+)\n(.*?)^```$", PART, re.MULTILINE | re.DOTALL))
-SCANS, LIST = (yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", PART, re.MULTILINE | re.DOTALL))
+SCANS, LIST, *_ = (yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", PART, re.MULTILINE | re.DOTALL))
 
 
 def sources_of(entry, folder):
