@@ -94,7 +94,7 @@ def test_rgbd(dataset, mirrored, tmp_path, several):
         assert (camera["width"], camera["height"]) == (5, 4)
         assert own.exists() == several
     more = ["the camera differs from row to row: it is in <id>_intrinsics.json beside each image"] if several else []
-    assert said == ["left out: points, normals, landmarks (it holds color, depth, intrinsics)", *more]
+    assert said == ["left out: points, normals, landmarks (it holds color, depth, intrinsics, distortion)", *more]
 
 
 def test_rgbd_s_lists_are_all_there_and_dirty_rows_begin_like_the_others(tmp_path):
