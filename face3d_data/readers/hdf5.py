@@ -226,9 +226,10 @@ class Hdf5(Reader):
             wanted = self.person or "identity, pid, class or label"
             raise Unreadable("unreadable", f"{one.label}: has no {wanted}, so that nobody knows who a row shows")
         if which == "identity":
-            return [name_of(text).replace("~", "%7E") for text in texts["identity"]], {}
+            # With a dataset before it, it is an identity of ours; a bare name is as other programs write it.
+            return [name_of(text).replace("~", "%7E") if "/" in text else _person(text) for text in texts[which]], {}
         if which in texts:
-            return [encode_part(text) if set(text) & set("/~\0") else text for text in texts[which]], {}
+            return [_person(text) for text in texts[which]], {}
         codes = read_rows(one.path, arrays[which]).reshape(-1).tolist()
         problems = {
             row: ("no_name", f"{one.label}: row {row}: {which} {code} is nobody")
@@ -280,6 +281,10 @@ class Hdf5(Reader):
             points = points * np.float32(mm_per_unit(self.units))
         check_face_size(points, where, self.units)
         return points
+
+
+def _person(text: str) -> str:
+    return encode_part(text) if set(text) & set("/~\0") else text
 
 
 def _is_text(array: StoredArray | None) -> bool:

@@ -1,6 +1,8 @@
-"""A tiny collection for reader `hdf5`: ModelNet-style files with their lists, face HDF5, and a shard."""
+"""A tiny collection for reader `hdf5`: ModelNet-style files with their lists, face HDF5, people as texts, a shard."""
 
 from pathlib import Path
+
+import h5py
 
 from face3d_data.readers.hdf5 import Hdf5
 from face3d_data.testing.write_hdf5 import face_clouds, write_face_h5, write_modelnet, write_shard
@@ -13,6 +15,9 @@ def write(root: Path) -> None:
     write_modelnet(root / "modelnet", "train", clouds, who, ["ann", "bob"], normals=clouds / 1000, per_file=2)
     write_modelnet(root / "modelnet", "test", clouds[::2] + 1, who[::2])
     write_face_h5(root / "faces.h5", clouds + 2, who + 7)
+    with h5py.File(root / "texts.h5", "w") as file:
+        file["data"] = clouds + 5
+        file["identity"] = ["ann", "ben", "cy", "a name of more than eight bytes"]
     names = [f"lab/p{person}" for person in who]
     write_shard(root / "shards" / "all-00000.h5", clouds + 3, names, ["c0", "c1"] * 2)
     write_shard(root / "shards" / "all-00001.h5", clouds + 4, names, ["c2", "c3"] * 2, normalize=True)
