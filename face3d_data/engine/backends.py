@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ ENGINES = ("serial", "loky", "threading")
 AHEAD = 2
 """Tasks queued beyond those that run: enough to keep workers busy, few enough to size the next ones by rate."""
 FATAL_DEATHS = 2
+_TRACKER = threading.Lock()
 
 
 class Crash(Exception):
@@ -47,7 +49,7 @@ class Engine:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._end()
+        self._end(at_once=error[0] is not None)
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Report | Crash]]:
         """Run tasks and yield each with its report, in the order in which they end.
@@ -89,6 +91,7 @@ class Engine:
                 flying.clear()
                 _stop_if_memory_ran_out(kills_before)
                 self._end()
+                _stop_if_none_starts()
                 yield from _run_suspects(lost)
 
     def _workers(self) -> Executor:
@@ -97,18 +100,68 @@ class Engine:
             self._pool = ThreadPoolExecutor(self.jobs, initializer=limit_threads) if threads else _processes(self.jobs)
         return self._pool
 
-    def _end(self) -> None:
+    def _end(self, at_once: bool = True) -> None:
         if self._pool is not None:
-            _close(self._pool)
+            _close(self._pool, at_once)
             self._pool = None
 
 
 def _processes(jobs: int) -> Executor:
+    """Return a pool of worker processes.
+
+    Raises:
+        RunStopped: this machine or user gives none (no shared memory, too many processes).
+    """
     from joblib.externals.loky import ProcessPoolExecutor
 
+    try:
+        _start_tracker()
+        return _pool(ProcessPoolExecutor, jobs)
+    except OSError as error:
+        raise RunStopped(_no_worker(error.strerror or str(error))) from None
+
+
+def _start_tracker() -> None:
+    """Start loky's resource tracker, a process that removes what killed processes leave, with nowhere to write to.
+
+    What it says is no user's business: it speaks of semaphores whenever a process was killed, or ends while it counts.
+    """
+    from joblib.externals.loky.backend import resource_tracker
+
+    with _TRACKER:
+        own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            resource_tracker.ensure_running()
+        finally:
+            os.dup2(own, 2)
+            os.close(own)
+            os.close(nowhere)
+
+
+def _no_worker(why: str) -> str:
+    return f"no worker process can be started ({why}): use --engine serial or --engine threading"
+
+
+def _stop_if_none_starts() -> None:
+    """Tell a machine on which no worker lives from tasks that kill theirs.
+
+    Raises:
+        RunStopped: a fresh worker with nothing to do dies.
+    """
+    pool = _processes(1)
+    try:
+        pool.submit(os.getpid).result()
+    except BrokenProcessPool:
+        raise RunStopped(_no_worker("it ends before it has done anything")) from None
+    finally:
+        _close(pool, at_once=True)
+
+
+def _pool(kind: type, jobs: int) -> Executor:
     # It replaces workers that have grown; they start anew as they should, and it is nothing to tell a user.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
-    return ProcessPoolExecutor(jobs, initializer=follow_parent, initargs=(os.getpid(),), env=dict(VARIABLES))
+    return kind(jobs, initializer=follow_parent, initargs=(os.getpid(),), env=dict(VARIABLES))
 
 
 def _next(waiting: Iterator[Task], count: int) -> Iterator[Task]:
@@ -132,7 +185,7 @@ def _run_suspects(lost: list[Task]) -> Iterator[tuple[Task, Report | Crash]]:
         except BrokenProcessPool:
             _stop_if_memory_ran_out(kills_before)
         finally:
-            _close(pool)
+            _close(pool, at_once=True)
         halves = task.halves()
         if halves:
             queue.extendleft((half, 0) for half in reversed(halves))
@@ -142,12 +195,12 @@ def _run_suspects(lost: list[Task]) -> Iterator[tuple[Task, Report | Crash]]:
             yield task, Crash(f"it killed {FATAL_DEATHS} fresh workers")
 
 
-def _close(pool: Executor) -> None:
-    """End a pool at once: what its workers have published stays, the rest is made again."""
+def _close(pool: Executor, at_once: bool) -> None:
+    """End a pool; at once, what its workers have published stays, and the rest is made again."""
     if isinstance(pool, ThreadPoolExecutor):
         pool.shutdown(wait=True, cancel_futures=True)
     else:
-        pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+        pool.shutdown(wait=True, kill_workers=at_once)  # type: ignore[call-arg]
 
 
 def _out_of_memory_kills() -> int:

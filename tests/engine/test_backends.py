@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -137,3 +139,41 @@ def _alive(pid):
             return stream.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+TRACKED = """
+import os
+from face3d_data.engine.backends import _processes
+if __name__ == "__main__":
+    pool = _processes(2)
+    assert pool.submit(abs, -3).result() == 3
+    {ending}
+"""
+
+
+@pytest.mark.parametrize("ending", ["os._exit(0)", "os.kill(os.getpid(), 9)", "raise SystemExit(0)"])
+def test_nothing_is_said_of_semaphores_however_a_process_ends(tmp_path, ending):
+    script = tmp_path / "ends.py"
+    script.write_text(TRACKED.format(ending=ending))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def _dies(parent):
+    os._exit(1)
+
+
+def test_a_machine_on_which_no_worker_lives_is_told_from_tasks_that_kill_theirs(monkeypatch):
+    monkeypatch.setattr(backends, "follow_parent", _dies)
+    with Engine("loky", 2) as engine, pytest.raises(RunStopped, match="no worker process can be started") as stop:
+        list(engine.run([Numbers((1,)), Numbers((2,))]))
+    assert "--engine serial or --engine threading" in str(stop.value)
+
+
+def test_a_user_who_may_not_have_semaphores_is_told_what_works(monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(backends, "_pool", refuse)
+    with Engine("loky", 2) as engine, pytest.raises(RunStopped, match=r"can be started \(Permission denied\): use"):
+        list(engine.run([Numbers((1,))]))
