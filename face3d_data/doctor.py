@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from face3d_data import __version__
+from face3d_data.extras import extra_line
 from face3d_data.system_libraries import DEBIAN_PACKAGES, glibc_too_old, install_line, missing_libraries
 
 GIB = 2**30
@@ -143,7 +144,7 @@ def _extras() -> dict[str, str]:
     engines, found = _engines(), {}
     for extra, names in sorted(wanted.items()):
         lacking = [name for name in names if _version(name) is None]
-        how = f"in a clone: pip install '.[{extra}]' (missing: {', '.join(lacking)})"
+        how = f"{extra_line(extra)} (missing: {', '.join(lacking)})"
         found[extra] = how if lacking else "ready"
         if extra in PLANNED_ENGINES and extra not in engines:
             found[extra] = "of no use yet: this version has no such engine"

@@ -45,14 +45,25 @@ def _load_all() -> None:
         package = importlib.import_module(package_name)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{package_name}.{module.name}")
-    for entry in entry_points(group=ENTRY_POINTS):
+    _broken.extend(load_plugins(ENTRY_POINTS))
+
+
+def load_plugins(group: str) -> list[str]:
+    """Import every plugin of an entry point group, which registers it; warn of each that cannot be loaded.
+
+    Returns:
+        A line for each of these.
+    """
+    broken = []
+    for entry in entry_points(group=group):
         try:
             entry.load()
-        except Exception as error:  # whatever a plugin's import may raise
+        except (Exception, SystemExit) as error:  # whatever a plugin's import may raise
             owner = entry.dist.name if entry.dist else "?"
             text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            _broken.append(f"plugin {entry.value} of package {owner} cannot be loaded ({text}): mend or uninstall it")
-            log.warning(_broken[-1])
+            broken.append(f"plugin {entry.value} of package {owner} cannot be loaded ({text}): mend or uninstall it")
+            log.warning(broken[-1])
+    return broken
 
 
 def broken_plugins() -> list[str]:

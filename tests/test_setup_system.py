@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from face3d_data import doctor, registry, system_libraries
 from face3d_data.cli.doctor import command, lines_of
 from face3d_data.errors import MissingDependency
+from face3d_data.extras import extra_line
 from face3d_data.geometry.farthest import pointnet2_farthest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,8 +135,8 @@ def test_doctor_advises_what_the_method_advises_and_what_can_be_followed(monkeyp
     assert advice in doctor.POINTNET2
     monkeypatch.setattr(doctor, "_version", lambda name: None)
     extras = doctor._extras()
-    assert extras["dev"].startswith("in a clone: pip install '.[dev]' (missing: build,")
-    assert "face3d_data[" not in str(extras)
+    assert extras["dev"].startswith(f"{extra_line('dev')} (missing: build,")
+    assert "'face3d_data[" not in str(extras), "it is on no index under that name"
 
 
 def test_every_section_of_a_report_has_a_line():

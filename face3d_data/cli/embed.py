@@ -14,6 +14,7 @@ from face3d_data.cli.options import check_option, check_writable, workspace_opti
 from face3d_data.cli.train import config_options, given_keys
 from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
+from face3d_data.extras import extra_line
 
 SECTION, INPUT_TITLE = "Config, data", "How faces are put before the network, if not as the checkpoint says"
 NOT_SEEN = ("data__train_split", "data__eval_split", "data__where", "data__choose_points")
@@ -107,7 +108,7 @@ def command(
     try:
         from face3d_training.trained_rows import embed_dataset
     except ImportError as error:
-        raise UserError(f"embedding needs {error.name}: pip install 'face3d_data[train]'") from None
+        raise UserError(f"embedding needs {error.name}: {extra_line('train')}") from None
     with Progress() as progress:
         written = embed_dataset(
             folder, checkpoint, out, layout, split, where, given_keys(keys), device, workers, progress.show, click.echo,

@@ -13,6 +13,7 @@ from face3d_data.cli.options import check_option, json_option, workspace_option
 from face3d_data.cli.train import given_keys
 from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
+from face3d_data.extras import extra_line
 
 FILE = click.Path(path_type=Path)
 
@@ -81,7 +82,7 @@ def command(
         from face3d_training.evaluation.printed import printed
         from face3d_training.evaluation.run import Request, default_name, run_evaluation
     except ImportError as error:
-        raise UserError(f"evaluating needs {error.name}: pip install 'face3d_data[train]'") from None
+        raise UserError(f"evaluating needs {error.name}: {extra_line('train')}") from None
     request = Request(
         dataset=folder,
         out=out or workspace / "evaluations" / default_name(folder, split, checkpoints, pairs, protocol),

@@ -12,6 +12,7 @@ import click
 from face3d_data.cli.options import json_option
 from face3d_data.cli.stages import MAX_WIDTH, page_of, parameter, row_lines
 from face3d_data.errors import UserError
+from face3d_data.extras import extra_line
 
 if TYPE_CHECKING:
     from face3d_training.registry import Spec
@@ -27,7 +28,7 @@ def command(name: str | None, as_json: bool) -> None:
     try:
         from face3d_training.registry import specs
     except ImportError as error:
-        raise UserError(f"training needs {error.name}: pip install 'face3d_data[train]'") from None
+        raise UserError(f"training needs {error.name}: {extra_line('train')}") from None
     entries = [describe(cls) for kind in KINDS for cls in specs(kind).values()]
     if name is not None:
         known = [entry["name"] for entry in entries]

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from face3d_data.cli.options import check_option, field_options, workspace_option
 from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
+from face3d_data.extras import extra_line
 
 OPEN_META = "face3d_data.cli.train.open"
 OPEN = ("model", "loss", "augment")
@@ -162,7 +163,7 @@ def command(
         from face3d_training.config import load_config
         from face3d_training.train import train
     except ImportError as error:
-        raise UserError(f"training needs {error.name}: pip install 'face3d_data[train]'") from None
+        raise UserError(f"training needs {error.name}: {extra_line('train')}") from None
     config = load_config(config_name, overrides)
     run = out or workspace / "training" / f"{config.name}-s{config.seed}"
     keep_freed_memory()

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from face3d_data.errors import NeedsLibrary, Unreadable
+from face3d_data.extras import extra_line
 from face3d_data.formats.cost import check_pixels
 
 # Pillow logs what it also raises; without a handler Python prints it.
@@ -21,7 +22,6 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 OTHER_SUFFIXES: tuple[str, ...] = (".avif", ".gif", ".heic", ".heif", ".tif", ".tiff", ".webp")
 START_BYTES = 32
-HEIC_REMEDY = "HEIC images need pillow-heif: pip install 'face3d_data[heic]', in a clone pip install '.[heic]'"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _AVIF = (b"avif", b"avis")
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -118,7 +118,7 @@ def _register_heic() -> None:
     try:
         import pillow_heif
     except ImportError:
-        raise NeedsLibrary("unreadable", HEIC_REMEDY) from None
+        raise NeedsLibrary("unreadable", f"HEIC images need pillow-heif: {extra_line('heic')}") from None
     pillow_heif.register_heif_opener()
 
 

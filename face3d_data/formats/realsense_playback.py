@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from face3d_data.errors import MissingDependency, Unreadable
+from face3d_data.extras import extra_line
 from face3d_data.formats.distortion import parse_distortion
 
-INSTALL = 'pip install "face3d_data[realsense]"'
 WAIT_MS = 200
 MOST_WAITS = 50
 """A slow disk may keep a frame back for ten seconds; a recording that has ended says so."""
@@ -47,7 +47,7 @@ def load_sdk() -> Any:
     try:
         return importlib.import_module("pyrealsense2")
     except ImportError as error:
-        raise MissingDependency(f"reading .bag files needs pyrealsense2 ({error}): {INSTALL}") from None
+        raise MissingDependency(f"reading .bag files needs pyrealsense2 ({error}): {extra_line('realsense')}") from None
 
 
 class Playback:

@@ -98,3 +98,19 @@ def test_more_epochs_go_on_with_an_ended_run(dataset, tmp_path):
     said = go(dataset, folder, ("epochs", 2), resume=True)
     assert any(line.startswith("goes on in epoch 2, after ") for line in said)
     assert any(line.startswith("epoch 2/2: ") for line in said)
+
+
+@pytest.mark.parametrize("place", ["write_atomic", "draw_curves"])
+def test_a_full_disk_stops_training_in_one_line_and_resume_goes_on(dataset, tmp_path, monkeypatch, place):
+    folder = tmp_path / "run"
+    go(dataset, folder, ("epochs", 1))
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device", "metrics.csv")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"face3d_training.tracking.{place}", full)
+        with pytest.raises(RunStopped, match=r"run: no disk space left: make room, and go on with --resume"):
+            go(dataset, folder, ("epochs", 2), resume=True)
+    said = go(dataset, folder, ("epochs", 2), resume=True)
+    assert any(line.startswith("epoch 2/2: ") for line in said) or "nothing is left to do" in said[-1]

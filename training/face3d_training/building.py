@@ -26,6 +26,9 @@ from face3d_training.optimization import Schedule, make_optimizer
 from face3d_training.sampler import PKSampler, ShuffleSampler
 from face3d_training.variation import Variation
 
+DEFAULT_CHANNELS = 3
+"""Channels of a network that says nothing of them."""
+
 
 @dataclass(frozen=True)
 class Learning:
@@ -136,12 +139,13 @@ def check_channels(spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> None
     Raises:
         UserError: it does not; the message names both keys.
     """
-    wanted = getattr(spec, "in_channels", rows.channels)
-    if wanted != rows.channels:
+    wanted = getattr(spec, "in_channels", DEFAULT_CHANNELS)
+    if wanted not in (None, rows.channels):
         fields = ", ".join(config.data.fields)
+        option = f"--model.in-channels {rows.channels}, or " if "in_channels" in type(spec).model_fields else ""
         raise UserError(
             f"model {spec.name} takes {wanted} channels and data.fields ({fields}) give {rows.channels}: set "
-            f"--model.in-channels {rows.channels}, or other --data.fields"
+            f"{option}other --data.fields"
         )
 
 

@@ -6,13 +6,13 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from face3d_data.component import did_you_mean, explain_validation
 from face3d_data.errors import UserError
+from face3d_data.registry import load_plugins
 
 ENTRY_POINTS = "face3d_training.components"
 PACKAGES = ("face3d_training.models", "face3d_training.losses")
@@ -56,8 +56,7 @@ def _load_all() -> None:
     for package_name in PACKAGES:
         for module in pkgutil.iter_modules(importlib.import_module(package_name).__path__):
             importlib.import_module(f"{package_name}.{module.name}")
-    for entry in entry_points(group=ENTRY_POINTS):
-        entry.load()
+    load_plugins(ENTRY_POINTS)
 
 
 def specs(kind: str) -> dict[str, type[Spec]]:

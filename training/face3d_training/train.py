@@ -22,7 +22,7 @@ from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
 from face3d_data.digest import seed_from
-from face3d_data.errors import RunStopped, UserError
+from face3d_data.errors import FULL_DISK, RunStopped, UserError
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import Dataset
 from face3d_training.building import build_learning
@@ -120,6 +120,12 @@ def train(
         else:
             with graceful(tell) as asked:
                 _run_epochs(run, asked)
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        raise RunStopped(
+            f"{folder}: no disk space left: make room, and go on with --resume; the last checkpoint is whole"
+        ) from None
     except UserError:
         if fabric.is_global_zero and not (folder / FOLDER / LAST).is_file():
             remove_run(folder)  # there is nothing to go on with, and the next try is not told that a run is there

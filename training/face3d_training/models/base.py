@@ -52,6 +52,8 @@ class ModelSpec(Spec):
 
     Attributes:
         inputs: what it takes: `points` f4 (B, N, 3[+C]), or `image` f4 (B, C, H, W).
+        in_channels: channels that it takes; a network that takes others than 3 has an option, or an attribute, of that
+            name, which is None where any number is taken.
     """
 
     kind: ClassVar[str] = "model"
