@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from face3d_data.atomic import write_atomic
+
 Arrays = Mapping[str, np.ndarray]
 
 BOX_RGB = (60, 220, 90)
@@ -290,5 +292,4 @@ def write_png(path: Path, image: np.ndarray) -> None:
     """
     import cv2
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes())
+    write_atomic(path, cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes())

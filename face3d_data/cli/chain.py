@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from face3d_data.cli.options import check_writable, engine_options, field_options, field_values, workspace_option
+from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
 
 Fragment = tuple[str, dict[str, Any]]
@@ -166,9 +167,9 @@ def run_chain(
     if save is not None:
         _save(save, pipeline.text)
         return
-    result = run(pipeline, workspace, engine=engine, jobs=jobs, chunk=chunk, say=click.echo)
+    result = run(pipeline, workspace, engine=engine, jobs=jobs, chunk=chunk, say=echo)
     for folder in result.datasets.values():
-        click.echo(f"dataset {folder}")
+        echo(f"dataset {folder}")
 
 
 def assemble(fragments: Sequence[Fragment]) -> dict[str, Any]:
@@ -206,4 +207,4 @@ def _save(path: Path, text: str) -> None:
 
     check_writable(path, "--save")
     write_atomic(path, text)
-    click.echo(f"written to {path}: face3d run {path}")
+    echo(f"written to {path}: face3d run {path}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import click
 
 from face3d_data.cli.options import json_option, workspace_option
+from face3d_data.cli.output import echo, echo_json
 from face3d_data.cli.status import run_names
+from face3d_data.csv_cells import plain
 from face3d_data.errors import UserError
 
 
@@ -50,19 +51,19 @@ def command(
         from face3d_data.pipeline.retry import retry_rows
 
         count = sum(retry_rows(workspace, name, step, reason) for name in names)
-        click.echo(f"{count} rows will be tried again by the next run")
+        echo(f"{count} rows will be tried again by the next run")
     elif as_json:
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        echo_json(rows)
     else:
         for row in rows:
             where = row["path"] or row["sample_id"]
-            click.echo(f"{row['step']}  {row['status']}  {row['reason']}  {where}  {row['detail']}")
+            echo(f"{row['step']}  {row['status']}  {row['reason']}  {where}  {row['detail']}")
             if row["traceback"]:
-                click.echo(f"  traceback: {row['traceback']}")
+                echo(f"  traceback: {row['traceback']}")
         others = {row["reason"] for name in names for row in read_dirty(workspace, name, step, None)}
         wrong = reason is not None and not rows and others
         there = f" with reason {reason} (there are: {', '.join(sorted(others))})" if wrong else ""
-        click.echo(f"{len(rows)} dirty rows{there}", err=not rows)
+        echo(f"{len(rows)} dirty rows{there}", err=not rows)
 
 
 def _export(workspace: Path, by_run: dict[str, list[dict[str, str]]], folder: Path, as_json: bool) -> None:
@@ -72,11 +73,11 @@ def _export(workspace: Path, by_run: dict[str, list[dict[str, str]]], folder: Pa
     found = export_dirty(workspace, by_run, folder)
     if as_json:
         records = [{**bad.row, "state": bad.state, "files": bad.files, "gone": bad.gone} for bad in found]
-        click.echo(json.dumps(records, indent=1, ensure_ascii=False))
+        echo_json(records)
         return
     for line in summary(found):
-        click.echo(line)
-    click.echo(f"{len(found)} dirty rows: {folder / 'index.html'}")
+        echo(line)
+    echo(f"{len(found)} dirty rows: {folder / 'index.html'}")
 
 
 def check_step(workspace: Path, names: list[str], step: str) -> None:
@@ -110,7 +111,7 @@ def read_dirty(workspace: Path, pipeline: str, step: str | None, reason: str | N
     }
     for path in sorted(run_dir.glob("*.dirty.csv")):
         with open(path, encoding="utf-8", newline="") as stream:
-            found += csv.DictReader(stream)
+            found += ({name: plain(cell) for name, cell in row.items()} for row in csv.DictReader(stream))
     for row in found:
         row["traceback"] = traces.get((f"{row['step']}.errors", row["sample_id"]), "")
     return [row for row in found if step in (None, row["step"]) and reason in (None, row["reason"])]

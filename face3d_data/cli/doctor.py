@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
+
+from face3d_data.cli.output import echo_json, echo_page
 
 
 @click.command()
@@ -22,9 +23,9 @@ def command(workspace: str, as_json: bool) -> None:
 
     report = examine(Path(workspace))
     if as_json:
-        click.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        echo_json(report)
     else:
-        click.echo("\n".join(lines_of(report)))
+        echo_page("\n".join(lines_of(report)))
     sys.exit(1 if report["problems"] else 0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from face3d_data.cli.options import check_writable, json_option, workspace_option
+from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def command(pipeline: str, workspace: Path, step: str | None, most: int, out: Pa
     if as_json:
         records = [domain.record() for domain in found]
         told = {"pipeline": name, "step": step, "most": most, "domains": records, "picture": str(path)}
-        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        echo_json(told)
         return
     for line in (*table(found), *notes(found, result, step, most), str(path)):
-        click.echo(line)
+        echo(line)
 
 
 def run_name(pipeline: str) -> str:

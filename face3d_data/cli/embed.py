@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from face3d_data.cli.options import check_option, check_writable, workspace_option
+from face3d_data.cli.output import echo
 from face3d_data.cli.train import config_options, given_keys
 from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
@@ -111,11 +112,11 @@ def command(
         raise UserError(f"embedding needs {error.name}: {extra_line('train')}") from None
     with Progress() as progress:
         written = embed_dataset(
-            folder, checkpoint, out, layout, split, where, given_keys(keys), device, workers, progress.show, click.echo,
+            folder, checkpoint, out, layout, split, where, given_keys(keys), device, workers, progress.show, echo,
             check,
         )  # fmt: skip
     what = "people" if layout == "gallery" else "images"
-    click.echo(f"embeddings of {written} {what} in {out}")
+    echo(f"embeddings of {written} {what} in {out}")
 
 
 class Progress:

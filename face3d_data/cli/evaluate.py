@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from face3d_data.cli.embed import NetworkCommand, Progress, network_options
 from face3d_data.cli.options import check_option, json_option, workspace_option
+from face3d_data.cli.output import echo, echo_json
 from face3d_data.cli.train import given_keys
 from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
@@ -103,10 +103,10 @@ def command(
     with Progress() as progress:
         evaluation, about = run_evaluation(request, progress.show)
     if as_json:
-        click.echo(json.dumps(metrics_of(evaluation, about), indent=1, ensure_ascii=False))
+        echo_json(metrics_of(evaluation, about))
         return
     for line in printed(evaluation, about):
-        click.echo(line)
-    click.echo("")
-    click.echo(f"evaluation {request.out}")
-    click.echo(f"report {request.out / REPORT}")
+        echo(line)
+    echo("")
+    echo(f"evaluation {request.out}")
+    echo(f"report {request.out / REPORT}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from face3d_data.cli.options import check_option, workspace_option
+from face3d_data.cli.output import echo
 from face3d_data.cli.verify import find_dataset
 
 FORMATS = ("ply", "csv+ply", "npy", "png", "triplets", "rgbd", "lfw", "modelnet", "face-h5")
@@ -70,5 +71,5 @@ def command(
     written = export_dataset(found, out, formats, splits, bar.update, notes.append, plan, check)
     bar.render_finish()
     for line in notes:
-        click.echo(f"note: {line}", err=True)
-    click.echo(f"{written} samples as {', '.join(dict.fromkeys(formats))} in {out}")
+        echo(f"note: {line}", err=True)
+    echo(f"{written} samples as {', '.join(dict.fromkeys(formats))} in {out}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from face3d_data.cli.options import workspace_option
+from face3d_data.cli.output import echo
 
 
 @click.command()
@@ -21,4 +22,4 @@ def command(workspace: Path, apply_it: bool, compact_it: bool) -> None:
     from face3d_data.pipeline.collect import collect
 
     for line in collect(workspace, apply_it, compact_it):
-        click.echo(line)
+        echo(line)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -10,9 +12,11 @@ from collections.abc import Sequence
 import click
 
 from face3d_data import __version__
+from face3d_data.atomic import MASKS, SHARE
+from face3d_data.cli.output import OneLine, echo, echo_page
 from face3d_data.errors import FULL_DISK, Face3dError, MissingDependency, RunStopped, UserError
 
-NOT_COMMANDS = ("main", "options")
+NOT_COMMANDS = ("main", "options", "output")
 STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 
@@ -47,12 +51,23 @@ class CommandsByFile(click.Group):
 
 @click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="face3d")
-def face3d() -> None:
+@click.option(
+    "--share",
+    type=click.Choice(list(MASKS)),
+    default="private",
+    show_default=True,
+    envvar=SHARE,
+    help=f"Who may read what is written: you, your group too, or everybody. [{SHARE}]",
+)
+def face3d(share: str) -> None:
     """Data sets for 3D face recognition: raw captures in, identity-safe CSVs and HDF5 shards out."""
+    os.environ[SHARE] = share  # workers inherit both
+    os.umask(MASKS[share])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 stopped or found something, 2 wrong use, 130 interrupted."""
+    logging.getLogger("face3d_data").addFilter(OneLine())
     sys.exit(_answer(arguments))
 
 
@@ -66,7 +81,7 @@ def _answer(arguments: Sequence[str] | None) -> int:
         _say("stopped; finished parts stay, run again to go on")
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        echo_page(error.ctx.get_help() if error.ctx else "", err=True)
         return WRONG_USE
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
@@ -104,7 +119,7 @@ def _of_damage(error: Face3dError) -> str:
 
 
 def _say(message: str, who: str = "face3d") -> None:
-    click.echo(f"{who}: {message}", err=True)
+    echo(f"{who}: {message}", err=True)
 
 
 if __name__ == "__main__":

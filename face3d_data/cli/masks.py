@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from face3d_data.cli.options import check_writable
+from face3d_data.cli.output import echo
 from face3d_data.component import build
 from face3d_data.errors import Reject, Unreadable, UserError
 
@@ -62,7 +63,7 @@ def command(
     check_writable(out, "--out")
     stages = [*mask_stages(styles, worn, style_file), *(occlude_stages() if occluders else ())]
     subject = photographed(photo) if photo else captured(capture) if capture else rendered(person)
-    click.echo(write_sheet(out, subject, stages, seed, size, click.echo))
+    echo(write_sheet(out, subject, stages, seed, size, echo))
 
 
 def mask_stages(styles: str | None, worn: str, style_files: Sequence[Path]) -> list[tuple[str, Stage]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from face3d_data.cli.options import json_option
+from face3d_data.cli.output import echo, echo_json
 from face3d_data.cli.stages import MAX_WIDTH, page_of, parameter, row_lines
 from face3d_data.errors import UserError
 from face3d_data.extras import extra_line
@@ -40,11 +40,11 @@ def command(name: str | None, as_json: bool) -> None:
                 f"no network or loss is named {name!r} (known: {', '.join(known)}){did_you_mean(name, known)}"
             )
     if as_json:
-        click.echo(json.dumps(entries[0] if name else entries, indent=1, ensure_ascii=False))
+        echo_json(entries[0] if name else entries)
         return
     width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
     for line in _page(entries, width) if name else _overview(entries, width):
-        click.echo(line)
+        echo(line)
 
 
 def describe(cls: type[Spec]) -> dict[str, Any]:

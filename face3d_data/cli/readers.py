@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from face3d_data.cli.options import json_option
+from face3d_data.cli.output import echo, echo_json
 from face3d_data.cli.stages import MAX_WIDTH, describe, row_lines, show
 from face3d_data.errors import UserError
 
@@ -55,13 +55,13 @@ def _show(name: str | None, as_json: bool) -> None:
     if name and known and as_json:
         record = describe(find("reader", name))
         record["databases"] = {each: database.model_dump(mode="json") for each, database in known.items()}
-        click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        echo_json(record)
         return
     show(("reader",), name, as_json)
     width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
     for database in known.values():
         for line in database_lines(database, width):
-            click.echo(line)
+            echo(line)
 
 
 def database_lines(database: Database, width: int) -> list[str]:
@@ -90,10 +90,10 @@ def _check(name: str, root: Path, settings: Sequence[str], as_json: bool) -> boo
     reader, given = _reader(name, root, settings)
     found = check_collection(reader, root, databases(), given)
     if as_json:
-        click.echo(json.dumps(collection_record(found), indent=1, ensure_ascii=False))
+        echo_json(collection_record(found))
     else:
         for line in collection_lines(found):
-            click.echo(line)
+            echo(line)
     return not found.missing
 
 

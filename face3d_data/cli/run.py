@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from face3d_data.cli.options import engine_options, workspace_option
+from face3d_data.cli.output import echo
 
 
 @click.command()
@@ -48,7 +49,7 @@ def command(
     built = load_pipeline(pipeline, overrides)
     if only_explain:
         for line in explain(built, workspace, force):
-            click.echo(line)
+            echo(line)
         return
     result = run(
         built,
@@ -60,7 +61,7 @@ def command(
         force=force,
         rehash=rehash,
         allow_leaks=allow_leaks,
-        say=click.echo,
+        say=echo,
     )
     for folder in result.datasets.values():
-        click.echo(f"dataset {folder}")
+        echo(f"dataset {folder}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from face3d_data.cli.options import workspace_option
+from face3d_data.cli.output import echo
 from face3d_data.errors import Reject, UserError
 from face3d_data.names import file_name_of, name_of
 
@@ -39,10 +40,10 @@ def command(
     folder = out or workspace / "show"
     try:
         if sheet is not None:
-            click.echo(write_sheet(workspace, sheet, pipeline, folder, people))
+            echo(write_sheet(workspace, sheet, pipeline, folder, people))
             return
         for line in show_sample(workspace, str(sample), pipeline, folder):
-            click.echo(line)
+            echo(line)
     except BrokenPipeError:
         raise  # who reads what is printed has seen enough
     except OSError as error:
@@ -68,7 +69,7 @@ def last_runs(workspace: Path, pipeline: str | None) -> Iterator[tuple[str, RunR
         except UserError as error:
             if pipeline is not None:
                 raise
-            click.echo(f"note: pipeline {name!r} cannot be looked at: {error}", err=True)
+            echo(f"note: pipeline {name!r} cannot be looked at: {error}", err=True)
 
 
 def show_sample(workspace: Path, sample: str, pipeline: str | None, folder: Path) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from face3d_data.cli.options import check_writable, engine_options, workspace_option
+from face3d_data.cli.output import echo
 
 
 @click.command()
@@ -40,7 +41,7 @@ def command(
     people = Counter(split for _, split in {(entry.identity, entry.split) for entry in entries})
     samples = Counter(entry.split for entry in entries)
     for split in dict.fromkeys(entry.split for entry in sorted(entries, key=lambda entry: entry.split)):
-        click.echo(f"{split}: {people[split]} people, {samples[split]} samples")
+        echo(f"{split}: {people[split]} people, {samples[split]} samples")
     if freeze is not None:
         write_atomic(freeze, text)
-        click.echo(f"written to {freeze}: give it to the step as `frozen: {freeze}`")
+        echo(f"written to {freeze}: give it to the step as `frozen: {freeze}`")

@@ -16,6 +16,7 @@ import click
 from pydantic import BaseModel
 
 from face3d_data.cli.options import json_option
+from face3d_data.cli.output import echo, echo_json
 from face3d_data.component import Component
 from face3d_data.errors import UserError
 
@@ -51,11 +52,11 @@ def show(kinds: Sequence[str], name: str | None, as_json: bool) -> None:
         problem = f"no {' or '.join(KINDS[kind] for kind in kinds)} is named {name!r} ({hint})"
         raise UserError("; ".join([problem, *broken_plugins()]))
     if as_json:
-        click.echo(json.dumps(entries[0] if name else entries, indent=1, ensure_ascii=False))
+        echo_json(entries[0] if name else entries)
         return
     width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
     for line in page(entries[0], width) if name else overview(entries, width):
-        click.echo(line)
+        echo(line)
 
 
 def describe(cls: type[Component]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from face3d_data.cli.options import json_option, workspace_option
+from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
 from face3d_data.json_text import parse_json
 
@@ -21,12 +21,12 @@ def command(pipeline: str | None, workspace: Path, as_json: bool) -> None:
     """Show what the last complete runs in WORKSPACE made, step by step; PIPELINE names one of them."""
     found = {name: read_stats(workspace, name) for name in run_names(workspace, pipeline)}
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        echo_json(found)
         return
     for name, stats in found.items():
-        click.echo(f"{name}: " + ("not finished yet" if stats is None else f"last run took {stats['seconds']:.1f} s"))
+        echo(f"{name}: " + ("not finished yet" if stats is None else f"last run took {stats['seconds']:.1f} s"))
         for line in table(stats or {"steps": {}, "datasets": {}}):
-            click.echo(f"  {line}")
+            echo(f"  {line}")
 
 
 def run_names(workspace: Path, pipeline: str | None) -> list[str]:

@@ -10,6 +10,7 @@ import click
 from pydantic import BaseModel
 
 from face3d_data.cli.options import check_option, field_options, workspace_option
+from face3d_data.cli.output import echo
 from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
 from face3d_data.extras import extra_line
@@ -167,10 +168,10 @@ def command(
     config = load_config(config_name, overrides)
     run = out or workspace / "training" / f"{config.name}-s{config.seed}"
     keep_freed_memory()
-    best = train(folder, config, run, resume, restart, say=click.echo, check=check)
+    best = train(folder, config, run, resume, restart, say=echo, check=check)
     if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
-        click.echo(f"run {run}")
-        click.echo(f"best {best}")
+        echo(f"run {run}")
+        echo(f"best {best}")
 
 
 def given_keys(keys: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -186,5 +187,5 @@ def _list(context: click.Context, wanted: bool) -> None:
     from face3d_training.config import config_names, load_config
 
     for name in config_names():
-        click.echo(f"{name}: {load_config(name).description}")
+        echo(f"{name}: {load_config(name).description}")
     context.exit(0)

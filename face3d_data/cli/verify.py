@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from face3d_data.cli.options import json_option, workspace_option
+from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def command(
 
     verdict = verify_dataset(find_dataset(dataset, workspace), same_person, near_duplicates)
     if as_json:
-        click.echo(json.dumps(as_record(verdict), indent=1, ensure_ascii=False))
+        echo_json(as_record(verdict))
     else:
         for line in lines(verdict):
-            click.echo(line)
+            echo(line)
     if not verdict.ok or (strict and _is_open(verdict)):
         context.exit(1)
 

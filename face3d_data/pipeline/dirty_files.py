@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from face3d_data.atomic import write_atomic
+from face3d_data.atomic import make_folder, write_atomic
+from face3d_data.csv_cells import guarded
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.dirty_page import page
 from face3d_data.pipeline.run import PIPELINE
@@ -22,9 +23,10 @@ TABLE, PAGE = "dirty.csv", "index.html"
 COLUMNS = ("reason", "sample_id", "source", "step", "status", "detail", "path", "state", "files")
 STATES = {
     "copied": "all files of the capture are here",
-    "some_gone": "some files of the capture are gone",
+    "some_gone": "some files of the capture are gone, or lie outside of the source's folder",
     "gone": "the capture's files are gone",
     "no_file": "the capture has no file of its own",
+    "outside": "the capture's files lie outside of the source's folder, and are not copied",
 }
 
 
@@ -37,12 +39,14 @@ class Bad:
         state: one of `STATES`.
         files: copied files, relative to the folder.
         gone: files that are not there any more.
+        outside: files that do not lie below the source's root; links are followed.
     """
 
     row: Mapping[str, str]
     state: str = "no_file"
     files: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
 
 
 def export_dirty(root: Path, runs: Mapping[str, Sequence[Mapping[str, str]]], folder: Path) -> list[Bad]:
@@ -68,9 +72,11 @@ def export_dirty(root: Path, runs: Mapping[str, Sequence[Mapping[str, str]]], fo
         for row in rows:
             bad = Bad(row)
             files = captures.files(row)
+            bad.outside = [str(path) for _, path in files if not captures.holds(row["source"], path)]
+            files = [file for file in files if str(file[1]) not in bad.outside]
             present = [file for file in files if file[1].is_file()]
             bad.gone = [str(path) for _, path in files if not path.is_file()]
-            bad.state = "no_file" if not files else "gone" if not present else "some_gone" if bad.gone else "copied"
+            bad.state = _state(bool(present), bool(bad.gone), bool(bad.outside))
             for relative, path in present:
                 bad.files.append(_copy(path, folder, (row["reason"], row["source"], *relative), taken))
             found.append(bad)
@@ -79,11 +85,18 @@ def export_dirty(root: Path, runs: Mapping[str, Sequence[Mapping[str, str]]], fo
     return found
 
 
+def _state(present: bool, gone: bool, outside: bool) -> str:
+    """Return which of `STATES` a row is in, by what there is of its files."""
+    if not present:
+        return "outside" if outside else "gone" if gone else "no_file"
+    return "some_gone" if gone or outside else "copied"
+
+
 def _check_empty(folder: Path) -> None:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"--export {folder}: holds something already: give a folder that is new or empty")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise UserError(f"--export {folder}: cannot be made ({error.strerror}): give another folder") from None
 
@@ -105,6 +118,12 @@ class _Captures:
         self._files: dict[tuple[str, str], dict[str, Path]] = {}
         for step in self._steps.values():
             self._scan(step)
+
+    def holds(self, source: str, path: Path) -> bool:
+        """Return whether a file lies below the source's root, wherever links lead: no list reaches other files."""
+        step = self._steps.get(source)
+        root = getattr(step.reader, "root", None) if step is not None else None
+        return root is not None and path.resolve().is_relative_to(Path(root).resolve())
 
     def _scan(self, step: SourceStep) -> None:
         root = getattr(step.reader, "root", None)
@@ -153,7 +172,7 @@ def _copy(path: Path, folder: Path, parts: Sequence[str], taken: dict[str, Path]
     place = folder / target
     if not place.exists():
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(place.parent)
             shutil.copy2(path, place)
         except OSError as error:
             raise RunStopped(f"{path}: cannot be copied to {place} ({error.strerror or error})") from None
@@ -167,7 +186,7 @@ def _table(found: Sequence[Bad]) -> str:
     for bad in found:
         row = bad.row
         names = ("reason", "sample_id", "source", "step", "status", "detail", "path")
-        writer.writerow([*(row[name] for name in names), bad.state, ";".join(bad.files)])
+        writer.writerow(map(guarded, [*(row[name] for name in names), bad.state, ";".join(bad.files)]))
     return out.getvalue()
 
 
@@ -180,4 +199,6 @@ def summary(found: Sequence[Bad]) -> list[str]:
         lines.append(f"{reason}: {count} rows, {len(files)} files")
     gone = sorted({path for bad in found for path in bad.gone})
     lines += [f"gone: {path}" for path in gone]
+    outside = sorted({path for bad in found for path in bad.outside})
+    lines += [f"not copied, as it lies outside of the source's folder: {path}" for path in outside]
     return lines

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from face3d_data.atomic import TEMPORARY_SUFFIX
+from face3d_data.atomic import TEMPORARY_SUFFIX, make_folder
 from face3d_data.errors import UserError
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.export_form import Form, Rows
@@ -126,7 +126,7 @@ def _forms(rows: Rows, out: Path, chosen: Sequence[str], triplets: TripletPlan) 
 
 
 def _write(rows: Rows, folder: Path, forms: Sequence[Form], tell: Callable[[int], None]) -> None:
-    folder.mkdir(parents=True)
+    make_folder(folder)
     for split in rows.splits:
         reader, table = rows.dataset.reader(split), rows.table(split)
         for form in forms:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from face3d_data.atomic import make_folder
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
 from face3d_data.shards.lists import csv_text
@@ -140,7 +141,7 @@ def copy_lists(rows: Rows, out: Path) -> list[str]:
             gone.append(relative.as_posix())
             continue
         for copied in (relative, *((relative.with_suffix(".txt"),) if path.name == "pairs.csv" else ())):
-            (out / copied).parent.mkdir(exist_ok=True)
+            make_folder((out / copied).parent)
             shutil.copyfile(folder / copied, out / copied)
     return [f"left out: {', '.join(gone)}: of samples in splits that are not written"] if gone else []
 
@@ -170,7 +171,7 @@ def make_folders(out: Path, names: Sequence[str], stems: Sequence[str], where: s
     if len(longest) > LONGEST_NAME:
         raise UserError(f"{where}: {longest[:60]}… is too long for a file name: shorten the capture's name")
     for name in dict.fromkeys(names):
-        (out / name).mkdir(exist_ok=True)
+        make_folder(out / name)
     return [out / name / stem for name, stem in zip(names, stems, strict=True)]
 
 

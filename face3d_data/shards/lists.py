@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from face3d_data.csv_cells import guarded
 from face3d_data.errors import UserError
 from face3d_data.shards.published_lists import published_texts
 from face3d_data.shards.schema import DatasetSpec, GallerySpec, ProbeSpec
@@ -95,9 +96,9 @@ def table_csv(table: pd.DataFrame) -> str:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    r"""Return a CSV with `\n` ends, quoted only where needed."""
+    r"""Return a CSV with `\n` ends, quoted only where needed; what a spreadsheet would run is written as text."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows(map(guarded, row) for row in rows)
     return out.getvalue()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from face3d_data.csv_cells import plain
 from face3d_data.errors import UserError
 from face3d_data.json_text import parse_json
 from face3d_data.shards.mapped import Layout, MappedShard, read_layout
@@ -237,7 +238,11 @@ class Dataset:
         header = pd.read_csv(path, nrows=0).columns
         dtypes = {name: known.get(name, "str") for name in header}
         empty = {name: [""] for name in header if dtypes[name] in MAY_LACK}
-        return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=empty)
+        table = pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=empty)
+        for name in (name for name in header if dtypes[name] == "str"):
+            if table[name].str.startswith("'").any():
+                table[name] = table[name].map(plain)
+        return table
 
     def reader(self, split: str, fields: Sequence[str] | None = None) -> ShardReader:
         """Return the reader of a split."""

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from face3d_data.atomic import make_folder
 from face3d_data.digest import digest_file
 from face3d_data.unchanged import FileState
 
@@ -43,7 +44,7 @@ class FileHashes:
             address = f"{self._path.absolute().as_uri()}?mode=ro"
             self._db = sqlite3.connect(address, uri=True) if self._path.exists() else None
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         self._db = sqlite3.connect(self._path, timeout=60)
         try:
             self._db.execute(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.atomic import write_atomic
+from face3d_data.csv_cells import guarded
 from face3d_data.errors import UserError
 from face3d_data.sample import Tag
 from face3d_data.store.part import Row
@@ -184,5 +185,5 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows(map(guarded, row) for row in rows)
     return text.getvalue()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from face3d_data.atomic import write_atomic
+from face3d_data.atomic import make_folder, share_mask, write_atomic
 from face3d_data.errors import TOO_LARGE, UserError
 from face3d_data.store.files import FileHashes
 from face3d_data.store.part import RETRIED, BadPart, Row, read_rows, write_part
@@ -156,8 +156,8 @@ def cache_folder(name: str, fingerprint: str) -> str:
 @contextmanager
 def _lock(path: Path, kind: int, message: str) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        make_folder(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666 & ~share_mask())
     except OSError as error:
         raise UserError(
             f"workspace {path.parent} cannot be written ({error.strerror}): choose another with -w/--workspace"

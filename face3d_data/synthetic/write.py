@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from face3d_data.atomic import make_folder
 from face3d_data.errors import UserError
 from face3d_data.json_text import parse_json
 
@@ -55,7 +56,7 @@ def write_person(out: Path, person: int, captures: int, seed: int, width: int, h
     from face3d_data.synthetic.capture import render_capture
 
     folder = out / _name(person)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     entries = {}
     for capture in range(captures):
         made = render_capture(seed, person, capture, width=width, height=height)
@@ -107,7 +108,7 @@ def _claim(out: Path, made_of: dict[str, int]) -> None:
         return
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty and was not written by `face3d synth`: name another folder")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     _write_text(marker, json.dumps(made_of))
 
 

@@ -126,7 +126,7 @@ def test_files_that_are_gone_are_listed(made, tmp_path, capsys):
     assert "gone: " in (tmp_path / "again" / "index.html").read_text()
 
 
-def test_a_path_that_leads_out_of_the_root_stays_in_the_folder(made, tmp_path, capsys):
+def test_a_path_that_leads_out_of_the_root_is_not_copied(made, tmp_path, capsys):
     moved = tmp_path / "moved"
     shutil.copytree(made, moved, symlinks=True)
     (moved / "outside.png").write_bytes(b"x")
@@ -140,8 +140,10 @@ def test_a_path_that_leads_out_of_the_root_stays_in_the_folder(made, tmp_path, c
         writer.writeheader()
         writer.writerow(row)
     rows = json_rows(moved, tmp_path / "out", capsys, "--reason", "no_face")
-    assert rows[0]["files"] == ["no_face/tiny/up/outside.png"]
-    assert (tmp_path / "out" / "no_face" / "tiny" / "up" / "outside.png").read_bytes() == b"x"
+    assert (rows[0]["files"], rows[0]["state"]) == ([], "outside")
+    assert not list((tmp_path / "out").rglob("*.png"))
+    assert export(moved, tmp_path / "again", "--reason", "no_face") == 0
+    assert "not copied, as it lies outside of the source's folder: " in capsys.readouterr().out
 
 
 def test_export_and_retry_exclude_each_other(made, tmp_path, capsys):

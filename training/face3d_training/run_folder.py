@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from face3d_data.atomic import write_atomic
+from face3d_data.atomic import make_folder, write_atomic
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
@@ -85,7 +85,7 @@ def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bo
     """
     if not resume:
         _empty(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_atomic(folder / "config.yaml", yaml.safe_dump(dict(as_mapping(config)), sort_keys=False, allow_unicode=True))
     about = {
         "dataset": dataset.name,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from face3d_data.atomic import TEMPORARY_SUFFIX, sync
+from face3d_data.atomic import TEMPORARY_SUFFIX, make_folder, sync
 from face3d_data.errors import UserError
 from face3d_training.evaluation.about import About
 from face3d_training.evaluation.figure import ScoredPairs, as_json
@@ -54,7 +54,7 @@ def write_evaluation(
             scores_table(evaluation, table).to_csv(partial / SCORES, index=False, lineterminator="\n")
             probes_table(evaluation, table).to_csv(partial / PROBES, index=False, lineterminator="\n")
             (partial / REPORT).write_text(report, "utf-8")
-            (partial / PLOTS).mkdir()
+            make_folder(partial / PLOTS)
             for name, svg in plots.items():
                 (partial / PLOTS / f"{name}.svg").write_text(svg, "utf-8")
     except OSError as error:
@@ -78,7 +78,7 @@ def _published(folder: Path) -> Iterator[Path]:
     """Give a new folder beside; on a clean exit it takes the folder's place, else nothing is left of it."""
     partial, old = (folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}") for _ in range(2))
     try:
-        partial.mkdir(parents=True)
+        make_folder(partial)
         yield partial
         for path in sorted(partial.rglob("*")):
             sync(path)
