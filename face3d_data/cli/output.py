@@ -11,7 +11,7 @@ import click
 from face3d_data.terminal import escaped
 
 
-def echo(line: str, err: bool = False) -> None:
+def echo(line: object, err: bool = False) -> None:
     """Print one line; a line break in it is shown, and breaks nothing."""
     click.echo(escaped(str(line)), err=err)
 
