@@ -112,6 +112,17 @@ def benchmarks() -> tuple[Benchmark, ...]:
             "loader", "loader.py", (), (Goal("random triplets: x PLY files", ("ratio_to_ply", "shards"), least=25),)
         ),
         Benchmark(
+            "opening",
+            "opening.py",
+            (),
+            (
+                Goal(
+                    "comparing a 2 GB dataset with its hashes: x one epoch's loading", ("check_over", "train"), most=1
+                ),
+                Goal("comparing a dataset with its hashes: GB/s", ("gb_per_s",)),
+            ),
+        ),
+        Benchmark(
             "rerun",
             "rerun.py",
             (),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import glob
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,7 +47,8 @@ def make_folder(path: Path) -> None:
     with suppress(FileExistsError):
         path.mkdir()
         path.chmod(0o777 & ~share_mask())
-    path.mkdir(exist_ok=True)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
 
 @contextmanager
@@ -64,6 +69,56 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+@contextmanager
+def atomic_folder(path: Path, sync_files: bool = True) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; on a clean exit it is synced and takes the place of `path`, else removed.
+
+    What a killed process left of the same folder is removed, too; a process that is at work holds a lock on its own.
+
+    Args:
+        path: the folder.
+        sync_files: flush every file to the disk first; of ten thousand small files that takes a while.
+
+    Raises:
+        OSError: the disk is full, or the folder above cannot be written.
+    """
+    make_folder(path.parent)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY_SUFFIX}"):
+        _remove_unless_held(left)
+    name = f".{path.name}.{secrets.token_hex(4)}"
+    partial, old = path.with_name(f"{name}{TEMPORARY_SUFFIX}"), path.with_name(f"{name}.old")
+    make_folder(partial)
+    descriptor = os.open(partial, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield partial
+        for inner in sorted(partial.rglob("*")) if sync_files else ():
+            sync(inner)
+        if path.exists():
+            os.replace(path, old)
+        os.replace(partial, path)
+        sync(path.parent)
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_unless_held(left: Path) -> None:
+    """Remove a temporary folder that no process holds."""
+    try:
+        descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return  # a file, which belongs to `atomic_path`, or gone meanwhile
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(left, ignore_errors=True)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

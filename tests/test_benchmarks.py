@@ -24,7 +24,15 @@ RUN_BY_MAKE = [
     "memory.py",
     "rerun.py",
 ]
-RUN_BY_MAKE += ["near_duplicates.py", "sampling.py", "training_loader.py", "training_ops.py", "triplets.py", "truth.py"]
+RUN_BY_MAKE += [
+    "near_duplicates.py",
+    "opening.py",
+    "sampling.py",
+    "training_loader.py",
+    "training_ops.py",
+    "triplets.py",
+    "truth.py",
+]
 
 
 def call(script, *arguments, **environment):
@@ -85,6 +93,12 @@ def test_growth_by_single_captures_ends_in_the_same_bytes(tmp_path):
 def test_subsampling_is_compared(tmp_path):
     found = figures(tmp_path, "sampling.py", "--points", 3000, "--keep", 64)
     assert set(found["goals"]) < set(found["ratios"])
+
+
+def test_opening_is_compared_with_loading(tmp_path):
+    found = figures(tmp_path, "opening.py", "--gb", 0.002, "--points", 64)
+    assert found["gb"] == pytest.approx(0.002, rel=0.2)
+    assert set(found["check_over"]) == {"gather", "train"}
 
 
 def test_memory_is_watched_over_every_step(tmp_path):

@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import pkgutil
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -67,6 +68,7 @@ def face3d(share: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 stopped or found something, 2 wrong use, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is half-written is removed, as by Ctrl-C
     logging.getLogger("face3d_data").addFilter(OneLine())
     sys.exit(_answer(arguments))
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from face3d_data.atomic import TEMPORARY_SUFFIX, make_folder
+from face3d_data.atomic import atomic_folder
 from face3d_data.errors import UserError
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.export_form import Form, Rows
@@ -78,15 +75,12 @@ def export_dataset(
         raise UserError(f"{out}: is not empty: give a folder that is not there yet")
     chosen = _chosen(formats)
     out = out.absolute()
-    partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
-    forms = _forms(rows, partial, chosen, triplets or TripletPlan())
     try:
-        _write(rows, partial, forms, tell)
-        os.replace(partial, out)
+        with atomic_folder(out, sync_files=False) as partial:
+            forms = _forms(rows, partial, chosen, triplets or TripletPlan())
+            _write(rows, forms, tell)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror or error}): give another folder") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     for line in (line for form in forms for line in form.losses()):
         say(line)
     return total
@@ -125,8 +119,7 @@ def _forms(rows: Rows, out: Path, chosen: Sequence[str], triplets: TripletPlan) 
     return [samples, *([TripletFiles(rows, out, triplets)] if "triplets" in chosen else [])]
 
 
-def _write(rows: Rows, folder: Path, forms: Sequence[Form], tell: Callable[[int], None]) -> None:
-    make_folder(folder)
+def _write(rows: Rows, forms: Sequence[Form], tell: Callable[[int], None]) -> None:
     for split in rows.splits:
         reader, table = rows.dataset.reader(split), rows.table(split)
         for form in forms:

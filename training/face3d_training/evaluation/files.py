@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from face3d_data.atomic import TEMPORARY_SUFFIX, make_folder, sync
+from face3d_data.atomic import atomic_folder, make_folder
 from face3d_data.errors import UserError
 from face3d_training.evaluation.about import About
 from face3d_training.evaluation.figure import ScoredPairs, as_json
@@ -48,7 +44,7 @@ def write_evaluation(
     """
     check_replaceable(folder)
     try:
-        with _published(folder.absolute()) as partial:
+        with atomic_folder(folder.absolute()) as partial:
             metrics = json.dumps(metrics_of(evaluation, about), indent=1, ensure_ascii=False, allow_nan=False)
             (partial / METRICS).write_text(metrics + "\n", "utf-8")
             scores_table(evaluation, table).to_csv(partial / SCORES, index=False, lineterminator="\n")
@@ -71,24 +67,6 @@ def check_replaceable(folder: Path) -> None:
         return
     if folder.exists():
         raise UserError(f"--out {folder}: holds something that is no evaluation: give a folder that is not there yet")
-
-
-@contextmanager
-def _published(folder: Path) -> Iterator[Path]:
-    """Give a new folder beside; on a clean exit it takes the folder's place, else nothing is left of it."""
-    partial, old = (folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}") for _ in range(2))
-    try:
-        make_folder(partial)
-        yield partial
-        for path in sorted(partial.rglob("*")):
-            sync(path)
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(partial, folder)
-        sync(folder.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def scores_table(evaluation: Evaluation, table: pd.DataFrame) -> pd.DataFrame:
