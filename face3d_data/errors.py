@@ -13,6 +13,20 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the errors that the system gives for a full disk."""
 
 
+def is_refused(error: BaseException) -> bool:
+    """Return whether the system refuses a file (no permission, a failing disk), which says nothing of what it holds.
+
+    A file that is not there is another matter; h5py's errors about what a file holds have no number.
+    """
+    return isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.ENOTDIR)
+
+
+def refusal(error: BaseException) -> str:
+    """Return what is said of a file that the system refuses."""
+    why = getattr(error, "strerror", None) or str(error)
+    return f"cannot be read ({why}): mend that (its owner, its permissions); nothing was removed"
+
+
 class Face3dError(Exception):
     """Base of every error that this package raises on purpose."""
 

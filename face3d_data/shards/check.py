@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from face3d_data.digest import digest_file
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, refusal
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import DESCRIPTION
 
@@ -86,5 +86,5 @@ def _fault(path: Path, name: str, info: Mapping[str, Any], hash_file: Callable[[
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}): mend that; nothing was removed") from None
+        raise UserError(f"{path}: {refusal(error)}") from None
     return ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from face3d_data.atomic import TEMPORARY_SUFFIX, sync, write_atomic
 from face3d_data.digest import digest_file
-from face3d_data.errors import RunStopped, UserError
+from face3d_data.errors import RunStopped, UserError, is_refused, refusal
 from face3d_data.shards.check import faults
 from face3d_data.shards.contents import content_form, content_of
 from face3d_data.shards.leaks import Leak, find_leaks
@@ -82,7 +82,9 @@ def _differs(final: Path, folder: Path) -> bool:
     try:
         if (final / DESCRIPTION).read_bytes() != (folder / DESCRIPTION).read_bytes():
             return True
-    except OSError:
+    except OSError as error:
+        if is_refused(error):
+            raise UserError(f"{final}: {refusal(error)}") from None
         return True
     return _damaged(final)
 
@@ -90,7 +92,9 @@ def _differs(final: Path, folder: Path) -> bool:
 def _damaged(folder: Path) -> bool:
     try:
         return any(faults(folder, json.loads((folder / DESCRIPTION).read_text("utf-8"))))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if is_refused(error):
+            raise UserError(f"{folder}: {refusal(error)}") from None
         return True
 
 

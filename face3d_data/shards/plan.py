@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from face3d_data import __version__
 from face3d_data.digest import digest
-from face3d_data.errors import RunStopped, UserError
+from face3d_data.errors import RunStopped, UserError, refusal
 from face3d_data.json_text import parse_json
 from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, find_leaks
@@ -135,7 +135,7 @@ def _first_fault(folder: Path, hash_file: Callable[[Path], str]) -> str:
     except FileNotFoundError:
         return f"{DESCRIPTION} is missing"
     except OSError as error:
-        raise UserError(f"{folder / DESCRIPTION}: cannot be read ({error.strerror}): mend that") from None
+        raise UserError(f"{folder / DESCRIPTION}: {refusal(error)}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{DESCRIPTION} cannot be read: {error}"
     return f"{name} {what}" if name else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from face3d_data.csv_cells import plain
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, is_refused, refusal
 from face3d_data.json_text import parse_json
 from face3d_data.shards.mapped import Layout, MappedShard, read_layout
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, STORED_NAMES, TEXTS, stored_name
@@ -154,6 +154,8 @@ def _layout(path: Path) -> Layout:
         if "label" not in layout.arrays:
             raise ValueError("it holds no 'label'")
     except (OSError, ValueError) as error:
+        if is_refused(error):
+            raise UserError(f"{path}: {refusal(error)}") from None
         raise UserError(f"{path}: cannot be read as a shard ({error}): run the pipeline again") from None
     return layout
 
@@ -197,7 +199,9 @@ class Dataset:
         self.path = Path(path).absolute()
         try:
             self.info: dict[str, Any] = parse_json((self.path / DESCRIPTION).read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if is_refused(error):
+                raise UserError(f"{path}: {DESCRIPTION} {refusal(error)}") from None
             raise UserError(
                 f"{path}: is no dataset (no readable {DESCRIPTION} in it): give the folder of one"
             ) from None

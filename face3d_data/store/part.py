@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import hashlib
 import json
@@ -17,7 +16,7 @@ import numpy as np
 
 from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.digest import canonical, digest, digest_file
-from face3d_data.errors import Face3dError, RunStopped
+from face3d_data.errors import Face3dError, RunStopped, is_refused, refusal
 from face3d_data.sample import ARRAYS, Tag
 
 OPEN_PARTS = 8
@@ -185,20 +184,14 @@ def _header(path: Path) -> tuple[dict[str, Any], str]:
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Turn into `BadPart` what shows that a file is damaged; a file that cannot be read may well be whole.
-
-    h5py's errors about what a file holds have no `errno`.
-    """
+    """Turn into `BadPart` what shows that a file is damaged; a file that cannot be read may well be whole."""
     try:
         yield
     except (ValueError, KeyError, IndexError) as error:
         raise BadPart(path, str(error)) from None
     except OSError as error:
-        if error.errno not in (None, errno.ENOENT):
-            raise RunStopped(
-                f"{path} cannot be read ({error.strerror}): mend that (its owner, its permissions) and run again; "
-                "nothing was removed"
-            ) from None
+        if is_refused(error):
+            raise RunStopped(f"{path} {refusal(error)}") from None
         raise BadPart(path, error.strerror or str(error)) from None
 
 

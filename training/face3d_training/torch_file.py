@@ -10,7 +10,7 @@ import numpy as np
 import safetensors
 import torch
 
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, is_refused, refusal
 
 # Published checkpoints hold a NumPy number (the threshold); NumPy 1 pickled its maker under another name than NumPy 2.
 _SCALAR = np.float64(0).__reduce__()[0]
@@ -36,6 +36,8 @@ def read_torch_file(path: Path) -> dict[str, Any]:
     try:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     except Exception as error:  # What is no pickle raises whatever its bytes happen to mean.
+        if is_refused(error):
+            raise UserError(f"{path}: {refusal(error)}") from None
         needed = re.search(r"GLOBAL (\S+) was not an allowed global", str(error))
         if needed is None:
             raise UserError(f"{path}: cannot be read as a file of torch or safetensors") from None
