@@ -35,7 +35,7 @@ def share_mask() -> int:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, that only those may enter whom `SHARE` names.
+    """Make a folder, and missing ones above it, with the rights that `SHARE` asks for.
 
     Raises:
         OSError: it cannot be made.

@@ -78,7 +78,7 @@ def test_a_name_that_a_broken_plugin_may_bear_is_answered_with_the_plugin(capsys
     assert face3d(capsys, "stages", "shop")[2].endswith("; plugin shop cannot be loaded: mend it\n")
 
 
-def test_stages_and_table_steps_are_told_apart(capsys, monkeypatch):
+def test_stages_and_table_steps_are_separated(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
     heads = {line.split("  ")[0]: line.split("  ", 1)[1].strip() for line in face3d(capsys, "stages")[1].splitlines()}
     for kind, word in (("stage", "stage"), ("table", "table step")):

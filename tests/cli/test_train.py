@@ -181,7 +181,7 @@ def test_embeddings_that_are_all_the_same_are_a_collapse_too(tmp_path, capsys):
     assert "their rms distance to their mean was 0 in epoch 2 " in line
 
 
-def test_people_who_are_told_apart_from_the_start_are_a_success(tmp_path, capsys):
+def test_people_who_are_separated_from_the_start_are_a_success(tmp_path, capsys):
     first = point_rows(64, False)[0][3]["points"]
     folder = set_of(tmp_path, lambda person, capture, points: first * np.float32(0.5 + person))
     code, out, err = call(
@@ -189,7 +189,7 @@ def test_people_who_are_told_apart_from_the_start_are_a_success(tmp_path, capsys
         "--model.norm", "group",
     )  # fmt: skip
     assert (code, err) == (0, "")
-    assert "everybody in the training split is told apart by the margin" in out
+    assert "every triplet of the training split satisfies the margin" in out
     assert (tmp_path / "r" / "checkpoints" / "best.pt").is_file()
 
 

@@ -109,7 +109,7 @@ def test_no_draw_leaves_its_bounds_by_rounding(bound, seed):
     assert drawn in (-bound, round(drawn, 4), bound)
 
 
-def test_names_of_options_and_of_drawn_values_are_told_apart():
+def test_names_of_options_and_of_drawn_values_are_separated():
     for attribute in ("model_fields", "draws"):
         names = [name for kind in OPERATIONS for name in getattr(kind, attribute)]
         assert len(set(names)) == len(names), attribute

@@ -36,7 +36,7 @@ def test_rows_with_one_id_are_refused_by_every_table_step(tmp_path):
         run(make(tmp_path, steps, sources=sources), tmp_path / "work", engine="serial")
 
 
-def test_a_row_that_comes_in_twice_is_told_apart_from_two_sources(tmp_path):
+def test_a_row_that_comes_in_twice_is_separated_from_two_sources(tmp_path):
     root = write_toys(tmp_path / "in", 1, 1)
     steps = [{"id": "scaled", "stage": "toy_scale", "from": ["src", "src"]}]
     with pytest.raises(UserError, match="comes in by two ways: mend 'from' or 'where'"):

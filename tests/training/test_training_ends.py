@@ -6,7 +6,7 @@ from tiny_sets import points_set
 from face3d_data.errors import RunStopped
 from face3d_training.checkpoint import BEST, FOLDER, LAST, SAFETENSORS, load_model
 from face3d_training.config import load_config
-from face3d_training.run_state import all_told_apart
+from face3d_training.run_state import all_separated
 from face3d_training.train import train
 
 KEYS = [
@@ -39,7 +39,7 @@ def easy(dataset, tmp_path_factory):
     return folder, go(dataset, folder, *EASY, ("epochs", 400), ("stop.every", 1000))
 
 
-TOLD_APART = "everybody in the training split is told apart by the margin, so that no triplet is left to learn from"
+TOLD_APART = "every triplet of the training split satisfies the margin"
 
 
 def test_a_training_that_tells_everybody_apart_ends_early_and_well(easy):
@@ -67,15 +67,15 @@ def test_without_the_kind_of_triplets_that_is_asked_for_training_stops_with_the_
 @pytest.mark.parametrize(
     ("figures", "apart"),
     [
-        ({"skipped": 2, "triplet.told_apart": 1.0}, True),
-        ({"skipped": 2, "triplet.told_apart": 0.99}, False),
+        ({"skipped": 2, "triplet.separated": 1.0}, True),
+        ({"skipped": 2, "triplet.separated": 0.99}, False),
         ({"skipped": 2}, False),
-        ({"skipped": 0, "triplet.told_apart": 1.0}, False),
-        ({"skipped": 1, "triplet.told_apart": 1.0, "loss": 0.1}, False),
+        ({"skipped": 0, "triplet.separated": 1.0}, False),
+        ({"skipped": 1, "triplet.separated": 1.0, "loss": 0.1}, False),
     ],
 )
-def test_told_apart_is_no_loss_in_any_step_and_everybody_nearest_to_themselves(figures, apart):
-    assert all_told_apart(figures) == apart
+def test_separated_is_no_loss_in_any_step_and_everybody_nearest_to_themselves(figures, apart):
+    assert all_separated(figures) == apart
 
 
 def test_an_ended_run_that_is_resumed_is_done_and_completed(dataset, tmp_path):

@@ -117,17 +117,17 @@ def why_over(run: Run) -> str:
 def why_stopped_early(run: Run) -> str:
     """Return why training is over before its last epoch, or nothing where it is not."""
     progress, stop = run.progress, run.config.stop
-    if progress.batch == 0 and progress.history and all_told_apart(progress.history[-1]):
-        return "everybody in the training split is told apart by the margin, so that no triplet is left to learn from"
+    if progress.batch == 0 and progress.history and all_separated(progress.history[-1]):
+        return "every triplet of the training split satisfies the margin"
     if stop.patience is not None and progress.since_best >= stop.patience:
         return f"no gain in {stop.metric} for {progress.since_best} evaluations"
     return ""
 
 
-def all_told_apart(figures: Mapping[str, float]) -> bool:
+def all_separated(figures: Mapping[str, float]) -> bool:
     """Return whether no step of an epoch had a loss because every sample was nearer to its own person than to others.
 
     Args:
-        figures: of the epoch. `triplet.told_apart` is a mean over its steps, which is 1 only if each of them is.
+        figures: of the epoch. `triplet.separated` is a mean over its steps, which is 1 only if each of them is.
     """
-    return bool(figures["skipped"]) and "loss" not in figures and figures.get("triplet.told_apart", 0.0) == 1.0
+    return bool(figures["skipped"]) and "loss" not in figures and figures.get("triplet.separated", 0.0) == 1.0

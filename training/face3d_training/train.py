@@ -41,8 +41,9 @@ from face3d_training.devices import make_fabric, on_first
 from face3d_training.gradcache import backward
 from face3d_training.interrupt import graceful
 from face3d_training.leaks import refuse_leaking
+from face3d_training.progress_lines import epoch_line, step_line
 from face3d_training.run_folder import describe_run, find_run, remove_run
-from face3d_training.run_state import Progress, Run, all_told_apart, restore, state_of, why_over, why_stopped_early
+from face3d_training.run_state import Progress, Run, all_separated, restore, state_of, why_over, why_stopped_early
 from face3d_training.tracking import Tracker, write_history
 from face3d_training.validation import Validation
 
@@ -82,6 +83,43 @@ def train(
             not finite.
         KeyboardInterrupt: it was stopped; the step at work is finished and saved.
     """
+    run, resumed = _open(dataset_path, config, folder, resume, restart, say, check)
+    over = why_over(run) if resumed else ""
+    if over:
+        on_first(run.fabric, lambda: _complete(run))
+        run.say(f"{folder}: {over}: nothing is left to do")
+        return folder / FOLDER / BEST
+    if resumed:
+        run.say(f"goes on in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
+    try:
+        if stop_asked is not None:
+            _run_epochs(run, stop_asked)
+        else:
+            with graceful(run.say) as asked:
+                _run_epochs(run, asked)
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        raise RunStopped(
+            f"{folder}: no disk space left: make room, and go on with --resume; the last checkpoint is whole"
+        ) from None
+    except UserError:
+        if run.fabric.is_global_zero and not (folder / FOLDER / LAST).is_file():
+            remove_run(folder)  # there is nothing to go on with, and the next try does not find a run there
+        raise
+    return folder / FOLDER / BEST
+
+
+def _open(
+    dataset_path: Path,
+    config: TrainConfig,
+    folder: Path,
+    resume: bool,
+    restart: bool,
+    say: Callable[[str], None],
+    check: bool,
+) -> tuple[Run, bool]:
+    """Return a run that is ready to learn, described in its folder, and whether it goes on with an earlier one."""
     place = make_fabric(config.device, config.precision)
     fabric = place.fabric
     tell = say if fabric.is_global_zero else _silent
@@ -97,40 +135,23 @@ def train(
     if state is not None:
         restore(run, state)
     on_first(fabric, lambda: describe_run(folder, config, dataset, resume, learning.seen.leaks))
+    _introduce(run)
+    return run, state is not None
+
+
+def _introduce(run: Run) -> None:
+    """Say what is learnt from, with what, and what has to be known of it."""
+    learning = run.learning
     for line in learning.seen.leaks:
-        tell(f"LEAK, allowed: {line}")
+        run.say(f"LEAK, allowed: {line}")
     for line in learning.rows.notes:
-        tell(f"note: {line}")
-    tell(learning.summary(fabric))
+        run.say(f"note: {line}")
+    run.say(learning.summary(run.fabric))
     for line in learning.notes:
-        tell(f"note: {line}")
+        run.say(f"note: {line}")
     alone = getattr(learning.sampler, "single_capture", 0)
     if alone:
-        tell(f"{alone} people have one capture only: their genuine pairs are of a recording with itself")
-    over = why_over(run) if state is not None else ""
-    if over:
-        on_first(fabric, lambda: _complete(run))
-        tell(f"{folder}: {over}: nothing is left to do")
-        return folder / FOLDER / BEST
-    if state is not None:
-        tell(f"goes on in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
-    try:
-        if stop_asked is not None:
-            _run_epochs(run, stop_asked)
-        else:
-            with graceful(tell) as asked:
-                _run_epochs(run, asked)
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise RunStopped(
-            f"{folder}: no disk space left: make room, and go on with --resume; the last checkpoint is whole"
-        ) from None
-    except UserError:
-        if fabric.is_global_zero and not (folder / FOLDER / LAST).is_file():
-            remove_run(folder)  # there is nothing to go on with, and the next try is not told that a run is there
-        raise
-    return folder / FOLDER / BEST
+        run.say(f"{alone} people have one capture only: their genuine pairs are of a recording with itself")
 
 
 def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:
@@ -146,7 +167,7 @@ def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:
             done = progress.epoch + 1
             learnt = done - first  # 0 where only the figures of a stopped run's epoch were still to be made
             left_s = (time.monotonic() - started) / learnt * (config.epochs - done) if learnt else math.nan
-            run.say(_epoch_line(figures, config.epochs, left_s))
+            run.say(epoch_line(figures, config.epochs, left_s))
             improved = _note_best(run, figures)
             progress.epoch, progress.batch, progress.sums, progress.skipped = done, 0, {}, 0
             if tracker is not None:
@@ -181,7 +202,7 @@ def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | No
             tracker.step(progress.step, loss, learning.schedule.learning_rate)
         if time.monotonic() - shown > PROGRESS_EVERY_S:
             shown = time.monotonic()
-            run.say(_step_line(run, shown - started, seen, progress.batch - first))
+            run.say(step_line(run, shown - started, seen, progress.batch - first))
         if _all_agree(run.fabric, stop_asked()):
             on_first(run.fabric, lambda: save_checkpoint(run.folder / FOLDER / LAST, state_of(run)))
             run.say(f"saved step {progress.step}: --resume goes on with it")
@@ -219,7 +240,7 @@ def _judge_epoch(run: Run) -> dict[str, float]:
     progress, stop = run.progress, run.config.stop
     figures = {"epoch": progress.epoch + 1, "step": progress.step, **progress.means(), "skipped": progress.skipped}
     figures["learning_rate"] = run.learning.schedule.learning_rate
-    last = progress.epoch + 1 == run.config.epochs or all_told_apart(figures)
+    last = progress.epoch + 1 == run.config.epochs or all_separated(figures)
     if (progress.epoch + 1) % stop.every == 0 or last:
         figures |= on_first(run.fabric, lambda: run.validation.figures(run.learning.raw, run.fabric.device))
     figures = run.fabric.broadcast(figures)
@@ -251,7 +272,7 @@ def _check_collapse(run: Run, figures: dict[str, float]) -> None:
             f"{figures['epoch']} (stop.collapse_spread {least:g}): try --loss.triplet.mining semihard, a smaller "
             "--optimizer.learning-rate, or more --batch.identities"
         )
-    if figures["skipped"] and "loss" not in figures and not all_told_apart(figures):
+    if figures["skipped"] and "loss" not in figures and not all_separated(figures):
         raise RunStopped(
             f"{run.folder}: no step of epoch {figures['epoch']} had a triplet of the kind that --loss.triplet.mining "
             f"{run.config.loss.get('triplet', {}).get('mining', 'semihard')} learns from: use --loss.triplet.mining "
@@ -278,23 +299,6 @@ def _complete(run: Run) -> None:
         save_checkpoint(folder / BEST, state_of(run))
     export_safetensors(folder / SAFETENSORS, read_checkpoint(folder / BEST))
     write_history(run.folder, run.progress.history)
-
-
-def _step_line(run: Run, seconds: float, seen: int, made: int) -> str:
-    """Return how far an epoch is, after so many seconds, samples and steps of it."""
-    progress, steps = run.progress, len(run.learning.sampler)
-    left_s = ((run.config.epochs - progress.epoch) * steps - progress.batch) * seconds / made
-    rate = f"{seen / seconds:.0f} samples/s, {left_s / 60:.1f} min left"
-    return f"epoch {progress.epoch + 1}: step {progress.batch}/{steps}, {rate}"
-
-
-def _epoch_line(figures: dict[str, float], epochs: int, left_s: float) -> str:
-    shown = ("loss", "triplet.valid_triplets", "spread", "genuine", "impostor", "auc", "rank1", "masked_rank1")
-    text = " ".join(f"{name.rpartition('.')[2]} {figures[name]:.4g}" for name in shown if name in figures)
-    skipped = f" skipped {figures['skipped']:.0f}" if figures["skipped"] else ""
-    left = f", {left_s / 60:.1f} min left" if math.isfinite(left_s) else ""
-    ending = f"{figures['samples_per_s']:.0f} samples/s{left}"
-    return f"epoch {figures['epoch']:.0f}/{epochs}: {text}{skipped} · {ending}"
 
 
 def _all_agree(fabric: Fabric, asked: bool) -> bool:

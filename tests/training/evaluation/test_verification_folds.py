@@ -79,7 +79,7 @@ def test_no_threshold_calls_more_pairs_right(scores, random):
     assert right == max(int(((scores >= t) == same).sum()) for t in tries)
 
 
-def test_neighbouring_floats_are_told_apart():
+def test_neighbouring_floats_are_separated():
     low = 1.0
     high = np.nextafter(low, 2)
     threshold = best_threshold(np.array([low, high]), np.array([False, True]))

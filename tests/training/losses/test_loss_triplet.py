@@ -109,34 +109,34 @@ def test_the_numbers_of_a_triangle():
 
 @pytest.mark.parametrize("mining", MININGS)
 @pytest.mark.parametrize(
-    ("labels", "spread", "told_apart"),
+    ("labels", "spread", "separated"),
     [([0, 0, 0, 0], 1.0, 0), ([0, 1, 2, 3], 1.0, 0), ([0, 0, 1, 1], 0.0, 1)],
     ids=["one person", "no positives", "solved"],
 )
-def test_no_valid_triplet_is_no_loss_and_no_nan(mining, labels, spread, told_apart):
+def test_no_valid_triplet_is_no_loss_and_no_nan(mining, labels, spread, separated):
     labels = torch.tensor(labels)
     free, _ = made(2, labels, spread)
     embedding = torch.nn.functional.normalize(free.detach(), dim=1)
     value = Triplet(margin=0.01, mining=mining).build(4, 5)({"embedding": embedding}, {"label": labels})
     assert value.loss is None
-    assert value.stats == {"valid_triplets": 0, "valid_share": 0, "told_apart": told_apart}
+    assert value.stats == {"valid_triplets": 0, "valid_share": 0, "separated": separated}
 
 
-def test_a_batch_with_wrong_triplets_alone_is_not_told_apart():
+def test_a_batch_with_wrong_triplets_alone_is_not_separated():
     """Semi-hard mining finds nothing where every negative is nearer than the positive: the worst case, not the best."""
     embedding = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     batch = {"label": torch.tensor([0, 0, 1, 1])}
     value = Triplet(margin=0.2, mining="semihard").build(2, 2)({"embedding": embedding}, batch)
     assert value.loss is None
-    assert value.stats["told_apart"] == 0
+    assert value.stats["separated"] == 0
 
 
-def test_given_triplets_are_told_apart_by_themselves():
+def test_given_triplets_are_separated_by_themselves():
     """The triplets of the batch count, not others that could be made of it."""
     embedding = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [1.0, 0.05]]), dim=1)
     batch = {"label": torch.tensor([0, 0, 1, 1]), "triplet": torch.tensor([[0, 1, 2]])}
     value = Triplet(margin=0.2, mining="all").build(2, 2)({"embedding": embedding}, batch)
-    assert (value.loss, value.stats["told_apart"]) == (None, 1)
+    assert (value.loss, value.stats["separated"]) == (None, 1)
 
 
 def test_equal_embeddings_are_valid_triplets_with_finite_gradients():

@@ -43,7 +43,7 @@ def test_parts_without_anything_to_learn_from_are_left_out():
     assert "triplet.loss" not in value.stats
     value = build_losses({"triplet": {}}, 3, 4)(outputs, nobody)
     assert value.loss is None
-    assert value.stats == {"triplet.valid_triplets": 0, "triplet.valid_share": 0, "triplet.told_apart": 0}
+    assert value.stats == {"triplet.valid_triplets": 0, "triplet.valid_share": 0, "triplet.separated": 0}
 
 
 def test_half_precision_is_computed_in_full():

@@ -71,7 +71,7 @@ class TripletLoss(LossModule):
 
         Stats are `valid_triplets`, those with a loss above 0 that the mean is over, and `valid_share`, their share of
         all triplets that there were to choose from (with `batch_hard`, of the anchors that have one). Where none is
-        valid also `told_apart`: 1 if in each triplet of the batch, of which there is one at least, the negative is
+        valid also `separated`: 1 if in each triplet of the batch, of which there is one at least, the negative is
         further away than the positive, else 0.
 
         Raises:
@@ -86,7 +86,7 @@ class TripletLoss(LossModule):
         valid = int((self._violations(embedding.detach(), chosen) > 0).sum())
         stats = {"valid_triplets": float(valid), "valid_share": valid / candidates if candidates else 0.0}
         if not valid:
-            return LossValue(None, stats | {"told_apart": self._told_apart(embedding.detach(), batch)})
+            return LossValue(None, stats | {"separated": self._separated(embedding.detach(), batch)})
         return LossValue(self.loss(embedding, label, chosen), stats)
 
     def _among(self, embedding: torch.Tensor, triplets: torch.Tensor) -> Triplets:
@@ -104,7 +104,7 @@ class TripletLoss(LossModule):
         anchors, positives, negatives = triplets[keep].unbind(1)
         return anchors, positives, negatives
 
-    def _told_apart(self, embedding: torch.Tensor, batch: Batch) -> float:
+    def _separated(self, embedding: torch.Tensor, batch: Batch) -> float:
         given = batch.get("triplet")
         triplets = get_all_triplets_indices(batch["label"]) if given is None else given.unbind(1)
         wrong = self._violations(embedding, triplets) >= self.margin
