@@ -21,7 +21,15 @@ import numpy as np
 from face3d_data.digest import digest, seed_from
 from face3d_data.engine.stats import Report, peak_memory_mb
 from face3d_data.engine.threads import limit_threads
-from face3d_data.errors import FULL_DISK, ContractError, DamagedCache, MissingDependency, Reject, RunStopped, Unreadable
+from face3d_data.errors import (
+    ContractError,
+    DamagedCache,
+    Reject,
+    RunStopped,
+    Unreadable,
+    is_full_disk,
+    stops_the_run,
+)
 from face3d_data.reader import Reader, Source, load_remarked
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.stage import ANY_STAGE, Stage, check_output
@@ -84,12 +92,6 @@ def stopping() -> Iterator[None]:
             what = f"{error.filename} cannot be read or written ({error.strerror})"
             raise RunStopped(f"{what}: {remedy}; nothing was removed") from None
         raise
-
-
-def is_full_disk(error: object) -> bool:
-    """Return whether an exception means that the disk is full, as the system, h5py or SQLite put it."""
-    signs = (*(f"errno = {number}," for number in FULL_DISK), "disk is full")
-    return getattr(error, "errno", None) in FULL_DISK or any(sign in str(error) for sign in signs)
 
 
 @dataclass(frozen=True)
@@ -265,9 +267,7 @@ class _Buffer:
 
 
 def _stops_the_run(outcome: object) -> bool:
-    return isinstance(outcome, MemoryError | BadPart | MissingDependency | RunStopped) or (
-        isinstance(outcome, Exception) and is_full_disk(outcome)
-    )
+    return isinstance(outcome, Exception) and (isinstance(outcome, BadPart) or stops_the_run(outcome))
 
 
 def _changed_tags(before: Mapping[str, Tag], after: Mapping[str, Tag]) -> dict[str, Tag]:

@@ -167,8 +167,10 @@ def _alike_rows(data: bytes, offset: int, element: Element, order: str, where: s
             lengths[prop.name] = size
             fields.append((f"{prop.name} count", order + prop.count))
             at += kind.itemsize
-        if not 0 <= size <= len(data) or (element.count == 0 and prop.count):
+        if element.count == 0 and prop.count:
             size = 0
+        if not 0 <= size <= len(data) - at:
+            return None
         fields.append((prop.name, order + prop.dtype, size) if prop.count else (prop.name, order + prop.dtype))
         at += size * np.dtype(prop.dtype).itemsize
     if not fields:

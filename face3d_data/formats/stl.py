@@ -59,6 +59,8 @@ def _parse_ascii(data: bytes, name: str) -> np.ndarray:
 
 
 def _begin_with(data: np.ndarray, starts: np.ndarray, word: bytes) -> np.ndarray:
-    """Return for each line whether it begins with a lower-case word, in any case."""
+    """Return for each line whether its first word is a lower-case word, in any case."""
     at = np.minimum(starts[:, None] + np.arange(len(word)), len(data) - 1)
-    return ((data[at] | 0x20) == np.frombuffer(word, np.uint8)).all(axis=1)
+    begins = ((data[at] | 0x20) == np.frombuffer(word, np.uint8)).all(axis=1)
+    after = starts + len(word)
+    return np.asarray(begins & ((after >= len(data)) | (data[np.minimum(after, len(data) - 1)] <= 32)))

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from face3d_data.digest import canonical
-from face3d_data.engine.worker import DETAIL_CHARS, is_full_disk
-from face3d_data.errors import MissingDependency, NeedsLibrary, RunStopped, Unreadable, UserError
+from face3d_data.engine.worker import DETAIL_CHARS
+from face3d_data.errors import NeedsLibrary, Unreadable, UserError, stops_the_run
 from face3d_data.formats.cost import limits_in_force
 from face3d_data.names import check_id_part, same_form
 from face3d_data.pipeline.spec import SourceStep
@@ -30,8 +30,8 @@ from face3d_data.table import FIXED_COLUMNS
 INSPECTED_ROWS = 4096
 SURVEYED = 5
 """Captures of a source that its reader may look into before any step runs."""
-_STOPS = (UserError, MissingDependency, NeedsLibrary, RunStopped, MemoryError, sqlite3.Error)
-"""What is wrong with the run rather than with one capture."""
+_STOPS = (UserError, NeedsLibrary, sqlite3.Error)
+"""What is wrong with the run rather than with one capture, beside what `stops_the_run` says."""
 
 
 def read_source(
@@ -229,7 +229,7 @@ def _look(step: SourceStep, entry: Entry, attempt: int) -> Row:
 
 def _unforeseen(error: Exception) -> tuple[str, str]:
     """Return reason and detail: a reader's mistake, or a file that nobody thought of, leaves the others good."""
-    if isinstance(error, _STOPS) or is_full_disk(error):
+    if isinstance(error, _STOPS) or stops_the_run(error):
         raise error
     return type(error).__name__, " ".join(str(error).split())[:DETAIL_CHARS]
 

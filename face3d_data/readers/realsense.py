@@ -31,7 +31,7 @@ from face3d_data.readers.rgbd_camera import (
     depth_mm,
     with_scale,
 )
-from face3d_data.readers.units import SURVEYED
+from face3d_data.readers.units import SURVEYED, try_load
 from face3d_data.registry import register
 
 USUAL_SCALE = 0.001
@@ -126,11 +126,8 @@ class RealSense(FrameFolders):
         for source in sources[:SURVEYED]:
             if source.record["unit_told"]:
                 continue
-            try:
-                depth = self.load(source, "depth")
-            except (Unreadable, OSError):
-                continue
-            if (depth > 0).any():
+            depth = try_load(self, source, "depth")
+            if not isinstance(depth, Exception) and (depth > 0).any():
                 told.append(float(np.percentile(depth[depth > 0], 10)))
         near = [mm for mm in told if NEAREST_MM[0] <= mm <= NEAREST_MM[1]]
         strange = [mm for mm in told if mm not in near and _near_in_another_unit(mm)]

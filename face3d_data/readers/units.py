@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator
 
-from face3d_data.errors import Unreadable, UserError
+from face3d_data.errors import Unreadable, UserError, stops_the_run
 
 if TYPE_CHECKING:
     from face3d_data.reader import Reader, Source
@@ -117,6 +117,25 @@ def looks_like(raw: float, units: str | float, option: str = "units") -> str:
     return f"{said}; if the unit is right it shows more than a head: cut it first" if is_scene else said
 
 
+def try_load(reader: Reader, source: Source, array: str) -> np.ndarray | Exception:
+    """Return an array of a capture that a survey looks at, or what is wrong with that capture, whatever it is.
+
+    A file that nobody foresaw has no vote; it becomes its own row when the steps come to it.
+
+    Raises:
+        UserError: an option is wrong.
+        Exception: what no run can go on after, as `stops_the_run` says.
+    """
+    try:
+        return reader.load(source, array)
+    except UserError:
+        raise
+    except Exception as error:
+        if stops_the_run(error):
+            raise
+        return error
+
+
 def survey_units(
     reader: Reader,
     sources: Sequence[Source],
@@ -144,17 +163,11 @@ def survey_units(
         name = next((name for name in arrays if name in source.arrays), None)
         if name is None:
             continue
-        try:
-            reader.load(source, name)
-        except Unreadable as error:
-            # A file that cannot be read for another reason says nothing about the unit.
-            if error.reason not in reasons:
-                continue
-            (wrong if getattr(error, "fits", True) else odd).append(error.detail)
-        except OSError:
-            continue
-        else:
+        found = try_load(reader, source, name)
+        if not isinstance(found, Exception):
             good += 1
+        elif isinstance(found, Unreadable) and found.reason in reasons:
+            (wrong if getattr(found, "fits", True) else odd).append(found.detail)
     if len(odd) >= LEAST_ODD and not wrong and not good:
         wrong = odd
     if len(wrong) > good:

@@ -163,3 +163,18 @@ def test_a_body_with_elements_before_and_after_is_read():
     row = struct.pack(">fB2f", 1, 2, 3, 4)
     mesh = parse_ply_mesh(head + b"end_header\n" + row + body, "a.ply")
     assert len(mesh.triangles) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("uint", "ffffffff"), ("uint", "7fffffff"), ("int", "ffffffff"), ("int", "7fffffff"), ("ushort", "ffff")],
+)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_list_longer_than_its_file_is_a_file_cut_off(kind, count, rows):
+    header = (
+        "ply\nformat binary_little_endian 1.0\nelement vertex 3\nproperty float x\nproperty float y\n"
+        f"property float z\nelement face {rows}\nproperty list {kind} int vertex_indices\nend_header\n"
+    )
+    data = header.encode() + bytes(36) + bytes.fromhex(count)[::-1] * rows
+    with pytest.raises(Unreadable, match=r"a\.ply: byte \d+: face: the row at byte \d+ goes beyond the end: cut off"):
+        parse_ply_mesh(data, "a.ply")

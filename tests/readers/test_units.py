@@ -5,11 +5,12 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from face3d_data.component import explain_validation
-from face3d_data.errors import Unreadable, UserError
+from face3d_data.errors import MissingDependency, RunStopped, Unreadable, UserError
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.units import (
     MM_PER_UNIT,
     Units,
+    WrongUnit,
     check_face_size,
     looks_like,
     mm_per_unit,
@@ -122,3 +123,35 @@ def test_a_room_in_the_right_unit_is_not_only_called_another_unit():
         check_face_size(room, "a.ply")
     with pytest.raises(Unreadable, match=r"set units: um \(it is mm\)$"):
         check_face_size(room * 100, "a.ply")
+
+
+class Surveyed(Reader):
+    """Gives what its captures are said to give, or raises it."""
+
+    def load(self, source, name):
+        made = source.record
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+
+def surveyed(*made):
+    sources = [Source("p", f"c{i}", record=each, arrays=("points",)) for i, each in enumerate(made)]
+    survey_units(Surveyed.model_construct(name="surveyed"), sources)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("reshape"), IndexError(), KeyError("a"), OSError(5, "Input/output error")]
+)
+def test_a_capture_that_fails_as_nobody_foresaw_has_no_vote(error):
+    surveyed(error, np.zeros((1, 3)))
+    with pytest.raises(UserError, match=r"in m \(1 of 1 captures looked at\)"):
+        surveyed(error, WrongUnit("wrong_units", "in m", True), error)
+
+
+@pytest.mark.parametrize(
+    "error", [UserError("option"), MemoryError(), MissingDependency("pip"), RunStopped("no"), OSError(28, "No space")]
+)
+def test_what_no_run_can_go_on_after_passes_through_a_survey(error):
+    with pytest.raises(type(error)):
+        surveyed(error)
