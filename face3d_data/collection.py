@@ -10,7 +10,7 @@ from pathlib import Path
 from face3d_data.database import Database
 from face3d_data.errors import UserError
 from face3d_data.file_patterns import Recognised, count_files
-from face3d_data.reader import Reader, Source
+from face3d_data.reader import Reader, Source, captures
 from face3d_data.readers.strays import LISTED_ONLY
 
 TALLIED = ("category", "session")
@@ -164,7 +164,7 @@ def _recordings(sources: Iterable[Source], database: Database | None) -> Count |
 def _scan(reader: Reader) -> tuple[list[Source], str]:
     found: list[Source] = []
     try:
-        found.extend(reader.scan())
+        found.extend(captures(reader))
     except UserError as error:
         return found, str(error)
     return found, ""

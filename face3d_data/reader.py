@@ -15,6 +15,7 @@ from face3d_data.component import Component
 from face3d_data.digest import digest
 from face3d_data.errors import TOO_LARGE, ContractError, Unreadable
 from face3d_data.formats.cost import FileLimits, limits_in_force
+from face3d_data.names import same_form
 from face3d_data.remarks import remarks_into
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.unchanged import FileState, read_state, unchanged
@@ -99,8 +100,35 @@ def load_remarked(heard: list[str], reader: Reader, source: Source, name: str) -
         return load(reader, source, name)
 
 
-EVERY_READER: dict[str, str] = {TOO_LARGE: "a file holds more pixels or points than limits allow, by its header"}
+SAME_NAME = "same_name"
+EVERY_READER: dict[str, str] = {
+    TOO_LARGE: "a file holds more pixels or points than limits allow, by its header",
+    SAME_NAME: "another file has the same person and capture",
+}
 """Reasons that no reader has to declare."""
+
+
+def captures(reader: Reader) -> Iterator[Source]:
+    """Yield what a reader's scan finds; a second capture of one name is bad, and says which the first is.
+
+    Names are compared in the one form in which ids are made of them (`same_form`): an accented letter may be written
+    in two ways, which look the same and are two files to the disk.
+    """
+    seen: dict[tuple[str, str], str] = {}
+    for source in reader.scan():
+        if source.problem is None:
+            path = str(next(iter(source.files.values()), f"{source.person}/{source.capture}"))
+            who = (same_form(source.person), same_form(source.capture))
+            if who in seen:
+                source = replace(source, problem=(SAME_NAME, _same_name(path, seen[who])))
+            seen.setdefault(who, path)
+        yield source
+
+
+def _same_name(path: str, first: str) -> str:
+    if path != first and same_form(path) == same_form(first):
+        return f"{path!a} and {first!a} differ only in how an accent is written: rename one"
+    return f"{path} and {first} make the same capture: rename one"
 
 
 class Reader(Component):
@@ -122,7 +150,7 @@ class Reader(Component):
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
         """Give every reader the reasons that the codecs below any of them have."""
         super().__pydantic_init_subclass__(**options)
-        cls.reasons = {**cls.reasons, **EVERY_READER}
+        cls.reasons = {**EVERY_READER, **cls.reasons}
 
     def scan(self) -> Iterator[Source]:
         """Yield every source under the root in a fixed order, bad ones included (with `problem` set).

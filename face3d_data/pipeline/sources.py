@@ -14,14 +14,14 @@ from face3d_data.errors import NeedsLibrary, Unreadable, UserError, stops_the_ru
 from face3d_data.formats.cost import limits_in_force
 from face3d_data.names import check_id_part, same_form
 from face3d_data.pipeline.spec import SourceStep
-from face3d_data.reader import Source, source_key
+from face3d_data.reader import Source, captures, source_key
 from face3d_data.readers.folder import FolderReader
 from face3d_data.readers.root_level import fitting_level
 from face3d_data.readers.strays import LISTED_ONLY
 from face3d_data.roots import source_roots
 from face3d_data.sample import Tag
 from face3d_data.store.files import FileHashes
-from face3d_data.store.manifest import NOT_COUNTED, Dirty, Entry, check_unique
+from face3d_data.store.manifest import NOT_COUNTED, Dirty, Entry
 from face3d_data.store.part import RETRIED, Row, write_part
 from face3d_data.store.place import SourcePlace, source_of
 from face3d_data.store.workspace import StepCache, Workspace, is_done
@@ -47,7 +47,7 @@ def read_source(
         retry: look again at content that was refused before.
 
     Raises:
-        UserError: the root or an option does not fit, or two captures have one id.
+        UserError: the root or an option does not fit.
     """
     with limits_in_force(step.reader.limits):
         return _read_source(step, workspace, hashes, keep, retry)
@@ -59,7 +59,7 @@ def _read_source(
     fingerprint = step.reader.fingerprint()
     cache = workspace.step_cache(step.reader.name, fingerprint)
     entries, dirty = [], []
-    for source in step.reader.scan():
+    for source in captures(step.reader):
         tags = _tags({"mask": "none", **source.tags, **step.tags})
         check_tags(tags, step.id)
         entry = _entry(step, source, tags)
@@ -85,7 +85,6 @@ def _read_source(
         raise UserError(f"source {step.id!r}: {step.reader.name} found no capture{f' in {where}' if where else ''}")
     if not entries:
         _check_level(step, dirty)
-    check_unique(entries, step.id)
     _set_roots(entries, fingerprint)
     _survey(step, entries, cache)
     rows = _inspect(step, entries, cache, fingerprint, keep, retry)

@@ -224,23 +224,40 @@ def walk(root: Path) -> Iterator[Folder]:
     """Yield the folders below `root`, itself first, each before those inside it, all sorted by name.
 
     Folders whose names begin with a dot are named but not entered, `LEFTOVERS` of archives and disks are left out;
-    links are followed, except one that leads back to a folder it is in. A folder that cannot be read has a `fault`.
+    links are followed, except those to folders that are read by another name: they are `linked`. A folder that cannot
+    be read has a `fault`.
 
     Raises:
         UserError: the root itself cannot be read.
     """
-    pending: list[tuple[str, str, tuple[str, ...]]] = [(str(root), "", (os.path.realpath(root),))]
+    top = os.path.realpath(root)
+    pending: list[tuple[str, str, tuple[str, ...]]] = [(str(root), "", (top,))]
+    outside: set[str] = set()
     while pending:
         path, name, inside = pending.pop()
         folder, children = _listed(path, name)
         if folder.fault and not name:
             raise UserError(f"{path}: {folder.fault}, or set root to another folder")
-        yield folder
-        for child, is_link in reversed(children):
+        entered: list[tuple[str, str, tuple[str, ...]]] = []
+        linked = []
+        for child, is_link in children:
             full = os.path.join(path, child)
             real = os.path.realpath(full) if is_link else os.path.join(inside[-1], child)
-            if real not in inside:
-                pending.append((full, f"{name}/{child}" if name else child, (*inside, real)))
+            if real in inside or (is_link and (real in outside or _is_entered(real, top))):
+                linked.append((child, real))
+                continue
+            if is_link:
+                outside.add(real)
+            entered.append((full, f"{name}/{child}" if name else child, (*inside, real)))
+        yield replace(folder, linked=tuple(linked))
+        pending.extend(reversed(entered))
+
+
+def _is_entered(real: str, top: str) -> bool:
+    """Return whether the walk below `top` enters a folder by its own name: those in hidden folders it does not."""
+    if not Path(real).is_relative_to(top):
+        return False
+    return not any(part.startswith(".") or part in LEFTOVERS for part in Path(real).relative_to(top).parts)
 
 
 def _listed(path: str, name: str) -> tuple[Folder, list[tuple[str, bool]]]:

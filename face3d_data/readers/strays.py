@@ -37,8 +37,9 @@ STRAY_REASONS: dict[str, str] = {
     "other_format": "files of a kind that this reader does not read; one row for each ending in a folder",
     "hidden_folder": "a folder whose name begins with a dot: it is not entered",
     "unreadable_folder": "a folder that cannot be read",
+    "linked_folder": "a link to a folder that is read by another name: its captures come in once",
 }
-LISTED_ONLY = ("other_format", "hidden_folder")
+LISTED_ONLY = ("other_format", "hidden_folder", "linked_folder")
 """Reasons that say of no capture that it is bad: they count to no limit."""
 MOST_COUNTED = 10_000
 """Files that are counted in a hidden folder."""
@@ -56,6 +57,7 @@ class Folder:
         hidden: names of folders in it that are not entered, as they begin with a dot.
         dotted: names of files that begin with a dot, leftovers left out.
         fault: why it cannot be read; empty: it can.
+        linked: (name, where it leads) of folders in it that are read by another name; they are not entered.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class Folder:
     hidden: tuple[str, ...] = ()
     dotted: tuple[str, ...] = ()
     fault: str = ""
+    linked: tuple[tuple[str, str], ...] = ()
 
 
 def printable(text: str) -> str:
@@ -123,6 +126,8 @@ def strays(
         yield _group(folder, ".*", folder.dotted, "its name begins with a dot: rename it if it is a capture")
     for name in folder.hidden:
         yield _hidden(folder, name)
+    for name, target in folder.linked:
+        yield _linked(folder, name, target)
 
 
 def ending_of(name: str) -> str:
@@ -155,3 +160,8 @@ def _hidden(folder: Folder, name: str) -> Source:
     )
     person = printable(folder.name) or "."
     return Source(person, printable(name), problem=("hidden_folder", detail), stands_for=max(1, count))
+
+
+def _linked(folder: Folder, name: str, target: str) -> Source:
+    said = f"{printable(name)} leads to {printable(target)}, which is read by another name: remove the link"
+    return Source(printable(folder.name) or ".", printable(name), problem=("linked_folder", said))

@@ -2,9 +2,11 @@
 
 import pytest
 
+from face3d_data.collection import check_collection
 from face3d_data.errors import UserError
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline
+from face3d_data.readers.image_folder import ImageFolder
 from face3d_data.shards.verify import verify_dataset
 from face3d_data.testing import write_tiny_images
 
@@ -53,12 +55,19 @@ def test_one_name_in_two_normal_forms_is_one_person_in_one_split(said, tmp_path)
     assert not [line for line in lines if "suspected" in line]
 
 
-def test_captures_of_one_name_in_two_normal_forms_clash(said, tmp_path):
+def test_captures_of_one_name_in_two_normal_forms_are_one_row_and_one_dirty_row(said, tmp_path):
     people(tmp_path / "a", ["bob"])
     for name in (NFC, NFD):
         (tmp_path / "a" / "bob" / f"{name}.png").write_bytes((tmp_path / "a" / "bob" / "0000.png").read_bytes())
-    with pytest.raises(UserError, match="two rows have the id"):
-        said([{"id": "people", "table": "split", "from": "a"}])
+    result, _ = said([{"id": "people", "table": "split", "from": "a"}])
+    assert [entry.id for entry in result.entries("a") if NFC in entry.id] == [f"lab/bob/a-{NFC}"]
+    (row,) = result.steps["a"].dirty
+    assert (row.sample_id, row.status, row.reason) == (f"lab/bob/a-{NFC}", "reject", "same_name")
+    assert "differ only in how an accent is written: rename one" in row.detail
+    assert ascii(NFD)[1:-1] in row.detail
+    checked = check_collection(ImageFolder(root=tmp_path / "a"), tmp_path / "a", {})
+    assert checked.left_out["same_name"].number == 1
+    assert checked.captures.found == len(result.entries("a"))
 
 
 @pytest.mark.parametrize("other", ["Anna", "anna ", "\uff41nna"])

@@ -167,3 +167,29 @@ def test_gzip_round_scans_is_read(tmp_path):
 def test_endings_of_names():
     names = ("a.zip", "a.tar.gz", "a.obj.gz", "a", ".a", "a.b.c", "2024.01.05 scan.gz")
     assert [ending_of(name) for name in names] == [".zip", ".tar.gz", ".obj.gz", "", "", ".c", ".gz"]
+
+
+def test_a_folder_that_links_give_two_names_is_read_once(tmp_path):
+    root, other = tmp_path / "in", tmp_path / "other"
+    touch(root, "ann/a.png", "store/.raw/c.png")
+    touch(other, "b.png")
+    (root / "ann_again").symlink_to("ann")
+    (root / "back").symlink_to(root)
+    (root / "ben").symlink_to(other)
+    (root / "ben_again").symlink_to(other)
+    (root / "cat").symlink_to("store/.raw")
+    found = rows(ImageFolder(root=root))
+    linked = ("linked_folder", 1)
+    assert found == {
+        "ann/a": None,
+        "ben/b": None,
+        "cat/c": None,
+        "./ann_again": linked,
+        "./back": linked,
+        "./ben_again": linked,
+        "store/.raw": ("hidden_folder", 1),
+    }
+    problems = {source.capture: source.problem for source in ImageFolder(root=root).scan()}
+    assert (
+        problems["ann_again"][1] == f"ann_again leads to {root / 'ann'}, which is read by another name: remove the link"
+    )

@@ -174,6 +174,7 @@ def test_other_data_files_are_listed_and_notes_are_not(root):
         "person_0000/more/c_depth.png": "name_not_matched",
         "person_0000/.hidden_color.png": "other_format",
         "person_0001/gone_depth.png": "unreadable",
+        "person_0001/loop": "linked_folder",
     }
 
 
