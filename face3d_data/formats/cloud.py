@@ -14,12 +14,21 @@ from face3d_data.remarks import remark
 
 COLUMN_NAMES: tuple[str, ...] = ("x", "y", "z", "nx", "ny", "nz", "r", "g", "b", "curvature", "-")
 """What a column can be; `-` is left aside."""
-_SAME = {"normal_x": "nx", "normal_y": "ny", "normal_z": "nz", "red": "r", "green": "g", "blue": "b",
-         "diffuse_red": "r", "diffuse_green": "g", "diffuse_blue": "b", "intensity": "-", "reflectance": "-",
-         "alpha": "-", "a": "-", "rf": "r", "gf": "g", "bf": "b", "af": "-", "points:0": "x", "points:1": "y",
-         "points:2": "z", "normals:0": "nx", "normals:1": "ny", "normals:2": "nz", "normalx": "nx", "normaly": "ny",
-         "normalz": "nz"}  # fmt: skip
-_UNIT = re.compile(r"\s*(?:\[[^]]*\]|\([^)]*\))$")
+_SAME = {"red": "r", "green": "g", "blue": "b", "intensity": "-", "reflectance": "-", "alpha": "-", "a": "-",
+         "rf": "r", "gf": "g", "bf": "b", "af": "-"}  # fmt: skip
+_PLACE = r"(?:pos|position|points?|coords?|coordinates?|vertex|vertices|location|xyz)"
+_GAP = r"[\s_.:]*"
+_SPELT = (
+    (re.compile(rf"(?:{_PLACE}{_GAP})?([xyz])(?:[\s_.:-]+{_PLACE})?"), "xyz", ""),
+    (re.compile(rf"{_PLACE}{_GAP}\[?([012])\]?"), "xyz", ""),
+    (re.compile(rf"(?:n|normals?){_GAP}([xyz])"), "xyz", "n"),
+    (re.compile(rf"normals?{_GAP}\[?([012])\]?"), "xyz", "n"),
+    (re.compile(rf"(?:colou?rs?|rgb|diffuse){_GAP}(?:([rgb])|(red|green|blue)|\[?([012])\]?)"), "rgb", ""),
+)
+"""How programs write an axis or a channel with the name of its group: `pos_x`, `x_coord`, `Points:0`, `normals[2]`."""
+_UNIT = re.compile(
+    r"\s*(?:\[[^]]*\]|\([^)]*\)|(?<=[a-z0-2])[\s_.]+(?:um|mm|cm|dm|m|millimet(?:er|re)s?|met(?:er|re)s?))$"
+)
 _WITH_NORMALS = ("x", "y", "z", "nx", "ny", "nz")
 JUDGED_ROWS = 16
 """Rows at the beginning of a file by which unnamed columns are told apart: enough to read its first few KB."""
@@ -45,8 +54,19 @@ class Cloud:
 
 def column_name(text: str) -> str | None:
     """Return what a name in a header stands for, one of `COLUMN_NAMES`, or None where it is not known."""
-    low = _UNIT.sub("", text.strip().strip("\"'").lower())
-    return low if low in COLUMN_NAMES else _SAME.get(low)
+    low = text.strip().strip("\"'").strip().lower()
+    return _plain_name(low) or _plain_name(_UNIT.sub("", low))
+
+
+def _plain_name(low: str) -> str | None:
+    if low in COLUMN_NAMES:
+        return low
+    for pattern, letters, before in _SPELT:
+        found = pattern.fullmatch(low)
+        if found:
+            which = next(group for group in found.groups() if group)[0]
+            return before + (letters[int(which)] if which.isdigit() else which)
+    return _SAME.get(low)
 
 
 def judge_columns(rows: np.ndarray, name: str) -> tuple[str, ...]:

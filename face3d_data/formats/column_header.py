@@ -11,6 +11,14 @@ from face3d_data.formats.cloud import column_name
 
 COMMENT_MARKS = (b"#", b"//")
 _DELIMITERS = (b";", b"\t", b",")
+_INTRODUCED = re.compile(rb"(?i)^(?:columns?|fields?|format|header|order|names?)\s*[:=]?\s+")
+_OTHER_TERMS = frozenset(
+    {*"uvwtijk", "id", "index", "time", "timestamp", "depth", "range", "row", "col", "column", "lat", "lon", "height"}
+    | {"east", "north", "up", "easting", "northing", "elevation", "radius", "theta", "phi"}
+)
+"""Names of what is not x, y or z."""
+LEAST_TERMS = 2
+"""Words of a comment by which it is no prose."""
 MOST_COMMENTS = 200
 """Lines at the beginning of a file that are looked at."""
 
@@ -49,7 +57,8 @@ def comment_lines(text: bytes) -> list[tuple[int, bytes]]:
 def name_by_comments(text: bytes, width: int, name: str) -> Named | None:
     """Return what the last comment before the first point that names columns says, None where none does.
 
-    A comment names columns where x, y and z are among its words and it has a word for each column.
+    A comment names columns where x, y and z are among its words and it has a word for each column; `columns:` and the
+    like may stand before them.
 
     Args:
         text: the file.
@@ -57,12 +66,15 @@ def name_by_comments(text: bytes, width: int, name: str) -> Named | None:
         name: the file's name, for errors.
 
     Raises:
-        Unreadable: `unknown_columns`: a comment of nothing but names of columns has more or fewer than the rows.
+        Unreadable: `unknown_columns`: a comment of nothing but names of columns has more or fewer than the rows, or
+            one with a word for each column names others than x, y and z.
     """
     for number, line in reversed(comment_lines(text)):
-        words = header_words(line)
+        words = header_words(_INTRODUCED.sub(b"", line))
         known = [column_name(word) for word in words]
         if not {"x", "y", "z"} <= set(known):
+            if len(words) == width and sum(map(_is_term, words)) >= LEAST_TERMS:
+                raise _others(f"{name}: line {number}", words)
             continue
         if len(words) == width:
             return _named(words, f"{name}: line {number}")
@@ -80,8 +92,8 @@ def name_by_line(line: bytes, width: int, where: str) -> Named | None:
         where: file and line, for errors.
 
     Raises:
-        Unreadable: `unknown_columns`: it names more or fewer columns than the rows have, or as many and x, y and z
-            are not among them.
+        Unreadable: `unknown_columns`: it names more or fewer columns than the rows have, or it has as many words and
+            x, y and z are not among them.
     """
     words = header_words(line)
     known = [column_name(word) for word in words]
@@ -89,9 +101,16 @@ def name_by_line(line: bytes, width: int, where: str) -> Named | None:
         if len(words) != width:
             raise _misfit(where, words, width)
         return _named(words, where)
-    if len(words) == width > 3:
-        raise Unreadable("unknown_columns", f"{where}: of {_shown(words)} none is known as x, y or z: set columns")
+    if len(words) == width:
+        raise _others(where, words)
+    if all(map(_is_term, words)):
+        raise _misfit(where, words, width)
     return None
+
+
+def _is_term(word: str) -> bool:
+    """Return whether a word alone says that a column is named: `a` and `-` are words of prose too."""
+    return column_name(word) not in (None, "-") or word.strip().lower() in _OTHER_TERMS
 
 
 def _named(words: Sequence[str], where: str) -> Named:
@@ -102,6 +121,11 @@ def _named(words: Sequence[str], where: str) -> Named:
         raise Unreadable("unknown_columns", f"{where}: {_shown(words)}: two columns are {twice}: set columns")
     unknown = tuple(word for word, name in zip(words, names, strict=True) if name is None)
     return Named(tuple(name or "-" for name in names), unknown)
+
+
+def _others(where: str, words: Sequence[str]) -> Unreadable:
+    said = f"of {_shown(words)} not all of x, y and z are known: set columns, or remove the line"
+    return Unreadable("unknown_columns", f"{where}: {said}")
 
 
 def _misfit(where: str, words: Sequence[str], width: int) -> Unreadable:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from face3d_data.geometry.open3d_lazy import open3d
+from face3d_data.geometry.sampling import distinct
+from face3d_data.geometry.surface import face_normals
 
 VIEWS = 24
 FIRST_VIEWS = 8
@@ -39,6 +41,29 @@ def view_directions(front: np.ndarray, up: np.ndarray) -> np.ndarray:
     beside = np.sqrt(1 - ahead**2)[:, None]
     turn = (_GOLDEN * number)[:, None]
     return ahead[:, None] * front + beside * (np.cos(turn) * np.cross(up, front) + np.sin(turn) * up)
+
+
+def distinct_triangles(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Return the triangles (U, 3) that have an area, each three places once, however they are wound.
+
+    Thousands of triangles at one place stop a ray no more than one does, and make it thousands of times as slow.
+
+    Args:
+        vertices: (V, 3), finite.
+        triangles: int (T, 3).
+    """
+    corners = triangles
+    if not distinct(vertices):
+        corners = np.unique(vertices, axis=0, return_inverse=True)[1].reshape(-1)[triangles]
+    corners = np.sort(corners, axis=1).astype(np.int64)
+    # Two keys, not one number of all three corners: that would not fit 64 bits for large meshes.
+    order = np.lexsort((corners[:, 2], corners[:, 0] * len(vertices) + corners[:, 1]))
+    sorted_corners = corners[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (sorted_corners[1:] != sorted_corners[:-1]).any(axis=1)
+    kept = np.sort(order[new])
+    areas, _ = face_normals(vertices.astype(np.float64), triangles[kept])
+    return np.asarray(triangles[kept[areas > 0]])
 
 
 def seen_points(
@@ -71,7 +96,9 @@ def seen_points(
         return np.ascontiguousarray((places - middle) / extent, np.float32)
 
     scene = open3d().t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(core.Tensor(unit_size(vertices)), core.Tensor(np.ascontiguousarray(triangles, np.uint32)))
+    placed = unit_size(vertices)
+    obstacles = np.ascontiguousarray(distinct_triangles(placed, triangles), np.uint32)
+    scene.add_triangles(core.Tensor(placed), core.Tensor(obstacles))
     starts = unit_size(points)
     # For each side of the surface, that of the normal last: directions that do not graze it, and those that are free.
     facing, free = np.zeros((2, 2, len(points)), np.int16)

@@ -280,4 +280,4 @@ def _listed(path: str, name: str) -> tuple[Folder, list[tuple[str, bool]]]:
     except OSError as error:
         fault = f"cannot be read ({error.strerror}): allow it"
     listed = {kind: tuple(sorted(names)) for kind, names in found.items()}
-    return Folder(Path(path), name, **listed, fault=fault), sorted(folders)
+    return Folder(Path(path), name, **listed, fault=fault, linked=()), sorted(folders)

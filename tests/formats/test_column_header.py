@@ -54,7 +54,7 @@ def test_what_programs_call_columns_is_known():
         ("# x y z\n" + ROW, "a: line 1: names 3 columns (x y z), and the rows have 7: set columns"),
         ("x y z r g b\n" + ROW, "a: line 1: names 6 columns"),
         ("x y z x r g b\n" + ROW, "two columns are x"),
-        ("east north up r g b a\n" + ROW, "none is known as x, y or z: set columns"),
+        ("east north up r g b a\n" + ROW, "of east north up r g b a not all of x, y and z are known: set columns"),
     ],
 )
 def test_headers_against_which_columns_would_be_guessed_are_refused(text, said):
@@ -79,3 +79,35 @@ def test_titles_and_prose_are_no_headers(text):
 def test_who_asks_counts_more_than_the_header():
     cloud = parse_xyz(b"x y z r g b a\n" + ROW.encode(), "a", ("z", "y", "x", "-", "-", "-", "-"))
     assert cloud.points.tolist() == [[3, 2, 1], [6, 5, 4]]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Z_mm,X_mm,Y_mm", "pos_z,pos_x,pos_y", "Points_2,Points_0,Points_1", "z[mm],x[mm],y[mm]", "Z (m),X (m),Y (m)",
+        "# z_mm x_mm y_mm", "# columns: z x y", "// fields = z x y", "z coord,x coord,y coord", "position.z;x;y",
+        "points[2]\tpoints[0]\tpoints[1]", "Points:2,Points:0,Points:1", "z_m x_m y_m",
+    ],
+)  # fmt: skip
+def test_an_order_that_the_header_gives_is_that_of_the_columns(header):
+    assert parse_xyz(f"{header}\n3 1 2\n6 4 5\n".encode(), "a").points.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["id,x,y", "t,x,y", "depth row col", "u,v,depth", "nx,ny,nz", "R,G,B", "# R G B", "# depth row col", "# id x y",
+     "lat;lon;height", "# columns: u v depth", "x y", "a fine scan", "x_px,y_px,depth"],
+)  # fmt: skip
+def test_columns_that_the_header_calls_something_else_are_not_taken_for_x_y_z(header, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header}\n1 2 3\n4 5 6\n")
+    with pytest.raises(Unreadable) as caught:
+        parse_xyz(path.read_bytes(), "a")
+    assert caught.value.reason == "unknown_columns"
+    assert caught.value.detail.startswith("a: line 1: ")
+    assert parse_xyz(path.read_bytes(), "a", ("z", "x", "y")).points.tolist() == [[2, 3, 1], [5, 6, 4]]
+
+
+@pytest.mark.parametrize("header", ["# a fine scan", "# by b", "a scan", "# R", "# taken at ten"])
+def test_prose_of_few_words_is_no_header(header):
+    assert parse_xyz(f"{header}\n1 2 3\n4 5 6\n".encode(), "a").points.tolist() == [[1, 2, 3], [4, 5, 6]]

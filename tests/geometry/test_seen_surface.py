@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from face3d_data.geometry.seen_surface import seen_points, view_directions
+from face3d_data.geometry.seen_surface import distinct_triangles, seen_points, view_directions
 from face3d_data.geometry.surface import sample_surface
 
 FRONT, UP = np.array([0.0, 0, 1]), np.array([0.0, 1, 0])
@@ -100,3 +100,23 @@ def test_directions_look_at_the_front():
     np.testing.assert_allclose(np.linalg.norm(views, axis=1), 1)
     assert (views @ FRONT > np.cos(np.radians(70.1))).all()
     assert abs(views.mean(axis=0)[:2]).max() < 0.05, "no side is preferred"
+
+
+def test_obstacles_are_triangles_with_an_area_each_once():
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [2, 0, 0]], np.float32)
+    triangles = np.array([[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 4, 2], [0, 1, 3], [0, 1, 1], [0, 1, 4], [0, 1, 5]])
+    assert distinct_triangles(vertices, triangles).tolist() == [[0, 1, 2], [0, 1, 3]]
+    naive = {frozenset(map(tuple, vertices[t])) for t in triangles[:5]}
+    assert len(naive) == 2
+
+
+def test_a_face_that_is_stored_thousands_of_times_is_one(monkeypatch):
+    import face3d_data.geometry.seen_surface as module
+
+    given = []
+    kept_ones = module.distinct_triangles
+    monkeypatch.setattr(module, "distinct_triangles", lambda *a: given.append(kept_ones(*a)) or given[-1])
+    vertices = np.array([[0, 0, 0], [150, 0, 0], [0, 150, 10.0]])
+    once, often = np.array([[0, 1, 2]]), np.tile([[0, 1, 2]], (20_000, 1))
+    assert kept((vertices, often), of=(vertices, once)) == kept((vertices, once)) == 1
+    assert [len(triangles) for triangles in given] == [1, 1]
