@@ -13,6 +13,17 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the errors that the system gives for a full disk."""
 
 
+def is_full_disk(error: object) -> bool:
+    """Return whether an exception means that the disk is full, as the system, h5py or SQLite put it."""
+    signs = (*(f"errno = {number}," for number in FULL_DISK), "disk is full")
+    return getattr(error, "errno", None) in FULL_DISK or any(sign in str(error) for sign in signs)
+
+
+def is_no_memory(error: object) -> bool:
+    """Return whether an exception means that there is no memory left, as Python or torch put it."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "llocate memory" in str(error))
+
+
 def is_refused(error: BaseException) -> bool:
     """Return whether the system refuses a file (no permission, a failing disk), which says nothing of what it holds.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from face3d_data.cli.output import echo, echo_json
 from face3d_data.cli.status import run_names
 from face3d_data.csv_cells import plain
 from face3d_data.errors import UserError
+from face3d_data.store.manifest import DIRTY_COLUMNS
 
 
 @click.command()
@@ -105,13 +107,17 @@ def read_dirty(workspace: Path, pipeline: str, step: str | None, reason: str | N
     """
     found: list[dict[str, str]] = []
     run_dir = workspace / "runs" / pipeline
+    os.listdir(run_dir)  # a folder that may not be read has no rows for a glob, and is no empty one
     traces = {
         (path.parent.name, path.open(encoding="utf-8").readline().strip()): str(path)
         for path in run_dir.glob("*.errors/*.txt")
     }
     for path in sorted(run_dir.glob("*.dirty.csv")):
-        with open(path, encoding="utf-8", newline="") as stream:
-            found += ({name: plain(cell) for name, cell in row.items()} for row in csv.DictReader(stream))
+        with open(path, encoding="utf-8", errors="backslashreplace", newline="") as stream:
+            rows = csv.DictReader(stream)
+            if tuple(rows.fieldnames or ()) != DIRTY_COLUMNS:
+                raise UserError(f"{path}: is damaged: run the pipeline again, which writes it again")
+            found += ({name: plain(row[name] or "") for name in DIRTY_COLUMNS} for row in rows)
     for row in found:
         row["traceback"] = traces.get((f"{row['step']}.errors", row["sample_id"]), "")
     return [row for row in found if step in (None, row["step"]) and reason in (None, row["reason"])]

@@ -15,7 +15,14 @@ import click
 from face3d_data import __version__
 from face3d_data.atomic import MASKS, SHARE
 from face3d_data.cli.output import OneLine, echo, echo_page
-from face3d_data.errors import FULL_DISK, Face3dError, MissingDependency, RunStopped, UserError
+from face3d_data.errors import (
+    Face3dError,
+    MissingDependency,
+    RunStopped,
+    UserError,
+    is_full_disk,
+    is_no_memory,
+)
 
 NOT_COMMANDS = ("main", "options", "output")
 STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -103,11 +110,22 @@ def _answer(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except OSError as error:
-        if error.errno is None:
-            raise
-        _say(": ".join(str(part) for part in (error.filename, error.strerror) if part))
-        return STOPPED if error.errno in FULL_DISK else WRONG_USE
+    except (OSError, RuntimeError, MemoryError) as error:
+        return _of_the_machine(error)
+
+
+def _of_the_machine(error: OSError | RuntimeError | MemoryError) -> int:
+    """Say what the machine refused, and return the exit code; raise what is a defect of this program."""
+    if is_full_disk(error):
+        _say("no disk space left: make room and run again; what was finished stays")
+        return STOPPED
+    if is_no_memory(error):
+        _say("no memory left: ask for less at a time (smaller batches or networks, fewer --jobs or --workers)")
+        return STOPPED
+    if not isinstance(error, OSError) or error.errno is None:
+        raise error
+    _say(": ".join(str(part) for part in (error.filename, error.strerror) if part))
+    return WRONG_USE
 
 
 def _of_damage(error: Face3dError) -> str:

@@ -68,8 +68,10 @@ def command(
 
 def _is_open(verdict: Verdict) -> bool:
     """Return whether something is suspected, or was not looked for."""
+    from face3d_data.shards.near_duplicates import NOT_ASKED
+
     search = verdict.search
-    return search is None or bool(search.suspects) or bool(search.notes)
+    return search is None or bool(search.suspects) or any(note != NOT_ASKED for note in search.notes)
 
 
 def find_dataset(dataset: str, workspace: Path) -> Path:
@@ -156,7 +158,8 @@ def _search_lines(search: Search) -> Iterator[str]:
     near = sum(suspect.kind == "near_duplicate" for suspect in search.suspects)
     if search.looked:
         yield f"near-duplicates between splits: {near} suspected ({', '.join(search.looked)})"
-    yield from (f"near-duplicates were not looked for: {note}" for note in search.notes)
+    how = "only partly looked for" if search.looked else "not looked for"
+    yield from (f"near-duplicates were {how}: {note}" for note in search.notes)
     for kind, what in (("two_people", "under two names"), ("two_captures", "in two captures of a person")):
         count = sum(suspect.kind == kind for suspect in search.suspects)
         if count:

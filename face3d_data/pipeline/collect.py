@@ -19,8 +19,23 @@ def reached(workspace: Workspace) -> dict[str, set[str]]:
         lock = read_lock(run_dir)
         for step, folder in cache_folders(lock).items() if lock else ():
             keys = run_dir / "keys" / f"{step}.txt"
-            found.setdefault(folder, set()).update(keys.read_text().split() if keys.exists() else ())
+            found.setdefault(folder, set()).update(_read_keys(keys))
     return found
+
+
+def _read_keys(path: Path) -> list[str]:
+    """Return the input keys that a run wrote of a step.
+
+    Raises:
+        UserError: they are damaged, so that what they reach is not known.
+    """
+    try:
+        keys = path.read_text("ascii").split() if path.exists() else []
+    except UnicodeDecodeError:
+        keys = ["?"]
+    if any(not key.isalnum() for key in keys):
+        raise UserError(f"{path}: is damaged: run its pipeline to the end, which writes it again, and collect then")
+    return keys
 
 
 def collect(root: Path, apply_it: bool, compact_it: bool) -> Iterator[str]:

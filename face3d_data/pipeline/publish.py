@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -81,6 +82,15 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
     if measured is not None:
         result.steps[measured.id] = measured
     entries, unreadable = _readable(result.entries(spec.upstream), measured)
+    where = result.workspace.run_dir(pipeline.name) / f"{name}{DATASET_DIRTY}"
+    write_dirty(where, unreadable)
+    if not entries:
+        reasons = Counter(row.reason for row in unreadable)
+        told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+        raise UserError(
+            f"dataset {name!r}: none of the {len(unreadable)} rows of {spec.upstream!r} can be read ({told}), first: "
+            f"{unreadable[0].detail}: see `face3d dirty {pipeline.name}`"
+        )
     sizes = Sizes(measured)
     sizes.know(entries)
     plan = plan_dataset(
@@ -103,7 +113,6 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
     with closing(result.workspace.file_hashes(settings.rehash)) as hashes:
         plan = plan.looked_at(result.workspace.datasets, hashes.digest)
     left_out = [*unreadable, *_left_out(plan)]
-    where = result.workspace.run_dir(pipeline.name) / f"{name}{DATASET_DIRTY}"
     write_dirty(where, left_out)
     check_limits(f"dataset {name!r}", len(result.entries(spec.upstream)), left_out, pipeline.limits, where)
     infos = _write(plan, result, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError, refusal
 from face3d_data.shards.read import Dataset
-from face3d_data.shards.schema import DESCRIPTION
+from face3d_data.shards.schema import DESCRIPTION, OWN_DIGEST, description_digest
 
 THREADS = 4
 """Files that are hashed at a time, where there are cores: hashing lets other threads run."""
@@ -46,11 +47,19 @@ def _refuse(dataset: Dataset, found: list[tuple[str, str]]) -> None:
         return
     shown = "; ".join(f"{name} {what}" for name, what in found[:SHOWN])
     more = f"; {len(found) - SHOWN} more files" if len(found) > SHOWN else ""
-    pipeline = dataset.info.get("pipeline") or "PIPELINE"
     raise UserError(
-        f"dataset {dataset.name} in {dataset.path} is damaged or was changed: {shown}{more}: `face3d run {pipeline}` "
-        "writes it again where it was made; a copy has to be copied again; --no-check takes it as it is"
+        f"dataset {dataset.path} is damaged or was changed: {shown}{more}: {_remedy(dataset)}; --no-check takes it as "
+        "it is"
     )
+
+
+def _remedy(dataset: Dataset) -> str:
+    """Return the command that writes a dataset again, where it lies in the workspace that made it."""
+    workspace = dataset.path.absolute().parent.parent
+    text = workspace / "runs" / str(dataset.info.get("pipeline")) / "pipeline.yaml"
+    if not text.is_file():
+        return "copy it again, or run its pipeline where it was made, which writes it again"
+    return f"`face3d run {shlex.quote(str(text))} -w {shlex.quote(str(workspace))}` writes it again"
 
 
 def faults(
@@ -66,6 +75,9 @@ def faults(
     Raises:
         UserError: a file cannot be read, which says nothing of what it holds.
     """
+    if info.get(OWN_DIGEST) != description_digest(info):
+        yield DESCRIPTION, "was changed or damaged: its own digest is another"
+        return
     names = sorted(info["files"])
     if hash_file is not None:
         yield from ((name, what) for name in names if (what := _fault(folder / name, name, info, hash_file)))

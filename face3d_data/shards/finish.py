@@ -20,7 +20,7 @@ from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.lists import csv_text, make_lists, table_csv
 from face3d_data.shards.plan import DatasetPlan, refuse_leaks
 from face3d_data.shards.rows import split_order
-from face3d_data.shards.schema import DESCRIPTION, DIRTY_COLUMNS, stored_name
+from face3d_data.shards.schema import DESCRIPTION, DIRTY_COLUMNS, OWN_DIGEST, description_digest, stored_name
 from face3d_data.shards.sources_table import SOURCES_FILE
 from face3d_data.shards.write import ShardInfo, forget_written
 
@@ -154,6 +154,7 @@ def _description(plan: DatasetPlan, folder: Path, infos: Sequence[ShardInfo], le
         "files": hashes,
         "bytes": {name: (folder / name).stat().st_size for name in hashes},
     }
+    record[OWN_DIGEST] = description_digest(json.loads(json.dumps(record)))
     return json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -20,6 +20,8 @@ from face3d_data.shards.read import Dataset
 if TYPE_CHECKING:
     import pandas as pd
 
+NOT_ASKED = "not asked for"
+"""Note of a search that was not wanted."""
 FEW = 20_000
 """So many samples are looked through without being asked to: a few minutes at most."""
 NEIGHBORS = 3
@@ -56,6 +58,10 @@ class Look(Protocol):
     @property
     def places(self) -> np.ndarray:
         """The rows of the table that the descriptors are of, i8 (n,)."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What makes the look less sure than it was measured to be."""
 
     def confirm(self, first: int, second: int, part: int) -> str | None:
         """Return in words how near two rows are if they show one recording, None if they do not."""
@@ -95,12 +101,20 @@ def find_near_duplicates(
     started = time.monotonic()
     splits = table["split"].tolist()
     if len(set(splits)) < 2:
-        return Search(notes=("there is one split",))
+        return Search(looked=("there is one split",))
     with threadpool_limits(1):  # of matrices as small as these, a second thread makes nothing but waiting
         looks, notes = _looks(dataset, table)
         suspects, compared = _compare(looks, table, known)
     looked = tuple(f"{look.name} of {len(look.places):,} samples" for look in looks)
+    notes += [note for look in looks for note in _partly(look, len(table))]
     return Search(tuple(suspects), looked, tuple(notes), compared, time.monotonic() - started)
+
+
+def _partly(look: Look, n: int) -> Iterator[str]:
+    """Yield what keeps a look from being one at every sample."""
+    if len(look.places) < n:
+        yield f"{look.name} of {n - len(look.places):,} of {n:,} samples show no face where the others have one"
+    yield from look.notes
 
 
 def _compare(

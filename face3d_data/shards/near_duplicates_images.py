@@ -32,6 +32,7 @@ class ImagesLook:
 
     def __init__(self, dataset: Dataset, table: pd.DataFrame, name: str) -> None:
         self.name = name
+        self.notes: tuple[str, ...] = ()
         self._readers: list[tuple[ShardReader, int, int]] = []
         start = 0
         for split, rows in table.groupby("split", sort=False):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from face3d_data.component import distinct_names
+from face3d_data.digest import canonical
 from face3d_data.sample import ARRAYS
 from face3d_data.tables.published_rules import RULES, RULES_VERSION
 from face3d_data.tables.query import parse_query
 
 SCHEMA_VERSION = 2
 DESCRIPTION = "dataset.json"
+OWN_DIGEST = "description_sha256"
+"""Key of dataset.json that holds the digest of all its other keys."""
 COLUMNS = (
     *("id", "name", "class", "sample_id", "identity", "dataset", "split", "variant", "origin_id"),
     *("shard", "index", "n_points", "key", "root", "content"),
@@ -160,6 +164,12 @@ class DatasetSpec(_Spec):
     def unit(self, field: str) -> str:
         """Return the unit of an array in a shard, empty where it has none."""
         return UNIT_SPHERE if field == "points" and self.normalize else UNITS.get(field, "")
+
+
+def description_digest(info: Mapping[str, Any]) -> str:
+    """Return the SHA-256, 64 hex digits, of what dataset.json holds beside `OWN_DIGEST`."""
+    text = canonical({key: value for key, value in info.items() if key != OWN_DIGEST})
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def stored_name(field: str) -> str:

@@ -97,6 +97,8 @@ def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates:
     """
     dataset = _open(path)
     problems = [Problem("files", *found) for found in check_files(dataset)]
+    if any(problem.where == DESCRIPTION for problem in problems):
+        return Verdict(path.name, tuple(problems), {}, {})
     table, broken = read_tables(dataset)
     problems += [Problem("schema", *found) for found in broken]
     if broken:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from face3d_data.shards.leaks import KINDS, Leak, Suspect, find_leaks, suspected_copies
-from face3d_data.shards.near_duplicates import FEW, Search, find_near_duplicates
+from face3d_data.shards.near_duplicates import FEW, NOT_ASKED, Search, find_near_duplicates
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.sources_table import own_names
 from face3d_data.shards.verify_spellings import spelling_suspects
@@ -66,7 +66,7 @@ def look_for_near_duplicates(
     if damaged:
         return Search(tuple(suspects), notes=("first mend what is wrong above",))
     if wanted is False:
-        return Search(tuple(suspects), notes=("not asked for",))
+        return Search(tuple(suspects), notes=(NOT_ASKED,))
     if wanted is None and len(table) > FEW:
         return Search(
             tuple(suspects), notes=(f"{len(table):,} samples are more than {FEW:,}: --near-duplicates looks",)

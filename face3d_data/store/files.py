@@ -10,11 +10,13 @@ from pathlib import Path
 
 from face3d_data.atomic import make_folder
 from face3d_data.digest import digest_file
+from face3d_data.errors import UserError, is_full_disk
 from face3d_data.unchanged import FileState
 
 FLUSH_AT = 10_000
 SETTLE_NS = 2_000_000_000
 """A file changed less than this before it was hashed may change again within its time stamp's grain."""
+REMEDY = "mend its permissions, or move it away: files are then hashed again"
 MOST_TRIES = 3
 """How often a file is hashed that changes meanwhile."""
 
@@ -45,8 +47,8 @@ class FileHashes:
             self._db = sqlite3.connect(address, uri=True) if self._path.exists() else None
             return
         make_folder(self._path.parent)
-        self._db = sqlite3.connect(self._path, timeout=60)
         try:
+            self._db = sqlite3.connect(self._path, timeout=60)
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INT, mtime INT, ctime INT, inode INT,"
                 " hashed_at INT, digest TEXT) WITHOUT ROWID"
@@ -58,7 +60,9 @@ class FileHashes:
     def _start_afresh(self, error: sqlite3.DatabaseError) -> None:
         """Do without a damaged memory: files are hashed again; other troubles (a full disk) are not its damage."""
         if isinstance(error, sqlite3.OperationalError):
-            raise error
+            if is_full_disk(error):
+                raise error
+            raise UserError(f"{self._path}: the memory of file hashes cannot be used ({error}): {REMEDY}") from None
         if self._db is not None:
             self._db.close()
             self._db = None

@@ -99,7 +99,8 @@ class Workspace:
 
     def run_names(self) -> list[str]:
         """Return the names of the pipelines that ran here."""
-        return sorted(path.name for path in (self.root / "runs").glob("*") if path.is_dir())
+        runs = self.root / "runs"
+        return sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.exists() else []
 
     def step_cache(self, name: str, fingerprint: str) -> StepCache:
         """Return the cache of a component with this fingerprint."""

@@ -12,6 +12,7 @@ from face3d_data.names import same_form
 from face3d_data.table import TableContext
 from face3d_data.tables.csv_text import csv_rows, header_text
 
+DAMAGED_STATE = "it is no list of places that a split step wrote: move it away, and everybody is drawn again"
 STATE = "split.csv"
 """Ending of the file in the run's folder in which a split step keeps the places of its last run."""
 
@@ -55,13 +56,21 @@ def read_state(context: TableContext) -> tuple[str, dict[str, str]]:
     path = context.run_dir / f"{context.step}.{STATE}" if context.run_dir else None
     if path is None or not path.exists():
         return "", {}
-    text = path.read_text("utf-8")
-    header = text.partition("\n")[0]
     try:
+        text = path.read_text("utf-8")
+        header = text.partition("\n")[0]
         unit_name = "identity" if parse_json(header.removeprefix("#"))["by"] == "identity" else "capture"
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: was not written by a split step: move it away") from None
-    return header, read_places(text, unit_name, str(path))
+        raise UserError(f"{path}: {DAMAGED_STATE}") from None
+    try:
+        places = read_places(text, unit_name, str(path))
+        ratios = parse_json(header.removeprefix("#")).get("ratios", {})
+    except (UserError, ValueError, AttributeError):
+        raise UserError(f"{path}: {DAMAGED_STATE}") from None
+    strange = sorted(set(places.values()) - set(ratios)) if isinstance(ratios, dict) and ratios else []
+    if strange:
+        raise UserError(f"{path}: names the split {strange[0]!r}, which its first line has not: {DAMAGED_STATE}")
+    return header, places
 
 
 def write_state(header: str, unit_name: str, places: Mapping[str, str]) -> str:

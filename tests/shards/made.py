@@ -9,7 +9,7 @@ import pandas as pd
 from face3d_data.digest import digest_file
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.plan import plan_dataset
-from face3d_data.shards.schema import DatasetSpec
+from face3d_data.shards.schema import OWN_DIGEST, DatasetSpec, description_digest
 from face3d_data.shards.write import write_shard
 from face3d_data.table import FIXED_COLUMNS
 
@@ -90,4 +90,9 @@ def accept(link, change=lambda info: None):
     change(info)
     info["files"] = {name: digest_file(link / name) for name in info["files"]}
     info["bytes"] = {name: (link / name).stat().st_size for name in info["files"]}
-    (link / "dataset.json").write_text(json.dumps(info))
+    sign(link, info)
+
+
+def sign(link, info):
+    """Write dataset.json with the digest of its own that fits."""
+    (link / "dataset.json").write_text(json.dumps({**info, OWN_DIGEST: description_digest(info)}))

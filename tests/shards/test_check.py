@@ -10,6 +10,7 @@ from face3d_data.errors import UserError
 from face3d_data.shards import check as check_module
 from face3d_data.shards.check import checked_dataset, faults
 from face3d_data.shards.export import export_dataset
+from face3d_data.shards.verify import verify_dataset
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_flipped_bit_in_any_file_is_named_with_what_to_do(link, name):
         checked_dataset(link)
     said = str(caught.value)
     assert f"{name} has another sha256 than dataset.json says" in said
-    assert "`face3d run p` writes it again" in said
+    assert "copy it again, or run its pipeline where it was made, which writes it again" in said
     assert "\n" not in said
     assert checked_dataset(link, check=False).name == "faces"
 
@@ -72,3 +73,27 @@ def test_nothing_is_exported_of_a_damaged_dataset(link, tmp_path):
         export_dataset(link, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert export_dataset(link, tmp_path / "out", check=False)
+
+
+def test_dataset_json_answers_for_itself(link):
+    """Keys that no file's hash stands for: a changed one is found all the same, and run writes the dataset again."""
+    path = link / "dataset.json"
+    whole = path.read_text()
+    for old, new in (('"points"', '"pointw"'), ('"by": "identity"', '"by": "capture"'), ('"pairs"', '"paris"')):
+        path.write_text(whole.replace(old, new))
+        with pytest.raises(UserError, match=r"dataset\.json was changed or damaged: its own digest is another"):
+            checked_dataset(link)
+        (problem,) = verify_dataset(link).problems
+        assert (problem.check, problem.where) == ("files", "dataset.json")
+        build(link.parent, manifest(n_people=6))
+        assert path.read_text() == whole
+
+
+def test_where_it_was_made_the_command_that_mends_is_named(link, tmp_path):
+    run = link.parent.parent / "runs" / "p"
+    run.mkdir(parents=True)
+    (run / "pipeline.yaml").touch()
+    flip(link / "train.csv")
+    with pytest.raises(UserError) as caught:
+        checked_dataset(link)
+    assert f"`face3d run {run / 'pipeline.yaml'} -w {tmp_path}` writes it again" in str(caught.value)

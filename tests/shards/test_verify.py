@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from made import accept, build, manifest, spec_of
+from made import accept, build, manifest, sign, spec_of
 
 from face3d_data.cli.verify import command
 from face3d_data.errors import UserError
@@ -40,7 +40,7 @@ def edit_csv(path, change):
 def edit_info(link, change):
     info = json.loads((link / "dataset.json").read_text())
     change(info)
-    (link / "dataset.json").write_text(json.dumps(info))
+    sign(link, info)
 
 
 def problems(link):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from made import build, manifest, spec_of
+from made import build, manifest, sign, spec_of
 
 from face3d_data.cli.verify import command
 from face3d_data.digest import digest_file
@@ -173,8 +173,7 @@ def test_rows_of_merged_people_are_taken_by_the_record_alone(tmp_path, record, c
     frame = manifest()
     frame.loc[frame["identity"] == "d/p3", "identity"] = "d/p0"
     link = build(tmp_path, frame, allow_leaks=True)
-    path = link / "dataset.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"same_person": record}))
+    sign(link, json.loads((link / "dataset.json").read_text()) | {"same_person": record})
     problems = [str(problem) for problem in verify_dataset(link).problems]
     wanted = [f"labels: train.csv: {complaint} ({first(link)} …)"] if complaint else []
     assert [problem for problem in problems if problem.startswith("labels")] == wanted
@@ -192,7 +191,7 @@ def test_a_merged_person_of_another_dataset_is_taken_and_no_foreign_one(tmp_path
     path = link / "dataset.json"
     info = json.loads(path.read_text())
     for record, wrong in (({"d/p3": "e/p3"}, 0), ({}, 2)):
-        path.write_text(json.dumps(info | {"same_person": record}))
+        sign(path.parent, info | {"same_person": record})
         assert len([p for p in verify_dataset(link).problems if p.check == "labels"]) == wrong
 
 

@@ -34,7 +34,7 @@ def test_a_sample_with_a_camera_that_is_none_is_rejected():
 def test_the_visible_ratio_counts_what_was_worn_before():
     cloud = ToCloud().apply(face_sample(noise_mm=0.5)).without("depth", "color")
     masked = Mask(styles=["surgical"]).apply(cloud)
-    again = Mask(styles=["surgical"]).apply(masked).tags["visible_ratio"]
+    again = Mask(styles=["surgical"], already_masked="cover").apply(masked).tags["visible_ratio"]
     glasses = Occlude(kinds=["sunglasses"])
     both, alone = glasses.apply(masked).tags["visible_ratio"], glasses.apply(cloud).tags["visible_ratio"]
     before = masked.tags["visible_ratio"]

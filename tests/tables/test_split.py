@@ -251,9 +251,24 @@ def test_bad_frozen_files(context, tmp_path, text, message):
         Split(frozen="f.csv").run([manifest([("d/a", "1")])], context())
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00garbage",
+        b'# {"by":"identity","ratios":{"test":0.5,"train":0.5},"seed":0}\nidentity,split\nd/a,tarin\n',
+        b"identity,split\nd/a,train\n",
+    ],
+)
+def test_a_damaged_state_file_is_one_line_with_what_to_do(context, tmp_path, content):
+    (tmp_path / "people.split.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"people\.split\.csv: .*move it away, and everybody is drawn again") as caught:
+        Split().run([manifest([("d/a", "1")])], context())
+    assert "\n" not in str(caught.value)
+
+
 def test_a_foreign_state_file_is_refused(context, tmp_path):
     (tmp_path / "people.split.csv").write_text("hello\n")
-    with pytest.raises(UserError, match="was not written by a split step"):
+    with pytest.raises(UserError, match="it is no list of places that a split step wrote: move it away"):
         Split().run([manifest([("d/a", "1")])], context())
 
 

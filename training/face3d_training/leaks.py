@@ -29,6 +29,11 @@ COMPARED = {
     "content": "faces by the bytes that are stored",
 }
 """How rows are compared with training, to what that means."""
+CANNOT_KNOW = (
+    "Faces that came back under another name, out of files that do not say what they were made of (an export as PLY, "
+    "NPY or images), and changed since, are found by none of these."
+)
+"""What no comparison shows."""
 DATASET_LEAKS = "dataset_leaks"
 """Key of a checkpoint: what splits of the datasets share that its network learnt from, in words."""
 

@@ -22,7 +22,7 @@ from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
 from face3d_data.digest import seed_from
-from face3d_data.errors import FULL_DISK, RunStopped, UserError
+from face3d_data.errors import RunStopped, UserError, is_full_disk
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import Dataset
 from face3d_training.building import build_learning
@@ -83,7 +83,19 @@ def train(
             not finite.
         KeyboardInterrupt: it was stopped; the step at work is finished and saved.
     """
-    run, resumed = _open(dataset_path, config, folder, resume, restart, say, check)
+    try:
+        return _train(*_open(dataset_path, config, folder, resume, restart, say, check), stop_asked)
+    except (OSError, RuntimeError) as error:
+        if not is_full_disk(error):
+            raise
+        there = (folder / FOLDER / LAST).is_file()
+        how = "go on with --resume; the last checkpoint is whole" if there else "begin again with --restart"
+        raise RunStopped(f"{folder}: no disk space left: make room, and {how}") from None
+
+
+def _train(run: Run, resumed: bool, stop_asked: Callable[[], bool] | None) -> Path:
+    """Train to the end of a run, and return its best checkpoint."""
+    folder = run.folder
     over = why_over(run) if resumed else ""
     if over:
         on_first(run.fabric, lambda: _complete(run))
@@ -97,12 +109,6 @@ def train(
         else:
             with graceful(run.say) as asked:
                 _run_epochs(run, asked)
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise RunStopped(
-            f"{folder}: no disk space left: make room, and go on with --resume; the last checkpoint is whole"
-        ) from None
     except UserError:
         if run.fabric.is_global_zero and not (folder / FOLDER / LAST).is_file():
             remove_run(folder)  # there is nothing to go on with, and the next try does not find a run there

@@ -92,7 +92,9 @@ def test_what_cannot_be_measured_says_why(whole):
 def test_notices_are_text_and_no_markup(whole):
     assert "rendered faces <not> scans" in whole.text
     assert "not real scans" in whole.text
-    assert "nothing that net seed 0 learnt from is among what is judged" in whole.text
+    assert "what is judged was compared with what net seed 0 learnt from: people and captures" in whole.text
+    assert "Nothing in common was found." in whole.text
+    assert "changed since, are found by none of these." in whole.text
     assert "by their names (by name) and captures by the bytes of their files (by recording)." in whole.text
     assert "Unknown for net seed 0: by content;" in whole.text
 

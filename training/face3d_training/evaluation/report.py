@@ -20,7 +20,7 @@ from face3d_training.evaluation.printed import notices, spread_text
 from face3d_training.evaluation.results import Evaluation, ModelFacts
 from face3d_training.evaluation.score_tables import COLUMN_TITLES, HEADINGS, Row, ScoreTable, score_tables
 from face3d_training.evaluation.verdict import JUDGED_BY, Verdict, verdict_lines, verdicts
-from face3d_training.leaks import COMPARED
+from face3d_training.leaks import CANNOT_KNOW, COMPARED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,15 +79,15 @@ def _checks(about: About) -> Iterator[str]:
         by_way.setdefault(check.compared, []).append(check.method)
     for ways, methods in by_way.items():
         yield (
-            f"Checked before any figure was computed: nothing that {', '.join(methods)} learnt from is among what is "
-            f"judged. Compared were {_listed([f'{COMPARED[way]} (by {way})' for way in ways])}."
+            f"Before any figure was computed, what is judged was compared with what {', '.join(methods)} learnt from: "
+            f"{_listed([f'{COMPARED[way]} (by {way})' for way in ways])}. Nothing in common was found."
         )
         unknown = [f"by {way}" for way in COMPARED if way not in ways]
         if unknown:
             who = ", ".join(methods)
             yield f"Unknown for {who}: {_listed(unknown)}; training or judged data lack it, or have it in another form."
     if by_way:
-        yield "Not found by any of these: faces that were changed after they were learnt from, under another name."
+        yield CANNOT_KNOW
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -39,6 +39,7 @@ from face3d_training.evaluation.results import (
     SeedsResult,
 )
 from face3d_training.leaks import DATASET_LEAKS, leaks_of
+from face3d_training.run_folder import dataset_digest
 from face3d_training.speed import BATCH_SIZES, measure_cost
 from face3d_training.split_table import rows_of
 
@@ -275,7 +276,7 @@ def _facts(request: Request, dataset: Dataset, table: pd.DataFrame) -> DatasetFa
     people = {person_of(identity) for identity in table["identity"]}
     return DatasetFacts(
         name=dataset.name,
-        digest=dataset.info["digest"],
+        digest=dataset_digest(dataset),
         split=request.split,
         samples=len(table),
         people=len(people),
