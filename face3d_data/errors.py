@@ -78,12 +78,6 @@ class NeedsLibrary(Unreadable):
     """Raised by a reader: this source cannot be read before a library is installed; the next run tries it again."""
 
 
-def is_full_disk(error: object) -> bool:
-    """Return whether an exception means that the disk is full, as the system, h5py or SQLite put it."""
-    signs = (*(f"errno = {number}," for number in FULL_DISK), "disk is full")
-    return getattr(error, "errno", None) in FULL_DISK or any(sign in str(error) for sign in signs)
-
-
 def stops_the_run(error: Exception) -> bool:
     """Return whether an exception is no fault of the one capture or row that was worked on."""
     return isinstance(error, MemoryError | MissingDependency | RunStopped) or is_full_disk(error)
