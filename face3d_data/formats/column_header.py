@@ -12,6 +12,7 @@ from face3d_data.formats.cloud import column_name
 COMMENT_MARKS = (b"#", b"//")
 _DELIMITERS = (b";", b"\t", b",")
 _INTRODUCED = re.compile(rb"(?i)^(?:columns?|fields?|format|header|order|names?)\s*[:=]?\s+")
+_NUMBERLIKE = re.compile(r"[^\w\s(\[]*[0-9]")
 _OTHER_TERMS = frozenset(
     {*"uvwtijk", "id", "index", "time", "timestamp", "depth", "range", "row", "col", "column", "lat", "lon", "height"}
     | {"east", "north", "up", "easting", "northing", "elevation", "radius", "theta", "phi"}
@@ -54,6 +55,17 @@ def comment_lines(text: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
+def names_axes(text: bytes) -> bool:
+    """Return whether a comment before the first point, or the first line, has x, y and z among its words."""
+    first = next((line for line in text[: 1 << 16].split(b"\n") if _is_content(line)), b"")
+    lines = [first, *(line for _, line in comment_lines(text))]
+    return any({"x", "y", "z"} <= set(map(column_name, header_words(_INTRODUCED.sub(b"", line)))) for line in lines)
+
+
+def _is_content(line: bytes) -> bool:
+    return bool(line.strip()) and not line.strip().startswith(COMMENT_MARKS)
+
+
 def name_by_comments(text: bytes, width: int, name: str) -> Named | None:
     """Return what the last comment before the first point that names columns says, None where none does.
 
@@ -81,6 +93,19 @@ def name_by_comments(text: bytes, width: int, name: str) -> Named | None:
         if None not in known:
             raise _misfit(f"{name}: line {number}", words, width)
     return None
+
+
+def check_wordy(line: bytes, where: str) -> None:
+    """Check that a first line that is no point is of words alone: a spoilt point is no header.
+
+    Raises:
+        Unreadable: `unreadable`: a word begins as a number does, with a sign, a quote or a currency before it or not.
+    """
+    words = [word for part in header_words(line) for word in part.split()]
+    odd = next((word for word in words if _NUMBERLIKE.match(word)), None)
+    if odd is not None:
+        said = f"{_shown(words)!r} is no point, and no header: {odd[:40]!r} looks like a number"
+        raise Unreadable("unreadable", f"{where}: {said}: mend it, or put # before it")
 
 
 def name_by_line(line: bytes, width: int, where: str) -> Named | None:

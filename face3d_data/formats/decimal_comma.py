@@ -8,6 +8,7 @@ from face3d_data.errors import Unreadable
 
 REMEDY = "write decimal points, or semicolons between the columns"
 LOOKED_AT_BYTES = 1 << 16
+_LOOKED_AT_WORDS = 4096
 COLUMN_COUNTS = (3, 6, 7)
 """Columns that a cloud without a header may have."""
 _TO_BLANKS = bytes.maketrans(b",;", b"  ")
@@ -17,12 +18,16 @@ _COMMA = re.compile(rb"[+-]?[0-9]+,[0-9]+" + _POWER)
 _WHOLE = re.compile(rb"[+-]?[0-9]+" + _POWER)
 _POINT = re.compile(rb"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)" + _POWER)
 _THOUSANDS = re.compile(rb"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+\.[0-9]*")
+_THOUSANDS_BY_POINTS = re.compile(rb"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+,[0-9]*")
+_EMPTY = re.compile(rb"[\n,;][ \t\r]*[,;]")
+_TITLE = re.compile(rb"[\s\"',;]*[A-Za-z_]")
+_LONGEST_LINE = 1 << 16
 _THREE_DIGITS = re.compile(rb"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 _NUMBERS = re.compile(rb"[\s0-9eE+\-.,]+")
 _NEEDLESS_ZERO = re.compile(rb"(?:^|,)0[0-9]")
 
 
-def blank_separators(text: bytes, name: str) -> bytes:
+def blank_separators(text: bytes, name: str, is_named: bool = False) -> bytes:
     """Return a text of columns with blanks alone between numbers and points as decimals.
 
     Where semicolons are there, they part the columns and a comma is a decimal one. Between blanks or tabs, a comma
@@ -31,10 +36,13 @@ def blank_separators(text: bytes, name: str) -> bytes:
     Args:
         text: rows of numbers parted by blanks, tabs, commas or semicolons, without comments; there may be a header.
         name: the file's name, for errors.
+        is_named: it is said what the columns are, so that six numbers between commas are six columns.
 
     Raises:
-        Unreadable: `unreadable`: commas may be decimal ones as well as separators, or part thousands.
+        Unreadable: `unreadable`: commas may be decimal ones as well as separators, or part thousands; or nothing
+            stands between two separators.
     """
+    _check_cells(text, name)
     if b";" in text:
         return text.translate(_TO_POINTS)
     if b"," not in text:
@@ -42,6 +50,8 @@ def blank_separators(text: bytes, name: str) -> bytes:
     rows = _rows(text)
     kinds = {_kind(row) for row in rows}
     doubtful = next((row for row in rows if _kind(row) == "doubtful"), None)
+    if doubtful is None and not is_named and _may_be_pairs(rows):
+        doubtful = rows[0]
     if doubtful is None and "decimal" in kinds and kinds <= {"decimal", "whole"} and not _is_decimal(rows):
         doubtful = next(row for row in rows if _kind(row) == "decimal")
     if doubtful is not None:
@@ -50,6 +60,25 @@ def blank_separators(text: bytes, name: str) -> bytes:
         raise Unreadable("unreadable", f"{name}: line {line}: {said}")
     is_decimal = "decimal" in kinds and "parted" not in kinds
     return text.translate(_TO_POINTS if is_decimal else _TO_BLANKS)
+
+
+def _check_cells(text: bytes, name: str) -> None:
+    """Check that no number is missing between separators: the next would take its place."""
+    begin = b"\n" if b"," in text[:_LONGEST_LINE] or b";" in text[:_LONGEST_LINE] else b""
+    for found in _EMPTY.finditer(begin + text):
+        at = found.end() - 1 - len(begin)
+        first = text.rfind(b"\n", 0, at) + 1
+        if not _TITLE.match(text, first):
+            line = text.count(b"\n", 0, at) + 1
+            raise Unreadable("unreadable", f"{name}: line {line}: an empty cell: fill it, or remove the line")
+
+
+def _may_be_pairs(rows: list[list[bytes]]) -> bool:
+    """Return whether six whole numbers a row, between commas, may be three with decimal commas: no sign forbids it."""
+    if not rows or any(len(row) != 1 or b"." in row[0] for row in rows):
+        return False
+    cells = [row[0].split(b",") for row in rows]
+    return all(len(row) == 6 and all(cell.isdigit() for cell in row[1::2]) for row in cells)
 
 
 def _rows(text: bytes) -> list[list[bytes]]:
@@ -67,7 +96,7 @@ def _kind(row: list[bytes]) -> str:
     if len(row) < 3:
         alone = len(row) == 1 and b"." not in joined and joined.count(b",") >= 3
         return "doubtful" if alone and _NEEDLESS_ZERO.search(joined) else "parted"
-    if any(map(_THOUSANDS.fullmatch, row)):
+    if any(_THOUSANDS.fullmatch(word) or _THOUSANDS_BY_POINTS.fullmatch(word) for word in row):
         return "doubtful"
     bare = [word.removesuffix(b",") for word in row]
     commas = sum(_COMMA.fullmatch(word) is not None for word in bare)
@@ -106,13 +135,25 @@ def decimal_points(text: bytes) -> bytes | None:
     return None if doubtful else text.translate(_TO_POINTS)
 
 
-def is_decimal_list(text: bytes) -> bool:
+def is_decimal_list(text: bytes, of_points: bool) -> bool:
     """Return whether a list in which commas part numbers, as in VRML, looks as if they were decimal ones.
 
-    They do with one inside of every word: `12,5 3,25 7,0`.
+    They do with one inside of every word, `12,5 3,25 7,0`, and in points where one stands inside of a word although
+    neither all numbers are parted by commas nor it ends a point: `0 0 0 1,5 0 2`.
 
     Args:
         text: the list.
+        of_points: its numbers are x y z of points.
     """
-    words = text[:LOOKED_AT_BYTES].split(maxsplit=64)[:64]
-    return len(words) >= 3 and all(_COMMA.fullmatch(word.removesuffix(b",")) for word in words[:-1])
+    words = text[:LOOKED_AT_BYTES].split(maxsplit=_LOOKED_AT_WORDS)[:_LOOKED_AT_WORDS]
+    if len(words) >= 3 and all(_COMMA.fullmatch(word.removesuffix(b",")) for word in words[:-1]):
+        return True
+    if not of_points:
+        return False
+    n_before, by_blanks, inside_a_point = 0, False, False
+    for word, following in zip(words, [*words[1:], b","], strict=True):
+        cells = word.strip(b",").split(b",")
+        inside_a_point |= any((n_before + i) % 3 for i in range(1, len(cells)))
+        by_blanks |= not (word.endswith(b",") or following.startswith(b","))
+        n_before += len(cells)
+    return by_blanks and inside_a_point

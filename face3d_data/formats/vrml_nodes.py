@@ -71,7 +71,7 @@ class Scene:
         """
         text = self.data[span[0] : span[1]]
         if b"," in text:
-            if is_decimal_list(text):
+            if is_decimal_list(text, of_points=not whole):
                 raise Unreadable("unreadable", f"{self.where(span[0])}: are these decimal commas? write decimal points")
             text = text.translate(_COMMAS)
         try:

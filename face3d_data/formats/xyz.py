@@ -8,7 +8,14 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud import JUDGED_ROWS, Cloud, cloud_of_table, judge_columns
-from face3d_data.formats.column_header import COMMENT_MARKS, Named, name_by_comments, name_by_line
+from face3d_data.formats.column_header import (
+    COMMENT_MARKS,
+    Named,
+    check_wordy,
+    name_by_comments,
+    name_by_line,
+    names_axes,
+)
 from face3d_data.formats.decimal_comma import blank_separators
 from face3d_data.formats.number_text import Lines, blank_comments, split_lines
 from face3d_data.formats.text_bytes import plain_text, text_head
@@ -77,12 +84,13 @@ def _table_lines(text: bytes, name: str, is_said: bool) -> tuple[Lines, Named | 
     rows = text
     for mark in COMMENT_MARKS:
         rows = blank_comments(rows, mark)
-    lines = split_lines(blank_separators(rows, name))
+    lines = split_lines(blank_separators(rows, name, is_said or names_axes(text)))
     if not len(lines.starts):
         return lines, None
     header = None
     if not _is_number(lines.words(slice(0, 1)).split()[0]):
         header = int(lines.numbers[0])
+        check_wordy(text.split(b"\n", header)[header - 1], f"{name}: line {header}")
         lines = lines.without_first()
     if len(lines.counts) > 1 and lines.counts[0] == 1 and lines.counts[1] > 1:
         lines = lines.without_first()

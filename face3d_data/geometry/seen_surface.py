@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from face3d_data.geometry.open3d_lazy import open3d
-from face3d_data.geometry.sampling import distinct
 from face3d_data.geometry.surface import face_normals
 
 VIEWS = 24
@@ -52,18 +51,24 @@ def distinct_triangles(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarra
         vertices: (V, 3), finite.
         triangles: int (T, 3).
     """
-    corners = triangles
-    if not distinct(vertices):
-        corners = np.unique(vertices, axis=0, return_inverse=True)[1].reshape(-1)[triangles]
-    corners = np.sort(corners, axis=1).astype(np.int64)
-    # Two keys, not one number of all three corners: that would not fit 64 bits for large meshes.
-    order = np.lexsort((corners[:, 2], corners[:, 0] * len(vertices) + corners[:, 1]))
-    sorted_corners = corners[order]
-    new = np.ones(len(order), bool)
-    new[1:] = (sorted_corners[1:] != sorted_corners[:-1]).any(axis=1)
-    kept = np.sort(order[new])
+    corners = np.sort(_numbers(*vertices.T)[triangles], axis=1)
+    numbers = _numbers(corners[:, 0] * len(vertices) + corners[:, 1], corners[:, 2])
+    kept = np.sort(np.unique(numbers, return_index=True)[1])
     areas, _ = face_normals(vertices.astype(np.float64), triangles[kept])
     return np.asarray(triangles[kept[areas > 0]])
+
+
+def _numbers(*columns: np.ndarray) -> np.ndarray:
+    """Return for each row of columns (N,) a number that only equal rows share: int (N,), below N."""
+    # As np.unique over rows gives it, several times as fast.
+    order = np.lexsort(columns)
+    new = np.zeros(len(order), bool)
+    for column in columns:
+        ordered = column[order]
+        new[1:] |= ordered[1:] != ordered[:-1]
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(new)
+    return numbers
 
 
 def seen_points(

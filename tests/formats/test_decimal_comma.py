@@ -49,6 +49,10 @@ def test_whole_columns_beside_decimal_commas_are_colours():
         "1,234 7 5\n1,235 8 6\n",
         "7,05,3,25,7,0\n8,05,3,25,7,0\n",
         "1 2 3,255 0\n4 5 6,255 0\n",
+        "1.234,5 2.345,6 3.456,7\n",
+        "1 2 3\n-1.234,5 2,5 1.003.456,7\n",
+        "-12,51,30,25,57,31\n",
+        "12,5,3,25,7,0\n1,125,-2,5,3,5\n",
     ],
 )
 def test_what_may_be_a_decimal_comma_or_not_is_refused_with_that_word(text):
@@ -63,6 +67,10 @@ def test_what_may_be_a_decimal_comma_or_not_is_refused_with_that_word(text):
         ("1, 2, 3\n4 ,5 ,6\n", [[1, 2, 3], [4, 5, 6]]),
         ("1.5,2,3 9,8,7\n4,5,6 1,2,3\n", [[1.5, 2, 3], [4, 5, 6]]),
         ("10,0,3\n4,5,6\n", [[10, 0, 3], [4, 5, 6]]),
+        ("12,51,30,25,57,31\n-2,-5,3,25,57,31\n", [[12, 51, 30], [-2, -5, 3]]),
+        ("x,y,z,r,g,b\n12,51,30,25,57,31\n", [[12, 51, 30]]),
+        ("# x y z r g b\n12,51,30,25,57,31\n", [[12, 51, 30]]),
+        ("1,2,3,\n4,5,6,\n", [[1, 2, 3], [4, 5, 6]]),
     ],
 )
 def test_commas_that_part_numbers_still_do(text, points):
@@ -90,4 +98,12 @@ def test_vrml_refuses_what_looks_like_decimal_commas_and_takes_lists_without_bla
     )
     with pytest.raises(Unreadable, match="line 4: are these decimal commas"):
         parse_vrml(scene % b"12,5 3,25 7,0, 1,5 2,5 3,5, 0,5 1,5 2,5", "a.wrl")
+    with pytest.raises(Unreadable, match="line 4: are these decimal commas"):
+        parse_vrml(scene % b"0 0 0 1,5 0 2 0 9 1", "a.wrl")
+    with pytest.raises(Unreadable, match="line 4: are these decimal commas"):
+        parse_vrml(scene % b"0 0 0, 1,5 0 2, 0 9 1", "a.wrl")
+    mixed = scene.replace(b"[0,1,2]", b"[0,1,2,-1 2,1,0,-1]") % b"0 0 0, 9 0 0, 0 9 1"
+    assert parse_vrml(mixed, "a.wrl").triangles.tolist() == [[0, 1, 2], [2, 1, 0]]
+    for text in (b"0,0,0,9,0,0,0,9,1", b"0 , 0, 0 ,9, 0,0,0,9,1", b"0 0 0 ,9 0 0, 0 9 1,", b"0 0 0\n9 0 0\n0 9 1"):
+        assert parse_vrml(scene % text, "a.wrl").vertices.tolist() == [[0, 0, 0], [9, 0, 0], [0, 9, 1]]
     assert parse_vrml(scene % b"0 0 0,9 0 0,0 9 1", "a.wrl").vertices.tolist() == [[0, 0, 0], [9, 0, 0], [0, 9, 1]]
