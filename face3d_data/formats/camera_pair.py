@@ -11,6 +11,8 @@ import numpy as np
 
 from face3d_data.formats.camera_text import numbers
 
+NEAREST_MM = 0.1
+"""No two cameras are nearer to each other; 0 is one camera at two resolutions."""
 FARTHEST_MM = 1000.0
 """Cameras of one device are centimetres apart; a metre apart they see other sides of a face."""
 ORTHONORMAL_WITHIN = 1e-3
@@ -50,6 +52,9 @@ def parse_motion(values: Any) -> Motion:
     far = float(np.linalg.norm(shift_mm))
     if far > FARTHEST_MM:
         hint = ": this looks like mm: set unit to mm" if unit == "m" and far / 1000 <= FARTHEST_MM else ""
+        raise ValueError(f"depth_to_color.t is {far:.4g} mm long; cameras of one device are centimetres apart{hint}")
+    if 0 < far < NEAREST_MM:
+        hint = ": this looks like m: set unit to m" if unit == "mm" and far * 1000 >= NEAREST_MM else ""
         raise ValueError(f"depth_to_color.t is {far:.4g} mm long; cameras of one device are centimetres apart{hint}")
     return Motion(tuple(matrix.ravel().tolist()), tuple(shift_mm.tolist()))
 

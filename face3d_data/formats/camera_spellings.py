@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Mapping
 from typing import Any
 
+from face3d_data.formats.camera_dropped import refuse_dropped
+from face3d_data.formats.camera_stereo import of_one_camera
 from face3d_data.formats.camera_text import numbers
 from face3d_data.formats.json_file import finite
 
@@ -18,8 +21,9 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "device": ("device_name", "camera_name"),
     "serial": ("serial_number",),
 }
-_MATRICES: tuple[str, ...] = ("intrinsic_matrix", "camera_matrix", "cameraMatrix", "IntrinsicMatrix", "K", "k", "M1")
-_PREFIXES: tuple[str, ...] = ("Camera.", "Camera1.")
+_MATRICES: tuple[str, ...] = ("intrinsic_matrix", "camera_matrix", "cameraMatrix", "IntrinsicMatrix", "K", "k", "M")
+_TEXTS = ("device", "serial")
+_PREFIXES: tuple[str, ...] = ("Camera.", "Camera1.", "Camera2.")
 """ORB-SLAM's settings."""
 
 
@@ -27,19 +31,24 @@ def in_our_words(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a camera file's mapping with `fx fy cx cy width height depth_scale device serial` by these names.
 
     Raises:
-        ValueError: a matrix that is none of a camera, a binned or cut image; the key is named.
+        ValueError: a matrix that is none of a camera, a binned or cut image, two cameras, two values for one thing, a
+            key that says more of the geometry than is read; the key is named.
     """
+    values = of_one_camera(values)
     words = dict(values)
     for key in values:
         prefix = next((prefix for prefix in _PREFIXES if key.startswith(prefix)), None)
         if prefix is not None:
-            words.setdefault(key.removeprefix(prefix), values[key])
+            _add(words, {key.removeprefix(prefix): values[key]})
     if isinstance(words.get("intrinsics"), Mapping):
-        words = {**words, **words["intrinsics"]}
+        _add(words, words["intrinsics"])
     for ours, others in _ALIASES.items():
-        found = next((words[name] for name in others if words.get(name) is not None), None)
-        if words.get(ours) is None and found is not None:
-            words[ours] = found
+        given = {name: words[name] for name in (ours, *others) if words.get(name) is not None}
+        if ours not in _TEXTS:
+            _refuse_two_values(given, ours == "depth_scale")
+        if given:
+            words[ours] = next(iter(given.values()))
+    refuse_dropped(words)
     _refuse_cut(words)
     if "FocalLength" in words:
         _from_matlab(words)
@@ -52,6 +61,27 @@ def in_our_words(values: Mapping[str, Any]) -> dict[str, Any]:
         words |= camera
         _check_centre(words, matrix)
     return words
+
+
+def _add(words: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if words.get(key) is not None:
+            _refuse_two_values({key: words[key], f"{key} (once more)": value})
+        words[key] = value
+
+
+def _refuse_two_values(given: Mapping[str, Any], inverse_too: bool = False) -> None:
+    """Refuse two names of one thing with two values; `inverse_too`: metres per unit and units per metre are one."""
+    first, *others = given.values() if given else (None,)
+    for value in others:
+        inverse = inverse_too and finite(value) and value != 0 and _same(first, 1 / value)
+        if not _same(first, value) and not inverse:
+            said = ", ".join(f"{name} = {reprlib.repr(value)}" for name, value in given.items())
+            raise ValueError(f"{said} contradict each other: leave one")
+
+
+def _same(one: Any, other: Any) -> bool:
+    return math.isclose(one, other, rel_tol=1e-6) if finite(one) and finite(other) else bool(one == other)
 
 
 def pinhole_of(matrix: Any, key: str) -> dict[str, float]:

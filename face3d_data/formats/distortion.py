@@ -8,24 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from face3d_data.formats.camera_text import numbers
+from face3d_data.formats.lens_model import AFTER_RADIAL, BROWN, LENS_KEYS, PLAIN, lens_model
 
-MODEL_KEYS: tuple[str, ...] = ("model", "distortion_model", "camera_model")
 LIST_KEYS: tuple[str, ...] = (
     "coeffs", "distortion", "distortion_coefficients", "distortion_coeffs", "dist_coeffs", "distCoeffs", "dist",
     "D", "d",
 )  # fmt: skip
 NAMES: tuple[str, ...] = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4")
 """OpenCV's order, which RealSense and ROS share."""
-PLAIN = frozenset({"", "none", "pinhole", "perspective"})
-BROWN = frozenset({
-    "brown_conrady", "plumb_bob", "rational_polynomial", "radtan", "radial_tangential", "opencv", "full_opencv",
-    "brown", "standard",
-})  # fmt: skip
-AFTER_RADIAL = frozenset({"modified_brown_conrady", "inverse_brown_conrady"})
-"""RealSense's: p1 p2 act on the place after the radial part."""
-_NUMBERED = ("none", "modified_brown_conrady", "inverse_brown_conrady", "ftheta", "brown_conrady", "kannala_brandt4")
-"""RealSense's models by their number (`rs2_distortion`)."""
-_FISHEYE = re.compile(r"kannala|equidistant|fisheye|theta|omni|double_sphere|\bfov\b|ucm")
 _LIKE_DISTORTION = re.compile(r"distort|^dist$|coef|^tau|radial|tangential", re.IGNORECASE)
 _COUNTS = (0, 4, 5, 8, 12, 14)
 
@@ -40,7 +30,7 @@ def parse_distortion(values: Mapping[str, Any]) -> tuple[float, ...] | None:
         ValueError: a fisheye or unknown model, numbers that fit none, a key that looks like distortion and is not
             known: nothing is left aside in silence.
     """
-    model = _model(values)
+    key, model = lens_model(values)
     found = [key for key in LIST_KEYS if values.get(key) is not None]
     named = [key for key in NAMES if values.get(key) is not None]
     matlab = [key for key in ("RadialDistortion", "TangentialDistortion") if values.get(key) is not None]
@@ -52,12 +42,12 @@ def parse_distortion(values: Mapping[str, Any]) -> tuple[float, ...] | None:
         given = [numbers(values.get(key) or 0.0, key)[0] for key in NAMES]
     else:
         given = _listed(values, found[0]) if found else []
-    _refuse_unknown(values, {*MODEL_KEYS, *LIST_KEYS, *NAMES, "RadialDistortion", "TangentialDistortion"})
+    _refuse_unknown(values, {*LENS_KEYS, *LIST_KEYS, *NAMES, "RadialDistortion", "TangentialDistortion"})
     if not any(given):
         return None
-    if model in PLAIN and model:
-        raise ValueError(f"model {model} with coefficients {reprlib.repr(given)}: correct one of them")
-    if model and model not in BROWN | AFTER_RADIAL:
+    if model in PLAIN and model and (model == "none" or key in ("model", *LENS_KEYS)):
+        raise ValueError(f"{key} {model} with coefficients {reprlib.repr(given)}: correct one of them")
+    if model not in PLAIN | BROWN | AFTER_RADIAL:
         raise ValueError(f"distortion model {model[:40]!r} is not known: give brown_conrady or rational_polynomial")
     if len(given) == 14 and any(given[12:]):
         raise ValueError("a tilted sensor (tau) is not read: undistort the images first")
@@ -65,19 +55,6 @@ def parse_distortion(values: Mapping[str, Any]) -> tuple[float, ...] | None:
     if after_radial and any(given[5:]):
         raise ValueError(f"model {model} has five coefficients, not {len(given)}")
     return (*given[:12], *[0.0] * (12 - len(given)), float(after_radial))
-
-
-def _model(values: Mapping[str, Any]) -> str:
-    key = next((key for key in MODEL_KEYS if values.get(key) is not None), None)
-    value = values.get(key, "") if key else ""
-    if type(value) is int and 0 <= value < len(_NUMBERED):
-        value = _NUMBERED[value]
-    if not isinstance(value, str):
-        raise ValueError(f"{key} = {reprlib.repr(value)} is no name of a distortion model")
-    name = re.sub(r"[\s-]+", "_", value.strip().lower()).removeprefix("distortion.").removeprefix("rs2_distortion_")
-    if _FISHEYE.search(name):
-        raise ValueError(f"{key} = {value!r} is a fisheye lens, which is not read: undistort the images first")
-    return name
 
 
 def _listed(values: Mapping[str, Any], key: str) -> list[float]:
@@ -104,10 +81,11 @@ def _of_matlab(values: Mapping[str, Any]) -> list[float]:
 
 def _refuse_unknown(values: Mapping[str, Any], known: set[str]) -> None:
     for key, value in values.items():
-        if key in known or not _LIKE_DISTORTION.search(key):
+        if key in known or not (_LIKE_DISTORTION.search(key) or key.lower() in NAMES):
             continue
         try:
-            says = any(numbers(value, key))
+            given = numbers(value, key)
+            says = any(given) and (len(given) == 1 or key.lower() not in NAMES)  # P1 is a projection in stereo files
         except ValueError:
             says = value is not None
         if says:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from face3d_data.formats.camera_dropped import MOTION_KEY, refuse_dropped, refuse_misspelt_motion
 from face3d_data.formats.camera_pair import Motion, parse_motion
 from face3d_data.formats.camera_spellings import in_our_words
 from face3d_data.formats.camera_text import read_camera_text
@@ -26,6 +27,8 @@ UNITS_PER_METRE = (10.0, 1e6)
 METRES = 1.0
 """The scale of depth in metres, which only fractions can hold."""
 MOST_PX = 100_000
+STEEPEST = 1.75
+"""Tangent of 60 degrees from the axis: no depth camera's pinhole image reaches farther."""
 NOT_ALIGNED = "depth is not aligned to colour: give depth_to_color, or record aligned frames"
 
 
@@ -88,14 +91,15 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
     Raises:
         ValueError: naming the key and the remedy.
     """
+    refuse_misspelt_motion(values)
     if isinstance(values.get("color"), Mapping) and isinstance(values.get("depth"), Mapping):
         return _pair(values, need_scale)
-    values = in_our_words(values)
+    found, values = values, in_our_words(values)
     needed = ["fx", "fy", "cx", "cy", *(("width", "height", "depth_scale") if need_scale else ())]
     missing = [key for key in needed if key not in values]
     if missing:
         hint = ": 0.001 where values are mm" if missing[0] == "depth_scale" else ""
-        raise ValueError(f"key {missing[0]!r} is missing (needed: {', '.join(needed)}){hint}")
+        raise ValueError(f"key {missing[0]!r} is missing (needed: {', '.join(needed)}; found: {_listed(found)}){hint}")
     numeric = ("fx", "fy", "cx", "cy", "width", "height", "depth_scale")
     known = {key: values[key] for key in numeric if key in needed or values.get(key) is not None}
     for key, value in known.items():
@@ -107,6 +111,7 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
     for key in ("width", "height"):
         if key in known and known[key] != int(known[key]):
             raise ValueError(f"{key} = {known[key]!r} must be a whole number of pixels")
+    _check_centre(known)
     if "depth_scale" in known:
         known["depth_scale"] = metres_per_unit(known["depth_scale"])
     whole = {key: int(known[key]) for key in ("width", "height") if key in known}
@@ -115,8 +120,22 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
     return Intrinsics(**numbers, **texts, distortion=parse_distortion(values))  # type: ignore[arg-type]
 
 
+def _check_centre(known: Mapping[str, Any]) -> None:
+    """Refuse a centre so far from the image that no pinhole sees it; that of a cut image may lie outside."""
+    for name, side, focal in (("cx", "width", "fx"), ("cy", "height", "fy")):
+        if side in known and abs(known[name] - known[side] / 2) > STEEPEST * known[focal] + known[side]:
+            raise ValueError(f"{name} = {known[name]!r} lies far outside the image ({side} {known[side]}): correct it")
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    """Return the first keys of a mapping for a message."""
+    keys = ", ".join(str(key)[:40] for key in list(values)[:8])
+    return f"{keys}, ..." if len(values) > 8 else keys or "nothing"
+
+
 def _pair(values: Mapping[str, Any], need_scale: bool) -> Intrinsics:
     """Return the colour camera of a file that describes both, with the depth's where it is another."""
+    refuse_dropped({key: value for key, value in values.items() if key != MOTION_KEY})
     scale = {key: values[key] for key in ("depth_scale",) if key in values}
     cameras = {}
     for name, more, need in (("color", {}, False), ("depth", scale, need_scale)):
@@ -126,13 +145,13 @@ def _pair(values: Mapping[str, Any], need_scale: bool) -> Intrinsics:
             raise ValueError(f"{name}: {error}") from None
     color, depth = cameras["color"], cameras["depth"]
     own = {**asdict(color), "depth_scale": depth.depth_scale}
-    if values.get("depth_to_color") is None:
+    if values.get(MOTION_KEY) is None:
         if {**asdict(depth), "device": color.device, "serial": color.serial} != own:
             raise ValueError(NOT_ALIGNED)
         return Intrinsics(**own)
     if None in (color.width, color.height, depth.width, depth.height):
         raise ValueError("color and depth need width and height")
-    return Intrinsics(**own | {"depth_camera": depth, "motion": parse_motion(values["depth_to_color"])})
+    return Intrinsics(**own | {"depth_camera": depth, "motion": parse_motion(values[MOTION_KEY])})
 
 
 def metres_per_unit(scale: Any) -> float:

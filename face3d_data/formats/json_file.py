@@ -15,10 +15,10 @@ def read_json(path: Path) -> Any:
     """Return what a JSON file holds.
 
     Raises:
-        ValueError: naming the file and why it cannot be read.
+        ValueError: naming the file and why it cannot be read; a key that is written twice is a reason.
     """
     try:
-        return parse_json(read_plain(path))
+        return parse_json(read_plain(path), unique_keys=True)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Unreadable as error:

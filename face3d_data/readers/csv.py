@@ -46,7 +46,7 @@ class CsvReader(Reader):
     """
 
     name = "csv"
-    version = 3
+    version = 4
     outputs = ("color", "depth", *CAMERA_ARRAYS, "grid", "grid_color", "points", "landmarks", "landmarks_3d")
     reasons: ClassVar[dict[str, str]] = {
         **{name: NAME_REASONS[name] for name in ("bad_name", "same_name", "unreadable")},

@@ -53,7 +53,7 @@ class RealSense(FrameFolders):
     """
 
     name = "realsense"
-    version = 2
+    version = 3
     outputs = ("color", "depth", *CAMERA_ARRAYS)
     tag_names = ("recording", "frame", "sensor", "units_per_metre")
     default_pattern = "{identity}[/{recording}]"

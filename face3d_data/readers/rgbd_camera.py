@@ -35,6 +35,10 @@ DepthScale = Annotated[float, AfterValidator(metres_per_unit)]
 """Type of a reader's option `depth_scale`, whichever way it is written."""
 PLAUSIBLE_MM = (20.0, 50_000.0)
 """The median of a depth image's readings lies between: nothing is nearer to a lens, nor measured farther off."""
+OFF_CENTRE = 0.2
+"""How far from the middle the centre may lie, in sides of the image; lenses are centred within a few hundredths."""
+SAME_TIMES = 1.15
+"""Centres at the same multiple of both middles, as far as lenses are centred, are of another resolution."""
 _UNITS = (("micrometres", 1e-6), ("tenths of a millimetre", 1e-4), ("millimetres", 1e-3), ("metres", 1.0))
 
 
@@ -107,7 +111,7 @@ def check_sizes(color: tuple[int, int] | None, depth: tuple[int, int], record: M
         record: the camera's (`Intrinsics.record`), None where none is known.
 
     Raises:
-        Unreadable: `size_mismatch`, naming every size.
+        Unreadable: `size_mismatch`, naming every size; or the centre of a camera without a size is far from the middle.
     """
     record = record or {}
     size = (record["width"], record["height"]) if "width" in record and "height" in record else None
@@ -116,12 +120,33 @@ def check_sizes(color: tuple[int, int] | None, depth: tuple[int, int], record: M
         check_same_size({"depth": depth, "its camera": (other["width"], other["height"])})
         check_same_size({"colour": color or size, "its camera": size})  # type: ignore[dict-item]
         return
+    if size is None and "cx" in record:
+        _check_centre(color or depth, record)
     sizes = ({"colour": color} if color else {}) | {"depth": depth} | ({"the camera file": size} if size else {})
     try:
         check_same_size(sizes)
     except Unreadable as error:
         apart = color is not None and color != depth
         raise Unreadable(error.reason, f"{error.detail}: {NOT_ALIGNED}" if apart else error.detail) from None
+
+
+def _check_centre(size: tuple[int, int], record: Mapping[str, Any]) -> None:
+    """Check a camera that says no size by its centre, which lies near the middle of an image that is not cut."""
+    centre = (record["cx"], record["cy"])
+    if all(abs(at - (px - 1) / 2) <= OFF_CENTRE * px for at, px in zip(centre, size, strict=True)):
+        return
+    times = [(2 * at + 1) / px for at, px in zip(centre, size, strict=True)]
+    scaled = min(times) > 0 and max(times) / min(times) < SAME_TIMES
+    likely = (
+        f": it looks like the camera of images of another resolution, {sum(times) / 2:.2g} times as large"
+        if scaled
+        else ""
+    )
+    raise Unreadable(
+        "size_mismatch",
+        f"the camera's centre {centre[0]:g}, {centre[1]:g} is far from the middle of {size[0]}x{size[1]} px{likely}: "
+        "give the camera of these images, with width and height",
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -53,7 +53,7 @@ class RgbdFolder(FolderReader):
     """
 
     name = "rgbd_folder"
-    version = 2
+    version = 3
     outputs = ("color", "depth", *CAMERA_ARRAYS, "landmarks")
     tag_names = RECORDED_TAGS
     reasons: ClassVar[dict[str, str]] = {

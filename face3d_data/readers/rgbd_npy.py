@@ -44,7 +44,7 @@ class RgbdNpy(FolderReader):
 
     name = "rgbd_npy"
     last_suffixes = _JPEG_SUFFIXES
-    version = 2
+    version = 3
     outputs = ("color", "depth", *CAMERA_ARRAYS)
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,

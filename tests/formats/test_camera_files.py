@@ -161,3 +161,136 @@ def test_two_cameras_of_which_nothing_says_how_they_lie_are_refused():
 def test_a_motion_that_cannot_be_is_named(changes, said):
     with pytest.raises(ValueError, match=said):
         parse_motion(two()["depth_to_color"] | changes)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"Camera.type": "KannalaBrandt8"}, "Camera.type = 'KannalaBrandt8' is a fisheye lens"),
+        ({"camera_type": "fisheye"}, "camera_type = 'fisheye' is a fisheye lens"),
+        ({"fisheye_model": 1}, "fisheye_model = 1: it is a fisheye lens"),
+        ({"is_fisheye": True}, "is_fisheye = True: it is a fisheye lens"),
+        ({"isFisheye": "yes"}, "isFisheye = 'yes': it is a fisheye lens"),
+        ({"fisheye_params": {"k": [0.1, 0]}}, "it is a fisheye lens"),
+        ({"intrinsics": {"lensModel": "omni"}}, "lensModel = 'omni' is a fisheye lens"),
+        ({"camera_model": "ds", "distortion_model": "radtan"}, "camera_model = 'ds' is a fisheye lens"),
+        ({"distortion_model": "equi"}, "distortion_model = 'equi' is a fisheye lens"),
+        ({"lens_type": "wobbly"}, "lens_type = 'wobbly' is a lens model that is not known"),
+        ({"type": "spherical"}, "type = 'spherical' is a lens model that is not known"),
+        ({"xi": 0.9}, "xi = 0.9: an omnidirectional lens"),
+    ],
+)
+@pytest.mark.parametrize("lens", [{}, {"coeffs": [0.1, 0, 0, 0]}], ids=["bare", "coeffs"])
+def test_fisheye_and_unknown_lenses_are_refused_by_whichever_key(more, said, lens):
+    with pytest.raises(ValueError, match=said):
+        parse_intrinsics(PIXELS | lens | more, need_scale=False)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Camera.type": "PinHole"},
+        {"camera_model": "pinhole", "distortion_model": "radtan"},
+        {"fisheye_model": 0},
+        {"is_fisheye": False, "fisheye": "no"},
+        {"type": "color"},
+        {"model": "OPENCV"},
+        {"distortion_model": "RationalPolynomial"},
+    ],
+)
+def test_words_of_a_pinhole_with_brown_conrady_leave_the_coefficients(more):
+    camera = parse_intrinsics(PIXELS | {"coeffs": [0.1, -0.2, 0, 0]} | more, need_scale=False)
+    assert camera.distortion == (0.1, -0.2, *[0.0] * 11)
+
+
+K = [600, 0, 31.5, 0, 610, 23.5, 0, 0, 1]
+MATRIX = {"rows": 3, "cols": 3, "dt": "d", "data": K}
+
+
+@pytest.mark.parametrize("names", [("M1", "D1"), ("K1", "D1"), ("cameraMatrix2", "distCoeffs2"), ("K_left", "D_left")])
+def test_a_stereo_file_of_one_camera_keeps_its_lens(names):
+    values = {names[0]: MATRIX, names[1]: {"rows": 1, "cols": 5, "data": list(COEFFS)}, "R1": [1] * 9}
+    camera = parse_intrinsics(values, need_scale=False)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy, camera.distortion) == (600, 610, 31.5, 23.5, LENS)
+
+
+@pytest.mark.parametrize(
+    "keys", [("M1", "M2"), ("K1", "K2"), ("cameraMatrix1", "cameraMatrix2"), ("LEFT.K", "RIGHT.K"), ("K_l", "K_r")]
+)
+def test_a_stereo_file_of_two_cameras_is_refused(keys):
+    with pytest.raises(ValueError, match=rf"two cameras \({keys[0]}, {keys[1]}\): write the one of the depth image"):
+        parse_intrinsics(dict.fromkeys(keys, MATRIX) | {"D1": [0.1, 0, 0, 0]}, need_scale=False)
+
+
+def test_a_lens_of_another_camera_and_capital_coefficients_are_refused():
+    with pytest.raises(ValueError, match="two cameras"):
+        parse_intrinsics({"Camera1.fx": 600, "Camera2.fx": 600}, need_scale=False)
+    with pytest.raises(ValueError, match="'K1' looks like distortion"):
+        parse_intrinsics(PIXELS | {"K1": 0.1}, need_scale=False)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"skew": 0.5}, "skew = 0.5: pixels with a skew"),
+        ({"Skew": 1}, "Skew = 1: pixels with a skew"),
+        ({"lambda": -0.3}, "lambda = -0.3: the division model"),
+        ({"Camera.newWidth": 32}, "newWidth = 32: images are not resized"),
+        ({"newHeight": 24}, "newHeight = 24: images are not resized"),
+        ({"R": [0, 1, 0, -1, 0, 0, 0, 0, 1]}, "R is not the identity"),
+        ({"rectification_matrix": {"data": [1, 0, 0, 0, 0, 1, 0, -1, 0]}}, "rectification_matrix is not the identity"),
+        ({"depth_to_color": {"R": [], "t": []}}, "depth_to_color in a file of one camera"),
+        ({"depth_to_colour": {}}, "'depth_to_colour' is not known: did you mean depth_to_color"),
+        ({"depth2rgb": {}}, "'depth2rgb' is not known: did you mean depth_to_color"),
+        ({"depth_to_colr": {}}, "did you mean depth_to_color"),
+        ({"colorToDepth": {}}, "colorToDepth is not read: give depth_to_color, its inverse"),
+        ({"ppx": 40.0}, "cx = 31.5, ppx = 40.0 contradict each other"),
+        ({"image_width": 640}, "width = 64, image_width = 640 contradict"),
+        ({"Camera.fx": 500}, "contradict each other"),
+        ({"intrinsics": {"fx": 500}}, "contradict each other"),
+        ({"depth_scale": 0.001, "DepthMapFactor": 5000}, "contradict each other"),
+        ({"cx": 5000}, r"cx = 5000 lies far outside the image \(width 64\)"),
+    ],
+)
+def test_keys_that_change_the_geometry_are_never_left_aside(more, said):
+    with pytest.raises(ValueError, match=said):
+        parse_intrinsics(PIXELS | more, need_scale=False)
+
+
+def test_what_says_the_same_twice_or_nothing_is_read():
+    same = {"ppx": 31.5, "skew": 0, "lambda": 0.0, "newWidth": 64, "R": [1, 0, 0, 0, 1, 0, 0, 0, 1], "r": [0] * 9}
+    camera = parse_intrinsics(PIXELS | same | {"depth_scale": 0.0002, "DepthMapFactor": 5000})
+    assert (camera.fx, camera.cx, camera.depth_scale) == (600.0, 31.5, 0.0002)
+
+
+def test_the_centre_of_a_cut_image_may_lie_outside():
+    assert parse_intrinsics(PIXELS | {"cx": -180.0}, need_scale=False).cx == -180
+
+
+def test_two_equal_cameras_with_a_motion_the_wrong_way_are_refused():
+    same = two(depth_to_color=None, depth=two()["color"])
+    with pytest.raises(ValueError, match="color_to_depth is not read"):
+        parse_intrinsics(same | {"color_to_depth": {"R": [], "t": []}})
+    assert parse_intrinsics(two(color_to_depth={})).motion is not None, "depth_to_color is there"
+
+
+@pytest.mark.parametrize(
+    ("t", "unit", "said"), [([0.015, 0, 0], "mm", "looks like m: set unit to m$"), ([1e-6, 0, 0], "m", "apart$")]
+)
+def test_cameras_nearer_than_a_hair_are_in_another_unit(t, unit, said):
+    with pytest.raises(ValueError, match=said):
+        parse_motion(two()["depth_to_color"] | {"t": t, "unit": unit})
+    assert parse_motion(two()["depth_to_color"] | {"t": [0, 0, 0]}).translation_mm == (0, 0, 0)
+
+
+def test_a_key_that_json_has_twice_is_refused(tmp_path):
+    path = tmp_path / "camera.json"
+    for text in ('{"fx": 600, "fx": 500}', '{"depth": {"cx": 1, "cx": 1}}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"camera\.json: .*key '[fc]x' is written twice"):
+            read_intrinsics(path, need_scale=False)
+
+
+def test_a_foreign_file_is_answered_with_the_keys_that_it_has():
+    with pytest.raises(ValueError, match=r"key 'fx' is missing \(needed: fx, fy, cx, cy; found: cam0, T_cam_imu\)"):
+        parse_intrinsics({"cam0": {"fx": 1}, "T_cam_imu": []}, need_scale=False)

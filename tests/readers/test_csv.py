@@ -246,7 +246,8 @@ def test_files_that_do_not_go_together_are_refused(tmp_path, rows):
 def test_depth_may_be_an_npy_file(tmp_path, rows):
     scan = face_scan(0, 0, 40)
     np.save(tmp_path / "d.npy", scan.depth / np.float32(1000))
-    csv = rewritten(tmp_path, [rows[0] | {"depth": "d.npy", "depth_scale": "0.1"}])
+    camera = {"cx": "19.5", "cy": "19.5"}
+    csv = rewritten(tmp_path, [rows[0] | camera | {"depth": "d.npy", "depth_scale": "0.1"}])
     (source,) = csv.scan()
     csv.inspect(source)
     np.testing.assert_allclose(csv.load(source, "depth"), scan.depth / 10, rtol=1e-6)

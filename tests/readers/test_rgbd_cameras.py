@@ -145,3 +145,26 @@ def test_the_records_of_captures_of_one_camera_are_one(tmp_path):
         (tmp_path / "p" / f"b_{twin}.png").write_bytes((tmp_path / "p" / f"a_{twin}.png").read_bytes())
     first, second = reader.scan()
     assert first.record["intrinsics"] is second.record["intrinsics"]
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [(1.5, "another resolution, 1.5 times as large"), (2.0, "2 times as large"), (0.5, "0.5 times as large")],
+)
+def test_a_camera_of_another_resolution_is_refused_by_its_centre(tmp_path, name, times, said):
+    changes = {"fx": 600 * times, "fy": 610 * times, "cx": 32 * times - 0.5, "cy": 24 * times - 0.5}
+    camera = in_our_file(width=None, height=None, **changes)
+    reader = capture(tmp_path, name, camera, depth_scale=0.001)
+    (source,) = reader.scan()
+    with pytest.raises(Unreadable, match=f"size_mismatch: the camera's centre .*{said}"):
+        reader.inspect(source)
+
+
+def test_a_centre_far_outside_is_refused_and_one_near_the_middle_is_taken(tmp_path):
+    (tmp_path / "far").mkdir()
+    far = capture(tmp_path / "far", "csv", in_our_file(depth_scale=0.001, width=None, height=None, cx=5000))
+    with pytest.raises(Unreadable, match=r"size_mismatch: the camera's centre 5000, 23\.5 is far .* 64x48 px: give"):
+        far.inspect(*far.scan())
+    near = capture(tmp_path / "near", "csv", in_our_file(depth_scale=0.001, width=None, height=None, cx=40))
+    near.inspect(*near.scan())

@@ -1,0 +1,92 @@
+"""The words by which camera files name a lens model; what is no pinhole, Brown-Conrady or rational lens is refused."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+LENS_KEYS: tuple[str, ...] = ("distortion_model", "distortion_type", "lens_model", "lens_type")
+"""They name the distortion alone, as `none` does; the others may name the projection (`pinhole`) or the device."""
+PLAIN = frozenset({"", "none", "pinhole", "perspective", "simplepinhole", "rectified"})
+BROWN = frozenset({
+    "brownconrady", "plumbbob", "rationalpolynomial", "rational", "radtan", "radialtangential", "opencv", "fullopencv",
+    "brown", "standard",
+})  # fmt: skip
+AFTER_RADIAL = frozenset({"modifiedbrownconrady", "inversebrownconrady"})
+"""RealSense's: p1 p2 act on the place after the radial part."""
+_NUMBERED = ("none", "modified_brown_conrady", "inverse_brown_conrady", "ftheta", "brown_conrady", "kannala_brandt4")
+"""RealSense's models by their number (`rs2_distortion`)."""
+_FISHEYE = re.compile(r"kannala|equi|fish_?eye|theta|omni|double_?sphere|^fov|ucm|^ds$|^mei$|scaramuzza|ocam|^kb[48]?$")
+_NAMES_MODEL = re.compile(r"(camera|cam|lens|distortion|projection|intrinsics?)?_?(type|model)")
+_NAMES_FISHEYE = re.compile(r"fish_?eye", re.IGNORECASE)
+_NO = frozenset({"", "0", "false", "no", "off", "none"})
+_STREAMS = frozenset({"color", "colour", "rgb", "depth", "ir", "infrared", "rgbd"})
+"""What `type` and `camera_type` may name beside a lens: the stream."""
+
+
+def lens_model(values: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the key and the word of the lens model that a camera file names, ("", "") where it names none.
+
+    The word is in lower case, without blanks, hyphens and underscores. Where several keys name a model, the one that
+    says more than `pinhole` is returned.
+
+    Raises:
+        ValueError: a fisheye lens, by whichever key; a word that is not known where it can only be a model.
+    """
+    _refuse_fisheye_keys(values)
+    keys = [key for key in values if values[key] is not None and _NAMES_MODEL.fullmatch(_snake(key))]
+    named = [(key, word) for key in keys if (word := _word(key, values[key])) not in _STREAMS or key in LENS_KEYS]
+    named.sort(key=lambda pair: (pair[1] in PLAIN, _snake(pair[0]) not in LENS_KEYS))
+    known = [pair for pair in named if pair[1] in PLAIN | BROWN | AFTER_RADIAL]
+    for key, word in named:
+        if word in PLAIN | BROWN | AFTER_RADIAL or _may_name_a_device(key):
+            continue
+        raise ValueError(
+            f"{key} = {values[key]!r:.60} is a lens model that is not known: give pinhole, brown_conrady or "
+            "rational_polynomial, or undistort the images first"
+        )
+    return next(iter(known or named), ("", ""))
+
+
+def _may_name_a_device(key: str) -> bool:
+    """Return whether a word is that of a device, as `model: D435` is; with coefficients it is refused all the same."""
+    return _snake(key) in ("model", "camera_model", "cam_model")
+
+
+def _snake(key: str) -> str:
+    """Return `cameraModel` and `Camera.type` as `camera_model` and `camera_type`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[\s.-]+", "_", key).lower()
+
+
+def _word(key: str, value: Any) -> str:
+    if type(value) is int and _snake(key) in ("model", "distortion_model") and 0 <= value < len(_NUMBERED):
+        value = _NUMBERED[value]
+    if not isinstance(value, str):
+        raise ValueError(f"{key} = {reprlib.repr(value)} is no name of a distortion model")
+    word = re.sub(r"[\s-]+", "_", value.strip().lower())
+    for prefix in ("distortion.", "rs2_distortion_", "calibration_lensdistortionmodel"):
+        word = word.removeprefix(prefix)
+    if _FISHEYE.search(word):
+        raise ValueError(f"{key} = {value!r:.60} is a fisheye lens, which is not read: undistort the images first")
+    return word.replace("_", "")
+
+
+def _refuse_fisheye_keys(values: Mapping[str, Any]) -> None:
+    """Refuse `is_fisheye: true`, `fisheye_model: 1` (OpenCV), `fisheye_coeffs: [0.1, ...]`; false and 0 are no lens."""
+    for key, value in values.items():
+        if _NAMES_FISHEYE.search(key) and _says(value):
+            raise ValueError(
+                f"{key} = {reprlib.repr(value)}: it is a fisheye lens, which is not read: undistort the images first"
+            )
+
+
+def _says(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() not in _NO
+    if isinstance(value, Mapping):
+        return any(map(_says, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_says, value))
+    return bool(value)
