@@ -37,7 +37,7 @@ def of_one_camera(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cameras(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the key of each camera's matrix by its side; `K1` alone may be a coefficient, a number."""
-    found = {}
+    found: dict[str, str] = {}
     for key, value in values.items():
         match = _MATRIX.fullmatch(key) or _MATRIX_BEFORE.fullmatch(key)
         if match and isinstance(value, list | Mapping):
