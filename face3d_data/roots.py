@@ -6,20 +6,27 @@ token come from the same bytes.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from face3d_data.digest import digest
 from face3d_data.reader import Source
 
 TOKEN_CHARS = 16
+HEADER_BYTES = 2048
+COMMENT = "face3d root"
+EXPORTED = ("id", "name", "class")
+"""Columns that CSVs of exports begin with."""
 SHOWS_A_FACE_BYTES = 4096
 """Smaller files (landmarks, cameras, notes) may be equal by chance: they count only with the capture's others."""
+_COMMENT = re.compile(rb"^comment face3d root ([0-9a-f ]+)\r?$", re.MULTILINE)
 _ROOT = re.compile(r"[0-9a-f]{16}( [0-9a-f]{16})*")
 
 
-def source_roots(fingerprint: str, sources: Sequence[Source]) -> Iterator[str]:
+def source_roots(fingerprint: str, sources: Sequence[Source], folder: Path | None = None) -> Iterator[str]:
     """Yield the root of each hashed source of one reader.
 
     A token is of one file's content and the capture's place in it. A file that captures with other files have, too, is
@@ -28,7 +35,9 @@ def source_roots(fingerprint: str, sources: Sequence[Source]) -> Iterator[str]:
     Args:
         fingerprint: the reader's; it counts only for sources without files, whose record is all there is.
         sources: with the states of their files.
+        folder: the reader's root; where an export lies in it, its CSVs say what its files were made of.
     """
+    listed = exported_roots(folder) if folder is not None else {}
     found = [frozenset(_tokens(source)) for source in sources]
     wholes: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
     for tokens in found:
@@ -36,7 +45,15 @@ def source_roots(fingerprint: str, sources: Sequence[Source]) -> Iterator[str]:
             wholes[token].add(tokens)
     for source, tokens in zip(sources, found, strict=True):
         own = [token for token in tokens if len(wholes[token]) == 1]
-        yield join_roots([*(own or [_together(fingerprint, source)]), *split_root(source.root)])
+        yield join_roots([*(own or [_together(fingerprint, source)]), *_carried(source, listed)])
+
+
+def _carried(source: Source, listed: Mapping[str, str]) -> Iterator[str]:
+    """Yield the tokens of what a source's files were made of, as far as they or the lists beside them say it."""
+    yield from split_root(source.root)
+    for path in source.files.values():
+        yield from split_root(carried_root(path))
+        yield from split_root(listed.get(f"{path.parent.name}/{path.name.partition('.')[0]}", ""))
 
 
 def _tokens(source: Source) -> Iterator[str]:
@@ -53,6 +70,40 @@ def _together(fingerprint: str, source: Source) -> str:
 
 def _token(content: str, index: int) -> str:
     return digest("root", content, index)[:TOKEN_CHARS]
+
+
+def exported_roots(folder: Path) -> dict[str, str]:
+    """Return what the CSVs of an export say that its files were made of: `<name>/<id>` to root; nothing elsewhere.
+
+    A file may have been changed since: what it was made of remains.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*.csv")) if folder.is_dir() else ():
+        try:
+            with open(path, encoding="utf-8", newline="") as stream:
+                rows = csv.DictReader(stream)
+                if (rows.fieldnames or ())[:3] == list(EXPORTED) and "root" in (rows.fieldnames or ()):
+                    found |= {f"{row['name']}/{row['id']}": row["root"] or "" for row in rows}
+        except (OSError, UnicodeDecodeError, csv.Error):
+            continue  # no export of ours: what is wrong with it is the reader's to say
+    return found
+
+
+def carried_root(path: Path) -> str:
+    """Return what a PLY file of an export says that it was made of, in a comment of its header; nothing of others."""
+    if path.suffix.lower() != ".ply":
+        return ""
+    try:
+        with open(path, "rb") as stream:
+            found = _COMMENT.search(stream.read(HEADER_BYTES))
+    except OSError:
+        return ""
+    return found[1].decode("ascii") if found else ""
+
+
+def ply_comment(root: str) -> str:
+    """Return the comment for a PLY header that `carried_root` reads, empty where nothing is known."""
+    return f"{COMMENT} {root}" if split_root(root) else ""
 
 
 def split_root(root: str) -> list[str]:

@@ -85,7 +85,7 @@ def _read_source(
         raise UserError(f"source {step.id!r}: {step.reader.name} found no capture{f' in {where}' if where else ''}")
     if not entries:
         _check_level(step, dirty)
-    _set_roots(entries, fingerprint)
+    _set_roots(entries, fingerprint, getattr(step.reader, "root", None))
     _survey(step, entries, cache)
     rows = _inspect(step, entries, cache, fingerprint, keep, retry)
     for entry in entries:
@@ -109,9 +109,9 @@ def _check_level(step: SourceStep, dirty: list[Dirty]) -> None:
         raise UserError(f"source {step.id!r}: no file below {step.reader.root} fits the names wanted: {level}")
 
 
-def _set_roots(entries: list[Entry], fingerprint: str) -> None:
+def _set_roots(entries: list[Entry], fingerprint: str, folder: Path | None) -> None:
     sources = [source_of(entry.place).source for entry in entries]
-    for entry, root in zip(entries, source_roots(fingerprint, sources), strict=True):
+    for entry, root in zip(entries, source_roots(fingerprint, sources, folder), strict=True):
         entry.root = root
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.roots import ply_comment, split_root
 from face3d_data.shards.export_form import FRAMES, Form, Rows, beside, copy_lists, make_folders, write_csv
 from face3d_data.shards.read import Batch
 
@@ -53,9 +54,10 @@ class SampleFiles(Form):
 
     def write(self, table: pd.DataFrame, batch: Batch) -> None:
         """Write the rows' files."""
-        for name, stem, sample in zip(table["name"].tolist(), table["id"].tolist(), batch, strict=True):
+        columns = (table[column].tolist() for column in ("name", "id", "root"))
+        for name, stem, root, sample in zip(*columns, batch, strict=True):
             for kind in self.kinds:
-                getattr(self, f"_write_{kind}")(self.out / name / stem, sample)
+                getattr(self, f"_write_{kind}")(self.out / name / stem, {**sample, "root": root})
 
     def finish(self) -> None:
         """Write the lists."""
@@ -81,7 +83,7 @@ class SampleFiles(Form):
             np.save(beside(stem, ".npy" if field == self.main else f".{field}.npy"), sample[field])
 
     def _write_ply(self, stem: Path, sample: dict[str, Any]) -> None:
-        data = ply_bytes(sample["points"], sample.get("normals"), sample.get("point_colors"))
+        data = ply_bytes(sample["points"], sample.get("normals"), sample.get("point_colors"), sample["root"])
         beside(stem, ".ply").write_bytes(data)
 
     def _write_png(self, stem: Path, sample: dict[str, Any]) -> None:
@@ -103,13 +105,16 @@ def _write_image(path: Path, pixels: np.ndarray) -> None:
     path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
 
 
-def ply_bytes(points: np.ndarray, normals: np.ndarray | None = None, colors: np.ndarray | None = None) -> bytes:
+def ply_bytes(
+    points: np.ndarray, normals: np.ndarray | None = None, colors: np.ndarray | None = None, root: str = ""
+) -> bytes:
     """Return a binary little-endian PLY file of a cloud.
 
     Args:
         points: (N, 3), stored as float32.
         normals: (N, 3), stored as float32.
         colors: uint8 (N, 3), RGB.
+        root: which recording it was made of, written as a comment that our readers take over.
     """
     columns = [(name, "<f4", points[:, i]) for i, name in enumerate("xyz")]
     if normals is not None:
@@ -120,5 +125,7 @@ def ply_bytes(points: np.ndarray, normals: np.ndarray | None = None, colors: np.
     for name, _, values in columns:
         vertices[name] = values
     properties = [f"property {'uchar' if dtype == 'u1' else 'float'} {name}" for name, dtype, _ in columns]
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}", *properties, "end_header", ""]
+    comment = [f"comment {ply_comment(root)}"] if split_root(root) else []
+    counts = [f"element vertex {len(points)}", *properties]
+    header = ["ply", "format binary_little_endian 1.0", *comment, *counts, "end_header", ""]
     return "\n".join(header).encode("ascii") + vertices.tobytes()

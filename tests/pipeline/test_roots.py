@@ -11,7 +11,15 @@ from face3d_data.errors import RunStopped
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.reader import Source
-from face3d_data.roots import SHOWS_A_FACE_BYTES, join_roots, source_roots, split_root
+from face3d_data.roots import (
+    SHOWS_A_FACE_BYTES,
+    carried_root,
+    exported_roots,
+    join_roots,
+    ply_comment,
+    source_roots,
+    split_root,
+)
 from face3d_data.shards.export import export_dataset
 from face3d_data.shards.verify import verify_dataset
 from face3d_data.testing import write_tiny_rgbd
@@ -100,6 +108,24 @@ def test_what_a_file_says_of_its_own_origin_is_added():
     assert len(found) == 2
     assert roots(source(h5=("a.h5", "a", BIG), root="; DROP TABLE")) == roots(source(h5=("a.h5", "a", BIG)))
     assert join_roots(["b" * 16, "a" * 16, "b" * 16]) == f"{'a' * 16} {'b' * 16}"
+
+
+def test_only_csvs_of_exports_and_comments_of_ours_are_believed(tmp_path):
+    root = "0123456789abcdef fedcba9876543210"
+    (tmp_path / "train.csv").write_text(f"id,name,class,root\nc1,anna,0,{root}\n")
+    (tmp_path / "other.csv").write_text(f"name,id,root\nanna,c2,{root}\n")
+    (tmp_path / "broken.csv").write_bytes(b"id,name,class,root\n\xff\xfe")
+    assert exported_roots(tmp_path) == {"anna/c1": root}
+    assert exported_roots(tmp_path / "absent") == {}
+    head = b"ply\nformat ascii 1.0\n%s\nelement vertex 0\nend_header\n"
+    for name, comment, want in (
+        ("a.ply", f"comment {ply_comment(root)}", root),
+        ("b.ply", "comment face3d root ; rm -rf", ""),
+        ("c.txt", f"comment {ply_comment(root)}", ""),
+    ):
+        (tmp_path / name).write_bytes(head % comment.encode())
+        assert carried_root(tmp_path / name) == want
+    assert ply_comment("no root") == ply_comment("") == ""
 
 
 @pytest.fixture(scope="module")

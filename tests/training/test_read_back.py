@@ -1,5 +1,6 @@
 """A network judged on its own training faces is caught, by whatever name they come back."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,24 @@ def test_an_export_read_back_is_known_by_its_recordings(place, tmp_path, form):
         judge(place, back)
 
 
+@pytest.mark.parametrize(("form", "lists"), [("ply", False), ("ply", True), ("npy", True)])
+def test_clouds_read_back_are_known_by_a_comment_or_by_the_lists_beside_them(place, tmp_path, form, lists):
+    folder = exported(place, tmp_path, form)
+    for path in folder.glob("*.csv") if not lists else folder.rglob("*.*.npy"):
+        path.unlink()
+    fewer = [{"id": "fewer", "stage": "subsample", "from": "back", "with": {"n_points": 48, "method": "random"}}]
+    back = read_back(folder, "cloud_folder", fewer, pattern="{identity}/{capture}." + form)
+    with pytest.raises(RunStopped, match=r"net: 32 samples of the same files of the split were learnt from"):
+        judge(place, back)
+
+
 def test_an_export_without_that_is_known_by_its_bytes(place, tmp_path):
-    """PLY has no place for it, so only equal bytes show it."""
+    """Clouds that another program saved again say nothing of where they come from; only equal points show it."""
     folder = exported(place, tmp_path, "ply")
     for path in folder.glob("*.csv"):
         path.unlink()
+    for path in folder.rglob("*.ply"):
+        path.write_bytes(re.sub(rb"comment face3d root [0-9a-f ]+\n", b"", path.read_bytes()))
     back = read_back(folder, "cloud_folder", up="y")
     with pytest.raises(RunStopped, match=r"net: 32 samples with equal content of the split were learnt from") as stop:
         judge(place, back)
