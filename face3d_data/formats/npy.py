@@ -13,16 +13,19 @@ from numpy.lib import format as npy_format
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cost import check_pixels
+from face3d_data.remarks import remark
 
 _VERSIONS = ((1, 0), (2, 0), (3, 0))
 
 
 def read_depth_npy(path: Path) -> np.ndarray:
-    """Return a depth image as f4 (H, W), in the file's own unit, with NaN and negative values as 0 (no reading).
+    """Return a depth image as f4 (H, W), in the file's own unit; 0 (no reading) where it is NaN, infinite or negative.
+
+    Infinities, by which some programs say that nothing was in reach, come with a remark.
 
     Raises:
         Unreadable: `depth_8bit` for 8-bit values; `unreadable` where the file is missing, cut off, no array of
-            numbers of shape (H, W) or (H, W, 1), holds an infinity or no finite value.
+            numbers of shape (H, W) or (H, W, 1), holds a number beyond float32 or no finite value.
     """
     try:
         with open(path, "rb") as stream:
@@ -31,15 +34,20 @@ def read_depth_npy(path: Path) -> np.ndarray:
             values = np.load(stream, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise Unreadable("unreadable", f"{path.name}: {error}") from None
+    values = values.reshape(shape)
     with np.errstate(over="ignore"):  # what overflows becomes an infinity, refused below
-        depth = values.reshape(shape).astype(np.float32)
+        depth = values.astype(np.float32)
     finite = np.isfinite(depth)
-    if not finite.all():
-        if np.isinf(depth).any():
-            raise Unreadable("unreadable", f"{path.name}: holds infinities")
-        if not finite.any():
-            raise Unreadable("unreadable", f"{path.name}: holds no finite value")
-    return np.where(depth > 0, depth, np.float32(0))
+    if finite.all():
+        return np.where(depth > 0, depth, np.float32(0))
+    if not finite.any():
+        raise Unreadable("unreadable", f"{path.name}: holds no finite value")
+    infinite = np.isinf(depth)
+    if np.isfinite(values[infinite]).any():
+        raise Unreadable("unreadable", f"{path.name}: holds a number beyond {np.finfo(np.float32).max:.3g}")
+    if infinite.any():
+        remark(f"{path.name}: {np.count_nonzero(infinite)} of {depth.size} readings are infinite: no reading")
+    return np.where(finite & (depth > 0), depth, np.float32(0))
 
 
 def inspect_depth_npy(path: Path) -> tuple[int, int]:

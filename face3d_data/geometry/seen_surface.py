@@ -78,8 +78,8 @@ def seen_points(
     normals: np.ndarray,
     front: np.ndarray,
     up: np.ndarray,
-) -> np.ndarray:
-    """Return which points of a mesh's surface are seen.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which points of a mesh's surface are seen, and from which side.
 
     Args:
         vertices: f8 (V, 3), finite.
@@ -90,7 +90,8 @@ def seen_points(
         up: (3,), unit, at a right angle to it.
 
     Returns:
-        bool (N,).
+        bool (N,), whether it is seen; bool (N,), whether more of the directions on the side away from its normal are
+        free than on that of its normal: its triangle is wound the other way round.
     """
     core = open3d().core
     low, high = points.min(axis=0), points.max(axis=0)
@@ -119,4 +120,5 @@ def seen_points(
         side = (cosine[chosen] > 0).astype(np.intp)
         facing[side, chosen] += 1
         free[side, chosen] += ~stopped
-    return np.asarray((free >= np.maximum(LEAST_FREE * facing, 1)).any(axis=0))
+    seen = (free >= np.maximum(LEAST_FREE * facing, 1)).any(axis=0)
+    return np.asarray(seen), np.asarray(free[0] > free[1])

@@ -42,8 +42,9 @@ def points_of(
 ) -> SurfacePoints:
     """Return a mesh's surface as points, with normals that look out of it.
 
-    Faces with a corner that is not finite are left out: scanners mark with NaN what they did not see. Where most of
-    the surface looks away from the viewer, its faces are wound the other way round, and all normals are turned.
+    Faces with a corner that is not finite are left out: scanners mark with NaN what they did not see. The normals of a
+    visible surface look to the side from which it is seen, however its faces are wound; of all surfaces, where most
+    look away from the viewer, all normals are turned.
 
     Args:
         mesh: in its file's own units and axes.
@@ -72,11 +73,9 @@ def points_of(
     except ValueError as error:
         raise Unreadable("no_surface", f"{name}: {error}") from None
     if surface == "visible":
-        made = _seen(made, Mesh(vertices, triangles, mesh.colors), name, points_from, to_camera)
-        mean = made.normals.mean(axis=0, dtype=np.float64)
-    else:
-        areas, normals = face_normals(vertices, triangles)
-        mean = (areas[:, None] * normals).sum(axis=0) / areas.sum()
+        return _seen(made, Mesh(vertices, triangles, mesh.colors), name, points_from, to_camera)
+    areas, normals = face_normals(vertices, triangles)
+    mean = (areas[:, None] * normals).sum(axis=0) / areas.sum()
     inside_out = to_camera(mean[None])[0, 2] > LOOKS_AWAY
     return SurfacePoints(made.points, -made.normals, made.colors) if inside_out else made
 
@@ -96,11 +95,11 @@ def _seen(
     axes = to_camera(np.eye(3)).astype(np.float64)
     front, up = -axes[:, 2], -axes[:, 1]  # the camera looks along z, its y points down
 
-    def chosen(points: SurfacePoints) -> np.ndarray:
-        seen = seen_points(mesh.vertices, mesh.triangles, points.points, points.normals, front, up)
-        return np.flatnonzero(seen)
+    def chosen(points: SurfacePoints) -> tuple[np.ndarray, np.ndarray]:
+        seen, turned = seen_points(mesh.vertices, mesh.triangles, points.points, points.normals, front, up)
+        return np.flatnonzero(seen), turned
 
-    kept = chosen(made)
+    kept, turned = chosen(made)
     if not len(kept):
         raise Unreadable(
             "no_surface", f"{name}: nothing of it is seen from in front: check up and front, or surface: all"
@@ -109,10 +108,11 @@ def _seen(
     if len(kept) < wanted:
         more = min(int(wanted**2 / len(kept) * ENOUGH), MOST_POINTS)
         made = sample_surface(mesh.vertices, mesh.triangles, more, mesh.colors)
-        kept = chosen(made)
+        kept, turned = chosen(made)
         kept = kept[np.linspace(0, len(kept) - 1, min(wanted, len(kept))).round().astype(np.intp)]
     colors = None if made.colors is None else made.colors[kept]
-    return SurfacePoints(made.points[kept], made.normals[kept], colors)
+    normals = np.where(turned[kept, None], -made.normals[kept], made.normals[kept])
+    return SurfacePoints(made.points[kept], normals, colors)
 
 
 _last: dict[str, tuple[Any, Arrays, list[str]]] = {}

@@ -7,6 +7,7 @@ import pytest
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
+from face3d_data.remarks import remarks_into
 
 # NumPy's format 1.0, byte by byte: magic, version, header length 118, header, then 1.5 and NaN as f4 little-endian.
 HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }"
@@ -40,6 +41,17 @@ def test_every_number_type_and_layout_is_read(path, dtype, shape, order):
     assert inspect_depth_npy(path) == (3, 4)
 
 
+@pytest.mark.parametrize(
+    ("values", "infinite"), [([1.5, np.inf, 2, np.nan], 1), ([np.inf, 1.5, -np.inf, 0.5], 2), ([1.5, np.nan, 1, 1], 0)]
+)
+def test_infinities_are_no_reading_and_remarked(path, values, infinite):
+    np.save(path, np.array([values], np.float32))
+    with remarks_into(heard := []):
+        depth = read_depth_npy(path)
+    assert depth.tolist() == [[value if np.isfinite(value) else 0 for value in values]]
+    assert heard == ([f"a.npy: {infinite} of 4 readings are infinite: no reading"] if infinite else [])
+
+
 def test_negative_values_are_no_reading(path):
     np.save(path, np.array([[-1, 5]], np.int16))
     assert read_depth_npy(path).tolist() == [[0, 5]]
@@ -49,8 +61,8 @@ def test_negative_values_are_no_reading(path):
     ("values", "wanted"),
     [
         (np.full((2, 2), np.nan), "unreadable"),
-        (np.array([[1.0, np.inf]]), "unreadable"),
-        (np.array([[1.0, -np.inf, np.nan]]), "unreadable"),
+        (np.array([[np.inf, -np.inf, np.nan]]), "unreadable"),
+        (np.array([[1.0, np.inf, 1e300]]), "unreadable"),
         (np.array([[1e300]]), "unreadable"),
         (np.zeros((2, 2), np.uint8), "depth_8bit"),
         (np.zeros((2, 2), bool), "unreadable"),

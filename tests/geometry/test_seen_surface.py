@@ -50,7 +50,7 @@ def kept(mesh, *, of=None, turn=None):
     points, normals, front, up = made.points, made.normals, FRONT, UP
     if turn is not None:
         vertices, points, normals, front, up = (array @ turn.T for array in (vertices, points, normals, front, up))
-    return seen_points(vertices, triangles, points, normals, front, up).mean()
+    return seen_points(vertices, triangles, points, normals, front, up)[0].mean()
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -80,7 +80,7 @@ def test_eyeballs_and_teeth_behind_the_skin_are_gone_and_what_stands_out_is_not(
 def test_a_closed_head_keeps_its_front():
     head = together(ball(90), ball(80))
     made = sample_surface(*ball(90), 20_000)
-    seen = seen_points(*head, made.points, made.normals, FRONT, UP)
+    seen, _ = seen_points(*head, made.points, made.normals, FRONT, UP)
     assert seen[made.points[:, 2] > -10].all(), "ears too"
     assert not seen[made.points[:, 2] < -80].any()
     assert kept(head, of=ball(80)) == 0
@@ -120,3 +120,15 @@ def test_a_face_that_is_stored_thousands_of_times_is_one(monkeypatch):
     once, often = np.array([[0, 1, 2]]), np.tile([[0, 1, 2]], (20_000, 1))
     assert kept((vertices, often), of=(vertices, once)) == kept((vertices, once)) == 1
     assert [len(triangles) for triangles in given] == [1, 1]
+
+
+@pytest.mark.parametrize("mesh", [sheet(face), ball(90), together(sheet(face), ball(6, (0, 20, 150)))])
+def test_the_side_that_is_seen_is_told_for_each_point(mesh):
+    made = sample_surface(*mesh, 20_000)
+    flips = np.random.default_rng(1).random(len(made.points)) < 0.5
+    normals = np.where(flips[:, None], -made.normals, made.normals)
+    seen, plain = seen_points(*mesh, made.points, made.normals, FRONT, UP)
+    again, turned = seen_points(*mesh, made.points, normals, FRONT, UP)
+    assert np.array_equal(seen, again)
+    assert plain[seen].mean() < 0.002, "wound outwards: next to none is turned"
+    assert np.mean(turned[seen] == (plain ^ flips)[seen]) > 0.999, "but where both sides have equally many"

@@ -164,6 +164,19 @@ def test_a_surface_wound_the_other_way_is_turned(one):
         assert reader(root).load(source, "normals")[:, 2].mean() < -0.5
 
 
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_faces_wound_either_way_have_normals_towards_the_camera(one, share):
+    root = one(landmarks=False)
+    vertices, triangles, _ = one.mesh
+    write_obj(root / "ann" / "a.obj", y_up(vertices), triangles)
+    plain = load(reader(root), "normals")
+    flipped = np.random.default_rng(2).random(len(triangles)) < share
+    write_obj(root / "ann" / "a.obj", y_up(vertices), np.where(flipped[:, None], triangles[:, ::-1], triangles))
+    mixed = load(reader(root), "normals")
+    assert mixed.shape == plain.shape
+    assert ((mixed * plain).sum(axis=1) > 0).mean() > 0.999
+
+
 def test_a_file_is_read_once_for_all_its_arrays(one, monkeypatch):
     calls = []
     read = MeshFolder.read
