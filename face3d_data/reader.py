@@ -15,7 +15,7 @@ from face3d_data.component import Component
 from face3d_data.digest import digest
 from face3d_data.errors import TOO_LARGE, ContractError, Unreadable
 from face3d_data.formats.cost import FileLimits, limits_in_force
-from face3d_data.names import same_form
+from face3d_data.names import check_id_part, same_form
 from face3d_data.remarks import remarks_into
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.unchanged import FileState, read_state, unchanged
@@ -116,7 +116,8 @@ def captures(reader: Reader) -> Iterator[Source]:
     """
     seen: dict[tuple[str, str], str] = {}
     for source in reader.scan():
-        if source.problem is None:
+        named = not (check_id_part(source.person, "") or check_id_part(source.capture, ""))
+        if source.problem is None and named:
             path = str(next(iter(source.files.values()), f"{source.person}/{source.capture}"))
             who = (same_form(source.person), same_form(source.capture))
             if who in seen:
