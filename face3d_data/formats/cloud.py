@@ -30,8 +30,9 @@ _UNIT = re.compile(
     r"\s*(?:\[[^]]*\]|\([^)]*\)|(?<=[a-z0-2])[\s_.]+(?:um|mm|cm|dm|m|millimet(?:er|re)s?|met(?:er|re)s?))$"
 )
 _WITH_NORMALS = ("x", "y", "z", "nx", "ny", "nz")
-JUDGED_ROWS = 16
-"""Rows at the beginning of a file by which unnamed columns are told apart: enough to read its first few KB."""
+JUDGED_ROWS = 128
+"""Rows at the beginning of a file by which columns are judged when it is scanned and when it is read: so both find the
+same. Those of a text fit what is read of it for a scan."""
 _UNIT_WITHIN = 0.02
 
 
@@ -73,7 +74,8 @@ def judge_columns(rows: np.ndarray, name: str) -> tuple[str, ...]:
     """Return what unnamed columns are: 3: x y z; 6: normals where they are of unit length, else colours; 7: below.
 
     Seven columns are x y z, normal, curvature where the normals are of unit length; else x y z, intensity, r g b, as
-    laser scanners write them.
+    laser scanners write them. Rows that are not finite, or zero where a normal or a colour would be, decide nothing;
+    where none decides, or what are no normals have signs, which no colour has, these columns are left aside.
 
     Args:
         rows: (R, k), the first `JUDGED_ROWS` of the file.
@@ -86,12 +88,23 @@ def judge_columns(rows: np.ndarray, name: str) -> tuple[str, ...]:
     if count == 3:
         return ("x", "y", "z")
     if count in (6, 7):
-        lengths = np.sqrt((rows[:, 3:6].astype(np.float64) ** 2).sum(axis=1))
-        lengths = lengths[np.isfinite(lengths)]
-        if len(lengths) and (np.abs(lengths - 1) <= _UNIT_WITHIN).all():
-            return _WITH_NORMALS if count == 6 else (*_WITH_NORMALS, "curvature")
-        return ("x", "y", "z", *(("-",) if count == 7 else ()), "r", "g", "b")
+        return _judge_rest(rows.astype(np.float64), name)
     raise Unreadable("unknown_columns", f"{name}: has {count} columns, and only 3, 6 and 7 are known: set columns")
+
+
+def _judge_rest(rows: np.ndarray, name: str) -> tuple[str, ...]:
+    count = rows.shape[1]
+    finite = rows[np.isfinite(rows).all(axis=1)]
+    lengths = np.sqrt((finite[:, 3:6] ** 2).sum(axis=1))
+    lengths = lengths[lengths > 0]
+    if len(lengths) and (np.abs(lengths - 1) <= _UNIT_WITHIN).all():
+        return _WITH_NORMALS if count == 6 else (*_WITH_NORMALS, "curvature")
+    colors = finite[:, -3:]
+    if colors.any() and (colors >= 0).all():
+        return ("x", "y", "z", *("-" * (count - 6)), "r", "g", "b")
+    why = "are neither unit normals nor colours" if colors.any() else "are zero where the file begins"
+    remark(f"{name}: columns 4 to {count} {why}: left aside; set columns if they are known")
+    return ("x", "y", "z", *("-" * (count - 3)))
 
 
 def cloud_of_table(values: np.ndarray, names: Sequence[str], name: str) -> Cloud:
@@ -128,10 +141,10 @@ def has_directions(normals: np.ndarray, kept: np.ndarray) -> bool:
 def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
     """Return the cloud of named columns (N,).
 
-    Left out are points with a coordinate that is not finite (scanners mark with them what they did not see), several
-    points at 0, 0, 0 (the holes of organised clouds; one may be a point) and, where there are normals, points whose
-    normal has no direction. Where none of the first normals has one, normals are left aside instead. They are made
-    unit.
+    Left out are, with a remark, points with a coordinate that is not finite (scanners mark with them what they did not
+    see), several points at 0, 0, 0 (the holes of organised clouds; see `is_point`) and, where there are normals, points
+    whose normal has no direction. Where none of the first normals has one, normals are left aside instead. They are
+    made unit.
 
     Raises:
         Unreadable: `unreadable`: no point is left.
@@ -140,6 +153,9 @@ def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
     arrays = arrays_of(list(columns))
     points = np.stack([named[axis].astype(np.float64) for axis in "xyz"], axis=1)
     kept = is_point(points)
+    if not kept.all():
+        lost = f"{np.count_nonzero(~kept)} of {len(kept)}"
+        remark(f"{name}: {lost} points are left out: not finite, or several at 0 0 0, as holes are written")
     normals = None
     if "normals" in arrays:
         given = np.stack([named[axis].astype(np.float64) for axis in ("nx", "ny", "nz")], axis=1)
@@ -174,12 +190,23 @@ def _unit_normals(given: np.ndarray, kept: np.ndarray, name: str) -> tuple[np.nd
 
 
 def is_point(points: np.ndarray) -> np.ndarray:
-    """Return which rows (N, 3) are points: all finite, and not one of several at 0, 0, 0."""
+    """Return which rows (N, 3) are points: all finite, and none of several at 0, 0, 0.
+
+    Where other places are given as often (the vertices of a mesh, one for each face), 0, 0, 0 is a place as they are.
+    """
     kept = np.isfinite(points).all(axis=1)
     holes = ~points.any(axis=1)
-    if np.count_nonzero(holes) > 1:
+    n_holes = np.count_nonzero(holes)
+    if n_holes > 1 and n_holes > _most_at_one_place(points[kept & ~holes]):
         kept &= ~holes
     return np.asarray(kept)
+
+
+def _most_at_one_place(points: np.ndarray) -> int:
+    order = np.lexsort(points.T)
+    new = np.ones(len(points) + 1, bool)
+    new[1:-1] = (points[order][1:] != points[order][:-1]).any(axis=1)
+    return int(np.diff(np.flatnonzero(new)).max(initial=0)) if len(points) else 0
 
 
 def arrays_seen(names: Sequence[str], rows: Mapping[str, np.ndarray]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cost import check_bytes
-from face3d_data.formats.image_header import PNG_SIGNATURE, check_header, parse_bmp, parse_png
+from face3d_data.formats.image_header import PNG_SIGNATURE, check_header, has_odd_masks, parse_bmp, parse_png
 from face3d_data.formats.image_other import OTHER_SUFFIXES, START_BYTES, decode_other, other_kind
 
 IMAGE_SUFFIXES: tuple[str, ...] = (".bmp", ".jpeg", ".jfif", ".jpg", ".png", *OTHER_SUFFIXES)
@@ -30,9 +30,11 @@ def read_color(path: Path, turn_by_exif: bool = False) -> np.ndarray:
     import cv2
 
     data = read_bytes(path)
-    kind = other_kind(data[:START_BYTES])
+    kind = "bmp" if has_odd_masks(data) else other_kind(data[:START_BYTES])
     if kind is not None:
         try:
+            if kind == "bmp":
+                _refuse_cut(data)
             return decode_other(data, kind, turn_by_exif)
         except Unreadable as error:
             raise type(error)(error.reason, f"{path.name}: {error.detail}") from None
@@ -60,9 +62,10 @@ def read_depth_png(path: Path) -> np.ndarray:
 def _decode(data: bytes, name: str, flags: int) -> np.ndarray:
     import cv2
 
-    fault = find_cut(data)
-    if fault:
-        raise Unreadable("unreadable", f"{name}: {fault}")
+    try:
+        _refuse_cut(data)
+    except Unreadable as error:
+        raise Unreadable(error.reason, f"{name}: {error.detail}") from None
     check_header(data, name)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -71,6 +74,12 @@ def _decode(data: bytes, name: str, flags: int) -> np.ndarray:
     if pixels is None:
         raise Unreadable("unreadable", f"{name}: its pixels cannot be decoded")
     return pixels
+
+
+def _refuse_cut(data: bytes) -> None:
+    fault = find_cut(data)
+    if fault:
+        raise Unreadable("unreadable", fault)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -135,7 +144,7 @@ def _jpeg_fault(data: bytes) -> str | None:
 
 def _bmp_fault(data: bytes) -> str | None:
     try:
-        header = parse_bmp(data[:30])
+        header = parse_bmp(data)
     except Unreadable as error:
         return error.detail
     bits = int.from_bytes(data[28:30], "little")

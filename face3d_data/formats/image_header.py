@@ -20,6 +20,11 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _PNG_BITS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset(range(0xD0, 0xD8)) | {0x01}
+_BMP_BYTES = 70
+_BMP_HEADERS = (40, 52, 56, 64, 108, 124)
+_BITFIELDS = (3, 6)
+"""Kinds of compression of a BMP that are none: masks follow, without and with one of alpha."""
+_USUAL_MASKS = {16: ((0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F)), 32: ((0xFF0000, 0xFF00, 0xFF),)}
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,8 @@ def read_image_header(path: Path) -> ImageHeader:
     Raises:
         Unreadable: `unreadable`: no such file, empty, no image, or cut off; `too_large`.
     """
-    try:
-        with open(path, "rb") as stream:
-            header = _read(stream)
-    except Unreadable as error:
-        raise type(error)(error.reason, f"{path.name}: {error.detail}") from None
-    check_pixels(header.width, header.height, path.name)
-    return header
+    with open(path, "rb") as stream:
+        return _checked(stream, path.name)
 
 
 def check_header(data: bytes, name: str) -> None:
@@ -57,8 +57,16 @@ def check_header(data: bytes, name: str) -> None:
     Raises:
         Unreadable: `too_large`; as `read_image_header`.
     """
-    header = _read(io.BytesIO(data))
+    _checked(io.BytesIO(data), name)
+
+
+def _checked(stream: BinaryIO, name: str) -> ImageHeader:
+    try:
+        header = _read(stream)
+    except Unreadable as error:
+        raise type(error)(error.reason, f"{name}: {error.detail}") from None
     check_pixels(header.width, header.height, name)
+    return header
 
 
 def _read(stream: BinaryIO) -> ImageHeader:
@@ -71,12 +79,13 @@ def _read(stream: BinaryIO) -> ImageHeader:
         stream.seek(max(0, stream.tell() - 64))
         if PNG_END not in stream.read():
             raise Unreadable("unreadable", "the PNG is cut off before its end")
+        _refuse_animation(stream)
         return header
     if start.startswith(b"\xff\xd8"):
         stream.seek(2)
         return _walk_jpeg(stream)
     if start.startswith(b"BM"):
-        return parse_bmp(start)
+        return parse_bmp(start + stream.read(_BMP_BYTES - len(start)))
     kind = other_kind(start)
     if kind is not None:
         return ImageHeader(*read_other_header(stream, kind))
@@ -99,18 +108,53 @@ def parse_png(data: bytes) -> ImageHeader:
     return ImageHeader("png", width, height, bits, _PNG_CHANNELS[colour_type])
 
 
+def _refuse_animation(stream: BinaryIO) -> None:
+    """Refuse a PNG of several frames (PNG 3rd edition, 11.3.6.1): decoders give the first, or another image."""
+    at = len(PNG_SIGNATURE)
+    while True:
+        stream.seek(at)
+        start = stream.read(12)
+        if len(start) < 12 or start[4:8] in (b"IDAT", b"IEND"):
+            return
+        frames = int.from_bytes(start[8:12], "big")
+        if start[4:8] == b"acTL" and frames > 1:
+            raise Unreadable("unreadable", f"has {frames} frames: an animation is no capture")
+        at += 12 + int.from_bytes(start[:4], "big")
+
+
 def parse_bmp(data: bytes) -> ImageHeader:
-    """Return the header in the first 30 bytes of a BMP file (BITMAPINFOHEADER; a negative height means top-down).
+    """Return the header in the first bytes of a BMP file (BITMAPINFOHEADER; a negative height means top-down).
+
+    Args:
+        data: the first `_BMP_BYTES` of the file, or all of it.
 
     Raises:
-        Unreadable: the header is cut off or of the OS/2 kind.
+        Unreadable: the header is cut off, of the OS/2 kind, or of a size or with masks that no BMP has.
     """
-    if len(data) < 30 or struct.unpack("<I", data[14:18])[0] < 40:
+    size = int.from_bytes(data[14:18], "little")
+    if len(data) < 30 or size < 40:
         raise Unreadable("unreadable", "the BMP is cut off in its header, or an OS/2 one")
+    if size not in _BMP_HEADERS:
+        raise Unreadable("unreadable", f"no valid BMP: a header of {size} bytes")
     width, height, _, bits = struct.unpack("<iiHH", data[18:30])
     if width <= 0 or height == 0 or bits not in (1, 4, 8, 16, 24, 32):
         raise Unreadable("unreadable", f"no valid BMP: {width}x{height}, {bits} bits a pixel")
+    if bmp_masks(data) is not None and bits not in _USUAL_MASKS:
+        raise Unreadable("unreadable", f"no valid BMP: masks of colours with {bits} bits a pixel")
     return ImageHeader("bmp", width, abs(height), 8, 4 if bits == 32 else 3)
+
+
+def bmp_masks(data: bytes) -> tuple[int, ...] | None:
+    """Return which bits of a BMP's pixels are red, green and blue, where its header says so (BI_BITFIELDS)."""
+    if int.from_bytes(data[30:34], "little") not in _BITFIELDS:
+        return None
+    return tuple(int.from_bytes(data[at : at + 4], "little") for at in (54, 58, 62))
+
+
+def has_odd_masks(data: bytes) -> bool:
+    """Return whether an image is a BMP whose colours lie in other bits than decoders expect."""
+    masks = bmp_masks(data) if data.startswith(b"BM") else None
+    return masks is not None and masks not in _USUAL_MASKS.get(int.from_bytes(data[28:30], "little"), ())
 
 
 def _walk_jpeg(stream: BinaryIO) -> ImageHeader:

@@ -14,6 +14,7 @@ from face3d_data.formats.cost import check_points
 from face3d_data.formats.lzf import unpack_lzf
 from face3d_data.formats.number_text import split_lines
 from face3d_data.formats.text_bytes import plain_if_text
+from face3d_data.remarks import remark
 
 _KINDS = {"F": "f", "U": "u", "I": "i"}
 _SIZES = {"F": (4, 8), "U": (1, 2, 4, 8), "I": (1, 2, 4, 8)}
@@ -37,8 +38,17 @@ class Header:
     @property
     def columns(self) -> tuple[str, ...]:
         """The fields' names, with r, g and b where colours are packed into one."""
-        names = [("r", "g", "b") if name in _PACKED else (name,) for name, _, count in self.fields if count == 1]
+        names = [
+            ("r", "g", "b") if name in _PACKED else (name,)
+            for name, kind, count in self.fields
+            if count == 1 and (name not in _PACKED or _is_packed(kind, self.data))
+        ]
         return tuple(name for group in names for name in group)
+
+
+def _is_packed(kind: str, data: str) -> bool:
+    """Return whether a field of this type holds a colour in four bytes; a text's number does by its value."""
+    return data == "ascii" or kind[1:] == "4"
 
 
 def parse_pcd(data: bytes, name: str) -> Cloud:
@@ -62,7 +72,7 @@ def _columns(data: bytes, header: Header, name: str) -> dict[str, np.ndarray]:
     """Return the columns of a file's points, colours taken apart."""
     check_points(header.n_points, name, held_by=len(data) if header.data != "binary_compressed" else None)
     if header.data == "ascii":
-        return _unpacked(_read_text(data, header, name))
+        return _unpacked(_read_text(data, header, name), name)
     layout = np.dtype([(field, f"<{kind}", (count,)) for field, kind, count in header.fields])
     wanted = layout.itemsize * header.n_points
     if header.data == "binary":
@@ -70,7 +80,7 @@ def _columns(data: bytes, header: Header, name: str) -> dict[str, np.ndarray]:
             has = len(data) - header.size
             raise Unreadable("unreadable", f"{name}: byte {header.size}: {has} of {wanted} bytes follow: cut off?")
         table = np.frombuffer(data, layout, header.n_points, header.size)
-        return _unpacked({key: table[key][:, 0] for key in table.dtype.names or ()})
+        return _unpacked({key: table[key][:, 0] for key in table.dtype.names or ()}, name)
     body = _decompress(data, header, wanted, name)
     columns, at = {}, 0
     for field, kind, count in header.fields:
@@ -78,7 +88,7 @@ def _columns(data: bytes, header: Header, name: str) -> dict[str, np.ndarray]:
         values = np.frombuffer(body, f"<{kind}", header.n_points * count, at)
         columns[field] = values.reshape(header.n_points, count)[:, 0]
         at += values.nbytes
-    return _unpacked(columns)
+    return _unpacked(columns, name)
 
 
 def pcd_begin(head: bytes, name: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
@@ -166,19 +176,26 @@ def _read_text(data: bytes, header: Header, name: str) -> dict[str, np.ndarray]:
 
 
 def _packed_of_text(values: np.ndarray, kind: str, name: str) -> np.ndarray:
-    """Return packed colours u4 of numbers: of a field of type F, the number's own four bytes are the colour."""
+    """Return packed colours u4 of numbers: of a field of type F, the number's own four bytes are the colour.
+
+    With alpha above it, a colour may be written as a negative number. One that is no number or of more bytes is black.
+    """
+    good = np.isfinite(values) if kind == "f4" else (values >= -(2**31)) & (values < 2**32)
+    if not good.all():
+        remark(f"{name}: {np.count_nonzero(~good)} of {len(good)} packed colours are not of four bytes: black")
+        values = np.where(good, values, 0.0)
     if kind == "f4":
         return values.astype(np.float32).view(np.uint32)
-    if not ((values >= 0) & (values < 2**32)).all():
-        raise Unreadable("unreadable", f"{name}: a packed colour is not of four bytes")
-    return values.astype(np.uint32)
+    return values.astype(np.int64).astype(np.uint32)
 
 
-def _unpacked(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _unpacked(columns: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """Return the columns with `rgb` taken apart: 0xRRGGBB, with alpha above it in `rgba`."""
     out = {field: values for field, values in columns.items() if field not in _PACKED}
     for field in _PACKED:
-        if field in columns and columns[field].dtype.itemsize == 4:
+        if field in columns and columns[field].dtype.itemsize != 4:
+            remark(f"{name}: {field} is not of four bytes: colours are left aside")
+        elif field in columns:
             packed = np.ascontiguousarray(columns[field]).view(np.uint32)
             out |= {key: (packed >> shift & 255).astype(np.uint8) for key, shift in zip("rgb", (16, 8, 0), strict=True)}
     return out

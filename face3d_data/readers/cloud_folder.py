@@ -34,7 +34,7 @@ class CloudFolder(ScanFolder):
     """
 
     name = "cloud_folder"
-    version = 2
+    version = 3
     outputs = ("points", "normals", "point_colors", "curvature", "landmarks_3d")
     reasons: ClassVar[dict[str, str]] = {
         **ScanFolder.reasons,

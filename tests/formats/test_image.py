@@ -203,3 +203,58 @@ def test_headers_that_make_no_sense_are_unreadable(tmp_path, content):
     path = tmp_path / "a.png"
     path.write_bytes(content)
     assert reason(read_image_header, path) == reason(read_color, path) == "unreadable"
+
+
+def bmp(pixels: bytes, masks=(), size=40, bits=32) -> bytes:
+    """Return a BMP of 2 x 1 pixels, with masks where there are any; a header of 40 bytes has them behind it."""
+    held = b"".join(struct.pack("<I", mask) for mask in masks)
+    head = struct.pack("<IiiHHIIiiII", size, 2, 1, 1, bits, 3 if masks else 0, 8, 0, 0, 0, 0)
+    body = head + (held if size == 40 else held.ljust(size - 40, b"\0"))
+    return b"BM" + struct.pack("<IHHI", 14 + len(body) + len(pixels), 0, 0, 14 + len(body)) + body + pixels
+
+
+@pytest.mark.parametrize(
+    ("data", "want"),
+    [
+        (bmp(bytes.fromhex("03020100 06050400")), [[1, 2, 3], [4, 5, 6]]),
+        (bmp(bytes.fromhex("03020100 06050400"), (0xFF0000, 0xFF00, 0xFF)), [[1, 2, 3], [4, 5, 6]]),
+        (bmp(bytes.fromhex("00030201 00060504"), (0xFF000000, 0xFF0000, 0xFF00)), [[1, 2, 3], [4, 5, 6]]),
+        (bmp(bytes.fromhex("010203ff 040506ff"), (0xFF, 0xFF00, 0xFF0000, 0xFF000000), 108), [[1, 2, 3], [4, 5, 6]]),
+        (bmp(bytes.fromhex("00f8 1f00"), (0xF800, 0x7E0, 0x1F), bits=16), [[248, 0, 0], [0, 0, 248]]),
+        (bmp(bytes.fromhex("007c 1f00"), (0x7C00, 0x3E0, 0x1F), bits=16), [[248, 0, 0], [0, 0, 248]]),
+    ],
+)
+def test_colours_of_a_bmp_lie_where_its_masks_say(tmp_path, data, want):
+    (tmp_path / "a.bmp").write_bytes(data)
+    np.testing.assert_allclose(read_color(tmp_path / "a.bmp"), [want], atol=7 if data[28] == 16 else 0)
+    assert read_image_header(tmp_path / "a.bmp").width == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (bmp(bytes(8), (0x3FF00000, 0xFFC00, 0x3FF)), "bitfields"),
+        (bmp(bytes(4), (0xF00, 0xF0, 0xF), bits=16), "bitfields"),
+        (bmp(bytes(8), (0xFF0000, 0xFF00, 0xFF), bits=24), "masks of colours with 24 bits"),
+        (bmp(bytes(8), (), 66), "a header of 66 bytes"),
+        (bmp(bytes.fromhex("00030201"), (0xFF000000, 0xFF0000, 0xFF00)), "cut off"),
+    ],
+)
+def test_a_bmp_whose_colours_cannot_be_known_is_refused(tmp_path, data, said):
+    (tmp_path / "a.bmp").write_bytes(data)
+    with pytest.raises(Unreadable, match=rf"unreadable: a\.bmp: .*{said}"):
+        read_color(tmp_path / "a.bmp")
+
+
+@pytest.mark.parametrize("before", [b"", b"tEXt"])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_png_of_several_frames_is_no_capture(tmp_path, before, frames):
+    extra = [chunk(before, b"a\0b")] * bool(before)
+    rows = bytes.fromhex("00 09 08 07")
+    (tmp_path / "a.png").write_bytes(png(1, 1, 8, 2, rows, *extra, chunk(b"acTL", struct.pack(">II", frames, 0))))
+    if frames == 1:
+        assert read_color(tmp_path / "a.png").tolist() == [[[9, 8, 7]]]
+        return
+    for read in (read_color, read_image_header):
+        with pytest.raises(Unreadable, match=r"a\.png: has 3 frames: an animation is no capture"):
+            read(tmp_path / "a.png")

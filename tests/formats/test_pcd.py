@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cloud_file import cloud_arrays, read_cloud
 from face3d_data.formats.lzf import unpack_lzf
 from face3d_data.formats.pcd import parse_pcd, parse_pcd_header
+from face3d_data.remarks import remarks_into
 from face3d_data.testing.write_clouds import lzf_literals, write_pcd
 
 HEADER = b"""# .PCD v0.7
@@ -57,6 +59,33 @@ def test_a_colour_written_as_a_float_is_its_bytes():
     value = struct.unpack("<f", struct.pack("<I", 0x112233))[0]
     data = TEXT.replace(b"TYPE F F F U", b"TYPE F F F F").replace(b"1122867", repr(value).encode())
     assert parse_pcd(data.replace(b" 255\n", b" 0\n"), "a.pcd").colors.tolist() == [[0x11, 0x22, 0x33], [0, 0, 0]]
+
+
+def test_colours_of_text_with_a_sign_are_their_bytes_and_others_cost_only_themselves():
+    data = TEXT.replace(b"TYPE F F F U", b"TYPE F F F I")
+    signed = (0xFF112233 - 2**32, 0x112233)
+    for value in signed:
+        assert parse_pcd(data.replace(b"1122867", b"%d" % value), "a.pcd").colors.tolist() == [
+            [17, 34, 51],
+            [0, 0, 255],
+        ]
+    heard = []
+    for value in (b"4294967296", b"-2147483649", b"nan"):
+        with remarks_into(heard):
+            assert parse_pcd(data.replace(b"1122867", value), "a.pcd").colors.tolist() == [[0, 0, 0], [0, 0, 255]]
+    assert heard == ["a.pcd: 1 of 2 packed colours are not of four bytes: black"]
+
+
+def test_colours_of_eight_bytes_are_neither_promised_nor_given(tmp_path):
+    header = HEADER.replace(b"SIZE 4 4 4 4", b"SIZE 4 4 4 8").replace(b"TYPE F F F U", b"TYPE F F F F")
+    (tmp_path / "a.pcd").write_bytes(header + struct.pack("<3fd", 1, 2, 3, 9) + struct.pack("<3fd", 4, 5, 6, 9))
+    heard = []
+    with remarks_into(heard):
+        cloud = read_cloud(tmp_path / "a.pcd")
+    assert cloud_arrays(tmp_path / "a.pcd") == ("points",)
+    assert cloud.points.tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert cloud.colors is None
+    assert heard == ["a.pcd: rgb is not of four bytes: colours are left aside"]
 
 
 @pytest.mark.parametrize("body", ["ascii", "binary", "binary_compressed"])
@@ -119,7 +148,6 @@ def test_cut_off_anywhere_is_told_with_its_place(data):
         (BINARY, b"VERSION", b"REVISION", "no header from VERSION to DATA"),
         (TEXT, b"1 2 -3 1122867", b"1 2 -3", "line 12: 3 numbers, wanted 4"),
         (TEXT, b"1 2 -3 1122867", b"1 2 -3 x", "line 12: 'x' is no number"),
-        (TEXT, b"1 2 -3 1122867", b"1 2 -3 -1", "a packed colour is not of four bytes"),
         (TEXT, b"POINTS 2", b"POINTS 3", "2 of 3 points"),
         (COMPRESSED, b"\x20\x00\x17", b"\x20\xff\x17", "it points before the beginning"),
         (COMPRESSED, b"\x20\x00\x17", b"\x40\x00\x17", "it unpacks to 33 bytes, wanted 32"),

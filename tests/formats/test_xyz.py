@@ -10,8 +10,10 @@ import pytest
 from face3d_data.errors import Unreadable
 from face3d_data.formats.array_file import read_npy_table, read_npz_table
 from face3d_data.formats.bc import parse_bc
+from face3d_data.formats.cloud import cloud_of_table
 from face3d_data.formats.cloud_file import CLOUD_SUFFIXES, cloud_arrays, read_cloud
 from face3d_data.formats.xyz import parse_xyz
+from face3d_data.remarks import remarks_into
 
 POINTS = [[1, 2, 3], [4, 5, -6.5]]
 
@@ -218,3 +220,44 @@ def test_all_endings_have_a_codec(tmp_path):
         with pytest.raises(Unreadable):
             read_cloud(tmp_path / f"a{ending}")
         assert cloud_arrays(tmp_path / f"a{ending}")[0] == "points"
+
+
+HOLES = "0 0 0 0 0 0\nnan nan nan nan nan nan\n" * 20
+
+
+@pytest.mark.parametrize(
+    ("text", "arrays", "said"),
+    [
+        (HOLES + "1 2 3 0 0.6 -0.8\n4 5 6 0 0 1\n", ("points", "normals"), ""),
+        (HOLES + "1 2 3 9 8 7\n4 5 6 0 0 1\n", ("points", "colors"), ""),
+        ("1 2 3 0 0 0\n" * 17 + "4 5 6 0 0 1\n" * 9, ("points", "normals"), ""),
+        ("1 2 3 5 -6 7\n4 5 6 1 2 3\n", ("points",), "neither unit normals nor colours"),
+        ("1 2 3 0 0 0\n4 5 6 0 0 0\n", ("points",), "zero where the file begins"),
+        ("1 2 3 0 0 0\n" * 300 + "4 5 6 0 0 1\n", ("points",), "zero where the file begins"),
+        (HOLES.replace("\n", " 0\n") + "1 2 3 0 0.6 -0.8 0.5\n", ("points", "normals", "curvature"), ""),
+        ("1 2 3 99 0 0 0\n1 2 3 -99 255 0 9\n", ("points", "colors"), ""),
+        ("1 2 3 99 255 0 9\n1 2 3 99 0 0 0\n", ("points", "colors"), ""),
+        ("1 2 3 99 -255 0 9\n", ("points",), "neither unit normals nor colours"),
+    ],
+)
+def test_unnamed_columns_are_judged_by_rows_that_say_something(tmp_path, text, arrays, said):
+    path, heard = tmp_path / "a.xyz", []
+    path.write_text(text)
+    with remarks_into(heard):
+        cloud = read_cloud(path)
+    given = [name for name in ("points", "normals", "colors", "curvature") if getattr(cloud, name) is not None]
+    assert cloud_arrays(path) == tuple(given) == arrays
+    assert [said in text for text in heard if "columns 4 to" in text] == [True] * bool(said)
+
+
+def test_several_points_at_the_origin_are_holes_where_no_other_place_is_given_as_often():
+    corners = [[x, y, z] for x in (0, 9) for y in (0, 9) for z in (0, 9)]
+    heard = []
+    with remarks_into(heard):
+        cube = cloud_of_table(np.array(corners * 3, float), ("x", "y", "z"), "a")
+    assert cube.points.tolist() == corners * 3
+    assert heard == []
+    scan = np.array([[0, 0, 0], [1, 2, 3], [0, 0, 0], [4, 5, 6], [4, 5, 6], [0, 0, 0], [np.nan, 0, 0]])
+    with remarks_into(heard):
+        assert cloud_of_table(scan, ("x", "y", "z"), "a").points.tolist() == [[1, 2, 3], [4, 5, 6], [4, 5, 6]]
+    assert heard == ["a: 4 of 7 points are left out: not finite, or several at 0 0 0, as holes are written"]
