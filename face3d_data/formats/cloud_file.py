@@ -19,7 +19,7 @@ from face3d_data.formats.cloud import (
     cloud_of_table,
     judge_columns,
 )
-from face3d_data.formats.cost import check_points, check_text
+from face3d_data.formats.cost import check_points, check_text, check_text_bytes
 from face3d_data.formats.image import read_bytes
 from face3d_data.formats.mesh_file import mesh_has_colors
 from face3d_data.formats.obj import parse_obj
@@ -69,6 +69,8 @@ def _read(data: bytes, name: str, suffix: str, columns: Sequence[str] | None, ke
         return parse_bc(data, name, suffix)
     data = unpack(data, name)
     check_text(data, name)
+    if suffix not in (".ply", ".pcd"):
+        check_text_bytes(len(data), name)
     return _parse(data, name, suffix, columns)
 
 

@@ -20,6 +20,8 @@ BYTES_A_POINT = 64
 """A text line of x y z and a normal as programs write them takes less."""
 SMALL_BYTES = 1 << 20
 """Files of this size may hold anything."""
+LONGEST_LINE_BYTES = 1 << 20
+"""No vertex, no row of a table and no face of a scan takes a longer line."""
 LINES_A_POINT = 5
 """An OBJ has a vertex, a normal, a texture coordinate and two faces for each."""
 
@@ -102,6 +104,32 @@ def check_text(data: bytes, name: str) -> None:
     lines, most = data.count(b"\n"), _IN_FORCE.get().max_points
     if lines > LINES_A_POINT * most:
         raise Unreadable(TOO_LARGE, f"{name}: {lines:,} lines, limits: max_points is {most}")
+
+
+def check_text_bytes(size: int, name: str) -> None:
+    """Check the size of a file that is text: parsing it takes several times as much memory.
+
+    Raises:
+        Unreadable: `too_large`, with the number and the option that lifts the limit.
+    """
+    if size > most_unpacked():
+        most = _IN_FORCE.get().max_points
+        raise Unreadable(TOO_LARGE, f"{name}: {size >> 20} MB of text, more than limits: max_points = {most} take")
+
+
+def check_line_lengths(data: bytes, name: str) -> None:
+    """Check that lines of a text, which `\\n` ends, are no longer than those of points and faces can be.
+
+    Raises:
+        Unreadable: `too_large`, with the line.
+    """
+    at = 0
+    while len(data) - at > LONGEST_LINE_BYTES:
+        last = data.rfind(b"\n", at, at + LONGEST_LINE_BYTES + 1)
+        if last < 0:
+            line = data.count(b"\n", 0, at) + 1
+            raise Unreadable(TOO_LARGE, f"{name}: line {line}: is longer than {LONGEST_LINE_BYTES:,} bytes")
+        at = last + 1
 
 
 def check_bytes(size: int, name: str, how: str = "has") -> None:

@@ -10,6 +10,8 @@ from face3d_data.errors import Unreadable
 from face3d_data.remarks import remark
 
 _SIXTEEN_BITS = 65535
+SMALL_POLYGON = 100
+"""Up to so many corners a polygon may have whatever the mesh has; the triangles of larger ones are judged."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,22 @@ class Mesh:
     colors: np.ndarray | None = None
 
 
-def fan(indices: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def fan(indices: np.ndarray, starts: np.ndarray, sizes: np.ndarray, n_vertices: int, name: str) -> np.ndarray:
     """Return the triangles i4 (T, 3) of polygons, each cut as a fan from its first corner; lines and points give none.
 
     Args:
         indices: int (n,), the corners of all polygons.
         starts: int (P,), where each polygon's corners begin in `indices`.
         sizes: int (P,), how many it has.
+        n_vertices: how many vertices there are.
+        name: the file's name, for errors.
+
+    Raises:
+        Unreadable: `unreadable`: a polygon comes by a vertex again and again.
     """
+    most = int(sizes.max(initial=0))
+    if most > max(n_vertices, SMALL_POLYGON):
+        raise Unreadable("unreadable", f"{name}: a face has {most:,} corners, and there are {n_vertices:,} vertices")
     indices, starts = indices.astype(np.int32), starts.astype(np.int32)
     each = np.maximum(sizes - 2, 0).astype(np.int32)
     if (each == 1).all():

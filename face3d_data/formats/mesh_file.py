@@ -9,7 +9,7 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud import arrays_of
-from face3d_data.formats.cost import check_points, check_text
+from face3d_data.formats.cost import check_points, check_text, check_text_bytes
 from face3d_data.formats.glb import glb_has_colors, parse_glb, split_glb
 from face3d_data.formats.image import read_bytes
 from face3d_data.formats.mesh import Mesh
@@ -31,6 +31,7 @@ _CODECS: dict[str, Callable[[bytes, str], Mesh]] = {
     ".wrz": parse_vrml,
     ".vrml": parse_vrml,
 }
+_TEXTS = (".obj", ".off", ".wrl", ".vrml")
 MESH_SUFFIXES: tuple[str, ...] = with_packed(tuple(_CODECS))
 _HEAD_BYTES = 1 << 14
 """What is looked at for colours when a folder is listed: some hundred vertices."""
@@ -44,6 +45,8 @@ def read_mesh(path: Path) -> Mesh:
         OSError: the file is gone or cannot be read.
     """
     # Damaged bytes make any number: what comes of it is checked, and nobody is to be warned of it.
+    if _ending(path) in _TEXTS:
+        check_text_bytes(path.stat().st_size, path.name)
     with np.errstate(all="ignore"):
         data = unpack(read_bytes(path), path.name)
         check_text(data, path.name)

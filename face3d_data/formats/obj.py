@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.cost import check_line_lengths
 from face3d_data.formats.mesh import Mesh, coloured_vertices, fan
 from face3d_data.formats.number_text import Lines, blank_comments, split_lines
 from face3d_data.formats.text_bytes import plain_text
@@ -28,9 +29,13 @@ def parse_obj(data: bytes, name: str) -> Mesh:
         name: its name, for errors.
 
     Raises:
-        Unreadable: `unreadable`, with the line.
+        Unreadable: `unreadable`, with the line; `too_large`: a line of over a megabyte.
     """
-    lines = split_lines(_joined(blank_comments(plain_text(data, name))))
+    text = plain_text(data, name)
+    check_line_lengths(text, name)
+    text = _joined(blank_comments(text))
+    check_line_lengths(text, name)
+    lines = split_lines(text)
     if not len(lines.starts):
         raise Unreadable("unreadable", f"{name}: holds no line of an OBJ file")
     first = lines.data[lines.starts]
@@ -94,7 +99,7 @@ def _triangles(lines: Lines, is_vertex: np.ndarray, chosen: np.ndarray, name: st
         line = lines.numbers[chosen[np.searchsorted(np.cumsum(sizes), wrong[0], side="right")]]
         said = f"a face names vertex {indices[wrong[0]]}, and there are {n_vertices}"
         raise Unreadable("unreadable", f"{name}: line {line}: {said}")
-    return fan(indices - 1, np.cumsum(sizes) - sizes, sizes)
+    return fan(indices - 1, np.cumsum(sizes) - sizes, sizes, n_vertices, name)
 
 
 def _without_references(text: bytes) -> bytes:

@@ -103,7 +103,7 @@ def _by_numbers(
             continue
         check_indices(corners, n_vertices, name)
         colors = colors_u1(table[:, base : base + 3], name) if has_colors else None
-        triangles = fan(corners, np.cumsum(sizes) - sizes, sizes)
+        triangles = fan(corners, np.cumsum(sizes) - sizes, sizes, n_vertices, name)
         return Mesh(np.ascontiguousarray(table[:, :3]), triangles, colors)
     return None
 
@@ -147,4 +147,4 @@ def _triangles(lines: Lines, chosen: slice, n_vertices: int, name: str) -> np.nd
         line = lines.numbers[chosen][np.searchsorted(np.cumsum(words), wrong[0], side="right")]
         said = f"a face names vertex {values[wrong[0]]:g}, and there are {n_vertices}"
         raise Unreadable("unreadable", f"{name}: line {line}: {said}")
-    return fan(np.where(is_corner, values, 0), begins + 1, sizes.astype(np.int64))
+    return fan(np.where(is_corner, values, 0), begins + 1, sizes.astype(np.int64), n_vertices, name)

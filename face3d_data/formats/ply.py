@@ -61,7 +61,7 @@ def parse_ply_mesh(data: bytes, name: str) -> Mesh:
     if flat.dtype.kind not in "iu":
         raise Unreadable("unreadable", f"{name}: indices of faces are {flat.dtype}, wanted whole numbers")
     check_indices(flat, len(vertices), name)
-    return Mesh(vertices, fan(flat, starts, sizes), colors)
+    return Mesh(vertices, fan(flat, starts, sizes, len(vertices), name), colors)
 
 
 def parse_ply_cloud(data: bytes, name: str) -> Cloud:

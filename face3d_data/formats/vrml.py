@@ -87,7 +87,7 @@ class _Parts:
             ends = np.append(ends, len(indices))
         starts = np.concatenate([[0], ends[:-1] + 1])
         full = ends - starts >= 3
-        triangles = fan(indices, starts[full], (ends - starts)[full]) + np.int32(first)
+        triangles = fan(indices, starts[full], (ends - starts)[full], count, self.scene.name) + np.int32(first)
         # A mirroring transform turns faces inside out, as `ccw FALSE` says that they are.
         flipped = (node.words.get("ccw") == "FALSE") != (np.linalg.det(motion[:3, :3]) < 0)
         self.triangles.append(triangles[:, ::-1] if flipped else triangles)

@@ -16,6 +16,7 @@ from face3d_data.formats.column_header import (
     name_by_line,
     names_axes,
 )
+from face3d_data.formats.cost import check_line_lengths
 from face3d_data.formats.decimal_comma import blank_separators
 from face3d_data.formats.number_text import Lines, blank_comments, split_lines
 from face3d_data.formats.text_bytes import plain_text, text_head
@@ -38,7 +39,9 @@ def parse_xyz(data: bytes, name: str, columns: Sequence[str] | None = None) -> C
     Raises:
         Unreadable: `unreadable`, with the line; `unknown_columns`.
     """
-    lines, named = _table_lines(plain_text(data, name), name, columns is not None)
+    text = plain_text(data, name)
+    check_line_lengths(text, name)
+    lines, named = _table_lines(text, name, columns is not None)
     if not len(lines.starts):
         raise Unreadable("unreadable", f"{name}: line 1: holds no point")
     odd = np.flatnonzero(lines.counts != lines.counts[0])

@@ -73,7 +73,8 @@ def nothing_left(results: Sequence[StepResult], done: Rows, pipeline: Pipeline) 
     empty = next(result for result in results if not result.entries)
     if empty.inputs:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(empty.reasons.items()))
-        return f"{empty.id!r}: none of its {empty.inputs} inputs is left ({reasons}): see `face3d dirty`, its options"
+        remedy = f"see `face3d dirty`, and correct the options of {empty.id!r}"
+        return f"{empty.id!r}: none of its {empty.inputs} inputs is left ({reasons}): {remedy}"
     step = pipeline.step(empty.id)
     rows = sum(len(done[upstream]) for upstream in step.upstream)
     wanted = ", ".join(f"{name}: {value}" for name, value in step.where.items())

@@ -223,3 +223,40 @@ def test_looking_at_columns_unpacks_no_bomb(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("points.npy", "w") as stream:
         np.lib.format.write_array_header_1_0(stream, header)
     assert cloud_arrays(tmp_path / "a.npz") == ("points",)
+
+
+CORNERS = b"v 0 0 0\nv 100 0 0\nv 0 100 0\nf 1 2 3\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (b"#" + b"x" * (1 << 20), "too_large: .*line 5: is longer than 1,048,576 bytes"),
+        (b"f" + b" 1 2 3" * 200_000, "too_large: .*line 5: is longer"),
+        (b"f" + b" 1 2 3 \\\n" * 200_000, "too_large: .*line 5: is longer"),
+        (b"f" + b" 1 2 3" * 40, "unreadable: .*a face has 120 corners, and there are 3 vertices"),
+    ],
+)
+def test_lines_and_faces_that_no_scan_has_are_judged_before_they_are_parsed(tmp_path, more, said):
+    path = tmp_path / "a.obj"
+    path.write_bytes(CORNERS + more + b"\n")
+    with pytest.raises(Unreadable, match=said):
+        read_mesh(path)
+    path.write_bytes(CORNERS + more[:1] + more[1:91] + b"\n")
+    assert len(read_mesh(path).vertices) == 3
+
+
+@pytest.mark.parametrize("ending", [".obj", ".off"])
+def test_a_text_larger_than_its_points_take_is_not_opened(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(CORNERS + b"# x\n" * 300_000)
+    said = r"too_large: .*1 MB of text, more than limits: max_points = 1000 take"
+    with limits_in_force(FileLimits(max_points=1000)), pytest.raises(Unreadable, match=said):
+        read_mesh(path)
+
+
+def test_a_cloud_with_an_endless_comment_is_too_large(tmp_path):
+    path = tmp_path / "a.xyz"
+    path.write_bytes(b"0 0 0\n1 1 1\n#" + b"x" * (1 << 20))
+    with pytest.raises(Unreadable, match=r"too_large: a.xyz: line 3: is longer"):
+        read_cloud(path)
