@@ -86,7 +86,9 @@ def usable_rows(
     kept = [i for i, found in shapes.items() if found == usual]
     if 2 * len(kept) < len(shapes):
         detail = next(text for _, reason, text in left_out if reason == "other_size")
-        raise UserError(f"{len(set(shapes.values()))} sizes among {len(shapes)} rows, and none is that of half of them: {detail}")
+        raise UserError(
+            f"{len(set(shapes.values()))} sizes among {len(shapes)} rows, and none is that of half of them: {detail}"
+        )
     return Usable(kept, dict(zip(fields, usual, strict=True)), sorted(left_out))
 
 
