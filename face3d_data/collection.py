@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from face3d_data.database import Database
-from face3d_data.errors import UserError
+from face3d_data.errors import Unreadable, UserError
 from face3d_data.file_patterns import Recognised, count_files
 from face3d_data.reader import Reader, Source, captures
 from face3d_data.readers.strays import LISTED_ONLY
 
 TALLIED = ("category", "session")
 """Tags whose values are counted."""
+_OF_SOME = ("distortion",)
+"""Arrays that captures rightly lack: a pinhole has no distortion."""
 HARMLESS = ("name_not_matched", *LISTED_ONLY)
 """Reasons for which a file is left out though nothing is missing: it may be no part of the collection."""
 
@@ -61,6 +63,8 @@ class Collection:
         unconfirmed: some of what is expected is not confirmed, as the description's notes say.
         stopped: why nothing could be listed; empty: it could.
         recognised: the database that the names of files look like; None: of no known one.
+        first_fault: what the headers of the first capture's files and its camera file contradict each other in.
+        notes: what a reader takes for granted where no file says it.
     """
 
     reader: str
@@ -79,6 +83,8 @@ class Collection:
     unconfirmed: bool = False
     stopped: str = ""
     recognised: Recognised | None = None
+    first_fault: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -92,8 +98,14 @@ class Collection:
         names = {_file_name(pattern): count.missing for pattern, count in self.files.items()}
         parts += [f"{n:,} {name}" for name, n in names.items() if n and n != self.captures.missing]
         broken = sum(seen.number for reason, seen in self.left_out.items() if reason not in HARMLESS)
-        parts += [f"parts of {broken:,} captures"] if broken else []
+        parts += [f"parts of {captures_text(broken)}"] if broken else []
+        parts += ["files that fit each other"] if self.first_fault else []
         return tuple(parts) or (() if self.captures.found else ("every capture",))
+
+
+def captures_text(number: int) -> str:
+    """Return `1 capture`, `1,200 captures`."""
+    return f"{number:,} capture{'' if number == 1 else 's'}"
 
 
 def _file_name(pattern: str) -> str:
@@ -105,7 +117,9 @@ def _file_name(pattern: str) -> str:
 def check_collection(
     reader: Reader, root: Path, known: Mapping[str, Database], given: Iterable[str] = ()
 ) -> Collection:
-    """Return what a folder holds for a reader, of which no image or scan is opened.
+    """Return what a folder holds for a reader; no image or scan is decoded.
+
+    Of depth images of no known database the headers of the first capture are held against its camera file.
 
     Args:
         reader: the reader on that folder.
@@ -141,7 +155,27 @@ def check_collection(
         unconfirmed=compared is not None and "[unconfirmed" in compared.notes,
         stopped=stopped,
         recognised=seen.best(),
+        first_fault="" if mine else _first_fault(reader, good),
+        notes=_notes(good),
     )
+
+
+def _first_fault(reader: Reader, sources: Sequence[Source]) -> str:
+    if not sources or "depth" not in reader.provides():
+        return ""
+    first = sources[0]
+    try:
+        reader.inspect(first)
+    except (Unreadable, OSError) as error:
+        return f"{first.person}/{first.capture}: {error}"
+    return ""
+
+
+def _notes(sources: Iterable[Source]) -> tuple[str, ...]:
+    untold = sum(isinstance(s.record, Mapping) and s.record.get("unit_told") is False for s in sources)
+    if not untold:
+        return ()
+    return (f"no unit of depth is given for {captures_text(untold)}, mm are taken: set depth_scale if they are not",)
 
 
 def _selecting(reader: Reader, databases: Iterable[Database]) -> set[str]:
@@ -195,7 +229,7 @@ def _lacking(arrays: Iterable[str], sources: list[Source]) -> dict[str, Examples
     found = {}
     for array in arrays:
         without = [source for source in sources if array not in source.arrays]
-        if without:
+        if without and not (array in _OF_SOME and len(without) == len(sources)):
             found[array] = Examples(len(without), f"{without[0].person}/{without[0].capture}")
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from face3d_data.collection import Collection, Count, Examples
+from face3d_data.collection import Collection, Count, Examples, captures_text
 from face3d_data.file_patterns import Recognised
 
 MAX_LINES = 24
@@ -32,9 +32,12 @@ def collection_lines(found: Collection) -> list[str]:
     if found.absent:
         lines += _flowed("absent people: ", list(found.absent), 1)
     for array, seen in _some(found.lacking).items():
-        lines.append(_cut(f"without {array}: {seen.number:,} captures, {seen.first} first"))
+        lines.append(_cut(f"without {array}: {captures_text(seen.number)}, {seen.first} first"))
     for reason, seen in _some(found.left_out).items():
         lines += _wrapped(f"left out, {reason}: {seen.number:,}, first {seen.first}")
+    lines += _wrapped(f"the first capture does not fit: {found.first_fault}") if found.first_fault else []
+    for note in found.notes:
+        lines += _wrapped(note)
     lines += ["", *_verdict(found)]
     return lines[: MAX_LINES - 4] + lines[-4:] if len(lines) > MAX_LINES else lines
 
@@ -165,5 +168,7 @@ def collection_record(found: Collection) -> dict[str, Any]:
         "n_files": found.n_files,
         "unconfirmed": found.unconfirmed,
         "stopped": found.stopped,
+        "first_fault": found.first_fault,
+        "notes": list(found.notes),
         "looks_like": None if seen is None else {**asdict(seen), "root": str(seen.root)},
     }

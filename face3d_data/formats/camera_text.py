@@ -59,7 +59,7 @@ def _parse(path: Path, parse: Any) -> Any:
         raise ValueError(f"{path}: {error}") from None
 
 
-_WHOLE_EXPONENT = re.compile(r"[+-]?[0-9]+[eE][+-]?[0-9]+\Z")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+[eE][+-]?[0-9]+|(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\Z")
 
 
 def _parse_yaml(text: str) -> Any:
@@ -71,12 +71,12 @@ def _parse_yaml(text: str) -> Any:
 
 
 def _with_numbers(value: Any) -> Any:
-    """Return the value with `1e-05`, a text in YAML 1.1 and a number to ROS, as a number."""
+    """Return the value with `1e-05`, `1.5e3` and `-.2`, texts in YAML 1.1 and numbers to ROS, as numbers."""
     if isinstance(value, dict):
         return {key: _with_numbers(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_with_numbers(each) for each in value]
-    return float(value) if isinstance(value, str) and _WHOLE_EXPONENT.match(value) else value
+    return float(value) if isinstance(value, str) and _NUMBER.match(value) else value
 
 
 def _parse_xml(text: str) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from face3d_data.reader import Reader, Source
 
 MM_PER_UNIT: dict[str, float] = {"um": 0.001, "0.1mm": 0.1, "mm": 1.0, "cm": 10.0, "m": 1000.0}
+MM_PER_INCH = 25.4
 WORDS: dict[str, str] = {"um": "micrometres", "0.1mm": "tenths of a millimetre", "mm": "millimetres",
                          "cm": "centimetres", "m": "metres"}  # fmt: skip
 
@@ -81,6 +82,10 @@ def fitting_units(raw: float) -> list[str]:
     return [name for name, size in MM_PER_UNIT.items() if SCAN_SPAN_MM[0] <= raw * size <= SCAN_SPAN_MM[1]]
 
 
+def _may_be_inches(raw: float) -> bool:
+    return SCAN_SPAN_MM[0] <= raw * MM_PER_INCH <= SCAN_SPAN_MM[1]
+
+
 def check_face_size(points: np.ndarray, where: str, units: str | float = "mm", option: str = "units") -> None:
     """Check that points, converted to millimetres by `units`, span what the scan of a face can span.
 
@@ -97,7 +102,9 @@ def check_face_size(points: np.ndarray, where: str, units: str | float = "mm", o
     if SCAN_SPAN_MM[0] <= span <= SCAN_SPAN_MM[1]:
         return
     raw = span / mm_per_unit(units)
-    raise WrongUnit("wrong_units", f"{where}: {looks_like(raw, units, option)}", bool(fitting_units(raw)))
+    raise WrongUnit(
+        "wrong_units", f"{where}: {looks_like(raw, units, option)}", bool(fitting_units(raw)) or _may_be_inches(raw)
+    )
 
 
 def looks_like(raw: float, units: str | float, option: str = "units") -> str:
@@ -108,6 +115,8 @@ def looks_like(raw: float, units: str | float, option: str = "units") -> str:
         return "holds no extent: all points are at one place, or fewer than three are finite"
     if 1.0 <= raw <= 2.1 and "m" not in fitting:
         return f"{measured}: this looks normalised to a unit sphere: set {option} to its radius in mm"
+    if not fitting and _may_be_inches(raw):
+        return f"{measured}: these look like inches: set {option}: {MM_PER_INCH:g} (it is {units})"
     if not fitting:
         return f"{measured}: set {option} to the millimetres per unit"
     # Nearest to a head's 170 mm on a scale of ratios.

@@ -11,6 +11,8 @@ from face3d_data.cli.main import main
 from face3d_data.resources import package_folder
 from face3d_data.testing import write_tiny_rgbd
 from face3d_data.testing.names_only import bosphorus_names, write_bosphorus_names
+from face3d_data.testing.scans import face_scan
+from face3d_data.testing.write_realsense import write_recording
 
 PEOPLE = 4
 BOSPHORUS = {
@@ -135,7 +137,7 @@ def test_half_copied_people_scans_and_twins_are_counted_and_named(capsys, root):
     assert any(line.startswith("left out, name_not_matched: 1, first bs003/read m") for line in lines)
     assert any(line.startswith("without landmarks_3d: ") and "bs000/bs000_CAU" in line for line in lines)
     assert "copy the rest of the database into the folder, or go on with what is there" in lines
-    assert lines[-1] == "missing: 1 people, 46 captures, 90 bs*.lm3, parts of 1 captures"
+    assert lines[-1] == "missing: 1 people, 46 captures, 90 bs*.lm3, parts of 1 capture"
 
 
 def test_the_folder_of_one_person_points_to_its_parent(capsys, root):
@@ -170,7 +172,25 @@ def test_a_generic_reader_reports_without_expectations(capsys, tmp_path):
     next((tmp_path / "tiny").rglob("*_depth.png")).unlink()
     code, out, _ = check(capsys, "rgbd_folder", tmp_path / "tiny")
     assert code == 1
-    assert out.splitlines()[-1] == "missing: parts of 1 captures"
+    assert out.splitlines()[-1] == "missing: parts of 1 capture"
+
+
+def test_a_camera_of_another_size_and_an_untold_unit_are_said_before_anything_runs(capsys, tmp_path):
+    write_recording(tmp_path / "ann", [face_scan(0, 0), face_scan(0, 1)])
+    code, out, _ = check(capsys, "realsense", tmp_path)
+    assert code == 0
+    assert "no unit of depth is given for 2 captures, mm are taken: set depth_scale if they are not" in out
+    assert "distortion" not in out, "a pinhole lacks nothing"
+    code, out, _ = check(capsys, "realsense", tmp_path, "--set", "depth_scale=0.001")
+    assert code == 0
+    assert "unit of depth" not in out
+    path = tmp_path / "ann" / "camera_intrinsic.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"width": 320}))
+    code, out, _ = check(capsys, "realsense", tmp_path)
+    assert code == 1
+    said = " ".join(out.split())
+    assert "does not fit: ann/000000: size_mismatch: colour 160x120, depth 160x120, the camera file 320x120" in said
+    assert out.splitlines()[-1] == "missing: files that fit each other"
 
 
 def test_people_who_follow_each_other_are_told_as_one(capsys, root):

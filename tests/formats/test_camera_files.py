@@ -123,6 +123,15 @@ def test_what_ros_and_yaml_write_differently_is_read(tmp_path):
     assert read_intrinsics(path, need_scale=False).distortion == (1e-05, -2e-3, *[0.0] * 11)
 
 
+@pytest.mark.parametrize(
+    ("text", "number"), [("-.2", -0.2), (".5e-1", 0.05), ("1.5e0", 1.5), ("+.25", 0.25), ("-1e-2", -0.01)]
+)
+def test_numbers_that_yaml_takes_for_texts_are_numbers(tmp_path, text, number):
+    path = tmp_path / "camera.yaml"
+    path.write_text(f"k: [600, 0, 31.5, 0, 610, 23.5, 0, 0, 1]\nd: [0.1, {text}, 0, 0]\n")
+    assert read_intrinsics(path, need_scale=False).distortion[:2] == (0.1, number)
+
+
 def two(**changes):
     color = {**PIXELS, "coeffs": [0.1, 0, 0, 0, 0]}
     depth = {"fx": 300.0, "fy": 305.0, "cx": 15.5, "cy": 11.5, "width": 32, "height": 24}

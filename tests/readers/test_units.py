@@ -40,6 +40,16 @@ def test_a_face_in_another_unit_is_refused_with_what_it_looks_like(really, word)
     assert word in str(caught.value)
 
 
+@pytest.mark.parametrize("width_mm", [110, 170, 220])
+def test_inches_are_recognised_where_no_other_unit_fits(width_mm):
+    points = face_scan(0, 0).points
+    points = points * np.float32(width_mm / span_mm(points) / 25.4)
+    with pytest.raises(WrongUnit, match=r"these look like inches: set units: 25\.4 \(it is mm\)") as caught:
+        check_face_size(points, "a.ply")
+    assert caught.value.fits
+    check_face_size(points * np.float32(mm_per_unit(25.4)), "a.ply", 25.4)
+
+
 def test_a_cloud_on_the_unit_sphere_is_told():
     points = face_scan(0, 0).points - face_scan(0, 0).points.mean(0)
     points /= np.linalg.norm(points, axis=1).max()
