@@ -15,13 +15,17 @@ from numpy.lib import format as npy_format
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud import column_name
 from face3d_data.formats.cost import check_bytes, check_points
+from face3d_data.remarks import remark
 
 _LONGEST_HEADER = 10_000
 _XYZ, _NORMAL, _RGB = ("x", "y", "z"), ("nx", "ny", "nz"), ("r", "g", "b")
 _GROUPS = {"xyz": _XYZ, "points": _XYZ, "position": _XYZ, "normal": _NORMAL, "normals": _NORMAL, "rgb": _RGB,
            "color": _RGB, "colors": _RGB}  # fmt: skip
 """Fields of three numbers, and the columns that they hold."""
-_USUAL_KEYS = ("points", "vertices", "xyz", "data", "arr_0")
+_USUAL_KEYS = ("points", "vertices", "verts", "xyz", "positions", "position", "coords", "data", "arr_0")
+_COMPANION_KEYS = {"normals": ("normals", "normal", "vertex_normals"),
+                   "colors": ("colors", "color", "rgb", "vertex_colors")}  # fmt: skip
+"""Arrays that may lie beside one of points x y z, with a row for each; the first of a kind counts."""
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -42,10 +46,13 @@ def read_npy_table(data: bytes, name: str, most_rows: int | None = None) -> np.n
 def read_npz_table(data: bytes, name: str, key: str | None = None, most_rows: int | None = None) -> np.ndarray:
     """Return one table (N, k) of a `.npz` file, or its records (N,), or the first rows of these.
 
+    Beside points x y z, arrays of normals and colours with a row for each point are fields of the same records.
+
     Args:
         data: the file.
         name: its name, for errors.
-        key: the array's name; None: the only one, or the first that is there of points, vertices, xyz, data, arr_0.
+        key: the array's name, which is read alone; None: the only one, or the first of `_USUAL_KEYS`, with what lies
+            beside it.
         most_rows: no more than so many rows; not more is unpacked then.
 
     Raises:
@@ -59,11 +66,39 @@ def read_npz_table(data: bytes, name: str, key: str | None = None, most_rows: in
             if chosen is None or chosen not in there:
                 wanted = f"no array {key!r}" if key else "several arrays: set key"
                 raise Unreadable("no_key", f"{name}: {wanted} (there are {reprlib.repr(sorted(there))})")
-            info = archive.infolist()[there.index(chosen)]
-            with archive.open(info) as member:
-                return _read(member, f"{name}: {chosen}", info.file_size, most_rows)
+            table = _member(archive, there, chosen, name, most_rows)
+            if key is not None or table.dtype.names is not None or table.shape[1] != 3:
+                return table
+            beside = {
+                kind: next((text for text in keys if text in there), "") for kind, keys in _COMPANION_KEYS.items()
+            }
+            found = {kind: _member(archive, there, text, name, most_rows) for kind, text in beside.items() if text}
+            return _with_beside(table, found, name)
     except _ZIP_FAULTS as error:
         raise Unreadable("unreadable", f"{name}: no .npz file, or a damaged one ({str(error)[:100]})") from None
+
+
+def _member(archive: zipfile.ZipFile, there: list[str], key: str, name: str, most_rows: int | None) -> np.ndarray:
+    info = archive.infolist()[there.index(key)]
+    with archive.open(info) as member:
+        return _read(member, f"{name}: {key}", info.file_size, most_rows)
+
+
+def _with_beside(points: np.ndarray, found: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """Return records (N,) of points and what lies beside them; what does not fit is left aside with a remark."""
+    fitting = {"points": points}
+    for kind, table in found.items():
+        widths = (3, 4) if kind == "colors" else (3,)
+        if table.dtype.names is None and len(table) == len(points) and table.shape[1] in widths:
+            fitting[kind] = table[:, :3]
+        else:
+            remark(f"{name}: {kind} of shape {table.shape} do not fit {len(points)} points: left aside")
+    if len(fitting) == 1:
+        return points
+    records = np.empty(len(points), [(kind, table.dtype, (3,)) for kind, table in fitting.items()])
+    for kind, table in fitting.items():
+        records[kind] = table
+    return records
 
 
 def record_columns(records: np.ndarray, name: str) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:

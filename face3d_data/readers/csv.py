@@ -19,7 +19,15 @@ from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
 from face3d_data.formats.npy_grid import inspect_grid_npy, read_grid_npy
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.axes import AXES_REASONS, check_grid_axes, check_landmark_axes
-from face3d_data.readers.csv_columns import CAMERA_ROLES, FILE_ROLES, LANDMARK_ROLES, Columns, infer_type, plan_columns
+from face3d_data.readers.csv_columns import (
+    CAMERA_ROLES,
+    FILE_ROLES,
+    LANDMARK_ROLES,
+    Columns,
+    infer_type,
+    plan_columns,
+    with_points,
+)
 from face3d_data.readers.csv_points import POINT_REASONS, check_point_file, read_points
 from face3d_data.readers.csv_row import ListRow
 from face3d_data.readers.folder import NAME_REASONS, bad_name
@@ -154,6 +162,8 @@ class CsvReader(Reader):
         columns = self._columns(header)
         if not lines:
             raise UserError(f"{self.name}: {self.file}: no line after the header: nothing to read")
+        if header.delimiter == ";":
+            lines = with_points(lines, columns)
         good = [line.cells for line in lines if line.fault is None]
         types = {tag.name: tag.type or infer_type(cells[tag.at] for cells in good) for tag in columns.tags}
         shared: dict[Path, Any] = {}

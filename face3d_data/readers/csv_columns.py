@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from face3d_data.errors import UserError
+from face3d_data.formats.delimited import Line
 from face3d_data.formats.landmarks import LANDMARK_NAMES
 from face3d_data.readers.pattern import TYPES
 from face3d_data.sample import Tag
@@ -120,6 +122,30 @@ def infer_type(cells: Iterable[str]) -> str:
     return next((kind for kind in kinds if all(_fits(text, kind) for text in texts)), "str")
 
 
+NUMBER_ROLES: tuple[str, ...] = (*CAMERA_ROLES, "depth_scale", *itertools.chain.from_iterable(LANDMARK_ROLES.values()))
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?\Z")
+
+
+def with_points(lines: Sequence[Line], columns: Columns) -> list[Line]:
+    """Return the lines of a list parted by semicolons with points for decimal commas.
+
+    They are so in cells of numbers, and in tags of which every cell is a number then.
+    """
+    places = {columns.roles[role] for role in NUMBER_ROLES if role in columns.roles}
+    good = [line.cells for line in lines if line.fault is None]
+    for tag in columns.tags:
+        kind = tag.type or infer_type(_with_point(cells[tag.at]) for cells in good)
+        places |= {tag.at} if kind == "float" else set()
+    return [
+        replace(line, cells=tuple(_with_point(text) if at in places else text for at, text in enumerate(line.cells)))
+        for line in lines
+    ]
+
+
+def _with_point(text: str) -> str:
+    return text.replace(",", ".") if _DECIMAL_COMMA.match(text) else text
+
+
 def _fits(text: str, kind: str) -> bool:
     if kind == "int":
         return bool(_WHOLE.match(text)) and len(text) <= _LONGEST_INT and abs(int(text)) <= _LARGEST_INT
@@ -137,7 +163,8 @@ def tag_value(text: str, kind: str) -> Tag:
     """
     if not _fits(text, kind):
         named = {"int": "whole number", "float": "finite number", "flag": "true or false"}[kind]
-        raise ValueError(f"{text[:40]!r} is no {named}")
+        hint = ": write a decimal point, not a comma" if _DECIMAL_COMMA.match(text) else ""
+        raise ValueError(f"{text[:40]!r} is no {named}{hint}")
     if kind == "flag":
         return _FLAGS[text.lower()]
     return {"int": int, "float": float, "str": str}[kind](text)

@@ -21,6 +21,7 @@ from face3d_data.readers.hdf5_files import H5File, find_files, strays_of
 from face3d_data.readers.strays import STRAY_REASONS
 from face3d_data.readers.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
 from face3d_data.registry import register
+from face3d_data.remarks import remark
 from face3d_data.sample import ARRAYS
 
 STORED = {"points": "data", "normals": "normal"}
@@ -33,6 +34,8 @@ MIRRORED = "%7E"
 would be somebody whom a split parts from the person."""
 FRAMES = ("centroid", "scale")
 """What our normalised shards have, and our exports of them: mm = data * scale + centroid."""
+_KINDS = {"SV": "texts", "iuSV": "whole numbers or texts", "f": "float numbers", "u": "uint8 numbers"}
+"""What is said of the types that an array may have (NumPy's letters)."""
 TURNED = ("points", "normals", "landmarks_3d", "grid")
 ROW_BYTES = 4
 """A row takes so much of its file at least."""
@@ -168,9 +171,9 @@ class Hdf5(Reader):
         if data is None:
             raise Unreadable("unreadable", f"{one.label}: holds no 'data': wanted data (n, points, 3)")
         n = data.shape[0]
-        fields = tuple(name for name in self.fields if STORED.get(name, name) in arrays)
         for name, array in arrays.items():
             self._check(one.label, name, array, n)
+        fields = tuple(name for name in self.fields if self._is_given(one, name, arrays))
         if n > one.path.stat().st_size // ROW_BYTES:
             raise Unreadable("unreadable", f"{one.label}: 'data' has {n} rows in {one.path.stat().st_size} bytes")
         texts = {name: read_texts(one.path, arrays[name]) for name in (*WHO, *TEXTS) if _is_text(arrays.get(name))}
@@ -184,6 +187,17 @@ class Hdf5(Reader):
             captures = [f"{stem}_{row:06d}" for row in range(n)]
         variants = texts.get("variant") or ["mirror" if MIRRORED in who else "" for who in people]
         return _Rows(n, fields, people, captures, variants, problems, texts.get("root", ()))
+
+    def _is_given(self, one: H5File, name: str, arrays: Mapping[str, StoredArray]) -> bool:
+        """Return whether a file has an array; normals that are all zero, as many writers leave them, are none."""
+        stored = arrays.get(STORED.get(name, name))
+        if stored is None or name != "normals" or not stored.shape[0]:
+            return stored is not None
+        last = stored.shape[0] - 1
+        try:
+            return any(read_rows(one.path, stored, row, row + 1).any() for row in sorted({0, last // 2, last}))
+        except Unreadable:
+            return True  # each row says when it is read whether the damage is in it
 
     def _arrays(self, path: Path) -> dict[str, StoredArray]:
         names = (*(STORED.get(name, name) for name in self.fields), *WHO, *TEXTS, *FRAMES)
@@ -209,7 +223,9 @@ class Hdf5(Reader):
             fits = False
         if not fits or array.dtype.kind not in kinds or array.shape[0] != n:
             form = ", ".join(map(str, (n, *wanted)))
-            raise Unreadable("unreadable", f"{label}: {name!r} is {array.dtype} {array.shape}, wanted ({form})")
+            held = "texts" if array.dtype.kind in "SV" else str(array.dtype)
+            said = f"{name!r} is {held} {array.shape}, wanted {_KINDS[kinds]} ({form})"
+            raise Unreadable("unreadable", f"{label}: {said}")
         if name == "data":
             check_points(array.shape[1], label)
         elif wanted[:2] == ("H", "W"):
@@ -240,10 +256,11 @@ class Hdf5(Reader):
             return [f"{code:05d}" for code in codes], problems
         people = []
         for row, code in enumerate(codes):
-            known = 0 <= code < len(one.names)
+            known = 0 <= code < len(one.names) and bool(one.names[code])
             people.append(one.names[code] if known else f"{code:05d}")
             if not known and row not in problems:
-                detail = f"{one.label}: row {row}: label {code}, shape_names.txt has {len(one.names)} lines"
+                has = f"line {code + 1} is empty" if code < len(one.names) else f"has {len(one.names)} lines"
+                detail = f"{one.label}: row {row}: label {code}, shape_names.txt {has}"
                 problems[row] = ("no_name", detail)
         return people, problems
 
@@ -261,6 +278,8 @@ class Hdf5(Reader):
         with np.errstate(all="ignore"):
             values = read_rows(path, stored, row, row + 1)[0].astype(ARRAYS[name].dtype)
         if name == "points":
+            if "normals" not in source.arrays and "normals" in self.fields and STORED["normals"] in arrays:
+                remark(f"{path.name}: its normals have no direction: left aside")
             values = self._in_mm(path, arrays, row, values)
         if self.up == "y" and name in TURNED:
             values = values * np.array([1, -1, -1], np.float32)

@@ -139,7 +139,10 @@ def _nearest(name: str, names: dict[str, tuple[str, ...] | None]) -> tuple[str, 
 def _names(path: Path, reader: str) -> tuple[str, ...] | None:
     if not path.is_file():
         return None
-    return tuple(encode_part(line) if set(line) & set("/~\0") else line for _, line in _lines(path, reader))
+    lines = dict(_lines(path, reader))
+    # The names of labels 0, 1, ...: a line without one is that of a label that has none.
+    names = (lines.get(number, "") for number in range(1, max(lines, default=0) + 1))
+    return tuple(encode_part(name) if set(name) & set("/~\0") else name for name in names)
 
 
 def _lines(path: Path, reader: str) -> list[tuple[int, str]]:

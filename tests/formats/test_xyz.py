@@ -261,3 +261,25 @@ def test_several_points_at_the_origin_are_holes_where_no_other_place_is_given_as
     with remarks_into(heard):
         assert cloud_of_table(scan, ("x", "y", "z"), "a").points.tolist() == [[1, 2, 3], [4, 5, 6], [4, 5, 6]]
     assert heard == ["a: 4 of 7 points are left out: not finite, or several at 0 0 0, as holes are written"]
+
+
+def test_npz_gives_the_normals_and_colours_that_lie_beside_its_points(tmp_path):
+    path, heard = tmp_path / "a.npz", []
+    points, normals = np.array(POINTS), np.array([[0, 0.6, 0.8], [0, 0, 1]], np.float32)
+    colors = np.array([[1, 2, 3, 255], [4, 5, 6, 255]], np.uint8)
+    path.write_bytes(npz(points=points, normals=np.asfortranarray(normals), colors=colors))
+    cloud = read_cloud(path)
+    assert cloud.points.tolist() == POINTS
+    np.testing.assert_array_equal(cloud.normals, normals)
+    assert cloud.colors.tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert cloud_arrays(path) == ("points", "normals", "colors")
+    assert read_cloud(path, key="points").normals is None
+    assert cloud_arrays(path, key="points") == ("points",)
+    path.write_bytes(npz(verts=points, data=np.zeros((9, 3)), rgb=np.zeros((9, 3), np.uint8)))
+    with remarks_into(heard):
+        cloud = read_cloud(path)
+    assert (cloud.points.tolist(), cloud.colors) == (POINTS, None)
+    assert heard == ["a.npz: colors of shape (9, 3) do not fit 2 points: left aside"]
+    path.write_bytes(npz(points=np.tile(points, (200, 1)), normals=np.tile(normals, (200, 1))))
+    assert cloud_arrays(path) == ("points", "normals")
+    assert len(read_cloud(path).normals) == 400

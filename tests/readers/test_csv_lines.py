@@ -137,3 +137,27 @@ def test_an_index_column_without_a_name_is_left_alone(tmp_path, rows):
     write_list(tmp_path / "faces.csv", [{"": 0, **rows[0]}])
     assert "" not in reader(tmp_path).declared_tags()
     assert len(list(reader(tmp_path).scan())) == 1
+
+
+NUMBERS = ("fx", "fy", "cx", "cy", "depth_scale", "nose_x", "nose_y", "nose_z")
+
+
+def test_decimal_commas_between_semicolons_are_those_of_numbers(tmp_path, rows):
+    plain = [source.record for source in reader(tmp_path).scan()]
+    cells = [{**row, "yaw": f"{i},5", "set": "1,2" if i else "a,b"} for i, row in enumerate(rows)]
+    for row in cells:
+        row.update({name: str(row[name]).replace(".", ",") for name in NUMBERS if name in row})
+    assert "," in cells[0]["fx"]
+    write_list(tmp_path / "faces.csv", cells, ";")
+    found = list(reader(tmp_path).scan())
+    assert [source.problem for source in found] == [None] * len(rows)
+    assert [source.tags["yaw"] for source in found] == [i + 0.5 for i in range(len(rows))]
+    assert [source.tags["set"] for source in found] == ["a,b", *["1,2"] * (len(rows) - 1)]
+    assert [source.record for source in found] == plain
+
+
+def test_a_decimal_comma_in_another_list_is_named(tmp_path, rows):
+    write_list(tmp_path / "faces.csv", [{**row, "fx": "600,5"} if "fx" in row else row for row in rows], "\t")
+    said = [source.problem[1] for source in reader(tmp_path).scan() if source.problem]
+    assert said
+    assert all("fx: '600,5' is no finite number: write a decimal point, not a comma" in text for text in said)

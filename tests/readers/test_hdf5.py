@@ -12,6 +12,7 @@ from face3d_data.errors import Unreadable, UserError
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.readers.hdf5 import Hdf5
+from face3d_data.remarks import remarks_into
 from face3d_data.shards.read import Dataset
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
@@ -168,11 +169,19 @@ def broken(path, **arrays):
 CLOUD = np.ones((2, 9, 3), "f4")
 BAD_FILES = {
     "no_data": ({"label": [0, 1]}, "unreadable", "holds no 'data'"),
-    "flat": ({"data": CLOUD[0], "label": [0] * 9}, "unreadable", r"'data' is float32 \(9, 3\), wanted \(9, N, 3\)"),
-    "columns": ({"data": CLOUD[..., :2], "label": [0, 1]}, "unreadable", r"wanted \(2, N, 3\)"),
-    "whole": ({"data": CLOUD.astype("i4"), "label": [0, 1]}, "unreadable", "'data' is int32"),
+    "flat": ({"data": CLOUD[0], "label": [0] * 9}, "unreadable", r"'data' is float32 \(9, 3\), wanted float"),
+    "columns": ({"data": CLOUD[..., :2], "label": [0, 1]}, "unreadable", r"wanted float numbers \(2, N, 3\)"),
+    "whole": (
+        {"data": CLOUD.astype("i4"), "label": [0, 1]},
+        "unreadable",
+        r"'data' is int32 \(2, 9, 3\), wanted float numbers \(2",
+    ),
     "nobody": ({"data": CLOUD}, "unreadable", "has no identity, pid, class or label, so that nobody knows"),
-    "labels": ({"data": CLOUD, "label": [0, 1, 2]}, "unreadable", r"'label' is int64 \(3,\), wanted \(2\)"),
+    "labels": (
+        {"data": CLOUD, "label": [0, 1, 2]},
+        "unreadable",
+        r"'label' is int64 \(3,\), wanted whole numbers or texts \(2\)",
+    ),
     "real": ({"data": CLOUD, "pid": [0.5, 1.0]}, "unreadable", "'pid' is float64"),
     "none": ({"data": CLOUD[:, :0], "label": [0, 1]}, "no_points", "rows without a point"),
     "normals": ({"data": CLOUD, "label": [0, 1], "normal": CLOUD[:, :5, :2]}, "unreadable", "'normal' is"),
@@ -286,3 +295,35 @@ def test_a_text_that_names_nobody_is_a_row(tmp_path, faces):
         file["data"] = faces[0][:2]
         file["pid"] = ["ann", ""]
     assert only_problem(Hdf5(root=tmp_path))[0] == "bad_name"
+
+
+def test_normals_that_are_all_zero_are_left_aside_with_a_remark(tmp_path, faces):
+    clouds, who = faces
+    write_modelnet(tmp_path / "a", "train", clouds, who, normals=np.zeros_like(clouds))
+    reader, heard = Hdf5(root=tmp_path / "a", up="-y"), []
+    found = list(reader.scan())
+    assert {source.arrays for source in found} == {("points",)}
+    with remarks_into(heard):
+        assert reader.load(found[0], "points").tobytes() == clouds[0].tobytes()
+    assert heard == ["ply_data_train0.h5: its normals have no direction: left aside"]
+    some = np.zeros_like(clouds)
+    some[-1, 5] = [0, 0, 1]
+    write_modelnet(tmp_path / "b", "train", clouds, who, normals=some)
+    assert {source.arrays for source in Hdf5(root=tmp_path / "b").scan()} == {("points", "normals")}
+
+
+@pytest.mark.parametrize(
+    ("text", "people"), [("ann\n\ncy\n", ["ann", None, "cy"]), ("\nbob\ncy\n\n", [None, "bob", "cy"])]
+)
+def test_a_line_without_a_name_keeps_its_place(tmp_path, faces, text, people):
+    clouds, who = faces
+    write_modelnet(tmp_path, "train", clouds, who)
+    (tmp_path / "shape_names.txt").write_text(text)
+    found = list(Hdf5(root=tmp_path, up="-y").scan())
+    assert [None if source.problem else source.person for source in found] == [people[code] for code in who]
+    at = people.index(None)
+    assert {source.problem for source in found if source.problem} == {
+        ("no_name", f"ply_data_train0.h5: row {row}: label {at}, shape_names.txt line {at + 1} is empty")
+        for row, code in enumerate(who)
+        if code == at
+    }
