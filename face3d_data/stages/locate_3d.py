@@ -10,7 +10,7 @@ from pydantic import Field
 
 from face3d_data.errors import Reject
 from face3d_data.geometry.camera import depth_to_points, project
-from face3d_data.geometry.locate import UPRIGHT, Located, locate_face, locate_turned, turn_deg
+from face3d_data.geometry.locate import TURNED, UPRIGHT, Located, locate_face, locate_turned, turn_deg
 from face3d_data.geometry.mean_face import ASSET
 from face3d_data.registry import register
 from face3d_data.sample import Sample
@@ -112,9 +112,18 @@ class Locate3d(Stage):
         score = found.score if found is not None else 0.0
         elsewhere = found is None or turn_deg(found.motion, other.motion) > APART_DEG
         if other.score > BETTER * score and (elsewhere or score < self.min_score):
-            raise Reject(
-                "turned", f"the face is seen {how}: it scores {other.score:.2f} so, {score:.2f} upright: {CHECK}"
-            )
+            said = f"the face is seen {how}: it scores {other.score:.2f} so, {score:.2f} upright: {CHECK}"
+            raise Reject("turned", said + (_axes_instead(how) if self.head == "camera" else ""))
+
+
+def _axes_instead(how: str) -> str:
+    """Return which options a reader of scans needs that has its usual ones, where a face stands otherwise."""
+    _, up, front = (
+        f"{'-' if row[axis] < 0 else ''}{'xyz'[axis]}" for row in TURNED[how] for axis in [int(np.abs(row).argmax())]
+    )
+    options = (("up", up, "y"), ("front", front, "z"))
+    wanted = ", ".join(f"{name}: {axis}" for name, axis, usual in options if axis != usual)
+    return f"; try {wanted} (where the reader has up: y, front: z)"
 
 
 def _by_depth(sample: Sample) -> bool:

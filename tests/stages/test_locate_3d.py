@@ -7,6 +7,7 @@ import pytest
 
 from face3d_data.errors import Reject
 from face3d_data.geometry.locate import UPRIGHT, locate_face
+from face3d_data.readers.cloud_folder import CloudFolder
 from face3d_data.sample import Sample
 from face3d_data.stages.locate_3d import AXES, Locate3d
 from face3d_data.synthetic.capture import render_capture
@@ -125,6 +126,21 @@ def test_how_a_scan_stands_is_told():
     said = r"turned: the face is seen looking down: it scores 0\.\d+ so, 0\.\d+ upright: if many are, check"
     with pytest.raises(Reject, match=said):
         Locate3d().apply(Sample.of({"points": face_scan(1, 0).points @ turn.T}))
+
+
+@pytest.mark.parametrize(
+    ("up", "front", "said"),
+    [("y", "x", "try front: x "), ("y", "-x", "try front: -x "), ("z", "-y", "try up: z, front: -y "),
+     ("-z", "y", "try up: -z, front: y "), ("x", "z", "try up: x ")],
+)  # fmt: skip
+def test_the_axes_to_try_are_those_that_the_files_have(tmp_path, up, front, said):
+    points = face_scan(1, 0).points
+    right = CloudFolder(root=tmp_path, up=up, front=front)
+    as_filed = points @ right.to_camera(np.eye(3)).T  # (N, 3) times the inverse of an orthonormal matrix
+    assert np.allclose(right.to_camera(as_filed), points)
+    with pytest.raises(Reject, match="turned: ") as caught:
+        Locate3d().apply(Sample.of({"points": CloudFolder(root=tmp_path).to_camera(as_filed)}))
+    assert said + "(where the reader has up: y, front: z)" in str(caught.value)
 
 
 def test_too_few_points_are_rejected():
