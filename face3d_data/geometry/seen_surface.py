@@ -51,14 +51,14 @@ def distinct_triangles(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarra
         vertices: (V, 3), finite.
         triangles: int (T, 3).
     """
-    corners = np.sort(_numbers(*vertices.T)[triangles], axis=1)
-    numbers = _numbers(corners[:, 0] * len(vertices) + corners[:, 1], corners[:, 2])
+    corners = np.sort(numbers_of_rows(*vertices.T)[triangles], axis=1)
+    numbers = numbers_of_rows(corners[:, 0] * len(vertices) + corners[:, 1], corners[:, 2])
     kept = np.sort(np.unique(numbers, return_index=True)[1])
     areas, _ = face_normals(vertices.astype(np.float64), triangles[kept])
     return np.asarray(triangles[kept[areas > 0]])
 
 
-def _numbers(*columns: np.ndarray) -> np.ndarray:
+def numbers_of_rows(*columns: np.ndarray) -> np.ndarray:
     """Return for each row of columns (N,) a number that only equal rows share: int (N,), below N."""
     # As np.unique over rows gives it, several times as fast.
     order = np.lexsort(columns)

@@ -10,6 +10,7 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.mesh import Mesh
+from face3d_data.geometry.mesh_pieces import stand_apart
 from face3d_data.geometry.seen_surface import seen_points
 from face3d_data.geometry.surface import SurfacePoints, face_normals, sample_surface, surface_vertices
 from face3d_data.remarks import remark, remarks_into
@@ -99,6 +100,8 @@ def _seen(
         seen, turned = seen_points(mesh.vertices, mesh.triangles, points.points, points.normals, front, up)
         return np.flatnonzero(seen), turned
 
+    if stand_apart(mesh.vertices, mesh.triangles, axes[:, [0, 2]].T):
+        remark(f"{name}: two separate pieces of a head's size stand beside each other, and both are kept: cut out one")
     kept, turned = chosen(made)
     if not len(kept):
         raise Unreadable(

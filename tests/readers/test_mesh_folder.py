@@ -11,6 +11,7 @@ from face3d_data.component import build
 from face3d_data.errors import ContractError, Unreadable, UserError
 from face3d_data.geometry.surface import sample_surface
 from face3d_data.readers.mesh_folder import MeshFolder
+from face3d_data.remarks import remarks_into
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
 from face3d_data.testing.scans import face_scan, scan_mesh
@@ -287,3 +288,19 @@ def test_an_open_scan_loses_nothing(one):
 def load(meshes, name):
     (source,) = meshes.scan()
     return meshes.load(source, name)
+
+
+def test_two_people_in_one_file_are_remarked(one):
+    root = one(landmarks=False)
+    vertices, triangles, _ = one.mesh
+    beside = vertices + np.array([2 * np.ptp(vertices[:, 0]), 0, 0])
+    pair = np.concatenate([vertices, beside]), np.concatenate([triangles, triangles + len(vertices)])
+    heard = {}
+    for name, mesh in (("one", (vertices, triangles)), ("two", pair)):
+        write_obj(root / "ann" / "a.obj", y_up(mesh[0]), mesh[1])
+        with remarks_into(heard.setdefault(name, [])):
+            load(reader(root), "points")
+    assert heard["one"] == []
+    assert heard["two"] == [
+        "a.obj: two separate pieces of a head's size stand beside each other, and both are kept: cut out one"
+    ]
