@@ -21,11 +21,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.foreign import refuse_foreign
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
 """Numbers of the filters that are undone here (HDF5 File Format Specification, filter pipeline message)."""
 CHECKSUM_BYTES = 4
+_START_BYTES = 256
 VARIABLE_TEXT = np.dtype("V16")
 """Where a text of variable length lies; `h5_texts` reads it."""
 MOST_GAINED = 20
@@ -90,7 +92,9 @@ def _read_arrays(path: Path, names: tuple[str, ...], state: tuple[int, ...]) -> 
 
     size = state[0]
     with open(path, "rb") as stream:
-        start = stream.read(len(SIGNATURE))
+        start = stream.read(_START_BYTES)
+    refuse_foreign(start, path.name)
+    start = start[: len(SIGNATURE)]
     if start != SIGNATURE:
         raise Unreadable("unreadable", f"{path.name}: byte 0: no HDF5 file, it begins with {start!r}")
     try:

@@ -9,10 +9,11 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cost import check_bytes
+from face3d_data.formats.foreign import refuse_foreign
 from face3d_data.formats.image_header import PNG_SIGNATURE, check_header, has_odd_masks, parse_bmp, parse_png
 from face3d_data.formats.image_other import OTHER_SUFFIXES, START_BYTES, decode_other, other_kind
 
-IMAGE_SUFFIXES: tuple[str, ...] = (".bmp", ".jpeg", ".jfif", ".jpg", ".png", *OTHER_SUFFIXES)
+IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".png", ".jpeg", ".jfif", ".bmp", *OTHER_SUFFIXES)
 
 
 def read_color(path: Path, turn_by_exif: bool = False) -> np.ndarray:
@@ -93,6 +94,7 @@ def read_bytes(path: Path) -> bytes:
     data = path.read_bytes()
     if not data:
         raise Unreadable("unreadable", f"{path.name}: the file is empty")
+    refuse_foreign(data, path.name)
     return data
 
 

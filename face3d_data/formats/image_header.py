@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cost import check_pixels
+from face3d_data.formats.foreign import refuse_foreign
 from face3d_data.formats.image_other import other_kind, read_other_header
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -21,6 +22,7 @@ _PNG_BITS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset(range(0xD0, 0xD8)) | {0x01}
 _BMP_BYTES = 70
+_START_BYTES = 256
 _BMP_HEADERS = (40, 52, 56, 64, 108, 124)
 _BITFIELDS = (3, 6)
 """Kinds of compression of a BMP that are none: masks follow, without and with one of alpha."""
@@ -61,6 +63,8 @@ def check_header(data: bytes, name: str) -> None:
 
 
 def _checked(stream: BinaryIO, name: str) -> ImageHeader:
+    refuse_foreign(stream.read(_START_BYTES), name)
+    stream.seek(0)
     try:
         header = _read(stream)
     except Unreadable as error:

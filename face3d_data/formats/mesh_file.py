@@ -23,8 +23,8 @@ from face3d_data.formats.vrml import parse_vrml
 
 _CODECS: dict[str, Callable[[bytes, str], Mesh]] = {
     ".obj": parse_obj,
-    ".stl": parse_stl,
     ".ply": parse_ply_mesh,
+    ".stl": parse_stl,
     ".off": parse_off,
     ".glb": parse_glb,
     ".wrl": parse_vrml,

@@ -8,6 +8,7 @@ import zlib
 
 from face3d_data.errors import TOO_LARGE, Unreadable
 from face3d_data.formats.cost import most_unpacked
+from face3d_data.formats.foreign import refuse_foreign
 
 PACKED_SUFFIX = ".gz"
 GZIP_MAGIC = b"\x1f\x8b"
@@ -35,6 +36,7 @@ def unpack(data: bytes, name: str, most_bytes: int | None = None) -> bytes:
         Unreadable: `unreadable`: damaged or cut off; `too_large`.
     """
     if not data.startswith(GZIP_MAGIC):
+        refuse_foreign(data, name)
         return data
     most = most_unpacked() if most_bytes is None else most_bytes
     pieces, size = [], 0
@@ -47,7 +49,15 @@ def unpack(data: bytes, name: str, most_bytes: int | None = None) -> bytes:
                     raise Unreadable(TOO_LARGE, f"{name}: unpacks to more than {_size_text(most)}: limits: max_points")
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable("unreadable", f"{name}: damaged gzip after byte {size} of what it holds ({error})") from None
-    return b"".join(pieces)
+    held = b"".join(pieces)
+    _refuse_twice(held, name)
+    return held
+
+
+def _refuse_twice(held: bytes, name: str) -> None:
+    if held.startswith(GZIP_MAGIC):
+        raise Unreadable("unreadable", f"{name}: is packed by gzip twice: unpack it once")
+    refuse_foreign(held, name)
 
 
 def _size_text(n_bytes: int) -> str:
@@ -66,8 +76,11 @@ def unpack_head(data: bytes, name: str, n_bytes: int) -> bytes:
         Unreadable: `unreadable`: damaged.
     """
     if not data.startswith(GZIP_MAGIC):
+        refuse_foreign(data, name)
         return data
     try:
-        return zlib.decompressobj(_GZIP_WINDOW).decompress(data, n_bytes)
+        held = zlib.decompressobj(_GZIP_WINDOW).decompress(data, n_bytes)
     except zlib.error as error:
         raise Unreadable("unreadable", f"{name}: damaged gzip ({error})") from None
+    _refuse_twice(held, name)
+    return held

@@ -12,6 +12,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from face3d_data.errors import ContractError, UserError
+from face3d_data.formats.packed import inner_name
 from face3d_data.names import check_id_part
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.pattern import Match, Pattern, compile_pattern
@@ -92,6 +93,14 @@ class FolderReader(Reader):
         return [pair for pair in pairs if named is None or pair[1] != named[1] or pair == named]
 
     @cached_property
+    def _usual_endings(self) -> list[str]:
+        """The endings for messages, the usual ones first, as `suffixes` has them; each is read packed too, or not."""
+        known = {end for end, _ in self._endings}
+        ends = dict.fromkeys(end.lower() for ends in self.suffixes().values() for end in ends)
+        usual = [end for end in ends if end in known]
+        return [end for end in usual if inner_name(end) == end or inner_name(end) not in usual]
+
+    @cached_property
     def _compiled(self) -> Pattern:
         text = self.pattern
         if text is None:
@@ -99,7 +108,7 @@ class FolderReader(Reader):
         ending = next((end for end, _ in self._endings if text.lower().endswith(end)), "")
         if not ending and not text.endswith(("/", "}", "]")):
             compile_pattern(text)  # what is wrong earlier is said first
-            wanted = " or ".join(end for end, _ in self._endings)
+            wanted = " or ".join(self._usual_endings)
             raise UserError(f"pattern {text!r}, character {len(text)}: it must end with {wanted}")
         return compile_pattern(text[: len(text) - len(ending)])
 
@@ -143,7 +152,7 @@ class FolderReader(Reader):
             if name.lower().endswith(known):
                 yield unmatched(folder, name, "unreadable", "a broken link, or no plain file")
         foreign = [name for name in (*folder.files, *folder.odd) if not name.lower().endswith(known)]
-        yield from strays(folder, foreign, self.companions, " ".join(end for end, _ in self._endings[:8]))
+        yield from strays(folder, foreign, self.companions, " ".join(self._usual_endings[:8]))
 
     def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[tuple[str, tuple[str, str]]]]:
         """Return stem to role to file name, and the data files that are left with what is wrong with them."""
@@ -155,7 +164,7 @@ class FolderReader(Reader):
             ending, role = next((pair for pair in self._endings if low.endswith(pair[0])), ("", ""))
             if not ending:
                 if low.endswith(DATA_SUFFIXES):
-                    wanted = " or ".join(end for end, _ in self._endings)
+                    wanted = " or ".join(self._usual_endings)
                     others.append((name, ("name_not_matched", f"does not end with {wanted}")))
                 continue
             roles = groups.setdefault(name[: -len(ending)], {})

@@ -193,3 +193,14 @@ def test_a_folder_that_links_give_two_names_is_read_once(tmp_path):
     assert (
         problems["ann_again"][1] == f"ann_again leads to {root / 'ann'}, which is read by another name: remove the link"
     )
+
+
+@pytest.mark.parametrize(
+    ("reader", "first"),
+    [(ImageFolder, ".jpg .png .jpeg"), (MeshFolder, ".obj .ply .stl"), (CloudFolder, ".ply .pcd .xyz")],
+)
+def test_what_is_wanted_is_said_with_the_usual_endings_first(tmp_path, reader, first):
+    touch(tmp_path, "ann/a.usdz", f"ann/b{first.split()[0]}")
+    found = {source.capture: source.problem for source in reader(root=tmp_path).scan()}
+    assert found["a.usdz"][1].startswith(f"a.usdz: is not read (wanted {first} ")
+    assert ".gz" not in found["a.usdz"][1]
