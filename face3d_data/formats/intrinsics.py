@@ -20,6 +20,7 @@ from face3d_data.formats.camera_spellings import in_our_words
 from face3d_data.formats.camera_text import read_camera_text
 from face3d_data.formats.distortion import parse_distortion
 from face3d_data.formats.json_file import finite
+from face3d_data.formats.lens_model import refuse_fisheye
 
 METRES_PER_UNIT = (1e-6, 0.1)
 """16 bits in units finer than 1 µm or coarser than 10 cm reach no face."""
@@ -135,6 +136,7 @@ def _listed(values: Mapping[str, Any]) -> str:
 
 def _pair(values: Mapping[str, Any], need_scale: bool) -> Intrinsics:
     """Return the colour camera of a file that describes both, with the depth's where it is another."""
+    refuse_fisheye({key: value for key, value in values.items() if key not in ("color", "depth")})
     refuse_dropped({key: value for key, value in values.items() if key != MOTION_KEY})
     scale = {key: values[key] for key in ("depth_scale",) if key in values}
     cameras = {}

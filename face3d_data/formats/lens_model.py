@@ -19,7 +19,8 @@ AFTER_RADIAL = frozenset({"modifiedbrownconrady", "inversebrownconrady"})
 _NUMBERED = ("none", "modified_brown_conrady", "inverse_brown_conrady", "ftheta", "brown_conrady", "kannala_brandt4")
 """RealSense's models by their number (`rs2_distortion`)."""
 _FISHEYE = re.compile(r"kannala|equi|fish_?eye|theta|omni|double_?sphere|^fov|ucm|^ds$|^mei$|scaramuzza|ocam|^kb[48]?$")
-_NAMES_MODEL = re.compile(r"(camera|cam|lens|distortion|projection|intrinsics?)?_?(type|model)")
+_NAMES_MODEL = re.compile(r"(camera|cam|lens|distortion|projection|intrinsics?)?_?(type|model|model_type|projection)")
+_FISHEYE_ANYWHERE = re.compile(r"\S*(kannala|equidistant|fish_?eye)\S*", re.IGNORECASE)
 _NAMES_FISHEYE = re.compile(r"fish_?eye", re.IGNORECASE)
 _NO = frozenset({"", "0", "false", "no", "off", "none"})
 _STREAMS = frozenset({"color", "colour", "rgb", "depth", "ir", "infrared", "rgbd"})
@@ -35,7 +36,7 @@ def lens_model(values: Mapping[str, Any]) -> tuple[str, str]:
     Raises:
         ValueError: a fisheye lens, by whichever key; a word that is not known where it can only be a model.
     """
-    _refuse_fisheye_keys(values)
+    refuse_fisheye(values)
     keys = [key for key in values if values[key] is not None and _NAMES_MODEL.fullmatch(_snake(key))]
     named = [(key, word) for key in keys if (word := _word(key, values[key])) not in _STREAMS or key in LENS_KEYS]
     named.sort(key=lambda pair: (pair[1] in PLAIN, _snake(pair[0]) not in LENS_KEYS))
@@ -73,20 +74,33 @@ def _word(key: str, value: Any) -> str:
     return word.replace("_", "")
 
 
-def _refuse_fisheye_keys(values: Mapping[str, Any]) -> None:
-    """Refuse `is_fisheye: true`, `fisheye_model: 1` (OpenCV), `fisheye_coeffs: [0.1, ...]`; false and 0 are no lens."""
-    for key, value in values.items():
-        if _NAMES_FISHEYE.search(key) and _says(value):
+def refuse_fisheye(values: Mapping[str, Any]) -> None:
+    """Refuse a file that speaks of a fisheye lens under any key, in mappings within it, too.
+
+    So do `is_fisheye: true`, `fisheye_model: 1` (OpenCV), `fisheye_coeffs: [0.1, ...]` and `lens: {type: fisheye}`;
+    false and 0 are no lens, and texts of several words are remarks of people.
+
+    Raises:
+        ValueError: naming the key.
+    """
+    left = [*values.items()]  # no recursion: JSON may be nested as deep as Python goes
+    while left:
+        key, value = left.pop()
+        word = isinstance(value, str) and _FISHEYE_ANYWHERE.fullmatch(value.strip())
+        if word or (_NAMES_FISHEYE.search(key) and _says(value)):
             raise ValueError(
-                f"{key} = {reprlib.repr(value)}: it is a fisheye lens, which is not read: undistort the images first"
+                f"{key} = {reprlib.repr(value)} is a fisheye lens, which is not read: undistort the images first"
             )
+        if isinstance(value, Mapping):
+            left.extend(value.items())
 
 
 def _says(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() not in _NO
-    if isinstance(value, Mapping):
-        return any(map(_says, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_says, value))
-    return bool(value)
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, Mapping | list | tuple):
+            left.extend(each.values() if isinstance(each, Mapping) else each)
+        elif each and not (isinstance(each, str) and each.strip().lower() in _NO):
+            return True
+    return False

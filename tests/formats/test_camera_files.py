@@ -148,6 +148,22 @@ def test_two_cameras_and_how_they_lie():
     assert json.loads(json.dumps(camera.record)) == camera.record
 
 
+def test_a_fisheye_lens_named_beside_two_cameras_is_refused():
+    with pytest.raises(ValueError, match="is_fisheye = True is a fisheye lens"):
+        parse_intrinsics(two(is_fisheye=True))
+    with pytest.raises(ValueError, match="depth: type = 'fisheye' is a fisheye lens"):
+        parse_intrinsics(two(depth=two()["depth"] | {"type": "fisheye"}))
+
+
+def test_a_fisheye_lens_is_found_however_deep_and_depth_costs_nothing():
+    deep = {"type": "fisheye"}
+    for _ in range(5000):
+        deep = {"in": deep}
+    for key in ("lens", "fisheye"):
+        with pytest.raises(ValueError, match="is a fisheye lens"):
+            parse_intrinsics(PIXELS | {key: deep}, need_scale=False)
+
+
 def test_two_cameras_of_which_nothing_says_how_they_lie_are_refused():
     with pytest.raises(ValueError, match=NOT_ALIGNED):
         parse_intrinsics(two(depth_to_color=None))
@@ -177,15 +193,19 @@ def test_a_motion_that_cannot_be_is_named(changes, said):
     [
         ({"Camera.type": "KannalaBrandt8"}, "Camera.type = 'KannalaBrandt8' is a fisheye lens"),
         ({"camera_type": "fisheye"}, "camera_type = 'fisheye' is a fisheye lens"),
-        ({"fisheye_model": 1}, "fisheye_model = 1: it is a fisheye lens"),
-        ({"is_fisheye": True}, "is_fisheye = True: it is a fisheye lens"),
-        ({"isFisheye": "yes"}, "isFisheye = 'yes': it is a fisheye lens"),
-        ({"fisheye_params": {"k": [0.1, 0]}}, "it is a fisheye lens"),
+        ({"fisheye_model": 1}, "fisheye_model = 1 is a fisheye lens"),
+        ({"is_fisheye": True}, "is_fisheye = True is a fisheye lens"),
+        ({"isFisheye": "yes"}, "isFisheye = 'yes' is a fisheye lens"),
+        ({"fisheye_params": {"k": [0.1, 0]}}, "is a fisheye lens"),
         ({"intrinsics": {"lensModel": "omni"}}, "lensModel = 'omni' is a fisheye lens"),
         ({"camera_model": "ds", "distortion_model": "radtan"}, "camera_model = 'ds' is a fisheye lens"),
         ({"distortion_model": "equi"}, "distortion_model = 'equi' is a fisheye lens"),
         ({"lens_type": "wobbly"}, "lens_type = 'wobbly' is a lens model that is not known"),
         ({"type": "spherical"}, "type = 'spherical' is a lens model that is not known"),
+        ({"lens": "fisheye"}, "lens = 'fisheye' is a fisheye lens"),
+        ({"camera": {"lens": {"type": "fisheye624"}}}, "type = 'fisheye624' is a fisheye lens"),
+        ({"model_type": "KANNALA_BRANDT"}, "model_type = 'KANNALA_BRANDT' is a fisheye lens"),
+        ({"projection": "omnidirectional"}, "projection = 'omnidirectional' is a fisheye lens"),
         ({"xi": 0.9}, "xi = 0.9: an omnidirectional lens"),
     ],
 )
@@ -201,6 +221,7 @@ def test_fisheye_and_unknown_lenses_are_refused_by_whichever_key(more, said, len
         {"Camera.type": "PinHole"},
         {"camera_model": "pinhole", "distortion_model": "radtan"},
         {"fisheye_model": 0},
+        {"note": "not a fisheye lens", "fisheye": {"enabled": False}},
         {"is_fisheye": False, "fisheye": "no"},
         {"type": "color"},
         {"model": "OPENCV"},
