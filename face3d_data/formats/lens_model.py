@@ -84,8 +84,7 @@ def refuse_fisheye(values: Mapping[str, Any]) -> None:
         ValueError: naming the key.
     """
     left = [*values.items()]  # no recursion: JSON may be nested as deep as Python goes
-    while left:
-        key, value = left.pop()
+    for key, value in left:
         word = isinstance(value, str) and _FISHEYE_ANYWHERE.fullmatch(value.strip())
         if word or (_NAMES_FISHEYE.search(key) and _says(value)):
             raise ValueError(

@@ -47,7 +47,7 @@ def test_one_reader_is_shown_with_its_parameters_and_reasons(capsys, monkeypatch
     code, out, _ = face3d(capsys, "readers", "rgbd_npy")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert code == 0
-    assert lines[0].startswith("rgbd_npy (version 2): Read colour PNG + depth NPY pairs")
+    assert lines[0].startswith("rgbd_npy (version 3): Read colour PNG + depth NPY pairs")
     assert "root folder of the collection (path; required; not in the fingerprint)" in lines
     assert "depth_8bit the depth file has 8 bits a value, which loses the depth" in lines
     assert "(float or null; default null)" in " ".join(lines)

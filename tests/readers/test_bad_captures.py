@@ -67,7 +67,7 @@ def spoil_pairs(root):
     folder = root / "person_0000"
     depth = np.load(folder / "0000.npy")
     np.save(folder / "0000.npy", np.full_like(depth, np.nan))
-    np.save(folder / "0001.npy", np.where(depth > 0, depth, np.inf))
+    np.save(folder / "0001.npy", np.full_like(depth, np.inf))
     (folder / "0002.npy").write_bytes((folder / "0002.npy").read_bytes()[:-50])
     return {f"pairs/person_0000/{i:04d}": "unreadable" for i in range(3)}
 

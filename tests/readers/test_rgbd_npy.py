@@ -82,6 +82,15 @@ def test_the_cameras_content_enters_the_fingerprint(root, tmp_path):
     assert reader(root, depth_scale=0.001).fingerprint() != reader(root, depth_scale=0.002).fingerprint()
 
 
+@pytest.mark.parametrize("fault", [np.inf, -np.inf])
+def test_infinite_readings_are_holes(root, fault):
+    path = root / "person_0000" / "0000.npy"
+    depth = np.load(path)
+    np.save(path, np.where(depth > 0, depth, fault))
+    npy = reader(root, intrinsics=CAMERA, depth_scale=0.001)
+    assert np.array_equal(npy.sample(next(npy.scan())).arrays["depth"], np.where(depth > 0, depth, 0))
+
+
 @pytest.mark.parametrize("fault", ["nan", "huge", "cut", "zero", "text"])
 def test_bad_depth_is_unreadable(root, fault):
     path = root / "person_0000" / "0000.npy"
