@@ -26,6 +26,13 @@ def test_what_was_logged_up_to_the_checkpoint_stays_and_what_came_after_it_goes(
     assert [event.step for event in board.Scalars("epoch/auc")] == [4, 8]
 
 
+def test_no_two_runs_have_event_files_of_one_second(tmp_path):
+    for done in (0, 4):
+        Tracker(tmp_path, done).close()
+    seconds = [path.name.split(".")[3] for path in (tmp_path / "tensorboard").iterdir()]
+    assert len(set(seconds)) == 2
+
+
 def test_a_figure_that_an_epoch_has_not_is_empty():
     text = history_csv([{"epoch": 1, "loss": 0.123456789}, {"epoch": 2, "loss": 0.5, "auc": 1.0}])
     assert text == "epoch,loss,auc\n1,0.123457,\n2,0.5,1\n"

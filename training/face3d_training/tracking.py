@@ -37,7 +37,9 @@ class Tracker:
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = folder
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1 if done else None)
+        board = folder / "tensorboard"
+        wait_for_later_file(board)
+        self._board = SummaryWriter(str(board), purge_step=done + 1 if done else None)
         self._history: Sequence[Mapping[str, float]] = ()
         self._drawn = time.monotonic()
 
@@ -66,6 +68,18 @@ class Tracker:
         if self._history:
             draw_curves(self.folder / CURVES_PICTURE, self._history)
             self._drawn = time.monotonic()
+
+
+def wait_for_later_file(board: Path) -> None:
+    """Wait until an event file that is made now sorts behind those in the folder.
+
+    TensorBoard reads the files of a folder in the order of their names, `…tfevents.<second>.<host>.<process>.<count>`:
+    of two files of one second, the later one may come first, and what it purges is then what it should follow.
+    """
+    seconds = [int(part) for path in board.glob("events.out.tfevents.*") if (part := path.name.split(".")[3]).isdigit()]
+    ahead_s = max(seconds, default=0) + 1 - time.time()
+    if 0 < ahead_s <= 1:
+        time.sleep(ahead_s)
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
