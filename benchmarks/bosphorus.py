@@ -27,11 +27,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from write_bosphorus import write_bosphorus
 
 from face3d_data.engine.threads import limit_threads
 from face3d_data.reader import Source
 from face3d_data.readers.bosphorus import Bosphorus
-from face3d_data.testing.write_bosphorus import write_bosphorus
 
 ROUNDS = 5
 COMPARED = 4

@@ -36,7 +36,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from face3d_data.geometry.open3d_lazy import open3d
-from face3d_data.shards.export import export_dataset
+from face3d_data.shards.export.dataset import export_dataset
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.read import Batch, ShardReader

@@ -1,6 +1,6 @@
 """Make the mean head that masks and other occluders are fitted over: the average of synthetic people, not of scans.
 
-    python benchmarks/make_mean_head.py                  # writes face3d_data/geometry/mean_head.npz
+    python benchmarks/make_mean_head.py                  # writes face3d_data/wear/mean_head.npz
     python benchmarks/make_mean_head.py --check          # exit 1 where the shipped file is another
 
 The people are those of the mean face. Each one's neutral bald head is aligned to the mean face rigidly, keeping its
@@ -18,20 +18,12 @@ import numpy as np
 
 from face3d_data.digest import digest_file
 from face3d_data.geometry.align import fit_rigid, refine, transform
-from face3d_data.geometry.head_map import (
-    CENTRE,
-    MeanHead,
-    grid_directions,
-    roll_up,
-    sample_map,
-    save_mean_head,
-    unroll,
-)
 from face3d_data.geometry.mean_face import mean_face
 from face3d_data.geometry.open3d_lazy import open3d
 from face3d_data.synthetic.appearance import draw_appearance
 from face3d_data.synthetic.head import Head, build_head
 from face3d_data.synthetic.identity import draw_identity
+from face3d_data.wear.head_map import CENTRE, MeanHead, grid_directions, roll_up, sample_map, save_mean_head, unroll
 
 SHIPPED = Path(__file__).parent.parent / "face3d_data" / "geometry" / "mean_head.npz"
 SEED = 20260101

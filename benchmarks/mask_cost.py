@@ -32,15 +32,16 @@ import numpy as np
 from mask_truth import synthetic_capture
 
 from face3d_data.engine.threads import limit_threads
-from face3d_data.geometry.mask_style import mask_styles
 from face3d_data.geometry.open3d_lazy import open3d
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import Pipeline, make_pipeline
+from face3d_data.pipeline.spec import Pipeline
 from face3d_data.registry import find
 from face3d_data.sample import Sample
 from face3d_data.stages.mask import Mask
 from face3d_data.synthetic import capture as generator
 from face3d_data.synthetic.write import write_people
+from face3d_data.wear.mask_style import mask_styles
 
 ROUNDS = 5
 N_POINTS = 20_000

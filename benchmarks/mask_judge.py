@@ -18,10 +18,10 @@ from scipy.spatial import cKDTree
 
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import project
-from face3d_data.geometry.head_map import CENTRE
-from face3d_data.geometry.occluder import Occluder
 from face3d_data.geometry.open3d_lazy import open3d
 from face3d_data.sample import Sample
+from face3d_data.wear.head_map import CENTRE
+from face3d_data.wear.occluder import Occluder
 
 ALLOWED_MM = 1.0
 SIGMAS = 3.0

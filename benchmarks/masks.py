@@ -31,10 +31,10 @@ from scipy.stats import chisquare
 
 from face3d_data.engine.threads import limit_threads
 from face3d_data.errors import Reject
-from face3d_data.geometry.mask_draw import draw_mask
-from face3d_data.geometry.mask_style import mask_styles
 from face3d_data.sample import Sample
 from face3d_data.stages.mask import Mask
+from face3d_data.wear.mask_draw import draw_mask
+from face3d_data.wear.mask_style import mask_styles
 
 SHARED, SYNTHETIC, WORN = "captures", "synthetic", "worn masks of the shared data"
 TOGETHER = "all styles"

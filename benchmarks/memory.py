@@ -23,8 +23,9 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import Pipeline, make_pipeline
+from face3d_data.pipeline.spec import Pipeline
 from face3d_data.registry import find
 from face3d_data.synthetic.write import write_people
 

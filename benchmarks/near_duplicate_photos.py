@@ -26,7 +26,7 @@ import numpy as np
 
 from face3d_data.geometry.image_likeness import DETAIL_PX, WAVES_PX, detail, likeness, low_waves, reduced
 from face3d_data.sample import Sample
-from face3d_data.shards.near_duplicates_images import PARTS
+from face3d_data.shards.audit.near_duplicates_images import PARTS
 from face3d_data.stages.crop import CropFace
 from face3d_data.stages.mask import Mask
 from face3d_data.synthetic.capture import render_capture

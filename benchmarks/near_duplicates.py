@@ -36,9 +36,9 @@ from near_duplicate_scans import FEWER_POINTS, KINDS, POINTS, copy_of, scan_of, 
 
 from face3d_data.digest import seed_from
 from face3d_data.geometry.surface_distance import surface_distance
+from face3d_data.shards.audit.near_duplicates import find_near_duplicates
+from face3d_data.shards.audit.near_duplicates_points import MOST, PARTS, Clouds, PointsLook
 from face3d_data.shards.finish import finish_dataset
-from face3d_data.shards.near_duplicates import find_near_duplicates
-from face3d_data.shards.near_duplicates_points import MOST, PARTS, Clouds, PointsLook
 from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import DatasetSpec

@@ -30,8 +30,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import yaml
 
-from face3d_data.pipeline.run import RunResult, run
-from face3d_data.pipeline.spec import make_pipeline
+from face3d_data.pipeline.build import make_pipeline
+from face3d_data.pipeline.result import RunResult
+from face3d_data.pipeline.run import run
 from face3d_data.store.files import SETTLE_NS
 from face3d_data.testing import add_tiny_capture, write_tiny_rgbd
 

@@ -36,10 +36,10 @@ import torch
 from loader import build
 from torch.utils.data import DataLoader, Dataset
 
+from face3d_data.augment.augmentation import Augmentation
 from face3d_data.digest import seed_from
-from face3d_data.geometry.augment.augmentation import Augmentation
 from face3d_data.geometry.open3d_lazy import open3d
-from face3d_data.shards.export import export_dataset
+from face3d_data.shards.export.dataset import export_dataset
 from face3d_training.config import TrainConfig
 from face3d_training.data import Draw, FaceRows
 from face3d_training.loader import make_loader

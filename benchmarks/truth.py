@@ -26,9 +26,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from face3d_data.formats.landmarks import LANDMARK_NAMES
-from face3d_data.pipeline.run import RunResult, run
-from face3d_data.pipeline.spec import load_pipeline
-from face3d_data.shards.verify import verify_dataset
+from face3d_data.pipeline.build import load_pipeline
+from face3d_data.pipeline.result import RunResult
+from face3d_data.pipeline.run import run
+from face3d_data.shards.audit.verify import verify_dataset
 
 PIPELINE = Path(__file__).resolve().parents[1] / "pipelines" / "rgbd.yaml"
 LEAST_IOU = 0.3

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from face3d_data.version import __version__
 
 _LAZY = {
     "Dataset": "face3d_data.shards.read",
@@ -21,7 +21,7 @@ _LAZY = {
     "TableStep": "face3d_data.table",
     "Unreadable": "face3d_data.errors",
     "UserError": "face3d_data.errors",
-    "load_pipeline": "face3d_data.pipeline.spec",
+    "load_pipeline": "face3d_data.pipeline.build",
     "register": "face3d_data.registry",
     "run": "face3d_data.pipeline.run",
 }
@@ -44,8 +44,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from face3d_data.errors import Reject, Unreadable, UserError
+    from face3d_data.pipeline.build import load_pipeline
     from face3d_data.pipeline.run import run
-    from face3d_data.pipeline.spec import load_pipeline
     from face3d_data.reader import Reader, Source
     from face3d_data.registry import register
     from face3d_data.sample import Sample

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from face3d_data.digest import digest, digest_file
 from face3d_data.errors import UserError
+from face3d_data.resources import Asset
 
 
 class Component(BaseModel):
@@ -32,8 +32,8 @@ class Component(BaseModel):
     version: ClassVar[int] = 1
     reasons: ClassVar[dict[str, str]] = {}
     """Reason slug of a rejection to one line that explains it."""
-    assets: ClassVar[tuple[str, ...]] = ()
-    """Files inside the package (`geometry/mean_face.npz`) whose content enters the fingerprint."""
+    assets: ClassVar[tuple[Asset, ...]] = ()
+    """Data files of the package whose content enters the fingerprint."""
 
     @model_validator(mode="before")
     @classmethod
@@ -74,8 +74,7 @@ class Component(BaseModel):
             for i, path in enumerate(() if info.exclude else several):
                 if isinstance(path, Path):
                     yield name if path is value else f"{name}[{i}]", path
-        for asset in self.assets:
-            yield asset, Path(str(files("face3d_data").joinpath(asset)))
+        yield from ((asset.label, asset.file) for asset in self.assets)
 
     def fingerprint(self, *seeds: int) -> str:
         """Return the digest of all that decides the output: name, version, parameters, files' content, seeds.

@@ -16,9 +16,9 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from face3d_data import __version__
 from face3d_data.extras import extra_line
 from face3d_data.system_libraries import DEBIAN_PACKAGES, glibc_too_old, install_line, missing_libraries
+from face3d_data.version import __version__
 
 GIB = 2**30
 CORE = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from face3d_data.errors import UserError
 
@@ -34,3 +35,25 @@ def find_pipeline(name_or_path: str | Path) -> Path:
         return package_folder() / "pipelines" / f"{path.stem}.yaml"
     names = ", ".join(pipeline_names())
     raise UserError(f"pipeline {name_or_path}: no such file, and none of that name comes with the package ({names})")
+
+
+class Asset(NamedTuple):
+    """A data file of the package that a component reads.
+
+    Attributes:
+        label: what fingerprints call it; it stays when the file moves, so that no cache is lost.
+        path: where the file is below the package.
+    """
+
+    label: str
+    path: str
+
+    @property
+    def file(self) -> Path:
+        """Return the file."""
+        return package_file(self.path)
+
+
+def package_file(path: str) -> Path:
+    """Return a data file by its path below the package."""
+    return Path(str(files("face3d_data").joinpath(path)))

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from face3d_data.geometry.augment.augmentation import OPERATIONS, options_of
-from face3d_data.geometry.augment.sensor import SENSORS, Sensor
-from face3d_data.pipeline.spec import load_pipeline
+from face3d_data.augment.augmentation import OPERATIONS, options_of
+from face3d_data.augment.sensor import SENSORS, Sensor
+from face3d_data.pipeline.build import load_pipeline
 from face3d_data.stages.augment import Augment
 from face3d_data.testing import tiny_sample
 

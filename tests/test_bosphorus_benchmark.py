@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from write_bosphorus import write_bosphorus
 
 from face3d_data.readers.bosphorus import Bosphorus
-from face3d_data.testing.write_bosphorus import write_bosphorus
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "bosphorus.py"
 

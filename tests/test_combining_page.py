@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from face3d_data.domains_measure import FACE_DEPTH_MM
+from face3d_data.domains.measure import FACE_DEPTH_MM
 from face3d_data.geometry.point_noise import COARSEST_MM
 from face3d_data.geometry.reading_noise import LEAST_SIGMA_MM
 from face3d_data.shards.sources_table import COLUMNS, LAST_COLUMNS

@@ -4,17 +4,17 @@ import importlib
 import sys
 from pathlib import Path
 
+import names_only
 import pytest
 import yaml
 
-from face3d_data import database
-from face3d_data.collection import check_collection
-from face3d_data.database import databases, databases_of, descriptions_folder, read_database
+from face3d_data.databases import description as database
+from face3d_data.databases.collection import check_collection
+from face3d_data.databases.description import databases, databases_of, descriptions_folder, read_database
+from face3d_data.databases.file_patterns import count_files
 from face3d_data.errors import UserError
-from face3d_data.file_patterns import count_files
 from face3d_data.registry import components, find
 from face3d_data.tables.published_rules import RULES
-from face3d_data.testing import names_only
 
 TINY = Path(__file__).parent / "readers"
 GENERIC = {
@@ -88,7 +88,7 @@ def test_folders_above_and_inside_are_recognised_and_another_reader_is_told_whos
 
 
 def test_files_after_very_many_others_are_still_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr("face3d_data.file_patterns.MOST_LOOKED_AT", 3)
+    monkeypatch.setattr("face3d_data.databases.file_patterns.MOST_LOOKED_AT", 3)
     for number in range(4):
         (tmp_path / f"a{number}.txt").touch()
     names_only.write_bosphorus_names(tmp_path, people=1)

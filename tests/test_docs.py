@@ -6,16 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from face3d_data.pipeline.build import load_pipeline, make_pipeline
 from face3d_data.pipeline.plan import ROW_COLUMNS
-from face3d_data.pipeline.spec import (
-    STEP_KEYS,
-    Limits,
-    PipelineEntry,
-    SourceEntry,
-    StepEntry,
-    load_pipeline,
-    make_pipeline,
-)
+from face3d_data.pipeline.spec import STEP_KEYS, Limits, PipelineEntry, SourceEntry, StepEntry
 from face3d_data.pipeline.text import substitute
 from face3d_data.sample import ARRAYS
 from face3d_data.shards.schema import ONLY_SPLIT, STORED_NAMES, DatasetSpec, GallerySpec, PairsSpec, ProbeSpec

@@ -1,4 +1,8 @@
-"""The import rule: what each part of the package may import, and what importing it must not load."""
+"""Import layers: every room of the packages stands in one, and imports rooms of lower layers only.
+
+A room is a folder of modules, or a module at the root of a package. Rooms of one layer do not import each other, so
+that no circle and no arrow that runs back is possible.
+"""
 
 import ast
 import subprocess
@@ -8,21 +12,38 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "face3d_data"
-LAYERS = ({"geometry", "formats"}, {"detectors", "synthetic"}, {"readers", "stages"}, {"pipeline"}, {"cli"})
-CORE = {"store", "engine", "tables", "shards"}
-"""May import the layers below the components, but no component and nothing that drives them."""
-GROUND = {
-    *("sample", "errors", "digest", "atomic", "names", "unchanged", "extras", "csv_cells", "terminal"),
-    *("yaml_file", "json_text"),
-}
+DATA, TRAINING = ROOT / "face3d_data", ROOT / "training" / "face3d_training"
+DATA_LAYERS = (
+    {"errors", "digest", "extras", "json_text", "remarks", "csv_cells", "terminal", "version", "system_libraries"},
+    {"atomic", "names", "resources", "sample", "unchanged", "yaml_file"},
+    {"component", "formats", "geometry", "detectors"},
+    {"reader", "stage", "table", "registry", "augment", "wear", "synthetic"},
+    {"wear.occluders", "readers.shared", "roots", "store", "tables", "testing", "pictures"},
+    {"readers", "stages", "shards", "engine", "databases", "domains"},
+    {"pipeline", "shards.audit", "shards.export", "doctor"},
+    {"cli", ""},
+    {"__main__"},
+)
+"""Rooms of face3d_data from the bottom up; `""` is the package itself, whose names load on first use."""
+TRAINING_LAYERS = (
+    {"config", "content_digest", "gather", "ops", "picks", "split_table", "torch_file", "triplet_file"},
+    {"allocator", "devices", "embed_files", "interrupt", "leaks", "registry", "tracking", "evaluation.metrics", ""},
+    {"clouds", "models", "optimization", "sampler", "speed"},
+    {"foreign", "images", "losses", "masks", "triplets"},
+    {"checkpoint", "gradcache", "health", "variation"},
+    {"data", "run_folder"},
+    {"loader"},
+    {"building", "embedding"},
+    {"trained_rows", "validation"},
+    {"evaluation.networks", "run_state"},
+    {"evaluation.baselines", "evaluation.report", "progress_lines"},
+    {"evaluation", "train"},
+)
+TRAINING_USES = {"shards", "geometry", "augment", "wear", "tables", "component", "registry"} | set().union(
+    *DATA_LAYERS[:2]
+)
+"""Rooms of face3d_data that training builds on: arrays and tables, and the ground they stand on."""
 HEAVY = ("torch", "open3d", "cv2", "pandas", "h5py")
-FILES = sorted(path for path in PACKAGE.rglob("*.py"))
-
-
-def module_of(path: Path, base: Path = ROOT) -> str:
-    parts = path.relative_to(base).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports_of(path: Path) -> set[str]:
@@ -37,71 +58,97 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def parts_imported(path: Path) -> set[str]:
-    """Return the parts of face3d_data that a file imports: `geometry`, `store`, `sample`."""
-    return {name.split(".")[1] for name in imports_of(path) if name.startswith("face3d_data.")}
+def room_of(path: Path, package: Path) -> str:
+    """Return the room of a file: its folder below the package, or its own name where it lies at the root."""
+    folder = ".".join(path.relative_to(package).parts[:-1])
+    return folder or path.stem.replace("__init__", "")
 
 
-def forbidden_to(part: str) -> set[str]:
-    every = set().union(*LAYERS)
-    for number, layer in enumerate(LAYERS):
-        if part in layer:
-            return (set().union(*LAYERS[number:]) | ({*CORE} if number < 3 else set())) - {part}
-    if part in CORE:
-        return {"readers", "stages", "pipeline", "cli"}
-    return every | CORE | {"testing"} if part in GROUND else set()
+def files(package: Path) -> list[Path]:
+    return sorted(package.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_imports_go_down_only(path):
-    part = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    assert parts_imported(path) & forbidden_to(part) == set()
+def rooms_imported(path: Path, package: Path) -> set[str]:
+    """Return the rooms of a package that a file imports something of."""
+    found = set()
+    for name in imports_of(path):
+        parts = name.split(".")
+        target = package.joinpath(*parts[1:])
+        if parts[0] == package.name and target.with_suffix(".py").is_file():
+            found.add(room_of(target.with_suffix(".py"), package))
+    return found
 
 
-def test_the_rule_bites():
-    assert "stages" in forbidden_to("geometry")
-    assert "stages" in forbidden_to("readers")
-    assert "readers" in forbidden_to("store")
-    assert "geometry" in forbidden_to("sample")
-    assert forbidden_to("cli") == set()
+def backward(package: Path, layers) -> list[str]:
+    """Return the imports that do not lead to a lower layer, as lines; every room has to be in exactly one layer."""
+    level = {room: number for number, layer in enumerate(layers) for room in layer}
+    assert sum(map(len, layers)) == len(level), "a room is in two layers"
+    rooms = {room_of(path, package) for path in files(package)}
+    assert rooms == set(level), f"in no layer: {rooms - set(level)}; in a layer and gone: {set(level) - rooms}"
+    return [
+        f"{path.relative_to(package)} imports {other}"
+        for path in files(package)
+        for other in sorted(rooms_imported(path, package) - {room_of(path, package)})
+        if level[other] >= level[room_of(path, package)]
+    ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_special_packages_stay_in_their_places(path):
-    module, imported = module_of(path), {name.split(".")[0] for name in imports_of(path)}
-    if module != "face3d_data.geometry.open3d_lazy":
-        assert "open3d" not in imported
-    if not module.startswith(("face3d_data.detectors.", "face3d_data.geometry.farthest")):
-        assert "torch" not in imported
-    assert not imported & {"tensorflow", "torchvision", "mtcnn"}
-    if not module.startswith("face3d_data.cli."):
-        assert "face3d_training" not in imported
+@pytest.mark.parametrize(
+    ("package", "layers"), [(DATA, DATA_LAYERS), (TRAINING, TRAINING_LAYERS)], ids=["data", "training"]
+)
+def test_imports_lead_to_lower_layers_only(package, layers):
+    assert backward(package, layers) == []
+
+
+def test_an_import_that_runs_back_is_found(tmp_path):
+    package = tmp_path / "boxes"
+    for name, text in (("low/a.py", "from boxes.high import b"), ("high/b.py", "def f():\n    import boxes.low.a\n")):
+        (package / name).parent.mkdir(parents=True)
+        (package / name).write_text(text)
+    assert backward(package, ({"low"}, {"high"})) == ["low/a.py imports high"]
+    assert backward(package, ({"low", "high"},)) == ["high/b.py imports low", "low/a.py imports high"]
+    with pytest.raises(AssertionError, match="in no layer"):
+        backward(package, ({"low"},))
+
+
+def test_no_module_imports_itself_through_others():
+    """Within a room too: a circle of modules imports in one order only."""
+    for package in (DATA, TRAINING):
+        modules = {".".join(path.relative_to(package.parent).with_suffix("").parts): path for path in files(package)}
+        below = {name: imports_of(path) & set(modules) for name, path in modules.items()}
+        while ready := [name for name, others in below.items() if not others & set(below)]:
+            for name in ready:
+                del below[name]
+        assert not below, f"these import each other: {sorted(below)}"
+
+
+def test_special_packages_stay_in_their_places():
+    for path in files(DATA):
+        module = ".".join(path.relative_to(DATA).with_suffix("").parts)
+        imported = {name.split(".")[0] for name in imports_of(path)}
+        assert "open3d" not in imported or module == "geometry.open3d_lazy", module
+        assert "torch" not in imported or module.startswith(("detectors.", "geometry.farthest", "doctor")), module
+        assert not imported & {"tensorflow", "torchvision", "mtcnn"}, module
+        assert "face3d_training" not in imported or module.startswith("cli."), module
 
 
 def test_training_uses_arrays_and_tables_only():
-    allowed = {"shards", "geometry", "tables"} | GROUND | {"component", "registry"}
     for path in (ROOT / "training").rglob("*.py"):
-        assert parts_imported(path) <= allowed, path
+        assert {room.split(".")[0] for room in rooms_imported(path, DATA)} <= TRAINING_USES, path
 
 
 def test_no_module_is_named_for_nothing():
-    names = {path.stem for path in FILES} | {path.parent.name for path in FILES}
+    names = {name for path in files(DATA) + files(TRAINING) for name in (path.stem, path.parent.name)}
     assert not names & {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 
 
-@pytest.mark.parametrize("module", ["face3d_data", "face3d_data.cli", "face3d_data.cli.main"])
-def test_importing_loads_nothing_heavy(module):
-    code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_help_of_every_command_loads_nothing_heavy():
+def test_importing_loads_nothing_heavy():
     code = (
-        "import sys\nfrom click.testing import CliRunner\nfrom face3d_data.cli.main import face3d\n"
-        "names = face3d.list_commands(None)\n"
+        "import sys, face3d_data, face3d_data.cli, face3d_data.cli.main\nfrom click.testing import CliRunner\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])\n"
+        "face3d = face3d_data.cli.main.face3d\nnames = face3d.list_commands(None)\n"
         "codes = [CliRunner().invoke(face3d, [name, '--help']).exit_code for name in names]\n"
         f"print(set(codes), [name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{0} []"
+    assert done.stdout.splitlines() == ["[]", "{0} []"]

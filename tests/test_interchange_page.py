@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from write_verification_sets import write_cfp
 
 from face3d_data.registry import components
-from face3d_data.shards.export import FORMATS
+from face3d_data.shards.export.dataset import FORMATS
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.pairs_file import _lines
-from face3d_data.testing.write_verification_sets import write_cfp
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "interchange.md").read_text("utf-8")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from write_meshes import write_obj, y_up
 
-from face3d_data.pipeline.spec import make_pipeline
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.testing.write import write_image
-from face3d_data.testing.write_meshes import write_obj, y_up
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "pipelines.md").read_text("utf-8")
 PART = PAGE.split("<!-- layouts", 1)[1].split("**Look at a sheet", 1)[0]

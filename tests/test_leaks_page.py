@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from face3d_data.cli.main import _answer
-from face3d_data.shards import near_duplicates_images, near_duplicates_points
+from face3d_data.shards.audit import near_duplicates_images, near_duplicates_points
+from face3d_data.shards.audit.near_duplicates import FEW
 from face3d_data.shards.leaks import KINDS
-from face3d_data.shards.near_duplicates import FEW
 from face3d_data.shards.read import Dataset
 
 ROOT = Path(__file__).resolve().parents[1]

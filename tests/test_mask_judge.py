@@ -11,8 +11,8 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, grey_dilation
 
 from face3d_data.geometry.align import fit_rigid, transform
 from face3d_data.geometry.camera import unproject
-from face3d_data.geometry.head_map import CENTRE, directions, unroll
-from face3d_data.geometry.occluder import Occluder
+from face3d_data.wear.head_map import CENTRE, directions, unroll
+from face3d_data.wear.occluder import Occluder
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 MODULES = ("mask_truth", "statistical_face", "mask_judge", "mask_judge_images")

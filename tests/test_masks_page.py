@@ -16,13 +16,13 @@ import yaml
 from pydantic import BaseModel
 
 from face3d_data.digest import seed_from
-from face3d_data.geometry.mask_style import MaskStyle, mask_styles
 from face3d_data.sample import Sample
 from face3d_data.shards.read import Dataset
 from face3d_data.stages.mask import Mask
 from face3d_data.stages.occlude import NAMES, Occlude
 from face3d_data.stages.to_cloud import ToCloud
 from face3d_data.synthetic.capture import render_capture
+from face3d_data.wear.mask_style import MaskStyle, mask_styles
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "masks.md").read_text("utf-8")

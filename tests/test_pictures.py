@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from scans import face_scan
 
-from face3d_data.contact_sheet import LINE_PX, contact_sheet
-from face3d_data.pictures import (
+from face3d_data.pictures.contact_sheet import LINE_PX, contact_sheet
+from face3d_data.pictures.sample_picture import (
     BACKGROUND,
     BOX_RGB,
     LABEL_RGB,
@@ -21,7 +22,6 @@ from face3d_data.pictures import (
     write_png,
 )
 from face3d_data.testing import tiny_sample
-from face3d_data.testing.scans import face_scan
 
 
 def test_near_is_red_far_is_blue_and_holes_are_black():

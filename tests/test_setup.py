@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from face3d_data import __version__
 from face3d_data.geometry import open3d_lazy
 from face3d_data.system_libraries import DEBIAN_PACKAGES
+from face3d_data.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -39,7 +39,7 @@ def test_wheel_holds_pipelines_manifests_configs_assets_and_licence(wheel_names)
     wanted += ["face3d_data/manifests/README.md", "face3d_training/configs/README.md", "face3d_data/py.typed"]
     wanted += [f"face3d_training/configs/{path.name}" for path in (ROOT / "training" / "configs").glob("*.yaml")]
     wanted += [f"face3d_data/manifests/datasets/{path.name}" for path in (ROOT / "manifests/datasets").glob("*.yaml")]
-    wanted.append("face3d_training/evaluation/report.html.j2")
+    wanted.append("face3d_training/evaluation/report/report.html.j2")
     wanted += [str(path.relative_to(ROOT)) for path in ROOT.glob("face3d_data/**/*.npz")]
     assert len(wanted) >= 6
     assert [name for name in wanted if name not in wheel_names] == []

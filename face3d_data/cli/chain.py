@@ -157,8 +157,8 @@ def run_chain(
     save: Path | None,
 ) -> None:
     """Build the pipeline that the commands describe, then run or save it."""
+    from face3d_data.pipeline.build import make_pipeline
     from face3d_data.pipeline.run import run
-    from face3d_data.pipeline.spec import make_pipeline
 
     made = assemble(fragments)
     # Two chains of other data under one name would share the places of people, and hide each other's last run.

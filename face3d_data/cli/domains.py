@@ -13,8 +13,8 @@ from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
-    from face3d_data.domains import Domain
-    from face3d_data.pipeline.run import RunResult
+    from face3d_data.domains.domain import Domain
+    from face3d_data.pipeline.result import RunResult
 
 HEADER = (
     "",
@@ -45,9 +45,9 @@ def command(pipeline: str, workspace: Path, step: str | None, most: int, out: Pa
     of the face, and are measured on some captures of each source. The picture goes to WORKSPACE/show.
     """
     from face3d_data.cli.show import last_runs
-    from face3d_data.domains import domains
-    from face3d_data.domains_picture import draw_domains
-    from face3d_data.pictures import write_png
+    from face3d_data.domains.domain import domains
+    from face3d_data.domains.picture import draw_domains
+    from face3d_data.pictures.sample_picture import write_png
 
     name = run_name(pipeline)
     if out is not None:
@@ -123,7 +123,7 @@ def _cells(domain: Domain) -> tuple[str, ...]:
 
 def _spread(values: Sequence[float]) -> str:
     """Return the median, and least and most where they differ."""
-    from face3d_data.domains import spread
+    from face3d_data.domains.domain import spread
 
     found = spread(values)
     if found is None:
@@ -133,7 +133,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _noise(values: Sequence[float]) -> str:
-    from face3d_data.domains import spread
+    from face3d_data.domains.domain import spread
     from face3d_data.geometry.reading_noise import LEAST_SIGMA_MM
 
     found = spread(values)

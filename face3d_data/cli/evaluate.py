@@ -77,9 +77,9 @@ def command(
         raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")
     folder = find_dataset(dataset, workspace)
     try:
-        from face3d_training.evaluation.files import REPORT, metrics_of
-        from face3d_training.evaluation.lists import Settings
-        from face3d_training.evaluation.printed import printed
+        from face3d_training.evaluation.metrics.lists import Settings
+        from face3d_training.evaluation.report.files import REPORT, metrics_of
+        from face3d_training.evaluation.report.printed import printed
         from face3d_training.evaluation.run import Request, default_name, run_evaluation
     except ImportError as error:
         raise UserError(f"evaluating needs {error.name}: {extra_line('train')}") from None

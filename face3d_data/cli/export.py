@@ -56,8 +56,8 @@ def command(
     DATASET is a name in WORKSPACE/datasets, or a folder; OUT is a folder that is not there yet. What a format cannot
     hold is said in a line.
     """
-    from face3d_data.shards.export import export_dataset
-    from face3d_data.shards.export_triplets import TripletPlan
+    from face3d_data.shards.export.dataset import export_dataset
+    from face3d_data.shards.export.triplets import TripletPlan
     from face3d_data.shards.read import Dataset
 
     found = find_dataset(dataset, workspace)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import click
 
-from face3d_data import __version__
 from face3d_data.atomic import MASKS, SHARE
 from face3d_data.cli.output import OneLine, echo, echo_page
 from face3d_data.errors import (
@@ -23,6 +22,7 @@ from face3d_data.errors import (
     is_full_disk,
     is_no_memory,
 )
+from face3d_data.version import __version__
 
 NOT_COMMANDS = ("main", "options", "output")
 STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130

@@ -17,8 +17,8 @@ from face3d_data.errors import Reject, Unreadable, UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from face3d_data.mask_sheet import Look
-    from face3d_data.readers.strays import Folder
+    from face3d_data.pictures.mask_sheet import Look
+    from face3d_data.readers.shared.strays import Folder
     from face3d_data.sample import Sample
     from face3d_data.stage import Stage
 
@@ -77,8 +77,8 @@ def mask_stages(styles: str | None, worn: str, style_files: Sequence[Path]) -> l
     Raises:
         UserError: an unknown name, or a file that is no style.
     """
-    from face3d_data.geometry.mask_style import mask_styles
     from face3d_data.stages.mask import Mask
+    from face3d_data.wear.mask_style import mask_styles
 
     files = tuple(path.absolute() for path in style_files)
     every = [*mask_styles(), *(path.stem for path in files)]
@@ -130,10 +130,10 @@ def captured(path: Path) -> Subject:
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    from face3d_data.readers.folder import Found
-    from face3d_data.readers.pattern import Match
-    from face3d_data.readers.rgbd_camera import CAMERA_FILES
     from face3d_data.readers.rgbd_folder import RgbdFolder
+    from face3d_data.readers.shared.folder import Found
+    from face3d_data.readers.shared.pattern import Match
+    from face3d_data.readers.shared.rgbd_camera import CAMERA_FILES
     from face3d_data.stages.undistort import Undistort
 
     where = f"--capture {path}"
@@ -153,7 +153,7 @@ def captured(path: Path) -> Subject:
 
 def _find_capture(path: Path, where: str) -> tuple[Folder, str]:
     """Return the folder that lists a capture's files, and the capture's name: that of a file, or a folder's first."""
-    from face3d_data.readers.folder import walk
+    from face3d_data.readers.shared.folder import walk
 
     if path.is_dir():
         for folder in walk(path):
@@ -175,10 +175,10 @@ def photographed(path: Path) -> Subject:
 
     from face3d_data.digest import digest_file
     from face3d_data.formats.image import read_color
-    from face3d_data.geometry.wearing import find_face
-    from face3d_data.mask_sheet import mean_face_depth
+    from face3d_data.pictures.mask_sheet import mean_face_depth
     from face3d_data.sample import Sample
     from face3d_data.stages.detect import Detect
+    from face3d_data.wear.wearing import find_face
 
     where = f"--photo {path}"
     try:
@@ -233,9 +233,9 @@ def write_sheet(
     Raises:
         UserError: the face can wear none of it, or the file cannot be written.
     """
-    from face3d_data.geometry.wearing import find_face
-    from face3d_data.mask_sheet import look_at, sheet
-    from face3d_data.pictures import write_png
+    from face3d_data.pictures.mask_sheet import look_at, sheet
+    from face3d_data.pictures.sample_picture import write_png
+    from face3d_data.wear.wearing import find_face
 
     try:
         look = look_at(find_face(subject.sample.arrays).view.to_face)
@@ -263,7 +263,7 @@ def write_sheet(
 
 
 def _row(sample: Sample, seen: Sample | None, look: Look, size: int) -> list[np.ndarray]:
-    from face3d_data.mask_sheet import front, panels
+    from face3d_data.pictures.mask_sheet import front, panels
 
     pictures = panels(sample.arrays, look, size)
     if seen is not None:

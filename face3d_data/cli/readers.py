@@ -17,7 +17,7 @@ from face3d_data.errors import UserError
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from face3d_data.database import Database
+    from face3d_data.databases.description import Database
     from face3d_data.reader import Reader
 
 
@@ -48,7 +48,7 @@ def command(
 
 
 def _show(name: str | None, as_json: bool) -> None:
-    from face3d_data.database import databases_of
+    from face3d_data.databases.description import databases_of
     from face3d_data.registry import find
 
     known = databases_of(name) if name else {}
@@ -83,9 +83,9 @@ def database_lines(database: Database, width: int) -> list[str]:
 
 def _check(name: str, root: Path, settings: Sequence[str], as_json: bool) -> bool:
     """Print what a folder holds for a reader; return whether nothing is missing."""
-    from face3d_data.collection import check_collection
-    from face3d_data.collection_page import collection_lines, collection_record
-    from face3d_data.database import databases
+    from face3d_data.databases.collection import check_collection
+    from face3d_data.databases.collection_page import collection_lines, collection_record
+    from face3d_data.databases.description import databases
 
     reader, given = _reader(name, root, settings)
     found = check_collection(reader, root, databases(), given)

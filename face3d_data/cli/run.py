@@ -40,9 +40,9 @@ def command(
 
     Only what is not done yet is done. The datasets appear in WORKSPACE/datasets.
     """
+    from face3d_data.pipeline.build import load_pipeline
     from face3d_data.pipeline.look import explain
     from face3d_data.pipeline.run import run
-    from face3d_data.pipeline.spec import load_pipeline
 
     # A run makes very many rows that live to its end: looking through them for cycles again and again costs a tenth.
     gc.set_threshold(100_000, 50, 50)

@@ -16,7 +16,7 @@ from face3d_data.errors import Reject, UserError
 from face3d_data.names import file_name_of, name_of
 
 if TYPE_CHECKING:
-    from face3d_data.pipeline.run import RunResult
+    from face3d_data.pipeline.result import RunResult
     from face3d_data.store.lineage import Stop
     from face3d_data.store.manifest import Dirty, Entry
 
@@ -59,9 +59,9 @@ def last_runs(workspace: Path, pipeline: str | None) -> Iterator[tuple[str, RunR
         UserError: nothing ran there, or not that pipeline, or its sources cannot be found any more.
     """
     from face3d_data.cli.status import run_names
+    from face3d_data.pipeline.build import load_pipeline
     from face3d_data.pipeline.look import look
     from face3d_data.pipeline.run import PIPELINE
-    from face3d_data.pipeline.spec import load_pipeline
 
     for name in run_names(workspace, pipeline):
         try:
@@ -130,7 +130,7 @@ def _shape(stop: Stop, name: str) -> str:
 
 def _draw(entry: Entry, number: int, stop: Stop, folder: Path) -> str:
     """Write the picture of a stop and return its path, or why there is none."""
-    from face3d_data.pictures import draw_sample, write_png
+    from face3d_data.pictures.sample_picture import draw_sample, write_png
 
     path = folder / file_name_of(entry.id) / f"{number}_{stop.step}.png"
     try:
@@ -165,8 +165,8 @@ def write_sheet(workspace: Path, dataset: str, pipeline: str | None, folder: Pat
     Raises:
         UserError: no complete run in the workspace has that dataset, or it is empty.
     """
-    from face3d_data.contact_sheet import contact_sheet
-    from face3d_data.pictures import write_png
+    from face3d_data.pictures.contact_sheet import contact_sheet
+    from face3d_data.pictures.sample_picture import write_png
 
     names: list[str] = []
     for _, result in last_runs(workspace, pipeline):

@@ -13,8 +13,8 @@ from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
-    from face3d_data.shards.near_duplicates import Search
-    from face3d_data.shards.verify import Verdict
+    from face3d_data.shards.audit.near_duplicates import Search
+    from face3d_data.shards.audit.verify import Verdict
 
 SHOWN = 20
 """Suspected pairs that are printed; `--json` gives all."""
@@ -54,7 +54,7 @@ def command(
 
     DATASET is a name in WORKSPACE/datasets, or a folder. Near-duplicates are reported as suspected: look at them.
     """
-    from face3d_data.shards.verify import verify_dataset
+    from face3d_data.shards.audit.verify import verify_dataset
 
     verdict = verify_dataset(find_dataset(dataset, workspace), same_person, near_duplicates)
     if as_json:
@@ -68,7 +68,7 @@ def command(
 
 def _is_open(verdict: Verdict) -> bool:
     """Return whether something is suspected, or was not looked for."""
-    from face3d_data.shards.near_duplicates import NOT_ASKED
+    from face3d_data.shards.audit.near_duplicates import NOT_ASKED
 
     search = verdict.search
     return search is None or bool(search.suspects) or any(note != NOT_ASKED for note in search.notes)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-ASSET = "geometry/mean_face.npz"
+from face3d_data.resources import Asset
+
+ASSET = Asset("geometry/mean_face.npz", "geometry/mean_face.npz")
 
 
 @dataclass(frozen=True)
@@ -57,4 +58,4 @@ def read_mean_face(path: Path) -> MeanFace:
 @cache
 def mean_face() -> MeanFace:
     """Return the mean face that the package ships, read once per process."""
-    return read_mean_face(Path(str(files("face3d_data").joinpath(ASSET))))
+    return read_mean_face(ASSET.file)

@@ -8,15 +8,15 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from face3d_data.atomic import make_folder, write_atomic
 from face3d_data.csv_cells import guarded
 from face3d_data.errors import RunStopped, UserError
-from face3d_data.pipeline.dirty_page import page
+from face3d_data.pipeline.build import load_pipeline
+from face3d_data.pipeline.dirty_page import Bad, page
 from face3d_data.pipeline.run import PIPELINE
-from face3d_data.pipeline.spec import SourceStep, load_pipeline
+from face3d_data.pipeline.spec import SourceStep
 from face3d_data.store.workspace import Workspace
 
 TABLE, PAGE = "dirty.csv", "index.html"
@@ -28,25 +28,6 @@ STATES = {
     "no_file": "the capture has no file of its own",
     "outside": "the capture's files lie outside of the source's folder, and are not copied",
 }
-
-
-@dataclass
-class Bad:
-    """One dirty row with what became of its files.
-
-    Attributes:
-        row: the row as `face3d dirty` lists it.
-        state: one of `STATES`.
-        files: copied files, relative to the folder.
-        gone: files that are not there any more.
-        outside: files that do not lie below the source's root; links are followed.
-    """
-
-    row: Mapping[str, str]
-    state: str = "no_file"
-    files: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
 
 
 def export_dirty(root: Path, runs: Mapping[str, Sequence[Mapping[str, str]]], folder: Path) -> list[Bad]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
@@ -14,10 +14,7 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.image import IMAGE_SUFFIXES, read_color, read_depth_png
 from face3d_data.formats.image_header import read_image_header
-from face3d_data.pictures import color_depth, fit
-
-if TYPE_CHECKING:
-    from face3d_data.pipeline.dirty_files import Bad
+from face3d_data.pictures.sample_picture import color_depth, fit
 
 THUMBNAIL_PX = 120
 SHOWN = 60
@@ -32,6 +29,25 @@ table { border-collapse: collapse; } th, td { text-align: left; padding: 4px 14p
 .card p { margin: 4px 0 0; overflow-wrap: anywhere; } .card img { height: 120px; margin-right: 4px; }
 .gone { color: #b42318; } .soft { color: #5d6b7a; }
 """
+
+
+@dataclass
+class Bad:
+    """One dirty row with what became of its files.
+
+    Attributes:
+        row: the row as `face3d dirty` lists it.
+        state: one of `STATES`.
+        files: copied files, relative to the folder.
+        gone: files that are not there any more.
+        outside: files that do not lie below the source's root; links are followed.
+    """
+
+    row: Mapping[str, str]
+    state: str = "no_file"
+    files: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
 
 
 def page(found: Sequence[Bad], folder: Path, states: Mapping[str, str]) -> str:

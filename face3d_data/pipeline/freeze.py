@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import load_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import Pipeline, Step, load_pipeline
+from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.store.manifest import Entry
 from face3d_data.tables.split import STATE, Split
 

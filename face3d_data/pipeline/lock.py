@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from face3d_data import __version__
 from face3d_data.atomic import write_atomic
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
@@ -18,6 +17,7 @@ from face3d_data.pipeline.steps import describe as describe_step
 from face3d_data.pipeline.steps import installed_packages
 from face3d_data.stage import Stage
 from face3d_data.store.workspace import cache_folder
+from face3d_data.version import __version__
 from face3d_data.yaml_file import read_yaml
 
 LOCK = "lock.yaml"

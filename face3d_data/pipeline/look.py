@@ -8,9 +8,10 @@ from pathlib import Path
 from face3d_data.errors import UserError
 from face3d_data.pipeline.explain import package_differences, why
 from face3d_data.pipeline.lock import lock_record, read_lock
-from face3d_data.pipeline.run import RunResult, done, read_sources
+from face3d_data.pipeline.result import RunResult, StepResult, done
+from face3d_data.pipeline.run import read_sources
 from face3d_data.pipeline.spec import Pipeline, Step
-from face3d_data.pipeline.steps import StepResult, join_rows, run_table, step_inputs, to_do
+from face3d_data.pipeline.steps import join_rows, run_table, step_inputs, to_do
 from face3d_data.stage import Stage
 from face3d_data.store.workspace import Workspace
 from face3d_data.table import TableStep

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from face3d_data.pipeline.result import Settings, StepResult
 from face3d_data.pipeline.spec import Step
-from face3d_data.pipeline.steps import Settings, StepResult, run_stage
+from face3d_data.pipeline.steps import run_stage
 from face3d_data.sample import ARRAYS, Sample
 from face3d_data.shards.schema import DatasetSpec, is_fixed
 from face3d_data.stage import Stage
@@ -17,7 +18,7 @@ from face3d_data.store.manifest import Entry
 from face3d_data.store.place import Place, SourcePlace, read
 
 if TYPE_CHECKING:
-    from face3d_data.pipeline.run import RunResult
+    from face3d_data.pipeline.result import RunResult
 
 
 class Measure(Stage):

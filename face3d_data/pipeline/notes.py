@@ -13,8 +13,8 @@ from face3d_data.tables.split import person_of
 from face3d_data.tables.unmatched import value_notes
 
 if TYPE_CHECKING:
+    from face3d_data.pipeline.result import StepResult
     from face3d_data.pipeline.spec import Pipeline, Step
-    from face3d_data.pipeline.steps import StepResult
 
 Rows = Mapping[str, Sequence[Entry]]
 

@@ -22,7 +22,7 @@ from face3d_data.pipeline.lock import pipeline_digest
 from face3d_data.pipeline.measure import Sizes, measure
 from face3d_data.pipeline.notes import nothing_left, upstream_of
 from face3d_data.pipeline.people import same_person_lines
-from face3d_data.pipeline.steps import StepResult
+from face3d_data.pipeline.result import StepResult
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
 from face3d_data.shards.schema import DatasetSpec
@@ -35,9 +35,8 @@ from face3d_data.tables.split import Split
 if TYPE_CHECKING:
     import pandas as pd
 
-    from face3d_data.pipeline.run import RunResult
+    from face3d_data.pipeline.result import RunResult, Settings
     from face3d_data.pipeline.spec import Pipeline
-    from face3d_data.pipeline.steps import Settings
 
 
 DATASET_DIRTY = ".dataset.dirty.csv"

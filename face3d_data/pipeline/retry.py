@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import load_pipeline
 from face3d_data.pipeline.look import look
-from face3d_data.pipeline.run import PIPELINE, RunResult
-from face3d_data.pipeline.spec import load_pipeline
+from face3d_data.pipeline.result import RunResult
+from face3d_data.pipeline.run import PIPELINE
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty
 from face3d_data.store.part import RETRIED, Row

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from face3d_data.atomic import write_atomic
@@ -17,43 +17,16 @@ from face3d_data.pipeline.damage import finding_all_damage
 from face3d_data.pipeline.judge import check_limits, small_run_note
 from face3d_data.pipeline.lock import write_lock
 from face3d_data.pipeline.notes import lost_rows, spelling_notes, where_notes
+from face3d_data.pipeline.result import RunResult, Say, Settings, StepResult, done
 from face3d_data.pipeline.sources import read_source
 from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
-from face3d_data.pipeline.steps import (
-    Settings,
-    StepResult,
-    run_stage,
-    run_table,
-    step_inputs,
-)
+from face3d_data.pipeline.steps import run_stage, run_table, step_inputs
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
 from face3d_data.store.workspace import Workspace, cache_folder
 
 PIPELINE = "pipeline.yaml"
 """The pipeline of the last run, finished or not, in the run's folder."""
-Say = Callable[[str], None]
-
-
-@dataclass
-class RunResult:
-    """What a run left behind.
-
-    Attributes:
-        steps: results by source and step id, in the order in which they ran.
-        datasets: folder of each dataset published.
-        todo: inputs that each step still has to do; filled when nothing was to be run.
-    """
-
-    pipeline: Pipeline
-    workspace: Workspace
-    steps: dict[str, StepResult] = field(default_factory=dict)
-    datasets: dict[str, Path] = field(default_factory=dict)
-    todo: dict[str, int] = field(default_factory=dict)
-
-    def entries(self, step_id: str) -> list[Entry]:
-        """Return the rows of a source or step."""
-        return self.steps[step_id].entries
 
 
 def run(
@@ -154,11 +127,6 @@ def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
         if step.id in needed:
             needed.update(step.upstream)
     return tuple(step for step in pipeline.steps if step.id in needed)
-
-
-def done(result: RunResult) -> Mapping[str, Sequence[Entry]]:
-    """Return the rows of every source and step so far."""
-    return {name: step.entries for name, step in result.steps.items()}
 
 
 def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, keep: bool = True) -> None:

@@ -15,9 +15,9 @@ from face3d_data.formats.cost import limits_in_force
 from face3d_data.names import check_id_part, same_form
 from face3d_data.pipeline.spec import SourceStep
 from face3d_data.reader import Source, captures, source_key
-from face3d_data.readers.folder import FolderReader
-from face3d_data.readers.root_level import fitting_level
-from face3d_data.readers.strays import LISTED_ONLY
+from face3d_data.readers.shared.folder import FolderReader
+from face3d_data.readers.shared.root_level import fitting_level
+from face3d_data.readers.shared.strays import LISTED_ONLY
 from face3d_data.roots import source_roots
 from face3d_data.sample import Tag
 from face3d_data.store.files import FileHashes

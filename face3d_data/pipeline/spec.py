@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from face3d_data.component import build, explain_validation
 from face3d_data.errors import UserError
-from face3d_data.names import check_id_part, same_form
-from face3d_data.pipeline.paths import with_paths
-from face3d_data.pipeline.text import override, substitute
+from face3d_data.names import same_form
 from face3d_data.reader import Reader
-from face3d_data.registry import find
 from face3d_data.sample import Tag
 from face3d_data.stage import Stage
-from face3d_data.table import FIXED_COLUMNS, TableStep
-from face3d_data.yaml_file import read_yaml
+from face3d_data.table import TableStep
 
 if TYPE_CHECKING:
     from face3d_data.shards.schema import DatasetSpec
@@ -36,9 +29,6 @@ NAME_RULE = "a name starts with a letter and holds letters, digits, '_' and '-',
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-M = TypeVar("M", bound=_Model)
 
 
 class Limits(_Model):
@@ -186,111 +176,3 @@ class Pipeline:
 def _yaml(raw: Mapping[str, Any]) -> str:
     plain = json.loads(json.dumps(raw, default=str))
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-
-
-def load_pipeline(
-    path: str | Path, overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
-) -> Pipeline:
-    """Read a pipeline: a YAML file, or the name of one that comes with the package.
-
-    Args:
-        path: a file, or a name such as `quickstart`.
-        overrides: `KEY=VALUE` with KEY = `seed`, `SOURCE.OPTION`, `STEP.OPTION` or `DATASET.OPTION`; VALUE is YAML.
-        environment: where `${NAME}` is looked up, the process's environment by default.
-
-    Raises:
-        UserError: one line that names the file, the key and the remedy.
-    """
-    from face3d_data.resources import find_pipeline
-
-    file = find_pipeline(str(path))
-    raw = read_yaml(file, KEYS)
-    for text in overrides:
-        override(raw, text, STEP_KEYS, _of_dataset_alone)
-    raw = substitute(raw, os.environ if environment is None else environment, str(file))
-    return make_pipeline(raw, file.absolute().parent, str(file))
-
-
-def _of_dataset_alone(source: Mapping[str, Any], option: str) -> bool:
-    """Return whether datasets have an option that a source, as the YAML has it, has not."""
-    from face3d_data.shards.schema import DatasetSpec
-
-    try:
-        mine = {*SourceEntry.model_fields, *find("reader", str(source.get("reader"))).model_fields}
-    except UserError:
-        return False
-    return option not in mine and option in {info.alias or name for name, info in DatasetSpec.model_fields.items()}
-
-
-def make_pipeline(raw: Mapping[str, Any], base_dir: Path, where: str = "pipeline") -> Pipeline:
-    """Build a pipeline from a mapping as the YAML holds it.
-
-    Raises:
-        UserError: a key, component, parameter, upstream or tag that does not fit.
-    """
-    from face3d_data.pipeline.plan import check_plan, in_order
-    from face3d_data.resources import package_folder
-
-    for number, step in enumerate(raw["steps"] if isinstance(raw.get("steps"), list) else []):
-        name = step.get("id", number) if isinstance(step, dict) else number
-        _checked(StepEntry, step if isinstance(step, dict) else {"id": step}, f"{where}: step {name!r}")
-    entry = _checked(PipelineEntry, raw, where)
-    base_dirs = ((base_dir / (entry.base_dir or "")).absolute(), package_folder())
-    sources = tuple(_source(name, source, base_dirs) for name, source in entry.sources.items())
-    steps = in_order(tuple(_step(step, base_dirs) for step in entry.steps), {source.id for source in sources})
-    datasets = {name: _dataset(name, spec) for name, spec in entry.datasets.items()}
-    pipeline = Pipeline(entry.name, entry.seed, entry.limits, sources, steps, datasets, base_dirs, dict(raw))
-    check_plan(pipeline)
-    return pipeline
-
-
-def _checked(cls: type[M], raw: Mapping[str, Any], where: str) -> M:
-    try:
-        return cls(**raw)
-    except ValidationError as error:
-        raise UserError(f"{where}: {explain_validation(error, cls)}") from None
-
-
-def _source(name: str, entry: SourceEntry, base_dirs: tuple[Path, ...]) -> SourceStep:
-    where = f"source {name!r}"
-    if not re.fullmatch(NAME, name):
-        raise UserError(f"{where}: {NAME_RULE}")
-    cls = find("reader", entry.reader, where)
-    dataset, prefix = same_form(entry.dataset or name), same_form(entry.capture_prefix)
-    problem = check_id_part(dataset, "dataset") or check_id_part(f"{prefix}x", "capture_prefix")
-    if problem:
-        raise UserError(f"{where}: {problem}")
-    _check_tag_names(entry.tags, where)
-    reader = build(cls, with_paths(cls, entry.model_extra or {}, base_dirs), where)
-    _check_tag_names((*reader.tag_names, *reader.declared_tags()), where)  # type: ignore[attr-defined]
-    return SourceStep(name, reader, dataset, dict(entry.tags), prefix)  # type: ignore[arg-type]
-
-
-def _check_tag_names(names: Iterable[str], where: str) -> None:
-    clash = sorted(set(names) & set(FIXED_COLUMNS))
-    if clash:
-        raise UserError(f"{where}: tag {clash[0]!r} is the name of a column: call it something else")
-
-
-def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:
-    where = f"step {entry.id!r}"
-    if (entry.stage is None) == (entry.table is None):
-        raise UserError(f"{where}: give either 'stage' or 'table'")
-    kind, name = ("stage", entry.stage) if entry.stage is not None else ("table", entry.table)
-    cls = find(kind, str(name), where)
-    component = build(cls, with_paths(cls, entry.with_, base_dirs), where)
-    _check_tag_names(component.tag_names, where)  # type: ignore[attr-defined]
-    return Step(entry.id, component, entry.upstream, dict(entry.where), entry.seed)  # type: ignore[arg-type]
-
-
-def _dataset(name: str, spec: Mapping[str, Any]) -> DatasetSpec:
-    from face3d_data.shards.schema import DatasetSpec
-
-    if not re.fullmatch(NAME, name):
-        raise UserError(
-            f"dataset {name!r}: a name starts with a letter and holds letters, digits, '_' and '-', 64 at most"
-        )
-    try:
-        return DatasetSpec(**spec)
-    except ValidationError as error:
-        raise UserError(f"dataset {name!r}: {explain_validation(error, DatasetSpec)}") from None

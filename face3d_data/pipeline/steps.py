@@ -6,17 +6,18 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from face3d_data.digest import seed_from
-from face3d_data.engine.backends import Crash, Engine
+from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import Progress
 from face3d_data.engine.stats import Report
 from face3d_data.errors import RunStopped
 from face3d_data.pipeline.chunks import ChunkSize, chunks
+from face3d_data.pipeline.result import Settings, StepResult
 from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import (
@@ -37,42 +38,6 @@ from face3d_data.table import TableContext, TableStep
 from face3d_data.tables.combine import Combine
 
 RECORDED_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "torch", "open3d-cpu", "open3d", "fpsample", "trimesh")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a run goes about its work; nothing here changes a result."""
-
-    engine: Engine
-    chunk: int | None = None
-    force: frozenset[str] = frozenset()
-    show_progress: bool = True
-    rehash: bool = False
-
-
-@dataclass
-class StepResult:
-    """A step's rows after a run, and what there was to do."""
-
-    id: str
-    name: str
-    fingerprint: str
-    inputs: int
-    entries: list[Entry]
-    dirty: list[Dirty] = field(default_factory=list)
-    unreadable: list[Dirty] = field(default_factory=list)
-    report: Report = field(default_factory=Report)
-    seconds: float = 0.0
-    keys: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    remarks: dict[str, str] = field(default_factory=dict)
-    """Id of an output to what was left aside of its file."""
-    state: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def reasons(self) -> Counter[str]:
-        """Return how many inputs were left out, by reason."""
-        return Counter(row.reason for row in [*self.dirty, *self.unreadable])
 
 
 def step_inputs(step: Step, done: Mapping[str, Sequence[Entry]]) -> list[Entry]:

@@ -17,10 +17,10 @@ from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.rle_depth import read_rle_depth, read_rle_size
 from face3d_data.formats.text_bytes import read_text
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
-from face3d_data.readers.frames import FrameSelection
-from face3d_data.readers.pattern import Pattern, compile_pattern
-from face3d_data.readers.strays import Folder
+from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.frames import FrameSelection
+from face3d_data.readers.shared.pattern import Pattern, compile_pattern
+from face3d_data.readers.shared.strays import Folder
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 

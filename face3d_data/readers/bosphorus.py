@@ -16,7 +16,7 @@ from face3d_data.formats.image import read_color
 from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.lm2_lm3 import read_lm2, read_lm3
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 

@@ -14,8 +14,8 @@ from face3d_data.formats.bnd import parse_bnd
 from face3d_data.formats.image import read_bytes
 from face3d_data.formats.mesh_file import read_mesh
 from face3d_data.reader import Source
-from face3d_data.readers.bu3dfe_landmarks import five_of_83
-from face3d_data.readers.mesh_points import (
+from face3d_data.readers.shared.bu3dfe_landmarks import five_of_83
+from face3d_data.readers.shared.mesh_points import (
     MOST_POINTS,
     N_POINTS_TEXT,
     POINTS_FROM_TEXT,
@@ -23,7 +23,7 @@ from face3d_data.readers.mesh_points import (
     last_read,
     points_of,
 )
-from face3d_data.readers.named_tree import Gathered, NamedTree
+from face3d_data.readers.shared.named_tree import Gathered, NamedTree
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from face3d_data.formats.cloud_file import CLOUD_SUFFIXES, cloud_arrays, read_cloud
-from face3d_data.readers.scan_folder import ScanFolder
+from face3d_data.readers.shared.scan_folder import ScanFolder
 from face3d_data.registry import register
 
 Column = Literal["x", "y", "z", "nx", "ny", "nz", "r", "g", "b", "curvature", "-"]

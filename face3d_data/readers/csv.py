@@ -18,8 +18,8 @@ from face3d_data.formats.landmarks import left_in_image_first
 from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
 from face3d_data.formats.npy_grid import inspect_grid_npy, read_grid_npy
 from face3d_data.reader import Reader, Source
-from face3d_data.readers.axes import AXES_REASONS, check_grid_axes, check_landmark_axes
-from face3d_data.readers.csv_columns import (
+from face3d_data.readers.shared.axes import AXES_REASONS, check_grid_axes, check_landmark_axes
+from face3d_data.readers.shared.csv_columns import (
     CAMERA_ROLES,
     FILE_ROLES,
     LANDMARK_ROLES,
@@ -28,11 +28,11 @@ from face3d_data.readers.csv_columns import (
     plan_columns,
     with_points,
 )
-from face3d_data.readers.csv_points import POINT_REASONS, check_point_file, read_points
-from face3d_data.readers.csv_row import ListRow
-from face3d_data.readers.folder import NAME_REASONS, bad_name
-from face3d_data.readers.rgbd_camera import CAMERA_ARRAYS, CAMERA_TEXT, camera_array, check_sizes, depth_mm
-from face3d_data.readers.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
+from face3d_data.readers.shared.csv_points import POINT_REASONS, check_point_file, read_points
+from face3d_data.readers.shared.csv_row import ListRow
+from face3d_data.readers.shared.folder import NAME_REASONS, bad_name
+from face3d_data.readers.shared.rgbd_camera import CAMERA_ARRAYS, CAMERA_TEXT, camera_array, check_sizes, depth_mm
+from face3d_data.readers.shared.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
 from face3d_data.registry import register
 
 

@@ -12,9 +12,17 @@ from pydantic import Field
 from face3d_data.errors import Unreadable
 from face3d_data.formats.mat5_matrix import inspect_mat_matrix, read_mat_matrix
 from face3d_data.reader import Source
-from face3d_data.readers.axes import AXES_REASONS, CLEAR, growing
-from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
-from face3d_data.readers.units import MM_PER_UNIT, UNIT_REASONS, UNITS_TEXT, WORDS, Units, mm_per_unit, survey_units
+from face3d_data.readers.shared.axes import AXES_REASONS, CLEAR, growing
+from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.units import (
+    MM_PER_UNIT,
+    UNIT_REASONS,
+    UNITS_TEXT,
+    WORDS,
+    Units,
+    mm_per_unit,
+    survey_units,
+)
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 

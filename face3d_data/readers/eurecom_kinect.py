@@ -16,7 +16,7 @@ from face3d_data.formats.intrinsics import parse_intrinsics
 from face3d_data.formats.obj import parse_obj
 from face3d_data.formats.pixel_depth_text import read_marks, read_pixel_depth
 from face3d_data.reader import Source
-from face3d_data.readers.named_tree import Gathered, NamedTree, Paths
+from face3d_data.readers.shared.named_tree import Gathered, NamedTree, Paths
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 

@@ -14,8 +14,8 @@ from face3d_data.formats.abs_range import read_abs, read_abs_shape
 from face3d_data.formats.image_header import check_same_size
 from face3d_data.formats.ppm import read_ppm, read_ppm_size
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
-from face3d_data.readers.strays import Folder
+from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.strays import Folder
 from face3d_data.registry import register
 
 _RECORDING = re.compile(r"(.*?)([0-9]+)")

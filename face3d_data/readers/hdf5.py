@@ -16,10 +16,10 @@ from face3d_data.formats.h5_points import StoredArray, read_arrays, read_rows
 from face3d_data.formats.h5_texts import read_texts
 from face3d_data.names import check_id_part, encode_part, name_of
 from face3d_data.reader import Reader, Source
-from face3d_data.readers.folder import NAME_REASONS
-from face3d_data.readers.hdf5_files import H5File, find_files, strays_of
-from face3d_data.readers.strays import STRAY_REASONS
-from face3d_data.readers.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
+from face3d_data.readers.shared.folder import NAME_REASONS
+from face3d_data.readers.shared.hdf5_files import H5File, find_files, strays_of
+from face3d_data.readers.shared.strays import STRAY_REASONS
+from face3d_data.readers.shared.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
 from face3d_data.registry import register
 from face3d_data.remarks import remark
 from face3d_data.sample import ARRAYS

@@ -13,8 +13,8 @@ from face3d_data.formats.image import read_color
 from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.intrinsics import parse_intrinsics
 from face3d_data.reader import Source
-from face3d_data.readers.folder import bad_name
-from face3d_data.readers.named_tree import Gathered, NamedTree, Paths
+from face3d_data.readers.shared.folder import bad_name
+from face3d_data.readers.shared.named_tree import Gathered, NamedTree, Paths
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 

@@ -10,7 +10,7 @@ import numpy as np
 from face3d_data.formats.image import IMAGE_SUFFIXES, read_color
 from face3d_data.formats.image_header import read_image_header
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
 from face3d_data.registry import register
 
 

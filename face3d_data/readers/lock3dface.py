@@ -17,10 +17,10 @@ from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.infrared import read_infrared
 from face3d_data.formats.landmark_lines import read_landmark_lines
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS
-from face3d_data.readers.frames import FrameFolders, Recording, frame_name, missing_twin
-from face3d_data.readers.pattern import Match
-from face3d_data.readers.strays import Folder, unmatched
+from face3d_data.readers.shared.folder import NAME_REASONS
+from face3d_data.readers.shared.frames import FrameFolders, Recording, frame_name, missing_twin
+from face3d_data.readers.shared.pattern import Match
+from face3d_data.readers.shared.strays import Folder, unmatched
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 

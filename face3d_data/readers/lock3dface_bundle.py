@@ -13,10 +13,10 @@ from pydantic import Field
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.lock3d_bundle import Line, find_lines, line_digest, parse_names, read_frame
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, walk
-from face3d_data.readers.frames import FrameSelection
 from face3d_data.readers.lock3dface import CATEGORIES, KINECT_V2, Category
-from face3d_data.readers.strays import Folder, printable, strays
+from face3d_data.readers.shared.folder import NAME_REASONS, walk
+from face3d_data.readers.shared.frames import FrameSelection
+from face3d_data.readers.shared.strays import Folder, printable, strays
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 

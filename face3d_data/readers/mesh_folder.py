@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.formats.mesh_file import MESH_SUFFIXES, mesh_has_colors, read_mesh
-from face3d_data.readers.mesh_points import (
+from face3d_data.readers.shared.mesh_points import (
     MOST_POINTS,
     N_POINTS_TEXT,
     POINTS_FROM_TEXT,
@@ -18,7 +18,7 @@ from face3d_data.readers.mesh_points import (
     Surface,
     points_of,
 )
-from face3d_data.readers.scan_folder import ScanFolder
+from face3d_data.readers.shared.scan_folder import ScanFolder
 from face3d_data.registry import register
 
 

@@ -14,10 +14,10 @@ from face3d_data.formats.image import read_color, read_depth_png
 from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.intrinsics import Intrinsics
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS
-from face3d_data.readers.frames import FrameFolders, Recording, frame_name, missing_twin
-from face3d_data.readers.pattern import Match
-from face3d_data.readers.rgbd_camera import (
+from face3d_data.readers.shared.folder import NAME_REASONS
+from face3d_data.readers.shared.frames import FrameFolders, Recording, frame_name, missing_twin
+from face3d_data.readers.shared.pattern import Match
+from face3d_data.readers.shared.rgbd_camera import (
     CAMERA_ARRAYS,
     CAMERA_FILES,
     CAMERA_REASONS,
@@ -31,7 +31,7 @@ from face3d_data.readers.rgbd_camera import (
     depth_mm,
     with_scale,
 )
-from face3d_data.readers.units import SURVEYED, try_load
+from face3d_data.readers.shared.units import SURVEYED, try_load
 from face3d_data.registry import register
 
 USUAL_SCALE = 0.001

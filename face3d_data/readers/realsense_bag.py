@@ -15,9 +15,9 @@ from face3d_data.formats.realsense_playback import Playback, PlayedFrame
 from face3d_data.formats.rosbag_index import count_messages
 from face3d_data.geometry.lens import LENGTH
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
-from face3d_data.readers.frames import FrameSelection
-from face3d_data.readers.rgbd_camera import CAMERA_ARRAYS
+from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.frames import FrameSelection
+from face3d_data.readers.shared.rgbd_camera import CAMERA_ARRAYS
 from face3d_data.registry import register
 
 KINDS = ("Depth", "Color")

@@ -19,8 +19,8 @@ from face3d_data.formats.intrinsics import Intrinsics
 from face3d_data.formats.json_file import finite
 from face3d_data.formats.landmarks import landmark_points, read_landmarks
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
-from face3d_data.readers.rgbd_camera import (
+from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.rgbd_camera import (
     CAMERA_ARRAYS,
     CAMERA_FILES,
     CAMERA_REASONS,

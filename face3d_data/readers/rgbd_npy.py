@@ -16,8 +16,8 @@ from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, parse_intrinsics, read_intrinsics
 from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, FolderReader, Found
-from face3d_data.readers.rgbd_camera import (
+from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.rgbd_camera import (
     CAMERA_ARRAYS,
     CAMERA_REASONS,
     CAMERA_TEXT,

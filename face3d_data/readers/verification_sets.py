@@ -19,9 +19,9 @@ from face3d_data.formats.pair_lists import (
 )
 from face3d_data.names import check_id_part
 from face3d_data.reader import Source
-from face3d_data.readers.folder import NAME_REASONS, Found
 from face3d_data.readers.image_folder import ImageFolder
-from face3d_data.readers.pattern import Pattern, compile_pattern
+from face3d_data.readers.shared.folder import NAME_REASONS, Found
+from face3d_data.readers.shared.pattern import Pattern, compile_pattern
 from face3d_data.registry import register
 
 Layout = Literal["lfw", "calfw", "cplfw", "cfp", "query_gallery", "pku_masked_face"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from face3d_data import __version__
 from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError, refusal
 from face3d_data.json_text import parse_json
@@ -26,6 +25,7 @@ from face3d_data.shards.sources_table import (
 )
 from face3d_data.shards.write import Read, ShardRow, ShardTask
 from face3d_data.tables.same_person import Line, one_name_each
+from face3d_data.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd

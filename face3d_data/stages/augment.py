@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, create_model, model_validator
 
+from face3d_data.augment.augmentation import OPERATIONS, Augmentation, Varied, names_of, options_of
+from face3d_data.augment.mirror import Mirror
+from face3d_data.augment.operation import Operation
 from face3d_data.errors import Reject, UserError
-from face3d_data.geometry.augment.augmentation import OPERATIONS, Augmentation, Varied, names_of, options_of
-from face3d_data.geometry.augment.mirror import Mirror
-from face3d_data.geometry.augment.operation import Operation
 from face3d_data.registry import register
 from face3d_data.sample import Sample, Tag
 from face3d_data.stage import Inputs, Names, Stage

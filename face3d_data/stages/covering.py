@@ -9,12 +9,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from face3d_data.component import distinct_names
-from face3d_data.geometry.head_map import ASSET as MEAN_HEAD
 from face3d_data.geometry.mean_face import ASSET as MEAN_FACE
-from face3d_data.geometry.occluder import Occluder
-from face3d_data.geometry.wearing import COVERED, REASONS, Face, find_face, wear
+from face3d_data.resources import Asset
 from face3d_data.sample import Sample
 from face3d_data.stage import Inputs, Names, Stage
+from face3d_data.wear.head_map import ASSET as MEAN_HEAD
+from face3d_data.wear.occluder import Occluder
+from face3d_data.wear.wearing import COVERED, REASONS, Face, find_face, wear
 
 Weight = Annotated[float, Field(gt=0, le=1e6)]
 
@@ -55,7 +56,7 @@ class Covering(Stage):
     tag_inputs: ClassVar[Names] = ("mask", "visible_ratio")
     random: ClassVar[bool] = True
     variants: ClassVar[bool] = True
-    assets: ClassVar[tuple[str, ...]] = (MEAN_FACE, MEAN_HEAD)
+    assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE, MEAN_HEAD)
     reasons: ClassVar[dict[str, str]] = REASONS
 
     per_sample: int = Field(1, ge=1, le=100, description="variants made of each sample")

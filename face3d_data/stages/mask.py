@@ -13,15 +13,16 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from face3d_data.component import did_you_mean
 from face3d_data.errors import Reject, UserError
-from face3d_data.geometry.mask_draw import WORN, Worn, draw_mask
-from face3d_data.geometry.mask_style import ASSET, PATTERNS, MaskStyle, Pattern, Standoff, mask_styles, ordered
-from face3d_data.geometry.mask_surface import build_mask
-from face3d_data.geometry.wearing import Face
 from face3d_data.registry import register
+from face3d_data.resources import Asset
 from face3d_data.sample import Sample
 from face3d_data.stage import Names
 from face3d_data.stages.covering import Covering, Weight, equal_weights
-from face3d_data.stages.mask_style_file import read_mask_style
+from face3d_data.wear.mask_draw import WORN, Worn, draw_mask
+from face3d_data.wear.mask_style import ASSET, PATTERNS, MaskStyle, Pattern, Standoff, mask_styles, ordered
+from face3d_data.wear.mask_style_file import read_mask_style
+from face3d_data.wear.mask_surface import build_mask
+from face3d_data.wear.wearing import Face
 
 TiltDeg = Annotated[float, Field(ge=-45, le=45)]
 Tilt = Annotated[tuple[TiltDeg, TiltDeg], AfterValidator(ordered)]
@@ -42,7 +43,7 @@ class Mask(Covering):
         "mask", "mask_worn", "mask_color", "mask_pattern", "mask_standoff_mm", "mask_tilt_deg", "mask_size",
         "mask_side", "mask_seed", "visible_ratio",
     )  # fmt: skip
-    assets: ClassVar[tuple[str, ...]] = (*Covering.assets, ASSET)
+    assets: ClassVar[tuple[Asset, ...]] = (*Covering.assets, ASSET)
     reasons: ClassVar[dict[str, str]] = {**Covering.reasons, "already_masked": "the face wears a mask already"}
 
     styles: dict[str, Weight] = Field(

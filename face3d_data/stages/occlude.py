@@ -9,13 +9,13 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from face3d_data.component import did_you_mean
-from face3d_data.geometry.occluders import KINDS
-from face3d_data.geometry.occluders.removal import CropDraw, draw_crop, remove_below
-from face3d_data.geometry.wearing import Face
 from face3d_data.registry import register
 from face3d_data.sample import Sample
 from face3d_data.stage import Names
 from face3d_data.stages.covering import Covering, Weight, equal_weights
+from face3d_data.wear.occluders import KINDS
+from face3d_data.wear.occluders.removal import CropDraw, draw_crop, remove_below
+from face3d_data.wear.wearing import Face
 
 CROP = "crop"
 NAMES = (*KINDS, CROP)

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from face3d_data.cli.main import _answer
+from face3d_data.pipeline.build import load_pipeline
 from face3d_data.pipeline.run import run as run_pipeline
-from face3d_data.pipeline.spec import load_pipeline
 from face3d_data.testing import write_tiny_rgbd
 
 

@@ -12,7 +12,7 @@ import yaml
 from toys import write_toys
 
 from face3d_data.cli.main import _answer
-from face3d_data.pipeline.spec import load_pipeline
+from face3d_data.pipeline.build import load_pipeline
 
 PIPELINE = """
 name: toy

@@ -12,13 +12,13 @@ from made_checkpoint import SMALL_IMAGE, make_run
 from tiny_sets import image_set, points_set
 
 from face3d_data.cli.main import _answer
-from face3d_training.evaluation.drawn import Drawn
+from face3d_training.evaluation.report.drawn import Drawn
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
     """Time nothing and draw nothing: tests of the evaluation itself do."""
-    from face3d_training.evaluation.results import ModelFacts
+    from face3d_training.evaluation.metrics.results import ModelFacts
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("face3d_training.evaluation.run.measure_cost", lambda *arguments: ModelFacts(7, 8))

@@ -11,12 +11,12 @@ from toys import write_toys
 
 from face3d_data.cli.domains import notes, table
 from face3d_data.cli.main import face3d
-from face3d_data.domains import chosen, domains, spread
-from face3d_data.domains_measure import FACE_DEPTH_MM, measure
-from face3d_data.domains_picture import draw_domains
+from face3d_data.domains.domain import chosen, domains, spread
+from face3d_data.domains.measure import FACE_DEPTH_MM, measure
+from face3d_data.domains.picture import draw_domains
 from face3d_data.errors import Unreadable, UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.store.manifest import Entry
 from face3d_data.testing import write_tiny_rgbd
 

@@ -9,11 +9,11 @@ import pytest
 
 from face3d_data.cli.main import main
 from face3d_data.cli.masks import captured, mask_stages, photographed, write_sheet
-from face3d_data.geometry.mask_style import mask_styles
-from face3d_data.geometry.wearing import find_face
-from face3d_data.mask_sheet import COLUMNS, GAP_PX, HEAD_PX, LABEL_RGB, LABEL_WIDTH_PX, look_at, panels
-from face3d_data.pipeline.spec import load_pipeline
+from face3d_data.pictures.mask_sheet import COLUMNS, GAP_PX, HEAD_PX, LABEL_RGB, LABEL_WIDTH_PX, look_at, panels
+from face3d_data.pipeline.build import load_pipeline
 from face3d_data.synthetic.write import write_people
+from face3d_data.wear.mask_style import mask_styles
+from face3d_data.wear.wearing import find_face
 
 SIZE = 64
 STEP = SIZE + GAP_PX

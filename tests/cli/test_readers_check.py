@@ -5,14 +5,14 @@ import os
 
 import pytest
 import yaml
+from names_only import bosphorus_names, write_bosphorus_names
+from scans import face_scan
+from write_realsense import write_recording
 
-from face3d_data import database
 from face3d_data.cli.main import main
+from face3d_data.databases import description as database
 from face3d_data.resources import package_folder
 from face3d_data.testing import write_tiny_rgbd
-from face3d_data.testing.names_only import bosphorus_names, write_bosphorus_names
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_realsense import write_recording
 
 PEOPLE = 4
 BOSPHORUS = {

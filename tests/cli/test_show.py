@@ -6,8 +6,8 @@ from click.testing import CliRunner
 from face3d_data.cli.main import main
 from face3d_data.cli.show import _title, command, one_of_each, show_sample, write_sheet
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.store.manifest import Entry
 from face3d_data.testing import write_tiny_rgbd
 

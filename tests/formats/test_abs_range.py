@@ -5,10 +5,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from write_frgc import write_abs
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.abs_range import read_abs, read_abs_shape
-from face3d_data.testing.write_frgc import write_abs
 
 N = b"-999999.000000"
 BY_HAND = (

@@ -4,10 +4,10 @@ import struct
 
 import numpy as np
 import pytest
+from write_bosphorus import write_bnt
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.bnt import read_bnt, read_bnt_header, read_bnt_texture
-from face3d_data.testing.write_bosphorus import write_bnt
 
 BY_HAND = bytes.fromhex(
     "0200"  # uint16: 2 rows

@@ -5,11 +5,11 @@ import json
 import cv2
 import numpy as np
 import pytest
+from write_cameras import CAMERA, COEFFS, SPELLINGS, write_camera
 
 from face3d_data.formats.camera_pair import parse_motion
 from face3d_data.formats.distortion import parse_distortion
 from face3d_data.formats.intrinsics import NOT_ALIGNED, parse_intrinsics, read_intrinsics
-from face3d_data.testing.write_cameras import CAMERA, COEFFS, SPELLINGS, write_camera
 
 PIXELS = {"fx": 600.0, "fy": 610.0, "cx": 31.5, "cy": 23.5, "width": 64, "height": 48}
 LENS = (*COEFFS, *[0.0] * 8)

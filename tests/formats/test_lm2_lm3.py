@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from write_bosphorus import write_lm2, write_lm3
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.lm2_lm3 import read_lm2, read_lm3
-from face3d_data.testing.write_bosphorus import write_lm2, write_lm3
 
 LM3 = (
     b"# 3D Landmark File\r\n"  # a comment

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from write_meshes import MESH_WRITERS, write_glb, write_obj
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.glb import parse_glb
@@ -12,7 +13,6 @@ from face3d_data.formats.mesh_file import MESH_SUFFIXES, mesh_has_colors, read_m
 from face3d_data.formats.obj import parse_obj
 from face3d_data.formats.off import parse_off
 from face3d_data.formats.stl import parse_stl
-from face3d_data.testing.write_meshes import MESH_WRITERS, write_glb, write_obj
 
 # Each typed by hand from its specification: a square of corners (0 0), (1 0), (1 1), (0 1), and a triangle.
 OBJ = b"""# Wavefront OBJ

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from write_clouds import lzf_literals, write_pcd
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud_file import cloud_arrays, read_cloud
 from face3d_data.formats.lzf import unpack_lzf
 from face3d_data.formats.pcd import parse_pcd, parse_pcd_header
 from face3d_data.remarks import remarks_into
-from face3d_data.testing.write_clouds import lzf_literals, write_pcd
 
 HEADER = b"""# .PCD v0.7
 VERSION 0.7

@@ -4,11 +4,11 @@ import struct
 
 import numpy as np
 import pytest
+from write_meshes import PLY_BODIES, write_ply
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.ply import parse_ply_cloud, parse_ply_mesh
 from face3d_data.formats.ply_rows import follow
-from face3d_data.testing.write_meshes import PLY_BODIES, write_ply
 
 # Typed by hand from the format's description: a square and a triangle beside it, in binary, big end first.
 BIG = (

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from write_frgc import write_ppm
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.ppm import read_ppm, read_ppm_size
-from face3d_data.testing.write_frgc import write_ppm
 
 BY_HAND = b"P6 2\n1\n255\n" + bytes([1, 2, 3, 253, 254, 255])  # magic, width, height, largest value, then R G B R G B
 

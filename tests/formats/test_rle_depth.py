@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from write_biwi import write_runs
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.rle_depth import decode_rle_depth, read_rle_depth, read_rle_size
-from face3d_data.testing.write_biwi import write_runs
 
 LITERAL = bytes.fromhex(
     "04000000"  # width 4

@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 import pytest
+from write_meshes import vrml_text
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cost import FileLimits, limits_in_force
 from face3d_data.formats.mesh_file import read_mesh
 from face3d_data.formats.packed import unpack
 from face3d_data.formats.vrml import parse_vrml
-from face3d_data.testing.write_meshes import vrml_text
 
 # Typed by hand from ISO/IEC 14772-1: comments, commas, arrays broken anywhere, one polygon of four corners.
 BY_HAND = b"""#VRML V2.0 utf8

@@ -5,8 +5,8 @@ import pytest
 from cover_toys import ball_depth, noisy
 from scipy.ndimage import gaussian_filter
 
-from face3d_data.geometry.cover_holes import Holes, lost_readings, measure_holes
 from face3d_data.geometry.reading_noise import ReadingNoise, disparity_levels, estimate_noise, quantisation_step
+from face3d_data.wear.cover_holes import Holes, lost_readings, measure_holes
 
 FINE = np.array([800.0, 800.0, 119.5, 119.5])
 SIZE = (240, 240)

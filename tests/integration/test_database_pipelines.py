@@ -3,17 +3,17 @@
 import csv
 
 import pytest
+from scans import face_scan
+from write_bosphorus import write_bosphorus
+from write_frgc import write_frgc
+from write_lock3dface import kinect_camera, write_video
+from write_meshes import write_meshes
 
 from face3d_data import Dataset
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import load_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import load_pipeline
-from face3d_data.shards.verify import verify_dataset
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_bosphorus import write_bosphorus
-from face3d_data.testing.write_frgc import write_frgc
-from face3d_data.testing.write_lock3dface import kinect_camera, write_video
-from face3d_data.testing.write_meshes import write_meshes
+from face3d_data.shards.audit.verify import verify_dataset
 
 SMALL = ("sampled.n_points=256",)
 

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from face3d_data.geometry.open3d_lazy import open3d
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.readers.cloud_folder import CloudFolder
 from face3d_data.readers.hdf5 import Hdf5
 from face3d_data.readers.image_folder import ImageFolder
 from face3d_data.readers.rgbd_npy import RgbdNpy
 from face3d_data.readers.verification_sets import VerificationSets
-from face3d_data.shards.export import ALONE, export_dataset
-from face3d_data.shards.export_triplets import TripletPlan
+from face3d_data.shards.export.dataset import ALONE, export_dataset
+from face3d_data.shards.export.triplets import TripletPlan
 from face3d_data.shards.read import Dataset
 from face3d_data.testing import write_tiny_rgbd
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.collect import collect
 from face3d_data.pipeline.look import explain
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.testing import add_tiny_capture, write_tiny_rgbd
 
 STAGES = ("faces", "clouds", "sampled", "drawn")

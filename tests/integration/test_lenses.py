@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.readers.rgbd_npy import RgbdNpy
-from face3d_data.shards.export import export_dataset
+from face3d_data.shards.export.dataset import export_dataset
 from face3d_data.shards.read import ShardReader
 from face3d_data.testing import write_tiny_rgbd
 from face3d_data.testing.write import write_intrinsics
@@ -79,7 +79,7 @@ def test_points_need_no_undistorted_images(captures):
 
 
 def test_training_varies_no_image_of_such_a_lens():
-    from face3d_data.geometry.augment.augmentation import Augmentation
+    from face3d_data.augment.augmentation import Augmentation
 
     varied = Variation(Augmentation.of(brightness=0.2))
     there = ["color", "depth", "intrinsics", "distortion"]

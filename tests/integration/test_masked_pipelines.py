@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from face3d_data.pipeline.build import load_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import load_pipeline
+from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.shards.read import Dataset
-from face3d_data.shards.verify import verify_dataset
 from face3d_data.synthetic.write import write_people
 
 PEOPLE, CAPTURES = 4, 2

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from face3d_data.engine.threads import limit_threads
-from face3d_data.geometry.mask_style import mask_styles
+from face3d_data.wear.mask_style import mask_styles
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 STYLES = tuple(mask_styles())

@@ -5,8 +5,8 @@ import pytest
 
 from face3d_data import Dataset
 from face3d_data.digest import digest_file
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 
 STEPS = [
     {"id": "faces", "stage": "detect", "from": "people", "with": {"detector": "given"}},

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from face3d_data.cli.main import face3d
 from face3d_data.names import id_of
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.shards.read import Dataset
 from face3d_data.testing import write_tiny_npy, write_tiny_rgbd
 

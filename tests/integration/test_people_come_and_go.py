@@ -6,8 +6,8 @@ import csv
 
 import pytest
 
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.testing import write_tiny_rgbd
 from face3d_data.testing.tiny import tiny_capture, tiny_intrinsics
 

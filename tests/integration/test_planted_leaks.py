@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from scipy.spatial.transform import Rotation
+from write_bosphorus import bosphorus_scan, write_bosphorus, write_bosphorus_scan
 
 from face3d_data.cli.main import face3d
 from face3d_data.errors import RunStopped
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.pipeline.text import substitute
 from face3d_data.resources import find_pipeline
-from face3d_data.shards.verify import verify_dataset
+from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.synthetic.write import write_people
-from face3d_data.testing.write_bosphorus import bosphorus_scan, write_bosphorus, write_bosphorus_scan
 from face3d_data.yaml_file import read_yaml
 
 NAME = "combined_bosphorus_d415"

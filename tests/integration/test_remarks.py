@@ -1,9 +1,9 @@
 """Remarks: what of a file was left aside is counted in the step's line and said by `face3d show`, run or cached."""
 
 import pytest
+from write_meshes import write_meshes
 
 from face3d_data.cli.main import _answer
-from face3d_data.testing.write_meshes import write_meshes
 
 PIPELINE = """
 name: remarks

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.testing import write_tiny_rgbd
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import toys  # noqa: F401
 
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 
 
 def pipeline_of(root: Path):

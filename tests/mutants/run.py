@@ -33,9 +33,9 @@ class Mutation(NamedTuple):
 STORE = "tests/store tests/pipeline/test_run.py"
 SPLIT = "tests/tables/test_split.py"
 SHARDS = "tests/shards"
-MASK = "tests/geometry/test_mask_surface.py tests/geometry/test_mask_outline.py tests/stages/test_mask.py"
-COVER = "tests/geometry/test_cover.py tests/geometry/test_cover_depth.py tests/geometry/test_cover_points.py"
-AUGMENT = "tests/stages/test_augment.py tests/geometry/test_augment_mirror.py tests/geometry/test_augment_motion.py"
+MASK = "tests/wear/test_mask_surface.py tests/wear/test_mask_outline.py tests/stages/test_mask.py"
+COVER = "tests/wear/test_cover.py tests/wear/test_cover_depth.py tests/wear/test_cover_points.py"
+AUGMENT = "tests/stages/test_augment.py tests/augment/test_augment_mirror.py tests/augment/test_augment_motion.py"
 
 GRADCACHE = "tests/training/test_gradcache.py"
 ROWS = "tests/training/test_face_rows.py tests/training/test_online_variation.py"
@@ -69,30 +69,28 @@ MUTATIONS = (
     Mutation("shards/leaks.py", "() if closed_set else shared(people, splits, people)", "()", SHARDS),
     Mutation("shards/write.py", "with atomic_path(task.path) as temporary:", "if temporary := task.path:", SHARDS),
     Mutation("shards/write.py", "axis=0, dtype=np.float64", "axis=0, dtype=np.float16", SHARDS),
-    Mutation("geometry/mask_surface.py", "share * (raised - rim)", "0.2 * share * (raised - rim)", MASK),
+    Mutation("wear/mask_surface.py", "share * (raised - rim)", "0.2 * share * (raised - rim)", MASK),
     Mutation(
-        "geometry/mask_surface.py",
+        "wear/mask_surface.py",
         "return np.maximum(smooth + _smoothed(lift, used, sigma), floor)",
         "return smooth",
         MASK,
     ),
-    Mutation("geometry/mask_surface.py", "RIM_STANDOFF = 0.5", "RIM_STANDOFF = 4.0", MASK),
+    Mutation("wear/mask_surface.py", "RIM_STANDOFF = 0.5", "RIM_STANDOFF = 4.0", MASK),
     Mutation(
-        "geometry/mask_outline.py",
+        "wear/mask_outline.py",
         "return offset @ self._turn.T + self._place",
         "return offset @ self._turn + self._place",
         MASK,
     ),
-    Mutation("geometry/mask_draw.py", "names = sorted(weights)", "names = list(weights)", MASK),
+    Mutation("wear/mask_draw.py", "names = sorted(weights)", "names = list(weights)", MASK),
     Mutation("stages/covering.py", "yield _with_labels(sample)", "yield sample", MASK),
-    Mutation("geometry/cover_points.py", "occluder.slack(hits, tolerance_mm(view.noise))", "-1.0", COVER),
-    Mutation("geometry/mask_fittings.py", "thin=(0,),", "thin=(),", MASK),
-    Mutation("geometry/cover.py", "np.concatenate([old[kept], ", "np.concatenate([0 * old[kept], ", MASK),
-    Mutation("geometry/augment/mirror.py", "changed[name][SWAPPED]", "changed[name]", AUGMENT),
-    Mutation(
-        "geometry/augment/mirror.py", 'return self.identity_suffix if record["mirror"] else ""', 'return ""', AUGMENT
-    ),
-    Mutation("geometry/augment/motion.py", 'motion @ arrays["pose"]', 'arrays["pose"]', AUGMENT),
+    Mutation("wear/cover_points.py", "occluder.slack(hits, tolerance_mm(view.noise))", "-1.0", COVER),
+    Mutation("wear/mask_fittings.py", "thin=(0,),", "thin=(),", MASK),
+    Mutation("wear/cover.py", "np.concatenate([old[kept], ", "np.concatenate([0 * old[kept], ", MASK),
+    Mutation("augment/mirror.py", "changed[name][SWAPPED]", "changed[name]", AUGMENT),
+    Mutation("augment/mirror.py", 'return self.identity_suffix if record["mirror"] else ""', 'return ""', AUGMENT),
+    Mutation("augment/motion.py", 'motion @ arrays["pose"]', 'arrays["pose"]', AUGMENT),
     Mutation("gradcache.py", "if value.loss is None or len(pieces) > 1:", "if value.loss is None:", GRADCACHE),
     Mutation("gradcache.py", "_again(net, piece, states[number])", "net(piece, full=True)", GRADCACHE),
     Mutation("gradcache.py", "(of_losses if last else [])", "[]", GRADCACHE),
@@ -107,8 +105,10 @@ MUTATIONS = (
         "self.identity[first] != self.identity[second]",
         JUDGED,
     ),
-    Mutation("evaluation/verification.py", "float(far) * impostors >= 1 - SLACK", "True", JUDGED),
-    Mutation("evaluation/identification.py", "best >= own_score[part, None]", "best > own_score[part, None]", RANKED),
+    Mutation("evaluation/metrics/verification.py", "float(far) * impostors >= 1 - SLACK", "True", JUDGED),
+    Mutation(
+        "evaluation/metrics/identification.py", "best >= own_score[part, None]", "best > own_score[part, None]", RANKED
+    ),
     Mutation("embedding.py", "out / np.linalg.norm", "out * np.linalg.norm", "tests/training/test_embed_rows.py"),
 )
 

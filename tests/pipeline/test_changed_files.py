@@ -9,8 +9,8 @@ import pytest
 from toys import ToyReader, write_toys
 
 from face3d_data.errors import Unreadable
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.store import files as files_module
 from face3d_data.store.files import FileHashes
 from face3d_data.unchanged import ChangedFile, read_state, unchanged

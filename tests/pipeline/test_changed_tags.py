@@ -9,9 +9,9 @@ from pydantic import Field
 from toys import ToyReader, write_toys
 
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.look import look
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.registry import register
 from face3d_data.stage import Stage
 

@@ -10,12 +10,12 @@ import pytest
 from toys import write_toys
 
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.collect import collect
 from face3d_data.pipeline.look import look
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
+from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.shards.read import Dataset
-from face3d_data.shards.verify import verify_dataset
 from face3d_data.store.manifest import NOT_COUNTED
 
 LIST = "identity,same_as\nhall/p000,lab/p001\nhall/p003,hall/p002\n"

@@ -7,8 +7,8 @@ import pytest
 from toys import write_toys
 
 from face3d_data.errors import DamagedCache
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.store.part import forget_open_parts
 
 STEPS = [

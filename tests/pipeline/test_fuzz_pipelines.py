@@ -10,9 +10,9 @@ from yaml_mutations import VALUES, at, mutated
 
 from face3d_data.component import build
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import load_pipeline
 from face3d_data.pipeline.lock import pipeline_digest
 from face3d_data.pipeline.paths import with_paths
-from face3d_data.pipeline.spec import load_pipeline
 from face3d_data.registry import components
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "pipelines").glob("*.yaml"))

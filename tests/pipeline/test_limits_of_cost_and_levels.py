@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scans import face_scan
+from write_realsense import write_recording
 
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.testing import write_tiny_rgbd
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_realsense import write_recording
 
 
 def pipeline(steps=(), **source):

@@ -3,8 +3,8 @@
 import pytest
 
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.testing import write_tiny_images
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from face3d_data.collection import check_collection
+from face3d_data.databases.collection import check_collection
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.readers.image_folder import ImageFolder
-from face3d_data.shards.verify import verify_dataset
+from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.testing import write_tiny_images
 
 NFC, NFD = "Zo\u00e9 \u00c5ngstr\u00f6m", "Zoe\u0301 A\u030angstro\u0308m"

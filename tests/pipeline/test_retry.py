@@ -9,11 +9,11 @@ from toys import write_toys
 
 from face3d_data.cli.dirty import read_dirty
 from face3d_data.errors import RunStopped
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.lock import read_lock
 from face3d_data.pipeline.look import look
 from face3d_data.pipeline.retry import retry_rows
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 
 
 def make(root, steps, datasets=None, sources=None, **keys):

@@ -8,8 +8,8 @@ import pytest
 
 from face3d_data import Dataset
 from face3d_data.errors import RunStopped
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.reader import Source
 from face3d_data.roots import (
     SHOWS_A_FACE_BYTES,
@@ -20,8 +20,8 @@ from face3d_data.roots import (
     source_roots,
     split_root,
 )
-from face3d_data.shards.export import export_dataset
-from face3d_data.shards.verify import verify_dataset
+from face3d_data.shards.audit.verify import verify_dataset
+from face3d_data.shards.export.dataset import export_dataset
 from face3d_data.testing import write_tiny_rgbd
 from face3d_data.unchanged import FileState
 

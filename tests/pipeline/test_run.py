@@ -10,10 +10,10 @@ import pytest
 from toys import ToyReader, write_toys
 
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.look import explain, look
 from face3d_data.pipeline.retry import retry_rows
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 
 
 def pipeline_of(root: Path, steps: list[dict] | None = None, **keys):

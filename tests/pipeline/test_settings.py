@@ -6,7 +6,8 @@ import pytest
 import toys  # noqa: F401
 
 from face3d_data.errors import UserError
-from face3d_data.pipeline.spec import SourceEntry, _of_dataset_alone
+from face3d_data.pipeline.build import _of_dataset_alone
+from face3d_data.pipeline.spec import SourceEntry
 from face3d_data.pipeline.text import override
 from face3d_data.registry import components
 

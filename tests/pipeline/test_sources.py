@@ -10,8 +10,8 @@ import pytest
 from toys import ToyReader, write_toys
 
 from face3d_data.errors import MissingDependency, RunStopped, UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.reader import Source
 
 

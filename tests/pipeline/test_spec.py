@@ -6,7 +6,7 @@ import pytest
 import toys  # noqa: F401
 
 from face3d_data.errors import UserError
-from face3d_data.pipeline.spec import load_pipeline, make_pipeline
+from face3d_data.pipeline.build import load_pipeline, make_pipeline
 
 SOURCE = {"reader": "toy_files", "root": "in"}
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import load_pipeline, make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import load_pipeline, make_pipeline
 from face3d_data.testing import write_tiny_rgbd
 
 ELSEWHERE = ("../x", "/tmp/x", "a/b", "..", ".", "", "a\n", "a.b", "~", "a\0b", "é", "a" * 65)

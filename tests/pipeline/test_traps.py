@@ -11,9 +11,9 @@ from toys import ToyJitter, ToyReader, ToyScale, write_toys
 
 from face3d_data.cli.dirty import read_dirty
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.look import explain, look
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.reader import Reader
 from face3d_data.store.manifest import DIRTY_COLUMNS
 
@@ -221,7 +221,7 @@ def test_explain_does_not_stumble_over_tags_that_are_still_to_be_made(tmp_path):
 
 
 def test_a_relative_pipeline_can_be_shown_from_elsewhere(tmp_path, monkeypatch):
-    from face3d_data.pipeline.spec import load_pipeline
+    from face3d_data.pipeline.build import load_pipeline
 
     write_toys(tmp_path / "in", 1, 2)
     (tmp_path / "p.yaml").write_text(
@@ -264,7 +264,7 @@ def test_addresses_in_messages_do_not_make_new_datasets(tmp_path, monkeypatch):
 
 def test_very_long_names_are_kept_and_export_says_what_to_shorten(tmp_path):
     from face3d_data.cli.show import show_sample
-    from face3d_data.shards.export import export_dataset
+    from face3d_data.shards.export.dataset import export_dataset
 
     root = write_toys(tmp_path / "in", 3, 1)
     (root / "p000").rename(root / ("é" * 120))

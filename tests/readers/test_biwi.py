@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import tiny_biwi
+from scans import face_scan
+from write_biwi import biwi_camera, biwi_depth, write_runs
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.biwi import PEOPLE, Biwi, head_angles_deg
 from face3d_data.synthetic.capture import rotation
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_biwi import biwi_camera, biwi_depth, write_runs
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import shutil
 import numpy as np
 import pytest
 import tiny_bosphorus
+from scans import face_scan
+from write_bosphorus import bosphorus_scan, write_bosphorus, write_lm2, write_lm3
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.bosphorus import Bosphorus, five_points, texture_colors
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_bosphorus import bosphorus_scan, write_bosphorus, write_lm2, write_lm3
 
 EVERY_ARRAY = ("grid", "landmarks_3d", "grid_color", "color", "landmarks")
 CORNERS = [

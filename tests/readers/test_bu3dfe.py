@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+from scans import face_scan, scan_mesh
+from write_bu3dfe import CODES, PEOPLE, eighty_three, write_bu3dfe
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.bu3dfe import Bu3dfe
-from face3d_data.readers.bu3dfe_landmarks import EYES, MOUTH, five_of_83
+from face3d_data.readers.shared.bu3dfe_landmarks import EYES, MOUTH, five_of_83
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan, scan_mesh
-from face3d_data.testing.write_bu3dfe import CODES, PEOPLE, eighty_three, write_bu3dfe
 
 ROWS = 48
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+from scans import face_scan
+from write_clouds import CLOUD_WRITERS, cloud_normals, write_clouds, write_text
+from write_meshes import y_up
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.cloud_folder import CloudFolder
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_clouds import CLOUD_WRITERS, cloud_normals, write_clouds, write_text
-from face3d_data.testing.write_meshes import y_up
 
 
 def reader(root, **options) -> CloudFolder:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 import tiny_csv
+from scans import face_scan
+from write_csv import write_csv_collection, write_list
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
@@ -15,9 +17,7 @@ from face3d_data.reader import source_key
 from face3d_data.readers.csv import CsvReader
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
 from face3d_data.testing.write import write_image
-from face3d_data.testing.write_csv import write_csv_collection, write_list
 from face3d_data.unchanged import read_state
 
 

@@ -1,11 +1,11 @@
 """Lines and columns of the list that reader `csv` reads: types of tags, bad lines, options that do not fit."""
 
 import pytest
+from write_csv import write_csv_collection, write_list
 
 from face3d_data.component import build
 from face3d_data.errors import UserError
 from face3d_data.readers.csv import CsvReader
-from face3d_data.testing.write_csv import write_csv_collection, write_list
 
 
 @pytest.fixture

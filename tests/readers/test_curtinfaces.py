@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import tiny_curtinfaces
+from scans import face_scan
+from write_curtinfaces import LEFT, TOP, pixels_of, write_curtinfaces, write_mat
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.curtinfaces import Curtinfaces
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_curtinfaces import LEFT, TOP, pixels_of, write_curtinfaces, write_mat
 
 
 @pytest.fixture

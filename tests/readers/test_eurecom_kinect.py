@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import tiny_eurecom_kinect
+from scans import face_scan
+from write_eurecom_kinect import write_eurecom_kinect
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.eurecom_kinect import EurecomKinect
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
 from face3d_data.testing.write import write_image
-from face3d_data.testing.write_eurecom_kinect import write_eurecom_kinect
 
 STATES = ("Neutral", "OcclusionEyes", "LeftProfile", "LightOn")
 

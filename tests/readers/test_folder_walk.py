@@ -9,13 +9,13 @@ from face3d_data.errors import UserError
 from face3d_data.readers.bosphorus import Bosphorus
 from face3d_data.readers.bu3dfe import Bu3dfe
 from face3d_data.readers.cloud_folder import CloudFolder
-from face3d_data.readers.folder import walk
 from face3d_data.readers.hdf5 import Hdf5
 from face3d_data.readers.image_folder import ImageFolder
 from face3d_data.readers.lock3dface import Lock3DFace
 from face3d_data.readers.mesh_folder import MeshFolder
 from face3d_data.readers.rgbd_folder import RgbdFolder
-from face3d_data.readers.strays import ending_of
+from face3d_data.readers.shared.folder import walk
+from face3d_data.readers.shared.strays import ending_of
 
 
 def rows(reader):

@@ -5,13 +5,13 @@ import gzip
 import numpy as np
 import pytest
 import tiny_frgc
+from scans import face_scan
+from write_frgc import frgc_points, write_abs, write_ppm
 
 from face3d_data.errors import Unreadable
 from face3d_data.readers.frgc import Frgc
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_frgc import frgc_points, write_abs, write_ppm
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ import h5py
 import numpy as np
 import pytest
 import tiny_hdf5
+from write_hdf5 import face_clouds, write_face_h5, write_modelnet, write_shard
 
 from face3d_data.errors import Unreadable, UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.readers.hdf5 import Hdf5
 from face3d_data.remarks import remarks_into
 from face3d_data.shards.read import Dataset
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.write_hdf5 import face_clouds, write_face_h5, write_modelnet, write_shard
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ import shutil
 import numpy as np
 import pytest
 import tiny_iiitd_kinect
+from scans import face_scan
+from write_iiitd_kinect import FAR_MM, NEAR_MM, write_iiitd_kinect
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
@@ -12,9 +14,7 @@ from face3d_data.formats.image import read_color
 from face3d_data.readers.iiitd_kinect import IiitdKinect
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
 from face3d_data.testing.write import write_image
-from face3d_data.testing.write_iiitd_kinect import FAR_MM, NEAR_MM, write_iiitd_kinect
 
 DEPTH = {"depth_range_mm": [NEAR_MM, FAR_MM]}
 

@@ -5,15 +5,15 @@ import shutil
 import numpy as np
 import pytest
 import tiny_lock3dface
+from scans import face_scan
+from write_lock3dface import kinect_depth, kinect_infrared, kinect_landmarks
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.lock3dface import KINECT_V2, Lock3DFace
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
 from face3d_data.testing.write import write_image
-from face3d_data.testing.write_lock3dface import kinect_depth, kinect_infrared, kinect_landmarks
 
 ALL = ["001/FE_2_01", "001/NU_1_01", "001/NU_1_02", "002/NU_1_01", "002/TM_1_01"]
 

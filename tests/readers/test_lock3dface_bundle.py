@@ -5,14 +5,14 @@ import os
 import numpy as np
 import pytest
 import tiny_lock3dface_bundle
+from scans import face_scan
+from write_lock3dface import CROP, kinect_depth, write_bundle
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.reader import source_key
 from face3d_data.readers.lock3dface_bundle import Lock3DFaceBundle
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_lock3dface import CROP, kinect_depth, write_bundle
 from face3d_data.unchanged import read_state
 
 ALL = ["001/NU_1_01", "001/FE_1_01", "002/NU_1_01", "002/NU_1_02"]

@@ -5,7 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
+from scans import face_scan, scan_mesh
 from scipy.spatial import cKDTree
+from write_meshes import five_entry, write_meshes, write_obj, write_stl, y_up
 
 from face3d_data.component import build
 from face3d_data.errors import ContractError, Unreadable, UserError
@@ -14,8 +16,6 @@ from face3d_data.readers.mesh_folder import MeshFolder
 from face3d_data.remarks import remarks_into
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan, scan_mesh
-from face3d_data.testing.write_meshes import five_entry, write_meshes, write_obj, write_stl, y_up
 
 ROWS = 36
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from face3d_data.errors import UserError
-from face3d_data.readers.pattern import Match, Pattern
+from face3d_data.readers.shared.pattern import Match, Pattern
 
 
 def test_the_person_the_capture_and_the_tags_are_found():

@@ -6,15 +6,15 @@ import shutil
 import numpy as np
 import pytest
 import tiny_realsense
+from scans import face_scan
+from write_realsense import realsense_camera, realsense_color, realsense_depth, write_recording
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.realsense import RealSense
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
-from face3d_data.testing.scans import face_scan
 from face3d_data.testing.write import write_image
-from face3d_data.testing.write_realsense import realsense_camera, realsense_color, realsense_depth, write_recording
 
 ALL = ["ann/000000", "ann/000001", "bob/first_00000", "bob/first_00001", "bob/second_00000"]
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from write_cameras import CAMERA, COEFFS, SPELLINGS, write_camera
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable
@@ -14,7 +15,6 @@ from face3d_data.readers.realsense import RealSense
 from face3d_data.readers.rgbd_folder import RgbdFolder
 from face3d_data.readers.rgbd_npy import RgbdNpy
 from face3d_data.testing.write import write_image
-from face3d_data.testing.write_cameras import CAMERA, COEFFS, SPELLINGS, write_camera
 
 SIZE = (48, 64)
 READERS = ("rgbd_folder", "rgbd_npy", "csv", "realsense")

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from scans import face_scan, scan_mesh
+from write_meshes import five_entry, write_stl, y_up
 
 from face3d_data.readers.mesh_folder import MeshFolder
-from face3d_data.testing.scans import face_scan, scan_mesh
-from face3d_data.testing.write_meshes import five_entry, write_stl, y_up
 
 SCAN = face_scan(0, 0, 36)
 

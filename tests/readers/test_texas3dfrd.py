@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import tiny_texas3dfrd
+from write_texas3dfrd import texas_capture, write_texas3dfrd
 
 from face3d_data.errors import Unreadable
 from face3d_data.readers.texas3dfrd import Texas3dfrd
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
 from face3d_data.testing.write import write_image
-from face3d_data.testing.write_texas3dfrd import texas_capture, write_texas3dfrd
 
 EVERY_ARRAY = ("grid", "grid_color", "color", "landmarks", "landmarks_3d")
 FIRST = "Clean_0001_001_20050913115001"

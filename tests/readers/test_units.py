@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
+from scans import face_scan
 
 from face3d_data.component import explain_validation
 from face3d_data.errors import MissingDependency, RunStopped, Unreadable, UserError
 from face3d_data.reader import Reader, Source
-from face3d_data.readers.units import (
+from face3d_data.readers.shared.units import (
     MM_PER_UNIT,
     Units,
     WrongUnit,
@@ -17,7 +18,6 @@ from face3d_data.readers.units import (
     span_mm,
     survey_units,
 )
-from face3d_data.testing.scans import face_scan
 
 
 def scan_in(units):

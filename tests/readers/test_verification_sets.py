@@ -5,20 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny_verification_sets
+from write_verification_sets import NAMES, picture, write_calfw, write_cfp, write_cplfw, write_lfw, write_query_gallery
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.verification_sets import VerificationSets, pairs_as_text
 from face3d_data.tables.pairs_file import read_pairs
 from face3d_data.testing.contract import check_reader
-from face3d_data.testing.write_verification_sets import (
-    NAMES,
-    picture,
-    write_calfw,
-    write_cfp,
-    write_cplfw,
-    write_lfw,
-    write_query_gallery,
-)
 
 
 def listed(reader):

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+from scans import face_scan
+from write_biwi import write_biwi_frame
 
 from face3d_data.reader import Reader
 from face3d_data.readers.biwi import Biwi
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_biwi import write_biwi_frame
 
 SHARED = frozenset({"01/depth.cal", "03/depth.cal", "15/depth.cal", "01/rgb.cal", "03/rgb.cal", "15/rgb.cal"})
 FRAMES = (("01", 0, 3), ("01", 0, 4), ("03", 1, 3), ("03", 1, 7), ("15", 1, 3))

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from write_bosphorus import write_bosphorus
+
 from face3d_data.reader import Reader
 from face3d_data.readers.bosphorus import Bosphorus
-from face3d_data.testing.write_bosphorus import write_bosphorus
 
 CODES = ("N_N_0", "E_HAPPY_0")
 SHARED: frozenset[str] = frozenset()

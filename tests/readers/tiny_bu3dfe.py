@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from write_bu3dfe import write_bu3dfe
+
 from face3d_data.reader import Reader
 from face3d_data.readers.bu3dfe import Bu3dfe
-from face3d_data.testing.write_bu3dfe import write_bu3dfe
 
 SHARED: frozenset[str] = frozenset()
 

@@ -4,12 +4,12 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+from scans import face_scan
+from write_clouds import write_clouds
+from write_meshes import y_up
 
 from face3d_data.reader import Reader
 from face3d_data.readers.cloud_folder import CloudFolder
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_clouds import write_clouds
-from face3d_data.testing.write_meshes import y_up
 
 SHARED: frozenset[str] = frozenset()
 

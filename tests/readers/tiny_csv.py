@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from write_csv import write_csv_collection
+
 from face3d_data.component import build
 from face3d_data.readers.csv import CsvReader
-from face3d_data.testing.write_csv import write_csv_collection
 
 SHARED: frozenset[str] = frozenset({"faces.csv"})
 

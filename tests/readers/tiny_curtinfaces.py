@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from write_curtinfaces import write_curtinfaces
+
 from face3d_data.component import build
 from face3d_data.readers.curtinfaces import Curtinfaces
-from face3d_data.testing.write_curtinfaces import write_curtinfaces
 
 SHARED: frozenset[str] = frozenset()
 

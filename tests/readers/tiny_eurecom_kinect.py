@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from write_eurecom_kinect import write_eurecom_kinect
+
 from face3d_data.component import build
 from face3d_data.readers.eurecom_kinect import EurecomKinect
-from face3d_data.testing.write_eurecom_kinect import write_eurecom_kinect
 
 SHARED: frozenset[str] = frozenset()
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from write_frgc import write_frgc
+
 from face3d_data.reader import Reader
 from face3d_data.readers.frgc import Frgc
-from face3d_data.testing.write_frgc import write_frgc
 
 SHARED: frozenset[str] = frozenset()
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import h5py
+from write_hdf5 import face_clouds, write_face_h5, write_modelnet, write_shard
 
 from face3d_data.readers.hdf5 import Hdf5
-from face3d_data.testing.write_hdf5 import face_clouds, write_face_h5, write_modelnet, write_shard
 
 SHARED = frozenset({"modelnet/train_files.txt", "modelnet/test_files.txt", "modelnet/shape_names.txt"})
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from write_iiitd_kinect import FAR_MM, NEAR_MM, write_iiitd_kinect
+
 from face3d_data.component import build
 from face3d_data.readers.iiitd_kinect import IiitdKinect
-from face3d_data.testing.write_iiitd_kinect import FAR_MM, NEAR_MM, write_iiitd_kinect
 
 SHARED: frozenset[str] = frozenset()
 

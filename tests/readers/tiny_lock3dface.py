@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from scans import face_scan
+from write_lock3dface import kinect_camera, write_video
+
 from face3d_data.reader import Reader
 from face3d_data.readers.lock3dface import Lock3DFace
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_lock3dface import kinect_camera, write_video
 
 CAMERA = kinect_camera(face_scan(0, 0))
 VIDEOS = {"001_Kinect_NU_1": (0, 0), "001_Kinect_FE_2": (0, 1), "002_Kinect_NU_1": (1, 0), "002_Kinect_TM_1": (1, 2)}

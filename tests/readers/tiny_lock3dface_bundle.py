@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from scans import face_scan
+from write_lock3dface import CROP, kinect_camera, write_bundle
+
 from face3d_data.reader import Reader
 from face3d_data.readers.lock3dface_bundle import Lock3DFaceBundle
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_lock3dface import CROP, kinect_camera, write_bundle
 
 CAMERA = kinect_camera(face_scan(0, 0), CROP, CROP)
 SHARED = frozenset({"kinect_all.dat", "kinect_all.name"})

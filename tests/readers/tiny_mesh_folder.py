@@ -3,9 +3,10 @@
 import gzip
 from pathlib import Path
 
+from write_meshes import write_meshes
+
 from face3d_data.reader import Reader
 from face3d_data.readers.mesh_folder import MeshFolder
-from face3d_data.testing.write_meshes import write_meshes
 
 SHARED: frozenset[str] = frozenset()
 

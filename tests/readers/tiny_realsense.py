@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from scans import face_scan
+from write_realsense import write_recording
+
 from face3d_data.reader import Reader
 from face3d_data.readers.realsense import RealSense
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_realsense import write_recording
 
 SHARED = frozenset({"ann/camera_intrinsic.json", "bob/first/intrinsic.json", "bob/second/intrinsic.json"})
 

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 import standin_realsense as standin
+from scans import face_scan
+from write_realsense import realsense_depth
 
 from face3d_data.reader import Reader
 from face3d_data.readers.realsense_bag import RealSenseBag
-from face3d_data.testing.scans import face_scan
-from face3d_data.testing.write_realsense import realsense_depth
 
 SHARED = frozenset({"ann/a.bag", "bob/a.bag"})
 

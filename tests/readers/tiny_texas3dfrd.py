@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from write_texas3dfrd import write_texas3dfrd
+
 from face3d_data.reader import Reader
 from face3d_data.readers.texas3dfrd import Texas3dfrd
-from face3d_data.testing.write_texas3dfrd import write_texas3dfrd
 
 PX_MM = 2.0
 SHARED: frozenset[str] = frozenset()

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from write_verification_sets import write_lfw
+
 from face3d_data.readers.verification_sets import VerificationSets
-from face3d_data.testing.write_verification_sets import write_lfw
 
 SHARED = frozenset({"pairs.txt"})
 

@@ -8,9 +8,9 @@ from made import build, manifest
 
 from face3d_data.errors import UserError
 from face3d_data.shards import check as check_module
+from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.shards.check import checked_dataset, faults
-from face3d_data.shards.export import export_dataset
-from face3d_data.shards.verify import verify_dataset
+from face3d_data.shards.export.dataset import export_dataset
 
 
 @pytest.fixture

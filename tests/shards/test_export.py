@@ -11,8 +11,8 @@ from made import build, manifest, spec_of
 from face3d_data import Dataset
 from face3d_data.cli.export import command
 from face3d_data.errors import UserError
-from face3d_data.shards.export import export_dataset
-from face3d_data.shards.export_samples import ply_bytes
+from face3d_data.shards.export.dataset import export_dataset
+from face3d_data.shards.export.samples import ply_bytes
 
 FIELDS = ["points", "normals", "color", "depth"]
 
@@ -150,7 +150,7 @@ def test_command(dataset, tmp_path):
 
 
 def test_importing_commands_and_readers_is_light():
-    names = ("cli.verify", "cli.export", "shards.read", "shards.finish", "shards.verify", "tables.pairs")
+    names = ("cli.verify", "cli.export", "shards.read", "shards.finish", "shards.audit.verify", "tables.pairs")
     code = "import sys, " + ", ".join(f"face3d_data.{name}" for name in names) + "\n"
     code += "print([name for name in ('torch', 'open3d', 'cv2', 'pandas', 'h5py') if name in sys.modules])"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

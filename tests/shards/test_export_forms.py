@@ -14,8 +14,8 @@ from face3d_data import Dataset
 from face3d_data.cli.export import FORMATS as OFFERED
 from face3d_data.cli.export import command
 from face3d_data.errors import UserError
-from face3d_data.shards.export import FORMATS, export_dataset
-from face3d_data.shards.export_triplets import TripletPlan
+from face3d_data.shards.export.dataset import FORMATS, export_dataset
+from face3d_data.shards.export.triplets import TripletPlan
 from face3d_data.tables.pairs_file import read_pairs
 
 FIELDS = ["points", "normals", "color", "depth", "intrinsics", "landmarks"]
@@ -158,9 +158,9 @@ def test_lfw_says_why_it_has_no_pairs(dataset, mirrored, tmp_path):
 
 
 def test_modelnet_files(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("face3d_data.shards.export_h5.PER_FILE", 5)
-    monkeypatch.setattr("face3d_data.shards.export_h5.ModelNetFiles.per_file", 5)
-    monkeypatch.setattr("face3d_data.shards.export.BLOCK", 3)
+    monkeypatch.setattr("face3d_data.shards.export.h5.PER_FILE", 5)
+    monkeypatch.setattr("face3d_data.shards.export.h5.ModelNetFiles.per_file", 5)
+    monkeypatch.setattr("face3d_data.shards.export.dataset.BLOCK", 3)
     out = tmp_path / "out"
     _, said = export(dataset, out, "modelnet")
     assert said == ["left out: color, depth, intrinsics, landmarks (it holds points, normals)"]

@@ -11,11 +11,11 @@ from made_faces import N_POINTS, dataset_of, masked, sampled, scan, turned
 
 from face3d_data.cli.verify import command
 from face3d_data.geometry.align import transform
-from face3d_data.shards import near_duplicates, verify_leaks
-from face3d_data.shards.near_duplicates import find_near_duplicates, nearest_across
-from face3d_data.shards.near_duplicates_points import LEAST_POINTS_OF_PART, look_at_points
+from face3d_data.shards.audit import near_duplicates, verify_leaks
+from face3d_data.shards.audit.near_duplicates import find_near_duplicates, nearest_across
+from face3d_data.shards.audit.near_duplicates_points import LEAST_POINTS_OF_PART, look_at_points
+from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.shards.read import Dataset
-from face3d_data.shards.verify import verify_dataset
 
 PEOPLE = 16
 COPIES = {

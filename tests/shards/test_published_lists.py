@@ -7,11 +7,11 @@ import pytest
 from made import accept, build, manifest, plan_of, spec_of
 
 from face3d_data.errors import UserError
+from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.shards.lists import make_lists
 from face3d_data.shards.published_lists import file_of, published_names, read_published
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import DatasetSpec
-from face3d_data.shards.verify import verify_dataset
 
 CODES = ("N_N", "N_N", "E_HAPPY", "YR_R10")
 

@@ -6,9 +6,9 @@ import pytest
 from made import build, manifest, plan_of, spec_of
 
 from face3d_data.errors import UserError
+from face3d_data.shards.audit.verify import check_files
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.sources_table import merged_names, sources_notes, sources_table
-from face3d_data.shards.verify import check_files
 
 
 def two_sources(**changes):

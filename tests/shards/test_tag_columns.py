@@ -9,11 +9,11 @@ from made import build, manifest, plan_of, spec_of
 from pydantic import ValidationError
 
 from face3d_data.errors import UserError
-from face3d_data.pipeline.spec import make_pipeline
-from face3d_data.shards.export import export_dataset
+from face3d_data.pipeline.build import make_pipeline
+from face3d_data.shards.audit.verify import verify_dataset
+from face3d_data.shards.export.dataset import export_dataset
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import COLUMNS
-from face3d_data.shards.verify import verify_dataset
 
 TAGS = ["mask", "visible_ratio", "mask_seed", "indoors"]
 

@@ -10,7 +10,7 @@ from made import accept, build, manifest, sign, spec_of
 
 from face3d_data.cli.verify import command
 from face3d_data.errors import UserError
-from face3d_data.shards.verify import verify_dataset
+from face3d_data.shards.audit.verify import verify_dataset
 
 SPEC = spec_of(
     fields=["points", "normals", "color"], shard_size=4, pairs={"folds": 2, "per_fold": 4}, gallery=True, normalize=True

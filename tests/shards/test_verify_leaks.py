@@ -9,9 +9,9 @@ from made import build, manifest, sign, spec_of
 
 from face3d_data.cli.verify import command
 from face3d_data.digest import digest_file
+from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.shards.leaks import Leak, find_leaks, leak_of, told_leaks
 from face3d_data.shards.read import Dataset
-from face3d_data.shards.verify import verify_dataset
 
 EVERYTHING = spec_of(fields=["points", "color"])
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from face3d_data.augment.augmentation import OPERATIONS, Augmentation
 from face3d_data.component import build
 from face3d_data.digest import seed_from
 from face3d_data.errors import Reject, UserError
-from face3d_data.geometry.augment.augmentation import OPERATIONS, Augmentation
 from face3d_data.sample import Sample
 from face3d_data.stages.augment import TAG, Augment
 from face3d_data.testing import tiny_sample

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scans import face_scan
 
 from face3d_data.errors import Reject
 from face3d_data.geometry.locate import UPRIGHT, locate_face
@@ -12,7 +13,6 @@ from face3d_data.sample import Sample
 from face3d_data.stages.locate_3d import AXES, Locate3d
 from face3d_data.synthetic.capture import render_capture
 from face3d_data.testing.contract import check_stage
-from face3d_data.testing.scans import face_scan
 
 FARTHEST_MM = 15.0
 """A person's own landmarks lie up to 10 mm from the mean face's where it fits."""

@@ -8,12 +8,12 @@ from scipy.stats import chisquare
 from face3d_data.component import build
 from face3d_data.errors import Reject, UserError
 from face3d_data.geometry.align import transform
-from face3d_data.geometry.mask_draw import draw_mask
-from face3d_data.geometry.mask_style import mask_styles
 from face3d_data.sample import Sample
 from face3d_data.stages.mask import Mask
 from face3d_data.stages.to_cloud import ToCloud
 from face3d_data.synthetic.capture import render_capture
+from face3d_data.wear.mask_draw import draw_mask
+from face3d_data.wear.mask_style import mask_styles
 
 COVERED = ("color", "depth", "points", "occlusion")
 

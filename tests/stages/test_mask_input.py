@@ -6,11 +6,11 @@ from face_scans import face_sample, head_pose
 
 from face3d_data.component import build
 from face3d_data.errors import Reject, UserError
-from face3d_data.geometry.wearing import REASONS
 from face3d_data.sample import Sample
 from face3d_data.stages.mask import Mask
 from face3d_data.stages.to_cloud import ToCloud
 from face3d_data.synthetic.capture import render_capture
+from face3d_data.wear.wearing import REASONS
 
 STYLE = "outline: [[0, 20], [55, 0], [70, -50], [0, -98]]\ncolors: {lime: '#80ff20'}\n"
 

@@ -9,10 +9,6 @@ from face3d_data.component import build
 from face3d_data.errors import Reject, UserError
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import project
-from face3d_data.geometry.fabric import linear_rgb
-from face3d_data.geometry.occluders import KINDS
-from face3d_data.geometry.occluders.hand import SKIN_COLORS
-from face3d_data.geometry.occluders.removal import GREY
 from face3d_data.sample import Sample
 from face3d_data.stages.crop import CropFace
 from face3d_data.stages.occlude import NAMES, Occlude
@@ -20,6 +16,10 @@ from face3d_data.stages.to_cloud import ToCloud
 from face3d_data.synthetic.appearance import draw_appearance
 from face3d_data.synthetic.capture import render_capture
 from face3d_data.synthetic.identity import draw_identity
+from face3d_data.wear.fabric import linear_rgb
+from face3d_data.wear.occluders import KINDS
+from face3d_data.wear.occluders.hand import SKIN_COLORS
+from face3d_data.wear.occluders.removal import GREY
 
 SEED, PERSON = 3, 1
 CLOUD = ("points", "landmarks_3d", "pose")

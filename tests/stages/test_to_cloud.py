@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from face_scans import INTRINSICS, face_sample, head_pose
+from scans import face_scan
 
 from face3d_data.errors import Reject
 from face3d_data.geometry.align import transform
@@ -10,7 +11,6 @@ from face3d_data.geometry.camera import project
 from face3d_data.geometry.mean_face import mean_face
 from face3d_data.sample import Sample
 from face3d_data.stages.to_cloud import ToCloud
-from face3d_data.testing.scans import face_scan
 
 
 @pytest.mark.parametrize("yaw_deg", [-25.0, 0.0, 20.0])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scans import face_scan
 
 from face3d_data.errors import Reject
 from face3d_data.geometry.camera import project, unproject
@@ -16,7 +17,6 @@ from face3d_data.stages.to_cloud import ToCloud
 from face3d_data.stages.undistort import Undistort
 from face3d_data.testing import tiny_sample
 from face3d_data.testing.contract import check_stage
-from face3d_data.testing.scans import face_scan
 
 LENS = np.array([0.3, -0.1, 0.004, -0.003, 0.05, 0, 0, 0, 0.001, 0, -0.002, 0, 0])
 

@@ -8,9 +8,9 @@ import pytest
 from toys import write_toys
 
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.collect import collect
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 
 
 def pipeline_of(root, factor=2.0):

@@ -6,8 +6,8 @@ from toys import write_toys
 
 from face3d_data.component import build
 from face3d_data.errors import UserError
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
 from face3d_data.tables.label import Label
 
 ROWS = [("d/a", "1"), ("d/a", "1", "aug:0"), ("d/a", "2"), ("d/b", "1")]

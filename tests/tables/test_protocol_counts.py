@@ -1,5 +1,6 @@
 """Each published protocol on a tree of names alone: its reader lists it, and every category has the published count."""
 
+import names_only
 import pytest
 from published_rows import published_table
 
@@ -9,7 +10,6 @@ from face3d_data.readers.frgc import Frgc
 from face3d_data.readers.lock3dface import Lock3DFace
 from face3d_data.tables.published import make_published
 from face3d_data.tables.published_rules import RULES
-from face3d_data.testing import names_only
 
 
 def made(reader, name):

@@ -9,10 +9,10 @@ from tiny_sets import points_set
 
 from face3d_data import Dataset
 from face3d_data.errors import RunStopped
+from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
-from face3d_data.pipeline.spec import make_pipeline
-from face3d_data.shards.export import export_dataset
-from face3d_training.evaluation.lists import Settings
+from face3d_data.shards.export.dataset import export_dataset
+from face3d_training.evaluation.metrics.lists import Settings
 from face3d_training.evaluation.run import Request, run_evaluation
 
 

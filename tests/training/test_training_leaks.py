@@ -14,9 +14,9 @@ from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import load_model, read_checkpoint
 from face3d_training.config import load_config
-from face3d_training.evaluation.drawn import Drawn
-from face3d_training.evaluation.lists import Settings
-from face3d_training.evaluation.printed import printed
+from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.report.drawn import Drawn
+from face3d_training.evaluation.report.printed import printed
 from face3d_training.evaluation.run import Request, run_evaluation
 from face3d_training.leaks import leaks_of, refuse_leaking
 from face3d_training.speed import measure_cost

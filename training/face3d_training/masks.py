@@ -10,10 +10,10 @@ import numpy as np
 
 from face3d_data.component import did_you_mean
 from face3d_data.errors import Reject, UserError
-from face3d_data.geometry.mask_draw import draw_mask
-from face3d_data.geometry.mask_style import MaskStyle, mask_styles
-from face3d_data.geometry.mask_surface import build_mask
-from face3d_data.geometry.wearing import find_face, wear
+from face3d_data.wear.mask_draw import draw_mask
+from face3d_data.wear.mask_style import MaskStyle, mask_styles
+from face3d_data.wear.mask_surface import build_mask
+from face3d_data.wear.wearing import find_face, wear
 from face3d_training.clouds import Arrays
 from face3d_training.config import MasksConfig
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from face3d_training.evaluation.results import ModelFacts, Timing
+from face3d_training.evaluation.metrics.results import ModelFacts, Timing
 
 BATCH_SIZES = (1, 64)
 LEAST_RUNS = 3

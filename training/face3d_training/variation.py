@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from face3d_data.augment.augmentation import Augmentation, names_of
 from face3d_data.errors import UserError
-from face3d_data.geometry.augment.augmentation import Augmentation, names_of
 from face3d_training.clouds import Arrays, Stream
 from face3d_training.config import MasksConfig, TrainConfig
 from face3d_training.masks import OnlineMasks, Worn

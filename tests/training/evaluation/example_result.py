@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from face3d_training.evaluation.figure import Figure, Outcomes, ScoredPairs, Spread
-from face3d_training.evaluation.results import (
+from face3d_training.evaluation.metrics.figure import Figure, Outcomes, ScoredPairs, Spread
+from face3d_training.evaluation.metrics.results import (
     DatasetFacts,
     Difference,
     Evaluation,

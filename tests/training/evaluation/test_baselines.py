@@ -8,10 +8,16 @@ from score_matcher import people_table
 from face3d_data.errors import UserError
 from face3d_data.geometry.depth_map import GRID, UPPER, clipped_distance
 from face3d_data.shards.read import Dataset
-from face3d_training.evaluation import baselines
-from face3d_training.evaluation.baselines import DepthMapMatcher, depth_maps, lda_matcher, learn_lda, within_an_error
-from face3d_training.evaluation.evaluate import evaluate
-from face3d_training.evaluation.lists import Settings, lists_of
+from face3d_training.evaluation.baselines import methods as baselines
+from face3d_training.evaluation.baselines.methods import (
+    DepthMapMatcher,
+    depth_maps,
+    lda_matcher,
+    learn_lda,
+    within_an_error,
+)
+from face3d_training.evaluation.metrics.evaluate import evaluate
+from face3d_training.evaluation.metrics.lists import Settings, lists_of
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "shards"))
 from made import build, manifest

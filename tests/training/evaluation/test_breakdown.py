@@ -5,9 +5,9 @@ from score_matcher import ScoreMatcher, people_table, random_scores
 from sklearn.metrics import roc_auc_score
 
 from face3d_data.tables.protocol import protocols
-from face3d_training.evaluation.breakdown import NOT_GIVEN, binned, break_down
-from face3d_training.evaluation.identification import identify
-from face3d_training.evaluation.lists import Settings
+from face3d_training.evaluation.metrics.breakdown import NOT_GIVEN, binned, break_down
+from face3d_training.evaluation.metrics.identification import identify
+from face3d_training.evaluation.metrics.lists import Settings
 
 FEW = Settings(resamples=50)
 

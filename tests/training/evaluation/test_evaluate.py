@@ -5,10 +5,10 @@ import pytest
 from score_matcher import ScoreMatcher, people_table, random_scores
 
 from face3d_data.errors import UserError
-from face3d_training.evaluation.evaluate import combine_seeds, compare, evaluate, figures_of
-from face3d_training.evaluation.figure import as_json
-from face3d_training.evaluation.lists import Settings, lists_from, lists_of
-from face3d_training.evaluation.matcher import EmbeddingMatcher
+from face3d_training.evaluation.metrics.evaluate import combine_seeds, compare, evaluate, figures_of
+from face3d_training.evaluation.metrics.figure import as_json
+from face3d_training.evaluation.metrics.lists import Settings, lists_from, lists_of
+from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher
 
 SETTINGS = Settings(folds=4, per_fold=20, resamples=200)
 

@@ -18,10 +18,10 @@ from tiny_sets import image_set, point_rows, points_set, publish
 
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.read import Dataset
-from face3d_training.evaluation.baseline_plan import plan_baselines
-from face3d_training.evaluation.drawn import Drawn, draw
-from face3d_training.evaluation.lists import Settings
-from face3d_training.evaluation.networks import load_networks, method_names, runs_of_one_config
+from face3d_training.evaluation.baselines.plan import plan_baselines
+from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.networks.load import load_networks, method_names, runs_of_one_config
+from face3d_training.evaluation.report.drawn import Drawn, draw
 from face3d_training.evaluation.run import Request, default_name, run_evaluation
 from face3d_training.leaks import training_fingerprint
 from face3d_training.speed import measure_cost
@@ -94,8 +94,8 @@ def judged(place, request_of):
         out, "small-s0", "small-s1", "narrow", baselines=True, protocol=None, notices=("made-up people",)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("face3d_training.evaluation.baseline_plan.FEWEST_PEOPLE", 2)
-        patch.setattr("face3d_training.evaluation.baselines.FEWEST_PEOPLE", 2)
+        patch.setattr("face3d_training.evaluation.baselines.plan.FEWEST_PEOPLE", 2)
+        patch.setattr("face3d_training.evaluation.baselines.methods.FEWEST_PEOPLE", 2)
         evaluation, about = run_evaluation(request)
     return evaluation, about, out
 
@@ -215,7 +215,7 @@ def test_an_epoch_chosen_on_the_same_people_elsewhere_is_said_too(place, tmp_pat
 
 
 def test_baselines_alone_and_what_lda_lacks(request_of, tmp_path, monkeypatch):
-    monkeypatch.setattr("face3d_training.evaluation.baseline_plan.FEWEST_PEOPLE", 10)
+    monkeypatch.setattr("face3d_training.evaluation.baselines.plan.FEWEST_PEOPLE", 10)
     evaluation, about = run_evaluation(request_of(tmp_path / "out", baselines=True))
     assert list(evaluation.methods) == list(about.baselines) == ["depth map, untrained"]
     assert about.notices[0].startswith("no LDA of depth maps: split 'train' of dataset points shows 8 people, 10 are")
@@ -224,7 +224,7 @@ def test_baselines_alone_and_what_lda_lacks(request_of, tmp_path, monkeypatch):
 
 
 def test_points_that_are_not_aligned_have_no_baseline(place, request_of, tmp_path, monkeypatch):
-    monkeypatch.setattr("face3d_training.evaluation.baselines.LEAST_SEEN", 1.1)
+    monkeypatch.setattr("face3d_training.evaluation.baselines.methods.LEAST_SEEN", 1.1)
     evaluation, about = run_evaluation(request_of(tmp_path / "out", "small-s0", baselines=None))
     assert list(evaluation.methods) == ["small-s0"]
     assert about.told[0].startswith(f"no baselines: {place / 'points'}: a baseline needs points in the face frame")

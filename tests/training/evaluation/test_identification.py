@@ -6,9 +6,9 @@ from score_matcher import ScoreMatcher, people_table, random_scores
 from sklearn.metrics import average_precision_score
 
 from face3d_data.tables.protocol import Protocol, protocols
-from face3d_training.evaluation import identification, matcher
-from face3d_training.evaluation.identification import identify
-from face3d_training.evaluation.lists import Settings
+from face3d_training.evaluation.metrics import identification, matcher
+from face3d_training.evaluation.metrics.identification import identify
+from face3d_training.evaluation.metrics.lists import Settings
 
 FEW = Settings(resamples=50)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from face3d_training.evaluation.lda import deviations, fit_lda
+from face3d_training.evaluation.baselines.lda import deviations, fit_lda
 
 RNG = np.random.default_rng(0)
 CELLS, PEOPLE, EACH = 30, 12, 8

@@ -4,7 +4,7 @@ from scipy.spatial.distance import cdist
 from score_matcher import ScoreMatcher, people_table
 
 from face3d_data.errors import UserError
-from face3d_training.evaluation.matcher import EmbeddingMatcher, score_pairs, similarity_blocks
+from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher, score_pairs, similarity_blocks
 
 
 @pytest.fixture

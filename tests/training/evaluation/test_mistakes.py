@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_sets import image_set, points_set
 
 from face3d_data.shards.read import Dataset
-from face3d_training.evaluation.face_picture import GROUND, draw_face, picture_fields, relief_of_points
-from face3d_training.evaluation.figure import ScoredPairs
-from face3d_training.evaluation.mistakes import Faces, worst_mistakes
+from face3d_training.evaluation.metrics.figure import ScoredPairs
+from face3d_training.evaluation.report.face_picture import GROUND, draw_face, picture_fields, relief_of_points
+from face3d_training.evaluation.report.mistakes import Faces, worst_mistakes
 
 NAMES = ["a", "a", "b", "b", "c"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from score_matcher import people_table
 
-from face3d_training.evaluation.bootstrap import FEWEST_PEOPLE, PairPeople, figure_of, people_weights
+from face3d_training.evaluation.metrics.bootstrap import FEWEST_PEOPLE, PairPeople, figure_of, people_weights
 
 
 def test_every_resample_draws_as_many_people_as_there_are():

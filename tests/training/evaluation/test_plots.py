@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from example_result import example_evaluation
 
-from face3d_training.evaluation import plots
-from face3d_training.evaluation.drawing import Style, method_styles
-from face3d_training.evaluation.embedding_places import choose_faces, place_embeddings
-from face3d_training.evaluation.figure import Figure, ScoredPairs
-from face3d_training.evaluation.part_plots import embedding_map, part_bars
-from face3d_training.evaluation.results import Part
+from face3d_training.evaluation.metrics.figure import Figure, ScoredPairs
+from face3d_training.evaluation.metrics.results import Part
+from face3d_training.evaluation.report import plots
+from face3d_training.evaluation.report.drawing import Style, method_styles
+from face3d_training.evaluation.report.embedding_places import choose_faces, place_embeddings
+from face3d_training.evaluation.report.part_plots import embedding_map, part_bars
 
 ONE = {"net": Style("net", "#1f5fa8")}
 ROWS = np.zeros(0, int)

@@ -15,8 +15,8 @@ from tiny_sets import point_rows, publish
 
 from face3d_data.errors import UserError
 from face3d_data.tables.published import make_published
-from face3d_training.evaluation.evaluate import evaluate, figures_of
-from face3d_training.evaluation.lists import Settings, lists_of
+from face3d_training.evaluation.metrics.evaluate import evaluate, figures_of
+from face3d_training.evaluation.metrics.lists import Settings, lists_of
 from face3d_training.evaluation.run import Request, run_evaluation
 from face3d_training.speed import measure_cost
 

@@ -12,15 +12,15 @@ import pytest
 from example_result import example_evaluation, example_table, figure
 
 from face3d_data.errors import UserError
-from face3d_training.evaluation import files
-from face3d_training.evaluation.about import About, CheckpointFacts, LeakCheck
-from face3d_training.evaluation.drawn import Drawn, draw
-from face3d_training.evaluation.figure import Figure
-from face3d_training.evaluation.printed import printed
-from face3d_training.evaluation.report import make_report
-from face3d_training.evaluation.results import DatasetFacts, Difference, Evaluation
-from face3d_training.evaluation.score_tables import score_tables
-from face3d_training.evaluation.verdict import verdicts
+from face3d_training.evaluation.metrics.figure import Figure
+from face3d_training.evaluation.metrics.results import DatasetFacts, Difference, Evaluation
+from face3d_training.evaluation.networks.about import About, CheckpointFacts, LeakCheck
+from face3d_training.evaluation.report import files
+from face3d_training.evaluation.report.drawn import Drawn, draw
+from face3d_training.evaluation.report.page import make_report
+from face3d_training.evaluation.report.printed import printed
+from face3d_training.evaluation.report.score_tables import score_tables
+from face3d_training.evaluation.report.verdict import verdicts
 
 TABLE = example_table()
 LEAK = LeakCheck("net seed 0", "found", ("2 people of the split were learnt from: d/p0, d/p1",))

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.optimize import brentq
 from sklearn import metrics
 
-from face3d_training.evaluation.roc import SortedPairs
+from face3d_training.evaluation.metrics.roc import SortedPairs
 
 WHOLE = st.integers(0, 3)
 

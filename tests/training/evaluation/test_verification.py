@@ -8,9 +8,9 @@ from sklearn import metrics
 
 from face3d_data.errors import UserError
 from face3d_data.tables.pair_rows import PairRows, every_pair, pairs_in_folds
-from face3d_training.evaluation.bootstrap import people_weights
-from face3d_training.evaluation.lists import Settings
-from face3d_training.evaluation.verification import FARS, verify
+from face3d_training.evaluation.metrics.bootstrap import people_weights
+from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.metrics.verification import FARS, verify
 
 FEW = Settings(resamples=20)
 

@@ -6,8 +6,8 @@ from hypothesis.extra import numpy as hnp
 from score_matcher import ScoreMatcher, people_table
 
 from face3d_data.tables.pair_rows import PairRows
-from face3d_training.evaluation.folds import best_threshold, judge_folds, spread_of
-from face3d_training.evaluation.lists import Settings
+from face3d_training.evaluation.metrics.folds import best_threshold, judge_folds, spread_of
+from face3d_training.evaluation.metrics.lists import Settings
 
 FEW = Settings(resamples=50)
 

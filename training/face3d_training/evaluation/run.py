@@ -20,17 +20,11 @@ from face3d_data.tables.split import person_of
 from face3d_training.checkpoint import find_checkpoint
 from face3d_training.devices import choose_device
 from face3d_training.embedding import embed_rows
-from face3d_training.evaluation.about import About, LeakCheck
-from face3d_training.evaluation.baseline_plan import Progress, plan_baselines
-from face3d_training.evaluation.drawn import draw
-from face3d_training.evaluation.evaluate import combine_seeds, compare, evaluate
-from face3d_training.evaluation.files import check_replaceable, write_evaluation
-from face3d_training.evaluation.lists import Lists, Settings, lists_from, lists_of
-from face3d_training.evaluation.matcher import EmbeddingMatcher, Matcher
-from face3d_training.evaluation.mistakes import Faces
-from face3d_training.evaluation.networks import Network, load_networks, method_names, runs_of_one_config
-from face3d_training.evaluation.report import make_report
-from face3d_training.evaluation.results import (
+from face3d_training.evaluation.baselines.plan import Progress, plan_baselines
+from face3d_training.evaluation.metrics.evaluate import combine_seeds, compare, evaluate
+from face3d_training.evaluation.metrics.lists import Lists, Settings, lists_from, lists_of
+from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher, Matcher
+from face3d_training.evaluation.metrics.results import (
     DatasetFacts,
     Difference,
     Evaluation,
@@ -38,6 +32,12 @@ from face3d_training.evaluation.results import (
     ModelFacts,
     SeedsResult,
 )
+from face3d_training.evaluation.networks.about import About, LeakCheck
+from face3d_training.evaluation.networks.load import Network, load_networks, method_names, runs_of_one_config
+from face3d_training.evaluation.report.drawn import draw
+from face3d_training.evaluation.report.files import check_replaceable, write_evaluation
+from face3d_training.evaluation.report.mistakes import Faces
+from face3d_training.evaluation.report.page import make_report
 from face3d_training.leaks import DATASET_LEAKS, leaks_of
 from face3d_training.run_folder import dataset_digest
 from face3d_training.speed import BATCH_SIZES, measure_cost

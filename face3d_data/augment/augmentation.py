@@ -1,0 +1,147 @@
+"""Several operations one after the other, as one: what the stage `augment` and a training loader share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from face3d_data.augment.blur import Blur
+from face3d_data.augment.color_jitter import ColorJitter
+from face3d_data.augment.depth_noise import DepthNoise
+from face3d_data.augment.dropout import Dropout
+from face3d_data.augment.erasing import Erasing
+from face3d_data.augment.flip import Flip
+from face3d_data.augment.holes import Holes
+from face3d_data.augment.jitter import Jitter
+from face3d_data.augment.jpeg import Jpeg
+from face3d_data.augment.low_quality import LowQuality
+from face3d_data.augment.mirror import Mirror
+from face3d_data.augment.operation import Names, Operation, Record
+from face3d_data.augment.resampling import Resampling
+from face3d_data.augment.rotation import Rotation
+from face3d_data.augment.scale import Scale
+from face3d_data.augment.sensor import Sensor
+from face3d_data.augment.translation import Translation
+from face3d_data.augment.virtual_view import VirtualView
+from face3d_data.component import explain_validation
+from face3d_data.errors import UserError
+from face3d_data.sample import Arrays, Tag
+
+OPERATIONS: tuple[type[Operation], ...] = (
+    *(Mirror, Flip),
+    *(VirtualView, LowQuality, Sensor, Holes, Dropout, Resampling, DepthNoise, Jitter),
+    *(Rotation, Scale, Translation),
+    *(ColorJitter, Blur, Jpeg, Erasing),
+)
+"""Every operation, in the order of application: which face it is, what of it is measured and how well, where it then
+is, and last what a photograph went through.
+
+Sensors come before points are thinned, as errors hang together over neighbouring pixels, which only a whole cloud has.
+"""
+
+MIRROR_OR_FLIP = (
+    "mirror_p makes another person of a photograph that flip_p takes for the same one: leave one of them out, "
+    "or part photographs from scans"
+)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The operations that are on, in the order of `OPERATIONS`.
+
+        augmentation = Augmentation.of(jitter_mm=0.5, yaw_deg=15)
+        record = augmentation.draw(rng)
+        arrays = augmentation.apply(arrays, record)
+
+    The same record gives the same bytes wherever it is applied.
+    """
+
+    operations: tuple[Operation, ...] = ()
+
+    @classmethod
+    def of(cls, **options: Any) -> Augmentation:
+        """Return the augmentation with these strengths, by the operations' own field names; the others are off.
+
+        Raises:
+            UserError: an option that no operation has, a value that is not allowed, or `mirror_p` beside `flip_p`.
+        """
+        unknown = sorted(options.keys() - options_of(OPERATIONS).keys())
+        if unknown:
+            known = ", ".join(options_of(OPERATIONS))
+            raise UserError(f"augmentation: unknown option {unknown[0]!r} (known: {known})")
+        made = (_build(kind, options) for kind in OPERATIONS)
+        operations = tuple(operation for operation in made if operation.is_on())
+        if {Mirror.name, Flip.name} <= {operation.name for operation in operations}:
+            raise UserError(MIRROR_OR_FLIP)
+        return cls(operations)
+
+    def keeping_identity(self) -> Augmentation:
+        """Return the augmentation without the operations that make another person of a face."""
+        return Augmentation(tuple(operation for operation in self.operations if not operation.identity_suffix))
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
+        """Return one record of all operations; the names of their values differ."""
+        return {name: value for operation in self.operations for name, value in operation.draw(rng).items()}
+
+    def apply(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
+        """Return all arrays after a draw; operations that do not fit the arrays at hand change nothing.
+
+        Args:
+            arrays: arrays by the names in `sample.ARRAYS`; none is written to.
+            record: what `draw` returned.
+        """
+        return dict(self.vary(arrays, record).arrays)
+
+    def vary(self, arrays: Mapping[str, np.ndarray], record: Record) -> Varied:
+        """Do as `apply` does and tell what was done; arrays that no operation needs are not read."""
+        after, done = Arrays({name: partial(_view, arrays, name) for name in arrays}), []
+        for operation in self.operations:
+            if operation.fits(after):
+                changed = operation.apply(after, record)
+                after = after.changed(changed, frozenset(operation.removes if changed else ()))
+                done.append(operation)
+        return Varied(after, tuple(done))
+
+
+@dataclass(frozen=True)
+class Varied:
+    """What an augmentation made of some arrays.
+
+    Attributes:
+        arrays: the arrays after it; `own` are those that changed, `dropped` those that are gone.
+        operations: those that fitted, in order.
+    """
+
+    arrays: Arrays
+    operations: tuple[Operation, ...]
+
+    def new_identity(self, record: Record) -> str:
+        """Return the suffix of the identity after this draw: empty where the face is still that person's."""
+        return "".join(operation.new_identity(record) for operation in self.operations)
+
+
+def options_of(kinds: Iterable[type[Operation]]) -> dict[str, tuple[Any, Any]]:
+    """Return the fields of operations by name: annotation and `Field`, as `pydantic.create_model` takes them."""
+    return {name: (info.annotation, info) for kind in kinds for name, info in kind.model_fields.items()}
+
+
+def names_of(operations: Iterable[type[Operation] | Operation], *attributes: str) -> Names:
+    """Return what operations declare under these attributes (`acts_on`, `reads`, `draws`), each name once."""
+    lists = (getattr(operation, attribute) for operation in operations for attribute in attributes)
+    return tuple(dict.fromkeys(name for names in lists for name in names))
+
+
+def _build(kind: type[Operation], options: Mapping[str, Any]) -> Operation:
+    try:
+        return kind(**{name: value for name, value in options.items() if name in kind.model_fields})
+    except ValidationError as error:
+        raise UserError(f"augmentation ({kind.name}): {explain_validation(error, kind)}") from None
+
+
+def _view(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    return arrays[name].view()

@@ -1,0 +1,83 @@
+"""What operations share that read depths as a worse sensor would: depth image and points from the same readings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from face3d_data.augment.operation import Names, Operation, Record
+from face3d_data.augment.raster import Raster, Seen, image_raster, look, own_raster
+
+
+class DepthReading(Operation):
+    """Read depths anew, in the depth image and in the points alike.
+
+    A point that lies in the depth image takes its pixel's new reading, along its ray, so that both still agree. Points
+    without a depth image are laid into an image of their own angular spacing, seen from their camera (through `pose`),
+    or from one put before a scan whose camera is not known. Number and order of the points stay, and so do normals,
+    curvature and landmarks: only the measurement is worse.
+    """
+
+    acts_on: ClassVar[Names] = ("depth", "points")
+    reads: ClassVar[Names] = ("intrinsics", "pose")
+    one_surface_mm: ClassVar[float] = 0.0
+    """A point no farther than this from its pixel's old reading is that reading; others are read by themselves."""
+
+    def groups(self) -> tuple[Names, ...]:
+        """Return what there may be to read: a depth image or points."""
+        return (("depth",), ("points",))
+
+    def noise(self, shape: tuple[int, int], focal_px: float | None, record: Record) -> np.ndarray:
+        """Return what disturbs the readings of an image, f4 (H, W); `focal_px` is None where it is not known."""
+        raise NotImplementedError
+
+    def read(self, z_mm: np.ndarray, noise: np.ndarray, record: Record) -> np.ndarray:
+        """Return what is read of true depths of any shape, each by itself, mm; 0 or less: nothing."""
+        raise NotImplementedError
+
+    def read_image(self, depth: np.ndarray, noise: np.ndarray, record: Record) -> np.ndarray:
+        """Return what is read of a depth image f4 (H, W), 0 = no reading."""
+        return np.where(readings(depth), np.maximum(self.read(depth, noise, record), 0), depth).astype(np.float32)
+
+    def reread(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
+        """Return depth image and points, those that are there, as they are read anew."""
+        changed = {}
+        depth = arrays["depth"] if "depth" in arrays and arrays["depth"].size else None
+        intrinsics = arrays.get("intrinsics")
+        if depth is not None:
+            noise = self.noise(depth.shape, None if intrinsics is None else float(intrinsics[0]), record)
+            changed["depth"] = self.read_image(depth, noise, record)
+        if "points" in arrays and len(arrays["points"]):
+            seen = look(arrays["points"], arrays.get("pose", np.eye(4)))
+            if depth is not None and intrinsics is not None:
+                raster = image_raster(seen, intrinsics, depth.shape)
+                z_mm = self._read_points(seen, raster, depth, changed["depth"], noise, record)
+            else:
+                raster = own_raster(seen)
+                nearest = raster.nearest(seen.depths())
+                noise = self.noise(raster.shape, raster.focal_px, record)
+                z_mm = self._read_points(seen, raster, nearest, self.read_image(nearest, noise, record), noise, record)
+            changed["points"] = seen.at_depths(arrays["points"], z_mm)
+        return changed
+
+    def _read_points(
+        self,
+        seen: Seen,
+        raster: Raster,
+        before: np.ndarray,
+        after: np.ndarray,
+        noise: np.ndarray,
+        record: Record,
+    ) -> np.ndarray:
+        """Return the new depths f8 (N,) of points in an image that was read as `before` and is now as `after`."""
+        z_mm, old = seen.depths(), before.ravel()[raster.pixel]
+        of_pixel = raster.inside & readings(old) & (np.abs(z_mm - old) <= self.one_surface_mm)
+        alone = self.read(z_mm, noise.ravel()[raster.pixel], record)
+        return np.where(of_pixel, after.ravel()[raster.pixel], alone)
+
+
+def readings(depth: np.ndarray) -> np.ndarray:
+    """Return where there is a reading at all, bool of any shape."""
+    return np.isfinite(depth) & (depth > 0)

@@ -1,0 +1,97 @@
+"""Operation `mirror`: a face seen in a mirror, in everything at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.augment.motion import MOVED
+from face3d_data.augment.operation import Names, Operation, Record
+from face3d_data.sample import Tag
+
+SWAPPED = [1, 0, 2, 4, 3]
+"""The landmarks' order after mirroring: what was the left eye is the right one."""
+SIGNS = np.array([-1, 1, 1], np.float32)
+POSE_SIGNS = np.outer([-1, 1, 1, 1], [-1, 1, 1, 1])
+"""M pose M, element by element, with M = diag(-1, 1, 1, 1)."""
+IN_PIXELS: Names = ("color", "depth", "grid", "grid_color", "intrinsics", "box", "landmarks")
+
+
+class Mirror(Operation):
+    """Mirror the whole capture left to right: points, normals, landmarks, images, camera and pose alike.
+
+    No face is symmetric, so a mirrored one is another person's: its identity gets the suffix `~mirror`. With M =
+    diag(-1, 1, 1), points become M points and `pose` becomes M pose M, as the camera is mirrored too.
+    """
+
+    name: ClassVar[str] = "mirror"
+    acts_on: ClassVar[Names] = (*IN_PIXELS, *MOVED)
+    draws: ClassVar[Names] = ("mirror",)
+    strengths: ClassVar[Names] = ("mirror_p",)
+    identity_suffix: ClassVar[str] = "~mirror"
+
+    mirror_p: float = Field(0.0, ge=0, le=1, description="mirror with this probability: that makes another person")
+
+    def groups(self) -> tuple[Names, ...]:
+        """Return what there may be to mirror: a cloud, a scanner's grid or an image."""
+        return (("points",), ("grid",), ("color",), ("depth",))
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
+        """Return whether to mirror."""
+        return {"mirror": bool(rng.random() < self.mirror_p)}
+
+    def apply(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
+        """Return every array that has a left and a right, mirrored."""
+        if not record["mirror"]:
+            return {}
+        changed = {**_mirror_space(arrays), **_mirror_images(arrays), **_mirror_pixels(arrays)}
+        for name in {"landmarks", "landmarks_3d"} & changed.keys():
+            changed[name] = np.ascontiguousarray(changed[name][SWAPPED])
+        return changed
+
+    def new_identity(self, record: Record) -> str:
+        """Return `~mirror` where the face was mirrored."""
+        return self.identity_suffix if record["mirror"] else ""
+
+
+def _mirror_space(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    names = [name for name in ("points", "normals", "landmarks_3d") if name in arrays]
+    changed = {name: arrays[name] * SIGNS for name in names}
+    return {**changed, "pose": arrays["pose"] * POSE_SIGNS} if "pose" in arrays else changed
+
+
+def _mirror_images(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    names = [name for name in ("color", "depth", "grid", "grid_color") if name in arrays]
+    changed = {name: np.ascontiguousarray(arrays[name][:, ::-1]) for name in names}
+    return {**changed, "grid": changed["grid"] * SIGNS} if "grid" in changed else changed
+
+
+def _mirror_pixels(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Mirror what is measured in pixels: column u becomes `across` - u."""
+    across = _across(arrays)
+    changed = {}
+    if "intrinsics" in arrays:
+        fx, fy, cx, cy = arrays["intrinsics"]
+        changed["intrinsics"] = np.array([fx, fy, across - cx, cy])
+    if "box" in arrays:
+        x1, y1, x2, y2 = arrays["box"]
+        changed["box"] = np.array([across - x2, y1, across - x1, y2], np.float32)
+    if "landmarks" in arrays:
+        changed["landmarks"] = (arrays["landmarks"] * [-1, 1] + [across, 0]).astype(np.float32)
+    return changed
+
+
+def _across(arrays: Mapping[str, np.ndarray]) -> float:
+    """Return the sum of the first and the last column; without an image, the camera's axis or the face stays put."""
+    for name in ("depth", "color", "grid", "grid_color"):
+        if name in arrays:
+            return arrays[name].shape[1] - 1.0
+    if "intrinsics" in arrays:
+        return 2.0 * float(arrays["intrinsics"][2])
+    for name, columns in (("landmarks", np.s_[:, 0]), ("box", np.s_[::2])):
+        if name in arrays and np.isfinite(arrays[name][columns]).all():
+            return float(arrays[name][columns].min() + arrays[name][columns].max())
+    return 0.0

@@ -1,0 +1,34 @@
+"""Operation `scale`: make a face larger or smaller, equally in every direction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.augment.motion import MOVED, about, face_centre, move
+from face3d_data.augment.operation import Names, Operation, Record, uniform
+from face3d_data.sample import Tag
+
+
+class Scale(Operation):
+    """Scale the face about its nose tip by one factor: a factor an axis would make another face of it."""
+
+    name: ClassVar[str] = "scale"
+    needs: ClassVar[Names] = ("points",)
+    acts_on: ClassVar[Names] = MOVED
+    draws: ClassVar[Names] = ("scale",)
+    strengths: ClassVar[Names] = ("scale",)
+
+    scale: float = Field(0.0, ge=0, le=0.5, description="make larger or smaller by up to ± this share, all axes alike")
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
+        """Return the factor, 1 = as it is."""
+        return {"scale": uniform(rng, 1 - self.scale, 1 + self.scale)}
+
+    def apply(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
+        """Return points, landmarks and pose after scaling; normals keep their length."""
+        factor = float(record["scale"])
+        return move(arrays, about(face_centre(arrays), factor * np.eye(3))) if factor != 1 else {}

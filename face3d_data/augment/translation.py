@@ -1,0 +1,35 @@
+"""Operation `translation`: put a face somewhat elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.augment.motion import MOVED, move
+from face3d_data.augment.operation import Names, Operation, Record, uniform
+from face3d_data.sample import Tag
+
+
+class Translation(Operation):
+    """Shift the face along each axis by an amount drawn evenly: what a detector or an alignment may be off."""
+
+    name: ClassVar[str] = "translation"
+    needs: ClassVar[Names] = ("points",)
+    acts_on: ClassVar[Names] = MOVED
+    draws: ClassVar[Names] = ("translation_x_mm", "translation_y_mm", "translation_z_mm")
+    strengths: ClassVar[Names] = ("translation_mm",)
+
+    translation_mm: float = Field(0.0, ge=0, le=1000, description="shift along each axis by up to ± this, mm")
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
+        """Return the shift along x, y and z in mm."""
+        return {name: uniform(rng, -self.translation_mm, self.translation_mm) for name in self.draws}
+
+    def apply(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
+        """Return points, landmarks and pose after the shift."""
+        motion = np.eye(4)
+        motion[:3, 3] = [float(record[name]) for name in self.draws]
+        return {name: array for name, array in move(arrays, motion).items() if name != "normals"}

@@ -1,0 +1,1 @@
+"""Databases: what a collection should hold, and how a copy of it compares."""

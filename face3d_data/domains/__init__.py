@@ -1,0 +1,1 @@
+"""Domains: how the captures of one source differ from those of another."""

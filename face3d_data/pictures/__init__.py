@@ -1,0 +1,1 @@
+"""Pictures of samples, sheets of many, and a sheet of mask styles."""

@@ -1,0 +1,1 @@
+"""What several readers use; a module here is no reader."""

@@ -1,0 +1,1 @@
+"""Audits of a dataset: files, lists, leaks between splits, near-duplicates."""

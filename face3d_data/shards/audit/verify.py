@@ -1,0 +1,279 @@
+"""Verifying a published dataset: files, schema, labels, rows against shards, lists, and leaks between splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from face3d_data.digest import digest
+from face3d_data.errors import UserError
+from face3d_data.names import name_of
+from face3d_data.shards.audit.near_duplicates import Search
+from face3d_data.shards.audit.verify_leaks import audit, look_for_near_duplicates
+from face3d_data.shards.audit.verify_lists import check_pairs, check_protocol
+from face3d_data.shards.audit.verify_spellings import list_notes
+from face3d_data.shards.check import faults
+from face3d_data.shards.contents import CONTENT_FIELDS, content_form, content_of, hash_rows
+from face3d_data.shards.leaks import Leak
+from face3d_data.shards.mapped import MappedShard
+from face3d_data.shards.read import Dataset
+from face3d_data.shards.schema import COLUMNS, DESCRIPTION, DIRTY_COLUMNS, TEXTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DESCRIBED = (
+    *("name", "by", "seed", "spec", "shapes", "arrays", "splits", "files"),
+    *("pipeline", "pipeline_digest", "package_version"),
+)
+"""Keys of dataset.json that the checks rest on."""
+LEAKS_SHOWN = 3
+"""Things of a leak whose samples a line names; `--json` names all."""
+Problems = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a dataset.
+
+    Attributes:
+        check: files, schema, labels, rows, lists or leaks.
+        where: the file, or the splits.
+        detail: what is wrong.
+    """
+
+    check: str
+    where: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.where}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification found.
+
+    Attributes:
+        splits: split to the number of its samples and people.
+        shared: identity, origin, key and content to how many of them splits share; identity is None for a closed set.
+        leaks: what they share, with the samples that show it.
+        search: what was suspected, and where it was looked for; None: it was not looked for.
+        allowed: the dataset was published with --allow-leaks.
+        notes: what the list that was given names in vain.
+    """
+
+    name: str
+    problems: tuple[Problem, ...]
+    splits: Mapping[str, Mapping[str, int]]
+    shared: Mapping[str, int | None]
+    leaks: tuple[Leak, ...] = ()
+    search: Search | None = None
+    allowed: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates: bool | None = None) -> Verdict:
+    """Check everything that a dataset promises.
+
+    Args:
+        path: the dataset's folder or the link to it.
+        same_person: a CSV of `identity,same_as`: people known under several names.
+        near_duplicates: look for samples of different splits that may show one recording; None: unless there are more
+            than `near_duplicates.FEW` samples.
+
+    Raises:
+        UserError: the folder is no dataset, or of another schema; or the list is not what it should be.
+    """
+    dataset = _open(path)
+    problems = [Problem("files", *found) for found in check_files(dataset)]
+    if any(problem.where == DESCRIPTION for problem in problems):
+        return Verdict(path.name, tuple(problems), {}, {})
+    table, broken = read_tables(dataset)
+    problems += [Problem("schema", *found) for found in broken]
+    if broken:
+        return Verdict(dataset.name, tuple(problems), {}, {})
+    problems += [Problem("labels", *found) for found in check_labels(table, dataset.info.get("same_person", {}))]
+    contents: dict[str, str] = {}
+    for shard, rows in table.groupby("shard", sort=False):
+        problems += [Problem("rows", str(shard), detail) for detail in check_shard(dataset, str(shard), rows, contents)]
+    problems += [Problem("rows", *found) for found in check_counts(dataset, table)]
+    damaged = bool(problems)
+    # Leaks are looked for by what the shards hold, whatever the CSVs say.
+    held = table.assign(content=table["sample_id"].map(contents).fillna(table["content"]))
+    counts, leaks, suspects = audit(dataset, held, same_person)
+    problems += [Problem("leaks", ", ".join(dataset.splits), leak_detail(leak)) for leak in leaks]
+    problems += [Problem("lists", *found) for found in (*check_pairs(dataset, table), *check_protocol(dataset, table))]
+    by_split = {split: table[table["split"] == split] for split in dataset.splits}
+    sizes = {split: {"samples": len(mine), "people": mine["name"].nunique()} for split, mine in by_split.items()}
+    search = look_for_near_duplicates(dataset, held, suspects, near_duplicates, damaged)
+    allowed = bool(dataset.info.get("allow_leaks", False))
+    notes = list_notes(table, same_person)
+    return Verdict(dataset.name, tuple(problems), sizes, counts, tuple(leaks), search, allowed, notes)
+
+
+def _open(path: Path) -> Dataset:
+    dataset = Dataset(path)
+    lacking = [key for key in DESCRIBED if key not in dataset.info]
+    if lacking:
+        raise UserError(f"{path}: {DESCRIPTION} lacks {', '.join(lacking)}: build the dataset again")
+    return dataset
+
+
+def check_files(dataset: Dataset) -> Problems:
+    """Yield files that are missing, changed, or not listed in dataset.json."""
+    yield from faults(dataset.path, dataset.info)
+    there = {path.relative_to(dataset.path).as_posix() for path in dataset.path.rglob("*") if path.is_file()}
+    for name in sorted(there - dataset.info["files"].keys() - {DESCRIPTION}):
+        yield name, "is not listed in dataset.json"
+
+
+def read_tables(dataset: Dataset) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Return the rows of all splits, and what keeps them from being read."""
+    import pandas as pd
+
+    frames, problems = [], []
+    for split in dataset.splits:
+        try:
+            frame = dataset.table(split)
+        except (UserError, ValueError) as error:
+            problems.append((f"{split}.csv", f"cannot be read ({error})"))
+            continue
+        if list(frame.columns) != [*COLUMNS, *dataset.info["spec"].get("tags", ())]:
+            problems.append((f"{split}.csv", f"has the columns {','.join(frame.columns)}"))
+        elif (frame["split"] != split).any():
+            problems.append((f"{split}.csv", "holds rows of another split"))
+        frames.append(frame)
+    if not frames:
+        problems.append(("*_files.txt", "there is no split"))
+    if (dataset.path / "dirty.csv").exists() and tuple(dataset.dirty.columns) != DIRTY_COLUMNS:
+        problems.append(("dirty.csv", f"has the columns {','.join(dataset.dirty.columns)}"))
+    return (pd.concat(frames, ignore_index=True) if frames and not problems else pd.DataFrame()), problems
+
+
+def check_labels(table: pd.DataFrame, same_person: Mapping[str, str]) -> Problems:
+    """Yield ids used twice, names that are not those of their ids, and classes that are not the names' places.
+
+    Args:
+        table: the rows of all splits.
+        same_person: the person that an id names to the one whose identity the row has, where people of several names
+            were merged.
+    """
+    twice = [sample_id for sample_id, n in Counter(table["sample_id"]).items() if n > 1]
+    if twice:
+        yield "*.csv", f"{len(twice)} sample ids occur twice ({twice[0]} …)"
+    place = {name: i for i, name in enumerate(sorted(set(table["name"])))}
+    columns = ("split", "id", "name", "class", "sample_id", "identity", "dataset", "origin_id")
+    bad: dict[tuple[str, str], list[str]] = {}
+    for split, row_id, name, label, sample_id, identity, dataset, origin in zip(
+        *(table[column].tolist() for column in columns), strict=True
+    ):
+        own = "/".join(sample_id.split("/")[:2])
+        merged = same_person.get(own) == identity.partition("~")[0]
+        wrong = {
+            "id is not the name of sample_id": row_id != name_of(sample_id),
+            "name is not the name of identity": name != name_of(identity),
+            "class is not the place of name among the sorted names": label != place[name],
+            "identity is not of the dataset": not (own if merged else identity).startswith(f"{dataset}/"),
+            "sample is not of its identity": not merged and own != identity.partition("~")[0],
+            "sample is not of its origin": sample_id.partition("~")[0] != origin.partition("~")[0],
+        }
+        for what in (what for what, is_wrong in wrong.items() if is_wrong):
+            bad.setdefault((split, what), []).append(sample_id)
+    for (split, what), ids in bad.items():
+        yield f"{split}.csv", f"{what} in {len(ids)} rows ({ids[0]} …)"
+
+
+def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[str, str]) -> Iterator[str]:
+    """Yield what is wrong with one shard.
+
+    Args:
+        dataset: the dataset.
+        name: the shard's path in it.
+        rows: the rows of the split CSV that name this shard.
+        contents: sample id to the `content` of what the shard holds; filled.
+    """
+    try:
+        shard = MappedShard(dataset.path / name)
+        texts = {column: shard.texts(column) for column in TEXTS}
+        labels = shard.arrays["label"]
+    except (OSError, ValueError, KeyError) as error:
+        yield f"cannot be read as a shard ({error})"
+        return
+    yield from _schema(dataset.info, shard, rows)
+    rows = rows.sort_values("index", kind="stable")
+    if rows["index"].tolist() != list(range(len(labels))):
+        yield f"holds {len(labels)} rows, the CSV names the places {rows['index'].tolist()[:3]} …"
+        return
+    for column in TEXTS:
+        if texts[column] != rows[column].tolist():
+            yield f"{column} is not that of the CSV"
+    if labels.shape != (len(rows), 1) or labels[:, 0].tolist() != rows["class"].tolist():
+        yield "label is not the class of the CSV"
+    for stored, array in shard.arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            yield f"{stored} holds values that are not finite"
+    normalize = dataset.info["spec"]["normalize"]
+    hashes = {
+        content_form(form["field"], form["dtype"], normalize): hash_rows(shard.arrays[stored], form["field"])
+        for stored, form in dataset.info["arrays"].items()
+        if stored in shard.arrays and form["field"] in CONTENT_FIELDS
+    }
+    found = [content_of(dict(zip(hashes, row, strict=True))) for row in zip(*hashes.values(), strict=True)]
+    if hashes:
+        contents.update(zip(rows["sample_id"], found, strict=True))
+        if found != rows["content"].tolist():
+            yield "content is not that of the CSV"
+
+
+def _schema(info: Mapping[str, Any], shard: MappedShard, rows: pd.DataFrame) -> Iterator[str]:
+    """Yield attributes and arrays that are not those of dataset.json."""
+    want = {name: info[name] for name in ("schema_version", "pipeline", "pipeline_digest", "package_version")}
+    want["split"] = rows["split"].iloc[0]
+    if dict(shard.layout.attributes) != want:
+        yield f"has the attributes {dict(shard.layout.attributes)}, not {want}"
+    for stored, form in info["arrays"].items():
+        shape, array = tuple(info["shapes"][form["field"]]), shard.arrays.get(stored)
+        if array is None:
+            yield f"holds no {stored!r}"
+        elif (array.dtype, array.shape) != (np.dtype(form["dtype"]), (len(rows), *shape)):
+            yield f"{stored} is {array.dtype} {array.shape}, not {np.dtype(form['dtype'])} {(len(rows), *shape)}"
+        elif shard.layout.units[stored] != form["unit"]:
+            yield f"{stored} is in {shard.layout.units[stored] or 'no unit'}, not in {form['unit'] or 'no unit'}"
+    normalized = ("centroid", "scale") if info["spec"]["normalize"] else ()
+    extra = sorted(shard.arrays.keys() - info["arrays"].keys() - {"label", *TEXTS, *normalized})
+    if extra or any(name not in shard.arrays for name in normalized):
+        yield f"holds {', '.join(sorted(shard.arrays))}, which is not what dataset.json says"
+
+
+def check_counts(dataset: Dataset, table: pd.DataFrame) -> Problems:
+    """Yield lists of shards, and numbers in dataset.json, that are not those of the rows; and rows out of order."""
+    seed = dataset.info["seed"]
+    for split in dataset.splits:
+        rows = table[table["split"] == split]
+        listed = (dataset.path / f"{split}_files.txt").read_text("utf-8").split()
+        if listed != list(dict.fromkeys(rows["shard"])):
+            yield f"{split}_files.txt", "lists other shards than the CSV"
+        ids = rows["sample_id"].tolist()
+        if ids != sorted(ids, key=lambda sample_id: (digest(seed, sample_id), sample_id)):
+            yield f"{split}.csv", "is not in the order of digest(seed, sample_id)"
+        want = dataset.info["splits"].get(split, {"samples": 0, "people": 0, "shards": 0})
+        have = {"samples": len(rows), "people": rows["name"].nunique(), "shards": rows["shard"].nunique()}
+        if want != have:
+            yield DESCRIPTION, f"split {split}: {want}, the CSV has {have}"
+
+
+def leak_detail(leak: Leak) -> str:
+    """Return a leak with its first things and the samples that show them."""
+    holders = "; ".join(map(str, leak.shared[:LEAKS_SHOWN]))
+    return f"{leak} ({holders}{' …' if len(leak.shared) > LEAKS_SHOWN else ''})"

@@ -1,0 +1,83 @@
+"""Verifying that splits share nothing: people, captures, keys and bytes for certain, near-duplicates as suspected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face3d_data.shards.audit.near_duplicates import FEW, NOT_ASKED, Search, find_near_duplicates
+from face3d_data.shards.audit.verify_spellings import spelling_suspects
+from face3d_data.shards.leaks import KINDS, Leak, Suspect, find_leaks, suspected_copies
+from face3d_data.shards.read import Dataset
+from face3d_data.shards.sources_table import own_names
+from face3d_data.tables.same_person import one_name_each, read_same_person
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def audit(
+    dataset: Dataset, table: pd.DataFrame, same_person: Path | None = None
+) -> tuple[dict[str, int | None], list[Leak], list[Suspect]]:
+    """Return what splits share.
+
+    Args:
+        dataset: the dataset.
+        table: the rows of all splits.
+        same_person: a CSV of people known under several names, beside those of whom the dataset itself says it.
+
+    Returns:
+        Kind to how many things are shared (None: people of a closed set, on purpose), the leaks, and samples of one
+        split that share bytes or files and are said to be of two people, or of two captures; and people whose names
+        differ in spelling alone.
+
+    Raises:
+        UserError: the list cannot be read.
+    """
+    known = own_names(table["identity"], table["sample_id"]).union(dataset.info.get("same_person", {}).items())
+    names = one_name_each([*known, *([] if same_person is None else read_same_person(same_person))])
+    closed_set = dataset.info["by"] == "capture"
+    leaks, suspects = find_leaks(table, closed_set, names), suspected_copies(table, names)
+    counts: dict[str, int | None] = {**dict.fromkeys(KINDS, 0), "identity": None if closed_set else 0}
+    counts |= {leak.kind: len(leak.things) for leak in leaks}
+    return counts, leaks, [*suspects, *spelling_suspects(table, names)]
+
+
+def look_for_near_duplicates(
+    dataset: Dataset,
+    table: pd.DataFrame,
+    suspects: Sequence[Suspect],
+    wanted: bool | None,
+    damaged: bool,
+) -> Search:
+    """Return the suspects of a dataset: its near-duplicates where these are looked for, and those known already.
+
+    Pairs that are a leak for certain, of one capture or recording, or equal in key or bytes, are passed over.
+
+    Args:
+        dataset: the dataset.
+        table: the rows of all splits.
+        suspects: those known already.
+        wanted: look for near-duplicates; None: if there are `FEW` samples at most.
+        damaged: what is stored is not what it should be, so that nothing can be told by it.
+    """
+    if damaged:
+        return Search(tuple(suspects), notes=("first mend what is wrong above",))
+    if wanted is False:
+        return Search(tuple(suspects), notes=(NOT_ASKED,))
+    if wanted is None and len(table) > FEW:
+        return Search(
+            tuple(suspects), notes=(f"{len(table):,} samples are more than {FEW:,}: --near-duplicates looks",)
+        )
+    origins, keys = (table[name].tolist() for name in ("origin_id", "key"))
+    tokens = [{*content.split(), *root.split()} for content, root in zip(table["content"], table["root"], strict=True)]
+
+    def known(first: int, second: int) -> bool:
+        if origins[first] == origins[second] or (keys[first] and keys[first] == keys[second]):
+            return True
+        return not tokens[first].isdisjoint(tokens[second])
+
+    search = find_near_duplicates(dataset, table, known)
+    return replace(search, suspects=(*search.suspects, *suspects))

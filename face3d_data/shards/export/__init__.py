@@ -1,0 +1,1 @@
+"""Exports of a dataset: the files that other programs read."""

@@ -1,0 +1,134 @@
+"""A dataset in the files that other programs read: whole or not at all, a block of samples in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from face3d_data.atomic import atomic_folder
+from face3d_data.errors import UserError
+from face3d_data.shards.check import checked_dataset
+from face3d_data.shards.export.form import Form, Rows
+from face3d_data.shards.export.h5 import FaceFiles, ModelNetFiles
+from face3d_data.shards.export.lfw import LfwFolders
+from face3d_data.shards.export.rgbd import RgbdFiles
+from face3d_data.shards.export.samples import SampleFiles
+from face3d_data.shards.export.triplets import TripletFiles, TripletPlan
+
+FORMATS = {
+    "ply": "points, with normals and colours where the dataset has them, as <name>/<id>.ply",
+    "csv+ply": "the same: CSVs that begin with id,name,class, and clouds",
+    "npy": "every array as it is stored: points (or depth, or the first) as <name>/<id>.npy, others <id>.<array>.npy",
+    "png": "colour as <name>/<id>.png, depth as <name>/<id>.depth.png (16 bits, whole mm)",
+    "triplets": "epoch_0_training_triplets_….npy of the split train, beside its CSV",
+    "rgbd": "<name>/<id>.png and <id>.npy (depth, mm), with train.csv, eval.csv, test.csv and dirty.csv",
+    "lfw": "<name>/<name>_0001.png, with pairs.txt by image numbers",
+    "modelnet": "HDF5 files of data, label and normal, with train_files.txt, test_files.txt and shape_names.txt",
+    "face-h5": "<split>.h5 of data, pid and class",
+}
+TOGETHER = ("ply", "npy", "png", "triplets")
+"""Formats that may share a folder: they name samples alike."""
+ALONE: dict[str, type[Form]] = {
+    "rgbd": RgbdFiles,
+    "lfw": LfwFolders,
+    "modelnet": ModelNetFiles,
+    "face-h5": FaceFiles,
+}
+BLOCK = 64
+
+
+def export_dataset(
+    path: Path,
+    out: Path,
+    formats: Sequence[str] = ("ply",),
+    splits: Sequence[str] | None = None,
+    tell: Callable[[int], None] = lambda n: None,
+    say: Callable[[str], None] = lambda line: None,
+    triplets: TripletPlan | None = None,
+    check: bool = True,
+) -> int:
+    """Write a dataset in forms that other programs read.
+
+    All is written to a folder beside `out` first: `out` is whole or not there.
+
+    Args:
+        path: the dataset's folder.
+        out: a folder that is empty or not there yet.
+        formats: any of `FORMATS`; those of `ALONE` only by themselves.
+        splits: splits to write, all by default.
+        tell: called with the number of samples just written.
+        say: told, in a line each, what of the dataset the forms cannot hold.
+        triplets: how triplets are drawn.
+        check: compare the dataset's files with their hashes first.
+
+    Returns:
+        The number of samples written.
+
+    Raises:
+        UserError: `out` holds something, a format does not fit the dataset's arrays or another format, there is no
+            such split, or the dataset is damaged.
+    """
+    dataset = checked_dataset(path, check)
+    rows = Rows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))
+    total = sum(len(dataset.reader(split)) for split in rows.splits)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: is not empty: give a folder that is not there yet")
+    chosen = _chosen(formats)
+    out = out.absolute()
+    try:
+        with atomic_folder(out, sync_files=False) as partial:
+            forms = _forms(rows, partial, chosen, triplets or TripletPlan())
+            _write(rows, forms, tell)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror or error}): give another folder") from None
+    for line in (line for form in forms for line in form.losses()):
+        say(line)
+    return total
+
+
+def _chosen(formats: Sequence[str]) -> list[str]:
+    """Return the formats asked for, each once.
+
+    Raises:
+        UserError: no such format, or two that cannot share a folder.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise UserError(f"no format {name!r}: choose {', '.join(FORMATS)}")
+    chosen = list(dict.fromkeys("ply" if name == "csv+ply" else name for name in formats))
+    alone = [name for name in chosen if name in ALONE]
+    if alone and len(chosen) > 1:
+        raise UserError(f"format {alone[0]!r} has a folder of its own: export it by itself")
+    return chosen
+
+
+def _forms(rows: Rows, out: Path, chosen: Sequence[str], triplets: TripletPlan) -> list[Form]:
+    """Return what writes the formats.
+
+    Raises:
+        UserError: one does not fit the dataset.
+    """
+    if chosen[0] in ALONE:
+        form = ALONE[chosen[0]]
+        lacking = [name for name in form.needs if name not in rows.fields]
+        if lacking:
+            there = ", ".join(rows.fields)
+            raise UserError(f"{rows.dataset.path}: has no {lacking[0]} to write as {chosen[0]} (its arrays: {there})")
+        return [form(rows, out)]
+    samples = SampleFiles(rows, out, [name for name in chosen if name != "triplets"])
+    return [samples, *([TripletFiles(rows, out, triplets)] if "triplets" in chosen else [])]
+
+
+def _write(rows: Rows, forms: Sequence[Form], tell: Callable[[int], None]) -> None:
+    for split in rows.splits:
+        reader, table = rows.dataset.reader(split), rows.table(split)
+        for form in forms:
+            form.begin(split, table)
+        for start in range(0, len(reader), BLOCK):
+            stop = min(start + BLOCK, len(reader))
+            batch = reader.__getitems__(range(start, stop))
+            for form in forms:
+                form.write(table.iloc[start:stop], batch)
+            tell(stop - start)
+    for form in forms:
+        form.finish()

@@ -1,0 +1,3 @@
+"""Version of the package: part of what names a run and a dataset."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,62 @@
+"""How an occluder shades itself: where it hides its lamp, and where it lies in a hollow of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from face3d_data.geometry.camera import Region
+from face3d_data.wear.cover_depth import Sight
+from face3d_data.wear.light import Light
+from face3d_data.wear.occluder import Occluder
+
+START_MM = 1.5
+"""Rays to the lamp start so far before the surface: a mesh's own facets cast no shadow."""
+PENUMBRA_MM = 2.5
+HOLLOW_MM = 5.0
+DARKER_PER_MM = 0.07
+OPENNESS = (0.6, 1.05)
+
+
+def self_shading(
+    occluder: Occluder, sight: Sight, box: Region, to_face: np.ndarray, light: Light, mm_per_px: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much of the lamp, and of the light from everywhere, reaches the pixels of a box, f4 (h, w) each.
+
+    Hollows are told by the depth about its mean over the surroundings (Luft, Colditz and Deussen 2006, Image
+    Enhancement by Unsharp Masking the Depth Buffer).
+
+    Args:
+        occluder: the occluder.
+        sight: of whole pixels in the box.
+        box: the pixels.
+        to_face: (4, 4), camera frame to face frame.
+        light: the light, camera frame.
+        mm_per_px: width of a pixel on the occluder.
+    """
+    x0, y0, x1, y1 = box
+    column, row = (sight.pixels - [x0, y0]).astype(np.intp).T
+    on, z, lamp = np.zeros((3, y1 - y0, x1 - x0), np.float32)
+    on[row, column] = 1
+    z[row, column] = sight.hits.t - sight.hits.t.mean() if len(row) else 0
+    lamp[row, column] = _lamp_reaches(occluder, sight, to_face, light)
+    lamp = _spread(lamp, on, PENUMBRA_MM / mm_per_px)
+    hollow = on * (z - _spread(z, on, HOLLOW_MM / mm_per_px))
+    return lamp, np.clip(1 - DARKER_PER_MM * hollow, *OPENNESS).astype(np.float32)
+
+
+def _lamp_reaches(occluder: Occluder, sight: Sight, to_face: np.ndarray, light: Light) -> np.ndarray:
+    """Return f4 (N,), 1 where nothing of the occluder is between a place and the lamp, else 0."""
+    toward = np.asarray(light.toward, np.float32)
+    view = -sight.rays[:, 3:] / np.linalg.norm(sight.rays[:, 3:], axis=1, keepdims=True)
+    # Off the surface towards the viewer: normals that carry relief would start some rays under the mesh.
+    start = sight.points + np.float32(START_MM) * (view + toward)
+    rays = np.column_stack([start, np.broadcast_to(toward, start.shape)]).astype(np.float32)
+    return (~occluder.cast(rays, to_face).found).astype(np.float32)
+
+
+def _spread(values: np.ndarray, on: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Return values smoothed over the pixels that are on."""
+    import cv2
+
+    weight = cv2.GaussianBlur(on, (0, 0), sigma_px)
+    return cv2.GaussianBlur(values * on, (0, 0), sigma_px) / np.maximum(weight, np.float32(1e-3))

@@ -1,0 +1,1 @@
+"""Baselines: methods without a network that a network has to beat."""

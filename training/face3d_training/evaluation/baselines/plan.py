@@ -1,0 +1,132 @@
+"""Which baselines are judged beside the networks, and what the learnt one learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from face3d_data.errors import UserError
+from face3d_data.shards.read import Dataset
+from face3d_data.tables.split import person_of
+from face3d_training.evaluation.baselines.methods import (
+    FEWEST_PEOPLE,
+    DepthMapMatcher,
+    depth_maps,
+    lda_matcher,
+    learn_lda,
+)
+from face3d_training.evaluation.metrics.matcher import Matcher
+from face3d_training.evaluation.networks.about import LeakCheck
+from face3d_training.evaluation.networks.load import check_leaks
+from face3d_training.leaks import training_fingerprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEARNT_FROM = "train"
+LDA = "LDA of depth maps"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class BaselinePlan:
+    """What is judged beside the networks; nothing is computed yet.
+
+    Attributes:
+        dataset: what is judged on; None: no baseline is judged.
+        split: the split of it.
+        table: its rows.
+        teacher: dataset whose split `train` LDA learns from; None: there is no LDA.
+        leaks: whether that shares something with what is judged on.
+        notices: why a baseline is not there.
+        wanted: the baselines were asked for, so that it is an error where they are not possible.
+    """
+
+    dataset: Dataset | None = None
+    split: str = ""
+    table: pd.DataFrame | None = None
+    teacher: Dataset | None = None
+    leaks: tuple[LeakCheck, ...] = ()
+    notices: tuple[str, ...] = ()
+    wanted: bool = False
+
+    def matchers(self, progress: Progress) -> tuple[list[Matcher], list[str]]:
+        """Return the baselines, learnt where there is something to learn, and lines on how, or why there are none.
+
+        Raises:
+            UserError: they were asked for, and points are not in the face frame.
+        """
+        try:
+            return self._matchers(progress)
+        except UserError as error:
+            if self.wanted:
+                raise
+            return [], [f"no baselines: {error}"]
+
+    def _matchers(self, progress: Progress) -> tuple[list[Matcher], list[str]]:
+        if self.dataset is None or self.table is None:
+            return [], []
+        maps = _maps("depth maps", self.dataset, self.split, len(self.table), progress)
+        found: list[Matcher] = [DepthMapMatcher(self.table, maps)]
+        if self.teacher is None:
+            return found, []
+        rows = self.teacher.table(LEARNT_FROM)
+        learnt = learn_lda(_maps("depth maps to learn from", self.teacher, LEARNT_FROM, len(rows), progress), rows)
+        told = (
+            f"{LDA}: learnt from {learnt.people} people of dataset {self.teacher.name}, split {LEARNT_FROM}; ridge "
+            f"{learnt.ridge_mm2:g} mm² and {learnt.dimensions} directions chosen on {learnt.held_out} of them, held out"
+        )
+        return [*found, lda_matcher(self.table, maps, learnt.lda)], [told]
+
+
+def plan_baselines(
+    dataset: Dataset, split: str, table: pd.DataFrame, wanted: bool | None, train_dataset: Dataset | None
+) -> BaselinePlan:
+    """Return which baselines can be judged, and whether the learnt one would see what is judged on.
+
+    Args:
+        dataset: what is judged on.
+        split: the split of it.
+        table: its rows.
+        wanted: False: none; True: they must be possible; None: those that are.
+        train_dataset: the dataset that LDA learns from; `dataset` if not given.
+
+    Raises:
+        UserError: they were asked for, and the dataset holds no points; or `train_dataset` cannot teach.
+    """
+    if wanted is False:
+        return BaselinePlan()
+    if "points" not in dataset.info["spec"]["fields"]:
+        why = f"dataset {dataset.name} holds no points, which the baselines are made from"
+        if wanted:
+            raise UserError(f"--baseline: {why}: say --no-baseline")
+        return BaselinePlan(notices=(f"no baselines: {why}",))
+    teacher = train_dataset or dataset
+    why = _cannot_teach(teacher)
+    if why and train_dataset is not None:
+        raise UserError(f"--train-dataset: {why}: name another")
+    if why:
+        notice = f"no {LDA}: {why}; --train-dataset names one that can"
+        return BaselinePlan(dataset, split, table, notices=(notice,), wanted=bool(wanted))
+    seen = training_fingerprint(teacher.table(LEARNT_FROM))
+    check = check_leaks(LDA, table, seen)
+    return BaselinePlan(dataset, split, table, teacher, (check,), wanted=bool(wanted))
+
+
+def _cannot_teach(dataset: Dataset) -> str:
+    """Return why LDA cannot learn from a dataset, or nothing."""
+    if LEARNT_FROM not in dataset.splits:
+        return f"dataset {dataset.name} has no split {LEARNT_FROM!r} to learn from"
+    if "points" not in dataset.info["spec"]["fields"]:
+        return f"dataset {dataset.name} holds no points to learn from"
+    people = len({person_of(identity) for identity in dataset.table(LEARNT_FROM)["identity"]})
+    if people < FEWEST_PEOPLE:
+        return f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {people} people, {FEWEST_PEOPLE} are needed"
+    return ""
+
+
+def _maps(label: str, dataset: Dataset, split: str, total: int, progress: Progress) -> np.ndarray:
+    return depth_maps(dataset, split, np.arange(total), lambda done: progress(label, done, total))

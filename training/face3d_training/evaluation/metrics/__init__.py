@@ -1,0 +1,1 @@
+"""Metrics: verification, identification, folds, and intervals over people."""

@@ -1,0 +1,187 @@
+"""The networks that are judged: loaded, named, and checked for what they were trained on."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from face3d_data.digest import canonical, digest_file
+from face3d_data.shards.leaks import noun_of
+from face3d_data.shards.read import Dataset
+from face3d_training.checkpoint import BEST, FOLDER, Trained, find_checkpoint, load_model
+from face3d_training.config import TrainConfig, as_mapping
+from face3d_training.data import FaceRows
+from face3d_training.evaluation.networks.about import CheckpointFacts, LeakCheck
+from face3d_training.leaks import compared_by, shared_with_training
+from face3d_training.run_folder import MAY_CHANGE, dataset_digest
+from face3d_training.trained_rows import ONLY_TRAINING, rows_for, unmatched_weights
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_ENDING = re.compile(r"[-_ ]*(s|seed)?[-_ ]*$")
+"""What is left of the names of several runs before their seeds: `masks-s` of `masks-s0` and `masks-s1`."""
+NO_DIFFERENCE = (*(key for key in MAY_CHANGE if key != "epochs"), "seed")
+"""Keys of a config in which runs that are averaged may differ."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that is judged.
+
+    Attributes:
+        name: what the report calls it.
+        trained: the network and its checkpoint.
+        rows: the faces that it is judged on.
+        config: how they are put before it.
+        facts: where it comes from.
+        leaks: whether it was trained on what it is judged on.
+        notices: lines for the reader.
+    """
+
+    name: str
+    trained: Trained
+    rows: FaceRows
+    config: TrainConfig
+    facts: CheckpointFacts
+    leaks: LeakCheck
+    notices: tuple[str, ...]
+
+
+def load_networks(
+    paths: Sequence[Path], dataset: Dataset, split: str, changes: Iterable[tuple[str, Any]], device: torch.device
+) -> list[Network]:
+    """Return the networks of checkpoints, none of them used yet.
+
+    Args:
+        paths: checkpoints, or folders of runs, of which the best is taken.
+        dataset: what they are judged on.
+        split: the split of it.
+        changes: keys of `data` that are changed.
+        device: where they are put.
+
+    Raises:
+        UserError: there is no such checkpoint, or the dataset does not fit the network.
+    """
+    given = tuple(changes)
+    found = []
+    for path, name in zip(paths, method_names([find_checkpoint(path) for path in paths]), strict=True):
+        trained = load_model(path, device)
+        rows, config = rows_for(trained, dataset.path, split, given)
+        leaks = check_leaks(name, rows.table, trained.info.get("training_data"))
+        notices = (*_notices(trained, dataset, split, rows.table, leaks),)
+        found.append(Network(name, trained, rows, config, _facts(name, trained, config), leaks, notices))
+    return found
+
+
+def method_names(files: Sequence[Path]) -> list[str]:
+    """Return a name for each checkpoint: its run's folder, the file's too where it is not the best; all different."""
+    names = []
+    for path in (file.absolute() for file in files):
+        if path.parent.name != FOLDER:
+            names.append(path.stem)
+        else:
+            run = path.parent.parent.name
+            names.append(run if path.stem == Path(BEST).stem else f"{run} {path.stem}")
+    several = {name for name, count in Counter(names).items() if count > 1}
+    numbers = Counter[str]()
+    for place, name in enumerate(names):
+        numbers[name] += 1
+        if name in several:
+            names[place] = f"{name} ({numbers[name]})"
+    return names
+
+
+def check_leaks(name: str, table: pd.DataFrame, seen: Mapping[str, torch.Tensor] | None) -> LeakCheck:
+    """Return whether rows, or whatever they share, were learnt from.
+
+    Args:
+        name: the method.
+        table: the rows.
+        seen: `training_fingerprint` of what was learnt from; None: that is not known.
+    """
+    if seen is None:
+        return LeakCheck(name, "unknown")
+    lines = tuple(leak_line(leak.kind, leak.things) for leak in shared_with_training(table, seen))
+    return LeakCheck(name, "found" if lines else "none", lines, compared_by(table, seen))
+
+
+def leak_line(kind: str, things: Sequence[str]) -> str:
+    """Return what is shared with training in words."""
+    count, shown = _counted(kind, things)
+    return f"{count} of the split were learnt from: {shown}"
+
+
+def _counted(kind: str, things: Sequence[str]) -> tuple[str, str]:
+    """Return how many things of what kind, and the first of them."""
+    return f"{len(things)} {noun_of(kind)}", ", ".join(things[:3]) + (" …" if len(things) > 3 else "")
+
+
+def runs_of_one_config(networks: Sequence[Network]) -> dict[str, list[str]]:
+    """Return the networks that differ in their seeds alone, two or more, by a name for them together."""
+    alike: dict[str, list[Network]] = {}
+    for network in networks:
+        if network.trained.config is not None:
+            alike.setdefault(_without_seed(network), []).append(network)
+    found: dict[str, list[str]] = {}
+    for runs in alike.values():
+        names = [run.name for run in runs]
+        if len({run.facts.seed for run in runs}) < 2:
+            continue
+        common = RUN_ENDING.sub("", _common_beginning(names)) or runs[0].config.name
+        taken = {*found, *(network.name for network in networks)}
+        title = next(t for t in (common, *(f"{common} ({n})" for n in range(2, 1000))) if t not in taken)
+        found[title] = names
+    return found
+
+
+def _common_beginning(names: Sequence[str]) -> str:
+    shortest = min(names, key=len)
+    ends = range(len(shortest), 0, -1)
+    return next((shortest[:end] for end in ends if all(name.startswith(shortest[:end]) for name in names)), "")
+
+
+def _without_seed(network: Network) -> str:
+    config = as_mapping(network.trained.config) if network.trained.config is not None else {}
+    kept = {key: value for key, value in config.items() if key not in NO_DIFFERENCE}
+    return canonical([kept, str(network.trained.info.get("dataset", ""))])
+
+
+def _facts(name: str, trained: Trained, config: TrainConfig) -> CheckpointFacts:
+    info, own = trained.info, trained.config
+    data = config.data.model_dump(mode="json")
+    return CheckpointFacts(
+        method=name,
+        file=str(trained.path),
+        sha256=digest_file(trained.path),
+        model=trained.spec.name,
+        embedding_size=trained.spec.embedding_size,
+        epoch=info.get("epoch"),
+        seed=None if own is None else own.seed,
+        trained_on=info.get("dataset_name"),
+        trained_on_digest=info.get("dataset"),
+        chosen_on=info.get("splits", {}).get("eval"),
+        data={key: value for key, value in data.items() if key not in ONLY_TRAINING and value not in (None, [])},
+        config=None if own is None else dict(as_mapping(own)),
+    )
+
+
+def _notices(trained: Trained, dataset: Dataset, split: str, table: pd.DataFrame, leaks: LeakCheck) -> list[str]:
+    found, info, own = [], trained.info, trained.config
+    if leaks.state == "unknown":
+        found.append("leaks could not be checked: the checkpoint does not say what it was trained on")
+    first = None if own is None else own.weights or own.model.get("weights")
+    if first is not None and leaks.state != "unknown" and not info.get("training_data_complete", False):
+        found.append(f"its training began with the weights of {first}: what those were trained on was not checked")
+    if info.get("dataset") == dataset_digest(dataset) and info.get("splits", {}).get("eval") == split:
+        found.append(f"its epoch was chosen on split {split!r}, on which it is judged here: the figures are too good")
+    elif chosen := shared_with_training(table, info.get("selection_data", {})):
+        count, shown = _counted(chosen[0].kind, chosen[0].things)
+        found.append(f"its epoch was chosen on {count} of the split ({shown}): the figures are too good")
+    return [*found, *unmatched_weights(trained)]

@@ -1,0 +1,93 @@
+"""An evaluation as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from face3d_training.evaluation.metrics.figure import Figure, Spread
+from face3d_training.evaluation.metrics.results import Evaluation
+from face3d_training.evaluation.networks.about import About
+from face3d_training.evaluation.report.score_tables import HEADINGS, Row, ScoreTable, score_tables
+from face3d_training.evaluation.report.verdict import verdict_lines, verdicts
+
+SHOWN = ("rank 1", "auc", "eer")
+NOTHING = "-"
+MOST_LETTERS = 34
+
+
+def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
+    """Yield an evaluation line by line: what was judged, notices, a table a protocol, and the word on baselines.
+
+    Args:
+        evaluation: the figures.
+        about: what stands behind them.
+    """
+    facts = evaluation.dataset
+    yield (
+        f"{facts.name}, split {facts.split}: {facts.samples:,} samples of {facts.people:,} people, "
+        f"{facts.masked:,} of them masked"
+    )
+    yield from (f"LEAK: {line}" for line in about.leak_lines)
+    yield from (f"note: {notice}" for notice in notices(evaluation, about))
+    tables = score_tables(evaluation, about.baselines)
+    percent = f"{100 * evaluation.confidence:g} %"
+    for table in tables:
+        yield ""
+        yield f"{table.title} ({table.counts})"
+        yield from _lines(table, percent)
+    told = [*dict.fromkeys(notice for table in tables for notice in table.notices)]
+    judged = [line for _, line in verdict_lines(verdicts(evaluation, about.baselines))]
+    if told or about.told or judged:
+        yield ""
+    yield from (f"note: {notice}" for notice in (*told, *about.told))
+    yield from judged
+
+
+def notices(evaluation: Evaluation, about: About) -> tuple[str, ...]:
+    """Return every line for the reader once: what has to be said beside every figure first."""
+    note = (evaluation.dataset.note,) if evaluation.dataset.note else ()
+    own = (f"{name}: {line}" for name, method in evaluation.methods.items() for line in method.notices)
+    return tuple(dict.fromkeys((*note, *about.notices, *evaluation.notices, *own)))
+
+
+def _lines(table: ScoreTable, percent: str) -> Iterator[str]:
+    columns = [name for name in SHOWN if name in table.columns]
+    tars = [name for name in table.columns if name.startswith("tar ")]
+    columns += tars[-1:]  # the least FAR that can be measured
+    header = [f"with {percent} intervals", *(HEADINGS[name] for name in columns)]
+    rows = [[_name(row), *(_cell(row, name) for name in columns)] for row in table.rows]
+    widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
+    yield from (_aligned(line, widths) for line in (header, *rows) if columns)
+    yield from (f"  {text}" for text in table.lacking)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _name(row: Row) -> str:
+    name = f"  {row.name}" if row.kind == "run" else row.name
+    return name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
+
+
+def _cell(row: Row, name: str) -> str:
+    figure = row.figures.get(name)
+    if figure is None or figure.value is None:
+        return NOTHING
+    return f"{figure.value:.3f}{spread_text(row.spread.get(name))}{_interval_text(figure)}"
+
+
+def spread_text(spread: Spread | None) -> str:
+    """Return ` ±0.012`, or nothing where several runs have no spread."""
+    return "" if spread is None or spread.std is None else f" ±{spread.std:.3f}"
+
+
+def _interval_text(figure: Figure) -> str:
+    """Return ` [.880 .950]`, or nothing where there is no interval."""
+    if figure.low is None or figure.high is None:
+        return ""
+    return f" [{_without_zero(figure.low)} {_without_zero(figure.high)}]"
+
+
+def _without_zero(share: float) -> str:
+    return f"{share:.3f}".replace("0.", ".", 1) if abs(share) < 1 else f"{share:.3f}"
