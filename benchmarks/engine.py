@@ -26,6 +26,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from face3d_data.pipeline.result import Workers
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from face3d_data.engine.threads import limit_threads
@@ -61,7 +63,7 @@ def pipeline_over(warm: Path, captures: Path) -> Pipeline:
 def steps_seconds(pipeline: Pipeline, jobs: int, folder: Path) -> float:
     """Run the pipeline in an empty workspace and return the seconds of the steps that count."""
     work = folder / "work"
-    result = run(pipeline, work, engine="loky", jobs=jobs)
+    result = run(pipeline, work, engine=Workers("loky", jobs))
     shutil.rmtree(work)
     return sum(result.steps[f"captures_{stage}"].seconds for stage in STAGES)
 

@@ -34,6 +34,7 @@ from mask_truth import synthetic_capture
 from face3d_data.engine.threads import limit_threads
 from face3d_data.geometry.open3d_lazy import open3d
 from face3d_data.pipeline.build import make_pipeline
+from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import Pipeline
 from face3d_data.registry import find
@@ -180,7 +181,7 @@ def measure_memory(rows: int, folder: Path) -> dict[str, Any]:
     watch.start()
     try:
         result = run(
-            pipeline, folder / "work", engine="loky", jobs=1,
+            pipeline, folder / "work", engine=Workers("loky", 1),
             say=lambda line: ends.setdefault(line.split()[0], time.perf_counter()) and None,
         )  # fmt: skip
     finally:

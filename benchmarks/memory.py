@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from face3d_data.pipeline.result import Workers
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from face3d_data.pipeline.build import make_pipeline
@@ -125,7 +127,7 @@ def measure(root: Path, rows: int, jobs: int, folder: Path) -> dict[str, Any]:
     watch = Watch()
     watch.start()
     try:
-        result = run(pipeline, folder / "work", engine="loky", jobs=jobs, say=note)
+        result = run(pipeline, folder / "work", engine=Workers("loky", jobs), say=note)
     finally:
         watch.stop()
     steps = {}

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from face3d_data.pipeline.result import Workers
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -73,7 +75,7 @@ def measure(captures: Path, folder: Path, jobs: int | None) -> dict[str, Any]:
     root = folder / "captures"
     shutil.copytree(captures, root, ignore=shutil.ignore_patterns("landmarks.json"))
     pipeline = load_pipeline(PIPELINE, environment={"RGBD_ROOT": str(root)})
-    result = run(pipeline, folder / "work", jobs=jobs, say=print)
+    result = run(pipeline, folder / "work", engine=Workers(jobs=jobs), say=print)
     verdict = verify_dataset(result.datasets["rgbd"])
     truth = read_truth(captures)
     overlaps, errors, noses = [], [], []

@@ -69,7 +69,11 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-class Arrays(Mapping[str, np.ndarray]):
+ArrayMap = Mapping[str, np.ndarray]
+"""Arrays by name, of one sample or of a batch."""
+
+
+class Arrays(ArrayMap):
     """Arrays by name, read when asked for and not to be changed in place; it is known which were set by a stage.
 
     Args:

@@ -40,7 +40,7 @@ class _Loader(yaml.SafeLoader):
         self._most = most_values
         self._tags = (*PLAIN_TAGS, *([MATRIX] if matrices else []))
         self._open = self._made = 0
-        self._sizes: dict[int, tuple[int, int]] = {}
+        self._sizes: dict[yaml.Node, tuple[int, int]] = {}
         """Node to its values, those of its aliases counted, and how deep it is nested; only finished ones."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -56,7 +56,7 @@ class _Loader(yaml.SafeLoader):
         if node is None:
             return node
         if isinstance(event, yaml.AliasEvent):
-            if id(node) not in self._sizes:
+            if node not in self._sizes:
                 _refuse(mark, f"the alias *{event.anchor} stands inside of what it repeats")
             return node
         self._weigh(node, mark)
@@ -66,11 +66,11 @@ class _Loader(yaml.SafeLoader):
         inner = node.value if isinstance(node, yaml.SequenceNode) else []
         if isinstance(node, yaml.MappingNode):
             inner = [part for pair in node.value for part in pair]
-        sizes = [self._sizes[id(part)] for part in inner]
+        sizes = [self._sizes[part] for part in inner]
         own = 1 + len(node.value) // TEXT_CHARS if isinstance(node, yaml.ScalarNode) else 1
         values, nested = own + sum(size for size, _ in sizes), 1 + max((depth for _, depth in sizes), default=0)
         self._judge(values, nested, mark)
-        self._sizes[id(node)] = values, nested
+        self._sizes[node] = values, nested
 
     def _judge(self, values: int, nested: int, mark: yaml.Mark) -> None:
         if values > self._most:

@@ -152,3 +152,32 @@ def test_importing_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "{0} []"]
+
+
+def test_a_public_class_or_alias_has_a_name_of_its_own():
+    """So that one search, or one jump of an editor, leads to what is meant."""
+    homes: dict[str, list[str]] = {}
+    for path in files(DATA) + files(TRAINING):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            name = node.name if isinstance(node, ast.ClassDef) else alias_of(node)
+            if name and not name.startswith("_") and name[0].isupper() and len(name) > 1:
+                homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+def test_a_constant_that_others_import_has_a_name_of_its_own():
+    named: dict[str, set[str]] = {}
+    for path in files(DATA) + files(TRAINING):
+        for name in imports_of(path):
+            module, _, constant = name.rpartition(".")
+            if constant.isupper() and len(constant) > 1:
+                named.setdefault(constant, set()).add(module)
+    assert {name: modules for name, modules in named.items() if len(modules) > 1} == {}
+
+
+def alias_of(node: ast.AST) -> str:
+    """Return the name that a line at the top of a module gives to a type: `Arrays = Mapping[...]`."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        name = node.targets[0].id
+        return "" if name.isupper() else name
+    return ""

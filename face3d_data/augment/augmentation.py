@@ -21,7 +21,7 @@ from face3d_data.augment.jitter import Jitter
 from face3d_data.augment.jpeg import Jpeg
 from face3d_data.augment.low_quality import LowQuality
 from face3d_data.augment.mirror import Mirror
-from face3d_data.augment.operation import Names, Operation, Record
+from face3d_data.augment.operation import ArrayNames, Operation, Record
 from face3d_data.augment.resampling import Resampling
 from face3d_data.augment.rotation import Rotation
 from face3d_data.augment.scale import Scale
@@ -97,7 +97,7 @@ class Augmentation:
         """
         return dict(self.vary(arrays, record).arrays)
 
-    def vary(self, arrays: Mapping[str, np.ndarray], record: Record) -> Varied:
+    def vary(self, arrays: Mapping[str, np.ndarray], record: Record) -> AugmentedArrays:
         """Do as `apply` does and tell what was done; arrays that no operation needs are not read."""
         after, done = Arrays({name: partial(_view, arrays, name) for name in arrays}), []
         for operation in self.operations:
@@ -105,11 +105,11 @@ class Augmentation:
                 changed = operation.apply(after, record)
                 after = after.changed(changed, frozenset(operation.removes if changed else ()))
                 done.append(operation)
-        return Varied(after, tuple(done))
+        return AugmentedArrays(after, tuple(done))
 
 
 @dataclass(frozen=True)
-class Varied:
+class AugmentedArrays:
     """What an augmentation made of some arrays.
 
     Attributes:
@@ -130,7 +130,7 @@ def options_of(kinds: Iterable[type[Operation]]) -> dict[str, tuple[Any, Any]]:
     return {name: (info.annotation, info) for kind in kinds for name, info in kind.model_fields.items()}
 
 
-def names_of(operations: Iterable[type[Operation] | Operation], *attributes: str) -> Names:
+def names_of(operations: Iterable[type[Operation] | Operation], *attributes: str) -> ArrayNames:
     """Return what operations declare under these attributes (`acts_on`, `reads`, `draws`), each name once."""
     lists = (getattr(operation, attribute) for operation in operations for attribute in attributes)
     return tuple(dict.fromkeys(name for names in lists for name in names))

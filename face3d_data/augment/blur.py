@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from face3d_data.augment.operation import Names, Operation, Record, uniform
+from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
 from face3d_data.sample import Tag
 
 SAMPLES_PER_PX = 8
@@ -21,10 +21,10 @@ class Blur(Operation):
     """
 
     name: ClassVar[str] = "blur"
-    needs: ClassVar[Names] = ("color",)
-    acts_on: ClassVar[Names] = ("color",)
-    draws: ClassVar[Names] = ("blur_px", "motion_blur_px", "motion_blur_deg")
-    strengths: ClassVar[Names] = ("blur_px", "motion_blur_px")
+    needs: ClassVar[ArrayNames] = ("color",)
+    acts_on: ClassVar[ArrayNames] = ("color",)
+    draws: ClassVar[ArrayNames] = ("blur_px", "motion_blur_px", "motion_blur_deg")
+    strengths: ClassVar[ArrayNames] = ("blur_px", "motion_blur_px")
 
     blur_px: float = Field(0.0, ge=0, le=50, description="σ of a Gaussian blur of the image, from 0 to this, px")
     motion_blur_px: float = Field(0.0, ge=0, le=100, description="length of a motion blur, from 0 to this, px")

@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from face3d_data.augment.operation import Names, Operation, Record, uniform
+from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
 from face3d_data.sample import Tag
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in a grey value (ITU-R BT.601)."""
-COLORED: Names = ("color", "grid_color", "point_colors")
-FACTORS: Names = ("brightness", "contrast", "saturation")
+COLORED: ArrayNames = ("color", "grid_color", "point_colors")
+FACTORS: ArrayNames = ("brightness", "contrast", "saturation")
 
 
 class ColorJitter(Operation):
@@ -26,16 +26,16 @@ class ColorJitter(Operation):
     """
 
     name: ClassVar[str] = "color_jitter"
-    acts_on: ClassVar[Names] = COLORED
-    draws: ClassVar[Names] = (*FACTORS, "hue_deg")
-    strengths: ClassVar[Names] = draws
+    acts_on: ClassVar[ArrayNames] = COLORED
+    draws: ClassVar[ArrayNames] = (*FACTORS, "hue_deg")
+    strengths: ClassVar[ArrayNames] = draws
 
     brightness: float = Field(0.0, ge=0, le=1, description="multiply colours by 1 ± up to this")
     contrast: float = Field(0.0, ge=0, le=1, description="multiply distances from the mean grey by 1 ± up to this")
     saturation: float = Field(0.0, ge=0, le=1, description="multiply distances from grey by 1 ± up to this")
     hue_deg: float = Field(0.0, ge=0, le=180, description="turn the colour circle by up to ± this, degrees")
 
-    def groups(self) -> tuple[Names, ...]:
+    def groups(self) -> tuple[ArrayNames, ...]:
         """Return what there may be to colour."""
         return tuple((name,) for name in COLORED)
 

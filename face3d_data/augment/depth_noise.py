@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.jitter import clipped_normal
-from face3d_data.augment.operation import Names, Operation, Record, draw_seed
+from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed
 from face3d_data.geometry.camera import viewpoint_of
 from face3d_data.sample import Tag
 
@@ -26,11 +26,11 @@ class DepthNoise(Operation):
     """
 
     name: ClassVar[str] = "depth_noise"
-    needs: ClassVar[Names] = ("points",)
-    acts_on: ClassVar[Names] = ("points",)
-    reads: ClassVar[Names] = ("pose",)
-    draws: ClassVar[Names] = ("depth_noise_mm", "depth_noise_seed")
-    strengths: ClassVar[Names] = ("depth_noise_mm",)
+    needs: ClassVar[ArrayNames] = ("points",)
+    acts_on: ClassVar[ArrayNames] = ("points",)
+    reads: ClassVar[ArrayNames] = ("pose",)
+    draws: ClassVar[ArrayNames] = ("depth_noise_mm", "depth_noise_seed")
+    strengths: ClassVar[ArrayNames] = ("depth_noise_mm",)
 
     depth_noise_mm: float = Field(
         0.0,

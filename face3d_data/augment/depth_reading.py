@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from face3d_data.augment.operation import Names, Operation, Record
-from face3d_data.augment.raster import Raster, Seen, image_raster, look, own_raster
+from face3d_data.augment.operation import ArrayNames, Operation, Record
+from face3d_data.augment.raster import PointsInView, Raster, image_raster, own_raster, points_in_view
 
 
 class DepthReading(Operation):
@@ -20,12 +20,12 @@ class DepthReading(Operation):
     curvature and landmarks: only the measurement is worse.
     """
 
-    acts_on: ClassVar[Names] = ("depth", "points")
-    reads: ClassVar[Names] = ("intrinsics", "pose")
+    acts_on: ClassVar[ArrayNames] = ("depth", "points")
+    reads: ClassVar[ArrayNames] = ("intrinsics", "pose")
     one_surface_mm: ClassVar[float] = 0.0
     """A point no farther than this from its pixel's old reading is that reading; others are read by themselves."""
 
-    def groups(self) -> tuple[Names, ...]:
+    def groups(self) -> tuple[ArrayNames, ...]:
         """Return what there may be to read: a depth image or points."""
         return (("depth",), ("points",))
 
@@ -50,7 +50,7 @@ class DepthReading(Operation):
             noise = self.noise(depth.shape, None if intrinsics is None else float(intrinsics[0]), record)
             changed["depth"] = self.read_image(depth, noise, record)
         if "points" in arrays and len(arrays["points"]):
-            seen = look(arrays["points"], arrays.get("pose", np.eye(4)))
+            seen = points_in_view(arrays["points"], arrays.get("pose", np.eye(4)))
             if depth is not None and intrinsics is not None:
                 raster = image_raster(seen, intrinsics, depth.shape)
                 z_mm = self._read_points(seen, raster, depth, changed["depth"], noise, record)
@@ -64,7 +64,7 @@ class DepthReading(Operation):
 
     def _read_points(
         self,
-        seen: Seen,
+        seen: PointsInView,
         raster: Raster,
         before: np.ndarray,
         after: np.ndarray,

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from face3d_data.augment.operation import Names, Operation, Record, draw_seed, take_rows, uniform
+from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed, take_rows, uniform
 from face3d_data.sample import PER_POINT, Tag
 
 
@@ -20,10 +20,10 @@ class Dropout(Operation):
     """
 
     name: ClassVar[str] = "dropout"
-    needs: ClassVar[Names] = ("points",)
-    acts_on: ClassVar[Names] = ("points", *PER_POINT)
-    draws: ClassVar[Names] = ("dropout", "dropout_seed")
-    strengths: ClassVar[Names] = ("dropout",)
+    needs: ClassVar[ArrayNames] = ("points",)
+    acts_on: ClassVar[ArrayNames] = ("points", *PER_POINT)
+    draws: ClassVar[ArrayNames] = ("dropout", "dropout_seed")
+    strengths: ClassVar[ArrayNames] = ("dropout",)
 
     dropout: float = Field(0.0, ge=0, lt=1, description="remove points at random, up to this share of them")
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from face3d_data.augment.operation import Names, Operation, Record, draw_seed, uniform
+from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed, uniform
 from face3d_data.sample import Tag
 
 LEAST_AREA = 0.02
@@ -24,12 +24,12 @@ class Erasing(Operation):
     """
 
     name: ClassVar[str] = "erasing"
-    needs: ClassVar[Names] = ("color",)
-    acts_on: ClassVar[Names] = ("color", "depth")
-    draws: ClassVar[Names] = (
+    needs: ClassVar[ArrayNames] = ("color",)
+    acts_on: ClassVar[ArrayNames] = ("color", "depth")
+    draws: ClassVar[ArrayNames] = (
         "erase_area", "erase_aspect", "erase_x", "erase_y", "erase_fill", "erase_depth", "erase_seed"
     )  # fmt: skip
-    strengths: ClassVar[Names] = ("erase_p",)
+    strengths: ClassVar[ArrayNames] = ("erase_p",)
 
     erase_p: float = Field(0.0, ge=0, le=1, description="erase a rectangle of the image with this probability")
     erase_area: float = Field(0.2, ge=LEAST_AREA, le=1, description="share of the image, from 0.02 to this")

@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.mirror import Mirror
-from face3d_data.augment.operation import Names, Operation, Record
+from face3d_data.augment.operation import ArrayNames, Operation, Record
 from face3d_data.sample import Tag
 
-GEOMETRY: Names = ("points", "depth", "grid")
+GEOMETRY: ArrayNames = ("points", "depth", "grid")
 """Where one of these is there, a flipped face is another shape, which only `mirror` may make."""
 
 
@@ -24,10 +24,10 @@ class Flip(Operation):
     """
 
     name: ClassVar[str] = "flip"
-    needs: ClassVar[Names] = ("color",)
-    acts_on: ClassVar[Names] = ("color", "box", "landmarks", "landmarks_3d", "intrinsics", "pose")
-    draws: ClassVar[Names] = ("flip",)
-    strengths: ClassVar[Names] = ("flip_p",)
+    needs: ClassVar[ArrayNames] = ("color",)
+    acts_on: ClassVar[ArrayNames] = ("color", "box", "landmarks", "landmarks_3d", "intrinsics", "pose")
+    draws: ClassVar[ArrayNames] = ("flip",)
+    strengths: ClassVar[ArrayNames] = ("flip_p",)
 
     flip_p: float = Field(0.0, ge=0, le=1, description="flip a photograph without geometry with this probability")
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from face3d_data.augment.operation import Names, Operation, Record, draw_seed, take_rows, uniform
+from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed, take_rows, uniform
 from face3d_data.sample import PER_POINT, Tag
 
 
@@ -20,10 +20,10 @@ class Holes(Operation):
     """
 
     name: ClassVar[str] = "holes"
-    needs: ClassVar[Names] = ("points",)
-    acts_on: ClassVar[Names] = ("points", *PER_POINT)
-    draws: ClassVar[Names] = ("holes", "hole_radius_mm", "holes_seed")
-    strengths: ClassVar[Names] = ("holes",)
+    needs: ClassVar[ArrayNames] = ("points",)
+    acts_on: ClassVar[ArrayNames] = ("points", *PER_POINT)
+    draws: ClassVar[ArrayNames] = ("holes", "hole_radius_mm", "holes_seed")
+    strengths: ClassVar[ArrayNames] = ("holes",)
 
     holes: int = Field(0, ge=0, le=100, description="cut up to so many round holes")
     hole_radius_mm: float = Field(12.0, gt=0, le=200, description="radius of holes, from half of this on, mm")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from face3d_data.augment.operation import Names, Operation, Record, draw_seed
+from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed
 from face3d_data.sample import Tag
 
 CLIP = 3.0
@@ -23,10 +23,10 @@ class Jitter(Operation):
     """
 
     name: ClassVar[str] = "jitter"
-    needs: ClassVar[Names] = ("points",)
-    acts_on: ClassVar[Names] = ("points",)
-    draws: ClassVar[Names] = ("jitter_mm", "jitter_seed")
-    strengths: ClassVar[Names] = ("jitter_mm",)
+    needs: ClassVar[ArrayNames] = ("points",)
+    acts_on: ClassVar[ArrayNames] = ("points",)
+    draws: ClassVar[ArrayNames] = ("jitter_mm", "jitter_seed")
+    strengths: ClassVar[ArrayNames] = ("jitter_mm",)
 
     jitter_mm: float = Field(0.0, ge=0, le=100, description="σ of noise on each coordinate of each point, mm")
 

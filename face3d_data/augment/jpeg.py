@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from face3d_data.augment.operation import Names, Operation, Record
+from face3d_data.augment.operation import ArrayNames, Operation, Record
 from face3d_data.sample import Tag
 
 BEST = 95
@@ -20,10 +20,10 @@ class Jpeg(Operation):
     """Store the image as JPEG and read it again, at a quality drawn evenly from `jpeg_quality` to 95."""
 
     name: ClassVar[str] = "jpeg"
-    needs: ClassVar[Names] = ("color",)
-    acts_on: ClassVar[Names] = ("color",)
-    draws: ClassVar[Names] = ("jpeg_quality",)
-    strengths: ClassVar[Names] = ("jpeg_quality",)
+    needs: ClassVar[ArrayNames] = ("color",)
+    acts_on: ClassVar[ArrayNames] = ("color",)
+    draws: ClassVar[ArrayNames] = ("jpeg_quality",)
+    strengths: ClassVar[ArrayNames] = ("jpeg_quality",)
 
     jpeg_quality: int = Field(0, ge=0, le=BEST, description="lowest quality of a JPEG to store and read; 0: none")
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy.ndimage import minimum_filter
 
 from face3d_data.augment.depth_reading import DepthReading, readings
-from face3d_data.augment.operation import Names, Record, draw_seed
+from face3d_data.augment.operation import ArrayNames, Record, draw_seed
 from face3d_data.sample import Tag
 
 WINDOW_PX = 3
@@ -25,8 +25,8 @@ class LowQuality(DepthReading):
     """
 
     name: ClassVar[str] = "low_quality"
-    draws: ClassVar[Names] = ("low_quality_mm", "low_quality_seed")
-    strengths: ClassVar[Names] = ("low_quality_mm",)
+    draws: ClassVar[ArrayNames] = ("low_quality_mm", "low_quality_seed")
+    strengths: ClassVar[ArrayNames] = ("low_quality_mm",)
     one_surface_mm: ClassVar[float] = 10.0
 
     low_quality_mm: float = Field(

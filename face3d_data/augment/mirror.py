@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.motion import MOVED
-from face3d_data.augment.operation import Names, Operation, Record
+from face3d_data.augment.operation import ArrayNames, Operation, Record
 from face3d_data.sample import Tag
 
 SWAPPED = [1, 0, 2, 4, 3]
@@ -17,7 +17,7 @@ SWAPPED = [1, 0, 2, 4, 3]
 SIGNS = np.array([-1, 1, 1], np.float32)
 POSE_SIGNS = np.outer([-1, 1, 1, 1], [-1, 1, 1, 1])
 """M pose M, element by element, with M = diag(-1, 1, 1, 1)."""
-IN_PIXELS: Names = ("color", "depth", "grid", "grid_color", "intrinsics", "box", "landmarks")
+IN_PIXELS: ArrayNames = ("color", "depth", "grid", "grid_color", "intrinsics", "box", "landmarks")
 
 
 class Mirror(Operation):
@@ -28,14 +28,14 @@ class Mirror(Operation):
     """
 
     name: ClassVar[str] = "mirror"
-    acts_on: ClassVar[Names] = (*IN_PIXELS, *MOVED)
-    draws: ClassVar[Names] = ("mirror",)
-    strengths: ClassVar[Names] = ("mirror_p",)
+    acts_on: ClassVar[ArrayNames] = (*IN_PIXELS, *MOVED)
+    draws: ClassVar[ArrayNames] = ("mirror",)
+    strengths: ClassVar[ArrayNames] = ("mirror_p",)
     identity_suffix: ClassVar[str] = "~mirror"
 
     mirror_p: float = Field(0.0, ge=0, le=1, description="mirror with this probability: that makes another person")
 
-    def groups(self) -> tuple[Names, ...]:
+    def groups(self) -> tuple[ArrayNames, ...]:
         """Return what there may be to mirror: a cloud, a scanner's grid or an image."""
         return (("points",), ("grid",), ("color",), ("depth",))
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from face3d_data.sample import PER_POINT, Tag
 
-Names = tuple[str, ...]
+ArrayNames = tuple[str, ...]
 Record = Mapping[str, Tag]
 
 DIGITS = 4
@@ -30,17 +30,17 @@ class Operation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     name: ClassVar[str] = ""
-    needs: ClassVar[Names] = ()
+    needs: ClassVar[ArrayNames] = ()
     """Arrays without any one of which the operation changes nothing: see `groups` and `fits`."""
-    acts_on: ClassVar[Names] = ()
+    acts_on: ClassVar[ArrayNames] = ()
     """Arrays that the operation may change; all but `pose` only where they are present."""
-    reads: ClassVar[Names] = ()
+    reads: ClassVar[ArrayNames] = ()
     """Arrays that it looks at beside those that it needs or acts on, where present."""
-    removes: ClassVar[Names] = ()
+    removes: ClassVar[ArrayNames] = ()
     """Arrays that no longer belong to the face once the operation has changed anything."""
-    draws: ClassVar[Names] = ()
+    draws: ClassVar[ArrayNames] = ()
     """Names of the values in its records."""
-    strengths: ClassVar[Names] = ()
+    strengths: ClassVar[ArrayNames] = ()
     """Fields of which one at least is not zero (or empty) where the operation is on."""
     identity_suffix: ClassVar[str] = ""
     """Set where the operation makes another person of a face: see `new_identity`."""
@@ -49,7 +49,7 @@ class Operation(BaseModel):
         """Tell whether the operation does anything at all with these strengths."""
         return any(bool(getattr(self, name)) for name in self.strengths)
 
-    def groups(self) -> tuple[Names, ...]:
+    def groups(self) -> tuple[ArrayNames, ...]:
         """Return the complete alternative groups of arrays that the operation can work on: `needs`, if only one."""
         return (self.needs,)
 

@@ -16,7 +16,7 @@ QUERIES = 2000
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class PointsInView:
     """Points in the frame of the camera that looks at them.
 
     Attributes:
@@ -82,7 +82,7 @@ class Raster:
         return nearest.reshape(self.shape)
 
 
-def look(points: np.ndarray, pose: np.ndarray) -> Seen:
+def points_in_view(points: np.ndarray, pose: np.ndarray) -> PointsInView:
     """Return points as their camera sees them; before a scan whose camera is not known, one is put.
 
     Args:
@@ -100,10 +100,10 @@ def look(points: np.ndarray, pose: np.ndarray) -> Seen:
         camera, in_view = camera @ shift, in_view - shift[:3, 3]
     seen = np.full(points.shape, np.nan)
     seen[finite] = in_view
-    return Seen(camera, seen, finite & (np.nan_to_num(seen[:, 2], nan=-1.0) > 0))
+    return PointsInView(camera, seen, finite & (np.nan_to_num(seen[:, 2], nan=-1.0) > 0))
 
 
-def image_raster(seen: Seen, intrinsics: np.ndarray, shape: tuple[int, int]) -> Raster:
+def image_raster(seen: PointsInView, intrinsics: np.ndarray, shape: tuple[int, int]) -> Raster:
     """Return in which pixels of an image points lie.
 
     Args:
@@ -115,7 +115,7 @@ def image_raster(seen: Seen, intrinsics: np.ndarray, shape: tuple[int, int]) -> 
     return _raster(seen, seen.tangents() * [fx, fy] + [cx, cy], shape, float(fx))
 
 
-def own_raster(seen: Seen, pixel: float | None = None) -> Raster:
+def own_raster(seen: PointsInView, pixel: float | None = None) -> Raster:
     """Return points in the pixels of an image as fine as they lie: one point a pixel where they came from an image.
 
     Pixels lie so that points of a regular grid are at their middles.
@@ -152,7 +152,7 @@ def angular_spacing(tangents: np.ndarray) -> float:
     return float(max(np.median(spacing), 1e-6))
 
 
-def _raster(seen: Seen, places: np.ndarray, shape: tuple[int, int], focal_px: float) -> Raster:
+def _raster(seen: PointsInView, places: np.ndarray, shape: tuple[int, int], focal_px: float) -> Raster:
     height, width = shape
     column, row = np.rint(np.clip(places, -1e9, 1e9)).astype(np.int64).T
     inside = seen.valid & (column >= 0) & (column < width) & (row >= 0) & (row < height)

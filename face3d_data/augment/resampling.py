@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from face3d_data.augment.operation import Names, Operation, Record, draw_seed, take_rows
+from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed, take_rows
 from face3d_data.geometry.farthest import fast_farthest
 from face3d_data.geometry.thinning import poisson_points, random_points
 from face3d_data.sample import PER_POINT, Tag
@@ -26,10 +26,10 @@ class Resampling(Operation):
     """
 
     name: ClassVar[str] = "resampling"
-    needs: ClassVar[Names] = ("points",)
-    acts_on: ClassVar[Names] = ("points", *PER_POINT)
-    draws: ClassVar[Names] = ("resample_points", "resample_method", "resample_seed")
-    strengths: ClassVar[Names] = ("resample_points",)
+    needs: ClassVar[ArrayNames] = ("points",)
+    acts_on: ClassVar[ArrayNames] = ("points", *PER_POINT)
+    draws: ClassVar[ArrayNames] = ("resample_points", "resample_method", "resample_seed")
+    strengths: ClassVar[ArrayNames] = ("resample_points",)
 
     resample_points: int = Field(
         0, ge=0, le=MOST_POINTS, description="choose so many points anew; 0: keep those there are"

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.motion import MOVED, about, face_centre, move
-from face3d_data.augment.operation import Names, Operation, Record, uniform
+from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
 from face3d_data.sample import Tag
 
 
@@ -21,10 +21,10 @@ class Rotation(Operation):
     """
 
     name: ClassVar[str] = "rotation"
-    needs: ClassVar[Names] = ("points",)
-    acts_on: ClassVar[Names] = MOVED
-    draws: ClassVar[Names] = ("yaw_deg", "pitch_deg", "roll_deg")
-    strengths: ClassVar[Names] = draws
+    needs: ClassVar[ArrayNames] = ("points",)
+    acts_on: ClassVar[ArrayNames] = MOVED
+    draws: ClassVar[ArrayNames] = ("yaw_deg", "pitch_deg", "roll_deg")
+    strengths: ClassVar[ArrayNames] = draws
 
     yaw_deg: float = Field(0.0, ge=0, le=180, description="turn to the side by up to ± this, degrees")
     pitch_deg: float = Field(0.0, ge=0, le=180, description="nod by up to ± this, degrees")

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.motion import MOVED, about, face_centre, move
-from face3d_data.augment.operation import Names, Operation, Record, uniform
+from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
 from face3d_data.sample import Tag
 
 
@@ -17,10 +17,10 @@ class Scale(Operation):
     """Scale the face about its nose tip by one factor: a factor an axis would make another face of it."""
 
     name: ClassVar[str] = "scale"
-    needs: ClassVar[Names] = ("points",)
-    acts_on: ClassVar[Names] = MOVED
-    draws: ClassVar[Names] = ("scale",)
-    strengths: ClassVar[Names] = ("scale",)
+    needs: ClassVar[ArrayNames] = ("points",)
+    acts_on: ClassVar[ArrayNames] = MOVED
+    draws: ClassVar[ArrayNames] = ("scale",)
+    strengths: ClassVar[ArrayNames] = ("scale",)
 
     scale: float = Field(0.0, ge=0, le=0.5, description="make larger or smaller by up to ± this share, all axes alike")
 

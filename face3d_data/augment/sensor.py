@@ -11,7 +11,7 @@ from pydantic import Field
 from scipy.ndimage import correlate1d
 
 from face3d_data.augment.depth_reading import DepthReading
-from face3d_data.augment.operation import Names, Record, draw_seed
+from face3d_data.augment.operation import ArrayNames, Record, draw_seed
 from face3d_data.sample import Tag
 
 SensorName = Literal["kinect_v1", "d415", "structured_light"]
@@ -60,8 +60,8 @@ class Sensor(DepthReading):
     """
 
     name: ClassVar[str] = "sensor"
-    draws: ClassVar[Names] = ("sensor", "sensor_seed")
-    strengths: ClassVar[Names] = ("sensors",)
+    draws: ClassVar[ArrayNames] = ("sensor", "sensor_seed")
+    strengths: ClassVar[ArrayNames] = ("sensors",)
     one_surface_mm: ClassVar[float] = 0.1
 
     sensors: tuple[SensorName, ...] = Field(

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.motion import MOVED, move
-from face3d_data.augment.operation import Names, Operation, Record, uniform
+from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
 from face3d_data.sample import Tag
 
 
@@ -17,10 +17,10 @@ class Translation(Operation):
     """Shift the face along each axis by an amount drawn evenly: what a detector or an alignment may be off."""
 
     name: ClassVar[str] = "translation"
-    needs: ClassVar[Names] = ("points",)
-    acts_on: ClassVar[Names] = MOVED
-    draws: ClassVar[Names] = ("translation_x_mm", "translation_y_mm", "translation_z_mm")
-    strengths: ClassVar[Names] = ("translation_mm",)
+    needs: ClassVar[ArrayNames] = ("points",)
+    acts_on: ClassVar[ArrayNames] = MOVED
+    draws: ClassVar[ArrayNames] = ("translation_x_mm", "translation_y_mm", "translation_z_mm")
+    strengths: ClassVar[ArrayNames] = ("translation_mm",)
 
     translation_mm: float = Field(0.0, ge=0, le=1000, description="shift along each axis by up to ± this, mm")
 

@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.motion import about, face_centre
-from face3d_data.augment.operation import Names, Operation, Record, take_rows, uniform
-from face3d_data.augment.raster import Seen, angular_spacing, look, own_raster
+from face3d_data.augment.operation import ArrayNames, Operation, Record, take_rows, uniform
+from face3d_data.augment.raster import PointsInView, angular_spacing, own_raster, points_in_view
 from face3d_data.augment.visibility import visible
 from face3d_data.sample import PER_POINT, Tag
 
@@ -32,12 +32,12 @@ class VirtualView(Operation):
     """
 
     name: ClassVar[str] = "virtual_view"
-    needs: ClassVar[Names] = ("points",)
-    acts_on: ClassVar[Names] = ("points", *PER_POINT, "pose")
-    reads: ClassVar[Names] = ("landmarks_3d",)
-    removes: ClassVar[Names] = ("color", "depth", "intrinsics", "grid", "grid_color", "box", "landmarks")
-    draws: ClassVar[Names] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm", "view_thin")
-    strengths: ClassVar[Names] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm")
+    needs: ClassVar[ArrayNames] = ("points",)
+    acts_on: ClassVar[ArrayNames] = ("points", *PER_POINT, "pose")
+    reads: ClassVar[ArrayNames] = ("landmarks_3d",)
+    removes: ClassVar[ArrayNames] = ("color", "depth", "intrinsics", "grid", "grid_color", "box", "landmarks")
+    draws: ClassVar[ArrayNames] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm", "view_thin")
+    strengths: ClassVar[ArrayNames] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm")
 
     view_yaw_deg: float = Field(0.0, ge=0, le=120, description="lead the camera sideways by up to ± this, degrees")
     view_pitch_deg: float = Field(0.0, ge=0, le=89, description="lead the camera up or down by up to ± this, degrees")
@@ -55,7 +55,7 @@ class VirtualView(Operation):
         yaw, pitch, farther = (float(record[name]) for name in self.strengths)
         if yaw == pitch == farther == 0:
             return {}
-        seen = look(arrays["points"], arrays.get("pose", np.eye(4)))
+        seen = points_in_view(arrays["points"], arrays.get("pose", np.eye(4)))
         inverse = np.linalg.inv(seen.camera)
         motion = view_motion(inverse[:3, :3] @ face_centre(arrays) + inverse[:3, 3], yaw, pitch, farther)
         rows = np.flatnonzero(seen.valid)
@@ -82,7 +82,7 @@ def view_motion(centre: np.ndarray, yaw_deg: float, pitch_deg: float, farther_mm
     return motion
 
 
-def one_a_pixel(seen: Seen, rows: np.ndarray, motion: np.ndarray) -> np.ndarray:
+def one_a_pixel(seen: PointsInView, rows: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """Return which of these rows to keep, bool: the nearest in each pixel of a camera that is as sharp as the old one.
 
     Args:
@@ -91,7 +91,7 @@ def one_a_pixel(seen: Seen, rows: np.ndarray, motion: np.ndarray) -> np.ndarray:
         motion: (4, 4), old camera's frame to the new one's.
     """
     moved = seen.points[rows] @ motion[:3, :3].T + motion[:3, 3]
-    view = Seen(seen.camera, moved, moved[:, 2] > 0)
+    view = PointsInView(seen.camera, moved, moved[:, 2] > 0)
     raster = own_raster(view, angular_spacing(seen.tangents()[seen.valid]))
     order = np.argsort(view.depths(), kind="stable")
     first = order[np.unique(raster.pixel[order], return_index=True)[1]]

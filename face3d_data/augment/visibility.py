@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from face3d_data.augment.raster import Seen, own_raster
+from face3d_data.augment.raster import PointsInView, own_raster
 from face3d_data.geometry.normals import mean_and_scatter
 
 NEIGHBOURS = 16
@@ -39,7 +39,7 @@ def visible(points: np.ndarray, motion: np.ndarray) -> np.ndarray:
     before = np.isfinite(flat).all(axis=1) & (flat[:, 2] > 0) & (cosine > 0)
     if not before.any():
         return before
-    seen = Seen(np.eye(4), flat, before)
+    seen = PointsInView(np.eye(4), flat, before)
     depth = seen.depths()
     raster = own_raster(seen, max(spacing_mm, 1e-3) / float(np.median(depth[before])))
     nearest = raster.nearest(depth).ravel()[raster.pixel]

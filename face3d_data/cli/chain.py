@@ -158,6 +158,7 @@ def run_chain(
 ) -> None:
     """Build the pipeline that the commands describe, then run or save it."""
     from face3d_data.pipeline.build import make_pipeline
+    from face3d_data.pipeline.result import Workers
     from face3d_data.pipeline.run import run
 
     made = assemble(fragments)
@@ -167,7 +168,7 @@ def run_chain(
     if save is not None:
         _save(save, pipeline.text)
         return
-    result = run(pipeline, workspace, engine=engine, jobs=jobs, chunk=chunk, say=echo)
+    result = run(pipeline, workspace, engine=Workers(engine, jobs, chunk), say=echo)
     for folder in result.datasets.values():
         echo(f"dataset {folder}")
 

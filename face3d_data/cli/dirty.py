@@ -13,7 +13,7 @@ from face3d_data.cli.output import echo, echo_json
 from face3d_data.cli.status import run_names
 from face3d_data.csv_cells import plain
 from face3d_data.errors import UserError
-from face3d_data.store.manifest import DIRTY_COLUMNS
+from face3d_data.store.manifest import DIRTY_ROW_COLUMNS
 
 
 @click.command()
@@ -115,9 +115,9 @@ def read_dirty(workspace: Path, pipeline: str, step: str | None, reason: str | N
     for path in sorted(run_dir.glob("*.dirty.csv")):
         with open(path, encoding="utf-8", errors="backslashreplace", newline="") as stream:
             rows = csv.DictReader(stream)
-            if tuple(rows.fieldnames or ()) != DIRTY_COLUMNS:
+            if tuple(rows.fieldnames or ()) != DIRTY_ROW_COLUMNS:
                 raise UserError(f"{path}: is damaged: run the pipeline again, which writes it again")
-            found += ({name: plain(row[name] or "") for name in DIRTY_COLUMNS} for row in rows)
+            found += ({name: plain(row[name] or "") for name in DIRTY_ROW_COLUMNS} for row in rows)
     for row in found:
         row["traceback"] = traces.get((f"{row['step']}.errors", row["sample_id"]), "")
     return [row for row in found if step in (None, row["step"]) and reason in (None, row["reason"])]

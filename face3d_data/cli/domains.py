@@ -77,12 +77,12 @@ def run_name(pipeline: str) -> str:
     Raises:
         UserError: the file is no pipeline.
     """
-    from face3d_data.pipeline.spec import KEYS
+    from face3d_data.pipeline.spec import PIPELINE_KEYS
     from face3d_data.yaml_file import read_yaml
 
     if not pipeline.endswith((".yaml", ".yml")):
         return pipeline
-    return str(read_yaml(Path(pipeline), KEYS).get("name", pipeline))
+    return str(read_yaml(Path(pipeline), PIPELINE_KEYS).get("name", pipeline))
 
 
 def default_step(result: RunResult) -> str:

@@ -110,7 +110,7 @@ def command(
         from face3d_training.trained_rows import embed_dataset
     except ImportError as error:
         raise UserError(f"embedding needs {error.name}: {extra_line('train')}") from None
-    with Progress() as progress:
+    with EmbedBars() as progress:
         written = embed_dataset(
             folder, checkpoint, out, layout, split, where, given_keys(keys), device, workers, progress.show, echo,
             check,
@@ -119,13 +119,13 @@ def command(
     echo(f"embeddings of {written} {what} in {out}")
 
 
-class Progress:
+class EmbedBars:
     """Bars on a terminal's stderr, one for each thing at work, drawn once there is something to tell; else nothing."""
 
     def __init__(self) -> None:
         self._bar: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> EmbedBars:
         return self
 
     def show(self, label: str, done: int, total: int) -> None:

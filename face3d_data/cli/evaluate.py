@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from face3d_data.cli.embed import NetworkCommand, Progress, network_options
+from face3d_data.cli.embed import EmbedBars, NetworkCommand, network_options
 from face3d_data.cli.options import check_option, json_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.cli.train import given_keys
@@ -77,7 +77,7 @@ def command(
         raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")
     folder = find_dataset(dataset, workspace)
     try:
-        from face3d_training.evaluation.metrics.lists import Settings
+        from face3d_training.evaluation.metrics.lists import EvaluationSettings
         from face3d_training.evaluation.report.files import REPORT, metrics_of
         from face3d_training.evaluation.report.printed import printed
         from face3d_training.evaluation.run import Request, default_name, run_evaluation
@@ -97,10 +97,10 @@ def command(
         changes=tuple(given_keys(keys)),
         device=device,
         workers=workers,
-        settings=Settings(seed=seed, resamples=resamples),
+        settings=EvaluationSettings(seed=seed, resamples=resamples),
         check=check,
     )
-    with Progress() as progress:
+    with EmbedBars() as progress:
         evaluation, about = run_evaluation(request, progress.show)
     if as_json:
         echo_json(metrics_of(evaluation, about))

@@ -17,7 +17,7 @@ from face3d_data.errors import Reject, Unreadable, UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from face3d_data.pictures.mask_sheet import Look
+    from face3d_data.pictures.mask_sheet import SheetView
     from face3d_data.readers.shared.strays import Folder
     from face3d_data.sample import Sample
     from face3d_data.stage import Stage
@@ -131,7 +131,7 @@ def captured(path: Path) -> Subject:
         UserError: there is none, or it cannot be read.
     """
     from face3d_data.readers.rgbd_folder import RgbdFolder
-    from face3d_data.readers.shared.folder import Found
+    from face3d_data.readers.shared.folder import CaptureFiles
     from face3d_data.readers.shared.pattern import Match
     from face3d_data.readers.shared.rgbd_camera import CAMERA_FILES
     from face3d_data.stages.undistort import Undistort
@@ -145,7 +145,7 @@ def captured(path: Path) -> Subject:
     inside = replace(folder, name=folder.path.relative_to(root).as_posix())
     reader = RgbdFolder(root=root)
     try:
-        sample = reader.sample(reader.source(Found(inside, stem, files, Match(inside.name, stem, {}))))
+        sample = reader.sample(reader.source(CaptureFiles(inside, stem, files, Match(inside.name, stem, {}))))
         return _subject(Undistort().apply(sample), where)
     except Reject as error:
         raise UserError(f"{where}: {error}") from None
@@ -262,7 +262,7 @@ def write_sheet(
     return out
 
 
-def _row(sample: Sample, seen: Sample | None, look: Look, size: int) -> list[np.ndarray]:
+def _row(sample: Sample, seen: Sample | None, look: SheetView, size: int) -> list[np.ndarray]:
     from face3d_data.pictures.mask_sheet import front, panels
 
     pictures = panels(sample.arrays, look, size)

@@ -42,6 +42,7 @@ def command(
     """
     from face3d_data.pipeline.build import load_pipeline
     from face3d_data.pipeline.look import explain
+    from face3d_data.pipeline.result import Workers
     from face3d_data.pipeline.run import run
 
     # A run makes very many rows that live to its end: looking through them for cycles again and again costs a tenth.
@@ -54,9 +55,7 @@ def command(
     result = run(
         built,
         workspace,
-        engine=engine,
-        jobs=jobs,
-        chunk=chunk,
+        engine=Workers(engine, jobs, chunk),
         until=until,
         force=force,
         rehash=rehash,

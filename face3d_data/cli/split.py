@@ -34,10 +34,11 @@ def command(
     """
     from face3d_data.atomic import write_atomic
     from face3d_data.pipeline.freeze import split_of
+    from face3d_data.pipeline.result import Workers
 
     if freeze is not None:
         check_writable(freeze, "--freeze")
-    entries, text = split_of(pipeline, overrides, workspace, step, engine, jobs, chunk)
+    entries, text = split_of(pipeline, overrides, workspace, step, Workers(engine, jobs, chunk))
     people = Counter(split for _, split in {(entry.identity, entry.split) for entry in entries})
     samples = Counter(entry.split for entry in entries)
     for split in dict.fromkeys(entry.split for entry in sorted(entries, key=lambda entry: entry.split)):

@@ -14,7 +14,7 @@ from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
     from face3d_data.shards.audit.near_duplicates import Search
-    from face3d_data.shards.audit.verify import Verdict
+    from face3d_data.shards.audit.verify import Verification
 
 SHOWN = 20
 """Suspected pairs that are printed; `--json` gives all."""
@@ -66,7 +66,7 @@ def command(
         context.exit(1)
 
 
-def _is_open(verdict: Verdict) -> bool:
+def _is_open(verdict: Verification) -> bool:
     """Return whether something is suspected, or was not looked for."""
     from face3d_data.shards.audit.near_duplicates import NOT_ASKED
 
@@ -94,7 +94,7 @@ def _is_link(path: Path) -> bool:
     return path.parent.is_symlink()
 
 
-def as_record(verdict: Verdict) -> dict[str, Any]:
+def as_record(verdict: Verification) -> dict[str, Any]:
     """Return a verdict as JSON values."""
     problems = [{"check": p.check, "where": p.where, "detail": p.detail} for p in verdict.problems]
     record = {"dataset": verdict.name, "ok": verdict.ok, "splits": dict(verdict.splits), "allow_leaks": verdict.allowed}
@@ -128,7 +128,7 @@ def _searched(search: Search) -> dict[str, Any]:
     }
 
 
-def lines(verdict: Verdict) -> list[str]:
+def lines(verdict: Verification) -> list[str]:
     """Return a verdict as lines for people."""
     shown = [
         f"{verdict.name}: {split}: {counts['samples']} samples, {counts['people']} people"

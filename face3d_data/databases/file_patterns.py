@@ -42,7 +42,7 @@ class Recognised:
 
 
 @dataclass(frozen=True)
-class Pattern:
+class PathPattern:
     """A pattern of a path, part by part; `anywhere`: any folders may stand before the first."""
 
     database: str
@@ -65,11 +65,11 @@ class Pattern:
         return path[: min(start, len(place))] if self.anywhere else path[:start]
 
 
-def compile_file_pattern(database: str, text: str) -> Pattern:
+def compile_file_pattern(database: str, text: str) -> PathPattern:
     """Return a database's pattern, compiled; letters' case does not count."""
     rest = text.removeprefix("**/")
     parts = tuple(re.compile(fnmatch.translate(part), re.IGNORECASE) for part in rest.split("/"))
-    return Pattern(database, text, parts, rest != text)
+    return PathPattern(database, text, parts, rest != text)
 
 
 @dataclass
@@ -160,9 +160,9 @@ def _letters(text: str) -> int:
     return len(re.findall(r"[a-z]", kept))
 
 
-def _by_ending(patterns: Iterable[Pattern]) -> dict[str, list[Pattern]]:
+def _by_ending(patterns: Iterable[PathPattern]) -> dict[str, list[PathPattern]]:
     """Return patterns by the ending that their files have, so that few are tried on each file."""
-    found: dict[str, list[Pattern]] = {}
+    found: dict[str, list[PathPattern]] = {}
     for pattern in patterns:
         ending = pattern.text.lower().rpartition(".")[2]
         found.setdefault(ANY_ENDING if re.search(r"[*?/\[]", ending) else ending, []).append(pattern)

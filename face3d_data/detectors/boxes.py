@@ -16,7 +16,7 @@ def to_square(boxes: np.ndarray) -> np.ndarray:
     return np.stack([x1, y1, x1 + side, y1 + side], axis=1)
 
 
-def refine(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def refine_boxes(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Move the corners of `boxes` (n, 4) by `offsets` (n, 4), which are in units of width + 1 and height + 1."""
     width, height = boxes[:, 2] - boxes[:, 0] + 1, boxes[:, 3] - boxes[:, 1] + 1
     return boxes + offsets * np.stack([width, height, width, height], axis=1)

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from face3d_data.detectors.boxes import clip, refine, suppress, to_square
+from face3d_data.detectors.boxes import clip, refine_boxes, suppress, to_square
 from face3d_data.detectors.nets import CropNet, PNet, load_nets
-from face3d_data.detectors.protocol import Faces
+from face3d_data.detectors.protocol import DetectedFaces
 from face3d_data.detectors.pyramid import WINDOW_PX, pyramid, shrink
 
 STEP_PX = 2
@@ -37,7 +37,7 @@ class Mtcnn:
 
     def detect(
         self, color: np.ndarray, min_face_px: float = 20.0, possible_px: tuple[float, float] | None = None
-    ) -> Faces:
+    ) -> DetectedFaces:
         """Find the faces of one image; see `Detector.detect`.
 
         The pyramid's levels hang on `min_face_px` alone; `possible_px` only leaves levels out, so that the faces that
@@ -56,7 +56,7 @@ class Mtcnn:
             if len(boxes):
                 image = self._tensor(normal)
                 boxes = self._refine(rnet, image, boxes)
-            return self._decide(onet, image, boxes) if len(boxes) else Faces.none()
+            return self._decide(onet, image, boxes) if len(boxes) else DetectedFaces.none()
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         """Return (H, W, 3) as (1, 3, H, W); its memory stays as it is, which is the layout that convolutions like."""
@@ -87,10 +87,10 @@ class Mtcnn:
         offsets, scores = (part.cpu().numpy() for part in rnet(crops(image, boxes, 24)))
         order = _best_first(scores)
         order = order[scores[order] > self.thresholds[1]]
-        boxes = refine(boxes[order], offsets[order])
+        boxes = refine_boxes(boxes[order], offsets[order])
         return to_square(boxes[suppress(boxes, 0.7)])
 
-    def _decide(self, onet: CropNet, image: Tensor, boxes: np.ndarray) -> Faces:
+    def _decide(self, onet: CropNet, image: Tensor, boxes: np.ndarray) -> DetectedFaces:
         """Return the faces that O-Net finds in `boxes` (n, 4)."""
         offsets, points, scores = (part.cpu().numpy() for part in onet(crops(image, boxes, 48)))
         order = _best_first(scores)
@@ -98,10 +98,10 @@ class Mtcnn:
         boxes, scores = boxes[order], scores[order]
         sides = boxes[:, 2:] - boxes[:, :2] + 1
         marks = points[order].reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
-        boxes = refine(boxes, offsets[order])
+        boxes = refine_boxes(boxes, offsets[order])
         kept = suppress(boxes, 0.7, smaller=True)
         inside = clip(boxes[kept], *image.shape[2:])
-        return Faces(inside.astype(np.float32), scores[kept], marks[kept].astype(np.float32))
+        return DetectedFaces(inside.astype(np.float32), scores[kept], marks[kept].astype(np.float32))
 
 
 def crops(image: Tensor, boxes: np.ndarray, side: int) -> Tensor:

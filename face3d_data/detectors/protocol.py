@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Faces:
+class DetectedFaces:
     """The faces found in one image, best first.
 
     Attributes:
@@ -25,16 +25,16 @@ class Faces:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def keep(self, chosen: np.ndarray) -> Faces:
+    def keep(self, chosen: np.ndarray) -> DetectedFaces:
         """Return only these faces, in this order.
 
         Args:
             chosen: int (k,) or bool (n,).
         """
-        return Faces(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
+        return DetectedFaces(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
 
     @classmethod
-    def none(cls) -> Faces:
+    def none(cls) -> DetectedFaces:
         """Return no face at all."""
         return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
 
@@ -44,7 +44,7 @@ class Detector(Protocol):
 
     def detect(
         self, color: np.ndarray, min_face_px: float = 20.0, possible_px: tuple[float, float] | None = None
-    ) -> Faces:
+    ) -> DetectedFaces:
         """Find the faces of one image.
 
         Args:

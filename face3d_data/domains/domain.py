@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from face3d_data.digest import digest
-from face3d_data.domains.measure import Measured, measure
+from face3d_data.domains.measure import Measured, measure_face
 from face3d_data.tables.split import person_of
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def domains(entries: Sequence[Entry], most: int) -> list[Domain]:
     for entry in entries:
         by_source[entry.source].append(entry)
     names = sorted(by_source)
-    measured = {name: [measure(entry) for entry in chosen(by_source[name], most)] for name in names}
+    measured = {name: [measure_face(entry) for entry in chosen(by_source[name], most)] for name in names}
     found = [_domain("source", name, by_source[name], measured[name]) for name in names]
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:

@@ -10,7 +10,7 @@ import numpy as np
 from face3d_data.errors import Reject
 from face3d_data.geometry.point_noise import COARSEST_MM, point_noise
 from face3d_data.geometry.reading_noise import estimate_noise
-from face3d_data.store.place import Place, SourcePlace
+from face3d_data.store.place import SourcePlace, StorageLocation
 
 if TYPE_CHECKING:
     from face3d_data.store.manifest import Entry
@@ -44,7 +44,7 @@ class Measured:
     noise_mm: float | None
 
 
-def measure(entry: Entry) -> Measured | None:
+def measure_face(entry: Entry) -> Measured | None:
     """Return what the readings of a row's capture are like; None where it cannot be read, or has neither kind.
 
     They are taken as near to the sensor as they can be had: from the depth image in which the face was found (a whole
@@ -62,11 +62,11 @@ def measure(entry: Entry) -> Measured | None:
     return None
 
 
-def _from_the_source(entry: Entry) -> list[Place | SourcePlace]:
+def _from_the_source(entry: Entry) -> list[StorageLocation | SourcePlace]:
     return list(entry.place.chain())[::-1]
 
 
-def _of_depth(place: Place | SourcePlace, box: np.ndarray | None) -> tuple[np.ndarray, float | None]:
+def _of_depth(place: StorageLocation | SourcePlace, box: np.ndarray | None) -> tuple[np.ndarray, float | None]:
     depth = _window(place.read("depth"), box)
     depth = np.where(np.isfinite(depth), depth, np.float32(0))
     face = _face(depth, depth > 0)
@@ -74,7 +74,7 @@ def _of_depth(place: Place | SourcePlace, box: np.ndarray | None) -> tuple[np.nd
     return depth[face], _noise(depth, face, focal_px)
 
 
-def _of_other(place: Place | SourcePlace, name: str) -> tuple[np.ndarray, float | None]:
+def _of_other(place: StorageLocation | SourcePlace, name: str) -> tuple[np.ndarray, float | None]:
     array = place.read(name)
     return (array[:, 2], point_noise(array)) if name == "points" else _of_grid(array)
 

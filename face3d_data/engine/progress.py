@@ -12,7 +12,7 @@ from face3d_data.engine.stats import Report
 PLAIN_EVERY_S = 10.0
 
 
-class Progress:
+class StepProgress:
     """Progress of one step, fed with the workers' reports; a context manager.
 
     Args:
@@ -29,7 +29,7 @@ class Progress:
         self._started = self._printed = time.monotonic()
         self._bar: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> StepProgress:
         if self._show and sys.stderr.isatty():
             self._bar = _bar()
             self._bar.start()

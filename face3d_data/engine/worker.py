@@ -33,7 +33,7 @@ from face3d_data.errors import (
 from face3d_data.reader import Reader, Source, load_remarked
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.stage import ANY_STAGE, Stage, check_output
-from face3d_data.store.part import NO_RECORD, BadPart, Row, read_array, write_part
+from face3d_data.store.part import NO_RECORD, BadPart, PartRow, read_array, write_part
 from face3d_data.table import FIXED_COLUMNS
 
 BUFFER_BYTES = 64_000_000
@@ -147,7 +147,7 @@ class Chunk:
         buffer.flush()
         return report
 
-    def _run_items(self, items: Sequence[Item]) -> Iterator[tuple[Item, list[Row], list[dict[str, np.ndarray]]]]:
+    def _run_items(self, items: Sequence[Item]) -> Iterator[tuple[Item, list[PartRow], list[dict[str, np.ndarray]]]]:
         heard: list[list[str]] = [[] for _ in items]
         samples = [self._sample(item, said) for item, said in zip(items, heard, strict=True)]
         rngs = [
@@ -209,16 +209,16 @@ class Chunk:
 
     def _rows(
         self, item: Item, sample: Sample, outputs: list[Sample], detail: str
-    ) -> tuple[list[Row], list[dict[str, np.ndarray]]]:
+    ) -> tuple[list[PartRow], list[dict[str, np.ndarray]]]:
         if not outputs:
             raise Reject("no_output", f"{self.stage.name} gave nothing for it")
-        rows: list[Row] = []
+        rows: list[PartRow] = []
         records: list[dict[str, np.ndarray]] = []
         for i, output in enumerate(outputs):
             check_output(self.stage, sample, output)
             own = dict(output.arrays.own)
             rows.append(
-                Row(
+                PartRow(
                     input=item.input_key,
                     key=digest(self.fingerprint, item.input_key, i),
                     detail=detail,
@@ -247,11 +247,11 @@ class _Buffer:
         self._clear()
 
     def _clear(self) -> None:
-        self._rows: list[Row] = []
+        self._rows: list[PartRow] = []
         self._records: list[dict[str, np.ndarray]] = []
         self._bytes = 0
 
-    def add(self, rows: Sequence[Row], records: Sequence[dict[str, np.ndarray]]) -> None:
+    def add(self, rows: Sequence[PartRow], records: Sequence[dict[str, np.ndarray]]) -> None:
         size = sum(array.nbytes for record in records for array in record.values())
         if self._rows and self._bytes + size > BUFFER_BYTES:
             self.flush()
@@ -285,16 +285,16 @@ def _changed_tags(before: Mapping[str, Tag], after: Mapping[str, Tag]) -> dict[s
     return changed
 
 
-def _failed(stage: Stage, item: Item, error: Exception) -> Row:
+def _failed(stage: Stage, item: Item, error: Exception) -> PartRow:
     detail = _ADDRESS.sub("", " ".join(str(getattr(error, "detail", error)).split()))[:DETAIL_CHARS]
     if isinstance(error, Unreadable):
-        return Row(item.input_key, status="unreadable", reason=error.reason, detail=detail, attempt=item.attempt)
+        return PartRow(item.input_key, status="unreadable", reason=error.reason, detail=detail, attempt=item.attempt)
     if isinstance(error, Reject):
         if error.reason in (*stage.reasons, *ANY_STAGE, "no_output") or error.reason.startswith("missing_"):
-            return Row(item.input_key, status="reject", reason=error.reason, detail=detail, attempt=item.attempt)
+            return PartRow(item.input_key, status="reject", reason=error.reason, detail=detail, attempt=item.attempt)
         error = ContractError(f"stage {stage.name!r} rejects with {error.reason!r}, which it does not declare")
         detail = str(error)
     trace = "".join(traceback.format_exception(error))
-    return Row(
+    return PartRow(
         item.input_key, status="error", reason=type(error).__name__, detail=detail, attempt=item.attempt, trace=trace
     )

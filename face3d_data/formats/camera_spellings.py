@@ -10,7 +10,7 @@ from typing import Any
 from face3d_data.formats.camera_dropped import refuse_dropped
 from face3d_data.formats.camera_stereo import of_one_camera
 from face3d_data.formats.camera_text import numbers
-from face3d_data.formats.json_file import finite
+from face3d_data.formats.json_file import finite_number
 
 _ALIASES: dict[str, tuple[str, ...]] = {
     "cx": ("ppx",),
@@ -74,14 +74,14 @@ def _refuse_two_values(given: Mapping[str, Any], inverse_too: bool = False) -> N
     """Refuse two names of one thing with two values; `inverse_too`: metres per unit and units per metre are one."""
     first, *others = given.values() if given else (None,)
     for value in others:
-        inverse = inverse_too and finite(value) and value != 0 and _same(first, 1 / value)
+        inverse = inverse_too and finite_number(value) and value != 0 and _same(first, 1 / value)
         if not _same(first, value) and not inverse:
             said = ", ".join(f"{name} = {reprlib.repr(value)}" for name, value in given.items())
             raise ValueError(f"{said} contradict each other: leave one")
 
 
 def _same(one: Any, other: Any) -> bool:
-    return math.isclose(one, other, rel_tol=1e-6) if finite(one) and finite(other) else bool(one == other)
+    return math.isclose(one, other, rel_tol=1e-6) if finite_number(one) and finite_number(other) else bool(one == other)
 
 
 def pinhole_of(matrix: Any, key: str) -> dict[str, float]:
@@ -113,7 +113,7 @@ def pinhole_of(matrix: Any, key: str) -> dict[str, float]:
 def _check_centre(words: Mapping[str, Any], key: str) -> None:
     for name, side in (("cx", "width"), ("cy", "height")):
         size = words.get(side)
-        if finite(size) and not 0 < words[name] < size:
+        if finite_number(size) and not 0 < words[name] < size:
             raise ValueError(f"{key}: centre {words['cx']}, {words['cy']} lies outside the image ({side} {size})")
 
 

@@ -18,7 +18,7 @@ DELIMITERS: dict[str, str] = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 
 
 @dataclass(frozen=True)
-class Header:
+class ListHeader:
     """A list's first line: the columns' names (`""` where one has none), the delimiter, and the line's number."""
 
     names: tuple[str, ...]
@@ -27,7 +27,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Line:
+class ListRecord:
     """One record: its line's number from 1, its cells, or what is wrong with it (then the cells may be none)."""
 
     number: int
@@ -35,7 +35,7 @@ class Line:
     fault: str | None = None
 
 
-def read_header(path: Path, needed: Collection[str]) -> Header:
+def read_header(path: Path, needed: Collection[str]) -> ListHeader:
     """Return a list's header.
 
     Args:
@@ -48,7 +48,7 @@ def read_header(path: Path, needed: Collection[str]) -> Header:
     return _header(_lines(path, 64 * 1024), path, needed)[0]
 
 
-def read_lines(path: Path, needed: Collection[str]) -> tuple[Header, Iterator[Line]]:
+def read_lines(path: Path, needed: Collection[str]) -> tuple[ListHeader, Iterator[ListRecord]]:
     """Return a list's header and its records; lines without text are left out.
 
     Args:
@@ -74,7 +74,7 @@ def _lines(path: Path, most_bytes: int | None = None) -> list[bytes]:
         raise ValueError(f"{path.parent / error.detail}") from None
 
 
-def _header(lines: list[bytes], path: Path, needed: Collection[str]) -> tuple[Header, int]:
+def _header(lines: list[bytes], path: Path, needed: Collection[str]) -> tuple[ListHeader, int]:
     """Return the header and the index of the line after it."""
     at = next((i for i, line in enumerate(lines) if line.strip()), None)
     if at is None:
@@ -93,7 +93,7 @@ def _header(lines: list[bytes], path: Path, needed: Collection[str]) -> tuple[He
     twice = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
     if twice is not None:
         raise ValueError(f"{path}, line {at + 1}: two columns are named {twice!r}: rename one")
-    return Header(names, fitting[0], at + 1), at + 1
+    return ListHeader(names, fitting[0], at + 1), at + 1
 
 
 def _misfit(readings: dict[str, tuple[str, ...]], needed: Collection[str], fault: str) -> str:
@@ -116,7 +116,7 @@ def _delimiters() -> str:
     return f"{', '.join(first)} or {last}"
 
 
-def _records(lines: list[bytes], at: int, header: Header) -> Iterator[Line]:
+def _records(lines: list[bytes], at: int, header: ListHeader) -> Iterator[ListRecord]:
     wanted = len(header.names)
     for number, data in enumerate(lines[at:], at + 1):
         if not data.strip():
@@ -124,11 +124,11 @@ def _records(lines: list[bytes], at: int, header: Header) -> Iterator[Line]:
         try:
             cells = _cells(data, header.delimiter)
         except ValueError as error:
-            yield Line(number, (), str(error))
+            yield ListRecord(number, (), str(error))
             continue
         wrong = len(cells) != wanted
         fault = f"{len(cells)} fields, and the header has {wanted}" if wrong else None
-        yield Line(number, cells, fault)
+        yield ListRecord(number, cells, fault)
 
 
 def _cells(data: bytes, delimiter: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from face3d_data.formats.camera_text import numbers
-from face3d_data.formats.lens_model import AFTER_RADIAL, BROWN, LENS_KEYS, PLAIN, lens_model
+from face3d_data.formats.lens_model import AFTER_RADIAL, BROWN, LENS_KEYS, PLAIN_LENS, lens_model
 
 LIST_KEYS: tuple[str, ...] = (
     "coeffs", "distortion", "distortion_coefficients", "distortion_coeffs", "dist_coeffs", "distCoeffs", "dist",
@@ -45,9 +45,9 @@ def parse_distortion(values: Mapping[str, Any]) -> tuple[float, ...] | None:
     _refuse_unknown(values, {*LENS_KEYS, *LIST_KEYS, *NAMES, "RadialDistortion", "TangentialDistortion"})
     if not any(given):
         return None
-    if model in PLAIN and model and (model == "none" or key in ("model", *LENS_KEYS)):
+    if model in PLAIN_LENS and model and (model == "none" or key in ("model", *LENS_KEYS)):
         raise ValueError(f"{key} {model} with coefficients {reprlib.repr(given)}: correct one of them")
-    if model not in PLAIN | BROWN | AFTER_RADIAL:
+    if model not in PLAIN_LENS | BROWN | AFTER_RADIAL:
         raise ValueError(f"distortion model {model[:40]!r} is not known: give brown_conrady or rational_polynomial")
     if len(given) == 14 and any(given[12:]):
         raise ValueError("a tilted sensor (tau) is not read: undistort the images first")

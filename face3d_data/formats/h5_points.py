@@ -165,7 +165,7 @@ def _chunks(found: Any, name: str, size: int, dtype: np.dtype) -> Chunks:
     return Chunks(chunk, filters, offset, stored, skipped)
 
 
-def read_rows(path: Path, array: StoredArray, start: int = 0, stop: int | None = None) -> np.ndarray:
+def read_point_rows(path: Path, array: StoredArray, start: int = 0, stop: int | None = None) -> np.ndarray:
     """Return rows of an array, in the machine's byte order.
 
     Args:

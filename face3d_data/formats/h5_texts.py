@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.h5_points import VARIABLE_TEXT, StoredArray, read_rows
+from face3d_data.formats.h5_points import VARIABLE_TEXT, StoredArray, read_point_rows
 
 LONGEST_TEXT = 4096
 """Bytes of a name."""
@@ -34,7 +34,7 @@ def read_texts(path: Path, array: StoredArray) -> list[str]:
         Unreadable: `unreadable`: a text is no UTF-8, too long, or not where the array says.
         OSError: the file is gone.
     """
-    rows = read_rows(path, array).reshape(-1)
+    rows = read_point_rows(path, array).reshape(-1)
     try:
         if array.dtype != VARIABLE_TEXT:
             return [raw.decode() for raw in rows.tolist()]

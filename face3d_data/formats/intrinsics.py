@@ -19,7 +19,7 @@ from face3d_data.formats.camera_pair import Motion, parse_motion
 from face3d_data.formats.camera_spellings import in_our_words
 from face3d_data.formats.camera_text import read_camera_text
 from face3d_data.formats.distortion import parse_distortion
-from face3d_data.formats.json_file import finite
+from face3d_data.formats.json_file import finite_number
 from face3d_data.formats.lens_model import refuse_fisheye
 
 METRES_PER_UNIT = (1e-6, 0.1)
@@ -104,7 +104,7 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
     numeric = ("fx", "fy", "cx", "cy", "width", "height", "depth_scale")
     known = {key: values[key] for key in numeric if key in needed or values.get(key) is not None}
     for key, value in known.items():
-        if not finite(value):
+        if not finite_number(value):
             raise ValueError(f"{key} = {reprlib.repr(value)} is no finite number")
     for key in ("fx", "fy", "width", "height"):
         if key in known and not 0 < known[key] <= MOST_PX:
@@ -165,7 +165,7 @@ def metres_per_unit(scale: Any) -> float:
     Raises:
         ValueError: it is neither.
     """
-    if not finite(scale):
+    if not finite_number(scale):
         raise ValueError(f"depth_scale = {reprlib.repr(scale)} is no finite number")
     if METRES_PER_UNIT[0] <= scale <= METRES_PER_UNIT[1] or scale == METRES:
         return float(scale)

@@ -27,7 +27,7 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path}: no valid JSON ({error})") from None
 
 
-def finite(value: Any) -> bool:
+def finite_number(value: Any) -> bool:
     """Return whether a JSON value is a number that a float can hold: true, false, NaN and 10**400 are none."""
     # `type() in`, not isinstance: true and false are no numbers, and this runs ten times a capture.
     if type(value) not in (float, int):

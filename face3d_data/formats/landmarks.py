@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from face3d_data.formats.json_file import finite, read_json
+from face3d_data.formats.json_file import finite_number, read_json
 
 LANDMARK_NAMES: tuple[str, ...] = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """In the order of the array `landmarks`; left is left in the image."""
@@ -74,6 +74,6 @@ def _point(points: Mapping[str, Any], name: str) -> list[float]:
     value = points.get(name)
     if type(value) is list and len(value) == 2:
         x, y = value
-        if finite(x) and finite(y) and abs(x) < _FARTHEST_PX and abs(y) < _FARTHEST_PX:
+        if finite_number(x) and finite_number(y) and abs(x) < _FARTHEST_PX and abs(y) < _FARTHEST_PX:
             return [x, y]
     raise ValueError(f"landmarks_px.{name} = {reprlib.repr(value)} must be two finite numbers")

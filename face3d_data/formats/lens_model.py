@@ -9,7 +9,7 @@ from typing import Any
 
 LENS_KEYS: tuple[str, ...] = ("distortion_model", "distortion_type", "lens_model", "lens_type")
 """They name the distortion alone, as `none` does; the others may name the projection (`pinhole`) or the device."""
-PLAIN = frozenset({"", "none", "pinhole", "perspective", "simplepinhole", "rectified"})
+PLAIN_LENS = frozenset({"", "none", "pinhole", "perspective", "simplepinhole", "rectified"})
 BROWN = frozenset({
     "brownconrady", "plumbbob", "rationalpolynomial", "rational", "radtan", "radialtangential", "opencv", "fullopencv",
     "brown", "standard",
@@ -39,10 +39,10 @@ def lens_model(values: Mapping[str, Any]) -> tuple[str, str]:
     refuse_fisheye(values)
     keys = [key for key in values if values[key] is not None and _NAMES_MODEL.fullmatch(_snake(key))]
     named = [(key, word) for key in keys if (word := _word(key, values[key])) not in _STREAMS or key in LENS_KEYS]
-    named.sort(key=lambda pair: (pair[1] in PLAIN, _snake(pair[0]) not in LENS_KEYS))
-    known = [pair for pair in named if pair[1] in PLAIN | BROWN | AFTER_RADIAL]
+    named.sort(key=lambda pair: (pair[1] in PLAIN_LENS, _snake(pair[0]) not in LENS_KEYS))
+    known = [pair for pair in named if pair[1] in PLAIN_LENS | BROWN | AFTER_RADIAL]
     for key, word in named:
-        if word in PLAIN | BROWN | AFTER_RADIAL or _may_name_a_device(key):
+        if word in PLAIN_LENS | BROWN | AFTER_RADIAL or _may_name_a_device(key):
             continue
         raise ValueError(
             f"{key} = {values[key]!r:.60} is a lens model that is not known: give pinhole, brown_conrady or "

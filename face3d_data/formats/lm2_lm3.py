@@ -23,7 +23,7 @@ FARTHEST = 1e6
 _COUNT = re.compile(r"\s*([0-9]{1,6})\s+landmarks\b", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\Z")
 
-Lines = list[tuple[int, str]]
+NumberedLines = list[tuple[int, str]]
 Marks = dict[str, tuple[float, ...]]
 
 
@@ -57,7 +57,7 @@ def read_lm2(path: Path) -> Marks:
     return _marks(labels, points, 2, path.name)
 
 
-def _lines(path: Path) -> Lines:
+def _lines(path: Path) -> NumberedLines:
     """Return (number, text) of every line that is not blank."""
     # Latin-1 takes any byte: labels that nobody knows do no harm, and what must be a number is checked.
     texts = map(str.strip, read_text(path, MOST_BYTES, "latin-1", "for a list of landmarks").split("\n"))
@@ -67,21 +67,21 @@ def _lines(path: Path) -> Lines:
     return lines
 
 
-def _count(lines: Lines, name: str) -> tuple[int, int]:
+def _count(lines: NumberedLines, name: str) -> tuple[int, int]:
     """Return how many landmarks the file says it has, and the place of the line after that."""
     start = _after(lines, 0, name, _COUNT, "a line 'N landmarks'")
     match = _COUNT.match(lines[start - 1][1])
     return int(match[1]) if match else 0, start
 
 
-def _after(lines: Lines, start: int, name: str, wanted: re.Pattern[str], words: str) -> int:
+def _after(lines: NumberedLines, start: int, name: str, wanted: re.Pattern[str], words: str) -> int:
     for place in range(start, len(lines)):
         if wanted.match(lines[place][1]):
             return place + 1
     raise Unreadable("unreadable", f"{name}: line {lines[-1][0]}: the file ends without {words}")
 
 
-def _take(lines: Lines, start: int, count: int, name: str) -> Lines:
+def _take(lines: NumberedLines, start: int, count: int, name: str) -> NumberedLines:
     taken = lines[start : start + count]
     if len(taken) < count:
         missing = f"{count - len(taken)} of {count} lines of landmarks are missing"
@@ -89,13 +89,13 @@ def _take(lines: Lines, start: int, count: int, name: str) -> Lines:
     return taken
 
 
-def _end(lines: Lines, end: int, name: str, count: int) -> None:
+def _end(lines: NumberedLines, end: int, name: str, count: int) -> None:
     if len(lines) > end:
         number, text = lines[end]
         raise Unreadable("unreadable", f"{name}: line {number}: {text[:60]!r} after the last of {count} landmarks")
 
 
-def _marks(labels: Lines, points: Lines, size: int, name: str) -> Marks:
+def _marks(labels: NumberedLines, points: NumberedLines, size: int, name: str) -> Marks:
     marks = {text: tuple(point) for (_, text), point in zip(labels, _points(points, size, name), strict=True)}
     if len(marks) < len(labels):
         last = {text: number for number, text in labels}
@@ -104,7 +104,7 @@ def _marks(labels: Lines, points: Lines, size: int, name: str) -> Marks:
     return marks
 
 
-def _points(lines: Lines, size: int, name: str) -> list[list[float]]:
+def _points(lines: NumberedLines, size: int, name: str) -> list[list[float]]:
     """Return each line's numbers; all lines are parsed at once, and looked at one by one only if one is wrong."""
     with suppress(ValueError):
         values = np.fromstring(" ".join([text for _, text in lines]), sep=" ")

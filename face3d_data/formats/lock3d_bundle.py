@@ -27,7 +27,7 @@ _DIGITS = b"0123456789 "
 
 
 @dataclass(frozen=True)
-class Line:
+class BundleFrame:
     """Where one frame lies in a `.dat` file: line from 1, byte offset, length in bytes, and its content's digest."""
 
     number: int
@@ -85,7 +85,7 @@ def line_digest(line: bytes) -> str:
     return hashlib.blake2b(line, digest_size=16).hexdigest()
 
 
-def read_frame(path: Path, line: Line) -> np.ndarray:
+def read_frame(path: Path, line: BundleFrame) -> np.ndarray:
     """Return one frame's depth f4 (180, 180) in mm, 0 = no reading.
 
     Raises:

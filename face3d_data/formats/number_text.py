@@ -84,7 +84,7 @@ def _unreadable(where: str, line: int, error: _NoNumber, whole: bool) -> Unreada
 
 
 @dataclass(frozen=True)
-class Lines:
+class TextLines:
     """A text cut into lines that are not blank.
 
     Attributes:
@@ -127,9 +127,9 @@ class Lines:
         except _NoNumber as error:
             raise _unreadable(where, int(self.numbers[chosen][error.line]), error, whole) from None
 
-    def without_first(self) -> Lines:
+    def without_first(self) -> TextLines:
         """Return all lines but the first."""
-        return Lines(self.data, self.starts[1:], self.ends[1:], self.counts[1:], self.numbers[1:])
+        return TextLines(self.data, self.starts[1:], self.ends[1:], self.counts[1:], self.numbers[1:])
 
     def words(self, chosen: np.ndarray | slice, skip: int = 0) -> bytes:
         """Return the text of some lines, without the first `skip` bytes of each, in order, one a line."""
@@ -149,7 +149,7 @@ class Lines:
         return kept.tobytes()
 
 
-def split_lines(data: bytes, lines_before: int = 0) -> Lines:
+def split_lines(data: bytes, lines_before: int = 0) -> TextLines:
     """Return the lines of a text that hold more than white space; `\\n`, `\\r\\n` and `\\r` end them.
 
     Args:
@@ -160,7 +160,7 @@ def split_lines(data: bytes, lines_before: int = 0) -> Lines:
     array = np.frombuffer(data, np.uint8)
     if not len(array):
         none = np.zeros(0, np.int64)
-        return Lines(array, none, none, none, none)
+        return TextLines(array, none, none, none, none)
     breaks = np.flatnonzero(array == 10)
     starts = np.concatenate([[0], breaks + 1])
     ends = np.concatenate([breaks, [len(array)]])
@@ -173,7 +173,7 @@ def split_lines(data: bytes, lines_before: int = 0) -> Lines:
     if len(indented):
         words = np.flatnonzero(begins)
         starts[indented] = words[np.searchsorted(words, starts[indented])]
-    return Lines(array, starts[full], ends[full], counts[full], full + 1 + lines_before)
+    return TextLines(array, starts[full], ends[full], counts[full], full + 1 + lines_before)
 
 
 def blank_comments(data: bytes, mark: bytes = b"#") -> bytes:

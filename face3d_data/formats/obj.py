@@ -7,7 +7,7 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cost import check_line_lengths
 from face3d_data.formats.mesh import Mesh, coloured_vertices, fan
-from face3d_data.formats.number_text import Lines, blank_comments, split_lines
+from face3d_data.formats.number_text import TextLines, blank_comments, split_lines
 from face3d_data.formats.text_bytes import plain_text
 
 _V, _F, _SLASH = (ord(char) for char in "vf/")
@@ -71,7 +71,7 @@ def obj_has_colors(head: bytes) -> bool:
     return found
 
 
-def _vertices(lines: Lines, chosen: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _vertices(lines: TextLines, chosen: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     words = lines.counts[chosen] - 1
     if not len(chosen):
         raise Unreadable("unreadable", f"{name}: holds no vertex")
@@ -83,7 +83,7 @@ def _vertices(lines: Lines, chosen: np.ndarray, name: str) -> tuple[np.ndarray, 
     return coloured_vertices(lines.parse(chosen, name, skip=1), words, 3, name)
 
 
-def _triangles(lines: Lines, is_vertex: np.ndarray, chosen: np.ndarray, name: str) -> np.ndarray:
+def _triangles(lines: TextLines, is_vertex: np.ndarray, chosen: np.ndarray, name: str) -> np.ndarray:
     sizes = lines.counts[chosen] - 1
     if not len(chosen):
         return np.zeros((0, 3), np.int32)

@@ -10,7 +10,7 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cost import check_points
 from face3d_data.formats.mesh import Mesh, check_indices, colors_u1, coloured_vertices, fan
-from face3d_data.formats.number_text import Lines, blank_comments, split_lines
+from face3d_data.formats.number_text import TextLines, blank_comments, split_lines
 from face3d_data.formats.text_bytes import plain_text
 
 # ModelNet40's files have the counts glued to the word: OFF28048 34302 0.
@@ -59,7 +59,7 @@ def parse_off(data: bytes, name: str) -> Mesh:
         raise
 
 
-def _by_lines(lines: Lines, n_vertices: int, n_faces: int, color_at: int | None, name: str) -> Mesh:
+def _by_lines(lines: TextLines, n_vertices: int, n_faces: int, color_at: int | None, name: str) -> Mesh:
     """Return the mesh of a file with a vertex a line, then a face a line."""
     if 1 + n_vertices + n_faces > len(lines.starts):
         has = len(lines.starts) - 1
@@ -80,7 +80,7 @@ def _by_lines(lines: Lines, n_vertices: int, n_faces: int, color_at: int | None,
 
 
 def _by_numbers(
-    lines: Lines, n_vertices: int, n_faces: int, has_normals: bool, has_colors: bool, name: str
+    lines: TextLines, n_vertices: int, n_faces: int, has_normals: bool, has_colors: bool, name: str
 ) -> Mesh | None:
     """Return the mesh of a file whose vertices and faces take any lines, None where its numbers do not come out even.
 
@@ -129,7 +129,7 @@ def off_has_colors(head: bytes) -> bool:
     return len(counts) > 1 and counts[1] >= (9 if magic.group(3) else 6)
 
 
-def _triangles(lines: Lines, chosen: slice, n_vertices: int, name: str) -> np.ndarray:
+def _triangles(lines: TextLines, chosen: slice, n_vertices: int, name: str) -> np.ndarray:
     words = lines.counts[chosen]
     values = lines.parse(chosen, name)
     begins = np.cumsum(words) - words

@@ -26,7 +26,7 @@ _MOST_LZF = 264
 
 
 @dataclass(frozen=True)
-class Header:
+class PcdHeader:
     """A PCD file's header: (name, dtype, count) of each field, points, `DATA`, and where the body begins."""
 
     fields: tuple[tuple[str, str, int], ...]
@@ -68,7 +68,7 @@ def parse_pcd(data: bytes, name: str) -> Cloud:
     return cloud_of_columns(_columns(data, parse_pcd_header(data, name), name), name)
 
 
-def _columns(data: bytes, header: Header, name: str) -> dict[str, np.ndarray]:
+def _columns(data: bytes, header: PcdHeader, name: str) -> dict[str, np.ndarray]:
     """Return the columns of a file's points, colours taken apart."""
     check_points(header.n_points, name, held_by=len(data) if header.data != "binary_compressed" else None)
     if header.data == "ascii":
@@ -112,7 +112,7 @@ def pcd_begin(head: bytes, name: str) -> tuple[tuple[str, ...], dict[str, np.nda
         return header.columns, {}
 
 
-def parse_pcd_header(data: bytes, name: str) -> Header:
+def parse_pcd_header(data: bytes, name: str) -> PcdHeader:
     """Return what the beginning of a PCD file declares.
 
     Raises:
@@ -138,7 +138,7 @@ def parse_pcd_header(data: bytes, name: str) -> Header:
         raise Unreadable("unreadable", f"{name}: line 1: FIELDS lacks x, y or z, or has one twice")
     sizes = [_whole(entries.get(key, ["1"]), f"{name}: line 1: {key}") for key in ("WIDTH", "HEIGHT")]
     n_points = _whole(entries["POINTS"], f"{name}: line 1: POINTS") if "POINTS" in entries else math.prod(sizes)
-    return Header(tuple(fields), n_points, kind, found.end(), len(lines))
+    return PcdHeader(tuple(fields), n_points, kind, found.end(), len(lines))
 
 
 def _field(field: str, size: str, kind: str, count: str, where: str) -> tuple[str, str, int]:
@@ -156,7 +156,7 @@ def _whole(words: list[str], where: str) -> int:
     return int(words[0])
 
 
-def _read_text(data: bytes, header: Header, name: str) -> dict[str, np.ndarray]:
+def _read_text(data: bytes, header: PcdHeader, name: str) -> dict[str, np.ndarray]:
     lines = split_lines(data[header.size :], header.lines)
     width = sum(count for _, _, count in header.fields)
     odd = np.flatnonzero(lines.counts != width)
@@ -201,7 +201,7 @@ def _unpacked(columns: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray
     return out
 
 
-def _decompress(data: bytes, header: Header, wanted: int, name: str) -> bytes:
+def _decompress(data: bytes, header: PcdHeader, wanted: int, name: str) -> bytes:
     at = header.size
     where = f"{name}: byte {at}"
     packed, unpacked = (int.from_bytes(data[at + i : at + i + 4], "little") for i in (0, 4))

@@ -12,7 +12,7 @@ from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud import JUDGED_ROWS, Cloud, cloud_of_columns, column_name
 from face3d_data.formats.cost import check_points
 from face3d_data.formats.mesh import Mesh, check_indices, colors_u1, fan
-from face3d_data.formats.ply_rows import Element, Property, Rows, read_binary_rows, read_text_rows
+from face3d_data.formats.ply_rows import Element, ElementRows, Property, read_binary_rows, read_text_rows
 from face3d_data.formats.text_bytes import plain_if_text
 
 _TYPES = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
@@ -25,7 +25,7 @@ _BODY = re.compile(rb"[\r\n][ \t]*format[ \t]+(\w+)")
 
 
 @dataclass(frozen=True)
-class Header:
+class PlyHeader:
     """A PLY file's header: `order` is `<`, `>`, or nothing for text; the body begins at byte `size`, line `lines`."""
 
     order: str
@@ -101,14 +101,14 @@ def ply_begin(head: bytes, name: str) -> tuple[tuple[str, ...], dict[str, np.nda
     return names, rows["vertex"].columns if rows else {}
 
 
-def _judge(header: Header, name: str, kinds: Mapping[str, str], size: int) -> None:
+def _judge(header: PlyHeader, name: str, kinds: Mapping[str, str], size: int) -> None:
     """Check the numbers of a header's elements against the limits in force."""
     for element in header.elements:
         if element.name in kinds:
             check_points(element.count, name, kinds[element.name], held_by=size)
 
 
-def parse_header(data: bytes, name: str) -> Header:
+def parse_header(data: bytes, name: str) -> PlyHeader:
     """Return what the beginning of a PLY file declares.
 
     Raises:
@@ -130,7 +130,7 @@ def parse_header(data: bytes, name: str) -> Header:
             _declare(words, elements, f"{name}: line {number}")
     if order is None:
         raise Unreadable("unreadable", f"{name}: line 2: no format of {', '.join(_FORMATS)}")
-    return Header(order, tuple(elements), end.end(), len(lines))
+    return PlyHeader(order, tuple(elements), end.end(), len(lines))
 
 
 def _declare(words: list[str], elements: list[Element], where: str) -> None:
@@ -152,7 +152,7 @@ def _declare(words: list[str], elements: list[Element], where: str) -> None:
     elements[-1].properties.append(Property(words[-1], _TYPES[types[-1]], count))
 
 
-def _read(data: bytes, header: Header, name: str, wanted: tuple[str, ...]) -> dict[str, Rows]:
+def _read(data: bytes, header: PlyHeader, name: str, wanted: tuple[str, ...]) -> dict[str, ElementRows]:
     """Return the rows of the wanted elements; what follows the last of them is not looked at."""
     last = max((i for i, element in enumerate(header.elements) if element.name in wanted), default=-1)
     used = header.elements[: last + 1]
@@ -166,7 +166,7 @@ def _read(data: bytes, header: Header, name: str, wanted: tuple[str, ...]) -> di
     return found
 
 
-def _vertices(rows: dict[str, Rows], name: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _vertices(rows: dict[str, ElementRows], name: str) -> tuple[np.ndarray, np.ndarray | None]:
     columns = rows["vertex"].columns
     vertices = np.stack([columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
     named = {column_name(key): values for key, values in columns.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.number_text import Lines, split_lines
+from face3d_data.formats.number_text import TextLines, split_lines
 
 _BLOCK = 1 << 18
 _NEEDED = ("x", "y", "z")
@@ -34,14 +34,14 @@ class Element:
 
 
 @dataclass
-class Rows:
+class ElementRows:
     """An element's rows: scalars as arrays (n,), lists as (items of all rows, where each row's begin, how many)."""
 
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     lists: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
-def read_text_rows(data: bytes, lines_before: int, elements: Sequence[Element], name: str) -> list[Rows]:
+def read_text_rows(data: bytes, lines_before: int, elements: Sequence[Element], name: str) -> list[ElementRows]:
     """Return the rows of elements in a text, a row a line.
 
     Args:
@@ -65,11 +65,11 @@ def read_text_rows(data: bytes, lines_before: int, elements: Sequence[Element], 
     return out
 
 
-def _text_rows(lines: Lines, chosen: slice, element: Element, name: str) -> Rows:
+def _text_rows(lines: TextLines, chosen: slice, element: Element, name: str) -> ElementRows:
     values, words = lines.parse(chosen, name), lines.counts[chosen]
     at = np.cumsum(words) - words
     ends = at + words
-    rows = Rows()
+    rows = ElementRows()
     for prop in element.properties:
         # What a row is too short for is found after the loop; until then its last word stands for it.
         found = values[np.clip(at, 0, len(values) - 1)] if len(values) else np.zeros(0)
@@ -127,7 +127,7 @@ def _cast_scalar(values: np.ndarray, prop: Property, where: str) -> np.ndarray:
         return values
 
 
-def read_binary_rows(data: bytes, offset: int, elements: Sequence[Element], order: str, name: str) -> list[Rows]:
+def read_binary_rows(data: bytes, offset: int, elements: Sequence[Element], order: str, name: str) -> list[ElementRows]:
     """Return the rows of elements in binary.
 
     Args:
@@ -154,7 +154,7 @@ def read_binary_rows(data: bytes, offset: int, elements: Sequence[Element], orde
     return out
 
 
-def _alike_rows(data: bytes, offset: int, element: Element, order: str, where: str) -> tuple[Rows, int] | None:
+def _alike_rows(data: bytes, offset: int, element: Element, order: str, where: str) -> tuple[ElementRows, int] | None:
     """Return the rows and where they end, if the lists of all rows are as long as those of the first; else None."""
     fields: list[tuple[str, str] | tuple[str, str, int]] = []
     lengths: dict[str, int] = {}
@@ -174,7 +174,7 @@ def _alike_rows(data: bytes, offset: int, element: Element, order: str, where: s
         fields.append((prop.name, order + prop.dtype, size) if prop.count else (prop.name, order + prop.dtype))
         at += size * np.dtype(prop.dtype).itemsize
     if not fields:
-        return Rows(), offset
+        return ElementRows(), offset
     layout = np.dtype(fields)
     end = offset + layout.itemsize * element.count
     if end > len(data):
@@ -185,14 +185,14 @@ def _alike_rows(data: bytes, offset: int, element: Element, order: str, where: s
     table = np.frombuffer(data, layout, element.count, offset)
     if any((table[f"{key} count"] != length).any() for key, length in lengths.items()):
         return None
-    rows = Rows({prop.name: table[prop.name] for prop in element.properties if not prop.count})
+    rows = ElementRows({prop.name: table[prop.name] for prop in element.properties if not prop.count})
     for key, length in lengths.items():
         begins = np.arange(element.count) * length
         rows.lists[key] = (table[key].reshape(-1), begins, np.full(element.count, length))
     return rows, end
 
 
-def _mixed_rows(data: bytes, offset: int, element: Element, order: str, where: str) -> tuple[Rows, int]:
+def _mixed_rows(data: bytes, offset: int, element: Element, order: str, where: str) -> tuple[ElementRows, int]:
     """Return rows whose lists differ in length, and where they end."""
     array = np.frombuffer(data, np.uint8)
 
@@ -206,7 +206,7 @@ def _mixed_rows(data: bytes, offset: int, element: Element, order: str, where: s
     if len(starts) < element.count or (element.count and int(advance(starts[-1:])[0]) > len(data)):
         cut = int(starts[-1]) if len(starts) else offset
         raise Unreadable("unreadable", f"{where}: {element.name}: the row at byte {cut} goes beyond the end: cut off?")
-    rows, at = Rows(), starts
+    rows, at = ElementRows(), starts
     for prop in element.properties:
         at, sizes, item = _step(array, at, prop, order)
         if prop.count:

@@ -7,7 +7,7 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.mesh import Mesh, fan
 from face3d_data.formats.text_bytes import plain_text
-from face3d_data.formats.vrml_nodes import Node, Scene, parse_nodes
+from face3d_data.formats.vrml_nodes import Node, VrmlScene, parse_nodes
 
 _GROUPS = ("Transform", "Group", "Collision", "Anchor", "Shape")
 _REFUSED = ("Switch", "LOD", "Inline", "Billboard", "Box", "Cone", "Cylinder", "Sphere", "ElevationGrid", "Extrusion",
@@ -44,7 +44,7 @@ def parse_vrml(data: bytes, name: str) -> Mesh:
 class _Parts:
     """The vertices and triangles of a scene, gathered shape by shape."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: VrmlScene) -> None:
         self.scene = scene
         self.vertices: list[np.ndarray] = []
         self.triangles: list[np.ndarray] = []
@@ -119,7 +119,7 @@ class _Parts:
         return self.placed[key]
 
 
-def _motion(scene: Scene, node: Node) -> np.ndarray:
+def _motion(scene: VrmlScene, node: Node) -> np.ndarray:
     """Return a Transform's matrix f8 (4, 4): T C R SR S -SR -C (ISO/IEC 14772-1, 6.52)."""
     values = {}
     for key, default in _FIELDS.items():

@@ -51,7 +51,7 @@ class Node:
 
 
 @dataclass
-class Scene:
+class VrmlScene:
     """A file's nodes: those at the top, and those that have a name."""
 
     data: bytes
@@ -81,7 +81,7 @@ class Scene:
             return parse_numbers(text, self.name, line_at(self.data, span[0]), whole)
 
 
-def parse_nodes(data: bytes, name: str) -> Scene:
+def parse_nodes(data: bytes, name: str) -> VrmlScene:
     """Return the nodes of a VRML 2 file (ISO/IEC 14772-1:1997, 4.1 and annex A).
 
     Args:
@@ -94,7 +94,7 @@ def parse_nodes(data: bytes, name: str) -> Scene:
     if b"#" in data:
         data = _without_comments(data)
     top = Node("", 0)
-    walk = _Walk(Scene(data, name, top.children, {}), [top])
+    walk = _Walk(VrmlScene(data, name, top.children, {}), [top])
     walk.run()
     return walk.scene
 
@@ -109,7 +109,7 @@ def _without_comments(data: bytes) -> bytes:
 class _Walk:
     """Goes from word to word and keeps the nodes that are open."""
 
-    def __init__(self, scene: Scene, open_nodes: list[Node]) -> None:
+    def __init__(self, scene: VrmlScene, open_nodes: list[Node]) -> None:
         self.scene = scene
         self.open = open_nodes
         self.fields = [""]

@@ -18,7 +18,7 @@ from face3d_data.formats.column_header import (
 )
 from face3d_data.formats.cost import check_line_lengths
 from face3d_data.formats.decimal_comma import blank_separators
-from face3d_data.formats.number_text import Lines, blank_comments, split_lines
+from face3d_data.formats.number_text import TextLines, blank_comments, split_lines
 from face3d_data.formats.text_bytes import plain_text, text_head
 from face3d_data.remarks import remark
 
@@ -76,7 +76,7 @@ def xyz_columns(head: bytes, name: str, columns: Sequence[str] | None = None) ->
     return columns or (named.names if named else judge_columns(rows, name)), rows
 
 
-def _table_lines(text: bytes, name: str, is_said: bool) -> tuple[Lines, Named | None]:
+def _table_lines(text: bytes, name: str, is_said: bool) -> tuple[TextLines, Named | None]:
     """Return the lines of numbers, and the names of columns where a header gives them.
 
     Args:

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from face3d_data.resources import Asset
 
-ASSET = Asset("geometry/mean_face.npz", "geometry/mean_face.npz")
+MEAN_FACE_ASSET = Asset("geometry/mean_face.npz", "geometry/mean_face.npz")
 
 
 @dataclass(frozen=True)
@@ -58,4 +58,4 @@ def read_mean_face(path: Path) -> MeanFace:
 @cache
 def mean_face() -> MeanFace:
     """Return the mean face that the package ships, read once per process."""
-    return read_mean_face(ASSET.file)
+    return read_mean_face(MEAN_FACE_ASSET.file)

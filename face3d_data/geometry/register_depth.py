@@ -13,7 +13,7 @@ WIDEST_PX = 16
 
 
 @dataclass(frozen=True)
-class Camera:
+class CalibratedCamera:
     """A camera: `intrinsics` (4,) px, `distortion` (13,) or None, `shape` height and width of its image."""
 
     intrinsics: np.ndarray
@@ -22,7 +22,11 @@ class Camera:
 
 
 def register_depth(
-    depth: np.ndarray, seen_by: Camera, seen_from: Camera, rotation: np.ndarray, translation_mm: np.ndarray
+    depth: np.ndarray,
+    seen_by: CalibratedCamera,
+    seen_from: CalibratedCamera,
+    rotation: np.ndarray,
+    translation_mm: np.ndarray,
 ) -> np.ndarray:
     """Return a depth image as another camera sees it.
 

@@ -40,7 +40,7 @@ MAD = 0.6745
 
 
 @dataclass(frozen=True)
-class Surface:
+class ScanSurface:
     """A cloud, and what comparing it needs.
 
     Attributes:
@@ -85,17 +85,17 @@ class Distance:
         return shape and self.noise_ratio <= most.noise_ratio
 
 
-def surface_of(points: np.ndarray, lowest_mm: float = LOW_MM) -> Surface | None:
+def surface_of(points: np.ndarray, lowest_mm: float = LOW_MM) -> ScanSurface | None:
     """Return what counts of a cloud (N, 3), mm, laid on the mean face, and a margin; None where there is too little."""
     points = np.asarray(points, np.float64)
     x, y = points[:, 0] - LEFT_MM, points[:, 1] - LOW_MM
     near = (np.minimum(x, y) > -MARGIN_MM) & (np.maximum(x, y) < SPAN_MM + MARGIN_MM)
     kept = points[near & (points[:, 1] > lowest_mm - MARGIN_MM) & (points[:, 2] > BACK_MM)]
-    return Surface(kept) if len(kept) >= LEAST_IN_PATCH * PATCHES else None
+    return ScanSurface(kept) if len(kept) >= LEAST_IN_PATCH * PATCHES else None
 
 
 def surface_distance(
-    first: Surface, second: Surface, lowest_mm: float = LOW_MM, most: Distance | None = None
+    first: ScanSurface, second: ScanSurface, lowest_mm: float = LOW_MM, most: Distance | None = None
 ) -> Distance:
     """Return how far two clouds are apart, the larger figure of both ways.
 
@@ -117,7 +117,7 @@ def surface_distance(
     return Distance(*np.maximum(there, again).tolist())
 
 
-def _fit(first: Surface, second: Surface, lowest_mm: float) -> np.ndarray:
+def _fit(first: ScanSurface, second: ScanSurface, lowest_mm: float) -> np.ndarray:
     """Return the motion f8 (4, 4) of the first cloud onto the second."""
     pose = np.eye(4)
     some = every_nth(first.points[_inside(first.points, lowest_mm)], FIT_POINTS)
@@ -144,7 +144,7 @@ def _inside(points: np.ndarray, lowest_mm: float) -> np.ndarray:
     return across & (points[:, 1] > lowest_mm) & (points[:, 2] > BACK_MM)
 
 
-def _measure(cloud: Surface, moved: np.ndarray, other: Surface, lowest_mm: float) -> tuple[float, float, float]:
+def _measure(cloud: ScanSurface, moved: np.ndarray, other: ScanSurface, lowest_mm: float) -> tuple[float, float, float]:
     """Return the three figures of `Distance` one way: from a cloud, moved onto another, to the planes of that."""
     keep = np.flatnonzero(_inside(moved, lowest_mm))
     _, index = other.tree.query(moved[keep], distance_upper_bound=REACH_MM)

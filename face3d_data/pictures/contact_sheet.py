@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from face3d_data.pictures.sample_picture import Arrays, panels
+from face3d_data.pictures.sample_picture import ArrayMap, panels
 
 LINE_PX, LETTER_PX = 18, 7.0
 """Height of a title's line and width of a letter."""
 SHEET_PX = 1320
 
 
-def contact_sheet(samples: Sequence[tuple[str, Arrays]], columns: int | None = None, size: int = 160) -> np.ndarray:
+def contact_sheet(samples: Sequence[tuple[str, ArrayMap]], columns: int | None = None, size: int = 160) -> np.ndarray:
     """Return one picture of many samples: a row of panels for each, with its title above.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 from face3d_data.geometry.align import rotate, transform
 from face3d_data.geometry.camera import FAR_MM, depth_to_points, project
 from face3d_data.geometry.normals import mesh_normals
-from face3d_data.pictures.sample_picture import BACKGROUND, LABEL_RGB, Arrays, color_depth, draw_points
+from face3d_data.pictures.sample_picture import BACKGROUND, LABEL_RGB, ArrayMap, color_depth, draw_points
 from face3d_data.wear.occluder import Occluder, camera_rays
 from face3d_data.wear.wearing import Face
 
@@ -33,7 +33,7 @@ LABEL_WIDTH_PX, HEAD_PX, GAP_PX = 150, 22, 4
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class SheetView:
     """From where a face is shown, the same for all rows of a sheet.
 
     Attributes:
@@ -45,10 +45,10 @@ class Look:
     side_deg: float
 
 
-def look_at(to_face: np.ndarray) -> Look:
+def look_at(to_face: np.ndarray) -> SheetView:
     """Return from where to show a face, given the motion (4, 4) from the camera to the face frame."""
     camera_is_right = np.linalg.inv(to_face)[2, 0] < 0
-    return Look(to_face, SIDE_DEG if camera_is_right else -SIDE_DEG)
+    return SheetView(to_face, SIDE_DEG if camera_is_right else -SIDE_DEG)
 
 
 def mean_face_depth(face: Face, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +70,7 @@ def mean_face_depth(face: Face, shape: tuple[int, int]) -> tuple[np.ndarray, np.
     return np.where(np.isfinite(depth), depth, 0).astype(np.float32).reshape(shape), intrinsics
 
 
-def panels(arrays: Arrays, look: Look, size: int) -> list[np.ndarray]:
+def panels(arrays: ArrayMap, look: SheetView, size: int) -> list[np.ndarray]:
     """Return the six pictures of a sample, as in `COLUMNS`, each u1 (size, size, 3) RGB.
 
     Args:
@@ -92,7 +92,7 @@ def panels(arrays: Arrays, look: Look, size: int) -> list[np.ndarray]:
     ]
 
 
-def front(image: np.ndarray, intrinsics: np.ndarray, look: Look, size: int) -> np.ndarray:
+def front(image: np.ndarray, intrinsics: np.ndarray, look: SheetView, size: int) -> np.ndarray:
     """Return the part of an image u1 (H, W, 3) where the head is, u1 (size, size, 3)."""
     import cv2
 
@@ -106,7 +106,7 @@ def front(image: np.ndarray, intrinsics: np.ndarray, look: Look, size: int) -> n
     return cv2.warpAffine(soft, motion, (size, size), borderValue=(BACKGROUND,) * 3)
 
 
-def _from_the_side(arrays: Arrays, look: Look, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _from_the_side(arrays: ArrayMap, look: SheetView, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return colour and shaded depth of the readings, seen as a surface from the side."""
     fine = size * SUPERSAMPLING
     surface, colors = _surface(arrays, look)
@@ -127,7 +127,7 @@ def _from_the_side(arrays: Arrays, look: Look, size: int) -> tuple[np.ndarray, n
     return _shrunk(color.reshape(fine, fine, 3), size), _shrunk(depth.reshape(fine, fine, 3), size)
 
 
-def _surface(arrays: Arrays, look: Look) -> tuple[Occluder, np.ndarray]:
+def _surface(arrays: ArrayMap, look: SheetView) -> tuple[Occluder, np.ndarray]:
     """Return the readings round the head as a surface in the face frame, and the colours f4 (V, 3) of its corners."""
     depth = np.asarray(arrays["depth"])
     points, pixels = depth_to_points(depth, arrays["intrinsics"])
@@ -169,7 +169,7 @@ def _parallel_rays(yaw_deg: float, size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.hstack([start, np.broadcast_to(-toward, start.shape)]).astype(np.float32), toward
 
 
-def _points(arrays: Arrays, look: Look, yaw_deg: float, size: int) -> np.ndarray:
+def _points(arrays: ArrayMap, look: SheetView, yaw_deg: float, size: int) -> np.ndarray:
     """Return a picture of the points, coloured by what they are of."""
     pose = np.asarray(arrays["pose"]) if "pose" in arrays else np.eye(4)
     motion = look.to_face @ np.linalg.inv(pose)

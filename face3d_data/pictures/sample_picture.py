@@ -7,15 +7,14 @@ on first use, and matplotlib is drawn with directly, without pyplot and its glob
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from face3d_data.atomic import write_atomic
-
-Arrays = Mapping[str, np.ndarray]
+from face3d_data.sample import ArrayMap
 
 BOX_RGB = (60, 220, 90)
 LANDMARK_RGB = (255, 235, 60)
@@ -52,7 +51,7 @@ def color_depth(depth: np.ndarray, span: tuple[float, float] | None = None) -> n
     return image
 
 
-def draw_marks(image: np.ndarray, arrays: Arrays) -> np.ndarray:
+def draw_marks(image: np.ndarray, arrays: ArrayMap) -> np.ndarray:
     """Return a copy of an image with `box` and `landmarks` drawn on it, where they are among `arrays`.
 
     Args:
@@ -127,7 +126,7 @@ def draw_points(
     return image
 
 
-def point_rgb(arrays: Arrays, nearness: np.ndarray) -> np.ndarray:
+def point_rgb(arrays: ArrayMap, nearness: np.ndarray) -> np.ndarray:
     """Return a colour for each point, u1 (N, 3): its own where known, else by nearness, shaded by its normal.
 
     Where a mask or another occluder is labelled, the colour tells what a point is of, and nearer ones are lighter.
@@ -145,7 +144,7 @@ def point_rgb(arrays: Arrays, nearness: np.ndarray) -> np.ndarray:
     return rgb.astype(np.uint8)
 
 
-def panels(arrays: Arrays, size: int, close_up: bool = False) -> list[tuple[str, np.ndarray]]:
+def panels(arrays: ArrayMap, size: int, close_up: bool = False) -> list[tuple[str, np.ndarray]]:
     """Return what can be shown of a sample, as (caption, u1 (size, size, 3) RGB).
 
     Args:
@@ -168,7 +167,7 @@ def panels(arrays: Arrays, size: int, close_up: bool = False) -> list[tuple[str,
     return found
 
 
-def _of_grid(arrays: Arrays) -> list[tuple[str, np.ndarray, Arrays]]:
+def _of_grid(arrays: ArrayMap) -> list[tuple[str, np.ndarray, ArrayMap]]:
     """Return the pictures of a scanner's grid, with landmarks where they lie on it: a photograph has its own pixels."""
     if "grid" not in arrays:
         return []
@@ -180,7 +179,7 @@ def _of_grid(arrays: Arrays) -> list[tuple[str, np.ndarray, Arrays]]:
     return [*found, ("grid", color_depth(z - lowest + 1.0), marks)]
 
 
-def _landmarks_on(grid: np.ndarray, arrays: Arrays) -> Arrays:
+def _landmarks_on(grid: np.ndarray, arrays: ArrayMap) -> ArrayMap:
     """Return the pixels of a grid whose points lie nearest to the landmarks, as an array `landmarks`."""
     if "landmarks_3d" not in arrays or not np.isfinite(grid).any():
         return {}
@@ -192,7 +191,7 @@ def _landmarks_on(grid: np.ndarray, arrays: Arrays) -> Arrays:
     return {"landmarks": np.stack([columns, rows], axis=1).astype(np.float32)}
 
 
-def _face_span(depth: np.ndarray, arrays: Arrays) -> tuple[float, float] | None:
+def _face_span(depth: np.ndarray, arrays: ArrayMap) -> tuple[float, float] | None:
     """Return the depths between which a face in `box` lies, so that its relief has the colours to itself."""
     if "box" not in arrays:
         return None
@@ -205,7 +204,7 @@ def _face_span(depth: np.ndarray, arrays: Arrays) -> tuple[float, float] | None:
     return near - 5, near + FACE_DEPTH_MM
 
 
-def _cut(image: np.ndarray, arrays: Arrays) -> np.ndarray:
+def _cut(image: np.ndarray, arrays: ArrayMap) -> np.ndarray:
     if "box" not in arrays:
         return image
     x1, y1, x2, y2 = arrays["box"].astype(float)
@@ -233,7 +232,7 @@ def fit(image: np.ndarray, size: int) -> np.ndarray:
     return square
 
 
-def draw_sample(title: str, arrays: Arrays) -> np.ndarray:
+def draw_sample(title: str, arrays: ArrayMap) -> np.ndarray:
     """Return a picture of one sample at one step: its panels, and axes in mm for its points.
 
     Args:
@@ -267,7 +266,7 @@ def draw_sample(title: str, arrays: Arrays) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _plot_points(axes: Sequence[Any], arrays: Arrays) -> None:
+def _plot_points(axes: Sequence[Any], arrays: ArrayMap) -> None:
     front, side, nearness = two_sides(arrays["points"], arrays.get("pose"))
     rgb = point_rgb(arrays, nearness) / 255.0
     marks = two_sides(arrays["landmarks_3d"], arrays.get("pose")) if "landmarks_3d" in arrays else None

@@ -15,9 +15,9 @@ from face3d_data.errors import UserError
 from face3d_data.names import check_id_part, same_form
 from face3d_data.pipeline.paths import with_paths
 from face3d_data.pipeline.spec import (
-    KEYS,
     NAME,
     NAME_RULE,
+    PIPELINE_KEYS,
     STEP_KEYS,
     Pipeline,
     PipelineEntry,
@@ -54,7 +54,7 @@ def load_pipeline(
     from face3d_data.resources import find_pipeline
 
     file = find_pipeline(str(path))
-    raw = read_yaml(file, KEYS)
+    raw = read_yaml(file, PIPELINE_KEYS)
     for text in overrides:
         override(raw, text, STEP_KEYS, _of_dataset_alone)
     raw = substitute(raw, os.environ if environment is None else environment, str(file))

@@ -8,7 +8,7 @@ from face3d_data.engine.worker import BUFFER_BYTES, Chunk, Item
 from face3d_data.reader import Reader
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Entry
-from face3d_data.store.place import Place, source_of
+from face3d_data.store.place import StorageLocation, source_of
 from face3d_data.store.workspace import StepCache
 
 MOST_ROWS = 256
@@ -52,11 +52,13 @@ def chunks(
 
 def _chunk(stage: Stage, fingerprint: str, cache: StepCache, block: Sequence[tuple[Entry, int]]) -> Chunk:
     parts: dict[object, int] = {}
-    readers: dict[int, tuple[int, Reader]] = {}
+    readers: list[Reader] = []
     items = []
     for entry, attempt in block:
         source = source_of(entry.place)
-        index, _ = readers.setdefault(id(source.reader), (len(readers), source.reader))
+        if not any(reader is source.reader for reader in readers):
+            readers.append(source.reader)
+        index = next(i for i, reader in enumerate(readers) if reader is source.reader)
         stored, from_source = _located(entry, parts)
         input_key, tags = stage.input_key(entry.key, entry.tags), stage.tags_read(entry.tags)
         items.append(Item(entry.key, input_key, tags, stored, (index, source.source), from_source, attempt))
@@ -66,7 +68,7 @@ def _chunk(stage: Stage, fingerprint: str, cache: StepCache, block: Sequence[tup
         cache.parts,
         tuple(items),
         tuple(parts),  # type: ignore[arg-type]
-        tuple(reader for _, reader in readers.values()),
+        tuple(readers),
     )
 
 
@@ -78,7 +80,7 @@ def _located(
     stored = []
     from_source: tuple[str, ...] = ()
     for place in entry.place.chain():
-        if isinstance(place, Place):
+        if isinstance(place, StorageLocation):
             names = tuple(name for name in place.shapes if name not in settled)
             settled.update(place.shapes, place.dropped)
             if names:

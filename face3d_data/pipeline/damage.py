@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from face3d_data.errors import DamagedCache
 from face3d_data.pipeline.spec import Pipeline
-from face3d_data.store.part import BadPart, check_arrays, read_rows
+from face3d_data.store.part import BadPart, check_arrays, read_part_rows
 from face3d_data.store.workspace import StepCache, Workspace
 
 SHOWN = 5
@@ -36,7 +36,7 @@ def damaged_parts(caches: Iterable[StepCache]) -> Iterator[BadPart]:
     for cache in caches:
         for path in sorted(cache.parts.glob("*.jsonl")):
             try:
-                if any(row.shapes for row in read_rows(path)):
+                if any(row.shapes for row in read_part_rows(path)):
                     check_arrays(path.with_suffix(".h5"))
             except BadPart as error:
                 yield error

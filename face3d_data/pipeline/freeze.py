@@ -8,10 +8,12 @@ from pathlib import Path
 
 from face3d_data.errors import UserError
 from face3d_data.pipeline.build import load_pipeline
+from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.store.manifest import Entry
-from face3d_data.tables.split import STATE, Split
+from face3d_data.tables.places import SPLIT_STATE
+from face3d_data.tables.split import Split
 
 
 def split_of(
@@ -19,9 +21,7 @@ def split_of(
     overrides: Sequence[str],
     workspace: Path,
     step_id: str | None,
-    engine: str,
-    jobs: int | None,
-    chunk: int | None,
+    workers: Workers,
 ) -> tuple[list[Entry], str]:
     """Return the rows of a split step, and its places as the text of a file for `frozen:`.
 
@@ -33,9 +33,9 @@ def split_of(
     raw = load_pipeline(pipeline, overrides)
     step = _split_step(raw, step_id)
     built = replace(raw, steps=tuple(_thawed(one) if one.id == step.id else one for one in raw.steps))
-    result = run(built, workspace, engine=engine, jobs=jobs, chunk=chunk, until=step.id)
+    result = run(built, workspace, engine=workers, until=step.id)
     made = result.steps[step.id]
-    return made.entries, made.state[STATE]
+    return made.entries, made.state[SPLIT_STATE]
 
 
 def _thawed(step: Step) -> Step:

@@ -11,9 +11,9 @@ import yaml
 from face3d_data.atomic import write_atomic
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
-from face3d_data.pipeline.sources import describe as describe_source
+from face3d_data.pipeline.sources import describe_source as describe_source
 from face3d_data.pipeline.spec import Pipeline
-from face3d_data.pipeline.steps import describe as describe_step
+from face3d_data.pipeline.steps import describe_step as describe_step
 from face3d_data.pipeline.steps import installed_packages
 from face3d_data.stage import Stage
 from face3d_data.store.workspace import cache_folder

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from face3d_data.pipeline.result import Settings, StepResult
+from face3d_data.pipeline.result import RunSettings, StepResult
 from face3d_data.pipeline.spec import Step
 from face3d_data.pipeline.steps import run_stage
 from face3d_data.sample import ARRAYS, Sample
 from face3d_data.shards.schema import DatasetSpec, is_fixed
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Entry
-from face3d_data.store.place import Place, SourcePlace, read
+from face3d_data.store.place import SourcePlace, StorageLocation, read
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.result import RunResult
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Measure(Stage):
     """Read arrays, so that those that cannot be are known, and keep their shapes as tags."""
 
-    name = "measure"
+    name = "measure_rows"
     version = 1
     arrays: tuple[str, ...] = Field(description="arrays to read, those that are there")
 
@@ -40,21 +40,21 @@ class Sizes:
     def __init__(self, measured: StepResult | None) -> None:
         entries = measured.entries if measured is not None else []
         self._tags = {entry.id: entry.tags for entry in entries}
-        self._ids: dict[int, str] = {}
+        self._ids: dict[object, str] = {}
 
     def know(self, entries: Sequence[Entry]) -> None:
         """Remember which row each place belongs to."""
-        self._ids = {id(entry.place): entry.id for entry in entries}
+        self._ids = {entry.place: entry.id for entry in entries}
 
-    def __call__(self, place: Place | SourcePlace, name: str) -> np.ndarray:
+    def __call__(self, place: StorageLocation | SourcePlace, name: str) -> np.ndarray:
         """Return an array of the right shape that takes no memory; an array that nobody measured is read."""
-        size = self._tags.get(self._ids.get(id(place), ""), {}).get(f"size_{name}")
+        size = self._tags.get(self._ids.get(place, ""), {}).get(f"size_{name}")
         if not isinstance(size, str):
             return read(place, name)
         return np.broadcast_to(np.zeros((), ARRAYS[name].dtype), tuple(map(int, size.split("x"))))
 
 
-def measure(name: str, spec: DatasetSpec, result: RunResult, settings: Settings) -> StepResult | None:
+def measure_rows(name: str, spec: DatasetSpec, result: RunResult, settings: RunSettings) -> StepResult | None:
     """Measure the rows of a dataset whose fields lie in their source; None where there are none.
 
     Raises:
@@ -69,5 +69,5 @@ def measure(name: str, spec: DatasetSpec, result: RunResult, settings: Settings)
     return run_stage(step, stage, result.pipeline, result.workspace, inputs, settings)
 
 
-def _at_source(place: Place | SourcePlace, field: str) -> bool:
+def _at_source(place: StorageLocation | SourcePlace, field: str) -> bool:
     return field in place.names and isinstance(place.find(field), SourcePlace)

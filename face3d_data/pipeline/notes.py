@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from face3d_data.pipeline.people import same_person_lines
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from face3d_data.pipeline.result import StepResult
     from face3d_data.pipeline.spec import Pipeline, Step
 
-Rows = Mapping[str, Sequence[Entry]]
+RowsByStep = Mapping[str, Sequence[Entry]]
 
 
-def where_notes(step: Step, done: Rows) -> tuple[str, ...]:
+def where_notes(step: Step, done: RowsByStep) -> tuple[str, ...]:
     """Return a note for each value in a step's `where` that no row of its upstreams has."""
     rows = [entry for upstream in step.upstream for entry in done[upstream]] if step.where else []
     notes: list[str] = []
@@ -29,13 +29,13 @@ def where_notes(step: Step, done: Rows) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def spelling_notes(done: Rows, pipeline: Pipeline) -> list[str]:
+def spelling_notes(done: RowsByStep, pipeline: Pipeline) -> list[str]:
     """Return a note for each two people whose names are spelt apart alone, and that no list of the pipeline joins."""
     people = {person_of(entry.identity) for entries in done.values() for entry in entries}
     return spelling_lines(people, one_name_each(same_person_lines(pipeline)))
 
 
-def lost_rows(done: Rows, pipeline: Pipeline) -> list[str]:
+def lost_rows(done: RowsByStep, pipeline: Pipeline) -> list[str]:
     """Return a note for each source or step with rows that no dataset has, though no dirty row says why.
 
     A row goes on where a step that leads to a dataset takes it: it is an output's origin there, or dirty. What none of
@@ -44,7 +44,7 @@ def lost_rows(done: Rows, pipeline: Pipeline) -> list[str]:
     if not pipeline.datasets:
         return []
     ends = {spec.upstream for spec in pipeline.datasets.values()}
-    leads = upstream_of(pipeline, ends)
+    leads = pipeline.upstream_of(ends)
     leads.update(source.id for source in pipeline.sources)
     notes = []
     for name in pipeline.ids:
@@ -59,16 +59,7 @@ def lost_rows(done: Rows, pipeline: Pipeline) -> list[str]:
     return notes
 
 
-def upstream_of(pipeline: Pipeline, ids: Iterable[str]) -> set[str]:
-    """Return the ids of sources and steps that feed some of them, these included."""
-    needed = set(ids)
-    for step in reversed(pipeline.steps):
-        if step.id in needed:
-            needed.update(step.upstream)
-    return needed
-
-
-def nothing_left(results: Sequence[StepResult], done: Rows, pipeline: Pipeline) -> str:
+def nothing_left(results: Sequence[StepResult], done: RowsByStep, pipeline: Pipeline) -> str:
     """Return why nothing is left, by the first source or step that has no row."""
     empty = next(result for result in results if not result.entries)
     if empty.inputs:

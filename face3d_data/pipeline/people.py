@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from face3d_data.tables.combine import Combine
-from face3d_data.tables.same_person import Line, read_lists
+from face3d_data.tables.same_person import IdentityPair, read_lists
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.spec import Pipeline
 
 
-def same_person_lines(pipeline: Pipeline) -> list[Line]:
+def same_person_lines(pipeline: Pipeline) -> list[IdentityPair]:
     """Return the lines of all lists that the pipeline names: who is one person is that on every way to a dataset.
 
     Raises:

@@ -12,30 +12,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.engine.backends import Crash
-from face3d_data.engine.progress import Progress
+from face3d_data.engine.progress import StepProgress
 from face3d_data.engine.stats import Report
 from face3d_data.engine.worker import Task
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.json_text import parse_json
 from face3d_data.pipeline.judge import check_limits
 from face3d_data.pipeline.lock import pipeline_digest
-from face3d_data.pipeline.measure import Sizes, measure
-from face3d_data.pipeline.notes import nothing_left, upstream_of
+from face3d_data.pipeline.measure import Sizes, measure_rows
+from face3d_data.pipeline.notes import nothing_left
 from face3d_data.pipeline.people import same_person_lines
 from face3d_data.pipeline.result import StepResult
 from face3d_data.shards.finish import finish_dataset
+from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
 from face3d_data.stage import Stage
-from face3d_data.store.manifest import DIRTY_COLUMNS, Dirty, Entry, to_frame, write_dirty
+from face3d_data.store.manifest import DIRTY_ROW_COLUMNS, Dirty, Entry, to_frame, write_dirty
 from face3d_data.store.place import read
 from face3d_data.tables.split import Split
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from face3d_data.pipeline.result import RunResult, Settings
+    from face3d_data.pipeline.result import RunResult, RunSettings
     from face3d_data.pipeline.spec import Pipeline
 
 
@@ -61,7 +62,9 @@ class WriteShard:
         return ()
 
 
-def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool, tell: Callable[[str], None]) -> Path:
+def publish(
+    name: str, result: RunResult, settings: RunSettings, allow_leaks: bool, tell: Callable[[str], None]
+) -> Path:
     """Write one dataset of a pipeline, or find it written already, and return its folder.
 
     Raises:
@@ -72,12 +75,14 @@ def publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool,
         return _publish(name, result, settings, allow_leaks, tell)
 
 
-def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool, tell: Callable[[str], None]) -> Path:
+def _publish(
+    name: str, result: RunResult, settings: RunSettings, allow_leaks: bool, tell: Callable[[str], None]
+) -> Path:
     pipeline = result.pipeline
     spec = pipeline.datasets[name]
     _check_any(name, spec, result)
     replaced = _replaced(name, result)
-    measured = measure(name, spec, result, settings)
+    measured = measure_rows(name, spec, result, settings)
     if measured is not None:
         result.steps[measured.id] = measured
     entries, unreadable = _readable(result.entries(spec.upstream), measured)
@@ -97,17 +102,19 @@ def _publish(name: str, result: RunResult, settings: Settings, allow_leaks: bool
         spec,
         name=name,
         seed=pipeline.seed,
-        pipeline=pipeline.name,
-        pipeline_digest=pipeline_digest(pipeline),
-        by=_split_kind(pipeline, spec),
-        dirty=_dirty_frame([*_dirty_before(result, spec), *unreadable]),
-        makers=_makers(pipeline),
-        read=sizes,
         allow_leaks=allow_leaks,
-        same_person=same_person_lines(pipeline),
-        readers={source.id: source.reader.name for source in pipeline.sources},
+        origin=DatasetOrigin(
+            pipeline=pipeline.name,
+            pipeline_digest=pipeline_digest(pipeline),
+            by=_split_kind(pipeline, spec),
+            dirty=_dirty_frame([*_dirty_before(result, spec), *unreadable]),
+            makers=_makers(pipeline),
+            read=sizes,
+            same_person=same_person_lines(pipeline),
+            readers={source.id: source.reader.name for source in pipeline.sources},
+        ),
     )
-    if settings.force.intersection(_upstream(pipeline, spec)):
+    if settings.force.intersection(pipeline.upstream_of([spec.upstream])):
         plan = replace(plan, rebuild=True)
     with closing(result.workspace.file_hashes(settings.rehash)) as hashes:
         plan = plan.looked_at(result.workspace.datasets, hashes.digest)
@@ -129,7 +136,7 @@ def _check_any(name: str, spec: DatasetSpec, result: RunResult) -> None:
     Raises:
         UserError: naming the first source or step upstream that left nothing.
     """
-    needed = _upstream(result.pipeline, spec)
+    needed = result.pipeline.upstream_of([spec.upstream])
     if result.entries(spec.upstream):
         return
     steps = [step for step_id, step in result.steps.items() if step_id in needed]
@@ -148,7 +155,7 @@ def _replaced(name: str, result: RunResult) -> list[str]:
     return [f"dataset {name!r} was last written by pipeline {before!r}: replaced, its folder stays"]
 
 
-def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[ShardInfo]:
+def _write(plan: DatasetPlan, result: RunResult, settings: RunSettings) -> list[ShardInfo]:
     datasets = result.workspace.datasets
     mine = re.compile(re.escape(plan.name) + r"-[0-9a-f]{16}\.partial")
     for other in datasets.glob("*.partial"):
@@ -156,7 +163,7 @@ def _write(plan: DatasetPlan, result: RunResult, settings: Settings) -> list[Sha
             shutil.rmtree(other)
     tasks = [WriteShard(task) for task in plan.shard_tasks(datasets)]
     done: dict[str, Any] = {}
-    with Progress(plan.name, sum(len(task.shard.rows) for task in tasks), settings.show_progress) as progress:
+    with StepProgress(plan.name, sum(len(task.shard.rows) for task in tasks), settings.show_progress) as progress:
         for task, report in settings.engine.run(tasks):
             shard = task.shard  # type: ignore[attr-defined]
             if isinstance(report, Crash):
@@ -174,20 +181,15 @@ def _readable(entries: Sequence[Entry], measured: StepResult | None) -> tuple[li
 
 
 def _left_out(plan: DatasetPlan) -> list[Dirty]:
-    columns = zip(*(plan.left_out[column].tolist() for column in DIRTY_COLUMNS[:-1]), strict=True)
+    columns = zip(*(plan.left_out[column].tolist() for column in DIRTY_ROW_COLUMNS[:-1]), strict=True)
     return [Dirty(*values) for values in columns]
 
 
 def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:
     """Return `capture` where a closed-set split lies upstream of the dataset, else `identity`."""
-    needed = _upstream(pipeline, spec)
+    needed = pipeline.upstream_of([spec.upstream])
     kinds = [step.component.by for step in pipeline.steps if step.id in needed and isinstance(step.component, Split)]
     return "capture" if "capture" in kinds else "identity"
-
-
-def _upstream(pipeline: Pipeline, spec: DatasetSpec) -> set[str]:
-    """Return the ids of the sources and steps that feed a dataset."""
-    return upstream_of(pipeline, [spec.upstream])
 
 
 def _makers(pipeline: Pipeline) -> dict[str, list[str]]:
@@ -201,12 +203,12 @@ def _makers(pipeline: Pipeline) -> dict[str, list[str]]:
 
 def _dirty_before(result: RunResult, spec: DatasetSpec) -> list[Dirty]:
     """Return the dirty rows of everything upstream of a dataset."""
-    needed = _upstream(result.pipeline, spec)
+    needed = result.pipeline.upstream_of([spec.upstream])
     return [row for step_id, step in result.steps.items() if step_id in needed for row in step.dirty]
 
 
 def _dirty_frame(rows: Sequence[Dirty]) -> pd.DataFrame:
     import pandas as pd
 
-    columns = {name: [getattr(row, name) for row in rows] for name in DIRTY_COLUMNS}
+    columns = {name: [getattr(row, name) for row in rows] for name in DIRTY_ROW_COLUMNS}
     return pd.DataFrame(columns, dtype=object)

@@ -20,7 +20,22 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Settings:
+class Workers:
+    """Workers of a run; they decide how long it takes, and no byte of what it makes.
+
+    Attributes:
+        engine: `serial`, `loky` (processes) or `threading`.
+        jobs: how many; as many as there are cores if None.
+        chunk: rows that a worker is given at once, 1 to 256; chosen by their rate if None.
+    """
+
+    engine: str = "loky"
+    jobs: int | None = None
+    chunk: int | None = None
+
+
+@dataclass(frozen=True)
+class RunSettings:
     """How a run goes about its work; nothing here changes a result."""
 
     engine: Engine

@@ -12,7 +12,7 @@ from face3d_data.pipeline.result import RunResult
 from face3d_data.pipeline.run import PIPELINE
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty
-from face3d_data.store.part import RETRIED, Row
+from face3d_data.store.part import RETRIED, PartRow
 from face3d_data.store.workspace import StepCache, Workspace
 
 
@@ -53,7 +53,7 @@ def _cached(result: RunResult) -> Iterator[tuple[StepCache, list[Dirty]]]:
 def _mark(cache: StepCache, dirty: list[Dirty], step: str | None, reason: str | None) -> int:
     rows = cache.rows()
     again = [
-        Row(row.key, status=RETRIED, reason="retry_asked", detail=f"was {row.reason}", attempt=row.attempt + 1)
+        PartRow(row.key, status=RETRIED, reason="retry_asked", detail=f"was {row.reason}", attempt=row.attempt + 1)
         for row in dirty
         if row.key in rows and row.status != RETRIED and step in (None, row.step) and reason in (None, row.reason)
     ]

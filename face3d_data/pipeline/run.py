@@ -17,7 +17,7 @@ from face3d_data.pipeline.damage import finding_all_damage
 from face3d_data.pipeline.judge import check_limits, small_run_note
 from face3d_data.pipeline.lock import write_lock
 from face3d_data.pipeline.notes import lost_rows, spelling_notes, where_notes
-from face3d_data.pipeline.result import RunResult, Say, Settings, StepResult, done
+from face3d_data.pipeline.result import RunResult, RunSettings, Say, StepResult, Workers, done
 from face3d_data.pipeline.sources import read_source
 from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
 from face3d_data.pipeline.steps import run_stage, run_table, step_inputs
@@ -33,9 +33,7 @@ def run(
     pipeline: Pipeline,
     workspace: Path | str = "work",
     *,
-    engine: str = "loky",
-    jobs: int | None = None,
-    chunk: int | None = None,
+    engine: str | Workers = "loky",
     until: str | None = None,
     force: Sequence[str] = (),
     rehash: bool = False,
@@ -47,9 +45,7 @@ def run(
     Args:
         pipeline: from `load_pipeline`.
         workspace: folder for cache, runs and datasets.
-        engine: `serial`, `loky` (processes) or `threading`.
-        jobs: workers; all cores by default.
-        chunk: rows that travel to a worker at once, at most 256; sized by rate by default.
+        engine: `serial`, `loky` (processes) or `threading`; or `Workers`, which says how many too.
         until: stop after this step; no dataset is written.
         force: ids of steps to do again, with all that follows them.
         rehash: hash every file again, and try again what was rejected or could not be read.
@@ -60,7 +56,7 @@ def run(
         UserError: something asked for does not fit.
         RunStopped: a limit was exceeded, or there was no memory or disk; finished parts stay.
     """
-    settings = replace(_settings(pipeline, engine, jobs, chunk, force, say is not None), rehash=rehash)
+    settings = replace(_settings(pipeline, engine, force, say is not None), rehash=rehash)
     wanted = pipeline.steps if until is None else _up_to(pipeline, until)
     space, tell = Workspace(Path(workspace)), say or (lambda line: None)
     result = RunResult(pipeline, space)
@@ -90,9 +86,9 @@ def run(
     return result
 
 
-def _settings(
-    pipeline: Pipeline, engine: str, jobs: int | None, chunk: int | None, force: Sequence[str], show: bool
-) -> Settings:
+def _settings(pipeline: Pipeline, engine: str | Workers, force: Sequence[str], show: bool) -> RunSettings:
+    workers = Workers(engine) if isinstance(engine, str) else engine
+    jobs, chunk = workers.jobs, workers.chunk
     if jobs is not None and jobs < 1:
         raise UserError(f"--jobs {jobs}: give 1 or more")
     most = max(16, 4 * available_cores())
@@ -100,11 +96,8 @@ def _settings(
         raise UserError(f"--jobs {jobs}: more than {most} only slow each other down on {available_cores()} cores")
     if chunk is not None and not 1 <= chunk <= 256:
         raise UserError(f"--chunk {chunk}: give 1 to 256")
-    forced = {pipeline.step(name).id for name in force}
-    for step in pipeline.steps:
-        if forced.intersection(step.upstream):
-            forced.add(step.id)
-    return Settings(Engine(engine, jobs or available_cores()), chunk, frozenset(forced), show)
+    forced = pipeline.downstream_of([pipeline.step(name).id for name in force])
+    return RunSettings(Engine(workers.engine, jobs or available_cores()), chunk, frozenset(forced), show)
 
 
 def _forget_others(run_dir: Path, pipeline: Pipeline) -> None:
@@ -122,10 +115,7 @@ def available_cores() -> int:
 
 def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
     """Return the steps that `until` needs, itself included."""
-    needed = {pipeline.step(until).id}
-    for step in reversed(pipeline.steps):
-        if step.id in needed:
-            needed.update(step.upstream)
+    needed = pipeline.upstream_of([pipeline.step(until).id])
     return tuple(step for step in pipeline.steps if step.id in needed)
 
 
@@ -177,7 +167,7 @@ def _source_result(source: SourceStep, entries: list[Entry], dirty: list[Dirty],
     return result
 
 
-def _run_step(step: Step, result: RunResult, settings: Settings, tell: Say) -> StepResult:
+def _run_step(step: Step, result: RunResult, settings: RunSettings, tell: Say) -> StepResult:
     pipeline, space = result.pipeline, result.workspace
     run_dir = space.run_dir(pipeline.name)
     started = time.perf_counter()

@@ -22,7 +22,7 @@ from face3d_data.roots import source_roots
 from face3d_data.sample import Tag
 from face3d_data.store.files import FileHashes
 from face3d_data.store.manifest import NOT_COUNTED, Dirty, Entry
-from face3d_data.store.part import RETRIED, Row, write_part
+from face3d_data.store.part import RETRIED, PartRow, write_part
 from face3d_data.store.place import SourcePlace, source_of
 from face3d_data.store.workspace import StepCache, Workspace, is_done
 from face3d_data.table import FIXED_COLUMNS
@@ -193,23 +193,23 @@ def _spread(sources: list[Source], most: int) -> list[Source]:
 
 def _inspect(
     step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool, retry: bool
-) -> dict[str, Row]:
+) -> dict[str, PartRow]:
     rows = {key: group[0] for key, (_, group) in cache.rows().items()}
-    new: dict[str, Row] = {}
+    new: dict[str, PartRow] = {}
     for entry in entries:
         known = rows.get(entry.key)
         if entry.key not in new and (known is None or not is_done([known]) or (retry and known.status != "ok")):
             new[entry.key] = _look(step, entry, known.attempt + 1 if known else 1)
     settled = [row for row in new.values() if is_done([row])]
     if settled and keep:
-        cache.describe({"kind": "reader", **describe(step, fingerprint)})
+        cache.describe({"kind": "reader", **describe_source(step, fingerprint)})
         for block in _blocks(settled):
             write_part(cache.parts, block, ())
     return {**rows, **new}
 
 
-def _look(step: SourceStep, entry: Entry, attempt: int) -> Row:
-    row = Row(input=entry.key, key=entry.key, attempt=attempt)
+def _look(step: SourceStep, entry: Entry, attempt: int) -> PartRow:
+    row = PartRow(input=entry.key, key=entry.key, attempt=attempt)
     source = source_of(entry.place).source
     try:
         with source.unchanged():
@@ -233,12 +233,12 @@ def _unforeseen(error: Exception) -> tuple[str, str]:
     return type(error).__name__, " ".join(str(error).split())[:DETAIL_CHARS]
 
 
-def _blocks(rows: list[Row]) -> Iterator[list[Row]]:
+def _blocks(rows: list[PartRow]) -> Iterator[list[PartRow]]:
     for start in range(0, len(rows), INSPECTED_ROWS):
         yield rows[start : start + INSPECTED_ROWS]
 
 
-def describe(step: SourceStep, fingerprint: str) -> dict[str, object]:
+def describe_source(step: SourceStep, fingerprint: str) -> dict[str, object]:
     """Return what a source's reader is, for the lock and for `stage.json`."""
     reader = step.reader
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from face3d_data.table import TableStep
 if TYPE_CHECKING:
     from face3d_data.shards.schema import DatasetSpec
 
-KEYS = "the keys name, sources, steps, datasets"
+PIPELINE_KEYS = "the keys name, sources, steps, datasets"
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 """Names and ids: they become names of files and folders, so that they hold neither dots nor separators."""
 NAME_RULE = "a name starts with a letter and holds letters, digits, '_' and '-', 64 at most"
@@ -171,6 +171,22 @@ class Pipeline:
         raise UserError(
             f"pipeline {self.name!r} has no step {step_id!r} (steps: {', '.join(s.id for s in self.steps)})"
         )
+
+    def upstream_of(self, ids: Iterable[str]) -> set[str]:
+        """Return these ids and those of all sources and steps that feed them, at any distance."""
+        found = set(ids)
+        for step in reversed(self.steps):
+            if step.id in found:
+                found.update(step.upstream)
+        return found
+
+    def downstream_of(self, ids: Iterable[str]) -> set[str]:
+        """Return these ids and those of all steps that they feed, at any distance."""
+        found = set(ids)
+        for step in self.steps:
+            if found.intersection(step.upstream):
+                found.add(step.id)
+        return found
 
 
 def _yaml(raw: Mapping[str, Any]) -> str:

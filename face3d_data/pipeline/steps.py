@@ -13,11 +13,11 @@ from typing import Any
 
 from face3d_data.digest import seed_from
 from face3d_data.engine.backends import Crash
-from face3d_data.engine.progress import Progress
+from face3d_data.engine.progress import StepProgress
 from face3d_data.engine.stats import Report
 from face3d_data.errors import RunStopped
 from face3d_data.pipeline.chunks import ChunkSize, chunks
-from face3d_data.pipeline.result import Settings, StepResult
+from face3d_data.pipeline.result import RunSettings, StepResult
 from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import (
@@ -31,8 +31,8 @@ from face3d_data.store.manifest import (
     matches,
     to_frame,
 )
-from face3d_data.store.part import Row
-from face3d_data.store.place import Place
+from face3d_data.store.part import PartRow
+from face3d_data.store.place import StorageLocation
 from face3d_data.store.workspace import StepCache, Workspace, is_done
 from face3d_data.table import TableContext, TableStep
 from face3d_data.tables.combine import Combine
@@ -48,7 +48,7 @@ def step_inputs(step: Step, done: Mapping[str, Sequence[Entry]]) -> list[Entry]:
 def to_do(
     stage: Stage,
     inputs: Sequence[Entry],
-    rows: Mapping[str, tuple[Path, list[Row]]],
+    rows: Mapping[str, tuple[Path, list[PartRow]]],
     forced: bool,
     retry: bool = False,
 ) -> list[tuple[Entry, int]]:
@@ -72,7 +72,7 @@ def to_do(
 
 
 def run_stage(
-    step: Step, stage: Stage, pipeline: Pipeline, workspace: Workspace, inputs: list[Entry], settings: Settings
+    step: Step, stage: Stage, pipeline: Pipeline, workspace: Workspace, inputs: list[Entry], settings: RunSettings
 ) -> StepResult:
     """Do what a stage has not done yet for these inputs, then join everything it has.
 
@@ -86,7 +86,7 @@ def run_stage(
     report = Report()
     cache.discard_bad()
     if todo:
-        cache.describe(describe(step, pipeline.seed))
+        cache.describe(describe_step(step, pipeline.seed))
         report = _work(step.id, stage, fingerprint, cache, todo, settings)
         rows = cache.rows()
     result = join_rows(step, stage, fingerprint, inputs, rows)
@@ -96,12 +96,12 @@ def run_stage(
 
 
 def _work(
-    label: str, stage: Stage, fingerprint: str, cache: StepCache, todo: list[tuple[Entry, int]], settings: Settings
+    label: str, stage: Stage, fingerprint: str, cache: StepCache, todo: list[tuple[Entry, int]], settings: RunSettings
 ) -> Report:
     size = ChunkSize(settings.chunk, stage, -(-len(todo) // (2 * settings.engine.jobs)))
     attempts = {stage.input_key(entry.key, entry.tags): attempt for entry, attempt in todo}
     tasks = chunks(stage, fingerprint, cache, todo, size)
-    with Progress(label, len(todo), settings.show_progress) as progress:
+    with StepProgress(label, len(todo), settings.show_progress) as progress:
         for task, report in settings.engine.run(tasks):
             if isinstance(report, Crash):
                 keys = [item.input_key for item in task.items]  # type: ignore[attr-defined]
@@ -112,7 +112,9 @@ def _work(
 
 
 def _record_crash(cache: StepCache, keys: Sequence[str], attempts: Mapping[str, int], detail: str) -> Report:
-    cache.add([Row(key, status="crash", reason="worker_died", detail=detail, attempt=attempts[key]) for key in keys])
+    cache.add(
+        [PartRow(key, status="crash", reason="worker_died", detail=detail, attempt=attempts[key]) for key in keys]
+    )
     return Report(len(keys), 0, Counter(crash=len(keys)), Counter(worker_died=len(keys)))
 
 
@@ -121,7 +123,7 @@ def join_rows(
     stage: Stage,
     fingerprint: str,
     inputs: Sequence[Entry],
-    rows: Mapping[str, tuple[Path, list[Row]]],
+    rows: Mapping[str, tuple[Path, list[PartRow]]],
 ) -> StepResult:
     """Join a step's inputs with the cached rows; inputs without any are left out (they are still to do)."""
     result = StepResult(step.id, stage.name, fingerprint, len(inputs), [])
@@ -158,7 +160,7 @@ def check_balance(result: StepResult) -> None:
     Raises:
         RunStopped: inputs are neither among the origins of outputs nor dirty: a defect of this program.
     """
-    made_from = len({id(entry.place.parent) for entry in result.entries if isinstance(entry.place, Place)})
+    made_from = len({entry.place.parent for entry in result.entries if isinstance(entry.place, StorageLocation)})
     accounted = made_from + len(result.dirty) + len(result.unreadable)
     if accounted != result.inputs:
         raise RunStopped(
@@ -201,7 +203,7 @@ def run_table(
     return result
 
 
-def describe(step: Step, pipeline_seed: int) -> dict[str, Any]:
+def describe_step(step: Step, pipeline_seed: int) -> dict[str, Any]:
     """Return what a step is, for the lock, `--explain` and `stage.json`."""
     component = step.component
     draws = isinstance(component, TableStep) or component.random

@@ -17,9 +17,9 @@ from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.rle_depth import read_rle_depth, read_rle_size
 from face3d_data.formats.text_bytes import read_text
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.readers.shared.frames import FrameSelection
-from face3d_data.readers.shared.pattern import Pattern, compile_pattern
+from face3d_data.readers.shared.pattern import NamePattern, compile_pattern
 from face3d_data.readers.shared.strays import Folder
 from face3d_data.registry import register
 from face3d_data.sample import Tag
@@ -95,7 +95,7 @@ class Biwi(FrameSelection, FolderReader):
         return ("color",) if self.image == "color" else ("depth", "intrinsics")
 
     @cached_property
-    def _compiled(self) -> Pattern:
+    def _compiled(self) -> NamePattern:
         if self.pattern is None:
             return compile_pattern("{identity}/frame_{frame:int}")
         return super()._compiled
@@ -112,7 +112,7 @@ class Biwi(FrameSelection, FolderReader):
         others = [(name, problem) for name, problem in others if not name.lower().endswith(MASK_SUFFIX)]
         return {stem: groups[stem] for stem in self.chosen(sorted(groups))}, others
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return one frame's source: its depth or colour file, its pose and its camera."""
         sequence = found.match.person
         number = sequence.zfill(2)
@@ -128,7 +128,7 @@ class Biwi(FrameSelection, FolderReader):
             return Source(person, name, files, tags=tags, problem=(error.reason, error.detail))
         return Source(person, name, files, record, 0, {**tags, **told}, self.provides())
 
-    def _describe(self, found: Found) -> tuple[dict[str, Any], dict[str, Tag]]:
+    def _describe(self, found: CaptureFiles) -> tuple[dict[str, Any], dict[str, Tag]]:
         """Return what a frame takes from its pose and its recording's camera, as a record and as tags."""
         if self.pattern is None and found.match.person.zfill(2) not in PEOPLE:
             raise Unreadable("name_not_matched", f"{found.stem}: sequences are named 01 to 24")

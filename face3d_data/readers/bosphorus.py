@@ -16,11 +16,11 @@ from face3d_data.formats.image import read_color
 from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.lm2_lm3 import read_lm2, read_lm3
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 
-Category = Literal["N", "E", "LFAU", "UFAU", "CAU", "YR", "PR", "CR", "O", "IGN"]
+BosphorusCategory = Literal["N", "E", "LFAU", "UFAU", "CAU", "YR", "PR", "CR", "O", "IGN"]
 ACTION_UNITS = ("LFAU", "UFAU", "CAU")
 EMOTIONS = ("neutral", "anger", "disgust", "fear", "happy", "sadness", "surprise")
 TURNS = {"YR": "yaw", "PR": "pitch", "CR": "cross"}
@@ -46,7 +46,7 @@ def _known_expression(value: str) -> str:
     raise ValueError(f"{value!r} is none of {', '.join(EMOTIONS)}, lfau, ufau, cau, or one of these with its code")
 
 
-Expression = Annotated[str, AfterValidator(_known_expression)]
+BosphorusExpression = Annotated[str, AfterValidator(_known_expression)]
 Pose = Literal[
     "frontal", "yaw_r10", "yaw_r20", "yaw_r30", "yaw_r45", "yaw_l45", "yaw_r90", "yaw_l90",
     "pitch_u", "pitch_su", "pitch_d", "pitch_sd", "cross_rd", "cross_ru",
@@ -86,10 +86,10 @@ class Bosphorus(FolderReader):
         exclude=True,
         description="frontal_neutral: the neutral scans alone, N_N_0 to N_N_3",
     )
-    categories: tuple[Category, ...] | None = Field(
+    categories: tuple[BosphorusCategory, ...] | None = Field(
         None, exclude=True, description="only these groups of codes: N, E, LFAU, UFAU, CAU, YR, PR, CR, O, IGN"
     )
-    expressions: tuple[Expression, ...] | None = Field(
+    expressions: tuple[BosphorusExpression, ...] | None = Field(
         None, exclude=True, description="only these: neutral, happy ...; lfau, ufau, cau for all of a group, or lfau_12"
     )
     poses: tuple[Pose, ...] | None = Field(None, exclude=True, description="only these: frontal, yaw_r10, pitch_u ...")
@@ -121,7 +121,7 @@ class Bosphorus(FolderReader):
             options = "subset, categories, expressions, poses, occlusions"
             raise UserError(f"{self.name}: none of {left_out} captures in {self.root} is selected: see {options}")
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the source of one scan's files; its arrays are added once it is selected."""
         match = found.match
         parts = _NAME.fullmatch(found.stem)

@@ -16,7 +16,7 @@ from face3d_data.formats.mesh_file import read_mesh
 from face3d_data.reader import Source
 from face3d_data.readers.shared.bu3dfe_landmarks import five_of_83
 from face3d_data.readers.shared.mesh_points import (
-    MOST_POINTS,
+    MOST_MESH_POINTS,
     N_POINTS_TEXT,
     POINTS_FROM_TEXT,
     PointsFrom,
@@ -27,7 +27,7 @@ from face3d_data.readers.shared.named_tree import Gathered, NamedTree
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 
-Expression = Literal["neutral", "anger", "disgust", "fear", "happy", "sadness", "surprise"]
+Bu3dfeExpression = Literal["neutral", "anger", "disgust", "fear", "happy", "sadness", "surprise"]
 EXPRESSIONS: dict[str, str] = {"ne": "neutral", "an": "anger", "di": "disgust", "fe": "fear", "ha": "happy",
                                "sa": "sadness", "su": "surprise"}  # fmt: skip
 ETHNICITIES: dict[str, str] = {"ae": "east_asian", "am": "middle_east_asian", "bl": "black", "in": "indian",
@@ -66,14 +66,14 @@ class Bu3dfe(NamedTree):
     model: Literal["F3D", "RAW"] = Field(
         "F3D", exclude=True, description="F3D: the cropped face, with landmarks; RAW: as scanned"
     )
-    expressions: tuple[Expression, ...] | None = Field(
+    expressions: tuple[Bu3dfeExpression, ...] | None = Field(
         None, exclude=True, description="only these: neutral anger disgust fear happy sadness surprise"
     )
     levels: tuple[Annotated[int, Field(ge=0, le=4)], ...] | None = Field(
         None, exclude=True, description="only these levels of expression: 1 to 4; neutral faces have 0"
     )
     points_from: PointsFrom = Field("vertices", description=POINTS_FROM_TEXT)
-    n_points: int = Field(30_000, gt=0, le=MOST_POINTS, description=N_POINTS_TEXT)
+    n_points: int = Field(30_000, gt=0, le=MOST_MESH_POINTS, description=N_POINTS_TEXT)
 
     def scan(self) -> Iterator[Source]:
         """Yield every mesh that the options select, sorted, and every mesh and `.bnd` that fits no name.

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from face3d_data.errors import Unreadable, UserError
-from face3d_data.formats.delimited import Header, Line, read_header, read_lines
+from face3d_data.formats.delimited import ListHeader, ListRecord, read_header, read_lines
 from face3d_data.formats.image import read_color, read_depth_png
 from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, read_intrinsics
@@ -107,7 +107,7 @@ class CsvReader(Reader):
     def _needed(self) -> list[str]:
         return [self.columns.get("identity", "identity")]
 
-    def _columns(self, header: Header) -> Columns:
+    def _columns(self, header: ListHeader) -> Columns:
         return plan_columns(header.names, self.columns, self.tag_columns, f"{self.name}: {self.file.name}")
 
     def _plan(self) -> Columns:
@@ -178,7 +178,7 @@ class CsvReader(Reader):
 
     def _source(
         self,
-        line: Line,
+        line: ListRecord,
         row: ListRow,
         types: dict[str, str],
         camera: Intrinsics | None,

@@ -13,7 +13,7 @@ from face3d_data.errors import Unreadable
 from face3d_data.formats.mat5_matrix import inspect_mat_matrix, read_mat_matrix
 from face3d_data.reader import Source
 from face3d_data.readers.shared.axes import AXES_REASONS, CLEAR, growing
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.readers.shared.units import (
     MM_PER_UNIT,
     UNIT_REASONS,
@@ -66,7 +66,7 @@ class Curtinfaces(FolderReader):
         """Return the endings of captures: both hold the same."""
         return {"matrix": (".mat", ".dat")}
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the capture's source; a number for a name becomes a tag."""
         match = found.match
         tags: dict[str, Tag] = {"sensor": "Kinect v1"}

@@ -14,7 +14,7 @@ from face3d_data.formats.abs_range import read_abs, read_abs_shape
 from face3d_data.formats.image_header import check_same_size
 from face3d_data.formats.ppm import read_ppm, read_ppm_size
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.readers.shared.strays import Folder
 from face3d_data.registry import register
 
@@ -68,7 +68,7 @@ class Frgc(FolderReader):
                 roles.update(groups.pop(after))
         return groups, others
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the source of one recording; nothing is opened here."""
         match = found.match
         problem = None if "range" in found.files else ("no_range", f"{found.stem}.ppm belongs to no .abs or .abs.gz")

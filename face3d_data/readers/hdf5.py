@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cost import check_pixels, check_points
-from face3d_data.formats.h5_points import StoredArray, read_arrays, read_rows
+from face3d_data.formats.h5_points import StoredArray, read_arrays, read_point_rows
 from face3d_data.formats.h5_texts import read_texts
 from face3d_data.names import check_id_part, encode_part, name_of
 from face3d_data.reader import Reader, Source
@@ -195,7 +195,7 @@ class Hdf5(Reader):
             return stored is not None
         last = stored.shape[0] - 1
         try:
-            return any(read_rows(one.path, stored, row, row + 1).any() for row in sorted({0, last // 2, last}))
+            return any(read_point_rows(one.path, stored, row, row + 1).any() for row in sorted({0, last // 2, last}))
         except Unreadable:
             return True  # each row says when it is read whether the damage is in it
 
@@ -246,7 +246,7 @@ class Hdf5(Reader):
             return [name_of(text).replace("~", "%7E") if "/" in text else _person(text) for text in texts[which]], {}
         if which in texts:
             return [_person(text) for text in texts[which]], {}
-        codes = read_rows(one.path, arrays[which]).reshape(-1).tolist()
+        codes = read_point_rows(one.path, arrays[which]).reshape(-1).tolist()
         problems = {
             row: ("no_name", f"{one.label}: row {row}: {which} {code} is nobody")
             for row, code in enumerate(codes)
@@ -276,7 +276,7 @@ class Hdf5(Reader):
         if stored is None or row >= stored.shape[0]:
             raise Unreadable("unreadable", f"{path.name}: row {row}: has no {name!r} any more")
         with np.errstate(all="ignore"):
-            values = read_rows(path, stored, row, row + 1)[0].astype(ARRAYS[name].dtype)
+            values = read_point_rows(path, stored, row, row + 1)[0].astype(ARRAYS[name].dtype)
         if name == "points":
             if "normals" not in source.arrays and "normals" in self.fields and STORED["normals"] in arrays:
                 remark(f"{path.name}: its normals have no direction: left aside")
@@ -291,7 +291,7 @@ class Hdf5(Reader):
         if not np.isfinite(points).all(axis=1).any():
             raise Unreadable("no_points", f"{where}: no point is finite")
         if all(name in arrays for name in FRAMES):
-            centroid, scale = (read_rows(path, arrays[name], row, row + 1)[0] for name in FRAMES)
+            centroid, scale = (read_point_rows(path, arrays[name], row, row + 1)[0] for name in FRAMES)
             with np.errstate(all="ignore"):
                 return (points * np.float32(scale) + centroid.astype(np.float32)).astype(np.float32)
         if "sample_id" in arrays and "identity" in arrays:

@@ -10,7 +10,7 @@ import numpy as np
 from face3d_data.formats.image import IMAGE_SUFFIXES, read_color
 from face3d_data.formats.image_header import read_image_header
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.registry import register
 
 
@@ -31,7 +31,7 @@ class ImageFolder(FolderReader):
         """Return the endings of images."""
         return {"image": IMAGE_SUFFIXES}
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the image's source."""
         return Source(found.match.person, found.match.capture, found.files, tags=found.match.tags, arrays=self.outputs)
 

@@ -35,7 +35,7 @@ CATEGORIES: dict[str, dict[str, Tag]] = {
 expression or occlusion a frame shows is not told by any name."""
 KINECT_V2 = (365.456, 365.456, 254.878, 205.395)
 SIZE = (512, 424)
-Category = Literal["NU", "FE", "PS", "OC", "TM"]
+Lock3dfaceCategory = Literal["NU", "FE", "PS", "OC", "TM"]
 _FOLDER = re.compile(r"(.+?)(COLOR|DEPTH|INFRARED)", re.DOTALL)
 _VIDEO = re.compile(r"[0-9]+_Kinect_(?:NU|FE|PS|OC|TM)_[0-9]{1,6}")
 _RAW = re.compile(rf"{_VIDEO.pattern}(?:COLOR|DEPTH|INFRARED)\.raw", re.IGNORECASE)
@@ -84,7 +84,9 @@ class Lock3DFace(FrameFolders):
     landmarks_of: Literal["first", "all"] = Field(
         "first", exclude=True, description="frames that take their video's landmarks: its first, or all"
     )
-    categories: tuple[Category, ...] = Field((), exclude=True, description="take only these: NU, FE, PS, OC, TM")
+    categories: tuple[Lock3dfaceCategory, ...] = Field(
+        (), exclude=True, description="take only these: NU, FE, PS, OC, TM"
+    )
     _landmark_files: dict[str, Path] = PrivateAttr(default_factory=dict)
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:

@@ -11,9 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.errors import Unreadable, UserError
-from face3d_data.formats.lock3d_bundle import Line, find_lines, line_digest, parse_names, read_frame
+from face3d_data.formats.lock3d_bundle import BundleFrame, find_lines, line_digest, parse_names, read_frame
 from face3d_data.reader import Source
-from face3d_data.readers.lock3dface import CATEGORIES, KINECT_V2, Category
+from face3d_data.readers.lock3dface import CATEGORIES, KINECT_V2, Lock3dfaceCategory
 from face3d_data.readers.shared.folder import NAME_REASONS, walk
 from face3d_data.readers.shared.frames import FrameSelection
 from face3d_data.readers.shared.strays import Folder, printable, strays
@@ -22,7 +22,7 @@ from face3d_data.sample import Tag
 
 _VIDEO = re.compile(r"([0-9]+)_Kinect_(NU|FE|PS|OC|TM)_([0-9]{1,6})(?:DEPTH)?")
 ENDINGS: tuple[str, ...] = (".dat", ".name")
-Names = list[tuple[str, int]]
+NamedFrames = list[tuple[str, int]]
 
 
 @register
@@ -58,7 +58,9 @@ class Lock3DFaceBundle(FrameSelection):
     intrinsics: tuple[float, float, float, float] = Field(
         (KINECT_V2[0], KINECT_V2[1], 89.5, 89.5), description="camera fx, fy, cx, cy in px of 180x180"
     )
-    categories: tuple[Category, ...] = Field((), exclude=True, description="take only these: NU, FE, PS, OC, TM")
+    categories: tuple[Lock3dfaceCategory, ...] = Field(
+        (), exclude=True, description="take only these: NU, FE, PS, OC, TM"
+    )
 
     def scan(self) -> Iterator[Source]:
         """Yield the chosen frames, bundle by bundle in the order of the `.name` files."""
@@ -97,7 +99,7 @@ class Lock3DFaceBundle(FrameSelection):
             yield _whole(folder, stem, "unreadable", detail)
 
     def _videos(
-        self, folder: Folder, stem: str, names: Names, lines: Iterator[tuple[int, int, bytes]], seen: set[str]
+        self, folder: Folder, stem: str, names: NamedFrames, lines: Iterator[tuple[int, int, bytes]], seen: set[str]
     ) -> Iterator[Source]:
         file = f"{folder.name}/{stem}.dat" if folder.name else f"{stem}.dat"
         for row, (video, count) in enumerate(names, 1):
@@ -141,7 +143,7 @@ class Lock3DFaceBundle(FrameSelection):
         if name == "intrinsics":
             return np.array(self.intrinsics, np.float64)
         tags, record = source.tags, source.record
-        line = Line(int(tags["line"]), int(tags["byte"]), record["length"], record["digest"])
+        line = BundleFrame(int(tags["line"]), int(tags["byte"]), record["length"], record["digest"])
         return read_frame(self.root / str(tags["bundle"]), line)
 
 

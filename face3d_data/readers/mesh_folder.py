@@ -10,12 +10,12 @@ from pydantic import Field
 
 from face3d_data.formats.mesh_file import MESH_SUFFIXES, mesh_has_colors, read_mesh
 from face3d_data.readers.shared.mesh_points import (
-    MOST_POINTS,
+    MOST_MESH_POINTS,
     N_POINTS_TEXT,
     POINTS_FROM_TEXT,
     SURFACE_TEXT,
     PointsFrom,
-    Surface,
+    SurfaceChoice,
     points_of,
 )
 from face3d_data.readers.shared.scan_folder import ScanFolder
@@ -45,8 +45,8 @@ class MeshFolder(ScanFolder):
     scan_suffixes = MESH_SUFFIXES
 
     points_from: PointsFrom = Field("surface", description=POINTS_FROM_TEXT)
-    surface: Surface = Field("visible", description=SURFACE_TEXT)
-    n_points: int = Field(30_000, gt=0, le=MOST_POINTS, description=N_POINTS_TEXT)
+    surface: SurfaceChoice = Field("visible", description=SURFACE_TEXT)
+    n_points: int = Field(30_000, gt=0, le=MOST_MESH_POINTS, description=N_POINTS_TEXT)
 
     def arrays_in(self, path: Path) -> tuple[str, ...]:
         """Return the arrays of a mesh: colours where the beginning of the file shows them."""

@@ -31,7 +31,7 @@ from face3d_data.readers.shared.rgbd_camera import (
     depth_mm,
     with_scale,
 )
-from face3d_data.readers.shared.units import SURVEYED, try_load
+from face3d_data.readers.shared.units import SURVEYED_CAPTURES, try_load
 from face3d_data.registry import register
 
 USUAL_SCALE = 0.001
@@ -123,7 +123,7 @@ class RealSense(FrameFolders):
             UserError: saying how far they are, and to set depth_scale.
         """
         told = []
-        for source in sources[:SURVEYED]:
+        for source in sources[:SURVEYED_CAPTURES]:
             if source.record["unit_told"]:
                 continue
             depth = try_load(self, source, "depth")

@@ -15,7 +15,7 @@ from face3d_data.formats.realsense_playback import Playback, PlayedFrame
 from face3d_data.formats.rosbag_index import count_messages
 from face3d_data.geometry.lens import LENGTH
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.readers.shared.frames import FrameSelection
 from face3d_data.readers.shared.rgbd_camera import CAMERA_ARRAYS
 from face3d_data.registry import register
@@ -51,7 +51,7 @@ class RealSenseBag(FrameSelection, FolderReader):
         """Return the endings of recordings."""
         return {"bag": (".bag",), "db3": (".db3",)}
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the source of a whole recording, of which `scan` makes one for each frame."""
         match = found.match
         problem = None if "bag" in found.files else ("rosbag2", f"{found.stem}.db3")

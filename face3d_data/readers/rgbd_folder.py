@@ -16,10 +16,10 @@ from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.image import read_color, read_depth_png
 from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.intrinsics import Intrinsics
-from face3d_data.formats.json_file import finite
+from face3d_data.formats.json_file import finite_number
 from face3d_data.formats.landmarks import landmark_points, read_landmarks
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.readers.shared.rgbd_camera import (
     CAMERA_ARRAYS,
     CAMERA_FILES,
@@ -94,7 +94,7 @@ class RgbdFolder(FolderReader):
         if isinstance(camera, str):
             raise UserError(camera)
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the capture's source: its two files, its camera and its entry of landmarks.json."""
         match = found.match
         try:
@@ -104,7 +104,7 @@ class RgbdFolder(FolderReader):
             return Source(match.person, match.capture, found.files, tags=match.tags, problem=(error.reason, detail))
         return Source(match.person, match.capture, found.files, record, 0, tags, names)
 
-    def _describe(self, found: Found) -> tuple[Any, Mapping[str, Tag], tuple[str, ...]]:
+    def _describe(self, found: CaptureFiles) -> tuple[Any, Mapping[str, Tag], tuple[str, ...]]:
         for role in ("color", "depth"):
             if role not in found.files:
                 there = next(iter(found.files.values()))
@@ -123,7 +123,7 @@ class RgbdFolder(FolderReader):
         names = ("color", "depth", *camera_names(camera), *(("landmarks",) if points else ()))
         return record, {**tags, **found.match.tags}, names
 
-    def _camera(self, found: Found) -> Intrinsics | str | None:
+    def _camera(self, found: CaptureFiles) -> Intrinsics | str | None:
         own, folder, need_scale = f"{found.stem}_intrinsics.json", found.folder, self.depth_scale is None
         camera: Intrinsics | str | None
         if own in folder.files:
@@ -165,7 +165,7 @@ def _entries_in(folder: Path) -> dict[str, Any] | str:
         return str(error)
 
 
-def _landmarks(found: Found) -> tuple[list[list[float]] | None, dict[str, Tag]]:
+def _landmarks(found: CaptureFiles) -> tuple[list[list[float]] | None, dict[str, Tag]]:
     """Return the five points and the tags of this capture's entry, nothing where it has none.
 
     Raises:
@@ -193,7 +193,7 @@ def _tag(name: str, value: Any) -> Tag:
     Raises:
         ValueError: it is none.
     """
-    if isinstance(value, bool) or finite(value):
+    if isinstance(value, bool) or finite_number(value):
         return value
     if isinstance(value, str):
         try:

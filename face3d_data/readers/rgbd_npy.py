@@ -16,7 +16,7 @@ from face3d_data.formats.image_header import read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, parse_intrinsics, read_intrinsics
 from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.readers.shared.rgbd_camera import (
     CAMERA_ARRAYS,
     CAMERA_REASONS,
@@ -115,7 +115,7 @@ class RgbdNpy(FolderReader):
         """
         self._camera  # noqa: B018
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the pair's source."""
         match = found.match
         for role, ending in (("color", ".png or .jpg"), ("depth", ".npy")):

@@ -16,7 +16,7 @@ from face3d_data.formats.image import read_color
 from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.points_2d import read_points_2d
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found, walk
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader, walk
 from face3d_data.readers.shared.strays import Folder, unmatched
 from face3d_data.registry import register
 
@@ -98,7 +98,7 @@ class Texas3dfrd(FolderReader):
                         folder, name, "name_not_matched", "belongs to no capture, or to one that has another"
                     )
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the source of one capture: its two pictures, and its fiducial points where there are any."""
         match, files = found.match, dict(found.files)
         key = _FIDUCIAL_KEY.search(found.stem)

@@ -20,11 +20,11 @@ from face3d_data.formats.pair_lists import (
 from face3d_data.names import check_id_part
 from face3d_data.reader import Source
 from face3d_data.readers.image_folder import ImageFolder
-from face3d_data.readers.shared.folder import NAME_REASONS, Found
-from face3d_data.readers.shared.pattern import Pattern, compile_pattern
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles
+from face3d_data.readers.shared.pattern import NamePattern, compile_pattern
 from face3d_data.registry import register
 
-Layout = Literal["lfw", "calfw", "cplfw", "cfp", "query_gallery", "pku_masked_face"]
+SetLayout = Literal["lfw", "calfw", "cplfw", "cfp", "query_gallery", "pku_masked_face"]
 Role = Literal["query", "gallery"]
 PATTERNS: dict[str, str] = {
     "lfw": "{identity}/{capture}",
@@ -60,7 +60,7 @@ class VerificationSets(ImageFolder):
         "missing_image": "a pair names an image that is not there",
     }
 
-    layout: Layout = Field("lfw", exclude=True, description="how the folders are laid out")
+    layout: SetLayout = Field("lfw", exclude=True, description="how the folders are laid out")
     pairs: Path | None = Field(
         None, exclude=True, description="the list of pairs, to be checked: a file, for cfp the folder Protocol"
     )
@@ -69,7 +69,7 @@ class VerificationSets(ImageFolder):
     )
 
     @cached_property
-    def _compiled(self) -> Pattern:
+    def _compiled(self) -> NamePattern:
         return super()._compiled if self.pattern is not None else compile_pattern(PATTERNS[self.layout])
 
     def scan(self) -> Iterator[Source]:
@@ -98,7 +98,7 @@ class VerificationSets(ImageFolder):
                 ) from None
             raise
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return an image's source, with what its folders say."""
         match, tags = found.match, dict(found.match.tags)
         capture = found.stem if self.pattern is None and self.layout in ("calfw", "cplfw") else match.capture

@@ -20,7 +20,7 @@ from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.lists import csv_text, make_lists, table_csv
 from face3d_data.shards.plan import DatasetPlan, refuse_leaks
 from face3d_data.shards.rows import split_order
-from face3d_data.shards.schema import DESCRIPTION, DIRTY_COLUMNS, OWN_DIGEST, description_digest, stored_name
+from face3d_data.shards.schema import DATASET_DIRTY_COLUMNS, DESCRIPTION, OWN_DIGEST, description_digest, stored_name
 from face3d_data.shards.sources_table import SOURCES_FILE
 from face3d_data.shards.write import ShardInfo, forget_written
 
@@ -122,7 +122,7 @@ def _texts(plan: DatasetPlan) -> dict[str, str]:
         rows = table[table["split"] == split]
         texts[f"{split}.csv"] = table_csv(rows)
         texts[f"{split}_files.txt"] = "".join(f"{shard}\n" for shard in dict.fromkeys(rows["shard"]))
-    texts["dirty.csv"] = csv_text(DIRTY_COLUMNS, plan.dirty.to_numpy().tolist())
+    texts["dirty.csv"] = csv_text(DATASET_DIRTY_COLUMNS, plan.dirty.to_numpy().tolist())
     texts[SOURCES_FILE] = table_csv(plan.sources)
     lists, notes = make_lists(table, plan.tags, plan.spec, plan.seed, f"dataset {plan.name!r}", plan.readers)
     plan.notes.extend(notes)

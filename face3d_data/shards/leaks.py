@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from face3d_data.shards.read import Dataset
 
 SHOWN = 3
-KINDS = ("identity", "origin", "root", "key", "content")
+LEAK_KINDS = ("identity", "origin", "root", "key", "content")
 NAMED = {"identity": "people", "origin": "captures"}
 """Kinds whose things have names of their own; of the others the samples are named that share them."""
 
@@ -142,7 +142,7 @@ def find_leaks(table: pd.DataFrame, closed_set: bool, same_person: Mapping[str, 
     found = [
         Leak("identity", ()) if closed_set else leak_of("identity", people, splits, ids, called),
         leak_of("origin", origins, splits, ids),
-        *(_leak_of_samples(table, kind) for kind in KINDS[2:]),
+        *(_leak_of_samples(table, kind) for kind in LEAK_KINDS[2:]),
     ]
     return [leak for leak in found if leak.things]
 

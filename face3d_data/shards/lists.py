@@ -30,7 +30,7 @@ def make_lists(
     """Return the files that the spec asks for beside the splits, name to text, and notes.
 
     Args:
-        table: the dataset's rows, columns as in `schema.COLUMNS`, then the tags asked for.
+        table: the dataset's rows, columns as in `schema.DATASET_COLUMNS`, then the tags asked for.
         tags: the manifest's rows in the same order, for queries.
         spec: what is asked for.
         seed: decides which pairs are drawn.

@@ -12,7 +12,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Layout:
+class ShardLayout:
     """What a shard's header says: enough to map it without HDF5.
 
     Attributes:
@@ -26,7 +26,7 @@ class Layout:
     arrays: Mapping[str, tuple[np.dtype, tuple[int, ...], int]]
 
 
-def read_layout(path: Path) -> Layout:
+def read_layout(path: Path) -> ShardLayout:
     """Read a shard's header.
 
     Args:
@@ -47,7 +47,7 @@ def read_layout(path: Path) -> Layout:
             if dataset.chunks is not None or offset is None:
                 raise ValueError(f"{name!r} is not contiguous: write the shard again")
             arrays[name] = (dataset.dtype, dataset.shape, offset)
-    return Layout(attributes, units, arrays)
+    return ShardLayout(attributes, units, arrays)
 
 
 def _plain(value: Any) -> Any:
@@ -66,7 +66,7 @@ class MappedShard:
         ValueError: a dataset is not contiguous, or the file is shorter than its header says.
     """
 
-    def __init__(self, path: Path, layout: Layout | None = None) -> None:
+    def __init__(self, path: Path, layout: ShardLayout | None = None) -> None:
         self.layout = layout or read_layout(path)
         with open(path, "rb") as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)

@@ -13,6 +13,7 @@ from face3d_data.errors import RunStopped, UserError, refusal
 from face3d_data.json_text import parse_json
 from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, find_leaks
+from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.rows import all_dirty, copies, dirty_rows, empty_tags, order_rows, tag_columns, usable_rows
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.sources_table import (
@@ -24,7 +25,7 @@ from face3d_data.shards.sources_table import (
     sources_table,
 )
 from face3d_data.shards.write import Read, ShardRow, ShardTask
-from face3d_data.tables.same_person import Line, one_name_each
+from face3d_data.tables.same_person import IdentityPair, one_name_each
 from face3d_data.version import __version__
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ class DatasetPlan:
 
     Attributes:
         digest: over the ordered rows, the spec and all else that decides the bytes.
-        table: the rows in the order in which they are stored, split by split; columns as in `schema.COLUMNS`, then the
-            spec's tags.
+        table: the rows in the order in which they are stored, split by split; columns as in `schema.DATASET_COLUMNS`,
+            then the spec's tags.
         tags: the tags of the same rows, in the same order.
         places: where each row's arrays are, in the same order.
         shapes: field to the shape that it has in every row.
-        left_out: rows that this plan left out, columns as in `schema.DIRTY_COLUMNS`.
+        left_out: rows that this plan left out, columns as in `schema.DATASET_DIRTY_COLUMNS`.
         dirty: these and the ones of all steps before.
         sources: what each source has given, as `sources_table` says.
         leaks: what splits share; not empty only where leaks are allowed.
@@ -147,15 +148,8 @@ def plan_dataset(
     *,
     name: str,
     seed: int,
-    pipeline: str = "",
-    pipeline_digest: str = "",
-    by: str = "identity",
-    dirty: pd.DataFrame | None = None,
-    makers: Mapping[str, Sequence[str]] | None = None,
-    read: Read | None = None,
     allow_leaks: bool = False,
-    same_person: Sequence[Line] = (),
-    readers: Mapping[str, str] | None = None,
+    origin: DatasetOrigin | None = None,
 ) -> DatasetPlan:
     """Plan a dataset from the manifest that feeds it.
 
@@ -164,41 +158,57 @@ def plan_dataset(
         spec: the dataset's entry in the pipeline.
         name: the dataset's name.
         seed: the pipeline's seed; with a sample's id it decides the order.
-        pipeline: name of the pipeline.
-        pipeline_digest: digest of the pipeline.
-        by: `identity`, or `capture` for a closed set, whose people are in every split on purpose.
-        dirty: rows that went no further than some step, columns `schema.DIRTY_COLUMNS` (others are ignored).
-        makers: array to the stages that make it, for messages.
-        read: reads an array whose shape only its source knows; without it such a field is an error.
         allow_leaks: publish even if splits share people, captures or content.
-        same_person: lines of the lists that steps were given: names of one person.
-        readers: source to the reader that reads it, for published protocols.
+        origin: the pipeline that the rows come from; nothing is known of it by default.
 
     Raises:
         UserError: no row is left, a person of these lists goes by two names, or the rows' ids, splits or names of
             people do not fit.
         RunStopped: the splits share people, captures or keys.
     """
-    where = f"dataset {name!r}"
-    kept, usable_shapes, left_out = _written(frame, spec, name, makers or {}, read)
+    where, origin = f"dataset {name!r}", origin or DatasetOrigin()
+    kept, usable_shapes, left_out = _written(frame, spec, name, origin.makers, origin.read)
     table, order = order_rows(kept, usable_shapes, spec.shard_size, seed, where)
-    names, apart, leaks = _people(table, by == "capture", same_person, where, allow_leaks)
+    names, apart, leaks = _people(table, origin.by == "capture", origin.same_person, where, allow_leaks)
     tags = kept.iloc[order].reset_index(drop=True)
-    every_dirty, sources = all_dirty(dirty, left_out), sources_table(table, tags)
+    every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(table, tags)
     asked, asked_types = tag_columns(tags, spec.tags)
-    attributes = {"pipeline": pipeline, "pipeline_digest": pipeline_digest, "package_version": __version__}
-    record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **attributes, "seed": seed, "by": by}
+    attributes = {
+        "pipeline": origin.pipeline,
+        "pipeline_digest": origin.pipeline_digest,
+        "package_version": __version__,
+    }
+    record: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "name": name,
+        **attributes,
+        "seed": seed,
+        "by": origin.by,
+    }
     shapes = {field: list(shape) for field, shape in usable_shapes.items()}
     record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
     record |= {"same_person": {**apart, **names}, "tags": asked_types}
     rows = [table[column].tolist() for column in DIGESTED]
     rows += [asked[tag].tolist() for tag in spec.tags]
     beside = (every_dirty.to_numpy().tolist(), [list(sources.columns), *sources.to_numpy().tolist()])
-    content = digest(record, rows, _tags_of_queries(tags, spec), *beside)
     return DatasetPlan(
-        *(name, spec, seed, content, table.join(asked), tags, tags["place"].tolist(), usable_shapes),
-        *(left_out, every_dirty, sources, leaks, allow_leaks, record, attributes, readers or {}),
-        [*_notes(left_out, leaks), *empty_tags(asked), *sources_notes(sources, names)],
+        name=name,
+        spec=spec,
+        seed=seed,
+        digest=digest(record, rows, _tags_of_queries(tags, spec), *beside),
+        table=table.join(asked),
+        tags=tags,
+        places=tags["place"].tolist(),
+        shapes=usable_shapes,
+        left_out=left_out,
+        dirty=every_dirty,
+        sources=sources,
+        leaks=leaks,
+        allow_leaks=allow_leaks,
+        record=record,
+        attributes=attributes,
+        readers=origin.readers,
+        notes=[*_notes(left_out, leaks), *empty_tags(asked), *sources_notes(sources, names)],
     )
 
 
@@ -220,7 +230,7 @@ def _written(
 
 
 def _people(
-    table: pd.DataFrame, closed_set: bool, same_person: Sequence[Line], where: str, allow_leaks: bool
+    table: pd.DataFrame, closed_set: bool, same_person: Sequence[IdentityPair], where: str, allow_leaks: bool
 ) -> tuple[dict[str, str], dict[str, str], list[Leak]]:
     """Return who goes by another name here, who does in some rows only, and what splits share for all that.
 

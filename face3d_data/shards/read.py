@@ -13,8 +13,8 @@ import numpy as np
 from face3d_data.csv_cells import plain
 from face3d_data.errors import UserError, is_refused, refusal
 from face3d_data.json_text import parse_json
-from face3d_data.shards.mapped import Layout, MappedShard, read_layout
-from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, STORED_NAMES, TEXTS, stored_name
+from face3d_data.shards.mapped import MappedShard, ShardLayout, read_layout
+from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, STORED_NAMES, TEXT_DATASETS, stored_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,8 +129,8 @@ class ShardReader:
 
     def texts(self, name: str) -> list[str]:
         """Return `sample_id`, `identity`, `variant` or `root` of all samples."""
-        if name not in TEXTS:
-            raise UserError(f"{name!r} is no text of a shard: choose {', '.join(TEXTS)}")
+        if name not in TEXT_DATASETS:
+            raise UserError(f"{name!r} is no text of a shard: choose {', '.join(TEXT_DATASETS)}")
         return [text for number in range(len(self._shards)) for text in self._shard(number).texts(name)]
 
     def _array(self, number: int, name: str) -> np.ndarray:
@@ -148,7 +148,7 @@ class ShardReader:
         return {**self.__dict__, "_mapped": OrderedDict()}
 
 
-def _layout(path: Path) -> Layout:
+def _layout(path: Path) -> ShardLayout:
     try:
         layout = read_layout(path)
         if "label" not in layout.arrays:
@@ -162,7 +162,7 @@ def _layout(path: Path) -> Layout:
 
 def _chosen(arrays: Mapping[str, Any], fields: Sequence[str] | None, shard: Path) -> tuple[str, ...]:
     field_of = {stored: name for name, stored in STORED_NAMES.items()}
-    there = {field_of.get(name, name) for name in arrays} - {"label", *TEXTS}
+    there = {field_of.get(name, name) for name in arrays} - {"label", *TEXT_DATASETS}
     if fields is None:
         return tuple(sorted(there))
     chosen = tuple(field_of.get(name, name) for name in fields)

@@ -13,8 +13,8 @@ from face3d_data.names import name_of
 from face3d_data.roots import split_root
 from face3d_data.sample import ARRAYS, PER_POINT
 from face3d_data.shards.schema import (
-    COLUMNS,
-    DIRTY_COLUMNS,
+    DATASET_COLUMNS,
+    DATASET_DIRTY_COLUMNS,
     ONLY_SPLIT,
     STANDARD_SPLITS,
     is_fixed,
@@ -26,7 +26,7 @@ from face3d_data.tables.split import own_identity, person_of
 if TYPE_CHECKING:
     import pandas as pd
 
-Shapes = dict[str, tuple[int, ...]]
+ArrayShapes = dict[str, tuple[int, ...]]
 DISTORTED = "its lens has distortion, which intrinsics alone leave out: add distortion to fields, or use undistort"
 SIZED_BY = {"N": "subsample", "H": "crop"}
 """Stage that gives every row the same number of points, or the same image size."""
@@ -43,7 +43,7 @@ class Usable:
     """
 
     kept: Sequence[int]
-    shapes: Shapes
+    shapes: ArrayShapes
     left_out: Sequence[tuple[int, str, str]]
 
 
@@ -162,7 +162,7 @@ def _other_size(fields: Sequence[str], found: Sequence[tuple[int, ...]], usual: 
 def order_rows(
     frame: pd.DataFrame, shapes: Mapping[str, Sequence[int]], shard_size: int, seed: int, where: str
 ) -> tuple[pd.DataFrame, list[int]]:
-    """Return the dataset's table (columns as in `COLUMNS`, `content` still empty), and which row of `frame` each is.
+    """Return the dataset's table (columns: `DATASET_COLUMNS`, `content` still empty), and the row of `frame` of each.
 
     Rows are ordered by split, then by digest(seed, id); a label is the place of the person's name among the sorted
     names of the whole dataset.
@@ -192,7 +192,7 @@ def order_rows(
         who = (name_of(sample_id), name, label[name], sample_id, identity, dataset)
         what = (splits[i], variant or "plain", origin or sample_id)
         records.append((*who, *what, shard_name(splits[i], number), index, points, key, root, ""))
-    return pd.DataFrame(records, columns=list(COLUMNS)).astype({"n_points": "Int64"}), order
+    return pd.DataFrame(records, columns=list(DATASET_COLUMNS)).astype({"n_points": "Int64"}), order
 
 
 def tag_columns(tags: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -248,12 +248,12 @@ def split_order(splits: Sequence[str]) -> list[str]:
 
 
 def dirty_rows(frame: pd.DataFrame, left_out: Sequence[tuple[int, str, str]], step: str) -> pd.DataFrame:
-    """Return the rows that a dataset left out, columns as in `DIRTY_COLUMNS`."""
+    """Return the rows that a dataset left out, columns as in `DATASET_DIRTY_COLUMNS`."""
     import pandas as pd
 
     ids, sources, paths = (frame[name].tolist() for name in ("id", "source", "path"))
     records = [(ids[i], sources[i], step, "reject", reason, detail, paths[i]) for i, reason, detail in left_out]
-    return pd.DataFrame(records, columns=list(DIRTY_COLUMNS), dtype=object)
+    return pd.DataFrame(records, columns=list(DATASET_DIRTY_COLUMNS), dtype=object)
 
 
 def all_dirty(*frames: pd.DataFrame | None) -> pd.DataFrame:
@@ -264,6 +264,6 @@ def all_dirty(*frames: pd.DataFrame | None) -> pd.DataFrame:
         tuple("" if pd.isna(value) else str(value) for value in row)
         for frame in frames
         if frame is not None
-        for row in zip(*(frame[name].tolist() for name in DIRTY_COLUMNS), strict=True)
+        for row in zip(*(frame[name].tolist() for name in DATASET_DIRTY_COLUMNS), strict=True)
     ]
-    return pd.DataFrame(sorted(rows), columns=list(DIRTY_COLUMNS), dtype=object)
+    return pd.DataFrame(sorted(rows), columns=list(DATASET_DIRTY_COLUMNS), dtype=object)

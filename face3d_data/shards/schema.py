@@ -19,7 +19,7 @@ SCHEMA_VERSION = 2
 DESCRIPTION = "dataset.json"
 OWN_DIGEST = "description_sha256"
 """Key of dataset.json that holds the digest of all its other keys."""
-COLUMNS = (
+DATASET_COLUMNS = (
     *("id", "name", "class", "sample_id", "identity", "dataset", "split", "variant", "origin_id"),
     *("shard", "index", "n_points", "key", "root", "content"),
 )
@@ -28,13 +28,13 @@ COLUMNS = (
 `root` and `content` are tokens with blanks between them: of the recording's files (`face3d_data.roots`), and of the
 stored arrays that show the face, as `<form>:<hash>`. Rows with a common token come from the same bytes, or are them.
 """
-DIRTY_COLUMNS = ("sample_id", "source", "step", "status", "reason", "detail", "path")
+DATASET_DIRTY_COLUMNS = ("sample_id", "source", "step", "status", "reason", "detail", "path")
 STANDARD_SPLITS = ("train", "eval", "test")
 ONLY_SPLIT = "all"
 """Name of the split of a dataset whose rows were never split."""
 STORED_NAMES = {"points": "data", "normals": "normal"}
 """Arrays that have another name in a shard, the one that loaders of ModelNet-style files expect."""
-TEXTS = ("sample_id", "identity", "variant", "root")
+TEXT_DATASETS = ("sample_id", "identity", "variant", "root")
 """Arrays of texts in every shard."""
 UNITS = {
     **dict.fromkeys(("points", "depth", "grid", "landmarks_3d"), "mm"),
@@ -138,7 +138,7 @@ class DatasetSpec(_Spec):
     @classmethod
     def _no_columns_yet(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
         for name in tags:
-            if name in COLUMNS:
+            if name in DATASET_COLUMNS:
                 raise ValueError(f"{name!r} is a column of every dataset already: leave it out")
         if len(set(tags)) < len(tags):
             raise ValueError("a tag is named twice")

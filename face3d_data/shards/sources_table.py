@@ -89,7 +89,7 @@ def sources_table(table: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
     person of two sources counts in both.
 
     Args:
-        table: the dataset's rows, columns as in `schema.COLUMNS`.
+        table: the dataset's rows, columns as in `schema.DATASET_COLUMNS`.
         tags: the manifest's rows in the same order.
     """
     import pandas as pd

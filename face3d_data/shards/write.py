@@ -15,7 +15,7 @@ from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
 from face3d_data.shards.contents import CONTENT_FIELDS, hash_rows
 from face3d_data.shards.mapped import MappedShard
-from face3d_data.shards.schema import SCHEMA_VERSION, TEXTS, DatasetSpec, shard_name, stored_name
+from face3d_data.shards.schema import SCHEMA_VERSION, TEXT_DATASETS, DatasetSpec, shard_name, stored_name
 
 Read = Callable[[Any, str], np.ndarray]
 WRITTEN = ".written"
@@ -129,7 +129,9 @@ def is_complete(task: ShardTask) -> bool:
     dtypes = {name: np.dtype(task.spec.stored_dtype(name)) for name in task.shapes}
     want = {stored_name(name): (dtypes[name], (len(task.rows), *shape)) for name, shape in task.shapes.items()}
     have = {name: (shard.arrays[name].dtype, shard.arrays[name].shape) for name in want if name in shard.arrays}
-    return want == have and all(shard.texts(name) == [getattr(row, name) for row in task.rows] for name in TEXTS)
+    return want == have and all(
+        shard.texts(name) == [getattr(row, name) for row in task.rows] for name in TEXT_DATASETS
+    )
 
 
 def content_hashes(task: ShardTask) -> dict[str, list[bytes]]:
@@ -147,7 +149,7 @@ def _write(task: ShardTask, read: Read, path: Path) -> None:
         targets = {name: _allocate(file, task, name) for name in task.shapes}
         labels = np.array([[row.label] for row in task.rows], "i8")
         file.create_dataset("label", data=labels, track_times=False)
-        for name in TEXTS:
+        for name in TEXT_DATASETS:
             _write_texts(file, name, [getattr(row, name) for row in task.rows])
         frames = None
         if task.spec.normalize:

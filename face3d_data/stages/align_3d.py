@@ -11,7 +11,7 @@ from pydantic import Field
 from face3d_data.errors import Reject
 from face3d_data.geometry.align import fit_rigid, measure_fit, refine, rotate, spread, transform
 from face3d_data.geometry.landmarks import NOSE
-from face3d_data.geometry.mean_face import ASSET, mean_face
+from face3d_data.geometry.mean_face import MEAN_FACE_ASSET, mean_face
 from face3d_data.registry import register
 from face3d_data.resources import Asset
 from face3d_data.sample import Sample
@@ -31,7 +31,7 @@ class Align3d(Stage):
     optional: ClassVar[Names] = ("pose", "normals")
     outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", "normals")
     tag_names: ClassVar[Names] = ("rmse_mm", "inlier_share")
-    assets: ClassVar[tuple[Asset, ...]] = (ASSET,)
+    assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE_ASSET,)
     reasons: ClassVar[dict[str, str]] = {
         "too_few_landmarks": "fewer than three of the five 3D landmarks are known",
         "non_finite_points": "a point is not finite: put clean or subsample before",

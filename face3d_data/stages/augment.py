@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, create_model, model_validator
 
-from face3d_data.augment.augmentation import OPERATIONS, Augmentation, Varied, names_of, options_of
+from face3d_data.augment.augmentation import OPERATIONS, Augmentation, AugmentedArrays, names_of, options_of
 from face3d_data.augment.mirror import Mirror
 from face3d_data.augment.operation import Operation
 from face3d_data.errors import Reject, UserError
@@ -123,7 +123,7 @@ class Augment(_Options):
             copy = bare.without(*varied.arrays.dropped).with_arrays(**varied.arrays.own).with_tags(**tags)
             yield copy.as_variant(f"aug:{i}", varied.new_identity(record))
 
-    def _draw(self, sample: Sample, i: int, rng: np.random.Generator) -> tuple[dict[str, Tag], Varied]:
+    def _draw(self, sample: Sample, i: int, rng: np.random.Generator) -> tuple[dict[str, Tag], AugmentedArrays]:
         """Return the record of a copy and what it makes of the arrays: the first draw that leaves enough points."""
         augmentation = self.augmentation
         if sample.tags.get(MIRRORED) is True:

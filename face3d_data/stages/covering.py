@@ -9,11 +9,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from face3d_data.component import distinct_names
-from face3d_data.geometry.mean_face import ASSET as MEAN_FACE
+from face3d_data.geometry.mean_face import MEAN_FACE_ASSET as MEAN_FACE
 from face3d_data.resources import Asset
 from face3d_data.sample import Sample
 from face3d_data.stage import Inputs, Names, Stage
-from face3d_data.wear.head_map import ASSET as MEAN_HEAD
+from face3d_data.wear.head_map import MEAN_HEAD_ASSET as MEAN_HEAD
 from face3d_data.wear.occluder import Occluder
 from face3d_data.wear.wearing import COVERED, REASONS, Face, find_face, wear
 

@@ -15,7 +15,7 @@ from face3d_data.sample import Sample
 from face3d_data.stage import Names, Stage
 
 if TYPE_CHECKING:
-    from face3d_data.detectors.protocol import Detector, Faces
+    from face3d_data.detectors.protocol import DetectedFaces, Detector
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
@@ -126,7 +126,7 @@ class Detect(Stage):
         return possible_face_px(arrays["depth"], float(arrays["intrinsics"][0]))
 
 
-def choose(faces: Faces, which: str, shape: tuple[int, int]) -> int:
+def choose(faces: DetectedFaces, which: str, shape: tuple[int, int]) -> int:
     """Return the index of the face to take.
 
     Args:

@@ -11,7 +11,7 @@ from pydantic import Field
 from face3d_data.errors import Reject
 from face3d_data.geometry.camera import depth_to_points, project
 from face3d_data.geometry.locate import TURNED, UPRIGHT, Located, locate_face, locate_turned, turn_deg
-from face3d_data.geometry.mean_face import ASSET
+from face3d_data.geometry.mean_face import MEAN_FACE_ASSET
 from face3d_data.registry import register
 from face3d_data.resources import Asset
 from face3d_data.sample import Sample
@@ -44,7 +44,7 @@ class Locate3d(Stage):
     optional: ClassVar[Names] = ("distortion", "landmarks_3d", "landmarks")
     outputs: ClassVar[Names] = ("landmarks_3d", "landmarks")
     tag_names: ClassVar[Names] = ("located", "located_rmse_mm", "located_score")
-    assets: ClassVar[tuple[Asset, ...]] = (ASSET,)
+    assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE_ASSET,)
     reasons: ClassVar[dict[str, str]] = {
         "no_face": "the mean face fits nowhere well enough",
         "turned": "the face fits better if the scan stands otherwise: wrong axes",

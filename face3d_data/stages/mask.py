@@ -18,8 +18,16 @@ from face3d_data.resources import Asset
 from face3d_data.sample import Sample
 from face3d_data.stage import Names
 from face3d_data.stages.covering import Covering, Weight, equal_weights
-from face3d_data.wear.mask_draw import WORN, Worn, draw_mask
-from face3d_data.wear.mask_style import ASSET, PATTERNS, MaskStyle, Pattern, Standoff, mask_styles, ordered
+from face3d_data.wear.mask_draw import WORN, WearStyle, draw_mask
+from face3d_data.wear.mask_style import (
+    CLOTH_PATTERNS,
+    MASK_STYLES_ASSET,
+    ClothPattern,
+    MaskStyle,
+    Standoff,
+    mask_styles,
+    ordered,
+)
 from face3d_data.wear.mask_style_file import read_mask_style
 from face3d_data.wear.mask_surface import build_mask
 from face3d_data.wear.wearing import Face
@@ -27,7 +35,7 @@ from face3d_data.wear.wearing import Face
 TiltDeg = Annotated[float, Field(ge=-45, le=45)]
 Tilt = Annotated[tuple[TiltDeg, TiltDeg], AfterValidator(ordered)]
 Factor = Annotated[float, Field(ge=0.5, le=1.5)]
-Size = Annotated[tuple[Factor, Factor], AfterValidator(ordered)]
+SizeRange = Annotated[tuple[Factor, Factor], AfterValidator(ordered)]
 BARE = ("none", "")
 """Values of the tag `mask` of a face that wears none."""
 FILE_STEM = re.compile(r"[\w.-]+")
@@ -43,19 +51,21 @@ class Mask(Covering):
         "mask", "mask_worn", "mask_color", "mask_pattern", "mask_standoff_mm", "mask_tilt_deg", "mask_size",
         "mask_side", "mask_seed", "visible_ratio",
     )  # fmt: skip
-    assets: ClassVar[tuple[Asset, ...]] = (*Covering.assets, ASSET)
+    assets: ClassVar[tuple[Asset, ...]] = (*Covering.assets, MASK_STYLES_ASSET)
     reasons: ClassVar[dict[str, str]] = {**Covering.reasons, "already_masked": "the face wears a mask already"}
 
     styles: dict[str, Weight] = Field(
         dict.fromkeys(mask_styles(), 1.0), description="styles to draw from: a list, or style: weight"
     )
-    worn: dict[Worn, Weight] = Field({"proper": 1.0}, description=f"how masks are worn, likewise: {', '.join(WORN)}")
+    worn: dict[WearStyle, Weight] = Field(
+        {"proper": 1.0}, description=f"how masks are worn, likewise: {', '.join(WORN)}"
+    )
     style_files: tuple[Path, ...] = Field((), description="YAML files of styles of your own, named by their file names")
     standoff_mm: Standoff | None = Field(None, description="range of the stand-off, mm; each style's own if not given")
     tilt_deg: Tilt = Field((-3.0, 3.0), description="range of the turn about the viewing axis")
-    size: Size = Field((0.96, 1.05), description="range of the factor on the style's outline")
+    size: SizeRange = Field((0.96, 1.05), description="range of the factor on the style's outline")
     colors: tuple[str, ...] = Field((), description="draw only these of a style's colours, where it has any of them")
-    patterns: tuple[Pattern, ...] = Field((), description=f"likewise of its patterns: {', '.join(PATTERNS)}")
+    patterns: tuple[ClothPattern, ...] = Field((), description=f"likewise of its patterns: {', '.join(CLOTH_PATTERNS)}")
 
     already_masked: Literal["reject", "keep", "cover"] = Field(
         "reject", description="faces that wear a mask already (tag mask): left out, kept as they are, or covered too"

@@ -15,7 +15,7 @@ from face3d_data.registry import register
 from face3d_data.sample import PER_POINT, Sample
 from face3d_data.stage import Inputs, Names, Stage
 
-Found = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
+LocatedPoints = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 """Points (N, 3), landmarks (5, 3), and what belongs to each point."""
 EYES_MM = (25.0, 120.0)
 """Distance of the eyes: adults' pupils are 54 to 74 mm apart, children's less, and a landmark may be a little off."""
@@ -86,7 +86,7 @@ class ToCloud(Stage):
         """Return about how many bytes one output stores: some 20,000 points."""
         return 320_000 if self.keep_colors else 250_000
 
-    def _from_depth(self, sample: Sample) -> Found:
+    def _from_depth(self, sample: Sample) -> LocatedPoints:
         depth, intrinsics = sample.arrays["depth"], sample.arrays["intrinsics"]
         lens = sample.arrays.get("distortion")
         landmarks_3d = lift_landmarks(depth, intrinsics, sample.arrays["landmarks"], lens)
@@ -96,7 +96,7 @@ class ToCloud(Stage):
         points, pixels = depth_to_points(depth, intrinsics, region, lens)
         return points, landmarks_3d, self._colors(sample, "color", pixels, depth.shape)
 
-    def _from_grid(self, sample: Sample) -> Found:
+    def _from_grid(self, sample: Sample) -> LocatedPoints:
         grid = sample.arrays["grid"]
         if "points" in sample.arrays:
             raise Reject("points_already", "its landmarks may have moved with them: put to_cloud before align_3d")
@@ -114,7 +114,7 @@ class ToCloud(Stage):
                          f"{grid.shape[0]}: find the landmarks by locate_3d")  # fmt: skip
         return lift_from_grid(grid, sample.arrays["landmarks"])
 
-    def _from_points(self, sample: Sample) -> Found:
+    def _from_points(self, sample: Sample) -> LocatedPoints:
         points, landmarks_3d = sample.arrays["points"], sample.arrays["landmarks_3d"]
         if not np.isfinite(landmarks_3d[NOSE]).all():
             raise Reject("no_depth_at_landmark", "the nose tip is missing")

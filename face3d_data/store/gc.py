@@ -11,7 +11,7 @@ import numpy as np
 
 from face3d_data.atomic import TEMPORARY_SUFFIX
 from face3d_data.sample import ARRAYS
-from face3d_data.store.part import NO_RECORD, Row, forget_open_parts, read_array, write_part
+from face3d_data.store.part import NO_RECORD, PartRow, forget_open_parts, read_array, write_part
 from face3d_data.store.workspace import StepCache, Workspace
 
 PART_BYTES = 64_000_000
@@ -79,7 +79,7 @@ def compact(cache: StepCache, live: Iterable[str]) -> int:
         The number of parts that were replaced.
     """
     wanted = set(live)
-    by_part: dict[Path, list[list[Row]]] = {}
+    by_part: dict[Path, list[list[PartRow]]] = {}
     for key, (part, group) in cache.rows().items():
         if key in wanted:
             by_part.setdefault(part, []).append(group)
@@ -97,11 +97,11 @@ def compact(cache: StepCache, live: Iterable[str]) -> int:
     return len(old)
 
 
-def _worth_it(part: Path, groups: list[list[Row]]) -> bool:
+def _worth_it(part: Path, groups: list[list[PartRow]]) -> bool:
     return _mostly_dead(part, groups) or (_size(part) < PART_BYTES // 2)
 
 
-def _mostly_dead(part: Path, groups: list[list[Row]]) -> bool:
+def _mostly_dead(part: Path, groups: list[list[PartRow]]) -> bool:
     with open(part.with_suffix(".jsonl"), encoding="utf-8") as stream:
         rows = sum(1 for _ in stream) - 1
     return sum(len(group) for group in groups) * 2 < rows
@@ -111,12 +111,12 @@ def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _row_bytes(row: Row) -> int:
+def _row_bytes(row: PartRow) -> int:
     return sum(int(np.prod(shape)) * np.dtype(ARRAYS[name].dtype).itemsize for name, shape in row.shapes.items())
 
 
-def _blocks(groups: list[tuple[Path, list[Row]]]) -> Iterator[list[tuple[Path, list[Row]]]]:
-    block: list[tuple[Path, list[Row]]] = []
+def _blocks(groups: list[tuple[Path, list[PartRow]]]) -> Iterator[list[tuple[Path, list[PartRow]]]]:
+    block: list[tuple[Path, list[PartRow]]] = []
     size = 0
     for part, group in groups:
         more = sum(_row_bytes(row) for row in group)
@@ -129,8 +129,8 @@ def _blocks(groups: list[tuple[Path, list[Row]]]) -> Iterator[list[tuple[Path, l
         yield block
 
 
-def _publish(cache: StepCache, block: list[tuple[Path, list[Row]]]) -> str:
-    rows: list[Row] = []
+def _publish(cache: StepCache, block: list[tuple[Path, list[PartRow]]]) -> str:
+    rows: list[PartRow] = []
     records: list[dict[str, np.ndarray]] = []
     for part, group in block:
         for row in group:

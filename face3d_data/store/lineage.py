@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from face3d_data.store.manifest import Entry
-from face3d_data.store.place import Place, SourcePlace
+from face3d_data.store.place import SourcePlace, StorageLocation
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Stop:
 
     step: str
     key: str
-    place: Place | SourcePlace
+    place: StorageLocation | SourcePlace
     changed: tuple[str, ...]
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -35,7 +35,7 @@ class Stop:
 def trace(entry: Entry) -> Iterator[Stop]:
     """Yield the stops of a row, from its source on."""
     for place in reversed(list(entry.place.chain())):
-        if isinstance(place, Place):
+        if isinstance(place, StorageLocation):
             yield Stop(place.step, place.key, place, tuple(sorted(place.shapes)))
         else:
             yield Stop(entry.source, place.key, place, tuple(sorted(place.names)))

@@ -13,14 +13,14 @@ from face3d_data.atomic import write_atomic
 from face3d_data.csv_cells import guarded
 from face3d_data.errors import UserError
 from face3d_data.sample import Tag
-from face3d_data.store.part import Row
-from face3d_data.store.place import Place, SourcePlace
+from face3d_data.store.part import PartRow
+from face3d_data.store.place import SourcePlace, StorageLocation
 from face3d_data.table import FIXED_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DIRTY_COLUMNS = ("sample_id", "source", "step", "status", "reason", "detail", "path", "attempt")
+DIRTY_ROW_COLUMNS = ("sample_id", "source", "step", "status", "reason", "detail", "path", "attempt")
 NOT_COUNTED = "dropped"
 """Status of what a table step left out on purpose, or a reader by its kind; it counts to no limit."""
 
@@ -40,7 +40,7 @@ class Entry:
     origin_id: str
     source: str
     path: str
-    place: Place | SourcePlace
+    place: StorageLocation | SourcePlace
     variant: str = "plain"
     split: str = ""
     n_points: int | None = None
@@ -70,7 +70,7 @@ class Dirty:
     key: str = ""
 
 
-def join(entry: Entry, row: Row, part: Path, step: str) -> Entry:
+def join(entry: Entry, row: PartRow, part: Path, step: str) -> Entry:
     """Return the output row that a cached `row` gives for the input `entry`."""
     points = row.shapes.get("points")
     n_points = points[0] if points is not None else None if "points" in row.dropped else entry.n_points
@@ -83,11 +83,11 @@ def join(entry: Entry, row: Row, part: Path, step: str) -> Entry:
         variant="+".join(variants) or "plain",
         n_points=n_points,
         tags={**entry.tags, **row.tags} if row.tags else entry.tags,
-        place=Place(entry.place, part, row.record, row.shapes, row.dropped, row.key, step),
+        place=StorageLocation(entry.place, part, row.record, row.shapes, row.dropped, row.key, step),
     )
 
 
-def dirty_of(entry: Entry, row: Row, step: str) -> Dirty:
+def dirty_of(entry: Entry, row: PartRow, step: str) -> Dirty:
     """Return the dirty row that a cached `row` without output gives for the input `entry`."""
     return Dirty(
         entry.id, entry.source, step, row.status, row.reason, row.detail, entry.path, row.attempt, row.trace, row.input
@@ -171,7 +171,7 @@ def write_manifest(path: Path, entries: Sequence[Entry]) -> None:
 
 def write_dirty(path: Path, dirty: Sequence[Dirty]) -> None:
     """Write `<step>.dirty.csv`, and the traceback of each error as a file in `<step>.errors/` beside it."""
-    write_atomic(path, _csv(DIRTY_COLUMNS, ([getattr(row, name) for name in DIRTY_COLUMNS] for row in dirty)))
+    write_atomic(path, _csv(DIRTY_ROW_COLUMNS, ([getattr(row, name) for name in DIRTY_ROW_COLUMNS] for row in dirty)))
     folder = path.with_name(path.name.removesuffix(".dirty.csv") + ".errors")
     wanted = {f"{row.key}.txt": row for row in dirty if row.trace}
     for old in folder.glob("*.txt"):

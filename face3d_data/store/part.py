@@ -47,7 +47,7 @@ class BadPart(Face3dError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PartRow:
     """What one stage made of one input: an output, or why there is none.
 
     Attributes:
@@ -73,16 +73,16 @@ class Row:
     trace: str = ""
 
 
-_FIELDS = tuple(item.name for item in fields(Row))
-_DEFAULTS = {name: getattr(Row(""), name) for name in _FIELDS}
+_FIELDS = tuple(item.name for item in fields(PartRow))
+_DEFAULTS = {name: getattr(PartRow(""), name) for name in _FIELDS}
 
 
-def part_id(rows: Sequence[Row]) -> str:
+def part_id(rows: Sequence[PartRow]) -> str:
     """Return the id of the part that holds these rows: the digest of its sorted input keys."""
     return digest(sorted({row.input for row in rows}))
 
 
-def write_part(folder: Path, rows: Sequence[Row], records: Sequence[Mapping[str, np.ndarray]]) -> str:
+def write_part(folder: Path, rows: Sequence[PartRow], records: Sequence[Mapping[str, np.ndarray]]) -> str:
     """Write the arrays, then the rows that make them count, each whole or not at all.
 
     Args:
@@ -108,10 +108,10 @@ def write_part(folder: Path, rows: Sequence[Row], records: Sequence[Mapping[str,
 
 
 def _in_key_order(
-    rows: Sequence[Row], records: Sequence[Mapping[str, np.ndarray]]
-) -> tuple[list[Row], list[Mapping[str, np.ndarray]]]:
+    rows: Sequence[PartRow], records: Sequence[Mapping[str, np.ndarray]]
+) -> tuple[list[PartRow], list[Mapping[str, np.ndarray]]]:
     """Order rows and records by input key, so that two parts with one id are the same, however they were made."""
-    ordered: list[Row] = []
+    ordered: list[PartRow] = []
     kept: list[Mapping[str, np.ndarray]] = []
     for row in sorted(rows, key=lambda row: row.input):
         if row.record != NO_RECORD:
@@ -121,7 +121,7 @@ def _in_key_order(
     return ordered, kept
 
 
-def _line(row: Row) -> str:
+def _line(row: PartRow) -> str:
     values = {name: getattr(row, name) for name in _FIELDS if getattr(row, name) != _DEFAULTS[name]}
     return canonical(values) + "\n"
 
@@ -149,7 +149,7 @@ def _write_arrays(path: Path, records: Sequence[Mapping[str, np.ndarray]]) -> No
                     values[start : start + array.size] = np.ascontiguousarray(array).reshape(-1)
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_part_rows(path: Path) -> list[PartRow]:
     """Return the rows of a part, given its `.jsonl`.
 
     Raises:
@@ -161,7 +161,7 @@ def read_rows(path: Path) -> list[Row]:
             header, lines = _header(path)
             if _text_digest(lines) != header["digest"]:
                 raise BadPart(path, "its rows were changed")
-            rows = [Row(**json.loads(line)) for line in lines.splitlines()]
+            rows = [PartRow(**json.loads(line)) for line in lines.splitlines()]
             if header["h5_bytes"] and "h5_sha256" not in header:
                 raise BadPart(path, "written by an earlier version, without a digest of its arrays")
     except TypeError as error:

@@ -53,7 +53,7 @@ class SourcePlace:
         except ChangedFile as error:
             raise RunStopped(str(error)) from None
 
-    def chain(self) -> Iterator[Place | SourcePlace]:
+    def chain(self) -> Iterator[StorageLocation | SourcePlace]:
         """Yield this place; it is the last of every chain."""
         yield self
 
@@ -63,7 +63,7 @@ class SourcePlace:
         return (min((str(path) for path in self.source.files.values()), default=""), self.source.index)
 
 
-class Place:
+class StorageLocation:
     """One step's record and, behind it, the place of the row that it was made from.
 
     Args:
@@ -80,7 +80,7 @@ class Place:
 
     def __init__(
         self,
-        parent: Place | SourcePlace,
+        parent: StorageLocation | SourcePlace,
         part: Path,
         record: int,
         shapes: Mapping[str, Sequence[int]],
@@ -104,9 +104,9 @@ class Place:
     def shape(self, name: str) -> tuple[int, ...] | None:
         """Return an array's shape, None where only its source knows."""
         place = self.find(name)
-        return tuple(place.shapes[name]) if isinstance(place, Place) else None
+        return tuple(place.shapes[name]) if isinstance(place, StorageLocation) else None
 
-    def find(self, name: str) -> Place | SourcePlace:
+    def find(self, name: str) -> StorageLocation | SourcePlace:
         """Return the place in the chain that holds an array.
 
         Raises:
@@ -121,9 +121,9 @@ class Place:
     def read(self, name: str) -> np.ndarray:
         """Return an array, from whichever part or source holds it."""
         place = self.find(name)
-        return read_array(place.part, place.record, name) if isinstance(place, Place) else place.read(name)
+        return read_array(place.part, place.record, name) if isinstance(place, StorageLocation) else place.read(name)
 
-    def chain(self) -> Iterator[Place | SourcePlace]:
+    def chain(self) -> Iterator[StorageLocation | SourcePlace]:
         """Yield the places from this row back to its source."""
         yield self
         yield from self.parent.chain()
@@ -134,13 +134,13 @@ class Place:
         return (str(self.part), self.record)
 
 
-def read(place: Place | SourcePlace, name: str) -> np.ndarray:
+def read(place: StorageLocation | SourcePlace, name: str) -> np.ndarray:
     """Return one array of the row at `place`."""
     return place.read(name)
 
 
-def source_of(place: Place | SourcePlace) -> SourcePlace:
+def source_of(place: StorageLocation | SourcePlace) -> SourcePlace:
     """Return the source at the end of a place's chain."""
-    while isinstance(place, Place):
+    while isinstance(place, StorageLocation):
         place = place.parent
     return place

@@ -14,7 +14,7 @@ from typing import Any
 from face3d_data.atomic import make_folder, share_mask, write_atomic
 from face3d_data.errors import TOO_LARGE, UserError
 from face3d_data.store.files import FileHashes
-from face3d_data.store.part import RETRIED, BadPart, Row, read_rows, write_part
+from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows, write_part
 
 log = logging.getLogger("face3d_data")
 
@@ -33,17 +33,17 @@ class StepCache:
         if not path.exists():
             write_atomic(path, json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
-    def rows(self) -> dict[str, tuple[Path, list[Row]]]:
+    def rows(self) -> dict[str, tuple[Path, list[PartRow]]]:
         """Return, for each input key, its newest rows and the `.h5` beside them; bad parts count as absent."""
-        found: dict[str, tuple[Path, list[Row]]] = {}
+        found: dict[str, tuple[Path, list[PartRow]]] = {}
         for path in sorted(self.parts.glob("*.jsonl")):
             try:
-                rows = read_rows(path)
+                rows = read_part_rows(path)
             except BadPart as error:
                 log.warning("%s: counts as absent and is made again", error)
                 self.bad.append(error)
                 continue
-            mine: dict[str, list[Row]] = {}
+            mine: dict[str, list[PartRow]] = {}
             for row in rows:
                 mine.setdefault(row.input, []).append(row)
             arrays = path.with_suffix(".h5")
@@ -58,12 +58,12 @@ class StepCache:
             error.discard()
         self.bad.clear()
 
-    def add(self, rows: list[Row]) -> None:
+    def add(self, rows: list[PartRow]) -> None:
         """Store rows that have no arrays."""
         write_part(self.parts, rows, ())
 
 
-def is_done(rows: list[Row]) -> bool:
+def is_done(rows: list[PartRow]) -> bool:
     """Return whether an input with these rows needs no work.
 
     Errors are tried again, and files that were too large: limits are in no key, and judging by a header costs nothing.

@@ -15,7 +15,7 @@ from face3d_data.synthetic.expression import EXPRESSIONS, Expression, displaceme
 from face3d_data.synthetic.head import Head, build_head
 from face3d_data.synthetic.identity import draw_identity
 from face3d_data.synthetic.paint import Canvas, noise_texture
-from face3d_data.synthetic.render import Backdrop, Camera, Light, render
+from face3d_data.synthetic.render import Backdrop, Camera, SceneLight, render
 from face3d_data.synthetic.sensor import stereo_depth
 
 FOCAL_AT_640 = 615.0
@@ -26,7 +26,7 @@ _TONE_STEPS, _TONE_MOST = 1 << 16, 2.0
 
 
 @dataclass(frozen=True)
-class Scene:
+class CaptureScene:
     """What is drawn for one capture beside who is in it."""
 
     expression_name: str
@@ -37,7 +37,7 @@ class Scene:
     distance_mm: float
     offset_px: tuple[float, float]
     gaze: tuple[float, float]
-    light: Light
+    light: SceneLight
     backdrop: Backdrop
     exposure: float
 
@@ -50,7 +50,7 @@ def person_head(seed: int, person: int, detail: float) -> tuple[Head, np.ndarray
     return build_head(identity, appearance, detail), noise_texture(appearance)
 
 
-def draw_scene(seed: int, person: int, capture: int, rng: np.random.Generator) -> Scene:
+def draw_scene(seed: int, person: int, capture: int, rng: np.random.Generator) -> CaptureScene:
     """Draw pose, expression, light and background; capture 0 is near-frontal and neutral.
 
     Yaw, pitch and roll lie within 20 degrees, the distance within 500-800 mm.
@@ -62,7 +62,7 @@ def draw_scene(seed: int, person: int, capture: int, rng: np.random.Generator) -
     name = "neutral" if capture == 0 or rng.random() < 0.35 else str(rng.choice(names))
     side, height = rng.uniform(-0.75, 0.75), rng.uniform(0.15, 0.85)
     toward = np.array([side, -height, -1.0])
-    light = Light(
+    light = SceneLight(
         toward=toward / np.linalg.norm(toward),
         key=float(rng.uniform(0.62, 0.95)),
         ambient=float(rng.uniform(0.34, 0.55)),
@@ -71,7 +71,7 @@ def draw_scene(seed: int, person: int, capture: int, rng: np.random.Generator) -
     here = np.random.default_rng(seed_from("synthetic place", seed, person))
     wall = float(here.uniform(900, 1600)) if person % WALL_EVERY == 0 else 0.0
     backdrop = Backdrop(here.uniform(90, 225) + here.uniform(-22, 22, 3), rng.uniform(-0.2, 0.2, 2), wall)
-    return Scene(
+    return CaptureScene(
         expression_name=name,
         expression=draw_expression(name, rng),
         yaw_deg=yaw,
@@ -95,7 +95,7 @@ def _capture_rng(seed: int, person: int, capture: int) -> np.random.Generator:
     return np.random.default_rng(seed_from("synthetic capture", seed, person, capture))
 
 
-def _tags(scene: Scene) -> dict[str, Any]:
+def _tags(scene: CaptureScene) -> dict[str, Any]:
     return {
         "expression": scene.expression_name,
         "yaw_deg": round(scene.yaw_deg, 2),
@@ -114,7 +114,7 @@ def rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
     return about_z @ about_x @ about_y
 
 
-def place(points: np.ndarray, scene: Scene, camera: Camera, levels_menton: float, y: np.ndarray) -> np.ndarray:
+def place(points: np.ndarray, scene: CaptureScene, camera: Camera, levels_menton: float, y: np.ndarray) -> np.ndarray:
     """Turn points (..., 3) of the head frame by the pose and put them before the camera, in its frame.
 
     Shoulders follow only a third of the head's turn; between menton and shoulders the turn is blended.
@@ -179,7 +179,7 @@ def render_capture(
 
 
 def _posed(
-    head: Head, rest: np.ndarray, coords: np.ndarray, front: np.ndarray, scene: Scene, camera: Camera
+    head: Head, rest: np.ndarray, coords: np.ndarray, front: np.ndarray, scene: CaptureScene, camera: Camera
 ) -> np.ndarray:
     levels, moved = head.skull.levels, rest.copy()
     on = front > 0

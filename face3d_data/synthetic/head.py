@@ -20,7 +20,7 @@ LIP_ROW_MM = 0.45
 
 
 @dataclass(frozen=True)
-class Part:
+class MeshGrid:
     """A grid of vertices, closed round or open, belonging to one material.
 
     Attributes:
@@ -57,7 +57,7 @@ class Head:
     identity: Identity
     appearance: Appearance
     skull: Skull
-    parts: tuple[Part, ...]
+    parts: tuple[MeshGrid, ...]
     triangles: np.ndarray
     landmarks: np.ndarray
     landmark_coords: np.ndarray
@@ -83,12 +83,12 @@ def build_head(identity: Identity, appearance: Appearance, detail: float = 1.0) 
     return Head(identity, appearance, skull, tuple(parts), triangles.astype(np.uint32), landmarks, coords)
 
 
-def _plain(kind: int, rest: np.ndarray, coords: np.ndarray) -> Part:
+def _plain(kind: int, rest: np.ndarray, coords: np.ndarray) -> MeshGrid:
     zero = np.zeros(rest.shape[:2])
-    return Part(kind, rest, coords, zero, zero, closed=True)
+    return MeshGrid(kind, rest, coords, zero, zero, closed=True)
 
 
-def _grid_triangles(part: Part) -> np.ndarray:
+def _grid_triangles(part: MeshGrid) -> np.ndarray:
     n_rows, n_columns = part.rest.shape[:2]
     index = np.arange(n_rows * n_columns).reshape(n_rows, n_columns)
     right = np.roll(index, -1, axis=1) if part.closed else index[:, 1:]
@@ -144,7 +144,7 @@ def relief(
     return features.nose(identity, at, x, y, z, subnasale_z)
 
 
-def _skin(identity: Identity, skull: Skull, detail: float) -> Part:
+def _skin(identity: Identity, skull: Skull, detail: float) -> MeshGrid:
     angle = _column_angles(detail)
     rest = skull.surface(_row_parameters(skull, detail), angle)
     front = smooth_step(np.broadcast_to(np.cos(angle), rest.shape[:2]), 0.06, 0.38)
@@ -160,7 +160,7 @@ def _skin(identity: Identity, skull: Skull, detail: float) -> Part:
     shirt = smooth_step(collar_depth(skull, rest[..., 0], rest[..., 1], rest[..., 2]), 0.0, 2.0)
     out = rest * np.array([1.0, 0.0, 1.0])
     out /= np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-6)
-    return Part(SKIN, rest + SHIRT_MM * shirt[..., None] * out, coords, front, hollow, closed=True)
+    return MeshGrid(SKIN, rest + SHIRT_MM * shirt[..., None] * out, coords, front, hollow, closed=True)
 
 
 def _cavity(relief_mm: np.ndarray, detail: float) -> np.ndarray:

@@ -29,7 +29,7 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Light:
+class SceneLight:
     """Light of one capture.
 
     Attributes:
@@ -76,7 +76,7 @@ def _slope(padded: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Hits:
+class RenderedHits:
     """What the camera's rays met: pixel rows and columns (N,), depth mm, normals, materials, interpolated values."""
 
     row: np.ndarray
@@ -94,7 +94,7 @@ def render(
     grids: list[np.ndarray],
     canvas: Canvas,
     camera: Camera,
-    light: Light,
+    light: SceneLight,
     backdrop: Backdrop,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -137,7 +137,7 @@ def _rays(camera: Camera, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     return rays, rows, columns
 
 
-def _cast(scene, head: Head, grids: list[np.ndarray], vertices: np.ndarray, camera: Camera) -> Hits:
+def _cast(scene, head: Head, grids: list[np.ndarray], vertices: np.ndarray, camera: Camera) -> RenderedHits:
     rays, rows, columns = _rays(camera, vertices)
     answer = scene.cast_rays(open3d().core.Tensor(rays), nthreads=1)
     depth = answer["t_hit"].numpy()
@@ -157,7 +157,7 @@ def _cast(scene, head: Head, grids: list[np.ndarray], vertices: np.ndarray, came
     kinds = np.concatenate(
         [np.full(part.rest.shape[0] * part.rest.shape[1], part.kind, np.int8) for part in head.parts]
     )
-    return Hits(
+    return RenderedHits(
         rows[r], columns[c], ray * depth[hit][:, None], normal, kinds[triangle[:, 0]],
         blended[:, 3:5], blended[:, 5:8], blended[:, 8],
     )  # fmt: skip
@@ -172,7 +172,7 @@ def _vertex_values(head: Head, grids: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def _albedo(canvas: Canvas, hits: Hits) -> tuple[np.ndarray, np.ndarray]:
+def _albedo(canvas: Canvas, hits: RenderedHits) -> tuple[np.ndarray, np.ndarray]:
     albedo = np.zeros((len(hits.row), 3), np.float32)
     gloss = np.zeros(len(hits.row), np.float32)
     skin, ear, hair = (np.flatnonzero(hits.kind == kind) for kind in (SKIN, EAR, HAIR))
@@ -182,7 +182,9 @@ def _albedo(canvas: Canvas, hits: Hits) -> tuple[np.ndarray, np.ndarray]:
     return albedo, gloss
 
 
-def _shade(scene, hits: Hits, paint: tuple[np.ndarray, np.ndarray], light: Light, camera: Camera, rng) -> np.ndarray:
+def _shade(
+    scene, hits: RenderedHits, paint: tuple[np.ndarray, np.ndarray], light: SceneLight, camera: Camera, rng
+) -> np.ndarray:
     """Return linear light (N, 3): wrapped diffuse (skin lets red through), sky and ground, gloss, shadow."""
     albedo, gloss = paint
     toward = light.toward.astype(np.float32)
@@ -202,7 +204,7 @@ def _shade(scene, hits: Hits, paint: tuple[np.ndarray, np.ndarray], light: Light
     return (soft + shine[:, None]).astype(np.float32)
 
 
-def _shadow(scene, hits: Hits, facing: np.ndarray, toward: np.ndarray, camera: Camera, rng) -> np.ndarray:
+def _shadow(scene, hits: RenderedHits, facing: np.ndarray, toward: np.ndarray, camera: Camera, rng) -> np.ndarray:
     """Return how much of the lamp reaches each hit (N,), 0..1, softened over a few pixels."""
     ask = np.flatnonzero(facing > -0.1)
     jitter = 0.035 * rng.standard_normal((len(ask), 3), dtype=np.float32)

@@ -13,7 +13,7 @@ from face3d_data.formats.text_bytes import read_text
 from face3d_data.tables.assign import assign, exact
 from face3d_data.tables.lists import look_up
 from face3d_data.tables.places import read_places
-from face3d_data.tables.unmatched import lines_note, nearest
+from face3d_data.tables.unmatched import lines_note, nearest_names
 
 PEOPLE = {"identity": "people", "capture": "captures"}
 """What the units of a list are called, by its column."""
@@ -95,7 +95,7 @@ def read_frozen(
 def _nobody(unused: Sequence[str], total: int, what: str, known: set[str]) -> str:
     if not total:
         return "names nobody: fill it, or leave 'frozen' out"
-    near = nearest(unused[0], sorted(known)) or ": correct its first column"
+    near = nearest_names(unused[0], sorted(known)) or ": correct its first column"
     return f"none of its {total} lines is of anybody here ({unused[0]!r} …; {what} are called {min(known)!r} …){near}"
 
 

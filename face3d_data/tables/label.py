@@ -20,7 +20,7 @@ from face3d_data.table import FIXED_COLUMNS, TableContext, TableResult, TableSte
 from face3d_data.tables.csv_text import csv_rows, header_text
 from face3d_data.tables.lists import look_up
 from face3d_data.tables.split import own_identity, person_of
-from face3d_data.tables.unmatched import lines_note, nearest
+from face3d_data.tables.unmatched import lines_note, nearest_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ class Label(TableStep):
         if rows and not any(found is not None for found in matched):
             raise UserError(
                 f"step {step!r}: {path}: none of its {len(lines)} lines is of a row here ({next(iter(lines))!r} …; "
-                f"rows are called {rows[0]!r} …): correct its first column{nearest(next(iter(lines)), rows)}"
+                f"rows are called {rows[0]!r} …): correct its first column{nearest_names(next(iter(lines)), rows)}"
             )
         lacking = [row for row, found in zip(rows, matched, strict=True) if found is None]
         if self.require and lacking:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 FOLDS_FROM = 4
 """Fewer people cannot be parted into two folds that each have an impostor pair."""
-COLUMNS = ("fold", "same", "id1", "name1", "id2", "name2")
+PAIR_COLUMNS = ("fold", "same", "id1", "name1", "id2", "name2")
 ALL_BELOW = 4
 """All pairs are listed, and some drawn, while there are fewer than this many times those wanted."""
 
 
 @dataclass(frozen=True)
-class Face:
+class PairMember:
     """What a pair has to know of a sample; pairs of two sides join a sample of each, that of side 0 first."""
 
     id: str
@@ -47,8 +47,8 @@ class Pair:
 
     fold: int
     same: bool
-    first: Face
-    second: Face
+    first: PairMember
+    second: PairMember
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def make_pairs(
     ids = test_frame["sample_id" if "sample_id" in test_frame else "id"]
     of_row = [None] * len(test_frame) if sides is None else sides
     rows = zip(ids, test_frame["identity"], test_frame["origin_id"], of_row, strict=True)
-    faces = sorted((Face(*row) for row in rows), key=lambda face: face.id)
-    people: dict[str, list[Face]] = defaultdict(list)
+    faces = sorted((PairMember(*row) for row in rows), key=lambda face: face.id)
+    people: dict[str, list[PairMember]] = defaultdict(list)
     for face in faces:
         people[face.person].append(face)
     groups, notes = _folds(people, folds, np.random.default_rng(seed_from("folds", seed)))
@@ -111,7 +111,9 @@ def make_pairs(
     return PairList(tuple(pairs), max(len(groups), 1), count, tuple(notes))
 
 
-def _folds(people: dict[str, list[Face]], folds: int, rng: np.random.Generator) -> tuple[list[list[str]], list[str]]:
+def _folds(
+    people: dict[str, list[PairMember]], folds: int, rng: np.random.Generator
+) -> tuple[list[list[str]], list[str]]:
     """Return the people of each fold; those with two captures are dealt out first, so that each fold has some."""
     names = sorted(people)
     if len(names) < FOLDS_FROM:
@@ -125,9 +127,11 @@ def _folds(people: dict[str, list[Face]], folds: int, rng: np.random.Generator) 
     return [sorted(dealt[i::count]) for i in range(count)], notes if count < folds else []
 
 
-def _genuine(people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Generator) -> list[tuple[Face, Face]]:
+def _genuine(
+    people: Sequence[Sequence[PairMember]], wanted: int, rng: np.random.Generator
+) -> list[tuple[PairMember, PairMember]]:
     """Draw distinct pairs of one identity in two captures, in an order in which any beginning is balanced."""
-    identities: dict[str, list[Face]] = defaultdict(list)
+    identities: dict[str, list[PairMember]] = defaultdict(list)
     for faces in people:
         for face in faces:
             identities[face.identity].append(face)
@@ -137,7 +141,9 @@ def _genuine(people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Gener
     return [drawn[i][turn] for turn in range(rounds) for i in order if turn < len(drawn[i])][:wanted]
 
 
-def _genuine_of(faces: Sequence[Face], wanted: int, rng: np.random.Generator) -> list[tuple[Face, Face]]:
+def _genuine_of(
+    faces: Sequence[PairMember], wanted: int, rng: np.random.Generator
+) -> list[tuple[PairMember, PairMember]]:
     total = _across(faces, "origin")
     if total > ALL_BELOW * wanted:
         return _draw_across_captures(faces, min(wanted, total), rng)
@@ -145,7 +151,9 @@ def _genuine_of(faces: Sequence[Face], wanted: int, rng: np.random.Generator) ->
     return [every[i] for i in rng.permutation(len(every))[:wanted]]
 
 
-def _impostor(people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Generator) -> list[tuple[Face, Face]]:
+def _impostor(
+    people: Sequence[Sequence[PairMember]], wanted: int, rng: np.random.Generator
+) -> list[tuple[PairMember, PairMember]]:
     """Draw distinct pairs of two people, every two people equally likely while all pairs are not needed."""
     total = _across([face for faces in people for face in faces], "person")
     if total <= ALL_BELOW * wanted:
@@ -153,7 +161,7 @@ def _impostor(people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Gene
         return [every[i] for i in rng.permutation(len(every))[:wanted]]
     if people[0][0].side is not None:
         return _draw_across_sides(people, wanted, rng)
-    found: dict[tuple[str, str], tuple[Face, Face]] = {}
+    found: dict[tuple[str, str], tuple[PairMember, PairMember]] = {}
     while len(found) < wanted:
         one, other = sorted(rng.choice(len(people), 2, replace=False))
         a, b = (people[i][int(rng.integers(len(people[i])))] for i in (one, other))
@@ -162,11 +170,11 @@ def _impostor(people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Gene
 
 
 def _draw_across_sides(
-    people: Sequence[Sequence[Face]], wanted: int, rng: np.random.Generator
-) -> list[tuple[Face, Face]]:
+    people: Sequence[Sequence[PairMember]], wanted: int, rng: np.random.Generator
+) -> list[tuple[PairMember, PairMember]]:
     sides = [[[face for face in faces if face.side == side] for faces in people] for side in (0, 1)]
     able = [[i for i, faces in enumerate(side) if faces] for side in sides]
-    found: dict[tuple[str, str], tuple[Face, Face]] = {}
+    found: dict[tuple[str, str], tuple[PairMember, PairMember]] = {}
     while len(found) < wanted:
         one, other = (mine[int(rng.integers(len(mine)))] for mine in able)
         if one != other:
@@ -175,7 +183,7 @@ def _draw_across_sides(
     return list(found.values())
 
 
-def _across(faces: Sequence[Face], what: str) -> int:
+def _across(faces: Sequence[PairMember], what: str) -> int:
     """Return how many pairs may be made of samples that differ in `what`, an attribute of theirs."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for face in faces:
@@ -186,12 +194,14 @@ def _across(faces: Sequence[Face], what: str) -> int:
     return first * second - sum(a * b for a, b in counts.values())
 
 
-def _meet(a: Face, b: Face) -> bool:
+def _meet(a: PairMember, b: PairMember) -> bool:
     return a.side is None or a.side != b.side
 
 
-def _draw_across_captures(faces: Sequence[Face], wanted: int, rng: np.random.Generator) -> list[tuple[Face, Face]]:
-    found: dict[tuple[int, int], tuple[Face, Face]] = {}
+def _draw_across_captures(
+    faces: Sequence[PairMember], wanted: int, rng: np.random.Generator
+) -> list[tuple[PairMember, PairMember]]:
+    found: dict[tuple[int, int], tuple[PairMember, PairMember]] = {}
     while len(found) < wanted:
         i, j = sorted(int(k) for k in rng.integers(len(faces), size=2))
         if faces[i].origin != faces[j].origin and _meet(faces[i], faces[j]):
@@ -203,7 +213,7 @@ def pairs_csv(pairs: PairList) -> str:
     """Return pairs.csv: `fold,same,id1,name1,id2,name2`, ids and names as in the split CSVs."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(PAIR_COLUMNS)
     for pair in pairs.pairs:
         sides = [name_of(text) for face in (pair.first, pair.second) for text in (face.id, face.identity)]
         writer.writerow((pair.fold, int(pair.same), *sides))

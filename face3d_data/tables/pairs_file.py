@@ -23,7 +23,7 @@ from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import name_of
 from face3d_data.tables.csv_text import csv_rows
 from face3d_data.tables.pair_rows import PairRows
-from face3d_data.tables.pairs import COLUMNS
+from face3d_data.tables.pairs import PAIR_COLUMNS
 from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WORDS = {"name", "name1", "name2", "id", "id1", "id2", "person", "image1", "image2", "same", "label"}
 """What the fields of a header in words are called."""
-Line = tuple[int, int, bool, str, str, str, str]
+PairLine = tuple[int, int, bool, str, str, str, str]
 """Number of the line, fold or -1, same, name and id of the first, name and id of the second."""
 
 
@@ -66,7 +66,7 @@ def read_pairs(path: Path, table: pd.DataFrame) -> PairRows:
     return PairRows(first, second, same, fold if in_folds else None, False, tuple(notes))
 
 
-def _lines(path: Path) -> list[Line]:
+def _lines(path: Path) -> list[PairLine]:
     try:
         text = read_text(path)
     except OSError:
@@ -74,7 +74,7 @@ def _lines(path: Path) -> list[Line]:
     except Unreadable:
         raise UserError(f"{path}: is not UTF-8 text: give pairs.csv, or lines name<TAB>id1<TAB>id2") from None
     rows = [(number, line.rstrip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if rows and rows[0][1].split(",") == list(COLUMNS):
+    if rows and rows[0][1].split(",") == list(PAIR_COLUMNS):
         return list(_csv_lines(path, rows[1:]))
     if not rows:
         return []
@@ -84,18 +84,18 @@ def _lines(path: Path) -> list[Line]:
     return list(_text_lines(path, rows[1:] if {field.strip().lower() for field in header} <= WORDS else rows))
 
 
-def _csv_lines(path: Path, rows: list[tuple[int, str]]) -> Iterator[Line]:
+def _csv_lines(path: Path, rows: list[tuple[int, str]]) -> Iterator[PairLine]:
     for number, line in rows:
         fields = csv_rows(line, f"{path}: line {number}")[0]
-        if len(fields) != len(COLUMNS):
-            _wrong(path, number, f"has {len(fields)} fields: {','.join(COLUMNS)} are needed")
+        if len(fields) != len(PAIR_COLUMNS):
+            _wrong(path, number, f"has {len(fields)} fields: {','.join(PAIR_COLUMNS)} are needed")
         fold, same, id1, name1, id2, name2 = fields
         if not re.fullmatch(r"[0-9]{1,9}", fold) or same not in ("0", "1"):
             _wrong(path, number, "begins with no fold and 0 or 1: write for instance 0,1,…")
         yield number, int(fold), same == "1", name1, id1, name2, id2
 
 
-def _text_lines(path: Path, rows: list[tuple[int, str]], *header: int) -> Iterator[Line]:
+def _text_lines(path: Path, rows: list[tuple[int, str]], *header: int) -> Iterator[PairLine]:
     folds, per_fold = (1, *header)[-2:] if header else (0, 0)
     wanted = 2 * folds * per_fold
     if header and len(rows) != wanted:
@@ -136,7 +136,7 @@ class _Places:
             for person in owned:
                 self.named[person, sample_id.removeprefix(f"{own}/")].add(row)
 
-    def row(self, line: Line, side: int) -> int:
+    def row(self, line: PairLine, side: int) -> int:
         """Return the row of a line's first or second sample."""
         name, text = line[3:5] if side == 0 else line[5:7]
         found = self.named.get((name, text))
@@ -149,7 +149,7 @@ class _Places:
             _wrong(self.path, line[0], f"{len(found)} samples are {text!r} of {name!r}: write the id of one")
         return next(iter(found))
 
-    def check(self, line: Line, a: int, b: int) -> None:
+    def check(self, line: PairLine, a: int, b: int) -> None:
         """Refuse a pair that is not what its line says."""
         number, same = line[0], line[2]
         if same and self.identity[a] != self.identity[b]:

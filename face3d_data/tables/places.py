@@ -13,7 +13,7 @@ from face3d_data.table import TableContext
 from face3d_data.tables.csv_text import csv_rows, header_text
 
 DAMAGED_STATE = "it is no list of places that a split step wrote: move it away, and everybody is drawn again"
-STATE = "split.csv"
+SPLIT_STATE = "split.csv"
 """Ending of the file in the run's folder in which a split step keeps the places of its last run."""
 
 
@@ -47,13 +47,13 @@ def read_places(text: str, unit_name: str, where: str) -> dict[str, str]:
     return places
 
 
-def read_state(context: TableContext) -> tuple[str, dict[str, str]]:
+def read_protocol_state(context: TableContext) -> tuple[str, dict[str, str]]:
     """Return the header and the places of the previous run; nothing where there was none.
 
     Raises:
         UserError: the file there is not one of these.
     """
-    path = context.run_dir / f"{context.step}.{STATE}" if context.run_dir else None
+    path = context.run_dir / f"{context.step}.{SPLIT_STATE}" if context.run_dir else None
     if path is None or not path.exists():
         return "", {}
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from face3d_data.tables.protocol import Protocol, natural, wears_mask
-from face3d_data.tables.published_rules import RULES, Place
+from face3d_data.tables.published_rules import RULES, ProtocolRole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +111,7 @@ def make_published(table: pd.DataFrame, tags: pd.DataFrame, name: str) -> Publis
     return Published(name, *rows, tuple(places[row].category for row in probe), tuple(notes))
 
 
-def _first(places: Mapping[int, Place], identity: list[str], origin: list[str]) -> dict[str, int]:
+def _first(places: Mapping[int, ProtocolRole], identity: list[str], origin: list[str]) -> dict[str, int]:
     """Return person to the first row that may enrol."""
     found: dict[str, int] = {}
 
@@ -123,7 +123,7 @@ def _first(places: Mapping[int, Place], identity: list[str], origin: list[str]) 
     return found
 
 
-def _recording(place: Place, identity: str, origin: str) -> tuple[str, str]:
+def _recording(place: ProtocolRole, identity: str, origin: str) -> tuple[str, str]:
     return identity, place.recording or origin
 
 

@@ -23,7 +23,7 @@ KINECT_STATES = (
 
 
 @dataclass(frozen=True)
-class Place:
+class ProtocolRole:
     """Where a capture stands in a protocol.
 
     Attributes:
@@ -62,56 +62,56 @@ class Rule:
     probes: int
     counts: Mapping[str, int]
     tags: tuple[str, ...]
-    place: Callable[[Mapping[str, str]], Place]
+    place: Callable[[Mapping[str, str]], ProtocolRole]
     readers: tuple[str, ...]
     of_videos: bool = False
 
 
-def _bosphorus(tags: Mapping[str, str]) -> Place:
+def _bosphorus(tags: Mapping[str, str]) -> ProtocolRole:
     group, code = tags["category"].upper(), re.split(r"[_/]", tags["code"].upper())
     if group == "N":
-        return Place("N", enrols=True)
+        return ProtocolRole("N", enrols=True)
     if group == "E":
-        return Place("E")
+        return ProtocolRole("E")
     if group in ("LFAU", "UFAU", "CAU"):
-        return Place(f"AU/{group}")
+        return ProtocolRole(f"AU/{group}")
     if group in ("YR", "O"):
         known = next((name for name in (*YAWS, *OCCLUSIONS) if name in code), "")
-        return Place(f"{group}/{known}" if known else group)
+        return ProtocolRole(f"{group}/{known}" if known else group)
     if group in ("PR", "CR"):
-        return Place(group)
-    return Place(left_out="ignored by the database (IGN)" if group == "IGN" else "of no category of Bosphorus")
+        return ProtocolRole(group)
+    return ProtocolRole(left_out="ignored by the database (IGN)" if group == "IGN" else "of no category of Bosphorus")
 
 
-def _frgc(tags: Mapping[str, str]) -> Place:
+def _frgc(tags: Mapping[str, str]) -> ProtocolRole:
     session, expression = tags["session"], tags["expression"].lower()
     if not tags["recording"]:
-        return Place(left_out="of no recording of FRGC")
+        return ProtocolRole(left_out="of no recording of FRGC")
     if session.startswith("Spring2003"):
-        return Place(left_out="of Spring 2003, the training part")
+        return ProtocolRole(left_out="of Spring 2003, the training part")
     if expression in ("", "unknown", "not given"):
-        return Place("unlabelled", enrols=True, before=session)
-    return Place(NEUTRAL if expression == NEUTRAL else "non_neutral", enrols=True, before=session)
+        return ProtocolRole("unlabelled", enrols=True, before=session)
+    return ProtocolRole(NEUTRAL if expression == NEUTRAL else "non_neutral", enrols=True, before=session)
 
 
-def _lock3dface(tags: Mapping[str, str]) -> Place:
+def _lock3dface(tags: Mapping[str, str]) -> ProtocolRole:
     group = tags["category"].upper()
     if group not in ("NU", "FE", "PS", "OC", "TM"):
-        return Place(left_out="of no category of Lock3DFace")
+        return ProtocolRole(left_out="of no category of Lock3DFace")
     number = tags["number"].partition(".")[0]
-    return Place(group, enrols=group == "NU", recording=f"{group} {number}", before=number.zfill(6))
+    return ProtocolRole(group, enrols=group == "NU", recording=f"{group} {number}", before=number.zfill(6))
 
 
-def _eurecom_kinect(tags: Mapping[str, str]) -> Place:
+def _eurecom_kinect(tags: Mapping[str, str]) -> ProtocolRole:
     session = re.sub(r"[^0-9]", "", tags["session"].partition(".")[0])
     by_letters = {state.lower(): state for state in KINECT_STATES}
     texts = (tags[name] for name in ("category", "code", "expression"))
     state = next((by_letters[text] for text in (_letters(text) for text in texts) if text in by_letters), "")
     if not state:
-        return Place(left_out="of no state of KinectFaceDB")
+        return ProtocolRole(left_out="of no state of KinectFaceDB")
     if session == "1":
-        return Place(enrols=True) if state == "Neutral" else Place(left_out="of session 1, not neutral")
-    return Place(state) if session == "2" else Place(left_out="of neither session")
+        return ProtocolRole(enrols=True) if state == "Neutral" else ProtocolRole(left_out="of session 1, not neutral")
+    return ProtocolRole(state) if session == "2" else ProtocolRole(left_out="of neither session")
 
 
 def _letters(text: str) -> str:

@@ -11,13 +11,13 @@ from face3d_data.names import id_of, same_form
 from face3d_data.tables.csv_text import csv_rows, header_text
 from face3d_data.tables.lists import look_up
 from face3d_data.tables.split import person_of
-from face3d_data.tables.unmatched import nearest
+from face3d_data.tables.unmatched import nearest_names
 
 COLUMNS = ("identity", "same_as")
-Line = tuple[str, str]
+IdentityPair = tuple[str, str]
 
 
-def read_same_person(path: Path) -> list[Line]:
+def read_same_person(path: Path) -> list[IdentityPair]:
     """Return the lines of a CSV with the columns `identity` and `same_as`; further columns are not looked at.
 
     Both are people, `<dataset>/<person>` or the name of one (`d__anna`). Blank lines and lines that begin with `#` do
@@ -58,7 +58,7 @@ def _person(path: Path, number: int, row: Sequence[str], place: int) -> str:
     return same_form(identity)
 
 
-def one_name_each(lines: Iterable[Line]) -> dict[str, str]:
+def one_name_each(lines: Iterable[IdentityPair]) -> dict[str, str]:
     """Return every name that is not the one kept, to the one that is.
 
     Names joined by a line, in whichever direction and by however many steps, are one person's. Kept is the name that
@@ -91,7 +91,7 @@ def _root(first: dict[str, str], name: str) -> str:
     return name
 
 
-def read_lists(files: Sequence[Path], base_dirs: Sequence[Path], where: str) -> list[tuple[str, list[Line]]]:
+def read_lists(files: Sequence[Path], base_dirs: Sequence[Path], where: str) -> list[tuple[str, list[IdentityPair]]]:
     """Return the name and the lines of each list.
 
     Args:
@@ -121,7 +121,7 @@ def look_up_names(
     Raises:
         UserError: a list is not there, or is not what it should be.
     """
-    lines: list[Line] = []
+    lines: list[IdentityPair] = []
     notes: list[str] = []
     for list_name, mine in read_lists(files, base_dirs, where):
         lines += mine
@@ -129,7 +129,7 @@ def look_up_names(
     return one_name_each(lines), notes
 
 
-def unknown_names(list_name: str, lines: Iterable[Line], people: Collection[str]) -> list[str]:
+def unknown_names(list_name: str, lines: Iterable[IdentityPair], people: Collection[str]) -> list[str]:
     """Return a note on names in a list that no row has, none where all have one.
 
     Args:
@@ -141,7 +141,7 @@ def unknown_names(list_name: str, lines: Iterable[Line], people: Collection[str]
     unknown = sorted(names.difference(people))
     if not unknown:
         return []
-    near = nearest(unknown[0], people)
+    near = nearest_names(unknown[0], people)
     if len(unknown) == len(names):
         there = f", rows have {min(people)} …" if people else ""
         return [f"same_person: {list_name} joins nobody: no row is of {unknown[0]} …{there}{near}"]

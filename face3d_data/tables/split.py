@@ -16,7 +16,7 @@ from face3d_data.registry import register
 from face3d_data.table import TableContext, TableResult, TableStep
 from face3d_data.tables.assign import assign, exact
 from face3d_data.tables.frozen import Frozen, assign_listed, by_any_name, read_frozen
-from face3d_data.tables.places import STATE, read_state, write_state
+from face3d_data.tables.places import SPLIT_STATE, read_protocol_state, write_state
 from face3d_data.tables.strata import strata_of
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Split(TableStep):
         units = list(map(person_of, frame["identity"])) if self.by == "identity" else list(frame["origin_id"])
         names = self._names(frame, units)
         header = self._header(context.seed)
-        old_header, old = read_state(context)
+        old_header, old = read_protocol_state(context)
         kept = {**old, **by_any_name(old, names)} if old_header == header else {}
         frozen = self._frozen(context, names)
         kept |= {**frozen.lines, **frozen.found} if frozen is not None else {}
@@ -123,7 +123,9 @@ class Split(TableStep):
         notes += [*_moved(old, places, names, self._unit_name), *self._balance(places, strata)]
         notes += [*frozen.notes, *frozen.topped_up(places)] if frozen is not None else []
         state = write_state(header, self._unit_name, {**kept, **places})
-        return TableResult(frame.assign(split=[places[unit] for unit in units]), dirty, tuple(notes), {STATE: state})
+        return TableResult(
+            frame.assign(split=[places[unit] for unit in units]), dirty, tuple(notes), {SPLIT_STATE: state}
+        )
 
     def _header(self, seed: int) -> str:
         """Return the line that says by what places were drawn: with another one they are drawn again."""

@@ -15,7 +15,7 @@ MOST_COMPARED = 20_000
 """With more names than this the nearest is sought among those alone that differ in case, blanks or the like."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest_names(name: str, known: Iterable[str]) -> str:
     """Return what to add to a message about a name that nothing has: the nearest name, or nothing."""
     there = list(dict.fromkeys(known))
     form = loose_form(name)
@@ -41,7 +41,7 @@ def lines_note(what: str, file: str, unused: Collection[str], total: int, known:
     if not unused:
         return None
     first = min(unused)
-    return f"{what}: {len(unused)} of {total} lines of {file} name no row ({first} …){nearest(first, known)}"
+    return f"{what}: {len(unused)} of {total} lines of {file} name no row ({first} …){nearest_names(first, known)}"
 
 
 def value_notes(what: str, name: str, wanted: Iterable[Any], there: Collection[Any]) -> list[str]:
@@ -68,7 +68,9 @@ def _among(value: Any, there: Collection[Any]) -> bool:
 
 def _value_note(what: str, name: str, wanted: Any, there: Iterable[Any]) -> str:
     values = sorted({*there}, key=lambda value: (str(type(value)), value))
-    near = nearest(wanted, [value for value in values if isinstance(value, str)]) if isinstance(wanted, str) else ""
+    near = (
+        nearest_names(wanted, [value for value in values if isinstance(value, str)]) if isinstance(wanted, str) else ""
+    )
     if not near:
         other = [value for value in values if str(value) == str(wanted)]
         shown = ", ".join(map(repr, other or values[:SHOWN])) + (" …" if len(values) > SHOWN and not other else "")

@@ -10,14 +10,14 @@ import numpy as np
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import Region, project
 from face3d_data.geometry.reading_noise import ReadingNoise
-from face3d_data.wear.cover_holes import Holes, lost_readings
-from face3d_data.wear.occluder import Hits, Occluder, camera_rays
+from face3d_data.wear.cover_holes import HoleModel, lost_readings
+from face3d_data.wear.occluder import Occluder, RayHits, camera_rays
 
 FRONT_MM = 6.0
 """What lies farther than this before the occluder (a hand, a strand) stays before it."""
 NEAREST_MM = 10.0
 
-Scene = Callable[[np.ndarray], np.ndarray]
+RayCaster = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Sight:
 
     pixels: np.ndarray
     rays: np.ndarray
-    hits: Hits
+    hits: RayHits
 
     @property
     def points(self) -> np.ndarray:
@@ -57,7 +57,7 @@ class Sight:
             for name in ("t", "triangle", "barycentric")
         )
         pixels, rays = (np.concatenate([getattr(part, name) for part in (self, other)]) for name in ("pixels", "rays"))
-        return Sight(pixels, rays, Hits(*hits))
+        return Sight(pixels, rays, RayHits(*hits))
 
 
 def tolerance_mm(noise: ReadingNoise) -> float:
@@ -83,7 +83,7 @@ def pixel_box(occluder: Occluder, intrinsics: np.ndarray, shape: tuple[int, int]
 def see(
     occluder: Occluder,
     pixels: np.ndarray,
-    scene: Scene,
+    scene: RayCaster,
     intrinsics: np.ndarray,
     to_face: np.ndarray,
     tolerance: float,
@@ -116,7 +116,7 @@ def box_pixels(box: Region) -> np.ndarray:
 
 
 def cover_depth(
-    depth: np.ndarray, box: Region, sight: Sight, noise: ReadingNoise, holes: Holes, rng: np.random.Generator
+    depth: np.ndarray, box: Region, sight: Sight, noise: ReadingNoise, holes: HoleModel, rng: np.random.Generator
 ) -> np.ndarray:
     """Return the depth image f4 (H, W) in which the pixels of a sight read the occluder, with the image's own noise.
 

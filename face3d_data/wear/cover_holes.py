@@ -13,7 +13,7 @@ FEWEST_EDGES = 30
 
 
 @dataclass(frozen=True)
-class Holes:
+class HoleModel:
     """How a depth camera loses readings.
 
     Attributes:
@@ -25,7 +25,7 @@ class Holes:
     edge_px: float = 0.0
 
 
-def measure_holes(depth: np.ndarray) -> Holes:
+def measure_holes(depth: np.ndarray) -> HoleModel:
     """Count the gaps between readings along rows and columns.
 
     Args:
@@ -43,10 +43,10 @@ def measure_holes(depth: np.ndarray) -> Holes:
             lost += gap * counts
             read += counts
     share = float(lost[0] / max(lost[0] + read[0], 1))
-    return Holes(share, float(lost[1] / read[1]) if read[1] >= FEWEST_EDGES else 0.0)
+    return HoleModel(share, float(lost[1] / read[1]) if read[1] >= FEWEST_EDGES else 0.0)
 
 
-def lost_readings(z_mm: np.ndarray, occluded: np.ndarray, holes: Holes, rng: np.random.Generator) -> np.ndarray:
+def lost_readings(z_mm: np.ndarray, occluded: np.ndarray, holes: HoleModel, rng: np.random.Generator) -> np.ndarray:
     """Return bool (h, w), True where the camera loses the occluder: here and there, and beside what is far behind it.
 
     Args:

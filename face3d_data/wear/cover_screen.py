@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from face3d_data.wear.cover_spacing import Spacing, finite, measure_spacing, nearest
+from face3d_data.wear.cover_spacing import Spacing, finite, measure_spacing, nearest_point
 
 NEAREST_MM = 10.0
 MOST_PX = 1500
@@ -70,7 +70,7 @@ def make_screen(
     moved[:3, 3] += to_face[:3, :3] @ viewpoint
     offsets = before - np.linalg.inv(moved)[:3, 3]
     squared = np.einsum("ij,ij->i", offsets, offsets)
-    middle = nearest(squared)
+    middle = nearest_point(squared)
     slopes = (before[:, :2].T / before[:, 2]).T
     if intrinsics is None or shape is None:
         distance = float(np.median(before[middle, 2])) if len(middle) else 1.0

@@ -45,7 +45,7 @@ def finite(points: np.ndarray) -> np.ndarray:
         return np.flatnonzero(np.isfinite(points @ np.ones(3)))
 
 
-def nearest(squared: np.ndarray) -> np.ndarray:
+def nearest_point(squared: np.ndarray) -> np.ndarray:
     """Return the indices of the smallest of squared distances (N,), `SAMPLE` of them at most."""
     if len(squared) <= SAMPLE:
         return np.arange(len(squared))

@@ -12,7 +12,7 @@ from face3d_data.geometry.camera import Region, sphere_region, viewpoint_of
 from face3d_data.geometry.normals import mesh_normals
 from face3d_data.geometry.reading_noise import ReadingNoise, estimate_noise
 from face3d_data.wear.cover_depth import Sight, box_pixels, see, tolerance_mm
-from face3d_data.wear.cover_holes import Holes, measure_holes
+from face3d_data.wear.cover_holes import HoleModel, measure_holes
 from face3d_data.wear.cover_screen import Screen, make_screen
 from face3d_data.wear.cover_spacing import finite
 from face3d_data.wear.light import Light, estimate_light, image_grain
@@ -119,10 +119,10 @@ class View:
         return estimate_noise(self.face_readings, self.on_face, self.focal_px)
 
     @cached_property
-    def holes(self) -> Holes:
+    def holes(self) -> HoleModel:
         """How the depth loses readings; not at all where it is free of noise: what it lacks then was never there."""
         if self.depth is None or not self.noise.variances_mm2[0] + self.noise.variances_mm2[1]:
-            return Holes()
+            return HoleModel()
         return measure_holes(self.face_readings)
 
     @cached_property

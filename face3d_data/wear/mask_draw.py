@@ -10,8 +10,8 @@ import numpy as np
 
 from face3d_data.wear.mask_style import MaskStyle, OrderedRange
 
-Worn = Literal["proper", "below_nose", "below_mouth", "one_ear"]
-WORN: tuple[Worn, ...] = get_args(Worn)
+WearStyle = Literal["proper", "below_nose", "below_mouth", "one_ear"]
+WORN: tuple[WearStyle, ...] = get_args(WearStyle)
 Name = TypeVar("Name", bound=str)
 
 
@@ -32,7 +32,7 @@ class MaskDraw:
     """
 
     style: str
-    worn: Worn = "proper"
+    worn: WearStyle = "proper"
     color: str = ""
     pattern: str = "plain"
     standoff_mm: float = 2.0
@@ -50,7 +50,7 @@ class MaskDraw:
 def draw_mask(
     styles: Mapping[str, MaskStyle],
     weights: Mapping[str, float],
-    worn: Mapping[Worn, float],
+    worn: Mapping[WearStyle, float],
     rng: np.random.Generator,
     *,
     standoff_mm: OrderedRange | None = None,

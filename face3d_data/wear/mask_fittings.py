@@ -11,7 +11,7 @@ from face3d_data.geometry.normals import mesh_normals
 from face3d_data.wear.fabric import DARK_CLOTH, Plain, linear_rgb
 from face3d_data.wear.head_map import CENTRE, roll_up, sample_map, unroll
 from face3d_data.wear.mask_draw import MaskDraw
-from face3d_data.wear.mask_outline import Worn
+from face3d_data.wear.mask_outline import WornOutline
 from face3d_data.wear.mask_style import Discs, MaskStyle, Valve
 from face3d_data.wear.occluder import Occluder
 from face3d_data.wear.skin import Skin
@@ -27,7 +27,7 @@ PUCK_SEGMENTS = 48
 PUCK_STANDOFF_MM, PUCK_CELLS = 0.8, 5
 
 
-def straps(worn: Worn, skin: Skin) -> Occluder | None:
+def straps(worn: WornOutline, skin: Skin) -> Occluder | None:
     """Return ear loops, or head straps, as strips along the skin; None where the style has none."""
     style, draw = worn.style, worn.draw
     if style.straps == "none":
@@ -63,7 +63,7 @@ def _strap_rgb(style: MaskStyle, draw: MaskDraw) -> np.ndarray:
     return cloth if cloth.mean() < DARK_CLOTH else linear_rgb("#f2f2ee")
 
 
-def _strip(worn: Worn, corner_deg: float, end: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
+def _strip(worn: WornOutline, corner_deg: float, end: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
     """Return places in the person's plane, surface coordinates and triangles of one strap from outline to end."""
     angle = np.deg2rad(corner_deg) * side
     along = np.stack([np.sin(angle), np.cos(angle)])

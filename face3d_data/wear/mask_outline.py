@@ -27,7 +27,7 @@ HANGING_TURN_DEG, HANGING_WIDTH = 62.0, 0.55
 
 
 @dataclass(frozen=True)
-class Worn:
+class WornOutline:
     """A style's outline as worn by one person: maps between the cloth and the person's plane."""
 
     style: MaskStyle

@@ -15,13 +15,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from face3d_data.resources import Asset
 from face3d_data.yaml_file import parse_yaml
 
-ASSET = Asset("wear/mask_styles.yaml", "wear/mask_styles.yaml")
-PATTERNS = ("plain", "stripes", "checks", "dots", "print")
+MASK_STYLES_ASSET = Asset("wear/mask_styles.yaml", "wear/mask_styles.yaml")
+CLOTH_PATTERNS = ("plain", "stripes", "checks", "dots", "print")
 
 Coordinate = Annotated[float, Field(ge=-140, le=140)]
-Place = tuple[Coordinate, Coordinate]
+SkinPoint = tuple[Coordinate, Coordinate]
 Range = tuple[float, float]
-Pattern = Literal["plain", "stripes", "checks", "dots", "print"]
+ClothPattern = Literal["plain", "stripes", "checks", "dots", "print"]
 
 
 def ordered(value: Range) -> Range:
@@ -65,7 +65,7 @@ class Ridge(_Part):
 class Valve(_Part):
     """A round exhalation valve."""
 
-    at: Place = Field(description="its centre, mm")
+    at: SkinPoint = Field(description="its centre, mm")
     radius_mm: float = Field(16.0, gt=2, le=40)
     height_mm: float = Field(7.0, gt=0, le=25)
     color: Color = "#e8e8e4"
@@ -74,7 +74,7 @@ class Valve(_Part):
 class Discs(_Part):
     """Two filter discs, one at each side."""
 
-    at: Place = Field(description="centre of the right one, mm; the left one mirrors it")
+    at: SkinPoint = Field(description="centre of the right one, mm; the left one mirrors it")
     radius_mm: float = Field(38.0, gt=5, le=60)
     thickness_mm: float = Field(20.0, gt=1, le=50)
     color: Color = "#c2557e"
@@ -88,10 +88,10 @@ class Seam(_Part):
     depth_mm: float = Field(0.4, ge=0, le=3)
 
 
-class Label(_Part):
+class PrintedLines(_Part):
     """What is printed on the cloth: lines of small letters."""
 
-    at: Place = Field(description="its middle, mm")
+    at: SkinPoint = Field(description="its middle, mm")
     width_mm: float = Field(24.0, gt=1, le=80)
     letter_mm: float = Field(4.5, gt=0.5, le=20, description="height of a letter; lines are half as far apart again")
     lines: int = Field(2, ge=1, le=6)
@@ -101,7 +101,7 @@ class Label(_Part):
 class MaskStyle(_Part):
     """A style of mask."""
 
-    outline: tuple[Place, ...] = Field(
+    outline: tuple[SkinPoint, ...] = Field(
         description="right half of the outline, from the top of the middle to its bottom, mm"
     )
     standoff_mm: Standoff = Field((1.2, 2.2), description="stand-off of the cloth from the skin it touches")
@@ -118,13 +118,13 @@ class MaskStyle(_Part):
     valve: Valve | None = None
     discs: Discs | None = None
     seams: tuple[Seam, ...] = ()
-    label: Label | None = None
+    label: PrintedLines | None = None
     straps: Literal["ear_loops", "head_straps", "none"] = "ear_loops"
     strap_mm: float = Field(3.5, gt=0.5, le=20, description="width of a strap")
     strap_color: Color | None = Field(None, description="if not given, that of dark cloth, or else near white")
     colors: dict[str, Color] = Field(min_length=1, description="names of colours, one of which is drawn")
     inks: tuple[Color, ...] = Field(("#f4f4f0", "#20242c"), min_length=1, description="second colours of patterns")
-    patterns: tuple[Pattern, ...] = Field(("plain",), min_length=1)
+    patterns: tuple[ClothPattern, ...] = Field(("plain",), min_length=1)
     weave: float = Field(0.04, ge=0, le=0.5, description="contrast of the cloth's weave")
     texture: str | None = Field(
         None, min_length=1, description="PNG beside the YAML file, laid over the outline's bounding box"
@@ -153,5 +153,5 @@ def outline_centre(places: np.ndarray) -> np.ndarray:
 @cache
 def mask_styles() -> dict[str, MaskStyle]:
     """Return the styles that come with the package by name, in the table's order."""
-    text = ASSET.file.read_text("utf-8")
+    text = MASK_STYLES_ASSET.file.read_text("utf-8")
     return {name: MaskStyle(**fields) for name, fields in parse_yaml(text).items()}

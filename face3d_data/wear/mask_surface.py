@@ -17,9 +17,9 @@ from face3d_data.wear.fabric import Fabric, noise_tile, sample_tile
 from face3d_data.wear.head_map import CENTRE, directions, roll_up, sample_map
 from face3d_data.wear.mask_draw import MaskDraw
 from face3d_data.wear.mask_fittings import discs, straps, valve
-from face3d_data.wear.mask_outline import Worn
+from face3d_data.wear.mask_outline import WornOutline
 from face3d_data.wear.mask_style import MaskStyle
-from face3d_data.wear.occluder import Occluder, join
+from face3d_data.wear.occluder import Occluder, join_occluders
 from face3d_data.wear.skin import Skin
 
 STEP_MM = 2.0
@@ -47,7 +47,7 @@ def build_mask(skin: Skin, style: MaskStyle, draw: MaskDraw, texture: np.ndarray
     Returns:
         The mask with its straps, valve and discs; face frame, label 1. Part 0 is the cloth.
     """
-    worn = Worn(style, draw, skin)
+    worn = WornOutline(style, draw, skin)
     sheet = _cut(worn)
     radius = _stretch(worn, sheet)
     cloth = _mesh(sheet, radius, Fabric(style, draw, texture))
@@ -56,7 +56,7 @@ def build_mask(skin: Skin, style: MaskStyle, draw: MaskDraw, texture: np.ndarray
         fittings.append(valve(style.valve, cloth, skin))
     if style.discs:
         fittings.extend(discs(style.discs, cloth, skin))
-    return join([cloth, *(part for part in fittings if part is not None)])
+    return join_occluders([cloth, *(part for part in fittings if part is not None)])
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class _Sheet:
     inward_mm: np.ndarray
 
 
-def _cut(worn: Worn) -> _Sheet:
+def _cut(worn: WornOutline) -> _Sheet:
     edge = worn.outline()
     low, high = edge.min(axis=0) - STEP_MM, edge.max(axis=0) + 2 * STEP_MM
     columns = np.arange(np.floor(low[0] / STEP_MM), np.ceil(high[0] / STEP_MM)) * STEP_MM
@@ -99,7 +99,7 @@ def _cut(worn: Worn) -> _Sheet:
     return _Sheet(cloth, worn.to_person(cloth).astype(np.float32), used, triangles, inward)
 
 
-def _stretch(worn: Worn, sheet: _Sheet) -> np.ndarray:
+def _stretch(worn: WornOutline, sheet: _Sheet) -> np.ndarray:
     """Return the radius f4 (R, C) of the cloth over the person's plane."""
     style, draw = worn.style, worn.draw
     floor = sample_map(worn.skin.guard, sheet.ab) + np.float32(draw.standoff_mm)
@@ -161,7 +161,7 @@ def _stiffened(taut: np.ndarray, floor: np.ndarray, used: np.ndarray, sigma: flo
     return np.maximum(smooth + _smoothed(lift, used, sigma), floor)
 
 
-def _ridge(worn: Worn, sheet: _Sheet) -> np.ndarray | float:
+def _ridge(worn: WornOutline, sheet: _Sheet) -> np.ndarray | float:
     """Return how far a style's ridge or dome stands off, over the cloth."""
     ridge = worn.style.ridge
     if ridge is None:
@@ -180,7 +180,7 @@ def _ridge(worn: Worn, sheet: _Sheet) -> np.ndarray | float:
     return height * np.clip(1 - rounded / half, 0, 1) * along
 
 
-def _relief(worn: Worn, sheet: _Sheet) -> np.ndarray:
+def _relief(worn: WornOutline, sheet: _Sheet) -> np.ndarray:
     """Return pleats, nose wire, seams and wrinkles, mm, over the cloth."""
     style, x, y = worn.style, sheet.cloth[..., 0], sheet.cloth[..., 1]
     relief = np.zeros(x.shape)
@@ -207,7 +207,7 @@ def _hem(style: MaskStyle, sheet: _Sheet) -> np.ndarray:
     return 0.5 * (1 - _smooth_step((sheet.inward_mm - style.hem_mm) / 2.0)) * _smooth_step(sheet.inward_mm / 1.5)
 
 
-def _hanging(worn: Worn, sheet: _Sheet) -> np.ndarray:
+def _hanging(worn: WornOutline, sheet: _Sheet) -> np.ndarray:
     """Return how far a mask that hangs from one ear stands off, mm: the more, the farther from the ear."""
     low, high = sheet.cloth[..., 0].min(), sheet.cloth[..., 0].max()
     away = (sheet.cloth[..., 0] - low) / (high - low)

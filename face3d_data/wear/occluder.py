@@ -26,7 +26,7 @@ SOLID_OPACITY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Hits:
+class RayHits:
     """Where rays meet an occluder first.
 
     Attributes:
@@ -45,13 +45,13 @@ class Hits:
         """Bool (N,), True where the occluder is met."""
         return self.triangle >= 0
 
-    def take(self, chosen: np.ndarray) -> Hits:
+    def take(self, chosen: np.ndarray) -> RayHits:
         """Return the hits of these rays, int or bool (M,), in this order."""
-        return Hits(self.t[chosen], self.triangle[chosen], self.barycentric[chosen])
+        return RayHits(self.t[chosen], self.triangle[chosen], self.barycentric[chosen])
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class OccluderSurface:
     """What an occluder is at places hit.
 
     Attributes:
@@ -100,7 +100,7 @@ class Occluder:
         opacity[: len(self.see_through)] = self.see_through
         return opacity
 
-    def slack(self, hits: Hits, tolerance: float) -> np.ndarray | float:
+    def slack(self, hits: RayHits, tolerance: float) -> np.ndarray | float:
         """Return how far before each hit (N,), all found, something must lie to be in front of the occluder, mm.
 
         Args:
@@ -116,7 +116,7 @@ class Occluder:
         """Whether some part changes colour only."""
         return bool((~self._solid).any())
 
-    def cast(self, rays: np.ndarray, motion: np.ndarray | None = None, *, clear: bool = False) -> Hits:
+    def cast(self, rays: np.ndarray, motion: np.ndarray | None = None, *, clear: bool = False) -> RayHits:
         """Cast rays at the occluder.
 
         Args:
@@ -137,9 +137,9 @@ class Occluder:
         answer = scene.cast_rays(open3d().core.Tensor(_moved_rays(rays, motion)), nthreads=1)
         t, found = answer["t_hit"].numpy(), answer["primitive_ids"].numpy()
         triangle = np.where(np.isfinite(t), chosen[np.minimum(found, len(chosen) - 1)], -1)
-        return Hits(t, triangle, answer["primitive_uvs"].numpy())
+        return RayHits(t, triangle, answer["primitive_uvs"].numpy())
 
-    def at(self, hits: Hits, rays: np.ndarray, motion: np.ndarray | None = None) -> Surface:
+    def at(self, hits: RayHits, rays: np.ndarray, motion: np.ndarray | None = None) -> OccluderSurface:
         """Return what the occluder is at these hits, all of which must be found.
 
         Args:
@@ -157,7 +157,7 @@ class Occluder:
         toward = _turned(rays[:, 3:], motion)
         # The triangle's own side decides: fine relief near the outline may lean away from a viewer who sees its front.
         normals[np.einsum("ni,ni->n", self._outwards[hits.triangle], toward) > 0] *= -1
-        return Surface(normals, self.part[hits.triangle], np.ascontiguousarray(coords))
+        return OccluderSurface(normals, self.part[hits.triangle], np.ascontiguousarray(coords))
 
     @cached_property
     def _solid(self) -> np.ndarray:
@@ -195,7 +195,7 @@ class Occluder:
         return _scene(self.vertices, self.triangles[~self._solid])
 
 
-def join(occluders: Sequence[Occluder]) -> Occluder:
+def join_occluders(occluders: Sequence[Occluder]) -> Occluder:
     """Return one occluder of several with one label; parts are counted on from one to the next.
 
     Raises:
@@ -258,8 +258,8 @@ def _turned(vectors: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
     return vectors if motion is None else vectors @ motion[:3, :3].T.astype(np.float32)
 
 
-def _no_hits(n_rays: int) -> Hits:
-    return Hits(np.full(n_rays, np.inf, np.float32), np.full(n_rays, -1), np.zeros((n_rays, 2), np.float32))
+def _no_hits(n_rays: int) -> RayHits:
+    return RayHits(np.full(n_rays, np.inf, np.float32), np.full(n_rays, -1), np.zeros((n_rays, 2), np.float32))
 
 
 def _scene(vertices: np.ndarray, triangles: np.ndarray) -> Any:

@@ -5,7 +5,6 @@ Plain arrays in and out, by the names of `sample.ARRAYS`, so that stages and a t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +15,7 @@ from face3d_data.geometry.align import every_nth, spread, transform
 from face3d_data.geometry.camera import depth_to_points, project, sphere_region
 from face3d_data.geometry.landmarks import NOSE, lift_landmarks
 from face3d_data.geometry.mean_face import mean_face
+from face3d_data.sample import ArrayMap
 from face3d_data.wear.cover import View, cover
 from face3d_data.wear.cover_spacing import finite
 from face3d_data.wear.face_pose import guess_intrinsics, head_motion, landmarks_at_pixels, motion_from_pixels, turn_deg
@@ -23,8 +23,6 @@ from face3d_data.wear.head_map import map_mesh
 from face3d_data.wear.occluder import Occluder
 from face3d_data.wear.skin import Skin, face_oval, fit_skin, mean_skin
 from face3d_data.wear.visibility import hidden_by_points, visible_ratio
-
-Arrays = Mapping[str, np.ndarray]
 
 REASONS = {
     "no_landmarks": "fewer than three landmarks are known, or one lies outside the image or where no depth is",
@@ -109,7 +107,7 @@ def visible_share(face: Face, occluder: Occluder) -> float:
     return visible_ratio(occluder, points, normals, view.to_face, before)
 
 
-def find_face(arrays: Arrays, max_yaw_deg: float = 55.0, min_points: int = 200) -> Face:
+def find_face(arrays: ArrayMap, max_yaw_deg: float = 55.0, min_points: int = 200) -> Face:
     """Find the face in a sample's arrays: where it is, and its skin.
 
     Args:
@@ -145,7 +143,7 @@ def find_face(arrays: Arrays, max_yaw_deg: float = 55.0, min_points: int = 200) 
     return Face(_view(arrays, to_face, pose, skin), skin, in_face)
 
 
-def _of_points(arrays: Arrays, min_points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _of_points(arrays: ArrayMap, min_points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return landmarks, pose and points of a cloud, in the frame of the camera that looks at it."""
     points, landmarks = arrays["points"], arrays["landmarks_3d"]
     points = points[finite(points)]
@@ -173,7 +171,7 @@ def _camera_before(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return np.linalg.inv(motion) @ before
 
 
-def _of_depth(arrays: Arrays) -> np.ndarray:
+def _of_depth(arrays: ArrayMap) -> np.ndarray:
     depth = arrays["depth"]
     pixels = _landmark_pixels(arrays, depth.shape)
     landmarks = lift_landmarks(depth, arrays["intrinsics"], pixels)
@@ -183,7 +181,7 @@ def _of_depth(arrays: Arrays) -> np.ndarray:
     return landmarks
 
 
-def _of_color(arrays: Arrays, max_yaw_deg: float) -> Face:
+def _of_color(arrays: ArrayMap, max_yaw_deg: float) -> Face:
     """Return the mean face as the five pixels show it."""
     shape = arrays["color"].shape[:2]
     pixels = _landmark_pixels(arrays, shape)
@@ -199,7 +197,7 @@ def _of_color(arrays: Arrays, max_yaw_deg: float) -> Face:
     return Face(view, skin, landmarks)
 
 
-def _view(arrays: Arrays, to_face: np.ndarray, pose: np.ndarray, skin: Skin) -> View:
+def _view(arrays: ArrayMap, to_face: np.ndarray, pose: np.ndarray, skin: Skin) -> View:
     seen = ("depth", "color", "intrinsics") if "intrinsics" in arrays else ()
     names = (*seen, "points", "normals", "point_colors", "occlusion")
     found = {name: arrays[name] for name in names if name in arrays}
@@ -207,7 +205,7 @@ def _view(arrays: Arrays, to_face: np.ndarray, pose: np.ndarray, skin: Skin) -> 
     return View(to_face, pose=pose, skin=None if "depth" in found else map_mesh(skin.radius, every=every), **found)
 
 
-def _readings(arrays: Arrays, middle: np.ndarray) -> np.ndarray:
+def _readings(arrays: ArrayMap, middle: np.ndarray) -> np.ndarray:
     """Return the points of the depth within reach of the face, camera frame."""
     depth, intrinsics = arrays["depth"], arrays["intrinsics"]
     points, _ = depth_to_points(depth, intrinsics, sphere_region(middle, REACH_MM, intrinsics, depth.shape))
@@ -219,7 +217,7 @@ def _within_reach(points: np.ndarray, middle: np.ndarray) -> np.ndarray:
     return points[np.einsum("ij,ij->i", offset, offset) <= REACH_MM**2]
 
 
-def _landmark_pixels(arrays: Arrays, shape: tuple[int, int]) -> np.ndarray:
+def _landmark_pixels(arrays: ArrayMap, shape: tuple[int, int]) -> np.ndarray:
     pixels = arrays["landmarks"]
     limit = np.array([shape[1], shape[0]]) - 0.5
     inside = np.isfinite(pixels).all(axis=1) & (pixels >= -0.5).all(axis=1) & (pixels <= limit).all(axis=1)
@@ -230,7 +228,7 @@ def _landmark_pixels(arrays: Arrays, shape: tuple[int, int]) -> np.ndarray:
     return pixels
 
 
-def _check_camera(arrays: Arrays) -> None:
+def _check_camera(arrays: ArrayMap) -> None:
     intrinsics, pose = arrays.get("intrinsics"), arrays.get("pose")
     if intrinsics is not None and not (np.isfinite(intrinsics).all() and (intrinsics[:2] > 0).all()):
         raise Reject("bad_camera", f"intrinsics {intrinsics.tolist()}")

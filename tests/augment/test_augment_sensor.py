@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d_data.augment.low_quality import LowQuality
-from face3d_data.augment.raster import STANDARD_MM, look, own_raster
+from face3d_data.augment.raster import STANDARD_MM, own_raster, points_in_view
 from face3d_data.augment.sensor import SENSORS, Sensor
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import depth_to_points, project
@@ -167,7 +167,7 @@ def test_without_a_depth_image_points_are_laid_into_one_of_their_own(operation, 
 def test_points_of_an_image_get_one_pixel_each():
     depth = slope()
     points, pixels = depth_to_points(depth, np.array([600.0, 600.0, 19.5, 14.5]))
-    seen = look(points, np.eye(4))
+    seen = points_in_view(points, np.eye(4))
     raster = own_raster(seen)
     assert raster.focal_px == pytest.approx(600, rel=1e-3)
     assert raster.shape == depth.shape
@@ -178,7 +178,7 @@ def test_points_of_an_image_get_one_pixel_each():
 def test_the_nearest_of_several_points_fills_a_pixel():
     rng = np.random.default_rng(0)
     points = rng.uniform([-50, -50, 500], [50, 50, 700], (300, 3)).astype(np.float32)
-    seen = look(points, np.eye(4))
+    seen = points_in_view(points, np.eye(4))
     raster = own_raster(seen, pixel=0.02)
     nearest = raster.nearest(seen.depths()).ravel()
     assert (np.bincount(raster.pixel) > 1).any()
@@ -210,7 +210,7 @@ def test_points_beside_the_image_are_read_as_well(operation, record):
 def test_a_scan_without_a_camera_is_read_from_a_standard_distance(operation, record):
     points = (seen_by_camera()["points"] - [0, 0, 560]).astype(np.float32)
     assert points[:, 2].min() < 5
-    seen = look(points, np.eye(4))
+    seen = points_in_view(points, np.eye(4))
     assert seen.points[:, 2].min() == pytest.approx(STANDARD_MM)
     np.testing.assert_allclose(transform(seen.points, seen.camera), points, atol=1e-4)
     moved = operation.apply({"points": points}, record)["points"] - points

@@ -6,7 +6,7 @@ from augment_examples import capture
 from face_scans import head_pose
 
 from face3d_data.augment.depth_noise import DepthNoise
-from face3d_data.augment.raster import angular_spacing, look, own_raster
+from face3d_data.augment.raster import angular_spacing, own_raster, points_in_view
 from face3d_data.augment.virtual_view import NEAREST_MM, VirtualView, view_motion
 from face3d_data.augment.visibility import visible
 from face3d_data.geometry.align import transform
@@ -181,8 +181,8 @@ def test_thinning_leaves_the_nearest_point_of_each_pixel(scan):
     thin = apply(arrays, view_yaw_deg=60.0, view_thin=True)
     assert set(thin["curvature"]) < set(whole["curvature"])
     np.testing.assert_array_equal(thin["pose"], whole["pose"])
-    width = angular_spacing(look(arrays["points"], np.eye(4)).tangents())
-    view = look(whole["points"], whole["pose"])
+    width = angular_spacing(points_in_view(arrays["points"], np.eye(4)).tangents())
+    view = points_in_view(whole["points"], whole["pose"])
     raster = own_raster(view, width)
     kept = np.isin(whole["curvature"], thin["curvature"])
     for pixel in np.unique(raster.pixel):

@@ -12,7 +12,7 @@ from toys import write_toys
 from face3d_data.cli.domains import notes, table
 from face3d_data.cli.main import face3d
 from face3d_data.domains.domain import chosen, domains, spread
-from face3d_data.domains.measure import FACE_DEPTH_MM, measure
+from face3d_data.domains.measure import FACE_DEPTH_MM, measure_face
 from face3d_data.domains.picture import draw_domains
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.pipeline.build import make_pipeline
@@ -73,7 +73,7 @@ def test_depth_is_measured_in_the_box_without_the_wall(sigma_mm):
     source = MadePlace({"depth": depth, "intrinsics": intrinsics})
     seen = MadePlace({"box": np.array([10, 5, 110, 115], "f4")}, source)
     cloud = MadePlace({"points": np.zeros((4, 3), "f4")}, seen, ("depth", "box"))
-    found = measure(entry(cloud))
+    found = measure_face(entry(cloud))
     inside = depth[5:115, 10:110]
     assert found.readings == ((inside > 0) & (inside < 500 + FACE_DEPTH_MM)).sum()
     assert found.noise_mm == pytest.approx(sigma_mm, rel=0.15)
@@ -84,7 +84,7 @@ def test_depth_is_measured_in_the_box_without_the_wall(sigma_mm):
 def test_without_a_box_the_whole_image_is_looked_at_and_images_changed_later_are_not():
     depth, intrinsics = dome()
     worn = MadePlace({"depth": depth * 0}, MadePlace({"depth": depth, "intrinsics": intrinsics}))
-    found = measure(entry(worn))
+    found = measure_face(entry(worn))
     assert found.readings == (depth < 800).sum()
     assert found.noise_mm == 0
     assert worn.reads == []
@@ -96,14 +96,14 @@ def test_a_scanners_grid_is_measured_at_any_distance():
     for moved_mm in (0, -700):
         grid = np.stack([x, y, depth + moved_mm], axis=-1).astype("f4")
         grid[depth > 800] = np.nan
-        found = measure(entry(MadePlace({"grid": grid})))
+        found = measure_face(entry(MadePlace({"grid": grid})))
         assert found.noise_mm == pytest.approx(0.4, rel=0.2)
         assert found.near_mm == pytest.approx(500 + moved_mm, abs=3)
 
 
 def test_noise_of_a_coarse_image_is_not_told():
     depth, intrinsics = dome(0.5, size=48, focal_px=150.0)
-    found = measure(entry(MadePlace({"depth": depth, "intrinsics": intrinsics})))
+    found = measure_face(entry(MadePlace({"depth": depth, "intrinsics": intrinsics})))
     assert found.noise_mm is None
     assert found.readings > 500
 
@@ -113,7 +113,7 @@ def test_points_alone_are_measured_too():
     y, x = (np.mgrid[:120, :120] - 59.5) * 500 / focal_px
     points = np.stack([x, y, depth], axis=-1)[depth < 512].astype("f4")
     first = MadePlace({"points": points})
-    found = measure(entry(MadePlace({"points": points[::9]}, first)))
+    found = measure_face(entry(MadePlace({"points": points[::9]}, first)))
     assert found.readings == len(points)
     assert found.noise_mm == pytest.approx(0.3, rel=0.2)
 
@@ -130,7 +130,7 @@ def test_points_alone_are_measured_too():
     ],
 )
 def test_what_cannot_be_measured_is_none(arrays):
-    assert measure(entry(MadePlace(arrays))) is None
+    assert measure_face(entry(MadePlace(arrays))) is None
 
 
 def rows():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from face3d_data.detectors.boxes import clip, overlap, refine, suppress, to_square
+from face3d_data.detectors.boxes import clip, overlap, refine_boxes, suppress, to_square
 
 
 def random_boxes(n, seed):
@@ -50,7 +50,7 @@ def test_to_square_keeps_the_centre():
 
 
 def test_refine_counts_both_edge_pixels():
-    assert refine(np.array([[0, 0, 9, 19.0]]), np.array([[0.1, 0.1, -0.1, -0.1]])).tolist() == [[1, 2, 8, 17]]
+    assert refine_boxes(np.array([[0, 0, 9, 19.0]]), np.array([[0.1, 0.1, -0.1, -0.1]])).tolist() == [[1, 2, 8, 17]]
 
 
 def test_clip_keeps_to_the_pixels():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from face3d_data.engine import progress
-from face3d_data.engine.progress import Progress
+from face3d_data.engine.progress import StepProgress
 from face3d_data.engine.stats import Report
 
 
@@ -13,14 +13,14 @@ def test_plain_line_tells_rate_dirty_and_time_left(capsys, monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
     clock = iter([0.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with Progress("faces", 40) as line:
+    with StepProgress("faces", 40) as line:
         line.update(Report(10, 8, Counter(ok=8, reject=2), Counter(no_face=2)))
     assert capsys.readouterr().err == "faces: 10/40 1.0/s 2 dirty 30 s left\n"
 
 
 def test_nothing_is_printed_when_not_asked(capsys, monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
-    with Progress("faces", 40, show=False) as line:
+    with StepProgress("faces", 40, show=False) as line:
         line.update(Report(10, 10, Counter(ok=10)))
     assert line.sum.inputs == 10
     assert capsys.readouterr().err == ""

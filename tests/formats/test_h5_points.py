@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.h5_points import read_arrays, read_rows
+from face3d_data.formats.h5_points import read_arrays, read_point_rows
 
 NAMES = ("data", "label", "text")
 NOWHERE = "ff" * 8
@@ -83,11 +83,11 @@ def test_a_file_typed_by_hand(tmp_path):
         "data": ((2, 2, 3), 600),
         "label": ((2, 1), 648),
     }
-    points = read_rows(path, arrays["data"])
+    points = read_point_rows(path, arrays["data"])
     assert points.dtype == np.float32
     assert points.tolist() == [[[1, 2, 3], [4, 5, 6]], [[-1, 0.5, 0.25], [0, 1000, -10]]]
-    assert read_rows(path, arrays["data"], 1, 2).tolist() == points[1:].tolist()
-    assert read_rows(path, arrays["label"]).tolist() == [[7], [9]]
+    assert read_point_rows(path, arrays["data"], 1, 2).tolist() == points[1:].tolist()
+    assert read_point_rows(path, arrays["label"]).tolist() == [[7], [9]]
 
 
 @pytest.fixture(params=["plain", "big_endian", "gzip", "shuffled", "checked", "half", "odd_chunks", "new"])
@@ -115,13 +115,13 @@ def test_rows_are_what_h5py_reads(stored):
     path, data = stored
     arrays = read_arrays(path, (*NAMES, "absent"))
     assert set(arrays) == set(NAMES)
-    assert np.array_equal(read_rows(path, arrays["data"]), data)
+    assert np.array_equal(read_point_rows(path, arrays["data"]), data)
     for row in range(7):
-        assert np.array_equal(read_rows(path, arrays["data"], row, row + 1)[0], data[row])
-    assert np.array_equal(read_rows(path, arrays["data"], 2, 6), data[2:6])
-    assert read_rows(path, arrays["label"]).reshape(-1).tolist() == list(range(7))
-    assert read_rows(path, arrays["text"]).tolist()[:2] == [b"ann", "bé".encode()]
-    assert read_rows(path, arrays["data"]).dtype.isnative
+        assert np.array_equal(read_point_rows(path, arrays["data"], row, row + 1)[0], data[row])
+    assert np.array_equal(read_point_rows(path, arrays["data"], 2, 6), data[2:6])
+    assert read_point_rows(path, arrays["label"]).reshape(-1).tolist() == list(range(7))
+    assert read_point_rows(path, arrays["text"]).tolist()[:2] == [b"ann", "bé".encode()]
+    assert read_point_rows(path, arrays["data"]).dtype.isnative
 
 
 def make(path, fill):
@@ -172,9 +172,9 @@ def test_a_chunk_that_was_never_written_and_one_that_is_a_bomb(tmp_path):
 
     path = make(tmp_path / "a.h5", fill)
     array = read_arrays(path, NAMES)["data"]
-    assert (read_rows(path, array, 0, 1) == 1).all()
+    assert (read_point_rows(path, array, 0, 1) == 1).all()
     with pytest.raises(Unreadable, match=r"a\.h5: 'data': chunk \(1, 0, 0\) was never written"):
-        read_rows(path, array, 1, 2)
+        read_point_rows(path, array, 1, 2)
 
     def bomb(file):
         import zlib
@@ -184,16 +184,16 @@ def test_a_chunk_that_was_never_written_and_one_that_is_a_bomb(tmp_path):
 
     path = make(tmp_path / "b.h5", bomb)
     with pytest.raises(Unreadable, match=r"chunk \(0, 0, 0\) is damaged: 2404 of 2400 bytes"):
-        read_rows(path, read_arrays(path, NAMES)["data"])
+        read_point_rows(path, read_arrays(path, NAMES)["data"])
 
 
 def test_a_file_that_is_cut_off_after_it_was_looked_at(tmp_path):
     path = write(tmp_path / "a.h5", by_hand())
     array = read_arrays(path, NAMES)["data"]
     path.write_bytes(by_hand()[:630])
-    assert read_rows(path, array, 0, 1).shape == (1, 2, 3)
+    assert read_point_rows(path, array, 0, 1).shape == (1, 2, 3)
     with pytest.raises(Unreadable, match=r"a\.h5: 'data': byte 630: the file is cut off"):
-        read_rows(path, array)
+        read_point_rows(path, array)
     path.unlink()
     with pytest.raises(FileNotFoundError):
         read_arrays(path, NAMES)
@@ -202,7 +202,7 @@ def test_a_file_that_is_cut_off_after_it_was_looked_at(tmp_path):
 def look(path):
     """Read all that a file says it has; return whether it could be. Anything but `Unreadable` fails the test."""
     try:
-        shapes = [(read_rows(path, array).shape, array.shape) for array in read_arrays(path, NAMES).values()]
+        shapes = [(read_point_rows(path, array).shape, array.shape) for array in read_arrays(path, NAMES).values()]
     except Unreadable as error:
         said = str(error)
     else:

@@ -6,7 +6,7 @@ from cover_toys import ball_depth, noisy
 from scipy.ndimage import gaussian_filter
 
 from face3d_data.geometry.reading_noise import ReadingNoise, disparity_levels, estimate_noise, quantisation_step
-from face3d_data.wear.cover_holes import Holes, lost_readings, measure_holes
+from face3d_data.wear.cover_holes import HoleModel, lost_readings, measure_holes
 
 FINE = np.array([800.0, 800.0, 119.5, 119.5])
 SIZE = (240, 240)
@@ -90,13 +90,13 @@ def test_no_step_fits_floats():
 def test_gaps_are_counted_on_surfaces_and_at_edges():
     depth = np.full((100, 100), 600, np.float32)
     depth[:, 50:] = 700
-    assert measure_holes(depth) == Holes(0.0, 0.0)
+    assert measure_holes(depth) == HoleModel(0.0, 0.0)
     rng = np.random.default_rng(0)
     holed = np.where(rng.random(depth.shape) < 0.05, 0, depth).astype(np.float32)
     assert measure_holes(holed).share == pytest.approx(0.05, abs=0.01)
     holed[:, 49:52] = 0
     assert measure_holes(holed).edge_px == pytest.approx(3, abs=0.3)
-    assert measure_holes(np.zeros((3, 3), np.float32)) == Holes(0.0, 0.0)
+    assert measure_holes(np.zeros((3, 3), np.float32)) == HoleModel(0.0, 0.0)
 
 
 def test_readings_are_lost_beside_the_far_side_only():
@@ -105,13 +105,13 @@ def test_readings_are_lost_beside_the_far_side_only():
     on[20:40, 20:40] = True
     z[on] = 600
     z[:, :20] = 605  # on this side something near continues
-    lost = lost_readings(z, on, Holes(0.0, 4.0), np.random.default_rng(0))
+    lost = lost_readings(z, on, HoleModel(0.0, 4.0), np.random.default_rng(0))
     assert not lost[~on].any()
     assert lost[22:38, 38:40].all()
     assert not lost[22:38, 20:38].any()
     assert lost[20:22, 20:40].all()
-    assert not lost_readings(z, on, Holes(), np.random.default_rng(0)).any()
-    some = lost_readings(z, on, Holes(0.2, 0.0), np.random.default_rng(0))
+    assert not lost_readings(z, on, HoleModel(), np.random.default_rng(0)).any()
+    some = lost_readings(z, on, HoleModel(0.2, 0.0), np.random.default_rng(0))
     assert some[on].mean() == pytest.approx(0.2, abs=0.05)
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from face3d_data.geometry.camera import project, unproject
-from face3d_data.geometry.register_depth import Camera, register_depth
+from face3d_data.geometry.register_depth import CalibratedCamera, register_depth
 
-DEPTH = Camera(np.array([50.0, 50, 19.5, 14.5]), None, (30, 40))
+DEPTH = CalibratedCamera(np.array([50.0, 50, 19.5, 14.5]), None, (30, 40))
 LENS = np.array([0.1, -0.05, 0.001, -0.002, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 TURN = np.array([[np.cos(0.05), 0, np.sin(0.05)], [0, 1, 0], [-np.sin(0.05), 0, np.cos(0.05)]])
 
@@ -21,10 +21,10 @@ def test_a_camera_at_the_same_place_sees_the_same():
 @pytest.mark.parametrize("finer", [1, 2.4, 0.6])
 def test_every_reading_lies_where_its_point_is_seen(lens, finer):
     shape = (int(30 * finer), int(40 * finer))
-    color = Camera(np.array([50.0, 50, 19.5, 14.5]) * finer, lens, shape)
+    color = CalibratedCamera(np.array([50.0, 50, 19.5, 14.5]) * finer, lens, shape)
     depth = (700 + 20 * np.mgrid[:30, :40][1]).astype(np.float32)
     shift = np.array([15.0, -2, 3])
-    made = register_depth(depth, Camera(DEPTH.intrinsics, lens, DEPTH.shape), color, TURN, shift)
+    made = register_depth(depth, CalibratedCamera(DEPTH.intrinsics, lens, DEPTH.shape), color, TURN, shift)
     v, u = np.mgrid[:30, :40]
     points = unproject(np.column_stack([u.ravel(), v.ravel()]), depth.ravel(), DEPTH.intrinsics, lens) @ TURN.T + shift
     at = np.rint(project(points, color.intrinsics, lens)).astype(int)
@@ -35,7 +35,7 @@ def test_every_reading_lies_where_its_point_is_seen(lens, finer):
 
 
 def test_a_finer_image_of_a_plane_has_no_holes():
-    fine = Camera(np.array([200.0, 200, 79.5, 59.5]), None, (120, 160))
+    fine = CalibratedCamera(np.array([200.0, 200, 79.5, 59.5]), None, (120, 160))
     made = register_depth(np.full((30, 40), 800, np.float32), DEPTH, fine, np.eye(3), np.array([5.0, 0, 0]))
     assert (made[10:110, 20:150] == 800).all()
 

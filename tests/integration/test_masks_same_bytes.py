@@ -6,6 +6,7 @@ import pytest
 from face3d_data import Dataset
 from face3d_data.digest import digest_file
 from face3d_data.pipeline.build import make_pipeline
+from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 
 STEPS = [
@@ -33,7 +34,7 @@ def built(folder, engine, jobs, seed=5):
         },
         folder,
     )
-    return run(pipeline, folder, engine=engine, jobs=jobs, chunk=1).datasets["masks"]
+    return run(pipeline, folder, engine=Workers(engine, jobs, 1)).datasets["masks"]
 
 
 def hashes(folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from face3d_data.pipeline.build import make_pipeline
+from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.testing import write_tiny_rgbd
 
@@ -54,7 +55,7 @@ def roots(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reference(roots, tmp_path_factory):
-    return bytes_of(run(pipeline_of(roots), tmp_path_factory.mktemp("reference"), engine="serial", chunk=256))
+    return bytes_of(run(pipeline_of(roots), tmp_path_factory.mktemp("reference"), engine=Workers("serial", chunk=256)))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def reference(roots, tmp_path_factory):
     [("serial", 1, 7, False), ("loky", 2, 7, True), ("loky", 2, 256, False), ("threading", 2, None, True)],
 )
 def test_same_bytes(roots, reference, tmp_path, engine, jobs, chunk, reverse):
-    found = bytes_of(run(pipeline_of(roots, reverse), tmp_path / "work", engine=engine, jobs=jobs, chunk=chunk))
+    found = bytes_of(run(pipeline_of(roots, reverse), tmp_path / "work", engine=Workers(engine, jobs, chunk)))
     assert found.keys() == reference.keys()
     assert [name for name in found if found[name] != reference[name]] == []
     assert sum(name.endswith(".h5") for _, name in found) >= 6

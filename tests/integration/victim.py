@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from face3d_data.pipeline.result import Workers
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import toys  # noqa: F401
 
@@ -35,4 +37,4 @@ def pipeline_of(root: Path):
 
 if __name__ == "__main__":
     root, work, engine = sys.argv[1:]
-    run(pipeline_of(Path(root)), work, engine=engine, jobs=2, chunk=5)
+    run(pipeline_of(Path(root)), work, engine=Workers(engine, 2, 5))

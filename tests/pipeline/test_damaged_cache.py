@@ -8,6 +8,7 @@ from toys import write_toys
 
 from face3d_data.errors import DamagedCache
 from face3d_data.pipeline.build import make_pipeline
+from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.store.part import forget_open_parts
 
@@ -25,7 +26,7 @@ def make(root, n_steps):
 
 def run_anew(root, work, n_steps):
     forget_open_parts()
-    return run(make(root, n_steps), work, engine="serial", chunk=1)
+    return run(make(root, n_steps), work, engine=Workers("serial", chunk=1))
 
 
 def points_of(result, step):
@@ -88,6 +89,6 @@ def test_a_damaged_part_in_a_worker_process_is_told_in_the_same_words(made):
     part = parts(work, "toy_jitter")[2]
     flip(part)
     with pytest.raises(DamagedCache, match="1 part of the cache was damaged and removed") as caught:
-        run(make(root, 3), work, engine="loky", jobs=1)
+        run(make(root, 3), work, engine=Workers("loky", 1))
     assert str(part) in str(caught.value)
     assert run_anew(root, work, 3).steps["noisy"].report.inputs == 1

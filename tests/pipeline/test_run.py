@@ -12,6 +12,7 @@ from toys import ToyReader, write_toys
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.look import explain, look
+from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.retry import retry_rows
 from face3d_data.pipeline.run import run
 
@@ -65,8 +66,8 @@ def test_mirrored_copies_are_other_people(tmp_path):
 @pytest.mark.parametrize(("engine", "jobs", "chunk"), [("loky", 2, 3), ("threading", 2, 1), ("serial", 1, 256)])
 def test_same_bytes_in_every_engine_and_chunking(tmp_path, engine, jobs, chunk):
     root = write_toys(tmp_path / "in")
-    one = run(pipeline_of(root), tmp_path / "a", engine="serial", chunk=7)
-    other = run(pipeline_of(root), tmp_path / "b", engine=engine, jobs=jobs, chunk=chunk)
+    one = run(pipeline_of(root), tmp_path / "a", engine=Workers("serial", chunk=7))
+    other = run(pipeline_of(root), tmp_path / "b", engine=Workers(engine, jobs, chunk))
     assert arrays(one, "many") == arrays(other, "many")
     assert [e.key for e in one.entries("many")] == [e.key for e in other.entries("many")]
 
@@ -135,7 +136,7 @@ def test_a_capture_that_kills_its_worker_is_a_crash_and_the_others_are_there(tmp
     root = write_toys(tmp_path / "in", 2, 4)
     (root / "p000" / "killer.txt").write_text("15")
     steps = [{"id": "scaled", "stage": "toy_scale", "from": "src"}]
-    result = run(pipeline_of(root, steps), tmp_path / "work", engine="loky", jobs=2, chunk=4)
+    result = run(pipeline_of(root, steps), tmp_path / "work", engine=Workers("loky", 2, 4))
     assert len(result.entries("scaled")) == 8
     assert [(row.sample_id, row.status) for row in result.steps["scaled"].dirty] == [("src/p000/killer", "crash")]
     again = run(pipeline_of(root, steps), tmp_path / "work", engine="serial")

@@ -15,7 +15,7 @@ from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.look import explain, look
 from face3d_data.pipeline.run import run
 from face3d_data.reader import Reader
-from face3d_data.store.manifest import DIRTY_COLUMNS
+from face3d_data.store.manifest import DIRTY_ROW_COLUMNS
 
 
 def make(root, steps, datasets=None, sources=None, **keys):
@@ -257,7 +257,7 @@ def test_addresses_in_messages_do_not_make_new_datasets(tmp_path, monkeypatch):
     detail = next(row["detail"] for row in read_dirty(tmp_path / "work", "toy", None, None))
     assert detail == "no use for <object object>"
     assert set(json.loads(json.dumps(read_dirty(tmp_path / "work", "toy", None, None)))[0]) == {
-        *DIRTY_COLUMNS,
+        *DIRTY_ROW_COLUMNS,
         "traceback",
     }
 

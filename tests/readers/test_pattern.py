@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from face3d_data.errors import UserError
-from face3d_data.readers.shared.pattern import Match, Pattern
+from face3d_data.readers.shared.pattern import Match, NamePattern
 
 
 def test_the_person_the_capture_and_the_tags_are_found():
-    pattern = Pattern("{identity}/{session}_{capture}_depth.png")
+    pattern = NamePattern("{identity}/{session}_{capture}_depth.png")
     assert pattern.match("ann/s1_07_depth.png") == Match("ann", "s1_07", {"session": "s1"})
     assert pattern.tag_names == ("session",)
     assert pattern.match("ann/s1_07_color.png") is None
@@ -19,7 +19,7 @@ def test_the_person_the_capture_and_the_tags_are_found():
 
 
 def test_a_masked_folder_is_the_same_person_with_a_mask():
-    pattern = Pattern("{identity}[_{masked:flag}]/{capture}_depth.png")
+    pattern = NamePattern("{identity}[_{masked:flag}]/{capture}_depth.png")
     assert pattern.match("105_masked/01_depth.png") == Match("105", "masked_01", {"mask": "worn"})
     assert pattern.match("105/01_depth.png") == Match("105", "01", {})
     assert pattern.match("105_unmasked/01_depth.png") == Match("105_unmasked", "01", {})
@@ -27,24 +27,24 @@ def test_a_masked_folder_is_the_same_person_with_a_mask():
 
 
 def test_a_folder_pattern_takes_any_file_name():
-    pattern = Pattern("{identity}[_{masked:flag}]/")
+    pattern = NamePattern("{identity}[_{masked:flag}]/")
     assert pattern.match("105_masked/x y") == Match("105", "masked_x y", {"mask": "worn"})
 
 
 def test_a_file_pattern_stands_in_a_persons_folder():
-    pattern = Pattern("{index}_{visible_ratio:float}.jpg")
+    pattern = NamePattern("{index}_{visible_ratio:float}.jpg")
     assert pattern.match("bob/12_0.85.jpg") == Match("bob", "12_0.85", {"index": "12", "visible_ratio": 0.85})
     assert pattern.match("12_0.85.jpg") is None
 
 
 def test_another_flag_is_a_tag_that_is_always_there():
-    pattern = Pattern("{identity}/[{left:flag}_]{capture}")
+    pattern = NamePattern("{identity}/[{left:flag}_]{capture}")
     assert pattern.match("a/left_1").tags == {"left": True}
     assert pattern.match("a/1").tags == {"left": False}
 
 
 def test_an_absent_option_gives_no_tag():
-    pattern = Pattern("{identity}/[s{session:int}-[{light}-]]{capture}")
+    pattern = NamePattern("{identity}/[s{session:int}-[{light}-]]{capture}")
     assert pattern.match("a/s3-dim-x") == Match("a", "3_dim_x", {"session": 3, "light": "dim"})
     assert pattern.match("a/s3-x") == Match("a", "3_x", {"session": 3})
     assert pattern.match("a/x") == Match("a", "x", {})
@@ -52,22 +52,22 @@ def test_an_absent_option_gives_no_tag():
 
 @pytest.mark.parametrize("text", ["12_0", "1e3", " 1", "1 ", "٣", "", "0x1f", "1.0", "--1"])
 def test_an_int_is_digits_only(text):
-    assert Pattern("{identity}/{n:int}").match(f"a/{text}") is None
+    assert NamePattern("{identity}/{n:int}").match(f"a/{text}") is None
 
 
 @pytest.mark.parametrize("text", ["12_0.5", "nan", "inf", ".", "", "1,5", "1e", "٣.١", "1e999", "-1e999"])
 def test_a_float_is_a_plain_number_only(text):
-    assert Pattern("{identity}/{n:float}").match(f"a/{text}") is None
+    assert NamePattern("{identity}/{n:float}").match(f"a/{text}") is None
 
 
 @given(st.integers())
 def test_every_int_comes_back(value):
-    assert Pattern("{identity}/{n:int}").match(f"a/{value}").tags == {"n": value}
+    assert NamePattern("{identity}/{n:int}").match(f"a/{value}").tags == {"n": value}
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_float_comes_back(value):
-    assert Pattern("{identity}/{n:float}").match(f"a/{value!r}").tags == {"n": value}
+    assert NamePattern("{identity}/{n:float}").match(f"a/{value!r}").tags == {"n": value}
 
 
 NAME_TEXT = st.text(st.characters(exclude_characters="/_.", exclude_categories=("Cs",)), min_size=1, max_size=12)
@@ -75,7 +75,7 @@ NAME_TEXT = st.text(st.characters(exclude_characters="/_.", exclude_categories=(
 
 @given(NAME_TEXT, NAME_TEXT, NAME_TEXT, st.integers(0, 99), st.booleans())
 def test_what_was_written_by_a_pattern_is_read_by_it(identity, light, capture, session, masked):
-    pattern = Pattern("{identity}[_{masked:flag}]/s{session:int}_{light}_{capture}.x")
+    pattern = NamePattern("{identity}[_{masked:flag}]/s{session:int}_{light}_{capture}.x")
     flag = "_masked" if masked else ""
     found = pattern.match(f"{identity}{flag}/s{session}_{light}_{capture}.x")
     assert found.person == identity
@@ -86,7 +86,7 @@ def test_what_was_written_by_a_pattern_is_read_by_it(identity, light, capture, s
 @given(st.text(max_size=12))
 def test_literal_text_is_never_taken_for_an_expression(text):
     literal = re.sub(r"[][{}/]", "", text)
-    pattern = Pattern(f"{{identity}}/{literal}-{{capture}}")
+    pattern = NamePattern(f"{{identity}}/{literal}-{{capture}}")
     assert pattern.match(f"p/{literal}-c") == Match("p", "c", {})
     assert pattern.match(f"p/{literal}c") is None or "-" in literal
 
@@ -114,4 +114,4 @@ def test_literal_text_is_never_taken_for_an_expression(text):
 )
 def test_a_bad_pattern_is_refused_naming_the_place(text, at, said):
     with pytest.raises(UserError, match=re.escape(f"pattern {text!r}, character {at}: {said}")):
-        Pattern(text)
+        NamePattern(text)

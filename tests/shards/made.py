@@ -8,6 +8,7 @@ import pandas as pd
 
 from face3d_data.digest import digest_file
 from face3d_data.shards.finish import finish_dataset
+from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.schema import OWN_DIGEST, DatasetSpec, description_digest
 from face3d_data.shards.write import write_shard
@@ -75,7 +76,9 @@ def spec_of(**options):
 
 
 def plan_of(frame, spec=None, **options):
-    return plan_dataset(frame, spec or spec_of(), **{"name": "faces", "seed": 5, "pipeline": "p", **options})
+    given = {"name": "faces", "seed": 5, "pipeline": "p", **options}
+    own = {name: given.pop(name) for name in ("name", "seed", "allow_leaks") if name in given}
+    return plan_dataset(frame, spec or spec_of(), **own, origin=DatasetOrigin(**given))
 
 
 def build(folder, frame=None, spec=None, **options):

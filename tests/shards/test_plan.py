@@ -10,14 +10,14 @@ from face3d_data.errors import RunStopped, UserError
 from face3d_data.names import name_of
 from face3d_data.shards.contents import hash_rows
 from face3d_data.shards.leaks import Leak
-from face3d_data.shards.schema import COLUMNS, GallerySpec, PairsSpec
+from face3d_data.shards.schema import DATASET_COLUMNS, GallerySpec, PairsSpec
 
 
 def test_table_columns_and_labels_over_the_whole_dataset():
     frame = manifest()
     frame["identity"] = frame["identity"].str.replace("p3", "é p_3")
     table = plan_of(frame).table
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == DATASET_COLUMNS
     names = sorted({name_of(identity) for identity in frame["identity"]})
     for row in table.itertuples():
         assert row.name == name_of(row.identity)
@@ -50,7 +50,7 @@ def test_places_follow_their_rows():
 
 def test_an_empty_standard_split_still_has_its_csv(tmp_path):
     link = build(tmp_path, manifest(splits=("train", "test")))
-    assert (link / "eval.csv").read_text() == ",".join(COLUMNS) + "\n"
+    assert (link / "eval.csv").read_text() == ",".join(DATASET_COLUMNS) + "\n"
     assert (link / "eval_files.txt").read_text() == ""
 
 

@@ -13,7 +13,7 @@ from face3d_data.pipeline.build import make_pipeline
 from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.shards.export.dataset import export_dataset
 from face3d_data.shards.read import Dataset
-from face3d_data.shards.schema import COLUMNS
+from face3d_data.shards.schema import DATASET_COLUMNS
 
 TAGS = ["mask", "visible_ratio", "mask_seed", "indoors"]
 
@@ -49,7 +49,7 @@ def test_columns_follow_the_fixed_ones_and_hold_each_row_s_own_values(link, fram
     written = rows(link / f"{name}.csv")
     assert len(written) >= 4
     for row in written:
-        assert list(row) == [*COLUMNS, *TAGS]
+        assert list(row) == [*DATASET_COLUMNS, *TAGS]
         for tag in TAGS:
             value = known.loc[row["sample_id"], tag]
             assert row[tag] == ("" if value is None else str(value))

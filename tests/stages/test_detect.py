@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from face3d_data.detectors import mtcnn
 from face3d_data.detectors.given import box_around
-from face3d_data.detectors.protocol import Faces
+from face3d_data.detectors.protocol import DetectedFaces
 from face3d_data.errors import MissingDependency, Reject
 from face3d_data.registry import find
 from face3d_data.sample import Arrays, Sample
@@ -28,7 +28,7 @@ def photo():
 def fake_faces(monkeypatch, boxes, scores):
     """Let MTCNN find these, and return the list in which its calls are noted."""
     boxes, scores = np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32)
-    found = Faces(boxes, scores, np.arange(len(boxes) * 10, dtype=np.float32).reshape(-1, 5, 2))
+    found = DetectedFaces(boxes, scores, np.arange(len(boxes) * 10, dtype=np.float32).reshape(-1, 5, 2))
     calls = []
     monkeypatch.setattr(mtcnn.Mtcnn, "detect", lambda self, *call: calls.append(call) or found)
     return calls
@@ -231,7 +231,9 @@ def test_faces_of_rendered_captures_lie_where_they_were_rendered():
 
 
 def test_choose_takes_the_first_of_equals():
-    faces = Faces(np.array([[0, 0, 9, 9]] * 2, np.float32), np.ones(2, np.float32), np.zeros((2, 5, 2), np.float32))
+    faces = DetectedFaces(
+        np.array([[0, 0, 9, 9]] * 2, np.float32), np.ones(2, np.float32), np.zeros((2, 5, 2), np.float32)
+    )
     assert [choose(faces, which, (10, 10)) for which in ("best", "largest", "central", "confident")] == [0] * 4
 
 
@@ -252,7 +254,7 @@ def face_at(x, y, side, score=0.99):
 def test_the_best_face_is_the_one_in_front_of_the_camera(others, why):
     found = [*others, face_at(330, 230, 100)]
     boxes, scores = (np.array(part, np.float32) for part in zip(*found, strict=True))
-    faces = Faces(boxes, scores, np.zeros((len(found), 5, 2), np.float32))
+    faces = DetectedFaces(boxes, scores, np.zeros((len(found), 5, 2), np.float32))
     assert choose(faces, "best", (480, 640)) == len(found) - 1, why
 
 
@@ -268,7 +270,7 @@ def test_the_best_face_is_that_of_the_formula():
             area = width * height if width > 0 and height > 0 else 0
             off = np.hypot((x1 + x2) / 2 - 320, (y1 + y2) / 2 - 240)
             products.append(area**0.5 * max(1 - off / 400, 0) * score)
-        faces = Faces(boxes, scores, np.zeros((4, 5, 2), np.float32))
+        faces = DetectedFaces(boxes, scores, np.zeros((4, 5, 2), np.float32))
         assert choose(faces, "best", (480, 640)) == int(np.argmax(products))
 
 

@@ -10,6 +10,7 @@ from toys import write_toys
 from face3d_data.errors import UserError
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.collect import collect
+from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 
 
@@ -56,9 +57,9 @@ def test_unreached_steps_go_and_the_run_stays(tmp_path):
 
 def test_parts_of_people_who_left_go(tmp_path):
     root, work = write_toys(tmp_path / "in"), tmp_path / "work"
-    run(pipeline_of(root), work, engine="serial", chunk=1)
+    run(pipeline_of(root), work, engine=Workers("serial", chunk=1))
     shutil.rmtree(root / "p001")
-    run(pipeline_of(root), work, engine="serial", chunk=1)
+    run(pipeline_of(root), work, engine=Workers("serial", chunk=1))
     parts = next((work / "cache").glob("toy_scale-*")) / "parts"
     assert len(list(parts.glob("*.h5"))) == 12
     list(collect(work, apply_it=True, compact_it=False))
@@ -68,7 +69,7 @@ def test_parts_of_people_who_left_go(tmp_path):
 def test_compaction_keeps_every_row_and_array_and_settles(tmp_path):
     root, work = write_toys(tmp_path / "in"), tmp_path / "work"
     (root / "p000" / "bad.txt").write_text("13")
-    before = content(run(pipeline_of(root), work, engine="serial", chunk=1))
+    before = content(run(pipeline_of(root), work, engine=Workers("serial", chunk=1)))
     lines = list(collect(work, apply_it=True, compact_it=True))
     assert any("parts rewritten, 1 left" in line for line in lines)
     for folder in (work / "cache").glob("toy_*"):

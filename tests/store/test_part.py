@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped
 from face3d_data.store import part as part_module
-from face3d_data.store.part import BadPart, Row, part_id, read_array, read_rows, write_part
+from face3d_data.store.part import BadPart, PartRow, part_id, read_array, read_part_rows, write_part
 
 
 def rows_and_records():
@@ -26,10 +26,12 @@ def rows_and_records():
         {"depth": np.full((2, 5), 7, "f4"), "points": np.ones((1, 3), "f4")},
     ]
     rows = [
-        Row("b" * 32, "k1", record=0, shapes={"points": [4, 3], "box": [4]}, tags={"x": 1.5, "é": "ü"}),
-        Row("a" * 32, "k2", record=1, shapes={"points": [0, 3]}, variant="copy:0"),
-        Row("a" * 32, "k3", record=2, shapes={"depth": [2, 5], "points": [1, 3]}, variant="copy:1", dropped=["box"]),
-        Row("c" * 32, status="reject", reason="no_face", detail="none of 3"),
+        PartRow("b" * 32, "k1", record=0, shapes={"points": [4, 3], "box": [4]}, tags={"x": 1.5, "é": "ü"}),
+        PartRow("a" * 32, "k2", record=1, shapes={"points": [0, 3]}, variant="copy:0"),
+        PartRow(
+            "a" * 32, "k3", record=2, shapes={"depth": [2, 5], "points": [1, 3]}, variant="copy:1", dropped=["box"]
+        ),
+        PartRow("c" * 32, status="reject", reason="no_face", detail="none of 3"),
     ]
     return rows, records
 
@@ -38,7 +40,7 @@ def test_round_trip(tmp_path):
     rows, records = rows_and_records()
     name = write_part(tmp_path, rows, records)
     assert name == part_id(rows) == part_id(rows[::-1])
-    found_rows = read_rows(tmp_path / f"{name}.jsonl")
+    found_rows = read_part_rows(tmp_path / f"{name}.jsonl")
     assert [replace(row, record=0) for row in found_rows] == [replace(rows[i], record=0) for i in (1, 2, 0, 3)]
     for row, record in zip((found_rows[2], found_rows[0], found_rows[1]), records, strict=True):
         for array_name, array in record.items():
@@ -61,9 +63,9 @@ def test_the_same_rows_in_another_order_are_the_same_part(tmp_path):
 
 
 def test_rows_alone_need_no_arrays_file(tmp_path):
-    name = write_part(tmp_path, [Row("a" * 32, status="reject", reason="no_face")], [])
+    name = write_part(tmp_path, [PartRow("a" * 32, status="reject", reason="no_face")], [])
     assert [p.name for p in tmp_path.iterdir()] == [f"{name}.jsonl"]
-    assert read_rows(tmp_path / f"{name}.jsonl")[0].reason == "no_face"
+    assert read_part_rows(tmp_path / f"{name}.jsonl")[0].reason == "no_face"
 
 
 def test_an_array_that_a_record_lacks_is_a_bad_part_not_another_records(tmp_path):
@@ -109,7 +111,7 @@ def test_any_damage_is_noticed(tmp_path, damage):
     path = tmp_path / f"{write_part(tmp_path, rows, records)}.jsonl"
     damage(path)
     with pytest.raises(BadPart):
-        read_rows(path)
+        read_part_rows(path)
 
 
 def _flip_bit(path, at):
@@ -126,7 +128,7 @@ def test_a_flipped_bit_in_the_arrays_is_noticed(tmp_path, place):
         at = file["points"][place].id.get_offset()
     assert np.array_equal(read_array(path, 0, "points"), records[1]["points"])
     _flip_bit(path, at)
-    read_rows(path.with_suffix(".jsonl"))  # the size is right
+    read_part_rows(path.with_suffix(".jsonl"))  # the size is right
     with pytest.raises(BadPart, match="its bytes are not those that were written"):
         read_array(path, 0, "points")
 
@@ -135,7 +137,7 @@ def test_two_parts_of_one_size_that_were_exchanged_are_noticed(tmp_path):
     paths = []
     for who in "ab":
         record = {"points": np.full((4, 3), ord(who), "f4")}
-        paths.append(tmp_path / f"{write_part(tmp_path, [Row(who * 32, 'k', record=0)], [record])}.h5")
+        paths.append(tmp_path / f"{write_part(tmp_path, [PartRow(who * 32, 'k', record=0)], [record])}.h5")
     one, two = (path.read_bytes() for path in paths)
     assert len(one) == len(two)
     paths[0].write_bytes(two)
@@ -168,7 +170,7 @@ def test_a_file_that_may_not_be_read_is_no_damage(tmp_path, monkeypatch, suffix)
 
     monkeypatch.setattr(part_module, "digest_file", refuse)
     monkeypatch.setattr(Path, "read_text", refuse)
-    call = (lambda: read_rows(path)) if suffix == ".jsonl" else (lambda: read_array(path, 0, "points"))
+    call = (lambda: read_part_rows(path)) if suffix == ".jsonl" else (lambda: read_array(path, 0, "points"))
     with pytest.raises(RunStopped, match=r"Permission denied.*nothing was removed"):
         call()
     assert path.exists()
@@ -182,7 +184,7 @@ def test_a_part_of_an_earlier_version_has_no_digest_and_is_made_again(tmp_path):
     del values["h5_sha256"]
     path.write_text(json.dumps(values) + "\n" + lines)
     with pytest.raises(BadPart, match="earlier version"):
-        read_rows(path)
+        read_part_rows(path)
 
 
 def test_nothing_is_left_when_writing_fails(tmp_path, monkeypatch):
@@ -208,7 +210,7 @@ def test_any_mix_of_sizes_and_absent_arrays(tmp_path_factory, shapes):
         if with_depth:
             record["depth"] = np.full((n + 1, 2), -i, "f4")
         records.append(record)
-    rows = [Row(f"{i:032x}", f"k{i}", record=i) for i in range(len(records))]
+    rows = [PartRow(f"{i:032x}", f"k{i}", record=i) for i in range(len(records))]
     name = write_part(folder, rows, records)
     for i, record in enumerate(records):
         for array_name, array in record.items():

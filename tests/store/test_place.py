@@ -9,8 +9,8 @@ from toys import ToyReader
 from face3d_data.reader import Source
 from face3d_data.store.lineage import trace
 from face3d_data.store.manifest import Entry
-from face3d_data.store.part import Row, write_part
-from face3d_data.store.place import Place, SourcePlace, source_of
+from face3d_data.store.part import PartRow, write_part
+from face3d_data.store.place import SourcePlace, StorageLocation, source_of
 from face3d_data.store.workspace import StepCache
 
 
@@ -20,9 +20,9 @@ def chain(tmp_path):
     source = Source("p", "c", {"text": tmp_path / "a.txt"}, arrays=("points", "box"))
     start = SourcePlace(ToyReader(root=tmp_path), source, "k0")
     records = [{"points": np.full((2, 3), 5, "f4"), "normals": np.ones((2, 3), "f4")}]
-    part = tmp_path / f"{write_part(tmp_path, [Row('k0', 'k1', record=0)], records)}.h5"
-    first = Place(start, part, 0, {"points": [2, 3], "normals": [2, 3]}, [], "k1", "first")
-    second = Place(first, tmp_path / "none.h5", -1, {}, ["normals", "box"], "k2", "second")
+    part = tmp_path / f"{write_part(tmp_path, [PartRow('k0', 'k1', record=0)], records)}.h5"
+    first = StorageLocation(start, part, 0, {"points": [2, 3], "normals": [2, 3]}, [], "k1", "first")
+    second = StorageLocation(first, tmp_path / "none.h5", -1, {}, ["normals", "box"], "k2", "second")
     return start, first, second
 
 
@@ -57,8 +57,8 @@ def test_the_highest_attempt_wins_whatever_its_part_is_called(tmp_path, names):
     cache = StepCache(tmp_path)
     for attempt, other in zip((1, 2), names, strict=True):
         rows = [
-            Row("shared", status="reject", reason=f"attempt_{attempt}", attempt=attempt),
-            Row(other * 32, status="reject", reason="x"),
+            PartRow("shared", status="reject", reason=f"attempt_{attempt}", attempt=attempt),
+            PartRow(other * 32, status="reject", reason="x"),
         ]
         name = write_part(cache.parts, rows, ())
         (cache.parts / f"{name}.jsonl").rename(cache.parts / f"{other}.jsonl")

@@ -5,7 +5,7 @@ import json
 import torch
 
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import BEST, FOLDER, build_spec, save_checkpoint
+from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, build_spec, save_checkpoint
 from face3d_training.config import as_mapping, load_config
 from face3d_training.leaks import training_fingerprint
 from face3d_training.run_folder import dataset_digest
@@ -33,5 +33,5 @@ def make_run(folder, dataset, seed=0, keys=None, train_split="train", **state):
         "training_data": training_fingerprint(source.table(train_split)),
     }
     kept = {key: value for key, value in {**whole, **state}.items() if value is not None}
-    save_checkpoint(folder / FOLDER / BEST, kept)
+    save_checkpoint(folder / CHECKPOINT_FOLDER / BEST_CHECKPOINT, kept)
     return folder

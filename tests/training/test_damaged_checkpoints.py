@@ -9,7 +9,13 @@ from made_checkpoint import make_run
 from tiny_sets import points_set
 
 from face3d_data.errors import UserError
-from face3d_training.checkpoint import BEST, FOLDER, export_safetensors, load_model, read_checkpoint
+from face3d_training.checkpoint import (
+    BEST_CHECKPOINT,
+    CHECKPOINT_FOLDER,
+    export_safetensors,
+    load_model,
+    read_checkpoint,
+)
 from face3d_training.content_digest import KEY, content_digest
 from face3d_training.torch_file import read_torch_file
 
@@ -21,7 +27,7 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture
 def checkpoint(dataset, tmp_path):
-    return make_run(tmp_path / "run", dataset) / FOLDER / BEST
+    return make_run(tmp_path / "run", dataset) / CHECKPOINT_FOLDER / BEST_CHECKPOINT
 
 
 def weight_bytes(path):

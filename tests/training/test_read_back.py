@@ -12,7 +12,7 @@ from face3d_data.errors import RunStopped
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
 from face3d_data.shards.export.dataset import export_dataset
-from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.metrics.lists import EvaluationSettings
 from face3d_training.evaluation.run import Request, run_evaluation
 
 
@@ -34,7 +34,7 @@ def read_back(folder, reader, steps=(), **options):
 
 
 def judge(place, dataset):
-    settings = Settings(resamples=10)
+    settings = EvaluationSettings(resamples=10)
     request = Request(dataset, dataset.parent / "out", (place / "net",), "all", baselines=False, settings=settings)
     run_evaluation(request)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_sets import tiny_set_for
 
-from face3d_training.checkpoint import FOLDER, LAST, load_model
+from face3d_training.checkpoint import CHECKPOINT_FOLDER, LAST_CHECKPOINT, load_model
 from face3d_training.config import config_names, load_config
 from face3d_training.train import train
 
@@ -17,7 +17,7 @@ def test_two_steps(name, tmp_path):
     config = load_config(name, overrides.items())
     said: list[str] = []
     train(dataset, config, tmp_path / "run", say=said.append, stop_asked=lambda: False)
-    trained = load_model(tmp_path / "run" / FOLDER / LAST)
+    trained = load_model(tmp_path / "run" / CHECKPOINT_FOLDER / LAST_CHECKPOINT)
     [figures] = trained.info["progress"]["history"]
     assert figures["step"] == 2
     assert math.isfinite(figures["loss"])

@@ -15,7 +15,7 @@ import torch
 from tiny_sets import points_set
 
 from face3d_data.errors import UserError
-from face3d_training.checkpoint import FOLDER, LAST, load_model
+from face3d_training.checkpoint import CHECKPOINT_FOLDER, LAST_CHECKPOINT, load_model
 from face3d_training.config import load_config
 from face3d_training.torch_file import read_torch_file
 from face3d_training.train import train
@@ -64,7 +64,7 @@ def quiet(line: str) -> None:
 
 
 def trained(run: Path) -> dict:
-    return read_torch_file(run / FOLDER / LAST)
+    return read_torch_file(run / CHECKPOINT_FOLDER / LAST_CHECKPOINT)
 
 
 @pytest.mark.parametrize("triplets", [[], OFFLINE], ids=["online", "offline"])
@@ -115,11 +115,11 @@ def test_a_run_that_stopped_early_is_done(dataset, tmp_path):
     said: list[str] = []
     train(dataset, config, tmp_path / "run", say=said.append, stop_asked=never)
     assert said[-1] == "no gain in auc for 2 evaluations: stopping early"
-    before = (tmp_path / "run" / FOLDER / LAST).read_bytes()
+    before = (tmp_path / "run" / CHECKPOINT_FOLDER / LAST_CHECKPOINT).read_bytes()
     best = train(dataset, config, tmp_path / "run", resume=True, say=said.append, stop_asked=never)
     assert said[-1] == f"{tmp_path / 'run'}: no gain in auc for 2 evaluations: nothing is left to do"
     assert best.is_file()
-    assert (tmp_path / "run" / FOLDER / LAST).read_bytes() == before
+    assert (tmp_path / "run" / CHECKPOINT_FOLDER / LAST_CHECKPOINT).read_bytes() == before
 
 
 def test_a_long_epoch_tells_how_far_it_is(dataset, tmp_path, monkeypatch):
@@ -170,7 +170,10 @@ def test_a_training_learns_and_leaves_everything_behind(dataset, tmp_path):
     run = tmp_path / "run"
     there = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     assert {"config.yaml", "run.json", "metrics.csv", "curves.png"} <= there
-    made = {f"{FOLDER}/{name}" for name in ("last.pt", "best.pt", "best.safetensors", "epoch_0002.pt", "epoch_0006.pt")}
+    made = {
+        f"{CHECKPOINT_FOLDER}/{name}"
+        for name in ("last.pt", "best.pt", "best.safetensors", "epoch_0002.pt", "epoch_0006.pt")
+    }
     assert made <= there
     assert any(name.startswith("tensorboard/events") for name in there)
     assert load_config(run / "config.yaml") == config
@@ -181,7 +184,7 @@ def test_a_training_learns_and_leaves_everything_behind(dataset, tmp_path):
     assert float(rows[-1]["impostor"]) > float(rows[-1]["genuine"])
 
     inputs = torch.rand(2, 32, 3)
-    one, other = load_model(best), load_model(run / FOLDER / "best.safetensors")
+    one, other = load_model(best), load_model(run / CHECKPOINT_FOLDER / "best.safetensors")
     assert torch.equal(one.net(inputs), other.net(inputs))
     assert torch.allclose(one.net(inputs).norm(dim=1), torch.ones(2))
     assert one.config == other.config == config
@@ -231,7 +234,9 @@ def test_a_kill_in_the_middle_of_writing_leaves_the_previous_checkpoint_whole(da
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-    assert any(".tmp~" in path.name for path in (run / FOLDER).iterdir()), "the half is there, under another name"
+    assert any(".tmp~" in path.name for path in (run / CHECKPOINT_FOLDER).iterdir()), (
+        "the half is there, under another name"
+    )
     assert trained(run)["epoch"] == 1
     train(dataset, config, run, resume=True, say=quiet, stop_asked=never)
     ends = [trained(folder)["model_state_dict"] for folder in (first, run)]

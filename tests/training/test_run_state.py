@@ -13,7 +13,7 @@ from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import load_model, load_weights, read_checkpoint, save_checkpoint
 from face3d_training.config import load_config
-from face3d_training.leaks import Seen, compared_by, shared_with_training, training_fingerprint
+from face3d_training.leaks import SeenData, compared_by, shared_with_training, training_fingerprint
 from face3d_training.run_folder import dataset_digest, describe_run, find_run, remove_run
 from face3d_training.torch_file import read_torch_file
 from face3d_training.train import train
@@ -80,7 +80,7 @@ def test_who_goes_by_the_name_of_another_collection_is_known_by_both():
 
 
 def test_what_the_weights_that_one_begins_with_were_learnt_from_counts_too():
-    seen, older = (Seen(training_fingerprint(rows((f"d/{who}", f"d/{who}/1", who)))) for who in ("ann", "bob"))
+    seen, older = (SeenData(training_fingerprint(rows((f"d/{who}", f"d/{who}/1", who)))) for who in ("ann", "bob"))
     seen.add({"model_state_dict": {}, **older.as_state()})
     assert seen.complete
     found = shared_with_training(rows(("d/bob", "d/bob/1", "bob"), ("d/ann", "d/ann/7", "x")), seen.data)

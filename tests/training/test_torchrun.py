@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tiny_sets import points_set
 
-from face3d_training.checkpoint import FOLDER, LAST
+from face3d_training.checkpoint import CHECKPOINT_FOLDER, LAST_CHECKPOINT
 from face3d_training.torch_file import read_torch_file
 
 OPTIONS = (
@@ -52,7 +52,7 @@ def test_two_processes_train_what_one_does(tmp_path):
     assert said.count("epoch 3/3") == 1
     assert said.count(f"run {tmp_path / 'two'}") == 1
     assert "16 samples an epoch; on cpu × 2" in said
-    one, two = (read_torch_file(tmp_path / name / FOLDER / LAST) for name in ("one", "two"))
+    one, two = (read_torch_file(tmp_path / name / CHECKPOINT_FOLDER / LAST_CHECKPOINT) for name in ("one", "two"))
     losses = [[row["loss"] for row in state["progress"]["history"]] for state in (one, two)]
     assert max(abs(a - b) for a, b in zip(*losses, strict=True)) <= 1e-4
     for name, weights in one["model_state_dict"].items():

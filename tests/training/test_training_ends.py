@@ -4,7 +4,7 @@ import pytest
 from tiny_sets import points_set
 
 from face3d_data.errors import RunStopped
-from face3d_training.checkpoint import BEST, FOLDER, LAST, SAFETENSORS, load_model
+from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, LAST_CHECKPOINT, SAFETENSORS, load_model
 from face3d_training.config import load_config
 from face3d_training.run_state import all_separated
 from face3d_training.train import train
@@ -52,10 +52,10 @@ def test_a_training_that_tells_everybody_apart_ends_early_and_well(easy):
 
 def test_resumed_it_is_done(dataset, easy):
     folder, _ = easy
-    before = (folder / FOLDER / LAST).read_bytes()
+    before = (folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT).read_bytes()
     said = go(dataset, folder, *EASY, ("epochs", 400), ("stop.every", 1000), resume=True)
     assert said[-1] == f"{folder}: {TOLD_APART}: nothing is left to do"
-    assert (folder / FOLDER / LAST).read_bytes() == before
+    assert (folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT).read_bytes() == before
 
 
 def test_without_the_kind_of_triplets_that_is_asked_for_training_stops_with_the_remedy(dataset, tmp_path):
@@ -81,7 +81,12 @@ def test_separated_is_no_loss_in_any_step_and_everybody_nearest_to_themselves(fi
 def test_an_ended_run_that_is_resumed_is_done_and_completed(dataset, tmp_path):
     folder = tmp_path / "run"
     go(dataset, folder, ("epochs", 2))
-    lost = [folder / FOLDER / BEST, folder / FOLDER / SAFETENSORS, folder / "metrics.csv", folder / "curves.png"]
+    lost = [
+        folder / CHECKPOINT_FOLDER / BEST_CHECKPOINT,
+        folder / CHECKPOINT_FOLDER / SAFETENSORS,
+        folder / "metrics.csv",
+        folder / "curves.png",
+    ]
     want = lost[2].read_text()
     for path in lost:
         path.unlink()

@@ -14,7 +14,7 @@ from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import load_model, read_checkpoint
 from face3d_training.config import load_config
-from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.metrics.lists import EvaluationSettings
 from face3d_training.evaluation.report.drawn import Drawn
 from face3d_training.evaluation.report.printed import printed
 from face3d_training.evaluation.run import Request, run_evaluation
@@ -122,7 +122,12 @@ def quickly(monkeypatch):
 @pytest.mark.usefixtures("quickly")
 def test_every_report_made_from_it_repeats_it(run, clean, leaky, tmp_path):
     folder, _ = run
-    given = {"baselines": False, "settings": Settings(resamples=10), "device": "cpu", "protocol": "plain_to_plain"}
+    given = {
+        "baselines": False,
+        "settings": EvaluationSettings(resamples=10),
+        "device": "cpu",
+        "protocol": "plain_to_plain",
+    }
     learnt = tuple(f"r: learnt from {line}" for line in LINES)
     for dataset, lines in ((clean, learnt), (leaky, (*LINES, *learnt))):
         out = tmp_path / dataset.parent.name

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from face3d_data.wear.cover import View, cover
-from face3d_data.wear.occluder import join
+from face3d_data.wear.occluder import join_occluders
 
 IMAGES = ("fine", "noisy", "all holes", "few readings", "NaN and infinity", "near and far", "none")
 CLOUDS = ("fine", "NaN", "all NaN", "one place", "behind the camera", "far away", "few", "empty", "none")
@@ -69,7 +69,7 @@ def test_no_view_raises_and_what_is_not_covered_stays(image, in_color, cloud, cl
         normals=None if points is None else np.tile(np.float32([0, 0, -1]), (len(points), 1)),
         skin=(patch((70, 70), (0, 0), off_mm=0).vertices, patch().triangles) if seed % 3 else None,
     )
-    occluder = join([patch(), patch((10, 10), (0, 30), see_through=(0.2,))]) if clear else patch()
+    occluder = join_occluders([patch(), patch((10, 10), (0, 30), see_through=(0.2,))]) if clear else patch()
     made = cover(view, occluder, rng)
     for name in ("color", "depth", "points", "normals", "point_colors"):
         assert (getattr(made, name) is None) == (getattr(view, name) is None)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from face3d_data.wear.head_map import mean_head, unroll
 from face3d_data.wear.mask_draw import WORN, MaskDraw
-from face3d_data.wear.mask_outline import Worn
+from face3d_data.wear.mask_outline import WornOutline
 from face3d_data.wear.mask_style import mask_styles
 from face3d_data.wear.skin import mean_skin
 
@@ -15,7 +15,7 @@ STYLES = mask_styles()
 
 
 def worn(style="surgical", **draw):
-    return Worn(STYLES[style], MaskDraw(style, **draw), mean_skin())
+    return WornOutline(STYLES[style], MaskDraw(style, **draw), mean_skin())
 
 
 def covers(mask, landmark):

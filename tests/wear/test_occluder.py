@@ -7,7 +7,7 @@ import pytest
 from cover_toys import FROM_FACE, INTRINSICS, RADIUS_MM, TO_FACE, met_naively, patch
 from scipy.spatial.transform import Rotation
 
-from face3d_data.wear.occluder import camera_rays, join
+from face3d_data.wear.occluder import camera_rays, join_occluders
 
 
 def rays_towards(places: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_joined_occluders_keep_their_paint_and_their_opacity():
         return np.tile(np.array([1, 0, 0], np.float32), (len(part), 1))
 
     far, near = patch(off_mm=2), patch((5, 5), off_mm=8, paint=red)
-    both = join([far, near, patch(off_mm=20, see_through=(0.1,))])
+    both = join_occluders([far, near, patch(off_mm=20, see_through=(0.1,))])
     rays = rays_towards(np.array([[0.0, -15.0], [20.0, -15.0]]))
     hits = both.cast(rays, TO_FACE)
     surface = both.at(hits, rays, TO_FACE)
@@ -98,9 +98,9 @@ def test_joined_occluders_keep_their_paint_and_their_opacity():
 
 def test_joining_needs_one_label():
     with pytest.raises(ValueError, match="one label"):
-        join([patch(), patch(label=2)])
+        join_occluders([patch(), patch(label=2)])
     with pytest.raises(ValueError, match="one label"):
-        join([])
+        join_occluders([])
 
 
 def test_no_rays_and_no_triangles_meet_nothing():

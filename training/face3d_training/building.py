@@ -17,7 +17,7 @@ from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights
 from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.health import Watched
-from face3d_training.leaks import Seen, training_fingerprint
+from face3d_training.leaks import SeenData, training_fingerprint
 from face3d_training.loader import make_loader
 from face3d_training.losses.base import LossModule
 from face3d_training.losses.weighted import build_losses
@@ -57,7 +57,7 @@ class Learning:
     sampler: Any
     loader: DataLoader
     batch_size: int
-    seen: Seen
+    seen: SeenData
     notes: tuple[str, ...] = ()
 
     def summary(self, fabric: Fabric) -> str:
@@ -119,9 +119,9 @@ def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[Trai
     return config.model_copy(update={"batch": batch}), (note,)
 
 
-def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> Seen:
+def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> SeenData:
     """Load the weights that training begins with, if any; return what the network will have seen."""
-    seen = Seen(training_fingerprint(rows.table))
+    seen = SeenData(training_fingerprint(rows.table))
     first_layers = getattr(spec, "weights", None)
     if first_layers is not None:
         seen.add(read_checkpoint(first_layers))

@@ -21,8 +21,8 @@ from face3d_training.models.base import EmbeddingNet, ModelSpec
 from face3d_training.registry import make_spec
 from face3d_training.torch_file import read_torch_file
 
-FOLDER = "checkpoints"
-BEST, LAST, SAFETENSORS = "best.pt", "last.pt", "best.safetensors"
+CHECKPOINT_FOLDER = "checkpoints"
+BEST_CHECKPOINT, LAST_CHECKPOINT, SAFETENSORS = "best.pt", "last.pt", "best.safetensors"
 ABOUT = "face3d_training"
 ABOUT_KEYS = ("epoch", "dataset", "dataset_name", "splits", "training_data_complete", DATASET_LEAKS)
 """Where a .safetensors keeps, as JSON, what is known of its network's training, and which keys of the checkpoint."""
@@ -89,10 +89,13 @@ def find_checkpoint(path: Path) -> Path:
         UserError: there is none.
     """
     if path.is_dir():
-        for name in (BEST, LAST):
-            if (path / FOLDER / name).is_file():
-                return path / FOLDER / name
-        raise UserError(f"{path}: holds no {FOLDER}/{BEST}: give a checkpoint, or the folder of a run that made one")
+        for name in (BEST_CHECKPOINT, LAST_CHECKPOINT):
+            if (path / CHECKPOINT_FOLDER / name).is_file():
+                return path / CHECKPOINT_FOLDER / name
+        raise UserError(
+            f"{path}: holds no {CHECKPOINT_FOLDER}/{BEST_CHECKPOINT}: "
+            "give a checkpoint, or the folder of a run that made one"
+        )
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint: give a .pt or .safetensors file, or the folder of a run")
     return path
@@ -139,7 +142,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if written is not None and content_digest(state) != written:
         raise UserError(
             f"{path}: is damaged: what it holds is not what was written: use another checkpoint of its run (copied to "
-            f"{FOLDER}/{LAST}, --resume goes on from it), or train again"
+            f"{CHECKPOINT_FOLDER}/{LAST_CHECKPOINT}, --resume goes on from it), or train again"
         )
     about = state.pop(ABOUT, None) if path.suffix == ".safetensors" else None
     if about is None:

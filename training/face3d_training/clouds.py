@@ -9,10 +9,10 @@ import numpy as np
 
 from face3d_data.errors import UserError
 from face3d_data.geometry.sampling import sample_points
+from face3d_data.sample import ArrayMap
 from face3d_training.config import DataConfig
 
-Arrays = Mapping[str, np.ndarray]
-Shapes = Mapping[str, tuple[int, ...]]
+ChannelShapes = Mapping[str, tuple[int, ...]]
 Stream = Callable[[str], np.random.Generator]
 """Makes the generator of one kind of draw of a sample, such as `points`."""
 
@@ -37,7 +37,7 @@ class CloudInput:
     on_sphere: bool
 
     @classmethod
-    def of(cls, config: DataConfig, shapes: Shapes, dataset: str) -> CloudInput:
+    def of(cls, config: DataConfig, shapes: ChannelShapes, dataset: str) -> CloudInput:
         """Return the input that a config asks for.
 
         Args:
@@ -83,7 +83,7 @@ class CloudInput:
         """Arrays that are read."""
         return (*self.config.fields, *(FRAME if self.on_sphere else ()))
 
-    def restored(self, arrays: Arrays) -> dict[str, np.ndarray]:
+    def restored(self, arrays: ArrayMap) -> dict[str, np.ndarray]:
         """Return stored arrays of a batch with points in mm; 16-bit numbers become 32-bit ones."""
         restored = {name: widened(array) for name, array in arrays.items() if name not in FRAME}
         if self.on_sphere:
@@ -91,7 +91,7 @@ class CloudInput:
             restored["points"] = restored["points"] * scale[:, None, None] + centroid[:, None]
         return restored
 
-    def fitted(self, arrays: Arrays, stream: Stream, worn: bool) -> dict[str, np.ndarray]:
+    def fitted(self, arrays: ArrayMap, stream: Stream, worn: bool) -> dict[str, np.ndarray]:
         """Return a varied sample's fields with `n_points` rows.
 
         The stored order is kept, first points first, unless points are drawn. A mask brings points that stand last and
@@ -114,7 +114,7 @@ class CloudInput:
             rows = np.concatenate([rows, stream("points").integers(len(points), size=wanted - len(rows))])
         return {name: arrays[name][rows] for name in self.config.fields}
 
-    def viewed(self, arrays: Arrays, views: np.ndarray) -> dict[str, np.ndarray]:
+    def viewed(self, arrays: ArrayMap, views: np.ndarray) -> dict[str, np.ndarray]:
         """Return a batch's fields with `n_points` rows: view i has the points i, i + `config.views`, and so on.
 
         So all views are spread alike, and no point is in two.
@@ -127,7 +127,7 @@ class CloudInput:
         rows = (views % count)[:, None] + count * np.arange(self.n_points)
         return {name: np.take_along_axis(arrays[name], rows[..., None], axis=1) for name in self.config.fields}
 
-    def stacked(self, arrays: Arrays) -> np.ndarray:
+    def stacked(self, arrays: ArrayMap) -> np.ndarray:
         """Return the input f4 (B, n_points, channels) of a batch in mm, of its first points.
 
         The arrays are used up: a second array of a batch's size would cost more than all else that is done here.

@@ -18,15 +18,14 @@ from face3d_training.config import DataConfig
 from face3d_training.images import ImageInput
 from face3d_training.models.base import ModelSpec
 from face3d_training.registry import specs
+from face3d_training.sampler import Draw
 from face3d_training.split_table import people_of, rows_of, shapes_of, visible_ratios, who_is_masked
 from face3d_training.variation import Draws, Variation
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Draw = tuple[int, int, int]
-"""One sample to be drawn: its row in the split's table, the epoch, and which copy of it in that epoch."""
-Inputs = Literal["points", "image"]
+InputKind = Literal["points", "image"]
 FIELDS = {"points": tuple(clouds.CHANNELS), "image": tuple(images.CHANNELS)}
 """Arrays that a network's input may be made of."""
 
@@ -65,7 +64,7 @@ class FaceRows:
         dataset: Path,
         split: str,
         config: DataConfig,
-        inputs: Inputs,
+        inputs: InputKind,
         where: str | None = None,
         variation: Variation | None = None,
         seed: int = 0,
@@ -133,7 +132,7 @@ class FaceRows:
         return {name: torch.from_numpy(array) for name, array in batch.items()}
 
     def _varied(
-        self, drawn: Draws, arrays: clouds.Arrays, draws: Sequence[Draw], batch: dict[str, np.ndarray]
+        self, drawn: Draws, arrays: clouds.ArrayMap, draws: Sequence[Draw], batch: dict[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         """Return the input's fields of a batch after every sample's draws; what masks they wear is put into it."""
         parts, refused = [], np.zeros(len(draws), bool)
@@ -176,7 +175,7 @@ class FaceRows:
         return str(self.table["sample_id"].iloc[row])
 
 
-def _check_fields(config: DataConfig, inputs: Inputs, there: Collection[str], dataset: str) -> None:
+def _check_fields(config: DataConfig, inputs: InputKind, there: Collection[str], dataset: str) -> None:
     arrays = ", ".join(name for name in there if name not in clouds.FRAME)
     if not any(name in there for name in (FIELDS["image"] if inputs == "image" else ("points",))):
         other, takes = ("points", "images") if inputs == "image" else ("image", "points")
@@ -196,7 +195,7 @@ def _check_fields(config: DataConfig, inputs: Inputs, there: Collection[str], da
         raise UserError(f"data.fields: {', '.join(config.fields)}: name each array once")
 
 
-def _mean_and_std(config: DataConfig, channels: int, inputs: Inputs) -> tuple[np.ndarray, np.ndarray] | None:
+def _mean_and_std(config: DataConfig, channels: int, inputs: InputKind) -> tuple[np.ndarray, np.ndarray] | None:
     """Return mean and standard deviation f4, shaped to be taken off a batch; None: neither is given."""
     if not config.channel_mean and not config.channel_std:
         return None

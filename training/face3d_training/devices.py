@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingDevice:
     """Fabric, and the scaler of half precision where one is used."""
 
     fabric: Fabric
@@ -50,7 +50,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def make_fabric(device: str, precision: Literal["32-true", "bf16-mixed", "16-mixed"]) -> Place:
+def make_fabric(device: str, precision: Literal["32-true", "bf16-mixed", "16-mixed"]) -> TrainingDevice:
     """Return Fabric, launched: one process, or one of those that torchrun started (gloo on CPUs, NCCL on GPUs).
 
     Raises:
@@ -76,7 +76,7 @@ def make_fabric(device: str, precision: Literal["32-true", "bf16-mixed", "16-mix
         **options,
     )
     fabric.launch()
-    return Place(fabric, scaler)
+    return TrainingDevice(fabric, scaler)
 
 
 def on_first(fabric: Fabric, make: Callable[[], T]) -> T:

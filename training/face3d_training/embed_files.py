@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     import h5py
     import pandas as pd
 
-Layout = Literal["gallery", "images"]
+FolderLayout = Literal["gallery", "images"]
 
 
 def write_embeddings(
-    path: Path, table: pd.DataFrame, embeddings: np.ndarray, layout: Layout, about: Mapping[str, str] | None = None
+    path: Path,
+    table: pd.DataFrame,
+    embeddings: np.ndarray,
+    layout: FolderLayout,
+    about: Mapping[str, str] | None = None,
 ) -> int:
     """Write embeddings as HDF5, whole or not at all.
 

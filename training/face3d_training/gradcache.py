@@ -16,14 +16,16 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from face3d_training.gather import average, gather_rows, gather_sizes
-from face3d_training.losses.base import Batch, LossModule, LossValue
+from face3d_training.losses.base import LossModule, LossValue, TensorBatch
 from face3d_training.models.base import Outputs
 
-Pair = tuple[torch.Tensor, torch.Tensor]
+EmbeddingPair = tuple[torch.Tensor, torch.Tensor]
 """A tensor and the gradient of the loss with respect to it."""
 
 
-def backward(net: nn.Module, losses: LossModule, batch: Batch, parts: int, fabric: Fabric | None = None) -> LossValue:
+def backward(
+    net: nn.Module, losses: LossModule, batch: TensorBatch, parts: int, fabric: Fabric | None = None
+) -> LossValue:
     """Add the gradients of a batch's loss to the weights of the network and of the loss.
 
     The loss is that of the rows of all processes together. What the network draws (dropout) is the same both times
@@ -73,8 +75,8 @@ def _first_pass(net: nn.Module, pieces: Sequence[torch.Tensor]) -> tuple[list[li
 
 
 def _compare(
-    losses: LossModule, found: Sequence[Outputs], batch: Batch, sizes: Sequence[int]
-) -> tuple[LossValue, Outputs, list[Pair]]:
+    losses: LossModule, found: Sequence[Outputs], batch: TensorBatch, sizes: Sequence[int]
+) -> tuple[LossValue, Outputs, list[EmbeddingPair]]:
     """Return the loss of all rows, its gradients of this process's outputs, and the loss's own weights with theirs."""
     cached = {name: torch.cat([outputs[name].detach() for outputs in found]) for name in found[0]}
     leaves = {name: tensor.requires_grad_() for name, tensor in cached.items() if tensor.is_floating_point()}
@@ -113,7 +115,7 @@ def _set_random_states(device: torch.device, states: list[torch.Tensor]) -> None
 
 
 @torch.no_grad()
-def _restore(before: Sequence[Pair]) -> None:
+def _restore(before: Sequence[EmbeddingPair]) -> None:
     for buffer, value in before:
         buffer.copy_(value)
 

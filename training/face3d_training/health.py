@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from face3d_training.losses.base import Batch, LossModule, LossValue
+from face3d_training.losses.base import LossModule, LossValue, TensorBatch
 from face3d_training.models.base import Outputs
 
 
@@ -20,7 +20,7 @@ class Watched(LossModule):
         super().__init__()
         self.losses: nn.Module = losses
 
-    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the loss, with the embeddings' figures among its numbers."""
         value: LossValue = self.losses(outputs, batch)
         return LossValue(value.loss, {**value.stats, **embedding_stats(outputs["embedding"], batch["label"])})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from face3d_data.errors import UserError
-from face3d_training.clouds import Arrays, Shapes, Stream, widened
+from face3d_training.clouds import ArrayMap, ChannelShapes, Stream, widened
 from face3d_training.config import DataConfig
 
 CHANNELS = {"color": 3, "depth": 1}
@@ -29,7 +29,7 @@ class ImageInput:
     size_px: tuple[int, int]
 
     @classmethod
-    def of(cls, config: DataConfig, shapes: Shapes, dataset: str) -> ImageInput:
+    def of(cls, config: DataConfig, shapes: ChannelShapes, dataset: str) -> ImageInput:
         """Return the input that a config asks for.
 
         Args:
@@ -63,15 +63,15 @@ class ImageInput:
         """Arrays that are read."""
         return self.config.fields
 
-    def restored(self, arrays: Arrays) -> dict[str, np.ndarray]:
+    def restored(self, arrays: ArrayMap) -> dict[str, np.ndarray]:
         """Return stored arrays of a batch; 16-bit numbers become 32-bit ones."""
         return {name: widened(array) for name, array in arrays.items()}
 
-    def fitted(self, arrays: Arrays, stream: Stream, worn: bool) -> dict[str, np.ndarray]:
+    def fitted(self, arrays: ArrayMap, stream: Stream, worn: bool) -> dict[str, np.ndarray]:
         """Return a varied sample's images, whose size no variation changes."""
         return {name: arrays[name] for name in self.config.fields}
 
-    def stacked(self, arrays: Arrays) -> np.ndarray:
+    def stacked(self, arrays: ArrayMap) -> np.ndarray:
         """Return the input f4 (B, channels, H, W) of a batch."""
         batch = np.empty((len(arrays[self.config.fields[0]]), self.channels, *self.size_px), np.float32)
         first = 0

@@ -63,7 +63,7 @@ def refuse_leaking(dataset: Dataset, allowed: bool) -> list[str]:
 
 
 @dataclass
-class Seen:
+class SeenData:
     """What a network has seen of training data: the rows that it learns from, and those of the weights it begins with.
 
     Attributes:

@@ -14,7 +14,7 @@ from face3d_data.wear.mask_draw import draw_mask
 from face3d_data.wear.mask_style import MaskStyle, mask_styles
 from face3d_data.wear.mask_surface import build_mask
 from face3d_data.wear.wearing import find_face, wear
-from face3d_training.clouds import Arrays
+from face3d_training.clouds import ArrayMap
 from face3d_training.config import MasksConfig
 
 TILT_DEG, SIZE = (-3.0, 3.0), (0.96, 1.05)
@@ -22,7 +22,7 @@ TILT_DEG, SIZE = (-3.0, 3.0), (0.96, 1.05)
 
 
 @dataclass(frozen=True)
-class Worn:
+class MaskedFace:
     """A face that wears a mask.
 
     Attributes:
@@ -77,7 +77,7 @@ class OnlineMasks:
         names = (*needed, *(name for name in optional if name in there))
         return cls(config.share, {name: known[name] for name in config.styles or known}, names)
 
-    def put_on(self, arrays: Arrays, visible_ratio: float, rng: np.random.Generator) -> Worn | None:
+    def put_on(self, arrays: ArrayMap, visible_ratio: float, rng: np.random.Generator) -> MaskedFace | None:
         """Put a mask of a drawn style on a face.
 
         Args:
@@ -98,7 +98,7 @@ class OnlineMasks:
         if not np.isnan(visible_ratio):
             # Labels of points tell what was hidden before; without them it is taken to lie elsewhere as often as not.
             visible = min(visible, visible_ratio) if "points" in changed else visible * visible_ratio
-        return Worn(changed, visible)
+        return MaskedFace(changed, visible)
 
 
 def _needs(inputs: Literal["points", "image"], fields: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -20,7 +20,7 @@ from face3d_data.atomic import make_folder, write_atomic
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import FOLDER, LAST, read_checkpoint
+from face3d_training.checkpoint import CHECKPOINT_FOLDER, LAST_CHECKPOINT, read_checkpoint
 from face3d_training.config import TrainConfig, as_mapping
 
 ABOUT = "run.json"
@@ -49,12 +49,15 @@ def find_run(
         UserError: the folder is in use and neither was asked for, or there is nothing to go on with, or config or
             dataset are not those that the run began with.
     """
-    last = folder / FOLDER / LAST
+    last = folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT
     if not resume:
         _check_free(folder, last.is_file(), restart)
         return None
     if not last.is_file():
-        raise UserError(f"{folder}: holds no {FOLDER}/{LAST} to go on with: leave --resume out, or give its --out")
+        raise UserError(
+            f"{folder}: holds no {CHECKPOINT_FOLDER}/{LAST_CHECKPOINT} to go on with: "
+            "leave --resume out, or give its --out"
+        )
     state = read_checkpoint(last)
     _check_same(folder, json.loads(state["config"]), config, state["dataset"], dataset)
     return state

@@ -19,7 +19,7 @@ from face3d_training.validation import Validation
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """Where a run is, and what it has seen; all of it goes into every checkpoint.
 
     Attributes:
@@ -62,7 +62,7 @@ class Run:
     scaler: Any | None
     learning: Learning
     validation: Validation
-    progress: Progress
+    progress: RunProgress
     say: Callable[[str], None]
 
 

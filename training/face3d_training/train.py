@@ -27,9 +27,9 @@ from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import Dataset
 from face3d_training.building import build_learning
 from face3d_training.checkpoint import (
-    BEST,
-    FOLDER,
-    LAST,
+    BEST_CHECKPOINT,
+    CHECKPOINT_FOLDER,
+    LAST_CHECKPOINT,
     SAFETENSORS,
     export_safetensors,
     read_checkpoint,
@@ -43,7 +43,7 @@ from face3d_training.interrupt import graceful
 from face3d_training.leaks import refuse_leaking
 from face3d_training.progress_lines import epoch_line, step_line
 from face3d_training.run_folder import describe_run, find_run, remove_run
-from face3d_training.run_state import Progress, Run, all_separated, restore, state_of, why_over, why_stopped_early
+from face3d_training.run_state import Run, RunProgress, all_separated, restore, state_of, why_over, why_stopped_early
 from face3d_training.tracking import Tracker, write_history
 from face3d_training.validation import Validation
 
@@ -88,7 +88,7 @@ def train(
     except (OSError, RuntimeError) as error:
         if not is_full_disk(error):
             raise
-        there = (folder / FOLDER / LAST).is_file()
+        there = (folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT).is_file()
         how = "go on with --resume; the last checkpoint is whole" if there else "begin again with --restart"
         raise RunStopped(f"{folder}: no disk space left: make room, and {how}") from None
 
@@ -100,7 +100,7 @@ def _train(run: Run, resumed: bool, stop_asked: Callable[[], bool] | None) -> Pa
     if over:
         on_first(run.fabric, lambda: _complete(run))
         run.say(f"{folder}: {over}: nothing is left to do")
-        return folder / FOLDER / BEST
+        return folder / CHECKPOINT_FOLDER / BEST_CHECKPOINT
     if resumed:
         run.say(f"goes on in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
     try:
@@ -110,10 +110,10 @@ def _train(run: Run, resumed: bool, stop_asked: Callable[[], bool] | None) -> Pa
             with graceful(run.say) as asked:
                 _run_epochs(run, asked)
     except UserError:
-        if run.fabric.is_global_zero and not (folder / FOLDER / LAST).is_file():
+        if run.fabric.is_global_zero and not (folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT).is_file():
             remove_run(folder)  # there is nothing to go on with, and the next try does not find a run there
         raise
-    return folder / FOLDER / BEST
+    return folder / CHECKPOINT_FOLDER / BEST_CHECKPOINT
 
 
 def _open(
@@ -137,7 +137,7 @@ def _open(
     learning = build_learning(dataset, without_weights(config) if state is not None else config, fabric, folder)
     learning.seen.add_leaks(leaks)
     validation = Validation(dataset, config, learning.spec, tell)
-    run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, Progress(), tell)
+    run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, RunProgress(), tell)
     if state is not None:
         restore(run, state)
     on_first(fabric, lambda: describe_run(folder, config, dataset, resume, learning.seen.leaks))
@@ -210,7 +210,9 @@ def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | No
             shown = time.monotonic()
             run.say(step_line(run, shown - started, seen, progress.batch - first))
         if _all_agree(run.fabric, stop_asked()):
-            on_first(run.fabric, lambda: save_checkpoint(run.folder / FOLDER / LAST, state_of(run)))
+            on_first(
+                run.fabric, lambda: save_checkpoint(run.folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT, state_of(run))
+            )
             run.say(f"saved step {progress.step}: --resume goes on with it")
             raise KeyboardInterrupt
     return time.monotonic() - started, seen
@@ -289,21 +291,21 @@ def _check_collapse(run: Run, figures: dict[str, float]) -> None:
 def _keep(run: Run, improved: bool) -> None:
     """Write the checkpoints of a finished epoch."""
     state, every = state_of(run), run.config.checkpoint_every
-    folder = run.folder / FOLDER
-    if improved or not (folder / BEST).is_file():
-        save_checkpoint(folder / BEST, state)
+    folder = run.folder / CHECKPOINT_FOLDER
+    if improved or not (folder / BEST_CHECKPOINT).is_file():
+        save_checkpoint(folder / BEST_CHECKPOINT, state)
         export_safetensors(folder / SAFETENSORS, state)
     if every and run.progress.epoch % every == 0:
         save_checkpoint(folder / f"epoch_{run.progress.epoch:04d}.pt", state)
-    save_checkpoint(folder / LAST, state)
+    save_checkpoint(folder / LAST_CHECKPOINT, state)
 
 
 def _complete(run: Run) -> None:
     """Write what a kill may have left unwritten of a run whose last epoch is in its checkpoint."""
-    folder = run.folder / FOLDER
-    if not (folder / BEST).is_file():
-        save_checkpoint(folder / BEST, state_of(run))
-    export_safetensors(folder / SAFETENSORS, read_checkpoint(folder / BEST))
+    folder = run.folder / CHECKPOINT_FOLDER
+    if not (folder / BEST_CHECKPOINT).is_file():
+        save_checkpoint(folder / BEST_CHECKPOINT, state_of(run))
+    export_safetensors(folder / SAFETENSORS, read_checkpoint(folder / BEST_CHECKPOINT))
     write_history(run.folder, run.progress.history)
 
 

@@ -15,7 +15,7 @@ from face3d_training.checkpoint import Trained, load_model
 from face3d_training.config import DataConfig, TrainConfig, load_config
 from face3d_training.data import FaceRows
 from face3d_training.devices import choose_device
-from face3d_training.embed_files import Layout, check_absent, write_embeddings
+from face3d_training.embed_files import FolderLayout, check_absent, write_embeddings
 from face3d_training.embedding import embed_rows
 from face3d_training.models.base import ModelSpec
 
@@ -66,7 +66,7 @@ def embed_dataset(
     dataset: Path,
     checkpoint: Path,
     out: Path,
-    layout: Layout = "gallery",
+    layout: FolderLayout = "gallery",
     split: str = "test",
     where: str | None = None,
     changes: Iterable[tuple[str, Any]] = (),

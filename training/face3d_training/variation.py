@@ -10,9 +10,9 @@ import numpy as np
 
 from face3d_data.augment.augmentation import Augmentation, names_of
 from face3d_data.errors import UserError
-from face3d_training.clouds import Arrays, Stream
+from face3d_training.clouds import ArrayMap, Stream
 from face3d_training.config import MasksConfig, TrainConfig
-from face3d_training.masks import OnlineMasks, Worn
+from face3d_training.masks import MaskedFace, OnlineMasks
 
 BESIDE = {"points": ("landmarks_3d", "pose"), "image": ("intrinsics",)}
 """Arrays that tell operations more than the input does: where the face is, and how it was seen."""
@@ -79,7 +79,7 @@ class Variation:
 
 
 @dataclass(frozen=True)
-class Varied:
+class VariedSample:
     """A sample after its draws.
 
     Attributes:
@@ -88,8 +88,8 @@ class Varied:
         refused: a mask was drawn that the face cannot wear, so it stays plain.
     """
 
-    arrays: Arrays
-    worn: Worn | None = None
+    arrays: ArrayMap
+    worn: MaskedFace | None = None
     refused: bool = False
 
 
@@ -112,7 +112,7 @@ class Draws:
         """Arrays that are read."""
         return tuple(dict.fromkeys([*self.seen, *(self.masks.names if self.masks else ())]))
 
-    def vary(self, arrays: Arrays, stream: Stream, plain: bool, visible_ratio: float) -> Varied:
+    def vary(self, arrays: ArrayMap, stream: Stream, plain: bool, visible_ratio: float) -> VariedSample:
         """Return a sample after its draws.
 
         Args:
@@ -131,4 +131,4 @@ class Draws:
         shown = {name: shown[name] for name in self.seen}
         if self.augmentation.operations:
             shown = self.augmentation.apply(shown, self.augmentation.draw(stream("augment")))
-        return Varied(shown, worn, refused)
+        return VariedSample(shown, worn, refused)

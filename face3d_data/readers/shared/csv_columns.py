@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from face3d_data.errors import UserError
-from face3d_data.formats.delimited import Line
+from face3d_data.formats.delimited import ListRecord
 from face3d_data.formats.landmarks import LANDMARK_NAMES
 from face3d_data.readers.shared.pattern import TYPES
 from face3d_data.sample import Tag
@@ -31,7 +31,7 @@ _WHOLE = re.compile(rf"(?:{TYPES['int'][0]})\Z")
 _FRACTION = re.compile(rf"(?:{TYPES['float'][0]})\Z")
 _FLAGS = {"true": True, "false": False}
 _LARGEST_INT, _LONGEST_INT = 2**63 - 1, 24
-MASKS: dict[str, str] = {
+MASK_NAMES: dict[str, str] = {
     "none": "none", "unmasked": "none", "false": "none", "no": "none", "0": "none",
     "worn": "worn", "masked": "worn", "true": "worn", "yes": "worn", "1": "worn",
 }  # fmt: skip
@@ -126,7 +126,7 @@ NUMBER_ROLES: tuple[str, ...] = (*CAMERA_ROLES, "depth_scale", *itertools.chain.
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?\Z")
 
 
-def with_points(lines: Sequence[Line], columns: Columns) -> list[Line]:
+def with_points(lines: Sequence[ListRecord], columns: Columns) -> list[ListRecord]:
     """Return the lines of a list parted by semicolons with points for decimal commas.
 
     They are so in cells of numbers, and in tags of which every cell is a number then.

@@ -11,7 +11,14 @@ from face3d_data.errors import Unreadable
 from face3d_data.formats.intrinsics import Intrinsics, metres_per_unit, parse_intrinsics, read_intrinsics
 from face3d_data.formats.json_file import read_json
 from face3d_data.formats.landmarks import landmark_points
-from face3d_data.readers.shared.csv_columns import CAMERA_ROLES, FILE_ROLES, LANDMARK_ROLES, MASKS, Columns, tag_value
+from face3d_data.readers.shared.csv_columns import (
+    CAMERA_ROLES,
+    FILE_ROLES,
+    LANDMARK_ROLES,
+    MASK_NAMES,
+    Columns,
+    tag_value,
+)
 from face3d_data.sample import Tag
 
 _FARTHEST = 3e38  # the arrays are float32
@@ -84,11 +91,11 @@ class ListRow:
                 if text:
                     tags[name] = tag_value(text, types[name])
             name, text = "mask", self.cell("mask")
-            if text and text.lower() not in MASKS:
-                raise ValueError(f"{text[:40]!r} is none of {', '.join(MASKS)}")
+            if text and text.lower() not in MASK_NAMES:
+                raise ValueError(f"{text[:40]!r} is none of {', '.join(MASK_NAMES)}")
         except ValueError as error:
             raise Unreadable("bad_value", f"{name}: {error}") from None
-        return tags | ({"mask": MASKS[text.lower()]} if text else {})
+        return tags | ({"mask": MASK_NAMES[text.lower()]} if text else {})
 
     def camera(self, default: Intrinsics | None) -> dict[str, Any]:
         """Return what is known of the depth's camera: `depth_scale`, and `intrinsics` where something says them.

@@ -15,7 +15,7 @@ from face3d_data.errors import ContractError, UserError
 from face3d_data.formats.packed import inner_name
 from face3d_data.names import check_id_part
 from face3d_data.reader import Reader, Source
-from face3d_data.readers.shared.pattern import Match, Pattern, compile_pattern
+from face3d_data.readers.shared.pattern import Match, NamePattern, compile_pattern
 from face3d_data.readers.shared.strays import (
     LEFTOVER_FILES,
     LEFTOVERS,
@@ -40,7 +40,7 @@ NAME_REASONS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Found:
+class CaptureFiles:
     """The files of one capture, before a reader looks at them: role to path, and what the pattern found."""
 
     folder: Folder
@@ -72,7 +72,7 @@ class FolderReader(Reader):
         """Return role to the endings of its files; the text before the ending is what the pattern is of."""
         raise ContractError(f"reader {self.name!r} defines no suffixes")
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the source made of one capture's files; only names and small shared files may be read."""
         raise ContractError(f"reader {self.name!r} defines no source")
 
@@ -101,7 +101,7 @@ class FolderReader(Reader):
         return [end for end in usual if inner_name(end) == end or inner_name(end) not in usual]
 
     @cached_property
-    def _compiled(self) -> Pattern:
+    def _compiled(self) -> NamePattern:
         text = self.pattern
         if text is None:
             return compile_pattern("{identity}/{capture}")
@@ -213,7 +213,9 @@ class FolderReader(Reader):
         who = (match.person, match.capture)
         if who in seen:
             return "same_name", f"another file makes {match.person}/{match.capture}: rename one"
-        source = self.source(Found(folder, stem, {role: folder.path / name for role, name in names.items()}, match))
+        source = self.source(
+            CaptureFiles(folder, stem, {role: folder.path / name for role, name in names.items()}, match)
+        )
         if source.problem is None or not self.in_any_folder:
             # Files that lie apart (landmarks in a folder of their own) must not keep the capture itself out.
             seen.add(who)

@@ -14,7 +14,7 @@ from pydantic import Field
 from face3d_data.errors import ContractError, UserError
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.shared.folder import DATA_SUFFIXES, NAME_REASONS, FolderReader, bad_name, walk
-from face3d_data.readers.shared.pattern import Match, Pattern, compile_pattern
+from face3d_data.readers.shared.pattern import Match, NamePattern, compile_pattern
 from face3d_data.readers.shared.strays import Folder, beside, is_stray, printable, unmatched
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class FrameFolders(FrameSelection, FolderReader):
         """Look at a folder that holds no frames (it may hold shared files); nothing by default."""
 
     @cached_property
-    def _compiled(self) -> Pattern:
+    def _compiled(self) -> NamePattern:
         return compile_pattern(self.pattern or self.default_pattern)
 
     def name_of(self, path: str) -> str | None:

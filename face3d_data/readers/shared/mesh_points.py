@@ -15,7 +15,7 @@ from face3d_data.geometry.seen_surface import seen_points
 from face3d_data.geometry.surface import SurfacePoints, face_normals, sample_surface, surface_vertices
 from face3d_data.remarks import remark, remarks_into
 
-Surface = Literal["visible", "all"]
+SurfaceChoice = Literal["visible", "all"]
 SURFACE_TEXT = (
     "visible: what is seen from outside, in front, without what the skin hides (eyeballs, teeth, a mouth bag, an inner "
     "wall); all: every surface of the file"
@@ -23,14 +23,12 @@ SURFACE_TEXT = (
 PointsFrom = Literal["surface", "vertices"]
 POINTS_FROM_TEXT = "surface: points spread evenly over the faces; vertices: those of the file"
 N_POINTS_TEXT = "points spread over a surface"
-MOST_POINTS = 5_000_000
+MOST_MESH_POINTS = 5_000_000
 LOOKS_AWAY = 0.1
 """Mean of the normals' parts away from the viewer, from -1 to 1, from which on a surface counts as inside out."""
 ENOUGH = 1.02
 """So many times the points that should do are spread anew where some are hidden."""
 _LARGEST = 1e100
-
-Arrays = dict[str, np.ndarray]
 
 
 def points_of(
@@ -39,7 +37,7 @@ def points_of(
     points_from: PointsFrom,
     n_points: int,
     to_camera: Callable[[np.ndarray], np.ndarray],
-    surface: Surface = "all",
+    surface: SurfaceChoice = "all",
 ) -> SurfacePoints:
     """Return a mesh's surface as points, with normals that look out of it.
 
@@ -109,7 +107,7 @@ def _seen(
         )
     wanted = len(made.points) if points_from == "surface" else len(kept)
     if len(kept) < wanted:
-        more = min(int(wanted**2 / len(kept) * ENOUGH), MOST_POINTS)
+        more = min(int(wanted**2 / len(kept) * ENOUGH), MOST_MESH_POINTS)
         made = sample_surface(mesh.vertices, mesh.triangles, more, mesh.colors)
         kept, turned = chosen(made)
         kept = kept[np.linspace(0, len(kept) - 1, min(wanted, len(kept))).round().astype(np.intp)]
@@ -118,10 +116,10 @@ def _seen(
     return SurfacePoints(made.points[kept], normals, colors)
 
 
-_last: dict[str, tuple[Any, Arrays, list[str]]] = {}
+_last: dict[str, tuple[Any, dict[str, np.ndarray], list[str]]] = {}
 
 
-def last_read(owner: Hashable, path: Path, read: Callable[[Path], Arrays]) -> Arrays:
+def last_read(owner: Hashable, path: Path, read: Callable[[Path], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Return what `read` makes of a file, kept until another is read: its arrays are asked for one after the other.
 
     Args:
@@ -147,7 +145,7 @@ def last_read(owner: Hashable, path: Path, read: Callable[[Path], Arrays]) -> Ar
     return _with_remarks(arrays, heard)
 
 
-def _with_remarks(arrays: Arrays, heard: list[str]) -> Arrays:
+def _with_remarks(arrays: dict[str, np.ndarray], heard: list[str]) -> dict[str, np.ndarray]:
     """Return the arrays, having said again what was remarked when they were read."""
     for text in heard:
         remark(text)

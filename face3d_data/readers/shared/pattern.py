@@ -46,7 +46,7 @@ class Field:
     at: int
 
 
-class Pattern:
+class NamePattern:
     """A compiled pattern.
 
     Args:
@@ -115,9 +115,9 @@ def _flag_tag(name: str, is_set: bool) -> dict[str, Tag]:
 
 
 @functools.lru_cache(maxsize=64)
-def compile_pattern(text: str) -> Pattern:
+def compile_pattern(text: str) -> NamePattern:
     """Return the compiled pattern, remembered."""
-    return Pattern(text)
+    return NamePattern(text)
 
 
 class _Parser:

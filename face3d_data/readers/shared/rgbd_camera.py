@@ -81,10 +81,10 @@ def depth_mm(values: np.ndarray, record: Mapping[str, Any], where: str) -> np.nd
 
 
 def _camera(record: Mapping[str, Any]) -> Any:
-    from face3d_data.geometry.register_depth import Camera
+    from face3d_data.geometry.register_depth import CalibratedCamera
 
     lens = camera_array(record, "distortion") if "distortion" in record else None
-    return Camera(camera_array(record, "intrinsics"), lens, (record["height"], record["width"]))
+    return CalibratedCamera(camera_array(record, "intrinsics"), lens, (record["height"], record["width"]))
 
 
 def _check_plausible(values: np.ndarray, depth: np.ndarray, scale: float, where: str) -> None:

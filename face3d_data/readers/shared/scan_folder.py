@@ -13,10 +13,10 @@ from pydantic import Field, model_validator
 
 from face3d_data.component import did_you_mean
 from face3d_data.errors import ContractError, Unreadable
-from face3d_data.formats.json_file import finite, read_json
+from face3d_data.formats.json_file import finite_number, read_json
 from face3d_data.formats.landmarks import LANDMARK_NAMES
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, FolderReader, Found
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.readers.shared.mesh_points import last_read
 from face3d_data.readers.shared.strays import PICTURES, Folder
 from face3d_data.readers.shared.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
@@ -91,7 +91,7 @@ class ScanFolder(FolderReader):
             if problem[0] != "name_not_matched" or not name.lower().endswith(PICTURES)
         ]
 
-    def source(self, found: Found) -> Source:
+    def source(self, found: CaptureFiles) -> Source:
         """Return the source of one scan and its landmarks."""
         match, files = found.match, found.files
         if "scan" not in files:
@@ -173,7 +173,7 @@ def _entries_in(folder: Path) -> Mapping[str, Any] | str:
     return entries if isinstance(entries, Mapping) else "landmarks.json: wanted an object with one entry a capture"
 
 
-def _landmarks(found: Found) -> list[list[float] | None] | None:
+def _landmarks(found: CaptureFiles) -> list[list[float] | None] | None:
     """Return the five points of a capture, None for those that are unknown, or None where nothing is given.
 
     Raises:
@@ -214,6 +214,6 @@ def _five(entry: Any, where: str) -> list[list[float] | None] | None:
 def _point(value: Any, where: str) -> list[float] | None:
     if value is None:
         return None
-    if type(value) is list and len(value) == 3 and all(finite(each) and abs(each) < 1e12 for each in value):
+    if type(value) is list and len(value) == 3 and all(finite_number(each) and abs(each) < 1e12 for each in value):
         return [float(each) for each in value]
     raise ValueError(f"{where} = {reprlib.repr(value)} must be three finite numbers, or null")

@@ -43,7 +43,7 @@ SCAN_SPAN_MM = (90.0, 700.0)
 """The second largest of a scan's three extents: from a child's face cut tight to head and shoulders of an adult."""
 SCENE_MM = 7000.0
 """A room that a depth camera sees: ten times a head with its shoulders, and so just as large as one in another unit."""
-SURVEYED = 5
+SURVEYED_CAPTURES = 5
 LEAST_ODD = 3
 """Captures of no size in any unit that refuse a collection, if there are no others among those looked at."""
 
@@ -168,7 +168,7 @@ def survey_units(
     wrong: list[str] = []
     odd: list[str] = []
     good = 0
-    for source in sources[:SURVEYED]:
+    for source in sources[:SURVEYED_CAPTURES]:
         name = next((name for name in arrays if name in source.arrays), None)
         if name is None:
             continue

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class FacePart:
     """What of a face is described: all of it, or what masks leave free.
 
     Attributes:
@@ -35,7 +35,7 @@ class Look(Protocol):
         """The array that is looked at."""
 
     @property
-    def parts(self) -> Sequence[Part]:
+    def parts(self) -> Sequence[FacePart]:
         """The parts of each face."""
 
     @property

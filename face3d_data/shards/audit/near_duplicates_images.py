@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from face3d_data.geometry.image_likeness import DETAIL_PX, WAVES_PX, detail, likeness, low_waves, reduced
-from face3d_data.shards.audit.look import Part
+from face3d_data.shards.audit.look import FacePart
 from face3d_data.shards.read import Dataset, ShardReader
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ImagesLook:
         self.places = np.flatnonzero(np.concatenate(shown))
         every = [np.concatenate(found)[self.places] for found in waves]
         self.parts = tuple(
-            Part(name, found, float(np.sqrt(2.0 * apart)))
+            FacePart(name, found, float(np.sqrt(2.0 * apart)))
             for (name, _, apart, _), found in zip(PARTS, every, strict=True)
         )
         self._detail = lru_cache(REMEMBERED)(self._reduce)

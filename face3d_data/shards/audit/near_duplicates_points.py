@@ -12,8 +12,8 @@ from face3d_data.errors import UserError
 from face3d_data.geometry.align import every_nth, fit_rigid
 from face3d_data.geometry.face_descriptor import LOW_MM, UPPER, UPPER_MM, pose_on_mean_face, relief_map
 from face3d_data.geometry.mean_face import mean_face
-from face3d_data.geometry.surface_distance import Distance, Surface, surface_distance, surface_of
-from face3d_data.shards.audit.look import Part
+from face3d_data.geometry.surface_distance import Distance, ScanSurface, surface_distance, surface_of
+from face3d_data.shards.audit.look import FacePart
 from face3d_data.shards.read import Dataset, ShardReader
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ class PointsLook:
         few = sum(len(clouds.at(int(place))) < SURE_POINTS for place in self.places[:: max(1, len(self.places) // 32)])
         self.notes = (f"clouds of fewer than {SURE_POINTS:,} points hide most copies",) if few else ()
         self.parts = tuple(
-            Part(name, found[self.places] / np.float32(np.sqrt(found.shape[1])), most)
+            FacePart(name, found[self.places] / np.float32(np.sqrt(found.shape[1])), most)
             for (name, _, _, most), found in zip(PARTS, maps, strict=True)
         )
         self._poses = poses
         self._surface = lru_cache(REMEMBERED)(self._lay)
 
-    def _lay(self, place: int, part: int) -> Surface | None:
+    def _lay(self, place: int, part: int) -> ScanSurface | None:
         pose, points = self._poses[place, part], self._clouds.at(place)
         if part and len(points) < LEAST_POINTS_OF_PART:
             return None

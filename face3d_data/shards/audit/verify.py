@@ -15,14 +15,14 @@ from face3d_data.errors import UserError
 from face3d_data.names import name_of
 from face3d_data.shards.audit.near_duplicates import Search
 from face3d_data.shards.audit.verify_leaks import audit, look_for_near_duplicates
-from face3d_data.shards.audit.verify_lists import check_pairs, check_protocol
+from face3d_data.shards.audit.verify_lists import Problems, check_pairs, check_protocol
 from face3d_data.shards.audit.verify_spellings import list_notes
 from face3d_data.shards.check import faults
 from face3d_data.shards.contents import CONTENT_FIELDS, content_form, content_of, hash_rows
 from face3d_data.shards.leaks import Leak
 from face3d_data.shards.mapped import MappedShard
 from face3d_data.shards.read import Dataset
-from face3d_data.shards.schema import COLUMNS, DESCRIPTION, DIRTY_COLUMNS, TEXTS
+from face3d_data.shards.schema import DATASET_COLUMNS, DATASET_DIRTY_COLUMNS, DESCRIPTION, TEXT_DATASETS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,6 @@ DESCRIBED = (
 """Keys of dataset.json that the checks rest on."""
 LEAKS_SHOWN = 3
 """Things of a leak whose samples a line names; `--json` names all."""
-Problems = Iterator[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """What a verification found.
 
     Attributes:
@@ -83,7 +82,7 @@ class Verdict:
         return not self.problems
 
 
-def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates: bool | None = None) -> Verdict:
+def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates: bool | None = None) -> Verification:
     """Check everything that a dataset promises.
 
     Args:
@@ -98,11 +97,11 @@ def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates:
     dataset = _open(path)
     problems = [Problem("files", *found) for found in check_files(dataset)]
     if any(problem.where == DESCRIPTION for problem in problems):
-        return Verdict(path.name, tuple(problems), {}, {})
+        return Verification(path.name, tuple(problems), {}, {})
     table, broken = read_tables(dataset)
     problems += [Problem("schema", *found) for found in broken]
     if broken:
-        return Verdict(dataset.name, tuple(problems), {}, {})
+        return Verification(dataset.name, tuple(problems), {}, {})
     problems += [Problem("labels", *found) for found in check_labels(table, dataset.info.get("same_person", {}))]
     contents: dict[str, str] = {}
     for shard, rows in table.groupby("shard", sort=False):
@@ -119,7 +118,7 @@ def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates:
     search = look_for_near_duplicates(dataset, held, suspects, near_duplicates, damaged)
     allowed = bool(dataset.info.get("allow_leaks", False))
     notes = list_notes(table, same_person)
-    return Verdict(dataset.name, tuple(problems), sizes, counts, tuple(leaks), search, allowed, notes)
+    return Verification(dataset.name, tuple(problems), sizes, counts, tuple(leaks), search, allowed, notes)
 
 
 def _open(path: Path) -> Dataset:
@@ -149,14 +148,14 @@ def read_tables(dataset: Dataset) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
         except (UserError, ValueError) as error:
             problems.append((f"{split}.csv", f"cannot be read ({error})"))
             continue
-        if list(frame.columns) != [*COLUMNS, *dataset.info["spec"].get("tags", ())]:
+        if list(frame.columns) != [*DATASET_COLUMNS, *dataset.info["spec"].get("tags", ())]:
             problems.append((f"{split}.csv", f"has the columns {','.join(frame.columns)}"))
         elif (frame["split"] != split).any():
             problems.append((f"{split}.csv", "holds rows of another split"))
         frames.append(frame)
     if not frames:
         problems.append(("*_files.txt", "there is no split"))
-    if (dataset.path / "dirty.csv").exists() and tuple(dataset.dirty.columns) != DIRTY_COLUMNS:
+    if (dataset.path / "dirty.csv").exists() and tuple(dataset.dirty.columns) != DATASET_DIRTY_COLUMNS:
         problems.append(("dirty.csv", f"has the columns {','.join(dataset.dirty.columns)}"))
     return (pd.concat(frames, ignore_index=True) if frames and not problems else pd.DataFrame()), problems
 
@@ -205,7 +204,7 @@ def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[
     """
     try:
         shard = MappedShard(dataset.path / name)
-        texts = {column: shard.texts(column) for column in TEXTS}
+        texts = {column: shard.texts(column) for column in TEXT_DATASETS}
         labels = shard.arrays["label"]
     except (OSError, ValueError, KeyError) as error:
         yield f"cannot be read as a shard ({error})"
@@ -215,7 +214,7 @@ def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[
     if rows["index"].tolist() != list(range(len(labels))):
         yield f"holds {len(labels)} rows, the CSV names the places {rows['index'].tolist()[:3]} …"
         return
-    for column in TEXTS:
+    for column in TEXT_DATASETS:
         if texts[column] != rows[column].tolist():
             yield f"{column} is not that of the CSV"
     if labels.shape != (len(rows), 1) or labels[:, 0].tolist() != rows["class"].tolist():
@@ -251,7 +250,7 @@ def _schema(info: Mapping[str, Any], shard: MappedShard, rows: pd.DataFrame) -> 
         elif shard.layout.units[stored] != form["unit"]:
             yield f"{stored} is in {shard.layout.units[stored] or 'no unit'}, not in {form['unit'] or 'no unit'}"
     normalized = ("centroid", "scale") if info["spec"]["normalize"] else ()
-    extra = sorted(shard.arrays.keys() - info["arrays"].keys() - {"label", *TEXTS, *normalized})
+    extra = sorted(shard.arrays.keys() - info["arrays"].keys() - {"label", *TEXT_DATASETS, *normalized})
     if extra or any(name not in shard.arrays for name in normalized):
         yield f"holds {', '.join(sorted(shard.arrays))}, which is not what dataset.json says"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from face3d_data.shards.audit.near_duplicates import FEW, NOT_ASKED, Search, find_near_duplicates
 from face3d_data.shards.audit.verify_spellings import spelling_suspects
-from face3d_data.shards.leaks import KINDS, Leak, Suspect, find_leaks, suspected_copies
+from face3d_data.shards.leaks import LEAK_KINDS, Leak, Suspect, find_leaks, suspected_copies
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.sources_table import own_names
 from face3d_data.tables.same_person import one_name_each, read_same_person
@@ -40,7 +40,7 @@ def audit(
     names = one_name_each([*known, *([] if same_person is None else read_same_person(same_person))])
     closed_set = dataset.info["by"] == "capture"
     leaks, suspects = find_leaks(table, closed_set, names), suspected_copies(table, names)
-    counts: dict[str, int | None] = {**dict.fromkeys(KINDS, 0), "identity": None if closed_set else 0}
+    counts: dict[str, int | None] = {**dict.fromkeys(LEAK_KINDS, 0), "identity": None if closed_set else 0}
     counts |= {leak.kind: len(leak.things) for leak in leaks}
     return counts, leaks, [*suspects, *spelling_suspects(table, names)]
 

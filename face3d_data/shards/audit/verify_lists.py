@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from face3d_data.errors import UserError
 from face3d_data.shards.published_lists import check_published
 from face3d_data.shards.read import Dataset
-from face3d_data.tables.pairs import COLUMNS as PAIR_COLUMNS
+from face3d_data.tables.pairs import PAIR_COLUMNS as PAIR_COLUMNS
 from face3d_data.tables.split import person_of
 
 if TYPE_CHECKING:

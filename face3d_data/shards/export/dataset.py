@@ -8,7 +8,7 @@ from pathlib import Path
 from face3d_data.atomic import atomic_folder
 from face3d_data.errors import UserError
 from face3d_data.shards.check import checked_dataset
-from face3d_data.shards.export.form import Form, Rows
+from face3d_data.shards.export.form import ExportRows, Form
 from face3d_data.shards.export.h5 import FaceFiles, ModelNetFiles
 from face3d_data.shards.export.lfw import LfwFolders
 from face3d_data.shards.export.rgbd import RgbdFiles
@@ -69,7 +69,7 @@ def export_dataset(
             such split, or the dataset is damaged.
     """
     dataset = checked_dataset(path, check)
-    rows = Rows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))
+    rows = ExportRows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))
     total = sum(len(dataset.reader(split)) for split in rows.splits)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: is not empty: give a folder that is not there yet")
@@ -102,7 +102,7 @@ def _chosen(formats: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _forms(rows: Rows, out: Path, chosen: Sequence[str], triplets: TripletPlan) -> list[Form]:
+def _forms(rows: ExportRows, out: Path, chosen: Sequence[str], triplets: TripletPlan) -> list[Form]:
     """Return what writes the formats.
 
     Raises:
@@ -119,7 +119,7 @@ def _forms(rows: Rows, out: Path, chosen: Sequence[str], triplets: TripletPlan) 
     return [samples, *([TripletFiles(rows, out, triplets)] if "triplets" in chosen else [])]
 
 
-def _write(rows: Rows, forms: Sequence[Form], tell: Callable[[int], None]) -> None:
+def _write(rows: ExportRows, forms: Sequence[Form], tell: Callable[[int], None]) -> None:
     for split in rows.splits:
         reader, table = rows.dataset.reader(split), rows.table(split)
         for form in forms:

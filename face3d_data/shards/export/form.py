@@ -22,12 +22,12 @@ LEFT_OUT = ("shard", "index")
 LONGEST_NAME = 240
 """Bytes of a name, below the 255 that file systems take, with room for endings."""
 LISTS = ("gallery", "probe")
-FRAMES = ("centroid", "scale")
+EXPORT_FRAMES = ("centroid", "scale")
 """Arrays that shards of unit-sphere clouds have beside their fields."""
 
 
 @dataclass(frozen=True)
-class Rows:
+class ExportRows:
     """What is exported: a dataset, and which of its splits."""
 
     dataset: Dataset
@@ -75,7 +75,7 @@ class Form:
     knows_recordings: ClassVar[bool] = True
     """Whether readers of the form are told which rows are one recording, and which people a mirror image."""
 
-    def __init__(self, rows: Rows, out: Path) -> None:
+    def __init__(self, rows: ExportRows, out: Path) -> None:
         self.rows, self.out = rows, out
         self.n_variants = 0
         self.n_mirrored = 0
@@ -119,7 +119,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     path.write_text(csv_text(list(table.columns), rows), "utf-8")
 
 
-def copy_lists(rows: Rows, out: Path) -> list[str]:
+def copy_lists(rows: ExportRows, out: Path) -> list[str]:
     """Write gallery and probe, pairs and protocols, which name samples as the exported files do.
 
     Returns:
@@ -180,7 +180,7 @@ def beside(stem: Path, ending: str) -> Path:
     return stem.with_name(stem.name + ending)
 
 
-def dirty_table(rows: Rows) -> pd.DataFrame:
+def dirty_table(rows: ExportRows) -> pd.DataFrame:
     """Return what the dataset left out, with `id`, `name` and `class` first; who has no row has no class.
 
     Who goes by another name in the dataset does here too.

@@ -11,7 +11,7 @@ import numpy as np
 
 from face3d_data.names import name_of
 from face3d_data.roots import TOKEN_CHARS
-from face3d_data.shards.export.form import FRAMES, Form, Rows, write_csv
+from face3d_data.shards.export.form import EXPORT_FRAMES, ExportRows, Form, write_csv
 from face3d_data.shards.read import Batch
 from face3d_data.tables.split import person_of
 
@@ -29,7 +29,7 @@ class _H5Files(Form):
     knows_recordings: ClassVar[bool] = False
     per_file: ClassVar[int | None] = None
 
-    def __init__(self, rows: Rows, out: Path) -> None:
+    def __init__(self, rows: ExportRows, out: Path) -> None:
         super().__init__(rows, out)
         self.split, self.total, self.done = "", 0, 0
         self.file: Any = None
@@ -58,7 +58,7 @@ class _H5Files(Form):
 
     def frames(self, batch: Batch) -> dict[str, np.ndarray]:
         """Return centroid and scale where clouds lie on the unit sphere: their size, which other programs pass over."""
-        return {name: batch.arrays[name].astype("<f4") for name in FRAMES} if self.rows.normalized else {}
+        return {name: batch.arrays[name].astype("<f4") for name in EXPORT_FRAMES} if self.rows.normalized else {}
 
     def write(self, table: pd.DataFrame, batch: Batch) -> None:
         """Append rows, going on to the next file where one is full."""
@@ -119,7 +119,7 @@ class FaceFiles(_H5Files):
 
     holds: ClassVar[tuple[str, ...]] = ("points",)
 
-    def __init__(self, rows: Rows, out: Path) -> None:
+    def __init__(self, rows: ExportRows, out: Path) -> None:
         super().__init__(rows, out)
         people = {name_of(person_of(identity)) for split in rows.dataset.splits
                   for identity in rows.table(split)["identity"].unique()}  # fmt: skip

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from face3d_data.shards.export.form import Form, Rows, make_folders, write_csv
+from face3d_data.shards.export.form import ExportRows, Form, make_folders, write_csv
 from face3d_data.shards.export.samples import write_color
 from face3d_data.shards.read import Batch
 
@@ -28,7 +28,7 @@ class LfwFolders(Form):
     holds: ClassVar[tuple[str, ...]] = ("color",)
     knows_recordings: ClassVar[bool] = False
 
-    def __init__(self, rows: Rows, out: Path) -> None:
+    def __init__(self, rows: ExportRows, out: Path) -> None:
         super().__init__(rows, out)
         people: dict[str, list[str]] = defaultdict(list)
         for split in rows.splits:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from face3d_data.errors import UserError
-from face3d_data.shards.export.form import Form, Rows, beside, copy_lists, dirty_table, make_folders, write_csv
+from face3d_data.shards.export.form import ExportRows, Form, beside, copy_lists, dirty_table, make_folders, write_csv
 from face3d_data.shards.export.samples import write_color
 from face3d_data.shards.read import Batch
 
@@ -35,7 +35,7 @@ class RgbdFiles(Form):
     needs: ClassVar[tuple[str, ...]] = ("color", "depth")
     holds: ClassVar[tuple[str, ...]] = ("color", "depth", *CAMERA)
 
-    def __init__(self, rows: Rows, out: Path) -> None:
+    def __init__(self, rows: ExportRows, out: Path) -> None:
         super().__init__(rows, out)
         odd = [split for split in rows.splits if split not in LISTS]
         if odd:
@@ -88,7 +88,7 @@ class RgbdFiles(Form):
         return super().losses() + (more if len(self.cameras) > 1 else []) + self.lists_left_out
 
 
-def _cameras(rows: Rows) -> list[np.ndarray]:
+def _cameras(rows: ExportRows) -> list[np.ndarray]:
     """Return the cameras of all rows as far as the second, f8 (4,) each, and (13,) more where they have a lens."""
     names = [name for name in CAMERA if name in rows.fields]
     found: list[np.ndarray] = []

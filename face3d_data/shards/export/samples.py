@@ -10,7 +10,7 @@ import numpy as np
 
 from face3d_data.errors import UserError
 from face3d_data.roots import ply_comment, split_root
-from face3d_data.shards.export.form import FRAMES, Form, Rows, beside, copy_lists, make_folders, write_csv
+from face3d_data.shards.export.form import EXPORT_FRAMES, ExportRows, Form, beside, copy_lists, make_folders, write_csv
 from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class SampleFiles(Form):
         UserError: the dataset has no array that one of them can hold.
     """
 
-    def __init__(self, rows: Rows, out: Path, kinds: Sequence[str]) -> None:
+    def __init__(self, rows: ExportRows, out: Path, kinds: Sequence[str]) -> None:
         super().__init__(rows, out)
         self.kinds = kinds
         self.lists_left_out: list[str] = []
@@ -78,7 +78,7 @@ class SampleFiles(Form):
         return lines + self.lists_left_out
 
     def _write_npy(self, stem: Path, sample: dict[str, Any]) -> None:
-        frames = FRAMES if self.rows.normalized else ()
+        frames = EXPORT_FRAMES if self.rows.normalized else ()
         for field in (*self.rows.fields, *frames):
             np.save(beside(stem, ".npy" if field == self.main else f".{field}.npy"), sample[field])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from face3d_data.errors import UserError
-from face3d_data.shards.export.form import Form, Rows
+from face3d_data.shards.export.form import ExportRows, Form
 from face3d_data.tables.triplet_draws import TripletDraws
 from face3d_data.tables.triplet_file import save_triplets, triplet_file_name
 
@@ -48,7 +48,7 @@ class TripletFiles(Form):
 
     knows_recordings: ClassVar[bool] = False
 
-    def __init__(self, rows: Rows, out: Path, plan: TripletPlan) -> None:
+    def __init__(self, rows: ExportRows, out: Path, plan: TripletPlan) -> None:
         super().__init__(rows, out)
         self.plan = plan
         self.fewer = ""

@@ -9,7 +9,7 @@ import numpy as np
 from face3d_data.wear.fabric import linear_rgb
 from face3d_data.wear.head_map import sample_map, unroll
 from face3d_data.wear.occluder import Occluder
-from face3d_data.wear.occluders.mesh import Mesh, assemble, grid_mesh, keep_outside, ring, tube, unit
+from face3d_data.wear.occluders.mesh import OccluderMesh, assemble, grid_mesh, keep_outside, ring, tube, unit
 from face3d_data.wear.skin import Skin
 
 FRAME, LENS = 0, 1
@@ -122,7 +122,7 @@ def build_glasses(skin: Skin, landmarks: np.ndarray, draw: GlassesDraw) -> Occlu
     half = draw.rim_mm / 2
     # Rims of cellulose are deeper than thick ones are broad; wires are round.
     depth = half if half < 1 else 0.7 * half + 0.4
-    pieces: list[tuple[Mesh, int]] = []
+    pieces: list[tuple[OccluderMesh, int]] = []
     for side in (-1, 1):
         rim = keep_outside(front.at(front.outline(side)), guard, half + 0.4)
         pieces += [(ring(rim, half, depth, front.axes[2]), FRAME), (front.lens(side, rim), LENS)]
@@ -175,7 +175,7 @@ class _Front:
         back = -5.0 * (plane[..., 0] / 60.0) ** 2
         return self.origin + np.concatenate([plane, back[..., None]], axis=-1) @ self.axes
 
-    def lens(self, side: int, rim: np.ndarray) -> Mesh:
+    def lens(self, side: int, rim: np.ndarray) -> OccluderMesh:
         """Return the glass inside a rim (N, 3), bulging a little."""
         centre = rim.mean(axis=0)
         share = np.array([1.0, 0.8, 0.55, 0.3, 0.05])[:, None, None]
@@ -191,7 +191,7 @@ class _Front:
         return float(np.clip(np.percentile(lack, 97), 0.0, MOST_FORWARD_MM))
 
 
-def _bridge(front: _Front, guard: np.ndarray, half: float) -> Mesh:
+def _bridge(front: _Front, guard: np.ndarray, half: float) -> OccluderMesh:
     """Return the bar over the nose from rim to rim."""
     inner, height = front.gap_mm / 2 + 1.5, 0.16 * front.shape.height_mm * front.size
     x = np.linspace(-inner, inner, 13)
@@ -201,7 +201,7 @@ def _bridge(front: _Front, guard: np.ndarray, half: float) -> Mesh:
     return tube(keep_outside(path, guard, thick + 0.6), thick, thick, front.axes[1])
 
 
-def _temple(front: _Front, rim: np.ndarray, side: int, guard: np.ndarray, draw: GlassesDraw) -> Mesh:
+def _temple(front: _Front, rim: np.ndarray, side: int, guard: np.ndarray, draw: GlassesDraw) -> OccluderMesh:
     """Return the arm from a rim's outer edge to behind the ear's root."""
     outer = front.outline(side)
     y = 0.22 * front.shape.height_mm * front.size

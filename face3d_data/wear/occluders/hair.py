@@ -9,7 +9,7 @@ import numpy as np
 from face3d_data.wear.fabric import linear_rgb, noise_tile, sample_tile
 from face3d_data.wear.head_map import roll_up, sample_map
 from face3d_data.wear.occluder import Occluder
-from face3d_data.wear.occluders.mesh import Mesh, assemble, grid_mesh, spanned
+from face3d_data.wear.occluders.mesh import OccluderMesh, assemble, grid_mesh, spanned
 from face3d_data.wear.skin import Skin
 
 COLORS = ("#171310", "#241a14", "#3d2a1b", "#5a3d24", "#8a6238", "#b08c56", "#74381d", "#85807b")
@@ -73,7 +73,9 @@ def build_hair(skin: Skin, landmarks: np.ndarray, draw: HairDraw) -> Occluder:
     )
 
 
-def _lock(skin: Skin, under: np.ndarray, draw: HairDraw, number: int, root_a: float, rng: np.random.Generator) -> Mesh:
+def _lock(
+    skin: Skin, under: np.ndarray, draw: HairDraw, number: int, root_a: float, rng: np.random.Generator
+) -> OccluderMesh:
     """Return one lock: a ribbon that hangs from the crown, narrows to its tip and is bent across."""
     covers = _step((draw.side * root_a + 4.0) / 26.0) * _step((92.0 - draw.side * root_a) / 26.0)
     tip_b = draw.fringe_b_mm + covers * (draw.lock_b_mm - draw.fringe_b_mm) - 0.10 * abs(root_a) + rng.normal(0, 4.5)

@@ -9,7 +9,7 @@ import numpy as np
 from face3d_data.wear.fabric import linear_rgb, noise_tile, sample_tile
 from face3d_data.wear.occluder import Occluder
 from face3d_data.wear.occluders.hand_pose import FOREARM_MM, WRIST_MM, HandPose, lay_hand
-from face3d_data.wear.occluders.mesh import Mesh, assemble, keep_outside, spanned, tube
+from face3d_data.wear.occluders.mesh import OccluderMesh, assemble, keep_outside, spanned, tube
 from face3d_data.wear.skin import Skin
 
 HAND, ARM, SLEEVE = 0, 1, 2
@@ -97,7 +97,7 @@ def build_hand(skin: Skin, landmarks: np.ndarray, draw: HandDraw) -> Occluder:
     return assemble([(body, part), (_sleeve(pose, draw.size), SLEEVE)], _Paint(draw))
 
 
-def _body(pose: HandPose) -> Mesh:
+def _body(pose: HandPose) -> OccluderMesh:
     """Return the hand's mesh; coordinates are the distance from the finger's tip and across the finger."""
     vertices, normals, triangles = pose.bones.mesh(CELL_MM)
     nearest = np.argmin([pose.bones.distance(vertices, i) for i in range(len(pose.tip_mm))], axis=0)
@@ -106,10 +106,10 @@ def _body(pose: HandPose) -> Mesh:
     share = np.einsum("ij,ij->i", offset, axis) / np.einsum("ij,ij->i", axis, axis)
     first, last = pose.tip_mm[nearest].T
     across = np.einsum("ij,ij->i", offset, pose.across[nearest])
-    return Mesh(vertices, normals, triangles, np.stack([first + share * (last - first), across], axis=1))
+    return OccluderMesh(vertices, normals, triangles, np.stack([first + share * (last - first), across], axis=1))
 
 
-def _sleeve(pose: HandPose, size: float) -> Mesh:
+def _sleeve(pose: HandPose, size: float) -> OccluderMesh:
     """Return the sleeve, from a hand's breadth behind the wrist to the elbow."""
     along = np.array([0.72 * FOREARM_MM, 0.74 * FOREARM_MM, 130.0, 190.0, 260.0])
     half = size * np.array([25.0, 28.0, 31.0, 36.0, 42.0])

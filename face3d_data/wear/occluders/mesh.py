@@ -15,7 +15,7 @@ OTHER_OCCLUDER = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Mesh:
+class OccluderMesh:
     """A piece of an occluder; arrays as in `Occluder`, in f8 until it is assembled."""
 
     vertices: np.ndarray
@@ -24,7 +24,7 @@ class Mesh:
     coords: np.ndarray
 
 
-def grid_mesh(points: np.ndarray, coords: np.ndarray, *, closed: bool = False) -> Mesh:
+def grid_mesh(points: np.ndarray, coords: np.ndarray, *, closed: bool = False) -> OccluderMesh:
     """Return the sheet through a grid of points.
 
     Args:
@@ -40,12 +40,12 @@ def grid_mesh(points: np.ndarray, coords: np.ndarray, *, closed: bool = False) -
     left = index if closed else index[:, :-1]
     a, b, c, d = left[:-1], right[:-1], left[1:], right[1:]
     triangles = np.concatenate([np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, d), (a, d, c))])
-    return Mesh(points.reshape(-1, 3), normals.reshape(-1, 3), triangles, coords.reshape(-1, 2))
+    return OccluderMesh(points.reshape(-1, 3), normals.reshape(-1, 3), triangles, coords.reshape(-1, 2))
 
 
 def tube(
     path: np.ndarray, half_width: np.ndarray | float, half_height: np.ndarray | float, up: np.ndarray, sides: int = 8
-) -> Mesh:
+) -> OccluderMesh:
     """Return an elliptical tube with rounded ends along a path.
 
     Args:
@@ -85,7 +85,7 @@ def _rounded(path: np.ndarray, tangent: np.ndarray, size: np.ndarray) -> tuple[n
     return np.vstack([beyond[:1], path, beyond[1:]]), np.vstack([[1e-3, 1e-3], size, [1e-3, 1e-3]])
 
 
-def ring(path: np.ndarray, half_width: float, half_height: float, up: np.ndarray, sides: int = 8) -> Mesh:
+def ring(path: np.ndarray, half_width: float, half_height: float, up: np.ndarray, sides: int = 8) -> OccluderMesh:
     """Return a closed elliptical tube along a closed path (N, 3), the last place of which joins the first."""
     tangent = unit(np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0))
     across = unit(np.cross(up, tangent))
@@ -101,7 +101,9 @@ def ring(path: np.ndarray, half_width: float, half_height: float, up: np.ndarray
     triangles = np.concatenate([np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, d), (a, d, c))])
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
     coords = np.stack(np.broadcast_arrays(length[:, None], angle[None] * size.max()), axis=-1)
-    return Mesh((path[:, None] + section).reshape(-1, 3), outward.reshape(-1, 3), triangles, coords.reshape(-1, 2))
+    return OccluderMesh(
+        (path[:, None] + section).reshape(-1, 3), outward.reshape(-1, 3), triangles, coords.reshape(-1, 2)
+    )
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -127,7 +129,7 @@ def spanned(radius: np.ndarray, across_mm: float, up_mm: float) -> np.ndarray:
 
 
 def assemble(
-    pieces: Sequence[tuple[Mesh, int | np.ndarray]], paint: Paint, see_through: tuple[float, ...] = ()
+    pieces: Sequence[tuple[OccluderMesh, int | np.ndarray]], paint: Paint, see_through: tuple[float, ...] = ()
 ) -> Occluder:
     """Return one occluder of meshes, each with the number of its part or those of its triangles, (T,)."""
     offsets = np.cumsum([0, *(len(mesh.vertices) for mesh, _ in pieces)])

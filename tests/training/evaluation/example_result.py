@@ -13,7 +13,7 @@ from face3d_training.evaluation.metrics.results import (
     IdentificationResult,
     MethodResult,
     ModelFacts,
-    Part,
+    ProbeSubset,
     SeedsResult,
     Timing,
     VerificationResult,
@@ -108,8 +108,8 @@ def method(name, rng):
     lists = {"plain_to_plain": False, "masked_to_plain": True}
     too_few = Figure(None, why="too few: 3 probes of 1 person")
     parts = (
-        Part("neutral", 10, 6, figure(0.9, rng), figure(0.97, rng)),
-        Part("smile", 3, 1, too_few, too_few),
+        ProbeSubset("neutral", 10, 6, figure(0.9, rng), figure(0.97, rng)),
+        ProbeSubset("smile", 3, 1, too_few, too_few),
     )
     return MethodResult(
         name,

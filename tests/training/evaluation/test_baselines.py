@@ -17,13 +17,13 @@ from face3d_training.evaluation.baselines.methods import (
     within_an_error,
 )
 from face3d_training.evaluation.metrics.evaluate import evaluate
-from face3d_training.evaluation.metrics.lists import Settings, lists_of
+from face3d_training.evaluation.metrics.lists import EvaluationSettings, lists_of
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "shards"))
 from made import build, manifest
 
 X, Y = GRID.T / 60
-FEW = Settings(folds=2, per_fold=10, resamples=20)
+FEW = EvaluationSettings(folds=2, per_fold=10, resamples=20)
 
 
 def heads(table, seed=0, noise=0.6):

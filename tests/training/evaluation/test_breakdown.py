@@ -7,9 +7,9 @@ from sklearn.metrics import roc_auc_score
 from face3d_data.tables.protocol import protocols
 from face3d_training.evaluation.metrics.breakdown import NOT_GIVEN, binned, break_down
 from face3d_training.evaluation.metrics.identification import identify
-from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.metrics.lists import EvaluationSettings
 
-FEW = Settings(resamples=50)
+FEW = EvaluationSettings(resamples=50)
 
 
 def broken(table, scores, name):

@@ -7,10 +7,10 @@ from score_matcher import ScoreMatcher, people_table, random_scores
 from face3d_data.errors import UserError
 from face3d_training.evaluation.metrics.evaluate import combine_seeds, compare, evaluate, figures_of
 from face3d_training.evaluation.metrics.figure import as_json
-from face3d_training.evaluation.metrics.lists import Settings, lists_from, lists_of
+from face3d_training.evaluation.metrics.lists import EvaluationSettings, lists_from, lists_of
 from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher
 
-SETTINGS = Settings(folds=4, per_fold=20, resamples=200)
+SETTINGS = EvaluationSettings(folds=4, per_fold=20, resamples=200)
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +107,8 @@ def test_pairing_makes_intervals_of_like_methods_narrow(table, lists):
 
 def test_what_was_not_evaluated_alike_is_not_compared(table, lists, good):
     others = [
-        evaluate(net(table, "pairs", 1.0), lists_of(table, Settings(most_pairs=200)), SETTINGS),
-        evaluate(net(table, "few", 1.0), lists, Settings(folds=4, per_fold=20, resamples=20)),
+        evaluate(net(table, "pairs", 1.0), lists_of(table, EvaluationSettings(most_pairs=200)), SETTINGS),
+        evaluate(net(table, "few", 1.0), lists, EvaluationSettings(folds=4, per_fold=20, resamples=20)),
         evaluate(net(table, "one", 1.0), lists_of(table, SETTINGS, "plain_to_plain"), SETTINGS),
     ]
     for other in others:
@@ -155,5 +155,5 @@ def test_a_file_of_pairs_is_the_only_list(table, tmp_path):
 
 def test_progress_is_told_each_list(table, lists):
     told = []
-    evaluate(net(table, "net", 1.0), lists, Settings(resamples=2), progress=told.append)
+    evaluate(net(table, "net", 1.0), lists, EvaluationSettings(resamples=2), progress=told.append)
     assert told == [*lists.pairs, *lists.protocols]

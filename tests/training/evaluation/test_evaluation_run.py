@@ -19,7 +19,7 @@ from tiny_sets import image_set, point_rows, points_set, publish
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.shards.read import Dataset
 from face3d_training.evaluation.baselines.plan import plan_baselines
-from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.metrics.lists import EvaluationSettings
 from face3d_training.evaluation.networks.load import load_networks, method_names, runs_of_one_config
 from face3d_training.evaluation.report.drawn import Drawn, draw
 from face3d_training.evaluation.run import Request, default_name, run_evaluation
@@ -27,7 +27,7 @@ from face3d_training.leaks import training_fingerprint
 from face3d_training.speed import measure_cost
 
 CPU = torch.device("cpu")
-FEW = Settings(resamples=20)
+FEW = EvaluationSettings(resamples=20)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -95,7 +95,7 @@ def judged(place, request_of):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("face3d_training.evaluation.baselines.plan.FEWEST_PEOPLE", 2)
-        patch.setattr("face3d_training.evaluation.baselines.methods.FEWEST_PEOPLE", 2)
+        patch.setattr("face3d_training.evaluation.baselines.methods.LDA_FEWEST_PEOPLE", 2)
         evaluation, about = run_evaluation(request)
     return evaluation, about, out
 

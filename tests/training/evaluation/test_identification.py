@@ -8,9 +8,9 @@ from sklearn.metrics import average_precision_score
 from face3d_data.tables.protocol import Protocol, protocols
 from face3d_training.evaluation.metrics import identification, matcher
 from face3d_training.evaluation.metrics.identification import identify
-from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.metrics.lists import EvaluationSettings
 
-FEW = Settings(resamples=50)
+FEW = EvaluationSettings(resamples=50)
 
 
 def protocol_of(gallery, probe):
@@ -107,7 +107,9 @@ def test_the_interval_is_over_people_not_over_probes():
     good = np.where(table["identity"].to_numpy() < "d/p05", 1.0, -1.0)
     identity = table["identity"].to_numpy()
     scores = np.where(identity[:, None] == identity, good[:, None], 0.0)
-    found = identify(ScoreMatcher(table, scores), protocols(table)[0]["plain_to_plain"], Settings(resamples=2000))
+    found = identify(
+        ScoreMatcher(table, scores), protocols(table)[0]["plain_to_plain"], EvaluationSettings(resamples=2000)
+    )
     assert found.rank["1"].value == 0.5
     assert found.rank["1"].low == pytest.approx(0.2, abs=0.05)
     assert found.rank["1"].high == pytest.approx(0.8, abs=0.05)

@@ -14,7 +14,7 @@ from tiny_sets import image_set, points_set
 from face3d_data.shards.read import Dataset
 from face3d_training.evaluation.metrics.figure import ScoredPairs
 from face3d_training.evaluation.report.face_picture import GROUND, draw_face, picture_fields, relief_of_points
-from face3d_training.evaluation.report.mistakes import Faces, worst_mistakes
+from face3d_training.evaluation.report.mistakes import FacePictures, worst_mistakes
 
 NAMES = ["a", "a", "b", "b", "c"]
 
@@ -99,7 +99,7 @@ def test_a_picture_is_that_of_the_row_asked_for(tmp_path, make):
     dataset = make(tmp_path)
     table = Dataset(dataset).table("test")
     part = table.iloc[[5, 2]].reset_index(drop=True)
-    faces = Faces(dataset, "test", part, 48)
+    faces = FacePictures(dataset, "test", part, 48)
     for row, place in enumerate((5, 2)):
         sample = Dataset(dataset).reader("test")[place]
         assert np.array_equal(faces.picture(row), draw_face(sample, 48))
@@ -107,5 +107,5 @@ def test_a_picture_is_that_of_the_row_asked_for(tmp_path, make):
 
 def test_clouds_on_the_unit_sphere_are_turned_the_same_way(tmp_path):
     plain, normal = (points_set(tmp_path / name, normalize=name == "normal") for name in ("plain", "normal"))
-    first, second = (Faces(one, "test", Dataset(one).table("test"), 48).picture(3) for one in (plain, normal))
+    first, second = (FacePictures(one, "test", Dataset(one).table("test"), 48).picture(3) for one in (plain, normal))
     assert np.abs(first.astype(int) - second).mean() < 2

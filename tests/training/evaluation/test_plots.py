@@ -8,7 +8,7 @@ import pytest
 from example_result import example_evaluation
 
 from face3d_training.evaluation.metrics.figure import Figure, ScoredPairs
-from face3d_training.evaluation.metrics.results import Part
+from face3d_training.evaluation.metrics.results import ProbeSubset
 from face3d_training.evaluation.report import plots
 from face3d_training.evaluation.report.drawing import Style, method_styles
 from face3d_training.evaluation.report.embedding_places import choose_faces, place_embeddings
@@ -103,7 +103,7 @@ def test_runs_of_one_config_share_a_colour_and_one_place_in_the_legend():
 
 
 def part(value, probes, rank_1):
-    return Part(value, probes, 5, rank_1, rank_1)
+    return ProbeSubset(value, probes, 5, rank_1, rank_1)
 
 
 def test_bars_tell_counts_and_what_is_too_little():

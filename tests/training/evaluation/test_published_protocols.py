@@ -16,13 +16,13 @@ from tiny_sets import point_rows, publish
 from face3d_data.errors import UserError
 from face3d_data.tables.published import make_published
 from face3d_training.evaluation.metrics.evaluate import evaluate, figures_of
-from face3d_training.evaluation.metrics.lists import Settings, lists_of
+from face3d_training.evaluation.metrics.lists import EvaluationSettings, lists_of
 from face3d_training.evaluation.run import Request, run_evaluation
 from face3d_training.speed import measure_cost
 
 CODES = ("N_N", "N_N", "E_HAPPY", "YR_R10")
 PARTS = ["bosphorus-N", "bosphorus-E", "bosphorus-YR", "bosphorus-YR-R10"]
-FEW = Settings(folds=2, per_fold=5, resamples=20)
+FEW = EvaluationSettings(folds=2, per_fold=5, resamples=20)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from sklearn import metrics
 from face3d_data.errors import UserError
 from face3d_data.tables.pair_rows import PairRows, every_pair, pairs_in_folds
 from face3d_training.evaluation.metrics.bootstrap import people_weights
-from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.metrics.lists import EvaluationSettings
 from face3d_training.evaluation.metrics.verification import FARS, verify
 
-FEW = Settings(resamples=20)
+FEW = EvaluationSettings(resamples=20)
 
 
 def all_of(table, scores, settings=FEW, folds=None):
@@ -66,7 +66,7 @@ def test_degenerate_lists_have_no_figure(people, captures, why):
 def test_each_resample_is_the_figure_with_pairs_repeated_as_people_are():
     rng = np.random.default_rng(3)
     table = people_table(6, 3)
-    found = all_of(table, random_scores(table, rng, ties=3), Settings(resamples=30, seed=5))
+    found = all_of(table, random_scores(table, rng, ties=3), EvaluationSettings(resamples=30, seed=5))
     names = sorted(set(table["identity"]))
     weights = people_weights(names, 30, 5)
     place = table["identity"].map(names.index).to_numpy()
@@ -91,7 +91,7 @@ def test_a_thousand_resamples_of_100_000_pairs_take_seconds():
     table = people_table(57, 8)
     scores = random_scores(table, np.random.default_rng(0))
     started = time.process_time()
-    found = all_of(table, scores, Settings(resamples=1000))
+    found = all_of(table, scores, EvaluationSettings(resamples=1000))
     assert found.genuine + found.impostors > 100_000
     assert time.process_time() - started < 10
 

@@ -7,9 +7,9 @@ from score_matcher import ScoreMatcher, people_table
 
 from face3d_data.tables.pair_rows import PairRows
 from face3d_training.evaluation.metrics.folds import best_threshold, judge_folds, spread_of
-from face3d_training.evaluation.metrics.lists import Settings
+from face3d_training.evaluation.metrics.lists import EvaluationSettings
 
-FEW = Settings(resamples=50)
+FEW = EvaluationSettings(resamples=50)
 
 
 def judged(pairs, scores, people=8):

@@ -8,7 +8,7 @@ import torch
 
 from face3d_data.errors import MissingDependency, UserError
 from face3d_training import ops
-from face3d_training.models.pointnet2 import BallNet, Scale
+from face3d_training.models.pointnet2 import BallNet, BallScale
 from face3d_training.registry import make_spec
 
 NAMES = ("pointnet2_ssg", "pointnet2_ssg_elite", "pointnet2_msg")
@@ -64,7 +64,7 @@ def test_the_order_of_points_does_not_matter_where_no_ball_is_too_full():
 
 def test_a_ball_net_is_the_layers_on_relative_places_and_features():
     torch.manual_seed(0)
-    ball = BallNet(2, Scale(0.7, 5, (6, 7)), "batch").train()
+    ball = BallNet(2, BallScale(0.7, 5, (6, 7)), "batch").train()
     xyz, features, centers = clouds(), clouds(seed=3)[..., :2], clouds(points=9)
     found = ball(xyz, features, centers)
     index = ops.ball_query(xyz, centers, 0.7, 5)

@@ -20,9 +20,9 @@ from face3d_data.tables.split import person_of
 from face3d_training.checkpoint import find_checkpoint
 from face3d_training.devices import choose_device
 from face3d_training.embedding import embed_rows
-from face3d_training.evaluation.baselines.plan import Progress, plan_baselines
+from face3d_training.evaluation.baselines.plan import ProgressCallback, plan_baselines
 from face3d_training.evaluation.metrics.evaluate import combine_seeds, compare, evaluate
-from face3d_training.evaluation.metrics.lists import Lists, Settings, lists_from, lists_of
+from face3d_training.evaluation.metrics.lists import EvaluationSettings, Lists, lists_from, lists_of
 from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher, Matcher
 from face3d_training.evaluation.metrics.results import (
     DatasetFacts,
@@ -36,7 +36,7 @@ from face3d_training.evaluation.networks.about import About, LeakCheck
 from face3d_training.evaluation.networks.load import Network, load_networks, method_names, runs_of_one_config
 from face3d_training.evaluation.report.drawn import draw
 from face3d_training.evaluation.report.files import check_replaceable, write_evaluation
-from face3d_training.evaluation.report.mistakes import Faces
+from face3d_training.evaluation.report.mistakes import FacePictures
 from face3d_training.evaluation.report.page import make_report
 from face3d_training.leaks import DATASET_LEAKS, leaks_of
 from face3d_training.run_folder import dataset_digest
@@ -85,11 +85,13 @@ class Request:
     changes: tuple[tuple[str, Any], ...] = ()
     device: str = "auto"
     workers: int = 0
-    settings: Settings = field(default_factory=Settings)
+    settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     check: bool = True
 
 
-def run_evaluation(request: Request, progress: Progress = lambda label, done, total: None) -> tuple[Evaluation, About]:
+def run_evaluation(
+    request: Request, progress: ProgressCallback = lambda label, done, total: None
+) -> tuple[Evaluation, About]:
     """Judge networks and baselines on a split, and write the folder of the evaluation.
 
     Nothing is computed before training and test data are found to share nothing.
@@ -132,7 +134,7 @@ def run_evaluation(request: Request, progress: Progress = lambda label, done, to
         notices=(*_notices(networks), *baselines.notices, *lists.notices),
         dataset_leaks=_dataset_leaks(dataset, baselines.teacher, networks),
     )
-    drawn = draw(evaluation, about, table, vectors, Faces(request.dataset, request.split, table))
+    drawn = draw(evaluation, about, table, vectors, FacePictures(request.dataset, request.split, table))
     report = make_report(evaluation, about, table, drawn)
     write_evaluation(request.out, evaluation, about, table, report, drawn.plots)
     return evaluation, about
@@ -186,7 +188,7 @@ def _lists(request: Request, dataset: Dataset, table: pd.DataFrame) -> Lists:
     return lists_of(table, request.settings, request.protocol, published)
 
 
-def _embed(network: Network, device: torch.device, workers: int, progress: Progress) -> EmbeddingMatcher:
+def _embed(network: Network, device: torch.device, workers: int, progress: ProgressCallback) -> EmbeddingMatcher:
     total = len(network.rows)
     vectors = embed_rows(
         network.trained.net,
@@ -208,9 +210,9 @@ def _cost(network: Network) -> ModelFacts:
 def _judge(
     matchers: Sequence[Matcher],
     lists: Lists,
-    settings: Settings,
+    settings: EvaluationSettings,
     costs: dict[str, ModelFacts],
-    progress: Progress,
+    progress: ProgressCallback,
 ) -> dict[str, MethodResult]:
     """Return the results of each method by its name, in order."""
     found = {}
@@ -225,7 +227,7 @@ def _judge(
 class _Steps:
     """Tells of steps that are announced when they begin, so that those before are done."""
 
-    def __init__(self, label: str, total: int, progress: Progress) -> None:
+    def __init__(self, label: str, total: int, progress: ProgressCallback) -> None:
         self.label, self.total, self.progress, self.begun = label, total, progress, 0
 
     def begin(self, name: str) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from face3d_training.models.base import Outputs
 from face3d_training.registry import Spec
 
-Batch = dict[str, torch.Tensor]
+TensorBatch = dict[str, torch.Tensor]
 """A batch as losses see it: `label` i8 (B,), 0 … classes − 1; `masked` bool (B,); `visible_ratio` f4 (B,), NaN = not
 known; with offline triplets also `triplet` i8 (T, 3), places of anchor, positive and negative in the batch."""
 
@@ -33,7 +33,7 @@ class LossValue:
 class LossModule(nn.Module):
     """A loss with what it learns itself (class centres); `forward` is what a family writes."""
 
-    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the loss of a whole batch."""
         raise TypeError(f"{type(self).__name__} defines no forward()")
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 
-from face3d_training.losses.base import Batch, LossModule, LossSpec, LossValue
+from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
 from face3d_training.models.base import Outputs
 from face3d_training.registry import register
 
@@ -46,7 +46,7 @@ class CenterLoss(LossModule):
         self.alpha = alpha
         self.register_buffer("centers", torch.zeros(n_classes, embedding_size))
 
-    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the loss by the centres as they are, and in training move them."""
         label = batch["label"]
         offset = outputs["embedding"] - self.centers[label]

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from face3d_training.losses.base import Batch, LossModule, LossSpec, LossValue
+from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
 from face3d_training.models.base import Outputs
 from face3d_training.registry import register
 
@@ -18,7 +18,7 @@ START_SPREAD = 0.001
 
 
 @register
-class Lpd(LossSpec):
+class LatentPart(LossSpec):
     """Cross-entropies of the face and of its part, and the error of the visible share (Ding et al. 2020).
 
     CE(global) + CE(part) + ratio_weight × |visible_ratio − known|; doi 10.1145/3394171.3413731, with weights of 1 and
@@ -49,7 +49,7 @@ class LpdLoss(LossModule):
         size: length of `global_embedding` and of `part_embedding`.
     """
 
-    def __init__(self, spec: Lpd, n_classes: int, size: int) -> None:
+    def __init__(self, spec: LatentPart, n_classes: int, size: int) -> None:
         super().__init__()
         self.spec = spec
         self.global_weight = nn.Parameter(torch.empty(n_classes, size))
@@ -57,7 +57,7 @@ class LpdLoss(LossModule):
         for weight in (self.global_weight, self.part_weight):
             nn.init.normal_(weight, std=START_SPREAD)
 
-    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the loss of a batch.
 
         Where no sample's visible share is known (NaN), its term is left out: `ratio_left_out` is 1.

@@ -12,7 +12,7 @@ from pytorch_metric_learning.losses.large_margin_softmax_loss import LargeMargin
 from pytorch_metric_learning.utils.common_functions import TorchInitWrapper
 from torch import nn
 
-from face3d_training.losses.base import Batch, LossModule, LossSpec, LossValue
+from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
 from face3d_training.losses.softmax import accuracy
 from face3d_training.models.base import Outputs
 from face3d_training.registry import register
@@ -93,7 +93,7 @@ class MarginLoss(LossModule):
         super().__init__()
         self.loss: Any = loss
 
-    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the mean over the batch; stat `accuracy` is the share that is nearest to the right weight."""
         embedding, label = outputs["embedding"], batch["label"]
         loss = self.loss(embedding, label)

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from face3d_training.losses.base import Batch, LossModule, LossSpec, LossValue
+from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
 from face3d_training.models.base import Outputs
 from face3d_training.registry import register
 
@@ -70,7 +70,7 @@ class ClassifierLoss(LossModule):
         self.classifier = nn.Linear(embedding_size, n_classes)
         self.scale, self.label_smoothing, self.gamma = scale, label_smoothing, gamma
 
-    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the mean over the batch; stat `accuracy` is the share that the classifier gets right."""
         label = batch["label"]
         logits = self.classifier(self.scale * outputs["embedding"])

@@ -12,7 +12,7 @@ from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
 from pytorch_metric_learning.utils.loss_and_miner_utils import get_all_triplets_indices
 
 from face3d_data.errors import UserError
-from face3d_training.losses.base import Batch, LossModule, LossSpec, LossValue
+from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
 from face3d_training.models.base import Outputs
 from face3d_training.registry import register
 
@@ -66,7 +66,7 @@ class TripletLoss(LossModule):
         else:
             self.miner = TripletMarginMiner(margin=spec.margin, type_of_triplets=spec.mining, distance=distance)
 
-    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the loss, None without a valid triplet.
 
         Stats are `valid_triplets`, those with a loss above 0 that the mean is over, and `valid_share`, their share of
@@ -104,7 +104,7 @@ class TripletLoss(LossModule):
         anchors, positives, negatives = triplets[keep].unbind(1)
         return anchors, positives, negatives
 
-    def _separated(self, embedding: torch.Tensor, batch: Batch) -> float:
+    def _separated(self, embedding: torch.Tensor, batch: TensorBatch) -> float:
         given = batch.get("triplet")
         triplets = get_all_triplets_indices(batch["label"]) if given is None else given.unbind(1)
         wrong = self._violations(embedding, triplets) >= self.margin

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from face3d_data.errors import RunStopped, UserError
-from face3d_training.losses.base import Batch, LossModule, LossSpec, LossValue
+from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
 from face3d_training.models.base import Outputs
 from face3d_training.registry import make_spec
 
@@ -47,7 +47,7 @@ class WeightedLosses(LossModule):
         self.model = model
         self.parts = nn.ModuleDict({name: spec.build(n_classes, embedding_size) for name, spec in specs.items()})
 
-    def forward(self, outputs: Outputs, batch: Batch) -> LossValue:
+    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the sum over the parts that found something to learn from; None where none did.
 
         Stats are those of the parts as `<loss>.<stat>`, each part's own value as `<loss>.loss`, and `penalty`.
@@ -75,7 +75,7 @@ class WeightedLosses(LossModule):
             terms.append(penalty)
         return LossValue(torch.stack(terms).sum(), stats)
 
-    def _check(self, outputs: Outputs, batch: Batch) -> None:
+    def _check(self, outputs: Outputs, batch: TensorBatch) -> None:
         for name, spec in self.specs.items():
             lacking = [output for output in spec.needs if output not in outputs]
             if lacking:

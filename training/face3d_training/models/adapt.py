@@ -65,14 +65,14 @@ class ImageSpec(ModelSpec):
                 log.warning("model.weights %s: %s", self.weights, fit.summary())
         return net
 
-    def fit(self, state: Mapping[str, torch.Tensor], net: EmbeddingNet) -> Fit:
+    def fit(self, state: Mapping[str, torch.Tensor], net: EmbeddingNet) -> WeightsFit:
         """Return what of a state dict fits a network of this spec: prefixes dropped, aliases and channels resolved."""
         named = {self.aliases.get(name, name): tensor for name, tensor in drop_prefixes(state).items()}
         return fit_state(named, net, self.first_convolution)
 
 
 @dataclass(frozen=True)
-class Fit:
+class WeightsFit:
     """What of a file fits a network.
 
     Attributes:
@@ -90,7 +90,7 @@ class Fit:
         return f"{len(self.tensors)} tensors fit; not: {'; '.join(self.unmatched[:SHOWN])}{rest}"
 
 
-def fit_state(state: Mapping[str, torch.Tensor], net: EmbeddingNet, first_convolution: str = "") -> Fit:
+def fit_state(state: Mapping[str, torch.Tensor], net: EmbeddingNet, first_convolution: str = "") -> WeightsFit:
     """Match a state dict with a network by name and shape.
 
     A bias that the file lacks beside its weight is 0, which is what a layer without one computes.
@@ -119,7 +119,7 @@ def fit_state(state: Mapping[str, torch.Tensor], net: EmbeddingNet, first_convol
             tensors[name] = torch.zeros_like(tensor)
         else:
             unmatched.append(f"{name}: not in the file, starts fresh")
-    return Fit(tensors, unmatched)
+    return WeightsFit(tensors, unmatched)
 
 
 def fit_channels(weight: torch.Tensor, channels: int) -> torch.Tensor:

@@ -18,7 +18,7 @@ from face3d_training.models.adapt import ImageSpec
 from face3d_training.models.base import EmbeddingNet, Outputs
 from face3d_training.registry import register
 
-Size = int | tuple[int, int]
+KernelSize = int | tuple[int, int]
 SMALLEST_PX = 75
 """Below this side nothing is left of the map after the last reduction."""
 DEPTHS = (10, 20, 9)
@@ -29,7 +29,7 @@ SCALES = (0.17, 0.10, 0.20)
 class ConvNorm(nn.Module):
     """Convolution, norm, ReLU; without padding unless told."""
 
-    def __init__(self, inside: int, outside: int, size: Size, stride: int = 1, padding: Size = 0) -> None:
+    def __init__(self, inside: int, outside: int, size: KernelSize, stride: int = 1, padding: KernelSize = 0) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inside, outside, size, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(outside, eps=1e-3)

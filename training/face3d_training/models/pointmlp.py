@@ -140,7 +140,7 @@ def deviations(features: torch.Tensor, anchors: torch.Tensor, index: torch.Tenso
     return (total / (index[0].numel() * features.shape[2])).clamp(min=SMALLEST**2).sqrt()
 
 
-class Stage(nn.Module):
+class PointMlpStage(nn.Module):
     """Groups, the blocks on their points, the maximum of each group, and the blocks on the groups."""
 
     def __init__(self, spec: PointMLPSpec, number: int, channels: int) -> None:
@@ -179,7 +179,7 @@ class PointMLP(EmbeddingNet):
         self.embed = shared_mlp(spec.in_channels, (spec.embed,), spec.norm, bias=False)
         channels, stages = spec.embed, []
         for number in range(len(spec.dims)):
-            stages.append(Stage(spec, number, channels))
+            stages.append(PointMlpStage(spec, number, channels))
             channels = stages[-1].out_channels
         self.stages = nn.ModuleList(stages)
         self.head = embedding_head(channels, spec.head, spec.embedding_size, spec.norm, spec.dropout)

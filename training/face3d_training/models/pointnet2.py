@@ -21,11 +21,11 @@ from face3d_training.models.shared_mlp import ChannelsLastNorm, NormKind, Points
 from face3d_training.ops import ball_query, farthest_points, find_kernel, gather_points
 from face3d_training.registry import register
 
-Count = Annotated[int, Field(gt=0)]
+PositiveCount = Annotated[int, Field(gt=0)]
 Radius = Annotated[float, Field(gt=0)]
 
 
-class Scale(NamedTuple):
+class BallScale(NamedTuple):
     """One PointNet around each center: its ball, the points it takes from there, and its layers."""
 
     radius: float
@@ -55,10 +55,14 @@ class SampledSpec(PointsSpec):
 class PointNet2Spec(SampledSpec):
     """What all PointNet++ share."""
 
-    centers: tuple[Count, Count] = Field((512, 128), description="points sampled on the first and second level")
-    head: tuple[Count, ...] = Field((512, 256), description="channels of the layers before the embedding; []: none")
+    centers: tuple[PositiveCount, PositiveCount] = Field(
+        (512, 128), description="points sampled on the first and second level"
+    )
+    head: tuple[PositiveCount, ...] = Field(
+        (512, 256), description="channels of the layers before the embedding; []: none"
+    )
 
-    def levels(self) -> tuple[tuple[Scale, ...], tuple[Scale, ...]]:
+    def levels(self) -> tuple[tuple[BallScale, ...], tuple[BallScale, ...]]:
         """Return the scales of both levels."""
         raise TypeError(f"{type(self).__name__} defines no levels()")
 
@@ -74,12 +78,14 @@ class PointNet2SsgSpec(PointNet2Spec):
     name: ClassVar[str] = "pointnet2_ssg"
 
     radii: tuple[Radius, Radius] = Field((0.2, 0.4), description="radius of a ball on each level")
-    neighbors: tuple[Count, Count] = Field((64, 64), description="points taken from a ball on each level")
+    neighbors: tuple[PositiveCount, PositiveCount] = Field(
+        (64, 64), description="points taken from a ball on each level"
+    )
 
-    def levels(self) -> tuple[tuple[Scale, ...], tuple[Scale, ...]]:
+    def levels(self) -> tuple[tuple[BallScale, ...], tuple[BallScale, ...]]:
         """Return the scales of both levels."""
-        first = Scale(self.radii[0], self.neighbors[0], (64, 64, 128))
-        return (first,), (Scale(self.radii[1], self.neighbors[1], (128, 128, 256)),)
+        first = BallScale(self.radii[0], self.neighbors[0], (64, 64, 128))
+        return (first,), (BallScale(self.radii[1], self.neighbors[1], (128, 128, 256)),)
 
 
 @register
@@ -88,7 +94,9 @@ class PointNet2SsgEliteSpec(PointNet2SsgSpec):
 
     name: ClassVar[str] = "pointnet2_ssg_elite"
 
-    neighbors: tuple[Count, Count] = Field((22, 22), description="points taken from a ball on each level")
+    neighbors: tuple[PositiveCount, PositiveCount] = Field(
+        (22, 22), description="points taken from a ball on each level"
+    )
 
 
 @register
@@ -100,15 +108,15 @@ class PointNet2MsgSpec(PointNet2Spec):
     radii: tuple[tuple[Radius, Radius, Radius], tuple[Radius, Radius, Radius]] = Field(
         ((0.1, 0.2, 0.4), (0.2, 0.4, 0.8)), description="radii of the balls on each level"
     )
-    neighbors: tuple[tuple[Count, Count, Count], tuple[Count, Count, Count]] = Field(
-        ((16, 32, 128), (32, 64, 128)), description="points taken from each ball on each level"
-    )
+    neighbors: tuple[
+        tuple[PositiveCount, PositiveCount, PositiveCount], tuple[PositiveCount, PositiveCount, PositiveCount]
+    ] = Field(((16, 32, 128), (32, 64, 128)), description="points taken from each ball on each level")
 
-    def levels(self) -> tuple[tuple[Scale, ...], tuple[Scale, ...]]:
+    def levels(self) -> tuple[tuple[BallScale, ...], tuple[BallScale, ...]]:
         """Return the scales of both levels."""
         widths = (((32, 32, 64), (64, 64, 128), (64, 96, 128)), ((64, 64, 128), (128, 128, 256), (128, 128, 256)))
         first, second = (
-            tuple(Scale(*scale) for scale in zip(*level, strict=True))
+            tuple(BallScale(*scale) for scale in zip(*level, strict=True))
             for level in zip(self.radii, self.neighbors, widths, strict=True)
         )
         return first, second
@@ -121,7 +129,7 @@ class BallNet(nn.Module):
     not once for every ball that a point lies in; in float32, as nearly equal numbers are subtracted.
     """
 
-    def __init__(self, channels: int, scale: Scale, norm: NormKind) -> None:
+    def __init__(self, channels: int, scale: BallScale, norm: NormKind) -> None:
         super().__init__()
         self.radius, self.neighbors = scale.radius, scale.neighbors
         self.first = nn.Linear(3 + channels, scale.widths[0])
@@ -141,7 +149,7 @@ class BallNet(nn.Module):
 class SetAbstraction(nn.Module):
     """One level: points are sampled, and each scale's PointNet describes the balls around them."""
 
-    def __init__(self, centers: int, scales: Sequence[Scale], channels: int, norm: NormKind, sampling: str) -> None:
+    def __init__(self, centers: int, scales: Sequence[BallScale], channels: int, norm: NormKind, sampling: str) -> None:
         super().__init__()
         self.centers, self.sampling = centers, sampling
         self.scales = nn.ModuleList(BallNet(channels, scale, norm) for scale in scales)

@@ -35,7 +35,7 @@ BATCH = 256
 PAIRS_AT_A_TIME = 4096
 LEAST_SEEN = 0.3
 """Share of the grid that the median face must cover; aligned faces cover 0.9 and more, masked ones too."""
-FEWEST_PEOPLE = 6
+LDA_FEWEST_PEOPLE = 6
 """Fewer people cannot be parted into some to learn from and some to choose on."""
 HELD_OUT = 0.2
 RIDGES_MM2 = (20.0, 10.0, 5.0, 2.0)
@@ -147,10 +147,10 @@ def learn_lda(maps: np.ndarray, table: pd.DataFrame) -> Learnt:
     identity = table["identity"].to_numpy(object).astype(str)
     person = np.array([person_of(name) for name in identity], dtype=str)
     people = np.unique(person)
-    if len(people) < FEWEST_PEOPLE:
+    if len(people) < LDA_FEWEST_PEOPLE:
         raise UserError(
-            f"baseline LDA: {len(people)} people to learn from, at least {FEWEST_PEOPLE} are needed: name a dataset "
-            "that has more by --train-dataset, or say --no-baseline"
+            f"baseline LDA: {len(people)} people to learn from, at least {LDA_FEWEST_PEOPLE} are needed: "
+            "name a dataset that has more by --train-dataset, or say --no-baseline"
         )
     order = np.random.default_rng(seed_from("lda", people.tolist())).permutation(people)
     chosen = order[: max(2, round(HELD_OUT * len(people)))]

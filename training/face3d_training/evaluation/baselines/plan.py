@@ -12,7 +12,7 @@ from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.split import person_of
 from face3d_training.evaluation.baselines.methods import (
-    FEWEST_PEOPLE,
+    LDA_FEWEST_PEOPLE,
     DepthMapMatcher,
     depth_maps,
     lda_matcher,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LEARNT_FROM = "train"
 LDA = "LDA of depth maps"
-Progress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class BaselinePlan:
     notices: tuple[str, ...] = ()
     wanted: bool = False
 
-    def matchers(self, progress: Progress) -> tuple[list[Matcher], list[str]]:
+    def matchers(self, progress: ProgressCallback) -> tuple[list[Matcher], list[str]]:
         """Return the baselines, learnt where there is something to learn, and lines on how, or why there are none.
 
         Raises:
@@ -66,7 +66,7 @@ class BaselinePlan:
                 raise
             return [], [f"no baselines: {error}"]
 
-    def _matchers(self, progress: Progress) -> tuple[list[Matcher], list[str]]:
+    def _matchers(self, progress: ProgressCallback) -> tuple[list[Matcher], list[str]]:
         if self.dataset is None or self.table is None:
             return [], []
         maps = _maps("depth maps", self.dataset, self.split, len(self.table), progress)
@@ -123,10 +123,10 @@ def _cannot_teach(dataset: Dataset) -> str:
     if "points" not in dataset.info["spec"]["fields"]:
         return f"dataset {dataset.name} holds no points to learn from"
     people = len({person_of(identity) for identity in dataset.table(LEARNT_FROM)["identity"]})
-    if people < FEWEST_PEOPLE:
-        return f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {people} people, {FEWEST_PEOPLE} are needed"
+    if people < LDA_FEWEST_PEOPLE:
+        return f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {people} people, {LDA_FEWEST_PEOPLE} are needed"
     return ""
 
 
-def _maps(label: str, dataset: Dataset, split: str, total: int, progress: Progress) -> np.ndarray:
+def _maps(label: str, dataset: Dataset, split: str, total: int, progress: ProgressCallback) -> np.ndarray:
     return depth_maps(dataset, split, np.arange(total), lambda done: progress(label, done, total))

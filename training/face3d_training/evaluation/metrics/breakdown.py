@@ -12,13 +12,13 @@ from face3d_training.evaluation.metrics.bootstrap import PairPeople
 from face3d_training.evaluation.metrics.figure import Figure, Outcomes, ScoredPairs
 from face3d_training.evaluation.metrics.identification import share_figure
 from face3d_training.evaluation.metrics.matcher import Matcher, score_pairs
-from face3d_training.evaluation.metrics.results import Part
+from face3d_training.evaluation.metrics.results import ProbeSubset
 from face3d_training.evaluation.metrics.verification import roc_figures
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from face3d_training.evaluation.metrics.lists import Settings
+    from face3d_training.evaluation.metrics.lists import EvaluationSettings
 
 MASK_COLUMNS = ("mask", "mask_worn", "visible_ratio")
 COLUMNS = ("expression", "yaw_deg", "pitch_deg", *MASK_COLUMNS, "sensor", "dataset")
@@ -33,8 +33,8 @@ FEWEST_PEOPLE = 3
 
 
 def break_down(
-    matcher: Matcher, protocol: Protocol, outcomes: Outcomes, settings: Settings
-) -> dict[str, tuple[Part, ...]]:
+    matcher: Matcher, protocol: Protocol, outcomes: Outcomes, settings: EvaluationSettings
+) -> dict[str, tuple[ProbeSubset, ...]]:
     """Return the parts of a protocol's probes by each column that parts them in two or more.
 
     Where only the gallery wears masks, the mask's columns are those of the enrolled sample of the probe's person.
@@ -86,18 +86,18 @@ def _order(value: str) -> tuple[bool, float, str]:
 
 
 def _part(
-    matcher: Matcher, protocol: Protocol, outcomes: Outcomes, value: str, mine: np.ndarray, settings: Settings
-) -> Part:
+    matcher: Matcher, protocol: Protocol, outcomes: Outcomes, value: str, mine: np.ndarray, settings: EvaluationSettings
+) -> ProbeSubset:
     probes = outcomes.probe[mine]
     everybody = PairPeople(matcher.table, probes, probes)
     people = len(everybody.names)
     if len(probes) < FEWEST_PROBES or people < FEWEST_PEOPLE:
         few = Figure(None, why=f"too few: {len(probes)} probes of {people} people")
-        return Part(value, len(probes), people, few, few)
+        return ProbeSubset(value, len(probes), people, few, few)
     enrolled = matcher.table["identity"].iloc[protocol.gallery].nunique()
     names = np.array(everybody.names)[everybody.first]
     rank_1 = share_figure(outcomes.rank[mine] <= 1, names, enrolled, 1, settings)
     pairs = every_pair(matcher.table, np.sort(probes), protocol.gallery, settings.most_pairs, settings.seed)
     scored = ScoredPairs(pairs.first, pairs.second, pairs.same, score_pairs(matcher, pairs.first, pairs.second))
     people_of_pairs = PairPeople(matcher.table, pairs.first, pairs.second)
-    return Part(value, len(probes), people, rank_1, roc_figures(scored, people_of_pairs, settings, ())["auc"])
+    return ProbeSubset(value, len(probes), people, rank_1, roc_figures(scored, people_of_pairs, settings, ())["auc"])

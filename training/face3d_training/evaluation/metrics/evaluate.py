@@ -20,7 +20,7 @@ from face3d_training.evaluation.metrics.breakdown import break_down
 from face3d_training.evaluation.metrics.figure import Figure
 from face3d_training.evaluation.metrics.folds import spread_of
 from face3d_training.evaluation.metrics.identification import identify
-from face3d_training.evaluation.metrics.lists import Lists, Settings
+from face3d_training.evaluation.metrics.lists import EvaluationSettings, Lists
 from face3d_training.evaluation.metrics.matcher import Matcher
 from face3d_training.evaluation.metrics.results import Difference, MethodResult, ModelFacts, SeedsResult
 from face3d_training.evaluation.metrics.verification import verify
@@ -32,7 +32,7 @@ Figures = dict[str, dict[str, Figure]]
 def evaluate(
     matcher: Matcher,
     lists: Lists,
-    settings: Settings,
+    settings: EvaluationSettings,
     model: ModelFacts | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> MethodResult:

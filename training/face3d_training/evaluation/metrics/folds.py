@@ -17,12 +17,12 @@ from face3d_training.evaluation.metrics.matcher import Matcher, score_pairs
 from face3d_training.evaluation.metrics.results import Fold, FoldsResult
 
 if TYPE_CHECKING:
-    from face3d_training.evaluation.metrics.lists import Settings
+    from face3d_training.evaluation.metrics.lists import EvaluationSettings
 
 FIGURES = ("accuracy", "precision", "recall", "threshold")
 
 
-def judge_folds(matcher: Matcher, pairs: PairRows, settings: Settings) -> FoldsResult:
+def judge_folds(matcher: Matcher, pairs: PairRows, settings: EvaluationSettings) -> FoldsResult:
     """Return the accuracy of one method on pairs in folds.
 
     Args:
@@ -106,7 +106,9 @@ def _fold(scores: np.ndarray, same: np.ndarray, fold: np.ndarray, number: int) -
     )
 
 
-def _accuracy(value: float, right: np.ndarray, same: np.ndarray, people: PairPeople, settings: Settings) -> Figure:
+def _accuracy(
+    value: float, right: np.ndarray, same: np.ndarray, people: PairPeople, settings: EvaluationSettings
+) -> Figure:
     """Return the mean accuracy; its resamples weigh the pairs of all folds, each called as its fold's threshold did."""
     samples = np.full(settings.resamples, np.nan)
     for place, drawn in enumerate(people_weights(people.names, settings.resamples, settings.seed)):

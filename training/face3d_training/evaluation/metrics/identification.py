@@ -14,13 +14,13 @@ from face3d_training.evaluation.metrics.matcher import BLOCK_PAIRS, Matcher, che
 from face3d_training.evaluation.metrics.results import IdentificationResult
 
 if TYPE_CHECKING:
-    from face3d_training.evaluation.metrics.lists import Settings
+    from face3d_training.evaluation.metrics.lists import EvaluationSettings
 
 RANKS = (1, 5, 10)
 LONGEST_CMC = 50
 
 
-def identify(matcher: Matcher, protocol: Protocol, settings: Settings) -> IdentificationResult:
+def identify(matcher: Matcher, protocol: Protocol, settings: EvaluationSettings) -> IdentificationResult:
     """Return the figures of one method on a gallery and its probes.
 
     A person's score is that of the most alike of its enrolled samples. The rank of a probe's person is one more than
@@ -54,7 +54,9 @@ def identify(matcher: Matcher, protocol: Protocol, settings: Settings) -> Identi
     )
 
 
-def share_figure(values: np.ndarray, person: np.ndarray, enrolled: int, rank: int, settings: Settings) -> Figure:
+def share_figure(
+    values: np.ndarray, person: np.ndarray, enrolled: int, rank: int, settings: EvaluationSettings
+) -> Figure:
     """Return the mean of values that belong to people, with its interval over these.
 
     Args:

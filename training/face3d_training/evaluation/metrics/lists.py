@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """How figures are made.
 
     Attributes:
@@ -70,7 +70,7 @@ class Lists:
 
 
 def lists_of(
-    table: pd.DataFrame, settings: Settings, protocol: str | None = None, published: Sequence[Published] = ()
+    table: pd.DataFrame, settings: EvaluationSettings, protocol: str | None = None, published: Sequence[Published] = ()
 ) -> Lists:
     """Return the lists of all protocols that a table admits, or of one.
 
@@ -118,7 +118,7 @@ def lists_from(path: Path, table: pd.DataFrame) -> Lists:
     return Lists({path.stem: PairLists(path.name, pairs, pairs)}, {})
 
 
-def _pairs(table: pd.DataFrame, protocol: Protocol, settings: Settings) -> PairLists:
+def _pairs(table: pd.DataFrame, protocol: Protocol, settings: EvaluationSettings) -> PairLists:
     sides = (protocol.probe_side, protocol.gallery_side)
     if protocol.name == "plain_to_masked":
         sides = sides[::-1]

@@ -114,7 +114,7 @@ class IdentificationResult:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ProbeSubset:
     """The probes that share a value of a column, against the whole gallery.
 
     Attributes:
@@ -183,7 +183,7 @@ class MethodResult:
     name: str
     verification: dict[str, VerificationResult]
     identification: dict[str, IdentificationResult]
-    breakdown: dict[str, dict[str, tuple[Part, ...]]]
+    breakdown: dict[str, dict[str, tuple[ProbeSubset, ...]]]
     model: ModelFacts = ModelFacts()
     notices: tuple[str, ...] = ()
 

@@ -16,13 +16,13 @@ from face3d_training.evaluation.metrics.results import VerificationResult
 from face3d_training.evaluation.metrics.roc import SLACK, SortedPairs, Weighted
 
 if TYPE_CHECKING:
-    from face3d_training.evaluation.metrics.lists import Settings
+    from face3d_training.evaluation.metrics.lists import EvaluationSettings
 
 FARS = ("1e-1", "1e-2", "1e-3", "1e-4", "1e-5")
 
 
 def verify(
-    matcher: Matcher, title: str, pairs: PairRows, folds: PairRows | None, settings: Settings
+    matcher: Matcher, title: str, pairs: PairRows, folds: PairRows | None, settings: EvaluationSettings
 ) -> VerificationResult:
     """Return the figures of one method on a list of pairs.
 
@@ -56,7 +56,7 @@ def verify(
 
 
 def roc_figures(
-    scored: ScoredPairs, people: PairPeople, settings: Settings, fars: Sequence[str] = FARS
+    scored: ScoredPairs, people: PairPeople, settings: EvaluationSettings, fars: Sequence[str] = FARS
 ) -> dict[str, Figure]:
     """Return `auc`, `eer` and the TAR at each of `fars`, by these names.
 
@@ -78,7 +78,7 @@ def roc_figures(
     return dict.fromkeys(fars, unsupported) | dict(zip(("auc", "eer", *supported), made, strict=True))
 
 
-def _resampled(ordered: SortedPairs, people: PairPeople, settings: Settings) -> Iterator[Weighted]:
+def _resampled(ordered: SortedPairs, people: PairPeople, settings: EvaluationSettings) -> Iterator[Weighted]:
     own = people.first[ordered.genuine]
     first, second = people.first[ordered.impostors], people.second[ordered.impostors]
     for drawn in people_weights(people.names, settings.resamples, settings.seed):

@@ -14,7 +14,7 @@ import torch
 from face3d_data.digest import canonical, digest_file
 from face3d_data.shards.leaks import noun_of
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import BEST, FOLDER, Trained, find_checkpoint, load_model
+from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, Trained, find_checkpoint, load_model
 from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.data import FaceRows
 from face3d_training.evaluation.networks.about import CheckpointFacts, LeakCheck
@@ -84,11 +84,11 @@ def method_names(files: Sequence[Path]) -> list[str]:
     """Return a name for each checkpoint: its run's folder, the file's too where it is not the best; all different."""
     names = []
     for path in (file.absolute() for file in files):
-        if path.parent.name != FOLDER:
+        if path.parent.name != CHECKPOINT_FOLDER:
             names.append(path.stem)
         else:
             run = path.parent.parent.name
-            names.append(run if path.stem == Path(BEST).stem else f"{run} {path.stem}")
+            names.append(run if path.stem == Path(BEST_CHECKPOINT).stem else f"{run} {path.stem}")
     several = {name for name, count in Counter(names).items() if count > 1}
     numbers = Counter[str]()
     for place, name in enumerate(names):

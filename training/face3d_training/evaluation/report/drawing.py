@@ -22,11 +22,22 @@ R = TypeVar("R")
 COLORS = ("#1f5fa8", "#d1495b", "#2a8c6a", "#8a4fbf", "#d9822b", "#2b9bb0", "#a0632d", "#c2559f")
 BASELINE_COLORS = ("#4b5563", "#9aa1ab")
 GENUINE, IMPOSTOR = "#2a8c6a", "#d1495b"
-INK, FAINT = "#1f2933", "#e3e6ea"
+TEXT_COLOR, FAINT = "#1f2933", "#e3e6ea"
 RC: Any = {
     **{"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "legend.fontsize": 8, "svg.hashsalt": "face3d"},
-    **{"axes.edgecolor": "#8b94a1", "axes.labelcolor": INK, "text.color": INK, "axes.titlelocation": "left"},
-    **{"xtick.color": INK, "ytick.color": INK, "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.grid": True},
+    **{
+        "axes.edgecolor": "#8b94a1",
+        "axes.labelcolor": TEXT_COLOR,
+        "text.color": TEXT_COLOR,
+        "axes.titlelocation": "left",
+    },
+    **{
+        "xtick.color": TEXT_COLOR,
+        "ytick.color": TEXT_COLOR,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "axes.grid": True,
+    },
     **{"legend.framealpha": 0.75, "legend.edgecolor": "none", "legend.borderpad": 0.3},
     **{"grid.color": FAINT, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False},
 }

@@ -13,7 +13,7 @@ from face3d_training.evaluation.metrics.results import Evaluation
 from face3d_training.evaluation.networks.about import About
 from face3d_training.evaluation.report.drawing import Style, method_styles
 from face3d_training.evaluation.report.embedding_places import choose_faces, place_embeddings
-from face3d_training.evaluation.report.mistakes import Faces, Mistake, worst_mistakes
+from face3d_training.evaluation.report.mistakes import FacePictures, Mistake, worst_mistakes
 from face3d_training.evaluation.report.part_plots import embedding_map, part_bars
 from face3d_training.evaluation.report.plots import cmc, det, equal_error_threshold, histograms, roc
 from face3d_training.evaluation.report.score_tables import COLUMN_TITLES
@@ -38,11 +38,15 @@ class Drawn:
     plots: Mapping[str, str]
     mistakes: Mapping[str, Mapping[str, Sequence[Mistake]]]
     mistakes_of: str = ""
-    faces: Faces | None = None
+    faces: FacePictures | None = None
 
 
 def draw(
-    evaluation: Evaluation, about: About, table: pd.DataFrame, vectors: Mapping[str, np.ndarray], faces: Faces | None
+    evaluation: Evaluation,
+    about: About,
+    table: pd.DataFrame,
+    vectors: Mapping[str, np.ndarray],
+    faces: FacePictures | None,
 ) -> Drawn:
     """Return what a report shows beside figures.
 

@@ -69,7 +69,7 @@ def worst_mistakes(
     return found
 
 
-class Faces:
+class FacePictures:
     """Pictures of a split's faces, drawn when asked for and kept.
 
     Args:

@@ -18,8 +18,8 @@ from face3d_training.evaluation.networks.about import About, CheckpointFacts
 from face3d_training.evaluation.report.drawn import Drawn
 from face3d_training.evaluation.report.mistakes import Mistake
 from face3d_training.evaluation.report.printed import notices, spread_text
-from face3d_training.evaluation.report.score_tables import COLUMN_TITLES, HEADINGS, Row, ScoreTable, score_tables
-from face3d_training.evaluation.report.verdict import JUDGED_BY, Verdict, verdict_lines, verdicts
+from face3d_training.evaluation.report.score_tables import COLUMN_TITLES, HEADINGS, ScoreRow, ScoreTable, score_tables
+from face3d_training.evaluation.report.verdict import JUDGED_BY, BaselineVerdict, verdict_lines, verdicts
 from face3d_training.leaks import CANNOT_KNOW, COMPARED
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _part(
-    evaluation: Evaluation, scores: ScoreTable, judged: Sequence[Verdict], table: pd.DataFrame, drawn: Drawn
+    evaluation: Evaluation, scores: ScoreTable, judged: Sequence[BaselineVerdict], table: pd.DataFrame, drawn: Drawn
 ) -> dict[str, Any]:
     key, bars = scores.key, f"{scores.key}-by-"
     return {
@@ -123,7 +123,7 @@ def _part(
     }
 
 
-def _cell(scores: ScoreTable, row: Row, name: str) -> dict[str, Any]:
+def _cell(scores: ScoreTable, row: ScoreRow, name: str) -> dict[str, Any]:
     figure = row.figures.get(name, Figure(None, why="not judged"))
     if figure.value is None:
         return {"value": "–", "spread": "", "range": "", "best": False, "why": figure.why or ""}

@@ -8,12 +8,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from face3d_training.evaluation.metrics.results import Part
-from face3d_training.evaluation.report.drawing import INK, Style, cut, new_canvas, styled, svg_of
+from face3d_training.evaluation.metrics.results import ProbeSubset
+from face3d_training.evaluation.report.drawing import TEXT_COLOR, Style, cut, new_canvas, styled, svg_of
 
 
 @styled
-def part_bars(parts: Mapping[str, Sequence[Part]], styles: Mapping[str, Style], column: str) -> str | None:
+def part_bars(parts: Mapping[str, Sequence[ProbeSubset]], styles: Mapping[str, Style], column: str) -> str | None:
     """Return rank-1 of each part of the probes as SVG: a bar a method, with its interval.
 
     Args:
@@ -43,14 +43,14 @@ def part_bars(parts: Mapping[str, Sequence[Part]], styles: Mapping[str, Style], 
     return svg_of(canvas)
 
 
-def _bar(axes: Any, part: Part, place: float, width: float, color: str) -> None:
+def _bar(axes: Any, part: ProbeSubset, place: float, width: float, color: str) -> None:
     figure = part.rank_1
     if figure.value is None:
         axes.text(0.005, place, "too few", va="center", fontsize=6, color="#8b94a1")
         return
     axes.barh(place, figure.value, height=width * 0.9, color=color, alpha=0.8)
     if figure.low is not None and figure.high is not None:
-        axes.plot([figure.low, figure.high], [place, place], color=INK, linewidth=1, solid_capstyle="butt")
+        axes.plot([figure.low, figure.high], [place, place], color=TEXT_COLOR, linewidth=1, solid_capstyle="butt")
 
 
 @styled

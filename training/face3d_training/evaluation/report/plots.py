@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from face3d_training.evaluation.metrics.figure import ScoredPairs
 from face3d_training.evaluation.metrics.results import IdentificationResult
-from face3d_training.evaluation.report.drawing import INK, Style, cut, new_canvas, styled, svg_of
+from face3d_training.evaluation.report.drawing import TEXT_COLOR, Style, cut, new_canvas, styled, svg_of
 
 GENUINE, IMPOSTOR = "#2a8c6a", "#d1495b"
 DEVIATE_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
@@ -146,7 +146,7 @@ def _histogram(axes: Any, scored: ScoredPairs) -> None:
         axes.axvline(
             threshold,
             ymax=1 / HEADROOM,
-            color=INK,
+            color=TEXT_COLOR,
             linewidth=1,
             linestyle="--",
             label=f"equal errors at {threshold + 0:.3g}",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from face3d_training.evaluation.metrics.figure import Figure, Spread
 from face3d_training.evaluation.metrics.results import Evaluation
 from face3d_training.evaluation.networks.about import About
-from face3d_training.evaluation.report.score_tables import HEADINGS, Row, ScoreTable, score_tables
+from face3d_training.evaluation.report.score_tables import HEADINGS, ScoreRow, ScoreTable, score_tables
 from face3d_training.evaluation.report.verdict import verdict_lines, verdicts
 
 SHOWN = ("rank 1", "auc", "eer")
@@ -65,12 +65,12 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _name(row: Row) -> str:
+def _name(row: ScoreRow) -> str:
     name = f"  {row.name}" if row.kind == "run" else row.name
     return name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
 
 
-def _cell(row: Row, name: str) -> str:
+def _cell(row: ScoreRow, name: str) -> str:
     figure = row.figures.get(name)
     if figure is None or figure.value is None:
         return NOTHING

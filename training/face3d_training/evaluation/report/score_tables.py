@@ -33,7 +33,7 @@ COLUMN_TITLES = {
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """One method, or several runs of one config together.
 
     Attributes:
@@ -67,7 +67,7 @@ class ScoreTable:
     title: str
     counts: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ScoreRow, ...]
     lacking: tuple[str, ...]
     notices: tuple[str, ...]
 
@@ -118,7 +118,7 @@ def _joined(headings: list[str]) -> str:
     return first + TAR + rest.replace(TAR, "") if rest else text
 
 
-def _rows(evaluation: Evaluation, key: str, baselines: Collection[str]) -> Iterator[Row]:
+def _rows(evaluation: Evaluation, key: str, baselines: Collection[str]) -> Iterator[ScoreRow]:
     group_of = {name: group for group in evaluation.seeds for name in group.methods}
     done: set[str] = set()
     for name in evaluation.methods:
@@ -126,11 +126,11 @@ def _rows(evaluation: Evaluation, key: str, baselines: Collection[str]) -> Itera
         runs = (name,) if group is None else group.methods
         if group is not None and name not in done:
             title = f"{group.name}, mean of {len(group.methods)} runs"
-            yield Row(title, "runs", group.figures.get(key, {}), group.spread.get(key, {}))
+            yield ScoreRow(title, "runs", group.figures.get(key, {}), group.spread.get(key, {}))
         for run in runs:
             kind = "baseline" if run in baselines else "network" if group is None else "run"
             if run not in done:
-                yield Row(run, kind, figures_of(evaluation.methods[run]).get(key, {}))
+                yield ScoreRow(run, kind, figures_of(evaluation.methods[run]).get(key, {}))
         done |= set(runs)
 
 

@@ -22,7 +22,7 @@ SAID = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class BaselineVerdict:
     """One network, or several runs of one config, against every baseline on one protocol.
 
     Attributes:
@@ -38,7 +38,7 @@ class Verdict:
     text: str
 
 
-def verdicts(evaluation: Evaluation, baselines: Collection[str]) -> list[Verdict]:
+def verdicts(evaluation: Evaluation, baselines: Collection[str]) -> list[BaselineVerdict]:
     """Return a verdict for each network and protocol on which a baseline was judged too.
 
     Runs of one config are judged together. A network is ahead where its figure is larger, and beyond chance where the
@@ -61,7 +61,7 @@ def verdicts(evaluation: Evaluation, baselines: Collection[str]) -> list[Verdict
     return found
 
 
-def verdict_lines(found: Sequence[Verdict]) -> list[tuple[str, str]]:
+def verdict_lines(found: Sequence[BaselineVerdict]) -> list[tuple[str, str]]:
     """Return a line for each network and state, with the state: how it stands against the baselines, and on what."""
     lines: list[tuple[str, str]] = []
     for method, state in dict.fromkeys((verdict.method, verdict.state) for verdict in found):
@@ -70,7 +70,7 @@ def verdict_lines(found: Sequence[Verdict]) -> list[tuple[str, str]]:
     return lines
 
 
-def _judge(method: str, key: str, title: str, differences: list[Difference]) -> Verdict | None:
+def _judge(method: str, key: str, title: str, differences: list[Difference]) -> BaselineVerdict | None:
     judged = [(one.other, *found) for one in differences if (found := _figure(one, key)) is not None]
     if not judged:
         return None
@@ -78,7 +78,7 @@ def _judge(method: str, key: str, title: str, differences: list[Difference]) -> 
     beyond = ahead and all(figure.low is not None and figure.low > 0 for _, _, figure in judged)
     told = "; ".join(f"{_points(figure)} of {HEADINGS[name]} against {other}" for other, name, figure in judged)
     state: Literal["better", "unclear", "worse"] = "better" if beyond else "unclear" if ahead else "worse"
-    return Verdict(method, title, state, f"{method} {SAID[state].format(titles=title)} ({told}).")
+    return BaselineVerdict(method, title, state, f"{method} {SAID[state].format(titles=title)} ({told}).")
 
 
 def _figure(difference: Difference, key: str) -> tuple[str, Figure] | None:

@@ -1,0 +1,38 @@
+"""Origin of a dataset's rows: what a plan has to know of the pipeline beside its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from face3d_data.shards.rows import Read
+from face3d_data.tables.same_person import IdentityPair
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class DatasetOrigin:
+    """Origin of a dataset's rows: what its pipeline says of them beside the manifest.
+
+    Attributes:
+        pipeline: name of the pipeline.
+        pipeline_digest: digest of the pipeline.
+        by: `identity`, or `capture` for a closed set, whose people are in every split on purpose.
+        dirty: rows that went no further than some step, columns `schema.DATASET_DIRTY_COLUMNS` (others are ignored).
+        makers: array to the stages that make it, for messages.
+        read: reads an array whose shape only its source knows; without it such a field is an error.
+        same_person: lines of the lists that steps were given: names of one person.
+        readers: source to the reader that reads it, for published protocols.
+    """
+
+    pipeline: str = ""
+    pipeline_digest: str = ""
+    by: str = "identity"
+    dirty: pd.DataFrame | None = None
+    makers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    read: Read | None = None
+    same_person: Sequence[IdentityPair] = ()
+    readers: Mapping[str, str] = field(default_factory=dict)
