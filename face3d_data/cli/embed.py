@@ -107,14 +107,16 @@ def command(
     folder = find_dataset(dataset, workspace)
     check_writable(out, "--out")
     try:
-        from face3d_training.trained_rows import embed_dataset
+        from face3d_training.trained_rows import RowChoice, embed_dataset
     except ImportError as error:
         raise UserError(f"embedding needs {error.name}: {extra_line('train')}") from None
     with EmbedBars() as progress:
         written = embed_dataset(
-            folder, checkpoint, out, layout, split, where, given_keys(keys), device, workers, progress.show, echo,
-            check,
-        )  # fmt: skip
+            RowChoice(folder, split, where, given_keys(keys), check),
+            *(checkpoint, out, layout, device, workers),
+            progress=progress.show,
+            say=echo,
+        )
     what = "people" if layout == "gallery" else "images"
     echo(f"embeddings of {written} {what} in {out}")
 

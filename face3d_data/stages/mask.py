@@ -18,7 +18,7 @@ from face3d_data.resources import Asset
 from face3d_data.sample import Sample
 from face3d_data.stage import Names
 from face3d_data.stages.covering import Covering, Weight, equal_weights
-from face3d_data.wear.mask_draw import WORN, WearStyle, draw_mask
+from face3d_data.wear.mask_draw import WORN, MaskRanges, WearStyle, draw_mask
 from face3d_data.wear.mask_style import (
     CLOTH_PATTERNS,
     MASK_STYLES_ASSET,
@@ -139,9 +139,7 @@ class Mask(Covering):
             self.styles,
             self.worn,
             rng,
-            standoff_mm=self.standoff_mm,
-            tilt_deg=self.tilt_deg,
-            size=self.size,
+            ranges=MaskRanges(self.standoff_mm, self.tilt_deg, self.size),
             colors=self.colors,
             patterns=self.patterns,
         )

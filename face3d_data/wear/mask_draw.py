@@ -47,15 +47,28 @@ class MaskDraw:
         return {"mask": values.pop("style"), **{f"mask_{name}": value for name, value in values.items()}}
 
 
+@dataclass(frozen=True)
+class MaskRanges:
+    """Ranges that a mask's fit is drawn from, each (smallest, largest).
+
+    Attributes:
+        standoff_mm: distance from the skin; the style's own range if None.
+        tilt_deg: rotation in the image plane.
+        size: factor on the outline.
+    """
+
+    standoff_mm: OrderedRange | None = None
+    tilt_deg: OrderedRange = (0.0, 0.0)
+    size: OrderedRange = (1.0, 1.0)
+
+
 def draw_mask(
     styles: Mapping[str, MaskStyle],
     weights: Mapping[str, float],
     worn: Mapping[WearStyle, float],
     rng: np.random.Generator,
     *,
-    standoff_mm: OrderedRange | None = None,
-    tilt_deg: OrderedRange = (0.0, 0.0),
-    size: OrderedRange = (1.0, 1.0),
+    ranges: MaskRanges = MaskRanges(),
     colors: Sequence[str] = (),
     patterns: Sequence[str] = (),
 ) -> MaskDraw:
@@ -66,23 +79,21 @@ def draw_mask(
         weights: how often each is drawn, relative to each other.
         worn: how often each way of wearing is drawn, relative to each other.
         rng: source of the draw.
-        standoff_mm: range to draw from instead of the style's own.
-        tilt_deg: range of the turn.
-        size: range of the factor on the outline.
+        ranges: what its fit is drawn from.
         colors: draw only these of a style's colours, where it has any of them.
         patterns: draw only these of a style's patterns, where it has any of them.
     """
     name = _pick(weights, rng)
     style = styles[name]
-    low, high = style.standoff_mm if standoff_mm is None else standoff_mm
+    low, high = ranges.standoff_mm or style.standoff_mm
     return MaskDraw(
         style=name,
         worn=_pick(worn, rng),
         color=_one_of(style.colors, colors, rng),
         pattern=_one_of(style.patterns, patterns, rng),
         standoff_mm=round(float(rng.uniform(low, high)), 3),
-        tilt_deg=round(float(rng.uniform(*tilt_deg)), 3),
-        size=round(float(rng.uniform(*size)), 4),
+        tilt_deg=round(float(rng.uniform(*ranges.tilt_deg)), 3),
+        size=round(float(rng.uniform(*ranges.size)), 4),
         side=1 if rng.random() < 0.5 else -1,
         seed=int(rng.integers(2**31)),
     )

@@ -18,7 +18,7 @@ from face3d_data.tables.triplet_draws import TripletDraws
 from face3d_training.gather import gather_rows, gather_sizes
 from face3d_training.gradcache import backward
 from face3d_training.losses.weighted import build_losses
-from face3d_training.sampler import PKSampler, ShuffleSampler
+from face3d_training.sampler import PKSampler, SampledRows, ShuffleSampler
 from face3d_training.triplets import TripletSampler
 
 STEPS = 20
@@ -51,7 +51,7 @@ def make_sampler(kind, rank, world):
         draws = TripletDraws(LABELS, list(range(len(LABELS))), 4, 8, seed=4)
         return TripletSampler(lambda epoch: draws.of_epoch(epoch, 30), 30, 8, rank, world)
     identities, samples = (5, 3) if kind == "odd" else (4, 4)
-    return PKSampler(LABELS, LABELS % 2 == 0, identities, samples, **place)
+    return PKSampler(SampledRows(LABELS, LABELS % 2 == 0), identities, samples, **place)
 
 
 def learn(fabric, loss, sampler, parts, norm="group", one_label=False):

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from face3d_data.errors import UserError
 from face3d_training.picks import ranks_in_groups
-from face3d_training.sampler import PKSampler, ShuffleSampler, share
+from face3d_training.sampler import PKSampler, SampledRows, ShuffleSampler, share
 
 
-def made(sizes, masked_of=None, **options):
+def made(sizes, masked_of=None, captures=None, **options):
     """Return a sampler of people with so many samples; `masked_of` says how many of each are masked, the last ones."""
     labels = np.repeat(np.arange(len(sizes)) * 7 + 3, sizes)
     masked = np.concatenate([np.arange(n) >= n - m for n, m in zip(sizes, masked_of or [0] * len(sizes), strict=True)])
-    return PKSampler(labels, masked, **options), labels, masked
+    return PKSampler(SampledRows(labels, masked, captures), **options), labels, masked
 
 
 def batches_of(sampler, epoch=0, start=0):
@@ -133,14 +133,14 @@ def test_samples_of_different_captures_are_taken_together():
     labels = np.repeat(np.arange(5), 16)
     masked = np.tile(np.arange(16) % 4 > 0, 5)
     captures = [f"{label}/{place // 4}" for label, place in zip(labels, np.tile(np.arange(16), 5), strict=True)]
-    sampler = PKSampler(labels, masked, 5, 4, captures=captures, seed=2)
+    sampler = PKSampler(SampledRows(labels, masked, captures), 5, 4, seed=2)
     for epoch in range(12):
         (batch,) = batches_of(sampler, epoch)
         taken = np.array([captures[row] for row, _, _ in batch]).reshape(5, 4)
         assert all(len(set(mine)) == 4 for mine in taken)
         assert masked[[row for row, _, _ in batch]].reshape(5, 4).sum(1).tolist() == [3] * 5
     assert sampler.single_capture == 0
-    assert PKSampler(labels, masked, 5, 4, captures=[str(label) for label in labels]).single_capture == 5
+    assert PKSampler(SampledRows(labels, masked, [str(label) for label in labels]), 5, 4).single_capture == 5
 
 
 def test_few_iterations_go_on_in_the_next_epoch():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from face3d_data.wear.head_map import CENTRE, grid_ab, map_mesh, mean_head, roll_up, sample_map, unroll
-from face3d_data.wear.mask_draw import WORN, MaskDraw, draw_mask
+from face3d_data.wear.mask_draw import WORN, MaskDraw, MaskRanges, draw_mask
 from face3d_data.wear.mask_style import mask_styles
 from face3d_data.wear.mask_surface import build_mask
 from face3d_data.wear.skin import fit_skin, mean_skin
@@ -164,8 +164,8 @@ def test_draws_keep_to_their_ranges_and_choices():
     rng = np.random.default_rng(3)
     for _ in range(200):
         draw = draw_mask(
-            STYLES, {"surgical": 1, "cloth_pattern": 3}, {"proper": 1, "below_nose": 1}, rng, standoff_mm=(1, 3),
-            tilt_deg=(-4, 2), size=(0.9, 1.0), colors=["blue", "pink"], patterns=["dots"],
+            STYLES, {"surgical": 1, "cloth_pattern": 3}, {"proper": 1, "below_nose": 1}, rng,
+            ranges=MaskRanges((1, 3), (-4, 2), (0.9, 1.0)), colors=["blue", "pink"], patterns=["dots"],
         )  # fmt: skip
         assert draw.style in ("surgical", "cloth_pattern")
         assert draw.worn in ("proper", "below_nose")

@@ -23,7 +23,7 @@ from face3d_training.losses.base import LossModule
 from face3d_training.losses.weighted import build_losses
 from face3d_training.models.base import EmbeddingNet, ModelSpec
 from face3d_training.optimization import Schedule, make_optimizer
-from face3d_training.sampler import PKSampler, ShuffleSampler
+from face3d_training.sampler import PKSampler, SampledRows, ShuffleSampler
 from face3d_training.variation import Variation
 
 DEFAULT_CHANNELS = 3
@@ -158,12 +158,10 @@ def _make_sampler(config: TrainConfig, rows: FaceRows, fabric: Fabric, folder: P
     if batch.sampler == "shuffle":
         return ShuffleSampler(len(rows), batch.size, iterations=batch.iterations, **place)
     return PKSampler(
-        rows.labels,
-        rows.masked,
+        SampledRows(rows.labels, rows.masked, rows.table["origin_id"].tolist()),
         identities=batch.identities,
         samples=batch.samples,
         mix_masked=batch.mix_masked,
         iterations=batch.iterations,
-        captures=rows.table["origin_id"].tolist(),
         **place,
     )

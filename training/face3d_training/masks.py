@@ -10,7 +10,7 @@ import numpy as np
 
 from face3d_data.component import did_you_mean
 from face3d_data.errors import Reject, UserError
-from face3d_data.wear.mask_draw import draw_mask
+from face3d_data.wear.mask_draw import MaskRanges, draw_mask
 from face3d_data.wear.mask_style import MaskStyle, mask_styles
 from face3d_data.wear.mask_surface import build_mask
 from face3d_data.wear.wearing import find_face, wear
@@ -89,7 +89,7 @@ class OnlineMasks:
             What it looks like then; None: it cannot wear one, for one of `wearing.REASONS`.
         """
         weights = dict.fromkeys(self.styles, 1.0)
-        draw = draw_mask(self.styles, weights, {"proper": 1.0}, rng, tilt_deg=TILT_DEG, size=SIZE)
+        draw = draw_mask(self.styles, weights, {"proper": 1.0}, rng, ranges=MaskRanges(None, TILT_DEG, SIZE))
         try:
             face = find_face({name: arrays[name] for name in arrays if name in self.names})
             changed, visible = wear(face, build_mask(face.skin, self.styles[draw.style], draw), rng)

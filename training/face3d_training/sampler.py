@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,21 @@ class BatchSampler:
             yield [(row, epoch, number) for row, number in zip(rows[mine].tolist(), copy[mine].tolist(), strict=True)]
 
 
+@dataclass(frozen=True)
+class SampledRows:
+    """Rows that batches are made of.
+
+    Attributes:
+        labels: i8 (n,), who each row is.
+        masked: bool (n,), which rows wear a mask.
+        captures: which recording each row comes from; each row is one if None.
+    """
+
+    labels: np.ndarray
+    masked: np.ndarray
+    captures: Sequence[str] | None = None
+
+
 class PKSampler(BatchSampler):
     """Batches of P people with K samples each.
 
@@ -63,8 +79,7 @@ class PKSampler(BatchSampler):
     of them. A person of fewer than K gives some of them again, as other copies, which online variations make different.
 
     Args:
-        labels: i8 (n,), who each row is.
-        masked: bool (n,), which rows wear a mask.
+        rows: who they are, which wear a mask, and which captures they come from.
         identities: people of a batch (P).
         samples: samples of each (K).
         mix_masked: take a plain and a masked one of each person at least, where there are both and K > 1.
@@ -73,7 +88,6 @@ class PKSampler(BatchSampler):
         seed: decides everything.
         rank: number of this process.
         world: number of processes.
-        captures: which recording each row comes from; each row is one if not given.
 
     Attributes:
         single_capture: people with one capture only, whose genuine pairs are all of a recording with itself.
@@ -84,8 +98,7 @@ class PKSampler(BatchSampler):
 
     def __init__(
         self,
-        labels: np.ndarray,
-        masked: np.ndarray,
+        rows: SampledRows,
         identities: int,
         samples: int,
         mix_masked: bool = True,
@@ -93,16 +106,17 @@ class PKSampler(BatchSampler):
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
-        captures: Sequence[str] | None = None,
     ) -> None:
         super().__init__(rank, world)
-        people = np.unique(labels, return_inverse=True)[1]
-        recordings = np.arange(len(people)) if captures is None else pd.factorize(np.asarray(captures, object))[0]
+        people = np.unique(rows.labels, return_inverse=True)[1]
+        recordings = np.arange(len(people))
+        if rows.captures is not None:
+            recordings = pd.factorize(np.asarray(rows.captures, object))[0]
         self.n_people = check_people(people, identities)
         check_size(identities * samples, world, "batch.identities × batch.samples")
         self.identities, self.seed = identities, seed
         self.iterations = iterations or -(-self.n_people // identities)
-        self.picks = PersonPicks(people, np.asarray(masked, bool), recordings, samples, mix_masked, seed)
+        self.picks = PersonPicks(people, np.asarray(rows.masked, bool), recordings, samples, mix_masked, seed)
         pairs = np.unique(people * (recordings.max() + 1) + recordings)
         self.single_capture = int((np.bincount(pairs // (recordings.max() + 1)) == 1).sum())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,25 @@ ONLY_TRAINING = ("train_split", "eval_split", "where", "choose_points")
 """Keys of `data` that say nothing of how a face is put before the network."""
 
 SHOWN_UNMATCHED = 3
+
+
+@dataclass(frozen=True)
+class RowChoice:
+    """Rows of a dataset that are chosen, and how they are read.
+
+    Attributes:
+        dataset: a dataset's folder.
+        split: split of it.
+        where: a query: only these rows.
+        changes: keys of the config's `data` that are changed, as (`data.image_size_px`, 140).
+        check: compare the dataset's files with their hashes first.
+    """
+
+    dataset: Path
+    split: str = "test"
+    where: str | None = None
+    changes: Iterable[tuple[str, Any]] = ()
+    check: bool = True
 
 
 def rows_for(
@@ -63,36 +83,28 @@ def _guessed(spec: ModelSpec) -> DataConfig:
 
 
 def embed_dataset(
-    dataset: Path,
+    chosen: RowChoice,
     checkpoint: Path,
     out: Path,
     layout: FolderLayout = "gallery",
-    split: str = "test",
-    where: str | None = None,
-    changes: Iterable[tuple[str, Any]] = (),
     device: str = "auto",
     workers: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
     say: Callable[[str], None] = lambda line: None,
-    check: bool = True,
 ) -> int:
     """Embed the rows of a split and write them as HDF5, in a layout of `write_embeddings`.
 
     The attribute `file_path` of an image is the file that `face3d export` writes it to.
 
     Args:
-        dataset: a dataset's folder.
+        chosen: the rows to embed.
         checkpoint: a checkpoint or the folder of a run, of which the best is taken.
         out: the file, which is not there yet.
         layout: one of each person, or one of each image.
-        split: split of the dataset.
-        where: a query: only these rows.
-        changes: keys of `data` that are changed.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         workers: loader processes.
         progress: told what is at work, the number of faces done and that of all.
         say: told where weights of another program fitted nowhere.
-        check: compare the dataset's files with their hashes first.
 
     Returns:
         Number of embeddings written.
@@ -101,10 +113,10 @@ def embed_dataset(
         UserError: dataset, checkpoint and file do not go together, or the dataset is damaged.
     """
     check_absent(out)
-    source = checked_dataset(dataset, check)
+    source = checked_dataset(chosen.dataset, chosen.check)
     place = choose_device(device)
     trained = load_model(checkpoint, place)
-    rows, _ = rows_for(trained, dataset, split, changes, where)
+    rows, _ = rows_for(trained, chosen.dataset, chosen.split, chosen.changes, chosen.where)
     for line in (*unmatched_weights(trained), *rows.notes):
         say(f"note: {line}")
     tell = None if progress is None else lambda done: progress("embed", done, len(rows))
@@ -112,7 +124,7 @@ def embed_dataset(
     about = {
         "dataset": source.name,
         "dataset_digest": source.info["digest"],
-        "split": split,
+        "split": chosen.split,
         "model": trained.spec.name,
     }
     table = rows.table.assign(file_path=exported_paths(rows.table, source.info["spec"]["fields"]))
