@@ -183,3 +183,20 @@ def _problems(report: dict[str, Any]) -> list[str]:
             lines.append(f"{name} does not work: {report[name]['problem']}")
     plugins = _guarded(_broken_plugins)
     return lines + (plugins if isinstance(plugins, list) else [])
+
+
+def lines_of(report: dict[str, Any]) -> list[str]:
+    """Return a report as lines to read: one for each section, sections of several values indented."""
+    lines = []
+    for name, value in report.items():
+        if name == "problems":
+            continue
+        if name == "packages" and "problem" not in value:
+            value = ", ".join(f"{package} {found or 'MISSING'}" for package, found in value.items())
+        if isinstance(value, dict):
+            lines.append(f"{name}:")
+            lines += [f"  {key}: {', '.join(item) if isinstance(item, list) else item}" for key, item in value.items()]
+        else:
+            lines.append(f"{name}: {value}")
+    lines += [f"PROBLEM {line}" for line in report["problems"]] or ["everything that the core needs is here"]
+    return lines

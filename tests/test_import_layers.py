@@ -21,6 +21,7 @@ DATA_LAYERS = (
     {"wear.occluders", "readers.shared", "roots", "store", "tables", "testing", "pictures"},
     {"readers", "stages", "shards", "engine", "databases", "domains"},
     {"pipeline", "shards.audit", "shards.export", "doctor"},
+    {"sheets"},
     {"cli", ""},
     {"__main__"},
 )

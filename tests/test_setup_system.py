@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from face3d_data import doctor, registry, system_libraries
-from face3d_data.cli.doctor import command, lines_of
+from face3d_data.cli.doctor import command
+from face3d_data.doctor import lines_of
 from face3d_data.errors import MissingDependency
 from face3d_data.extras import extra_line
 from face3d_data.geometry.farthest import pointnet2_farthest

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from pathlib import Path
 
 import click
 
 from face3d_data.cli.options import json_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
-from face3d_data.cli.status import run_names
-from face3d_data.csv_cells import plain
 from face3d_data.errors import UserError
-from face3d_data.store.manifest import DIRTY_ROW_COLUMNS
 
 
 @click.command()
@@ -42,6 +37,9 @@ def command(
     """List the inputs that gave no sample, with step, reason and file; PIPELINE names one run."""
     if export_to is not None and retry:
         raise UserError("--export and --retry exclude each other: look first, then let the run try again")
+    from face3d_data.pipeline.dirty_rows import check_step, read_dirty
+    from face3d_data.pipeline.runs import run_names
+
     names = run_names(workspace, pipeline)
     if step is not None:
         check_step(workspace, names, step)
@@ -80,44 +78,3 @@ def _export(workspace: Path, by_run: dict[str, list[dict[str, str]]], folder: Pa
     for line in summary(found):
         echo(line)
     echo(f"{len(found)} dirty rows: {folder / 'index.html'}")
-
-
-def check_step(workspace: Path, names: list[str], step: str) -> None:
-    """Check that a run has a step or source of that id.
-
-    Raises:
-        UserError: listing those that there are.
-    """
-    runs = (workspace / "runs" / name for name in names)
-    known = sorted(
-        {
-            path.name.removesuffix(".dirty.csv").removesuffix(".dataset")
-            for run in runs
-            for path in run.glob("*.dirty.csv")
-        }
-    )
-    if step not in known:
-        raise UserError(f"--step {step}: no run here has that step (steps: {', '.join(known) or 'none'})")
-
-
-def read_dirty(workspace: Path, pipeline: str, step: str | None, reason: str | None) -> list[dict[str, str]]:
-    """Return the dirty rows of a pipeline's last run, of one step and with one reason if asked.
-
-    `traceback` is the file that holds an error's traceback, empty for others.
-    """
-    found: list[dict[str, str]] = []
-    run_dir = workspace / "runs" / pipeline
-    os.listdir(run_dir)  # a folder that may not be read has no rows for a glob, and is no empty one
-    traces = {
-        (path.parent.name, path.open(encoding="utf-8").readline().strip()): str(path)
-        for path in run_dir.glob("*.errors/*.txt")
-    }
-    for path in sorted(run_dir.glob("*.dirty.csv")):
-        with open(path, encoding="utf-8", errors="backslashreplace", newline="") as stream:
-            rows = csv.DictReader(stream)
-            if tuple(rows.fieldnames or ()) != DIRTY_ROW_COLUMNS:
-                raise UserError(f"{path}: is damaged: run the pipeline again, which writes it again")
-            found += ({name: plain(row[name] or "") for name in DIRTY_ROW_COLUMNS} for row in rows)
-    for row in found:
-        row["traceback"] = traces.get((f"{row['step']}.errors", row["sample_id"]), "")
-    return [row for row in found if step in (None, row["step"]) and reason in (None, row["reason"])]

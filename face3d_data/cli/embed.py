@@ -2,71 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from face3d_data.cli.config_options import given_keys
+from face3d_data.cli.network_options import EmbedBars, NetworkCommand, network_options
 from face3d_data.cli.options import check_option, check_writable, workspace_option
 from face3d_data.cli.output import echo
-from face3d_data.cli.train import config_options, given_keys
-from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
 from face3d_data.extras import extra_line
-
-SECTION, INPUT_TITLE = "Config, data", "How faces are put before the network, if not as the checkpoint says"
-NOT_SEEN = ("data__train_split", "data__eval_split", "data__where", "data__choose_points")
-"""Keys of a config's `data` that say nothing of how a face is put before a network."""
-DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
-DEFAULT = re.compile(r" \[default: [^\]]*\]")
-
-
-class NetworkCommand(click.Command):
-    """A command that also takes how faces are put before a network, if not as its checkpoint says: `--data.…`."""
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the command's own options and those."""
-        return [*super().get_params(ctx), *input_options()]
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the command's own options, and then those."""
-        sections = (("Options", super().get_params(ctx)), (INPUT_TITLE, input_options()))
-        for title, options in sections:
-            with formatter.section(title):
-                formatter.write_dl(
-                    [record for option in options if (record := option.get_help_record(ctx)) is not None]
-                )
-
-
-def input_options() -> list[click.Option]:
-    """Return an option for each key of a config's `data` that says how a face is put before a network."""
-    options = [option for option in dict(config_options())[SECTION] if isinstance(option, click.Option)]
-    chosen = [option for option in options if option.name not in NOT_SEEN]
-    for option in chosen:
-        option.help = DEFAULT.sub("", option.help or "")
-    return chosen
-
-
-def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--device` and `--workers`."""
-    for option in (
-        click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Loader processes."),
-        click.option(
-            "--device", callback=_check_device, default="auto", show_default=True, metavar="NAME",
-            help="Where the network runs: auto, cpu, cuda, cuda:1 or mps.",
-        ),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-def _check_device(context: click.Context, option: click.Parameter, value: str) -> str:
-    if DEVICE.fullmatch(value) is None:
-        raise click.BadParameter(f"{value!r} is no device: auto, cpu, cuda, cuda:1 or mps")
-    return value
+from face3d_data.shards.find import find_dataset
 
 
 @click.command(cls=NetworkCommand)
@@ -119,29 +66,3 @@ def command(
         )
     what = "people" if layout == "gallery" else "images"
     echo(f"embeddings of {written} {what} in {out}")
-
-
-class EmbedBars:
-    """Bars on a terminal's stderr, one for each thing at work, drawn once there is something to tell; else nothing."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __enter__(self) -> EmbedBars:
-        return self
-
-    def show(self, label: str, done: int, total: int) -> None:
-        """Show how many of all are done of what is at work."""
-        if self._bar is None or self._bar.label != label:
-            self.close()
-            self._bar = click.progressbar(length=total, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
-        self._bar.update(done - self._bar.pos)
-
-    def close(self) -> None:
-        """End the bar's line."""
-        if self._bar is not None:
-            self._bar.render_finish()
-            self._bar = None
-
-    def __exit__(self, *error: object) -> None:
-        self.close()

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from face3d_data.cli.embed import EmbedBars, NetworkCommand, network_options
+from face3d_data.cli.config_options import given_keys
+from face3d_data.cli.network_options import EmbedBars, NetworkCommand, network_options
 from face3d_data.cli.options import check_option, json_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
-from face3d_data.cli.train import given_keys
-from face3d_data.cli.verify import find_dataset
 from face3d_data.errors import UserError
 from face3d_data.extras import extra_line
+from face3d_data.shards.find import find_dataset
 
 FILE = click.Path(path_type=Path)
 

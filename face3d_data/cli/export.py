@@ -9,7 +9,7 @@ import click
 
 from face3d_data.cli.options import check_option, workspace_option
 from face3d_data.cli.output import echo
-from face3d_data.cli.verify import find_dataset
+from face3d_data.shards.find import find_dataset
 
 FORMATS = ("ply", "csv+ply", "npy", "png", "triplets", "rgbd", "lfw", "modelnet", "face-h5")
 """As in `shards.export`, which is imported only when something is exported."""

@@ -7,16 +7,13 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from toys import write_toys
 
-from face3d_data.cli.domains import notes, table
 from face3d_data.cli.main import face3d
 from face3d_data.domains.domain import chosen, domains, spread
 from face3d_data.domains.measure import FACE_DEPTH_MM, measure_face
 from face3d_data.domains.picture import draw_domains
+from face3d_data.domains.table import domain_notes, domain_table
 from face3d_data.errors import Unreadable, UserError
-from face3d_data.pipeline.build import make_pipeline
-from face3d_data.pipeline.run import run
 from face3d_data.store.manifest import Entry
 from face3d_data.testing import write_tiny_rgbd
 
@@ -180,7 +177,7 @@ def test_least_median_and_most():
 
 def test_one_source_has_no_line_of_all_and_the_table_is_aligned():
     assert [domain.kind for domain in domains(rows()[:7], 1)] == ["source"]
-    lines = table(domains(rows(), 2))
+    lines = domain_table(domains(rows(), 2))
     assert len({len(line) for line in lines}) == 1
     assert [line.split("  ")[0] for line in lines[1:]] == ["photos", "s", "worn", "(dataset d)", "(all)"]
     assert lines[1].split()[2:] == ["1", "1", "1", "1", "0%", "-", "-", "-", "-"]
@@ -269,15 +266,7 @@ def test_what_does_not_fit_is_one_line(workspace, arguments, message):
         raise done.exception
 
 
-def test_what_could_not_be_read_or_is_not_finished_is_said(tmp_path):
-    root = write_toys(tmp_path / "in", 2, 2)
-    raw = {
-        "name": "toy",
-        "sources": {"src": {"reader": "toy_files", "root": str(root)}},
-        "steps": [{"id": "scaled", "stage": "toy_scale", "from": "src"}],
-    }
-    result = run(make_pipeline(raw, tmp_path), tmp_path / "work", engine="serial")
-    result.todo["scaled"] = 3
-    told = notes(domains(rows(), 2), result, "scaled", 2)
+def test_what_could_not_be_read_or_is_not_finished_is_said():
+    told = domain_notes(domains(rows(), 2), "scaled", 2, ["scaled"])
     assert told[2] == "not measured, as they have neither depth nor points or cannot be read: photos 1"
     assert told[3] == "not finished: scaled still have inputs to do"

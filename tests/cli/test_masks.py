@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from face3d_data.cli.main import main
-from face3d_data.cli.masks import captured, mask_stages, photographed, write_sheet
 from face3d_data.pictures.mask_sheet import COLUMNS, GAP_PX, HEAD_PX, LABEL_RGB, LABEL_WIDTH_PX, look_at, panels
 from face3d_data.pipeline.build import load_pipeline
+from face3d_data.sheets.mask_styles_sheet import mask_stages, write_mask_sheet
+from face3d_data.sheets.mask_subjects import captured, photographed
 from face3d_data.synthetic.write import write_people
 from face3d_data.wear.mask_style import mask_styles
 from face3d_data.wear.wearing import find_face
@@ -102,7 +103,9 @@ def test_all_styles_and_the_users_own_are_drawn_where_none_is_named(tmp_path):
 def test_the_seed_decides_the_draw(subject, tmp_path):
     def lines(seed):
         said = []
-        path = write_sheet(tmp_path / f"{len(list(tmp_path.iterdir()))}.png", subject, stages, seed, SIZE, said.append)
+        path = write_mask_sheet(
+            tmp_path / f"{len(list(tmp_path.iterdir()))}.png", subject, stages, seed, SIZE, said.append
+        )
         return path.read_bytes(), said
 
     stages = mask_stages("cloth_pattern", "proper", ())
@@ -214,7 +217,7 @@ def test_what_cannot_be_worn_is_said_and_left_out(subject, tmp_path):
         (title, stage.model_copy(update={"min_points": 10**6})) for title, stage in mask_stages("kn95", "proper", ())
     ]
     stages = [*strict, *mask_stages("surgical", "proper", ())]
-    path = write_sheet(tmp_path / "sheet.png", subject, stages, 0, SIZE, said.append)
+    path = write_mask_sheet(tmp_path / "sheet.png", subject, stages, 0, SIZE, said.append)
     assert said[0].startswith("kn95: not drawn: too_few_points: ")
     assert said[1].startswith("surgical: visible_ratio 0.")
     assert len(cells(path)) == 2

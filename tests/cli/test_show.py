@@ -4,10 +4,12 @@ import pytest
 from click.testing import CliRunner
 
 from face3d_data.cli.main import main
-from face3d_data.cli.show import _title, command, one_of_each, show_sample, write_sheet
+from face3d_data.cli.show import command
 from face3d_data.errors import UserError
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
+from face3d_data.sheets.dataset_sheet import _title, one_of_each, write_dataset_sheet
+from face3d_data.sheets.sample_trace import show_sample
 from face3d_data.store.manifest import Entry
 from face3d_data.testing import write_tiny_rgbd
 
@@ -59,11 +61,11 @@ def test_an_unknown_sample_is_answered_with_the_nearest(workspace, tmp_path):
 
 
 def test_sheet_of_a_dataset(workspace, tmp_path):
-    path = write_sheet(workspace, "tiny", None, tmp_path, 16)
+    path = write_dataset_sheet(workspace, "tiny", None, tmp_path, 16)
     assert path == tmp_path / "tiny.png"
     assert path.stat().st_size > 1000
     with pytest.raises(UserError, match=r"has a dataset 'other' \(known: tiny\)"):
-        write_sheet(workspace, "other", None, tmp_path, 16)
+        write_dataset_sheet(workspace, "other", None, tmp_path, 16)
 
 
 def test_titles_are_ids_where_the_font_has_the_letters():
@@ -94,12 +96,12 @@ def test_the_command_prints_and_writes_below_the_workspace(workspace):
 
 
 def test_a_reader_that_has_seen_enough_is_no_mistake_of_the_folder(workspace, monkeypatch, capsys):
-    import face3d_data.cli.show as show
+    from face3d_data.sheets import sample_trace
 
     def broken(*arguments):
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(show, "show_sample", broken)
+    monkeypatch.setattr(sample_trace, "show_sample", broken)
     with pytest.raises(SystemExit) as stopped:
         main(["show", "a", "-w", str(workspace)])
     assert stopped.value.code != 2

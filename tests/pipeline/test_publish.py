@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from face3d_data.cli.dirty import read_dirty
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.collect import collect
+from face3d_data.pipeline.dirty_rows import read_dirty
 from face3d_data.pipeline.run import run
 from face3d_data.readers.image_folder import ImageFolder
 from face3d_data.testing import write_tiny_images

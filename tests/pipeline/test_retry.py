@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from toys import write_toys
 
-from face3d_data.cli.dirty import read_dirty
 from face3d_data.errors import RunStopped
 from face3d_data.pipeline.build import make_pipeline
+from face3d_data.pipeline.dirty_rows import read_dirty
 from face3d_data.pipeline.lock import read_lock
 from face3d_data.pipeline.look import look
 from face3d_data.pipeline.retry import retry_rows

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from toys import ToyJitter, ToyReader, ToyScale, write_toys
 
-from face3d_data.cli.dirty import read_dirty
 from face3d_data.errors import UserError
 from face3d_data.pipeline.build import make_pipeline
+from face3d_data.pipeline.dirty_rows import read_dirty
 from face3d_data.pipeline.look import explain, look
 from face3d_data.pipeline.run import run
 from face3d_data.reader import Reader
@@ -263,8 +263,8 @@ def test_addresses_in_messages_do_not_make_new_datasets(tmp_path, monkeypatch):
 
 
 def test_very_long_names_are_kept_and_export_says_what_to_shorten(tmp_path):
-    from face3d_data.cli.show import show_sample
     from face3d_data.shards.export.dataset import export_dataset
+    from face3d_data.sheets.sample_trace import show_sample
 
     root = write_toys(tmp_path / "in", 3, 1)
     (root / "p000").rename(root / ("é" * 120))

@@ -1,0 +1,1 @@
+"""Sheets: pictures of a sample, of a dataset and of mask styles, from runs and readers to a file."""
