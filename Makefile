@@ -2,19 +2,19 @@
 #   TORCH_INDEX=URL   take torch (and only torch) from that index, such as PyTorch's index of CPU builds
 #   PYTHON=...        the interpreter that .venv is made with (3.11 or newer)
 #   JOBS=N            test processes (default 2)
-#   EXTRAS=...        extras of pyproject.toml to install (default train,dev; the image takes train)
+#   EXTRAS=...        extras of pyproject.toml to install (default train,dev,docs; the image takes train)
 
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 JOBS ?= 2
 TORCH_INDEX ?=
-EXTRAS ?= train,dev
+EXTRAS ?= train,dev,docs
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 TORCH := $(VENV)/.stamp-torch
 INSTALLED := $(VENV)/.stamp-installed
 
-.PHONY: demo test lint bench mutants install clean
+.PHONY: demo test lint bench mutants docs images install clean
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -39,6 +39,14 @@ bench: install
 mutants: install
 	$(PY) tests/mutants/run.py
 
+# The documentation site, in site/; a broken link, or anything else that is warned of, fails.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
+# The pictures of README and the gallery, in docs/images/.
+images: install
+	$(PY) docs/_build/images.py
+
 install: $(INSTALLED)
 	@cat $(TORCH)
 
@@ -62,4 +70,4 @@ $(INSTALLED): $(TORCH) pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf build dist *.egg-info .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist site *.egg-info .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

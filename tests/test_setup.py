@@ -92,16 +92,16 @@ def test_make_looks_for_system_libraries_then_installs_torch_alone_then_the_rest
     with_index = [line for line in text if "--index-url" in line]
     assert len(with_index) == 1
     assert with_index[0].endswith("--no-deps --index-url https://example.org/cpu torch")
-    assert text.index(with_index[0]) < next(i for i, line in enumerate(text) if "-e '.[train,dev]'" in line)
+    assert text.index(with_index[0]) < next(i for i, line in enumerate(text) if "-e '.[train,dev,docs]'" in line)
     assert all("-c constraints.txt" in line for line in text if " install " in line)
     assert any(line.startswith("cat ") and "stamp-torch" in line for line in lines), "make prints which torch it got"
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "bench", "mutants"])
+@pytest.mark.parametrize("target", ["demo", "test", "bench", "mutants", "docs", "images"])
 def test_every_target_sets_itself_up(target, tmp_path):
     lines = planned(target, f"VENV={tmp_path}/v")
     assert any("-m venv" in line for line in lines)
-    assert any("-e '.[train,dev]'" in line for line in lines)
+    assert any("-e '.[train,dev,docs]'" in line for line in lines)
 
 
 def test_demo_goes_from_nothing_to_a_report():

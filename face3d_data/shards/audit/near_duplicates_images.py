@@ -18,7 +18,7 @@ BATCH = 64
 REMEMBERED = 4096
 """Reduced images that are kept, 16 KB each."""
 PARTS = (("whole image", 1.0, 0.11, 0.975), ("upper half", 0.5, 0.1, 0.99))
-"""Name, share of the rows, 1 - cosine of the waves at most, and correlation at least; see docs/leaks.md."""
+"""Name, share of the rows, 1 - cosine of the waves at most, and correlation at least; see docs/concepts/leaks.md."""
 
 
 class ImagesLook:

@@ -24,7 +24,7 @@ MOST_POINTS = 4096
 """Of larger clouds so many points are taken, evenly."""
 LEAST_POINTS = 200
 SURE_POINTS = 1000
-"""Copies are found as docs/leaks.md says in clouds of 1,024 points; of a few hundred hardly any was."""
+"""Copies are found as docs/concepts/leaks.md says in clouds of 1,024 points; of a few hundred hardly any was."""
 LEAST_POINTS_OF_PART = 1500
 """Of sparser clouds too little of a face's upper part is known: with 768 and 1,024 points strangers were suspected."""
 LEAST_SEEN = 0.5
@@ -35,7 +35,7 @@ REMEMBERED = 1024
 PARTS = (("whole face", LOW_MM, np.ones(len(UPPER), bool), 0.9), ("upper face", UPPER_MM, UPPER, 0.6))
 """Name, lowest height, cells, and rms of the maps' difference in mm up to which two clouds are compared closely."""
 MOST_SHAPE_MM, MOST_NOISE_RATIO = 0.28, 0.8
-"""Whole faces: of 1,000 synthetic strangers, and of the nearest of them, none; see docs/leaks.md."""
+"""Whole faces: of 1,000 synthetic strangers, and of the nearest of them, none; see docs/concepts/leaks.md."""
 MOST_PART_MM, MOST_PART_NOISE_RATIO = 0.15, 0.6
 """Upper faces, which tell less: only what shares its noise, or has next to none, is told."""
 MOST = (

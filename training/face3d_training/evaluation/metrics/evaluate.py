@@ -1,11 +1,12 @@
 """All figures of a method, differences of two, and several seeds of one.
 
-dataset, settings = Dataset("datasets/recognition"), Settings()
-table = dataset.table("test")
-lists = lists_of(table, settings)
-net = evaluate(EmbeddingMatcher("net", table, vectors), lists, settings)
-other = evaluate(DepthMapMatcher(table, depth_maps(dataset, "test", table.index)), lists, settings)
-compare(net, other, settings.confidence).figures["plain_to_plain"]["rank 1"]
+Examples:
+    >>> dataset, settings = Dataset("datasets/recognition"), Settings()
+    >>> table = dataset.table("test")
+    >>> lists = lists_of(table, settings)
+    >>> net = evaluate(EmbeddingMatcher("net", table, vectors), lists, settings)
+    >>> other = evaluate(DepthMapMatcher(table, depth_maps(dataset, "test", table.index)), lists, settings)
+    >>> compare(net, other, settings.confidence).figures["plain_to_plain"]["rank 1"]
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""docs/augmentation.md: its tables are the program's, its pipeline loads, its code does what it says."""
+"""docs/how_to/augmentation.md: its tables are the program's, its pipeline loads, its code does what it says."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import page
 
 from face3d_data.augment.augmentation import OPERATIONS, options_of
 from face3d_data.augment.sensor import SENSORS, Sensor
@@ -12,7 +12,7 @@ from face3d_data.pipeline.build import load_pipeline
 from face3d_data.stages.augment import Augment
 from face3d_data.testing import tiny_sample
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "augmentation.md").read_text("utf-8")
+PAGE = page("docs/how_to/augmentation.md")
 FENCE = r"<!-- {}.*?```\w+\n(.*?)```"
 
 

@@ -1,15 +1,12 @@
-"""docs/interchange.md: its commands are run in order, and what comes back is what went out."""
+"""docs/how_to/interchange.md: its commands are run in order, and what comes back is what went out."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import follow, page
 from write_verification_sets import write_cfp
 
 from face3d_data.registry import components
@@ -17,12 +14,7 @@ from face3d_data.shards.export.dataset import FORMATS
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.pairs_file import _lines
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "interchange.md").read_text("utf-8")
-BLOCK = re.compile(
-    r"^```(?P<language>\w+)(?: (?P<path>\S+))?\n(?P<text>.*?)^```$|^\|[^\n]*\| `(?P<row>face3d export [^`\n]*)` \|$",
-    re.MULTILINE | re.DOTALL,
-)
+PAGE = page("docs/how_to/interchange.md")
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +22,7 @@ def followed(tmp_path_factory):
     """The folder in which every command of the page was run, top to bottom."""
     folder = tmp_path_factory.mktemp("page")
     write_cfp(folder / "cfp-dataset")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
-    for block in BLOCK.finditer(PAGE):
-        if block["path"]:
-            (folder / block["path"]).write_text(block["text"])
-            continue
-        command = ["bash", "-e", "-c", block["row"] or block["text"]]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    follow(PAGE, folder)
     return folder
 
 
@@ -63,7 +47,7 @@ def test_images_come_back_bit_for_bit(followed):
 
 
 def test_every_format_and_reader_is_told(followed):
-    told = set(re.findall(r"--format (\S+?)[` ]", PAGE))
+    told = set(re.findall(r"--format (\S+)\s", PAGE))
     assert set(FORMATS) - {"ply", "png"} == told
     readers = set(re.findall(r"\| `(\w+)` \|$", PAGE, re.MULTILINE))
     assert readers <= components("reader").keys()
@@ -72,8 +56,3 @@ def test_every_format_and_reader_is_told(followed):
 
 def test_pairs_are_as_the_evaluation_reads_them(followed):
     assert [line[1:3] for line in _lines(followed / "cfp_pairs.txt")] == [(0, True), (0, False), (1, True), (1, False)]
-
-
-def test_links_lead_somewhere():
-    links = re.findall(r"\]\(([^)#:]+)\)", PAGE)
-    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

@@ -1,16 +1,14 @@
-"""docs/combining.md: its commands work when pasted, its tables name every option and column, its links lead on."""
+"""docs/how_to/combining.md: its commands work when pasted, its tables name every option and column."""
 
 from __future__ import annotations
 
 import csv
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import pytest
+from pages import follow, page
 
 from face3d_data.domains.measure import FACE_DEPTH_MM
 from face3d_data.geometry.point_noise import COARSEST_MM
@@ -19,9 +17,7 @@ from face3d_data.shards.sources_table import COLUMNS, LAST_COLUMNS
 from face3d_data.tables.limit import Limit
 from face3d_data.tables.split import Split
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "combining.md").read_text("utf-8")
-BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<path>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = page("docs/how_to/combining.md")
 
 
 def names_in(table: str) -> list[str]:
@@ -34,23 +30,7 @@ def names_in(table: str) -> list[str]:
 def followed(tmp_path_factory) -> tuple[Path, str]:
     """The folder after all files of the page were written and all its commands run, and what they said."""
     root = tmp_path_factory.mktemp("page")
-    command = root / "bin" / "face3d"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m face3d_data "$@"\n')
-    command.chmod(0o755)
-    path = os.pathsep.join([str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
-    said = ""
-    for block in BLOCK.finditer(PAGE):
-        if block["path"]:
-            (root / block["path"]).write_text(block["text"])
-        elif block["language"] == "sh":
-            done = subprocess.run(
-                ["bash", "-e", "-c", block["text"]], cwd=root, env=environment, capture_output=True, text=True
-            )
-            assert done.returncode == 0, f"{block['text']}\n{done.stdout}\n{done.stderr}"
-            said += done.stdout + done.stderr
-    return root, said
+    return root, follow(PAGE, root)
 
 
 def test_the_commands_do_what_the_page_says(followed):
@@ -83,9 +63,3 @@ def test_every_option_and_column_is_told():
     assert f"{FACE_DEPTH_MM:g} mm" in PAGE
     assert f"{LEAST_SIGMA_MM:g} mm" in PAGE
     assert f"{COARSEST_MM:g} mm apart" in PAGE
-
-
-def test_links_lead_somewhere():
-    links = re.findall(r"\]\(([^)#:]+)\)", PAGE)
-    assert links
-    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

@@ -1,18 +1,14 @@
 """README's tables are the program's, its tour runs as pasted, and its links lead somewhere."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from pages import ROOT, follow, output_of, page
 
 from face3d_data.cli.main import INTERRUPTED, STOPPED, WRONG_USE, face3d
 from face3d_data.registry import components
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
+README = page("README.md")
 KINDS = {"reader": "reader", "stage": "stage", "table": "table step"}
 
 
@@ -72,32 +68,12 @@ def test_every_exit_code_is_told():
 @pytest.fixture(scope="module")
 def tour(tmp_path_factory):
     """Run the tour's blocks in order in one shell, as one would paste them; the shell stops at the first failure."""
-    blocks = re.findall(r"^```bash\n(.*?)^```", README.split("<!-- tour", 1)[1], re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 6
     folder = tmp_path_factory.mktemp("tour")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    script = "set -ex\n" + "\n".join(blocks)
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    return folder, done
-
-
-def output_of(text: str, command: str) -> list[str]:
-    """Return what each run of a command printed, cut out of the shell's trace."""
-    return [part.split("\n+ ")[0] for part in f"\n{text}".split(f"\n+ {command}\n")[1:]]
+    return folder, follow(README, folder)
 
 
 def test_tour_runs_as_pasted(tour):
-    folder, done = tour
-    assert done.returncode == 0, done.stdout[-3000:]
+    folder, _ = tour
     assert (folder / "work" / "datasets" / "rgbd" / "train.csv").is_file()
     assert (folder / "work" / "show" / "rgbd.png").is_file()
     assert (folder / "exported").is_dir()
@@ -105,17 +81,17 @@ def test_tour_runs_as_pasted(tour):
 
 
 def test_tour_shows_what_the_text_claims(tour):
-    _, done = tour
-    first, second = output_of(done.stdout, "face3d run rgbd")
+    _, said = tour
+    first, second = output_of(said, "face3d run rgbd")
     stages = ("detect", "to_cloud", "clean", "align_3d", "subsample", "normals")
     for stage in stages:
         assert re.search(rf"{stage}: 16 in, .*\d+ new in", first), stage
         assert re.search(rf"{stage}: 16 in, .*nothing new", second), stage
-    [explained] = output_of(done.stdout, "face3d run rgbd --set sampled.n_points=1024 --explain")
+    [explained] = output_of(said, "face3d run rgbd --set sampled.n_points=1024 --explain")
     assert [line.split(":")[1].split()[0] for line in explained.splitlines()[:-2]] == ["up"] * 5
     assert "n_points changed 2048 → 1024" in explained
     assert "shaded (normals): follows sampled" in explained
-    assert "(2048, 3)" in done.stdout
-    assert re.search(r"^Dataset\('rgbd': train 10, eval 2, test 4\) of 5 people in train$", done.stdout, re.MULTILINE)
-    [verified] = output_of(done.stdout, "face3d verify rgbd")
+    assert "(2048, 3)" in said
+    assert re.search(r"^Dataset\('rgbd': train 10, eval 2, test 4\) of 5 people in train$", said, re.MULTILINE)
+    [verified] = output_of(said, "face3d verify rgbd")
     assert verified.strip().endswith("ok")

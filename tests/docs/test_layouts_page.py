@@ -1,19 +1,19 @@
-"""docs/pipelines.md on layouts of one's own: its entries read the files that they are said to read."""
+"""docs/reference/pipelines.md on layouts of one's own: its entries read the files that they are said to read."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import yaml
+from pages import page
 from write_meshes import write_obj, y_up
 
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.testing.write import write_image
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "pipelines.md").read_text("utf-8")
+PAGE = page("docs/reference/pipelines.md")
 PART = PAGE.split("<!-- layouts", 1)[1].split("**Look at a sheet", 1)[0]
 BLOCKS = dict(re.findall(r"^```(\w+)\n(.*?)^```$", PART, re.MULTILINE | re.DOTALL))
 SCANS, LIST, *_ = (yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", PART, re.MULTILINE | re.DOTALL))

@@ -1,18 +1,15 @@
-"""docs/masks.md: its tables are the program's, its own style can be made so, its loader does as the stage does."""
+"""docs/how_to/masks.md: its tables are the program's, its own style can be made so, its loader equals the stage."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any, get_args
 
 import cv2
 import numpy as np
 import pytest
 import yaml
+from pages import between, follow, page
 from pydantic import BaseModel
 
 from face3d_data.digest import seed_from
@@ -24,19 +21,13 @@ from face3d_data.stages.to_cloud import ToCloud
 from face3d_data.synthetic.capture import render_capture
 from face3d_data.wear.mask_style import MaskStyle, mask_styles
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "masks.md").read_text("utf-8")
-BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<path>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = page("docs/how_to/masks.md")
 IN_WORDS = {"styles": "all, equally", "worn": "proper", "style_files": "none", "colors": "all", "patterns": "all"}
 """What the table of options says of a default that would be long or empty."""
 
 
-def between(name: str) -> str:
-    return PAGE.split(f"<!-- {name}", 1)[1].split("-->", 1)[1].split(f"<!-- /{name} -->")[0].strip()
-
-
 def names_in(table: str) -> list[str]:
-    return re.findall(r"^\| `(\w+)` \| \S", between(table), re.MULTILINE)
+    return re.findall(r"^\| `(\w+)` \| \S", between(PAGE, table), re.MULTILINE)
 
 
 def plain(value: Any) -> str:
@@ -80,7 +71,7 @@ def field_rows() -> list[str]:
     ("table", "rows"), [("options", option_rows()), ("reasons", reason_rows()), ("fields", field_rows())]
 )
 def test_table_is_the_program_s(table, rows):
-    assert between(table).splitlines() == rows, "docs/masks.md should say:\n" + "\n".join(rows)
+    assert between(PAGE, table).splitlines() == rows, "docs/how_to/masks.md should say:\n" + "\n".join(rows)
 
 
 def test_every_style_kind_and_tag_is_told():
@@ -100,15 +91,7 @@ def test_what_is_removed_is_told():
 def followed(tmp_path_factory):
     """The page's own style, made by writing its files and running its commands."""
     folder = tmp_path_factory.mktemp("own")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
-    for block in BLOCK.finditer(between("own")):
-        if block["path"]:
-            (folder / block["path"]).write_text(block["text"])
-            continue
-        command = ["bash", "-e", "-c", block["text"]]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    follow(between(PAGE, "own"), folder)
     return folder
 
 
@@ -170,9 +153,3 @@ def test_the_step_of_the_page_is_one():
     line = re.search(r"```yaml\n(  - \{id: worn.*?)```", PAGE, re.DOTALL).group(1)
     [step] = yaml.safe_load(line)
     assert Mask(**step["with"]).per_sample == 2
-
-
-def test_links_lead_somewhere():
-    links = re.findall(r"\]\(([^)#:]+)\)", PAGE)
-    assert links
-    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

@@ -1,0 +1,22 @@
+"""Text as Markdown, for pages that are made from the program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+
+def prose(text: str) -> str:
+    """Return a docstring's paragraphs as Markdown: angle brackets and underscores outside code are kept as they are."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if i % 2 else part.replace("<", "&lt;").replace("*", r"\*") for i, part in enumerate(parts))
+
+
+def cell(text: str) -> str:
+    """Return text that may stand in a cell of a table."""
+    return prose(" ".join(text.split())).replace("|", "\\|")
+
+
+def names(values: Iterable[str]) -> str:
+    """Return names as code, separated by commas."""
+    return ", ".join(f"`{name}`" for name in values)
