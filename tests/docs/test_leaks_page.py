@@ -9,7 +9,7 @@ from pages import follow, output_of, page
 
 from face3d_data.shards.audit import near_duplicates_images, near_duplicates_points
 from face3d_data.shards.audit.near_duplicates import FEW
-from face3d_data.shards.leaks import KINDS
+from face3d_data.shards.leaks import LEAK_KINDS
 from face3d_data.shards.read import Dataset
 
 PAGE = page("docs/concepts/leaks.md")
@@ -40,7 +40,7 @@ def test_the_example_ends_with_whole_people_in_one_split(pasted):
 
 
 def test_kinds_and_limits_are_the_program_s():
-    for kind in (*KINDS, "near_duplicate", "two_people", "two_captures"):
+    for kind in (*LEAK_KINDS, "near_duplicate", "two_people", "two_captures"):
         assert re.search(rf"^\| .*`{kind}`", PAGE, re.MULTILINE), kind
     points, (whole, upper) = near_duplicates_points, near_duplicates_images.PARTS
     assert f"At most {points.MOST_SHAPE_MM:g} mm for a whole face; {points.MOST_PART_MM:g} mm for an upper" in PAGE
