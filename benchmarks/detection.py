@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 import torch
 
-from face3d_data.detectors import mtcnn
+from face3d_data.detectors import cascade
 from face3d_data.detectors.depth_bound import possible_face_px
 from face3d_data.registry import find
 
@@ -67,7 +67,7 @@ def load_captures(folder: Path | None, count: int) -> list[Capture]:
 
 def detect_all(captures: list[Capture], bounded: bool) -> None:
     """Run the detector over every capture, with or without the depth bound."""
-    detector = mtcnn.Mtcnn()
+    detector = cascade.Cascade()
     for color, depth, intrinsics in captures:
         detector.detect(color, 20.0, possible_face_px(depth, float(intrinsics[0])) if bounded else None)
 
@@ -87,9 +87,9 @@ def record(captures: list[Capture], bounded: bool) -> tuple[list[Call], list[Cal
 
         return call
 
-    nets = tuple(recording(net, passes) for net in mtcnn.load_nets("cpu"))
-    shrink = recording(mtcnn.shrink, scalings)
-    with mock.patch.object(mtcnn, "load_nets", return_value=nets), mock.patch.object(mtcnn, "shrink", shrink):
+    nets = tuple(recording(net, passes) for net in cascade.load_nets("cpu"))
+    shrink = recording(cascade.shrink, scalings)
+    with mock.patch.object(cascade, "load_nets", return_value=nets), mock.patch.object(cascade, "shrink", shrink):
         detect_all(captures, bounded)
     return passes, scalings
 

@@ -80,6 +80,10 @@ class Stage(Component):
         """Return those of a row's tags that the stage sees."""
         return {name: tags[name] for name in self.tag_inputs if name in tags}
 
+    def declared_tags(self) -> Names:
+        """Return the tags that this instance may set; `tag_names` by default."""
+        return self.tag_names
+
     def input_key(self, key: str, tags: Mapping[str, Tag]) -> str:
         """Return the key by which this stage's work on a row is kept: the row's own, with the tags that are read."""
         return digest(key, self.tags_read(tags)) if self.tag_inputs else key

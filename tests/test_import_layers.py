@@ -15,11 +15,12 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA, TRAINING = ROOT / "face3d_data", ROOT / "training" / "face3d_training"
 DATA_LAYERS = (
     {"errors", "digest", "extras", "json_text", "remarks", "csv_cells", "terminal", "version", "system_libraries"},
-    {"atomic", "names", "resources", "sample", "unchanged", "yaml_file"},
+    {"atomic", "names", "references", "resources", "sample", "unchanged", "yaml_file"},
+    {"registry"},
     {"component", "formats", "geometry", "detectors"},
-    {"reader", "stage", "table", "registry", "augment", "wear", "synthetic"},
-    {"wear.occluders", "readers.shared", "roots", "store", "tables", "testing", "pictures"},
-    {"readers", "stages", "shards", "engine", "databases", "domains"},
+    {"reader", "stage", "table", "augment", "wear", "synthetic"},
+    {"wear.occluders", "readers.shared", "roots", "store", "tables", "testing", "pictures", "catalogue_page"},
+    {"readers", "stages", "shards", "engine", "databases", "domains", "catalogue"},
     {"pipeline", "shards.audit", "shards.export", "doctor"},
     {"sheets"},
     {"cli", ""},

@@ -8,8 +8,16 @@ import pytest
 
 from face3d_data import registry
 from face3d_data.errors import UserError
-from face3d_data.registry import broken_plugins, components, find, register
+from face3d_data.registry import COMPONENTS, Kind, Registry, broken_plugins, components, find, register
 from face3d_data.stage import Stage
+
+PLUGIN = """
+from face3d_data import Stage, register
+@register
+class Mine(Stage):
+    name = "detect"
+"""
+"""Takes a name that a shipped stage has."""
 
 
 @pytest.fixture
@@ -18,11 +26,10 @@ def plugins(monkeypatch):
 
     def install(*entries):
         monkeypatch.setattr(registry, "entry_points", lambda group: entries)
-        monkeypatch.setattr(registry, "_broken", [])
-        registry._load_all.cache_clear()
+        COMPONENTS.forget_plugins()
 
     yield install
-    registry._load_all.cache_clear()
+    COMPONENTS.forget_plugins()
 
 
 def test_a_broken_plugin_is_named_and_the_rest_works(plugins, caplog):
@@ -55,3 +62,36 @@ def test_two_components_of_one_name_are_refused():
 
     with pytest.raises(ValueError, match="needs a name and a kind"):
         register(Stage)
+
+
+@pytest.mark.parametrize(
+    "code", ["raise RuntimeError('boom\\nboom')", "import no_such_module_1", "raise SystemExit(3)", "x = (", PLUGIN]
+)
+def test_whatever_a_plugin_does_is_one_line(plugins, tmp_path, monkeypatch, caplog, code):
+    (tmp_path / "broken_part.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins(EntryPoint("broken", "broken_part", "face3d_data.components"))
+    assert "detect" in components("stage")
+    assert components("stage")["detect"].__module__ == "face3d_data.stages.detect"
+    (line,) = broken_plugins()
+    assert line.startswith("plugin broken_part of package ? cannot be loaded (")
+    assert "\n" not in line
+    assert [record.getMessage() for record in caplog.records] == [line]
+
+
+def test_ctrl_c_while_plugins_are_loaded_is_no_broken_plugin(plugins, tmp_path, monkeypatch):
+    (tmp_path / "slow_part.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins(EntryPoint("slow", "slow_part", "face3d_data.components"))
+    with pytest.raises(KeyboardInterrupt):
+        components("stage")
+    (tmp_path / "slow_part.py").write_text("")
+    assert broken_plugins() == []
+
+
+def test_a_kind_that_a_registry_does_not_hold_is_refused():
+    class Wheel:
+        kind, name = "wheel", "round"
+
+    with pytest.raises(ValueError, match=r"Wheel needs a name and a kind \(stage\)"):
+        Registry((Kind("stage", "stage", "", "face3d_data.stages"),), "nothing").register(Wheel)

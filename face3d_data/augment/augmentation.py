@@ -30,6 +30,7 @@ from face3d_data.augment.translation import Translation
 from face3d_data.augment.virtual_view import VirtualView
 from face3d_data.component import explain_validation
 from face3d_data.errors import UserError
+from face3d_data.registry import components
 from face3d_data.sample import Arrays, Tag
 
 OPERATIONS: tuple[type[Operation], ...] = (
@@ -70,11 +71,12 @@ class Augmentation:
         Raises:
             UserError: an option that no operation has, a value that is not allowed, or `mirror_p` beside `flip_p`.
         """
-        unknown = sorted(options.keys() - options_of(OPERATIONS).keys())
+        kinds = operations_for(options)
+        unknown = sorted(options.keys() - options_of(kinds).keys())
         if unknown:
-            known = ", ".join(options_of(OPERATIONS))
+            known = ", ".join(options_of(kinds))
             raise UserError(f"augmentation: unknown option {unknown[0]!r} (known: {known})")
-        made = (_build(kind, options) for kind in OPERATIONS)
+        made = (_build(kind, options) for kind in kinds)
         operations = tuple(operation for operation in made if operation.is_on())
         if {Mirror.name, Flip.name} <= {operation.name for operation in operations}:
             raise UserError(MIRROR_OR_FLIP)
@@ -123,6 +125,21 @@ class AugmentedArrays:
     def new_identity(self, record: Record) -> str:
         """Return the suffix of the identity after this draw: empty where the face is still that person's."""
         return "".join(operation.new_identity(record) for operation in self.operations)
+
+
+def operations_for(options: Iterable[str]) -> tuple[type[Operation], ...]:
+    """Return the operations that some options may be of, in the order of application.
+
+    Those of other packages are looked for only where an option is of no shipped one. They come after the operation that
+    they name as `after`, by name where several do, and last where they name none.
+    """
+    if set(options) <= options_of(OPERATIONS).keys():
+        return OPERATIONS
+    others = [kind for kind in components("augmentation").values() if kind not in OPERATIONS]
+    ordered: list[type[Operation]] = []
+    for shipped in OPERATIONS:
+        ordered += [shipped, *(kind for kind in others if kind.after == shipped.name)]
+    return (*ordered, *(kind for kind in others if kind not in ordered))
 
 
 def options_of(kinds: Iterable[type[Operation]]) -> dict[str, tuple[Any, Any]]:

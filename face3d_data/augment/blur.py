@@ -9,11 +9,13 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 SAMPLES_PER_PX = 8
 
 
+@register
 class Blur(Operation):
     """Blur the image by a Gaussian, and along a straight line.
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -17,6 +18,7 @@ COLORED: ArrayNames = ("color", "grid_color", "point_colors")
 FACTORS: ArrayNames = ("brightness", "contrast", "saturation")
 
 
+@register
 class ColorJitter(Operation):
     """Change brightness, contrast, saturation and hue, in this order, as torchvision's ColorJitter does.
 

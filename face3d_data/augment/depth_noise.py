@@ -11,11 +11,13 @@ from pydantic import Field
 from face3d_data.augment.jitter import clipped_normal
 from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed
 from face3d_data.geometry.camera import viewpoint_of
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 REFERENCE_MM = 1000.0
 
 
+@register
 class DepthNoise(Operation):
     """Move every point along its viewing ray by normal noise whose σ grows with depth squared, clipped at 3 σ.
 

@@ -9,9 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed, take_rows, uniform
+from face3d_data.registry import register
 from face3d_data.sample import PER_POINT, Tag
 
 
+@register
 class Dropout(Operation):
     """Remove points independently of each other, their expected share drawn evenly from 0 to the strength.
 

@@ -9,12 +9,14 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed, uniform
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 LEAST_AREA = 0.02
 MOST_ASPECT = 1 / 0.3
 
 
+@register
 class Erasing(Operation):
     """Erase one rectangle of the image (Zhong et al. 2020, Random Erasing Data Augmentation, AAAI).
 

@@ -10,12 +10,14 @@ from pydantic import Field
 
 from face3d_data.augment.mirror import Mirror
 from face3d_data.augment.operation import ArrayNames, Operation, Record
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 GEOMETRY: ArrayNames = ("points", "depth", "grid")
 """Where one of these is there, a flipped face is another shape, which only `mirror` may make."""
 
 
+@register
 class Flip(Operation):
     """Flip a photograph left to right, with its box and landmarks; the face stays that person's.
 

@@ -9,12 +9,14 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 CLIP = 3.0
 """No coordinate moves by more than so many σ: one far point would decide a cloud's size."""
 
 
+@register
 class Jitter(Operation):
     """Move every point by normal noise of a fixed σ on each coordinate, clipped at 3 σ.
 

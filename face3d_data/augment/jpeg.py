@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 BEST = 95
@@ -16,6 +17,7 @@ MOST_PX = 65_500
 """Side of the largest image that JPEG can hold; a larger one is left as it is."""
 
 
+@register
 class Jpeg(Operation):
     """Store the image as JPEG and read it again, at a quality drawn evenly from `jpeg_quality` to 95."""
 

@@ -11,11 +11,13 @@ from scipy.ndimage import minimum_filter
 
 from face3d_data.augment.depth_reading import DepthReading, readings
 from face3d_data.augment.operation import ArrayNames, Record, draw_seed
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 WINDOW_PX = 3
 
 
+@register
 class LowQuality(DepthReading):
     """Add normal noise to every reading, then let the nearest of each 3 x 3 readings win.
 

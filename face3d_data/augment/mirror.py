@@ -10,6 +10,7 @@ from pydantic import Field
 
 from face3d_data.augment.motion import MOVED
 from face3d_data.augment.operation import ArrayNames, Operation, Record
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 SWAPPED = [1, 0, 2, 4, 3]
@@ -20,6 +21,7 @@ POSE_SIGNS = np.outer([-1, 1, 1, 1], [-1, 1, 1, 1])
 IN_PIXELS: ArrayNames = ("color", "depth", "grid", "grid_color", "intrinsics", "box", "landmarks")
 
 
+@register
 class Mirror(Operation):
     """Mirror the whole capture left to right: points, normals, landmarks, images, camera and pose alike.
 

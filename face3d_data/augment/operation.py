@@ -1,4 +1,4 @@
-"""What every operation of augmentation shares: its strengths are its fields, and its record decides its result."""
+"""Operations of augmentation, what they share: strengths are fields, and a record decides the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ class Operation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    kind: ClassVar[str] = "augmentation"
     name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    """Raised with every change of what a record does: cached results of stage `augment` rest on it."""
+    after: ClassVar[str] = ""
+    """Name of the shipped operation that one of another package follows; empty: it is the last."""
     needs: ClassVar[ArrayNames] = ()
     """Arrays without any one of which the operation changes nothing: see `groups` and `fits`."""
     acts_on: ClassVar[ArrayNames] = ()
@@ -39,7 +44,7 @@ class Operation(BaseModel):
     removes: ClassVar[ArrayNames] = ()
     """Arrays that no longer belong to the face once the operation has changed anything."""
     draws: ClassVar[ArrayNames] = ()
-    """Names of the values in its records."""
+    """ArrayNames of the values in its records."""
     strengths: ClassVar[ArrayNames] = ()
     """Fields of which one at least is not zero (or empty) where the operation is on."""
     identity_suffix: ClassVar[str] = ""

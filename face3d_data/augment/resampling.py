@@ -11,12 +11,14 @@ from pydantic import Field
 from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed, take_rows
 from face3d_data.geometry.farthest import fast_farthest
 from face3d_data.geometry.thinning import poisson_points, random_points
+from face3d_data.registry import register
 from face3d_data.sample import PER_POINT, Tag
 
 MOST_POINTS = 1_000_000
 """Clouds of more points than any scanner's are a slip of the pen, and would take all memory."""
 
 
+@register
 class Resampling(Operation):
     """Choose a fixed number of points anew: copies are samplings of one surface, and share its origin.
 

@@ -10,9 +10,11 @@ from pydantic import Field
 
 from face3d_data.augment.motion import MOVED, about, face_centre, move
 from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 
+@register
 class Rotation(Operation):
     """Turn the face about its nose tip, each angle drawn evenly within its bounds.
 

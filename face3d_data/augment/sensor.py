@@ -12,6 +12,7 @@ from scipy.ndimage import correlate1d
 
 from face3d_data.augment.depth_reading import DepthReading
 from face3d_data.augment.operation import ArrayNames, Record, draw_seed
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 SensorName = Literal["kinect_v1", "d415", "structured_light"]
@@ -52,6 +53,7 @@ SENSORS: dict[str, Triangulation] = {
 }
 
 
+@register
 class Sensor(DepthReading):
     """Read every depth as a drawn sensor would: disparity with matching noise, in steps.
 

@@ -10,9 +10,11 @@ from pydantic import Field
 
 from face3d_data.augment.motion import MOVED, move
 from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
+from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 
+@register
 class Translation(Operation):
     """Shift the face along each axis by an amount drawn evenly: what a detector or an alignment may be off."""
 

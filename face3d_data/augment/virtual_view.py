@@ -12,12 +12,14 @@ from face3d_data.augment.motion import about, face_centre
 from face3d_data.augment.operation import ArrayNames, Operation, Record, take_rows, uniform
 from face3d_data.augment.raster import PointsInView, angular_spacing, own_raster, points_in_view
 from face3d_data.augment.visibility import visible
+from face3d_data.registry import register
 from face3d_data.sample import PER_POINT, Tag
 
 NEAREST_MM = 250.0
 """No camera is put nearer to the face than this, or than the capture's own."""
 
 
+@register
 class VirtualView(Operation):
     """Look at the face with another camera, and take away the points that it does not see.
 

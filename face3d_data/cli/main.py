@@ -24,7 +24,7 @@ from face3d_data.errors import (
 )
 from face3d_data.version import __version__
 
-NOT_COMMANDS = ("main", "options", "config_options", "network_options", "output")
+NOT_COMMANDS = ("catalogue_output", "main", "options", "config_options", "network_options", "output")
 STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from face3d_data.cli.catalogue_output import of_datasets, print_catalogue
 from face3d_data.cli.options import json_option
 from face3d_data.cli.output import echo, echo_json
-from face3d_data.cli.stages import MAX_WIDTH, describe, row_lines, show
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from face3d_data.databases.description import Database
     from face3d_data.reader import Reader
 
 
@@ -48,37 +46,21 @@ def command(
 
 
 def _show(name: str | None, as_json: bool) -> None:
+    from face3d_data.catalogue_page import terminal_width
     from face3d_data.databases.description import databases_of
-    from face3d_data.registry import find
+    from face3d_data.databases.description_page import description_lines
 
+    catalogue = of_datasets()
     known = databases_of(name) if name else {}
     if name and known and as_json:
-        record = describe(find("reader", name))
+        record = catalogue.entry(["reader"], name)
         record["databases"] = {each: database.model_dump(mode="json") for each, database in known.items()}
         echo_json(record)
         return
-    show(("reader",), name, as_json)
-    width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
+    print_catalogue(catalogue, ["reader"], name, as_json)
     for database in known.values():
-        for line in database_lines(database, width):
+        for line in description_lines(database, terminal_width()):
             echo(line)
-
-
-def database_lines(database: Database, width: int) -> list[str]:
-    """Return a database's description as lines, wrapped to `width`, after an empty one."""
-    numbers = {"people": database.people, "captures": database.captures}
-    facts = [
-        ("what", database.what),
-        ("has", ", ".join(database.modalities)),
-        ("numbers", ", ".join(f"{n:,} {what}" for what, n in numbers.items() if n is not None)),
-        ("counts", ", ".join(f"{category} {n:,}" for category, n in database.counts.items())),
-        ("protocol", database.protocol or ""),
-        ("ask", database.ask),
-        ("cite", database.citation),
-        ("notes", database.notes),
-    ]
-    told = [(name, " ".join(text.split())) for name, text in facts if text.strip()]
-    return ["", f"database: {database.name}", *row_lines(told, width, 2)]
 
 
 def _check(name: str, root: Path, settings: Sequence[str], as_json: bool) -> bool:
@@ -125,7 +107,7 @@ def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, dic
     if lacking:
         told = " ".join(f"--set {option}=…" for option in lacking)
         raise UserError(f"readers --check: reader {name!r} needs {told}: see face3d readers {name}")
-    return build(cls, {"root": root, **given}, f"reader {name!r}"), given  # type: ignore[return-value]
+    return build(cls, {"root": root, **given}, f"reader {name!r}"), given
 
 
 def _found(root: Path, value: Any, info: FieldInfo | None) -> Any:

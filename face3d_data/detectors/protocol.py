@@ -1,11 +1,14 @@
-"""What every face detector gives: boxes, scores and five landmarks a face."""
+"""Detectors of faces: what each takes, and what it gives: boxes, scores and five landmarks a face."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,19 @@ class DetectedFaces:
         return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
 
 
-class Detector(Protocol):
-    """A landmark model."""
+class Detector(BaseModel):
+    """A face detector; its fields are its options, of which stage `detect` gives those that it has itself.
+
+    Attributes:
+        name: what `detector:` of stage `detect` calls it.
+        version: raised with every change of what it finds: cached results rest on it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str] = "detector"
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
 
     def detect(
         self, color: np.ndarray, min_face_px: float = 20.0, possible_px: tuple[float, float] | None = None
@@ -56,4 +70,8 @@ class Detector(Protocol):
         Returns:
             The faces, best first.
         """
-        ...
+        raise TypeError(f"{type(self).__name__} defines no detect()")
+
+    def content_files(self) -> Iterator[tuple[str, Path]]:
+        """Yield (label, path) of every file whose content decides what is found, such as weights; none by default."""
+        yield from ()

@@ -112,8 +112,8 @@ def _source(name: str, entry: SourceEntry, base_dirs: tuple[Path, ...]) -> Sourc
         raise UserError(f"{where}: {problem}")
     _check_tag_names(entry.tags, where)
     reader = build(cls, with_paths(cls, entry.model_extra or {}, base_dirs), where)
-    _check_tag_names((*reader.tag_names, *reader.declared_tags()), where)  # type: ignore[attr-defined]
-    return SourceStep(name, reader, dataset, dict(entry.tags), prefix)  # type: ignore[arg-type]
+    _check_tag_names((*reader.tag_names, *reader.declared_tags()), where)
+    return SourceStep(name, reader, dataset, dict(entry.tags), prefix)
 
 
 def _check_tag_names(names: Iterable[str], where: str) -> None:
@@ -129,8 +129,8 @@ def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:
     kind, name = ("stage", entry.stage) if entry.stage is not None else ("table", entry.table)
     cls = find(kind, str(name), where)
     component = build(cls, with_paths(cls, entry.with_, base_dirs), where)
-    _check_tag_names(component.tag_names, where)  # type: ignore[attr-defined]
-    return Step(entry.id, component, entry.upstream, dict(entry.where), entry.seed)  # type: ignore[arg-type]
+    _check_tag_names(component.declared_tags(), where)
+    return Step(entry.id, component, entry.upstream, dict(entry.where), entry.seed)
 
 
 def _dataset(name: str, spec: Mapping[str, Any]) -> DatasetSpec:

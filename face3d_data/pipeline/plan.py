@@ -91,8 +91,7 @@ def check_plan(pipeline: Pipeline) -> None:
 
 
 def _tags_of(step: Step) -> frozenset[str]:
-    component = step.component
-    return frozenset(component.tag_names if isinstance(component, Stage) else component.declared_tags())
+    return frozenset(step.component.declared_tags())
 
 
 def _source_tags(source: SourceStep) -> frozenset[str]:

@@ -7,11 +7,19 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field, create_model, model_validator
+from pydantic import ConfigDict, Field, create_model, model_validator
 
-from face3d_data.augment.augmentation import OPERATIONS, Augmentation, AugmentedArrays, names_of, options_of
+from face3d_data.augment.augmentation import (
+    OPERATIONS,
+    Augmentation,
+    AugmentedArrays,
+    names_of,
+    operations_for,
+    options_of,
+)
 from face3d_data.augment.mirror import Mirror
 from face3d_data.augment.operation import Operation
+from face3d_data.component import did_you_mean
 from face3d_data.errors import Reject, UserError
 from face3d_data.registry import register
 from face3d_data.sample import Sample, Tag
@@ -66,6 +74,18 @@ class Augment(_Options):
         "too_few_points": f"a copy has fewer points than min_points, {TRIES} times drawn: the options leave too few",
     }
 
+    model_config = ConfigDict(extra="allow")  # options of operations of other packages: fields would enter every key
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_are_known(cls, values: Any) -> Any:
+        extra = [name for name in values if name not in cls.model_fields] if isinstance(values, dict) else []
+        known = {**cls.model_fields, **options_of(operations_for(extra))} if extra else {}
+        for name in extra:
+            if name not in known:
+                raise ValueError(f"unknown option {name!r} (known: {', '.join(known)}){did_you_mean(name, known)}")
+        return values
+
     @model_validator(mode="after")
     def _something_is_on(self) -> Augment:
         try:
@@ -82,7 +102,22 @@ class Augment(_Options):
     @cached_property
     def augmentation(self) -> Augmentation:
         """The operations that are on, as a training loader applies them too."""
-        return Augmentation.of(**{name: value for name, value in self if name in options_of(OPERATIONS)})
+        return Augmentation.of(**{name: value for name, value in self if name not in _Copies.model_fields})
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters, with those of other packages' operations only where these are on."""
+        values = {name: value for name, value in super().parameters().items() if name in type(self).model_fields}
+        for operation in self._others:
+            values |= {**operation.model_dump(mode="json"), f"version of {operation.name}": operation.version}
+        return values
+
+    def declared_tags(self) -> Names:
+        """Return the tags of every shipped operation, and of other packages' that are on."""
+        return (*self.tag_names, *(TAG + name for name in names_of(self._others, "draws")))
+
+    @property
+    def _others(self) -> list[Operation]:
+        return [operation for operation in self.augmentation.operations if type(operation) not in OPERATIONS]
 
     def groups(self) -> tuple[Names, ...]:
         """Return the arrays that suffice for one of the operations that are on."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from face3d_data.errors import Reject
-from face3d_data.registry import register
+from face3d_data.registry import components, find, hint, register
 from face3d_data.sample import Sample
 from face3d_data.stage import Names, Stage
 
 if TYPE_CHECKING:
     from face3d_data.detectors.protocol import DetectedFaces, Detector
 
+GIVEN, SHIPPED = "given", "mtcnn"
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -39,8 +40,10 @@ class Detect(Stage):
         "several_faces": "more than one face was found, and several = reject",
     }
 
-    detector: Literal["mtcnn", "given"] = Field(
-        "mtcnn", description="mtcnn looks at the colour image; given takes the landmarks that the reader brought"
+    detector: str = Field(
+        "mtcnn",
+        description="mtcnn, or one of another package, looks at the colour image; given takes the landmarks that the "
+        "reader brought",
     )
     min_face_px: float = Field(20.0, ge=12, description="smallest face sought, px: the larger, the faster")
     thresholds: tuple[Probability, Probability, Probability] = Field(
@@ -60,17 +63,28 @@ class Detect(Stage):
         "cpu", exclude=True, pattern=r"^(cpu|cuda(:\d+)?)$", description="torch device: cpu, cuda or cuda:1"
     )
 
+    @field_validator("detector")
+    @classmethod
+    def _a_detector(cls, name: str) -> str:
+        known = {GIVEN: None, SHIPPED: None} if name in (GIVEN, SHIPPED) else {GIVEN: None, **components("detector")}
+        if name not in known:
+            raise ValueError(f"no detector is named {name!r} ({hint(name, known)})")
+        return name
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters, with the version of another package's detector."""
+        values = super().parameters()
+        return values if self.detector in (GIVEN, SHIPPED) else values | {"detector version": self._detector().version}
+
     def groups(self) -> tuple[Names, ...]:
         """Return the one array that the chosen detector works on."""
-        return (("landmarks",),) if self.detector == "given" else (("color",),)
+        return (("landmarks",),) if self.detector == GIVEN else (("color",),)
 
     def content_files(self) -> Iterator[tuple[str, Path]]:
-        """Yield the networks' weight files too."""
+        """Yield the detector's weight files too."""
         yield from super().content_files()
-        if self.detector == "mtcnn":
-            from face3d_data.detectors.weights import NETS, weight_file
-
-            yield from ((net, weight_file(net)) for net in NETS)
+        if self.detector != GIVEN:
+            yield from self._detector().content_files()
 
     def output_bytes(self) -> int:
         """Return the bytes of a box and five landmarks."""
@@ -78,7 +92,7 @@ class Detect(Stage):
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the sample with `box` and `landmarks` set, and how sure the detector is as a tag."""
-        yield self._take_given(sample) if self.detector == "given" else self._search(sample)
+        yield self._take_given(sample) if self.detector == GIVEN else self._search(sample)
 
     def _take_given(self, sample: Sample) -> Sample:
         from face3d_data.detectors.given import box_around, check_landmarks
@@ -110,9 +124,9 @@ class Detect(Stage):
         return marked.with_tags(face_score=round(float(faces.scores[index]), 4), faces_found=len(faces))
 
     def _detector(self) -> Detector:
-        from face3d_data.detectors.mtcnn import Mtcnn
-
-        return Mtcnn(self.thresholds, self.device)
+        """Return the detector with those of this stage's options that it has itself."""
+        cls = find("detector", self.detector)
+        return cls(**{name: getattr(self, name) for name in cls.model_fields if name in type(self).model_fields})
 
     def _possible_px(self, sample: Sample) -> tuple[float, float] | None:
         """Return the face sizes that the sample's depth allows, None where it says nothing."""

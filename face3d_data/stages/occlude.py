@@ -9,17 +9,18 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from face3d_data.component import did_you_mean
-from face3d_data.registry import register
+from face3d_data.registry import components, find, register
 from face3d_data.sample import Sample
 from face3d_data.stage import Names
 from face3d_data.stages.covering import Covering, Weight, equal_weights
+from face3d_data.wear.occluder_kind import OccluderKind
 from face3d_data.wear.occluders import KINDS
 from face3d_data.wear.occluders.removal import CropDraw, draw_crop, remove_below
 from face3d_data.wear.wearing import Face
 
 CROP = "crop"
 NAMES = (*KINDS, CROP)
-_DRAWS = (*(kind.draws for kind in KINDS.values()), CropDraw)
+_DRAWS: tuple[type[Any], ...] = (*(kind.draws for kind in KINDS.values()), CropDraw)
 
 
 @register
@@ -48,9 +49,11 @@ class Occlude(Covering):
     @field_validator("kinds")
     @classmethod
     def _kinds_are_known(cls, value: dict[str, float]) -> dict[str, float]:
-        unknown = [name for name in value if name not in NAMES]
+        others = components("occluder") if set(value) - set(NAMES) else {}
+        known = (*NAMES, *(name for name in others if name not in NAMES))
+        unknown = [name for name in value if name not in known]
         if unknown:
-            raise ValueError(f"{unknown[0]!r} is none of {', '.join(NAMES)}{did_you_mean(unknown[0], NAMES)}")
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(known)}{did_you_mean(unknown[0], known)}")
         if not value:
             raise ValueError("give one kind or more")
         return value
@@ -64,7 +67,26 @@ class Occlude(Covering):
             draw: Any = draw_crop(rng)
             covered = self.with_covered(sample, *remove_below(face, draw))
         else:
-            draw = KINDS[name].draw_for(face, rng)
-            covered = self.put_on(sample, face, KINDS[name].build(face.skin, face.landmarks, draw), rng)
+            kind = kind_of(name)
+            draw = kind.draw_for(face, rng)
+            covered = self.put_on(sample, face, kind.build(face.skin, face.landmarks, draw), rng)
         tags = {f"occlusion_{key}": value for key, value in asdict(draw).items()}
         return covered.with_tags(occlusion=name, **tags).as_variant(f"occlude:{name}.{number}")
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters, with the versions of other packages' kinds."""
+        return super().parameters() | {f"version of {kind.name}": kind.version for kind in self._others}
+
+    def declared_tags(self) -> Names:
+        """Return the tags of every shipped kind, and of other packages' that are drawn from."""
+        drawn = (f"occlusion_{field.name}" for kind in self._others for field in fields(kind.draws))
+        return tuple(dict.fromkeys((*self.tag_names, *drawn)))
+
+    @property
+    def _others(self) -> list[OccluderKind]:
+        return [kind_of(name) for name in sorted(self.kinds) if name not in NAMES]
+
+
+def kind_of(name: str) -> OccluderKind:
+    """Return a kind of occluder by name, shipped or of another package."""
+    return KINDS[name] if name in KINDS else find("occluder", name)()

@@ -72,7 +72,7 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
     if not stage.random:
         _need_equal(stage, outputs, stage.apply_all(sample, seed=12345), "another seed though it does not draw")
     for output in outputs:
-        extra = sorted(output.tags.keys() - sample.tags.keys() - set(stage.tag_names))
+        extra = sorted(output.tags.keys() - sample.tags.keys() - set(stage.declared_tags()))
         _need(not extra, stage, f"it sets tags {extra} that tag_names does not declare")
     used, tags_used = _used(stage, sample)
     unsaid = sorted(used - set(stage.names_read()))
@@ -87,9 +87,9 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
 def _check_stage_declares(stage: Stage) -> None:
     names = (*stage.names_read(), *stage.outputs)
     _need(set(names) <= ARRAYS.keys(), stage, f"it declares arrays {sorted(set(names) - ARRAYS.keys())}")
-    for name in (*stage.tag_names,):
+    for name in stage.declared_tags():
         _need(bool(_TAG.match(name)), stage, f"tag {name!r} is no name")
-    _need(bool(stage.outputs or stage.tag_names), stage, "it declares no outputs and no tags")
+    _need(bool(stage.outputs or stage.declared_tags()), stage, "it declares no outputs and no tags")
 
 
 def hostile_samples(sample: Sample) -> Iterable[tuple[str, Sample]]:

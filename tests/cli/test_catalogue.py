@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from face3d_data.catalogue import Catalogue, describe
+from face3d_data.catalogue_page import overview, page
 from face3d_data.cli.main import main
-from face3d_data.cli.stages import describe, overview, page
-from face3d_data.registry import components
+from face3d_data.registry import COMPONENTS, components
 
 
 def face3d(capsys, *arguments):
@@ -58,7 +59,7 @@ def test_one_reader_is_shown_with_its_parameters_and_reasons(capsys, monkeypatch
 @pytest.mark.parametrize("width", [72, 100, 140])
 def test_no_line_is_wider_than_the_terminal(width):
     for kinds in (("stage", "table"), ("reader",)):
-        entries = [describe(cls) for kind in kinds for cls in components(kind).values()]
+        entries = Catalogue([COMPONENTS]).entries(kinds)
         lines = overview(entries, width) + [line for entry in entries for line in page(entry, width)]
         assert max(len(line) for line in lines) <= width
         assert max(len(line) for line in overview(entries, width)) > width - 30
@@ -74,7 +75,7 @@ def test_an_unknown_name_is_one_line_and_exit_2(capsys):
 
 
 def test_a_name_that_a_broken_plugin_may_bear_is_answered_with_the_plugin(capsys, monkeypatch):
-    monkeypatch.setattr("face3d_data.registry.broken_plugins", lambda: ["plugin shop cannot be loaded: mend it"])
+    monkeypatch.setattr(COMPONENTS, "broken_plugins", lambda: ["plugin shop cannot be loaded: mend it"])
     assert face3d(capsys, "stages", "shop")[2].endswith("; plugin shop cannot be loaded: mend it\n")
 
 
@@ -96,3 +97,41 @@ def test_one_table_step_is_shown_with_its_options(capsys):
         assert info.description.split()[0] in out
     assert "reasons for leaving a row out" in face3d(capsys, "stages", "select")[1]
     assert json.loads(face3d(capsys, "stages", "select", "--json")[1])["kind"] == "table"
+
+
+KINDS = ("reader", "stage", "table", "augmentation", "occluder", "detector", "model", "loss")
+
+
+def test_every_kind_is_listed_with_its_number(capsys):
+    code, out, _ = face3d(capsys, "components", "--json")
+    assert code == 0
+    counts = {entry["kind"]: entry["components"] for entry in json.loads(out)}
+    assert tuple(counts) == KINDS
+    assert counts["stage"] == len(components("stage"))
+    lines = face3d(capsys, "components")[1].splitlines()
+    assert [line.split()[:2] for line in lines[: len(KINDS)]] == [[kind, str(counts[kind])] for kind in KINDS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_kind_and_one_component_of_every_kind_are_shown(capsys, kind):
+    listed = json.loads(face3d(capsys, "components", kind, "--json")[1])
+    assert {entry["kind"] for entry in listed} == {kind}
+    shown = face3d(capsys, "components", kind)[1]
+    assert all(entry["name"] in shown for entry in listed)
+    first = listed[0]
+    assert json.loads(face3d(capsys, "components", kind, first["name"], "--json")[1]) == first
+    page_of_first = face3d(capsys, "components", kind, first["name"])[1]
+    assert page_of_first.startswith(f"{first['name']} (")
+    assert all(f"\n  {parameter['name']} " in page_of_first for parameter in first["parameters"])
+
+
+@pytest.mark.parametrize("word", ["stage", "stages", "Stages"])
+def test_a_kind_has_plurals_and_old_commands_are_short_forms(capsys, word):
+    assert face3d(capsys, "components", word, "clean")[1] == face3d(capsys, "stages", "clean")[1]
+
+
+def test_titles_of_kinds_are_known(capsys):
+    assert face3d(capsys, "components", "table-steps")[1] == face3d(capsys, "components", "table")[1]
+    assert face3d(capsys, "components", "networks")[1] == face3d(capsys, "components", "model")[1]
+    assert face3d(capsys, "components", "stagge")[2].endswith("(did you mean 'stage'?)\n")
+    assert face3d(capsys, "components", "occluder", "sunglases")[2].endswith("(did you mean 'sunglasses'?)\n")

@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from face3d_data.detectors.mtcnn import Mtcnn, crops
+from face3d_data.detectors.cascade import crops
+from face3d_data.detectors.mtcnn import Mtcnn
 from face3d_data.detectors.nets import load_nets, max_pool
 
 SCRIPT = Path(__file__).parents[1] / "golden" / "record_mtcnn.py"

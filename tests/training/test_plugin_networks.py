@@ -60,9 +60,8 @@ def dataset(tmp_path_factory):
 @pytest.fixture
 def plugins(monkeypatch):
     registry.specs("model")
-    monkeypatch.setattr(
-        registry, "_specs", {**registry._specs, ("model", "silent_mean"): Silent, ("model", "any_mean"): Any}
-    )
+    more = {("model", "silent_mean"): Silent, ("model", "any_mean"): Any}
+    monkeypatch.setattr(registry.NETWORKS, "_known", {**registry.NETWORKS._known, **more})
 
 
 def go(dataset, folder, name):
@@ -91,11 +90,11 @@ def test_a_broken_plugin_is_a_line_and_no_traceback(tmp_path, monkeypatch, capsy
     monkeypatch.syspath_prepend(tmp_path)
     entry = EntryPoint("broken", "broken_net", registry.ENTRY_POINTS)
     monkeypatch.setattr(data_registry, "entry_points", lambda group: [entry] if group == entry.group else [])
-    registry._load_all.cache_clear()
+    registry.NETWORKS.forget_plugins()
     try:
         assert _answer(["models"]) == 0
     finally:
-        registry._load_all.cache_clear()
+        registry.NETWORKS.forget_plugins()
     assert "pointnet_basic" in capsys.readouterr().out
     (record,) = [record for record in caplog.records if "broken_net" in record.getMessage()]
     assert record.getMessage().startswith("plugin broken_net of package ? cannot be loaded (")

@@ -1,21 +1,17 @@
-"""Where models and losses register, and where they are found by name; options are a spec's fields, as stages' are."""
+"""Registry of networks and losses: where they register, and where they are found; options are a spec's fields."""
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from face3d_data.component import did_you_mean, explain_validation
+from face3d_data.component import explain_validation
 from face3d_data.errors import UserError
-from face3d_data.registry import load_plugins
+from face3d_data.registry import Adapt, Kind, Registry
 
 ENTRY_POINTS = "face3d_training.components"
-PACKAGES = ("face3d_training.models", "face3d_training.losses")
 
 
 class Spec(BaseModel):
@@ -32,49 +28,31 @@ class Spec(BaseModel):
     name: ClassVar[str] = ""
 
 
-S = TypeVar("S", bound=type[Spec])
-_specs: dict[tuple[str, str], type[Spec]] = {}
+NETWORKS = Registry(
+    (
+        Kind("model", "network", "points or pictures to embeddings", "face3d_training.models"),
+        Kind("loss", "loss", "what training makes smaller", "face3d_training.losses"),
+    ),
+    ENTRY_POINTS,
+)
+"""The kinds of component that training is made of."""
+register, specs = NETWORKS.register, NETWORKS.components
 
 
-def register(cls: S) -> S:
-    """Class decorator: make a model or loss known under its kind and name.
-
-    Raises:
-        ValueError: it has no name or kind, or another class has its name.
-    """
-    if not cls.name or not cls.kind:
-        raise ValueError(f"{cls.__name__} needs a name and a kind (derive from ModelSpec or LossSpec)")
-    known = _specs.get((cls.kind, cls.name))
-    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-        raise ValueError(f"two {cls.kind}s are named {cls.name!r}: {known.__module__} and {cls.__module__}")
-    _specs[cls.kind, cls.name] = cls
-    return cls
-
-
-@functools.cache
-def _load_all() -> None:
-    for package_name in PACKAGES:
-        for module in pkgutil.iter_modules(importlib.import_module(package_name).__path__):
-            importlib.import_module(f"{package_name}.{module.name}")
-    load_plugins(ENTRY_POINTS)
-
-
-def specs(kind: str) -> dict[str, type[Spec]]:
-    """Return every registered spec of a kind (`model`, `loss`), by name, sorted; imports torch."""
-    _load_all()
-    return {name: cls for (k, name), cls in sorted(_specs.items()) if k == kind}
-
-
-def make_spec(kind: str, name: str, options: Mapping[str, Any]) -> Any:
+def make_spec(kind: str, name: str, options: Mapping[str, Any], adapt: Adapt | None = None) -> Any:
     """Return the spec of that kind and name with these options.
+
+    Args:
+        kind: `model` or `loss`.
+        name: a registered name, or a reference `module:Name`.
+        options: values of its fields.
+        adapt: makes a spec of what a reference names where that is none.
 
     Raises:
         UserError: no such name, an unknown option, or a value that is not allowed.
     """
-    known = specs(kind)
-    if name not in known:
-        raise UserError(f"no {kind} is named {name!r} (known: {', '.join(known)}){did_you_mean(name, known)}")
+    cls = NETWORKS.find(kind, name, adapt=adapt)
     try:
-        return known[name](**options)
+        return cls(**options)
     except ValidationError as error:
-        raise UserError(f"{kind} {name}: {explain_validation(error, known[name])}") from None
+        raise UserError(f"{kind} {name}: {explain_validation(error, cls)}") from None

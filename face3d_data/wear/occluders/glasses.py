@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
+from face3d_data.registry import register
 from face3d_data.wear.fabric import linear_rgb
 from face3d_data.wear.head_map import sample_map, unroll
 from face3d_data.wear.occluder import Occluder
+from face3d_data.wear.occluder_kind import OccluderKind
 from face3d_data.wear.occluders.mesh import OccluderMesh, assemble, grid_mesh, keep_outside, ring, tube, unit
 from face3d_data.wear.skin import Skin
 
@@ -130,6 +133,38 @@ def build_glasses(skin: Skin, landmarks: np.ndarray, draw: GlassesDraw) -> Occlu
     pieces.append((_bridge(front, guard, half), FRAME))
     pieces = [(replace(mesh, vertices=keep_outside(mesh.vertices, guard, 0.4)), part) for mesh, part in pieces]
     return assemble(pieces, _Paint(draw), see_through=(1.0, draw.opacity))
+
+
+@register
+class Glasses(OccluderKind):
+    """Glasses with clear lenses, which change colour only."""
+
+    name: ClassVar[str] = "glasses"
+    draws: ClassVar[type[Any]] = GlassesDraw
+
+    def draw(self, rng: np.random.Generator) -> GlassesDraw:
+        """Draw one."""
+        return draw_glasses(rng)
+
+    def build(self, skin: Skin, landmarks: np.ndarray, draw: GlassesDraw) -> Occluder:
+        """Build it on a person; see `build_glasses`."""
+        return build_glasses(skin, landmarks, draw)
+
+
+@register
+class Sunglasses(OccluderKind):
+    """Glasses with dark lenses, which a depth camera sees too."""
+
+    name: ClassVar[str] = "sunglasses"
+    draws: ClassVar[type[Any]] = GlassesDraw
+
+    def draw(self, rng: np.random.Generator) -> GlassesDraw:
+        """Draw one."""
+        return draw_sunglasses(rng)
+
+    def build(self, skin: Skin, landmarks: np.ndarray, draw: GlassesDraw) -> Occluder:
+        """Build it on a person; see `build_glasses`."""
+        return build_glasses(skin, landmarks, draw)
 
 
 @dataclass(frozen=True, eq=False)

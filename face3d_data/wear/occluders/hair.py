@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
+from face3d_data.registry import register
 from face3d_data.wear.fabric import linear_rgb, noise_tile, sample_tile
 from face3d_data.wear.head_map import roll_up, sample_map
 from face3d_data.wear.occluder import Occluder
+from face3d_data.wear.occluder_kind import OccluderKind
 from face3d_data.wear.occluders.mesh import OccluderMesh, assemble, grid_mesh, spanned
+from face3d_data.wear.occluders.own_color import hair_color
 from face3d_data.wear.skin import Skin
+from face3d_data.wear.wearing import Face
 
 COLORS = ("#171310", "#241a14", "#3d2a1b", "#5a3d24", "#8a6238", "#b08c56", "#74381d", "#85807b")
 ROOT_B_MM = 146.0
@@ -71,6 +76,26 @@ def build_hair(skin: Skin, landmarks: np.ndarray, draw: HairDraw) -> Occluder:
     return assemble(
         [(lock, np.where(on_crown, CROWN, FRINGE)) for lock, on_crown in zip(locks, above, strict=True)], _Paint(draw)
     )
+
+
+@register
+class Hair(OccluderKind):
+    """Hair that hangs into the face and hides one eye."""
+
+    name: ClassVar[str] = "hair"
+    draws: ClassVar[type[Any]] = HairDraw
+
+    def draw(self, rng: np.random.Generator) -> HairDraw:
+        """Draw one."""
+        return draw_hair(rng)
+
+    def build(self, skin: Skin, landmarks: np.ndarray, draw: HairDraw) -> Occluder:
+        """Build it on a person; see `build_hair`."""
+        return build_hair(skin, landmarks, draw)
+
+    def own_color(self, face: Face) -> str | None:
+        """Return the colour of the person's own hair, where it is seen."""
+        return hair_color(face)
 
 
 def _lock(

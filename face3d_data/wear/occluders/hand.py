@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
+from face3d_data.registry import register
 from face3d_data.wear.fabric import linear_rgb, noise_tile, sample_tile
 from face3d_data.wear.occluder import Occluder
+from face3d_data.wear.occluder_kind import OccluderKind
 from face3d_data.wear.occluders.hand_pose import FOREARM_MM, WRIST_MM, HandPose, lay_hand
 from face3d_data.wear.occluders.mesh import OccluderMesh, assemble, keep_outside, spanned, tube
+from face3d_data.wear.occluders.own_color import skin_color
 from face3d_data.wear.skin import Skin
+from face3d_data.wear.wearing import Face
 
 HAND, ARM, SLEEVE = 0, 1, 2
 SKIN_COLORS = ("#e6c4ae", "#d9ac8f", "#c69472", "#a87552", "#7e5238", "#573829")
@@ -95,6 +100,46 @@ def build_hand(skin: Skin, landmarks: np.ndarray, draw: HandDraw) -> Occluder:
     body = replace(body, vertices=keep_outside(body.vertices, guard, 0.8))
     part = np.where(body.coords[body.triangles[:, 0], 0] < WRIST_MM, HAND, ARM)
     return assemble([(body, part), (_sleeve(pose, draw.size), SLEEVE)], _Paint(draw))
+
+
+@register
+class HandOverMouth(OccluderKind):
+    """A hand over the mouth, with its wrist and the beginning of a sleeve."""
+
+    name: ClassVar[str] = "hand_mouth"
+    draws: ClassVar[type[Any]] = HandDraw
+
+    def draw(self, rng: np.random.Generator) -> HandDraw:
+        """Draw one."""
+        return draw_hand_mouth(rng)
+
+    def build(self, skin: Skin, landmarks: np.ndarray, draw: HandDraw) -> Occluder:
+        """Build it on a person; see `build_hand`."""
+        return build_hand(skin, landmarks, draw)
+
+    def own_color(self, face: Face) -> str | None:
+        """Return the colour of the person's own skin, where it is seen."""
+        return skin_color(face)
+
+
+@register
+class HandOverEye(OccluderKind):
+    """A hand over an eye, with its wrist and the beginning of a sleeve."""
+
+    name: ClassVar[str] = "hand_eye"
+    draws: ClassVar[type[Any]] = HandDraw
+
+    def draw(self, rng: np.random.Generator) -> HandDraw:
+        """Draw one."""
+        return draw_hand_eye(rng)
+
+    def build(self, skin: Skin, landmarks: np.ndarray, draw: HandDraw) -> Occluder:
+        """Build it on a person; see `build_hand`."""
+        return build_hand(skin, landmarks, draw)
+
+    def own_color(self, face: Face) -> str | None:
+        """Return the colour of the person's own skin, where it is seen."""
+        return skin_color(face)
 
 
 def _body(pose: HandPose) -> OccluderMesh:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from face3d_data.registry import register
 from face3d_data.wear.fabric import linear_rgb, noise_tile, sample_tile
 from face3d_data.wear.head_map import CENTRE, directions, roll_up, sample_map, unroll
 from face3d_data.wear.occluder import Occluder
+from face3d_data.wear.occluder_kind import OccluderKind
 from face3d_data.wear.occluders.mesh import assemble, grid_mesh, spanned
 from face3d_data.wear.skin import Skin
 
@@ -97,6 +100,22 @@ def build_scarf(skin: Skin, landmarks: np.ndarray, draw: ScarfDraw) -> Occluder:
     below = mesh.triangles[:, 0] < round((1 - FACE_SHARE) * N_ROWS) * N_COLUMNS
     beside = np.abs(mesh.triangles[:, 0] % N_COLUMNS - N_COLUMNS // 2) > FACE_SHARE * N_COLUMNS / 2
     return assemble([(mesh, np.where(below | beside, NECK, FACE))], _Paint(draw))
+
+
+@register
+class Scarf(OccluderKind):
+    """A scarf wound round neck and lower face, up to the mouth or the nose."""
+
+    name: ClassVar[str] = "scarf"
+    draws: ClassVar[type[Any]] = ScarfDraw
+
+    def draw(self, rng: np.random.Generator) -> ScarfDraw:
+        """Draw one."""
+        return draw_scarf(rng)
+
+    def build(self, skin: Skin, landmarks: np.ndarray, draw: ScarfDraw) -> Occluder:
+        """Build it on a person; see `build_scarf`."""
+        return build_scarf(skin, landmarks, draw)
 
 
 def _places(skin: Skin, draw: ScarfDraw, down: np.ndarray) -> np.ndarray:
