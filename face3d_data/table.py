@@ -61,7 +61,8 @@ class TableResult:
         frame: the rows kept, columns as in `FIXED_COLUMNS` plus tags.
         dirty: rows left out, with the columns `id`, `reason`, `detail`; None if none.
         notes: lines for the person who runs it (`2 of 40 people moved`).
-        state: what the step wants to find again next run, by file suffix (`split.csv` → the file's text).
+        state: what the step wants to find again next run, by file suffix; that of a step which assigns `split` is
+            `split.csv`, a CSV of identity (or capture) and split, which `face3d split --freeze` writes.
     """
 
     frame: pd.DataFrame
@@ -71,10 +72,30 @@ class TableResult:
 
 
 class TableStep(Component):
-    """Manifest to manifest, in the driver; whole tables are seen at once."""
+    """Manifest to manifest, in the driver; whole tables are seen at once.
+
+    What a pipeline does with a step beyond running it rests on what the step declares, never on which class it is:
+    `assigns`, `checks_ids`, and what `keeps_together`, `queries` and `same_person_files` return.
+    """
 
     kind: ClassVar[str] = "table"
     tag_names: ClassVar[tuple[str, ...]] = ()
+    assigns: ClassVar[tuple[str, ...]] = ()
+    """Columns that the step fills: with `split` among them it is a split step, which `face3d split` shows."""
+    checks_ids: ClassVar[bool] = False
+    """True: the step itself refuses two rows of one id, and says what to do; otherwise that is done before it runs."""
+
+    def keeps_together(self) -> str:
+        """Return what a step that assigns `split` never parts: `identity` (a person), or `capture` in closed sets."""
+        return "identity"
+
+    def queries(self) -> tuple[str, ...]:
+        """Return the queries on tags and columns that the step asks, so that their names are checked at planning."""
+        return ()
+
+    def same_person_files(self) -> tuple[Path, ...]:
+        """Return the lists of people known under several names that the step joins: leaks are looked for by them."""
+        return ()
 
     def declared_tags(self) -> tuple[str, ...]:
         """Return the tags that this instance sets; `tag_names` by default."""

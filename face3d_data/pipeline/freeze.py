@@ -12,8 +12,9 @@ from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.store.manifest import Entry
-from face3d_data.tables.places import SPLIT_STATE
-from face3d_data.tables.split import Split
+from face3d_data.table import TableStep
+from face3d_data.tables.places import SPLIT_STATE, write_state
+from face3d_data.tables.split import person_of
 
 
 def split_of(
@@ -35,7 +36,15 @@ def split_of(
     built = replace(raw, steps=tuple(_thawed(one) if one.id == step.id else one for one in raw.steps))
     result = run(built, workspace, engine=workers, until=step.id)
     made = result.steps[step.id]
-    return made.entries, made.state[SPLIT_STATE]
+    return made.entries, made.state.get(SPLIT_STATE) or _places_of(made.entries, step.component)
+
+
+def _places_of(entries: Sequence[Entry], table: object) -> str:
+    """Return the places of a step that keeps none itself, as the text of a CSV."""
+    unit = table.keeps_together() if isinstance(table, TableStep) else "identity"
+    names = (person_of(entry.identity) if unit == "identity" else entry.origin_id for entry in entries)
+    places = dict(zip(names, (entry.split for entry in entries), strict=True))
+    return write_state("# places as they are", unit, places)
 
 
 def _thawed(step: Step) -> Step:
@@ -45,10 +54,10 @@ def _thawed(step: Step) -> Step:
 
 
 def _split_step(pipeline: Pipeline, step_id: str | None) -> Step:
-    steps = [step for step in pipeline.steps if isinstance(step.component, Split)]
+    steps = [step for step in pipeline.steps if step.assigns_split]
     if step_id is not None:
         steps = [step for step in steps if step.id == step_id]
     if len(steps) != 1:
-        known = ", ".join(step.id for step in pipeline.steps if isinstance(step.component, Split)) or "none"
+        known = ", ".join(step.id for step in pipeline.steps if step.assigns_split) or "none"
         raise UserError(f"pipeline {pipeline.name!r}: choose one split step with --step (split steps: {known})")
     return steps[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from face3d_data.tables.combine import Combine
+from face3d_data.table import TableStep
 from face3d_data.tables.same_person import IdentityPair, read_lists
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def same_person_lines(pipeline: Pipeline) -> list[IdentityPair]:
     """
     steps = [(step.id, step.component) for step in pipeline.steps]
     lists = [
-        read_lists(table.same_person, pipeline.base_dirs, f"step {name!r}")
+        read_lists(table.same_person_files(), pipeline.base_dirs, f"step {name!r}")
         for name, table in steps
-        if isinstance(table, Combine)
+        if isinstance(table, TableStep)
     ]
     return [line for mine in lists for _, lines in mine for line in lines]

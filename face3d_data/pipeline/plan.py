@@ -12,7 +12,6 @@ from face3d_data.stage import Stage
 from face3d_data.table import FIXED_COLUMNS, TableStep
 from face3d_data.tables.query import parse_query, shown_query
 from face3d_data.tables.query_rows import HIDDEN, unknown_name
-from face3d_data.tables.select import Select
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
@@ -62,14 +61,14 @@ def check_plan(pipeline: Pipeline) -> None:
     for step in pipeline.steps:
         upstream_tags = frozenset().union(*(tags[upstream] for upstream in step.upstream))
         _check_where(step, upstream_tags)
-        if isinstance(step.component, Select):
-            _check_query(f"step {step.id!r}", step.component.query, upstream_tags)
+        for query in step.component.queries() if isinstance(step.component, TableStep) else ():
+            _check_query(f"step {step.id!r}", query, upstream_tags)
         for upstream in step.upstream:
             _check_fed(pipeline, step, upstream, arrays[upstream], options[upstream])
         for known in (arrays, options):
             known[step.id] = _after(step, frozenset().union(*(known[upstream] for upstream in step.upstream)))
         tags[step.id] = frozenset().union(*(tags[u] for u in step.upstream)) | _tags_of(step)
-        if isinstance(step.component, TableStep) and step.component.name == "split":
+        if step.assigns_split:
             tags[step.id] |= {"split"}
     for name, spec in pipeline.datasets.items():
         if spec.upstream not in arrays:

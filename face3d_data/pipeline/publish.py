@@ -31,7 +31,7 @@ from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import DIRTY_ROW_COLUMNS, Dirty, Entry, to_frame, write_dirty
 from face3d_data.store.place import read
-from face3d_data.tables.split import Split
+from face3d_data.table import TableStep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,8 +188,9 @@ def _left_out(plan: DatasetPlan) -> list[Dirty]:
 def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:
     """Return `capture` where a closed-set split lies upstream of the dataset, else `identity`."""
     needed = pipeline.upstream_of([spec.upstream])
-    kinds = [step.component.by for step in pipeline.steps if step.id in needed and isinstance(step.component, Split)]
-    return "capture" if "capture" in kinds else "identity"
+    steps = [step.component for step in pipeline.steps if step.id in needed and step.assigns_split]
+    kept = [table.keeps_together() for table in steps if isinstance(table, TableStep)]
+    return "capture" if "capture" in kept else "identity"
 
 
 def _makers(pipeline: Pipeline) -> dict[str, list[str]]:

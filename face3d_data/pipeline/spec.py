@@ -123,6 +123,11 @@ class Step:
     where: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
+    @property
+    def assigns_split(self) -> bool:
+        """Whether it is a table step that puts rows into splits, whichever it is."""
+        return isinstance(self.component, TableStep) and "split" in self.component.assigns
+
     def fingerprint(self, pipeline_seed: int) -> str:
         """Return the component's fingerprint; the seeds enter only where it draws."""
         draws = isinstance(self.component, TableStep) or self.component.random

@@ -35,7 +35,6 @@ from face3d_data.store.part import PartRow
 from face3d_data.store.place import StorageLocation
 from face3d_data.store.workspace import StepCache, Workspace, is_done
 from face3d_data.table import TableContext, TableStep
-from face3d_data.tables.combine import Combine
 
 RECORDED_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "torch", "open3d-cpu", "open3d", "fpsample", "trimesh")
 
@@ -182,7 +181,7 @@ def run_table(
     seed = seed_from(pipeline.seed, step.seed) if step.seed else pipeline.seed
     context = TableContext(step.id, run_dir, pipeline.base_dirs, seed)
     inputs = [entry for entries in chosen for entry in entries]
-    if table.name != Combine.name:
+    if not table.checks_ids:
         check_unique(inputs, step.id)
     outcome = table.run([to_frame(entries) for entries in chosen], context)
     known = {entry.id: entry for entry in inputs}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -29,6 +29,7 @@ class Combine(TableStep):
 
     name = "combine"
     version = 2
+    checks_ids: ClassVar[bool] = True
 
     same_person: tuple[Path, ...] = Field(
         (), description="CSVs of identity and same_as, both <dataset>/<person>: people known under several names"
@@ -38,6 +39,10 @@ class Combine(TableStep):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | Path) else () if value is None else value
+
+    def same_person_files(self) -> tuple[Path, ...]:
+        """Return `same_person`."""
+        return self.same_person
 
     def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
         """Return all rows in the order of `from`; a tag that a row has not got is None.

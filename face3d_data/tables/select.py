@@ -44,6 +44,10 @@ class Select(TableStep):
             parse_query(query)
         return query
 
+    def queries(self) -> tuple[str, ...]:
+        """Return `query`."""
+        return (self.query,) if self.query else ()
+
     def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
         """Return the rows kept; each other one is dirty with the first reason that holds.
 

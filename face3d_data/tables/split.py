@@ -49,6 +49,7 @@ class Split(TableStep):
 
     name = "split"
     version = 3
+    assigns: ClassVar[tuple[str, ...]] = ("split",)
     reasons: ClassVar[dict[str, str]] = {"too_few_captures": "the person has fewer captures than min_captures"}
 
     by: Literal["identity", "capture"] = Field(
@@ -89,6 +90,10 @@ class Split(TableStep):
         if self.only_listed and self.frozen is None:
             raise ValueError("only_listed: true needs a list: give 'frozen'")
         return self
+
+    def keeps_together(self) -> str:
+        """Return `by`."""
+        return self.by
 
     def content_files(self) -> Iterator[tuple[str, Path]]:
         """Yield the frozen file where it is there; a missing one is reported by `run`, which knows the remedy."""
