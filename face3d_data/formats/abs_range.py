@@ -19,6 +19,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.number_text import strict_numbers
 from face3d_data.formats.packed import GZIP_MAGIC
 from face3d_data.formats.text_bytes import UTF8_MARK, plain_text
 
@@ -143,7 +144,7 @@ def _lines(stream: BinaryIO, n_points: int, name: str) -> list[tuple[int, bytes]
 def _numbers(line: bytes, number: int, wanted: int, name: str) -> np.ndarray:
     """Return the numbers of one line, f8 (wanted,)."""
     try:
-        values = np.fromstring(line, sep=" ")
+        values = strict_numbers(line)
     except ValueError:
         odd = _NO_NUMBER.search(line)
         what = f"{odd[0][:20]!r} is no number" if odd else "holds what is no number"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.errors import Unreadable
+from face3d_data.formats.number_text import strict_numbers
 from face3d_data.formats.text_bytes import read_text
 
 MOST_BYTES = 100_000
@@ -107,7 +108,7 @@ def _marks(labels: NumberedLines, points: NumberedLines, size: int, name: str) -
 def _points(lines: NumberedLines, size: int, name: str) -> list[list[float]]:
     """Return each line's numbers; all lines are parsed at once, and looked at one by one only if one is wrong."""
     with suppress(ValueError):
-        values = np.fromstring(" ".join([text for _, text in lines]), sep=" ")
+        values = strict_numbers(" ".join([text for _, text in lines]))
         fit = all(len(text.split()) == size for _, text in lines)
         if fit and len(values) == size * len(lines) and (np.abs(values) <= FARTHEST).all():
             return values.reshape(-1, size).tolist()

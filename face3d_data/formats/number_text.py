@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,11 +33,24 @@ class _NoNumber(Exception):
         self.word = repr(word[:40])[1:]
 
 
+def strict_numbers(text: bytes | str, dtype: type = np.float64) -> np.ndarray:
+    """Return the numbers of a text, separated by white space, parsed by NumPy.
+
+    Raises:
+        ValueError: something in it is no number. NumPy before 2.3 warns and returns the numbers that stand before it.
+    """
+    with warnings.catch_warnings(action="error", category=DeprecationWarning):
+        try:
+            return np.fromstring(text, dtype, sep=" ")
+        except DeprecationWarning as warning:
+            raise ValueError(str(warning)) from None
+
+
 def _parse(text: bytes, whole: bool) -> np.ndarray:
     if not text or text.isspace():
         return np.zeros(0, np.int64 if whole else np.float64)
     try:
-        values = np.fromstring(text, np.int64 if whole else np.float64, sep=" ")
+        values = strict_numbers(text, np.int64 if whole else np.float64)
     except ValueError:
         values = np.zeros(0)
     # The parser needs no blank between two numbers: it takes 1-2 and 0.5.5 for two.

@@ -242,7 +242,7 @@ class Dataset:
         header = pd.read_csv(path, nrows=0).columns
         dtypes = {name: known.get(name, "str") for name in header}
         empty = {name: [""] for name in header if dtypes[name] in MAY_LACK}
-        table = pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=empty)
+        table = pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=empty, float_precision="round_trip")
         for name in (name for name in header if dtypes[name] == "str"):
             if table[name].str.startswith("'").any():
                 table[name] = table[name].map(plain)

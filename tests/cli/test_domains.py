@@ -188,7 +188,7 @@ def test_the_picture_has_room_for_every_source(n_sources):
     some = [domain for domain in domains(rows(), 2) if domain.kind == "source"]
     image = draw_domains("t: x_{1}$", (some * 4)[:n_sources])
     assert image.dtype == np.uint8
-    assert image.shape[1] == 1290
+    assert abs(image.shape[1] - 1290) <= 1  # as matplotlib rounds
     assert image.std() > 10
     assert image.shape[0] >= 90 * n_sources
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_curve
+from sklearn.metrics import auc, roc_curve
 
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.protocol import gallery_rows, probe_rows
@@ -104,11 +104,10 @@ def _genuine(rows: FaceRows) -> np.ndarray:
 
 def _pair_figures(distance: np.ndarray, same: np.ndarray) -> dict[str, float]:
     false_accepts, true_accepts, thresholds = roc_curve(same, -distance, drop_intermediate=False)
-    auc = float(np.trapezoid(true_accepts, false_accepts))
     crossing = int(np.argmin(np.abs(false_accepts - (1 - true_accepts))))
     eer = float(false_accepts[crossing] + 1 - true_accepts[crossing]) / 2
     accuracy = true_accepts * same.mean() + (1 - false_accepts) * (1 - same.mean())
-    return {"auc": auc, "eer": eer, "threshold": float(-thresholds[1:][np.argmax(accuracy[1:])])}
+    return {"auc": float(auc(false_accepts, true_accepts)), "eer": eer, "threshold": float(-thresholds[1:][np.argmax(accuracy[1:])])}
 
 
 def _rank1(rows: FaceRows, vectors: np.ndarray) -> dict[str, float]:
