@@ -1,4 +1,8 @@
-# make demo, make test, make bench and make mutants each set up .venv by themselves; nothing else has to be run before.
+# Every target sets up .venv by itself; nothing else has to be run before.
+#   make check        while you work: lint, types and the fast tests of every folder
+#   make test         before you push, and what CI runs: check's and all other tests, with coverage
+#   make soak         now and then: make test with all seeds and examples of the tests that try spoilt or random input
+#   make test-oldest  after a change of dependencies: the fast tests on the lower bounds of pyproject.toml
 #   TORCH_INDEX=URL   take torch (and only torch) from that index, such as PyTorch's index of CPU builds
 #   PYTHON=...        the interpreter that .venv is made with (3.11 or newer)
 #   JOBS=N            test processes (default 2)
@@ -13,8 +17,13 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 TORCH := $(VENV)/.stamp-torch
 INSTALLED := $(VENV)/.stamp-installed
+OLDEST ?= .venv-oldest
+OLDEST_PIP := $(OLDEST)/bin/python -m pip --disable-pip-version-check
+TESTS := python -m pytest -n $(JOBS) --dist worksteal -q
+PYTEST := $(VENV)/bin/$(TESTS)
+COVERED := --cov=face3d_data --cov=face3d_training --cov-report=term --cov-fail-under=90
 
-.PHONY: demo test lint bench mutants docs images install clean
+.PHONY: demo check test soak test-oldest lint bench mutants docs images install clean
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -25,8 +34,17 @@ demo: install
 	$(VENV)/bin/face3d evaluate quickstart work/training/demo-s0 -w work --baseline \
 		--notice "demo: too short to mean anything"
 
+check: lint
+	$(PYTEST) -m "not slow"
+
 test: lint
-	$(PY) -m pytest -n $(JOBS) --dist worksteal -q --cov=face3d_data --cov=face3d_training --cov-report=term --cov-fail-under=90
+	$(PYTEST) $(COVERED)
+
+soak: lint
+	FACE3D_SOAK=1 $(PYTEST) $(COVERED)
+
+test-oldest: $(OLDEST)/.stamp-installed
+	$(OLDEST)/bin/$(TESTS) -m "not slow and not pins"
 
 lint: install
 	$(PY) -m ruff check .
@@ -67,6 +85,15 @@ $(INSTALLED): $(TORCH) pyproject.toml constraints.txt
 	@$(PY) -m face3d_data.system_libraries
 	@cat $(TORCH)
 	$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[$(EXTRAS)]'
+	@touch $@
+
+# The environment of the lower bounds; tools and torch are those of constraints.txt.
+$(OLDEST)/.stamp-installed: pyproject.toml constraints.txt tests/oldest/lower_bounds.py | $(INSTALLED)
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(PY) tests/oldest/lower_bounds.py train test > $(OLDEST)/pins.txt
+	$(OLDEST_PIP) install -q -c constraints.txt setuptools
+	$(OLDEST_PIP) install -q -c $(OLDEST)/pins.txt --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(OLDEST_PIP) install -q -c $(OLDEST)/pins.txt --no-build-isolation -e '.[train,test]'
 	@touch $@
 
 clean:

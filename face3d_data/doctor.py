@@ -27,7 +27,6 @@ CORE = (
 )
 """What pyproject.toml depends on everywhere; Open3D goes by one of two names."""
 OPEN3D = ("open3d-cpu", "open3d")
-PLANNED_ENGINES = ("dask", "ray")
 POINTNET2 = (
     "not importable: on a machine with CUDA, pip install --no-build-isolation "
     "'git+https://github.com/erikwijmans/Pointnet2_PyTorch#subdirectory=pointnet2_ops_lib', or use method 'fast' of "
@@ -141,13 +140,11 @@ def _extras() -> dict[str, str]:
         if "extra ==" in marker:
             name = requirement.split("[")[0].split(">")[0].split("=")[0].strip()
             wanted.setdefault(marker.split("extra ==")[1].strip(" \"'"), []).append(name)
-    engines, found = _engines(), {}
+    found = {}
     for extra, names in sorted(wanted.items()):
         lacking = [name for name in names if _version(name) is None]
         how = f"{extra_line(extra)} (missing: {', '.join(lacking)})"
         found[extra] = how if lacking else "ready"
-        if extra in PLANNED_ENGINES and extra not in engines:
-            found[extra] = "of no use yet: this version has no such engine"
     return found
 
 

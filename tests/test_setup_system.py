@@ -88,9 +88,7 @@ def test_doctor_finds_the_core_whole(tmp_path):
     assert report["problems"] == []
     assert report["torch"]["devices"][0] == "cpu"
     assert report["engines"].keys() >= {"serial", "loky", "threading"}
-    assert report["extras"].keys() >= {"dask", "ray", "gpu", "dev"}
-    for name in ("dask", "ray"):
-        assert (name in report["engines"]) != ("no such engine" in report["extras"][name])
+    assert report["extras"].keys() >= {"train", "gpu", "dev"}
     assert str(tmp_path) in report["machine"]["disk"]
 
 

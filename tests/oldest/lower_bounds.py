@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-PINNED_EXTRAS = ("test", "dev")
+PINNED_EXTRAS = ("test", "dev", "docs")
 PINNED = ("torch",)
 LOWER = (">=", "==", "~=")
 

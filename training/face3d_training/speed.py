@@ -77,10 +77,8 @@ def _time(net: nn.Module, batch: torch.Tensor, seconds: float) -> Timing:
 
 
 def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def _name_device(device: torch.device) -> str:

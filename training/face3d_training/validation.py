@@ -107,7 +107,11 @@ def _pair_figures(distance: np.ndarray, same: np.ndarray) -> dict[str, float]:
     crossing = int(np.argmin(np.abs(false_accepts - (1 - true_accepts))))
     eer = float(false_accepts[crossing] + 1 - true_accepts[crossing]) / 2
     accuracy = true_accepts * same.mean() + (1 - false_accepts) * (1 - same.mean())
-    return {"auc": float(auc(false_accepts, true_accepts)), "eer": eer, "threshold": float(-thresholds[1:][np.argmax(accuracy[1:])])}
+    return {
+        "auc": float(auc(false_accepts, true_accepts)),
+        "eer": eer,
+        "threshold": float(-thresholds[1:][np.argmax(accuracy[1:])]),
+    }
 
 
 def _rank1(rows: FaceRows, vectors: np.ndarray) -> dict[str, float]:
