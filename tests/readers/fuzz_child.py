@@ -1,6 +1,7 @@
-"""Reads spoilt collections in its own process, under limits of memory and time: `python fuzz_child.py MODULE SEEDS`.
+"""Reads spoilt collections in processes of their own, under limits of memory and time.
 
-Prints one JSON line a spoilt file. A mistake of the process itself (a crash, a kill) is seen by who started it.
+For each line `MODULE SEEDS` of its input it forks, so that every process starts with all that is imported. That prints
+one JSON line a spoilt file; then comes `{"ended": STATUS}`, so that a crash or a kill is seen.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ import ctypes
 import gc
 import importlib
 import json
+import os
 import resource
 import shutil
 import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
+import cv2  # noqa: F401  # here, once for all
 import numpy as np
+import scipy.spatial  # noqa: F401
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.image_header import read_image_header
+from face3d_data.registry import components
 from face3d_data.sample import check_array
 from face3d_data.testing.mutate import mutate
 
@@ -132,8 +138,22 @@ def check_reason(reader, reason: str, detail: str) -> None:
 
 
 def main() -> None:
-    module = importlib.import_module(sys.argv[1])
-    seeds = [int(text) for text in sys.argv[2].split(",")]
+    components("reader")
+    for line in sys.stdin:
+        module, seeds = line.split()
+        child = os.fork()
+        if not child:
+            try:
+                spoil_each(importlib.import_module(module), [int(text) for text in seeds.split(",")])
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)
+        print(json.dumps({"ended": os.waitpid(child, 0)[1]}), flush=True)
+
+
+def spoil_each(module, seeds: list[int]) -> None:
     signal.signal(signal.SIGPROF, alarm)
     signal.signal(signal.SIGALRM, alarm)
     root = Path(tempfile.mkdtemp())
@@ -142,6 +162,8 @@ def main() -> None:
         paths = sorted(path for path in root.rglob("*") if path.is_file())
         reader = module.reader(root)
         read_all(reader, False)  # imports, and a collection that has to be good
+        gc.collect()
+        gc.freeze()  # what modules hold need not be searched for garbage after every file
         base = settle()
         for seed in seeds:
             print(json.dumps(try_one(module, root, paths, seed, base)), flush=True)

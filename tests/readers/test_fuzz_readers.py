@@ -1,7 +1,7 @@
 """Every reader against spoilt files: each gives arrays as declared, or a row with a reason; never more, never late.
 
 Each `tiny_<reader>.py` beside this file writes a small collection; `fuzz_child.py` spoils its files one at a time.
-`FACE3D_FUZZ` sets the number of spoilt files a reader. `KEPT` holds seeds that found something once.
+30 files a reader are spoilt, in `make soak` 110. `KEPT` holds seeds that found something once.
 """
 
 from __future__ import annotations
@@ -13,32 +13,48 @@ import sys
 from pathlib import Path
 
 import pytest
+from soak import tries
 
 from face3d_data.registry import components
 
 HERE = Path(__file__).parent
 MODULES = sorted(path.stem for path in HERE.glob("tiny_*.py"))
-EACH = int(os.environ.get("FACE3D_FUZZ", "110"))
-IMPORT_SECONDS = 60
+EACH = tries(30, 110)
 KEPT: dict[str, tuple[int, ...]] = {}
 """Module to seeds beyond the first `EACH` that found a fault."""
 
 
-def spoil(module: str, seeds: list[int]) -> list[dict]:
-    """Return what became of each spoilt file, in a process of its own."""
-    command = [sys.executable, "-W", "ignore", str(HERE / "fuzz_child.py"), module, ",".join(map(str, seeds))]
-    done = subprocess.run(
-        command, cwd=HERE, capture_output=True, text=True, timeout=IMPORT_SECONDS + 3 * len(seeds), check=False
-    )
-    results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode or len(results) < len(seeds):
-        at = seeds[len(results)] if len(results) < len(seeds) else "the end"
-        pytest.fail(f"{module}: the process ended with {done.returncode} at seed {at}: {done.stderr[-1500:]}")
-    return results
+@pytest.fixture(scope="module")
+def spoil(tmp_path_factory):
+    """Return how to learn what became of each spoilt file of a collection, in a process of its own."""
+    log = tmp_path_factory.mktemp("fuzz") / "log.txt"
+    command = [sys.executable, "-W", "ignore", str(HERE / "fuzz_child.py")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=HERE, env=environment
+        ) as server,
+    ):
+
+        def ask(module: str, seeds: list[int]) -> list[dict]:
+            print(module, ",".join(map(str, seeds)), file=server.stdin, flush=True)
+            results = []
+            for line in filter(lambda line: line.startswith("{"), server.stdout):
+                results.append(json.loads(line))
+                if "ended" in results[-1]:
+                    break
+            if results.pop()["ended"] or len(results) < len(seeds):
+                at = seeds[len(results)] if len(results) < len(seeds) else "the end"
+                pytest.fail(f"{module}: the process ended at seed {at}: {log.read_text()[-1500:]}")
+            return results
+
+        yield ask
+        server.stdin.close()
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_spoilt_files_give_arrays_or_a_reason(module):
+def test_spoilt_files_give_arrays_or_a_reason(spoil, module):
     results = spoil(module, sorted({*range(EACH), *KEPT.get(module, ())}))
     faults = [result for result in results if "fault" in result]
     assert not faults, f"{len(faults)} of {len(results)}: {faults[:5]}"
@@ -52,5 +68,5 @@ def test_every_reader_of_files_is_tried():
     assert ours - named <= {"synthetic", "realsense_bag"}
 
 
-def test_two_thousand_files_are_spoilt():
-    assert EACH * len(MODULES) >= 2000 or "FACE3D_FUZZ" in os.environ
+def test_hundreds_of_files_are_spoilt_and_two_thousand_in_a_soak():
+    assert EACH * len(MODULES) >= tries(500, 2000)
