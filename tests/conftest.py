@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 # Test processes share the cores; threads of NumPy and torch in each would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-import pytest  # noqa: E402  # after the threads are limited
 
 
 @pytest.fixture(scope="session")
