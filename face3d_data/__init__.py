@@ -21,6 +21,7 @@ _LAZY = {
     "TableStep": "face3d_data.table",
     "Unreadable": "face3d_data.errors",
     "UserError": "face3d_data.errors",
+    "gives": "face3d_data.function_stage",
     "load_pipeline": "face3d_data.pipeline.build",
     "register": "face3d_data.registry",
     "run": "face3d_data.pipeline.run",
@@ -37,6 +38,7 @@ __all__ = [
     "Unreadable",
     "UserError",
     "__version__",
+    "gives",
     "load_pipeline",
     "register",
     "run",
@@ -44,6 +46,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from face3d_data.errors import Reject, Unreadable, UserError
+    from face3d_data.function_stage import gives
     from face3d_data.pipeline.build import load_pipeline
     from face3d_data.pipeline.run import run
     from face3d_data.reader import Reader, Source

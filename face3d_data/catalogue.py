@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from face3d_data.errors import UserError
-from face3d_data.references import is_reference
+from face3d_data.references import is_reference, load_reference
 from face3d_data.registry import Adapt, Registry, hint, owner_of
 
 _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
@@ -55,7 +55,8 @@ class Catalogue:
             UserError: none of these kinds has that name.
         """
         if is_reference(name):
-            return self._described(self._registries[kinds[0]].find(kinds[0], name, adapt=self._adapt.get(kinds[0])))
+            kind = self._kind_of_reference(kinds, name)
+            return self._described(self._registries[kind].find(kind, name, adapt=self._adapt.get(kind)))
         known = {kind: self._registries[kind].components(kind) for kind in kinds}
         for components in known.values():
             if name in components:
@@ -67,6 +68,10 @@ class Catalogue:
 
     def _described(self, cls: type[Any]) -> dict[str, Any]:
         return {"title": self.kinds[cls.kind].title, **describe(cls)}
+
+    def _kind_of_reference(self, kinds: Sequence[str], name: str) -> str:
+        found = load_reference(name, f"{self.kinds[kinds[0]].title} {name}")
+        return next((kind for kind in kinds if getattr(found, "kind", "") == kind), kinds[0])
 
     def kind(self, name: str) -> str:
         """Return the kind that a user names, by its name, its title or the plural of these.
@@ -114,12 +119,13 @@ def describe(cls: type[Any]) -> dict[str, Any]:
     entry = {
         "name": cls.name,
         "kind": cls.kind,
-        "version": getattr(cls, "version", None),
         "package": owner_of(cls),
         "does": first.strip(),
         "more": textwrap.dedent(rest).strip(),
         "parameters": [parameter(cls, name) for name in cls.model_fields],
     }
+    if hasattr(cls, "version"):
+        entry["version"] = cls.version
     if cls.kind in ("reader", "stage", "table"):
         entry |= {
             "inputs": _groups(getattr(cls, "inputs", ())),

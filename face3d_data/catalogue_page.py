@@ -43,7 +43,7 @@ def overview(entries: Sequence[dict[str, Any]], width: int) -> list[str]:
 def page(entry: dict[str, Any], width: int) -> list[str]:
     """Return everything about one component, wrapped to `width`."""
     title = entry["title"] if entry["kind"] not in ("stage", "reader") else ""
-    known = [part for part in (title, f"version {entry['version']}" if entry["version"] else "") if part]
+    known = [part for part in (title, f"version {entry['version']}" if "version" in entry else "") if part]
     head = f"{entry['name']} ({', '.join(known)}): {entry['does']}{_size(entry)}"
     facts = [
         ("package", entry["package"]),

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -61,6 +62,17 @@ def search_here(folder: str) -> None:
 
     Behind all others, so that a file named like a library's module hides none.
     """
-    if folder not in sys.path and "" not in sys.path:
+    if folder and folder not in sys.path and "" not in sys.path:
         sys.path.append(folder)
         importlib.invalidate_caches()
+
+
+def folder_of(reference: str) -> str:
+    """Return the folder from which a reference's module was imported; empty where it has no file."""
+    name = reference.partition(":")[0]
+    file = getattr(sys.modules[name], "__file__", None)
+    if not file:
+        return ""
+    path = Path(file)
+    levels = name.count(".") + (path.name == "__init__.py")
+    return str(path.absolute().parents[levels])

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 def of_datasets() -> Catalogue:
     """Return the catalogue of what makes datasets."""
     from face3d_data.catalogue import Catalogue
+    from face3d_data.function_stage import stage_of_function
     from face3d_data.registry import COMPONENTS
 
-    return Catalogue([COMPONENTS])
+    return Catalogue([COMPONENTS], {"stage": stage_of_function})
 
 
 def of_training() -> Catalogue:

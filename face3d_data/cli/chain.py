@@ -72,17 +72,17 @@ class _Read(click.Command):
             click.Option(["--capture-prefix"], help="Put before every capture's name."),
             click.Option(["--as", "step_id"], default="source", help="Id of the source."),
         ]
-        ctx.meta["reader"] = cls
+        ctx.meta["reader"] = (args[0], cls)
         return super().parse_args(ctx, args[1:])
 
     def invoke(self, ctx: click.Context) -> Fragment:
         """Return what `sources` would hold."""
-        cls = ctx.meta["reader"]
+        name, cls = ctx.meta["reader"]
         given: dict[str, Any] = {name: value for name, value in ctx.params.items() if value is not None}
         shared: dict[str, Any] = {
             name: given.pop(name) for name in ("step_id", "dataset", "capture_prefix") if name in given
         }
-        return "source", {"reader": cls.name, **shared, **field_values(cls, given)}
+        return "source", {"reader": name, **shared, **field_values(cls, given)}
 
 
 class _Write(click.Command):

@@ -23,12 +23,11 @@ def limit_threads() -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(1)
-    cv2 = sys.modules.get("cv2")
-    if cv2 is not None:
-        cv2.setNumThreads(1)
+    # Another thread may be in the middle of the import: the variables above hold such a library to one thread.
+    for library, function in (("torch", "set_num_threads"), ("cv2", "setNumThreads")):
+        hold = getattr(sys.modules.get(library), function, None)
+        if hold is not None:
+            hold(1)
 
 
 def follow_parent(parent: int) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from face3d_data.component import build, explain_validation
 from face3d_data.errors import UserError
+from face3d_data.function_stage import stage_of_function
 from face3d_data.names import check_id_part, same_form
 from face3d_data.pipeline.paths import with_paths
 from face3d_data.pipeline.spec import (
@@ -127,7 +128,7 @@ def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:
     if (entry.stage is None) == (entry.table is None):
         raise UserError(f"{where}: give either 'stage' or 'table'")
     kind, name = ("stage", entry.stage) if entry.stage is not None else ("table", entry.table)
-    cls = find(kind, str(name), where)
+    cls = find(kind, str(name), where, stage_of_function if kind == "stage" else None)
     component = build(cls, with_paths(cls, entry.with_, base_dirs), where)
     _check_tag_names(component.declared_tags(), where)
     return Step(entry.id, component, entry.upstream, dict(entry.where), entry.seed)

@@ -15,6 +15,7 @@ import pytest
 from face3d_data.engine import backends
 from face3d_data.engine.backends import Crash, Engine
 from face3d_data.engine.stats import Report
+from face3d_data.engine.threads import limit_threads
 from face3d_data.engine.worker import run_task
 from face3d_data.errors import MissingDependency, RunStopped, UserError
 
@@ -177,3 +178,12 @@ def test_a_user_who_may_not_have_semaphores_is_told_what_works(monkeypatch):
     monkeypatch.setattr(backends, "_pool", refuse)
     with Engine("loky", 2) as engine, pytest.raises(RunStopped, match=r"can be started \(Permission denied\): use"):
         list(engine.run([Numbers((1,))]))
+
+
+def test_a_library_that_another_thread_is_importing_is_left_alone(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", type(sys)("cv2"))
+    limit_threads()
+    held = []
+    sys.modules["cv2"].setNumThreads = held.append
+    limit_threads()
+    assert held == [1]
