@@ -19,12 +19,12 @@ def refuse_foreign(start: bytes, name: str) -> None:
         name: its name, for errors.
 
     Raises:
-        Unreadable: `unreadable`: a pointer of Git LFS, a web page, or an archive (`.npz` is one of its own right).
+        Unreadable: `unreadable`: a pointer of Git LFS, a web page, or an archive (`.npz` and `.3mf` are archives by right).
     """
     if start.startswith(_GIT_LFS):
         raise Unreadable("unreadable", f"{name}: is a Git LFS pointer, not the file: run git lfs pull")
     if _WEB_PAGE.match(start):
         raise Unreadable("unreadable", f"{name}: is a web page (HTML), as failed downloads leave it: download it again")
     archive = next((kind for magic, kind in _ARCHIVES if start.startswith(magic)), None)
-    if archive is not None and not name.lower().endswith(".npz"):
+    if archive is not None and not name.lower().endswith((".npz", ".3mf", ".3mf.gz")):
         raise Unreadable("unreadable", f"{name}: is a {archive} archive: unpack it")

@@ -1,7 +1,12 @@
-"""Binary glTF 2.0 (`.glb`): the triangles of a scene."""
+"""glTF 2.0, binary (`.glb`) or with its buffer embedded (`.gltf`): the triangles of a scene.
+
+Evidence for a codec of our own: trimesh 5.2 reads a sparse accessor, a required extension that it does not know, and a
+wrong stride or component type as other coordinates, without an error (tests/formats/test_library_faults.py).
+"""
 
 from __future__ import annotations
 
+import base64
 import reprlib
 import struct
 from collections.abc import Mapping
@@ -34,7 +39,19 @@ def parse_glb(data: bytes, name: str) -> Mesh:
     Raises:
         Unreadable: `unreadable`, with the byte or what of the JSON is wrong.
     """
-    document, binary = split_glb(data, name)
+    return _mesh_of(*split_glb(data, name), name)
+
+
+def parse_gltf(data: bytes, name: str) -> Mesh:
+    """Return the mesh of a glTF file whose buffer is embedded as base64, as `parse_glb` does.
+
+    Raises:
+        Unreadable: as `parse_glb`; a buffer in another file is refused, as its content would be in no key.
+    """
+    return _mesh_of(*split_gltf(data, name), name)
+
+
+def _mesh_of(document: Mapping[str, Any], binary: bytes, name: str) -> Mesh:
     scene = _Scene(document, binary, name)
     scene.walk()
     if not scene.vertices:
@@ -75,6 +92,33 @@ def split_glb(data: bytes, name: str) -> tuple[Mapping[str, Any], bytes]:
     if kind != _BIN or size > len(data) - at - 8:
         raise Unreadable("unreadable", f"{name}: byte {at}: a binary chunk of {size} bytes: cut off?")
     return document, data[at + 8 : at + 8 + size]
+
+
+def split_gltf(data: bytes, name: str) -> tuple[Mapping[str, Any], bytes]:
+    """Return the JSON of a `.gltf` as a `.glb` has it, and its embedded buffer.
+
+    Raises:
+        Unreadable: `unreadable`: no JSON, or no buffer, several, or one in another file.
+    """
+    try:
+        document = parse_json(data)
+    except ValueError as error:
+        raise Unreadable("unreadable", f"{name}: no valid JSON ({error})") from None
+    buffers = document.get("buffers") if isinstance(document, Mapping) else None
+    if not isinstance(buffers, list) or len(buffers) != 1 or not isinstance(buffers[0], Mapping):
+        raise Unreadable("unreadable", f"{name}: JSON: wanted one buffer: save it as .glb")
+    uri = buffers[0].get("uri")
+    if not isinstance(uri, str) or not uri.startswith("data:"):
+        raise Unreadable("unreadable", f"{name}: JSON: its buffer lies in another file: save it as .glb")
+    _, mark, text = uri.partition(";base64,")
+    try:
+        binary = base64.b64decode(text, validate=True) if mark else b""
+    except ValueError:
+        binary = b""
+    if not binary:
+        raise Unreadable("unreadable", f"{name}: JSON: its embedded buffer is no base64")
+    inner = {key: value for key, value in buffers[0].items() if key != "uri"}
+    return {**document, "buffers": [inner]}, binary
 
 
 def glb_has_colors(document: Mapping[str, Any]) -> bool:

@@ -4,6 +4,8 @@ MAT-File Format (The MathWorks, R2019b), "Level 5 MAT-File Format": a header of 
 (type, size in bytes) and data padded to 8 bytes; a variable is an element `miMATRIX`, or one `miCOMPRESSED` that holds
 it. Nothing but such matrices is taken: no cells, structures, sparse or complex ones. What sizes say is held against
 the file before memory is asked for, and a compressed matrix is unpacked as far as its own dimensions need.
+
+Evidence for a codec of our own (tests/formats/test_library_faults.py): scipy 1.17 `loadmat` crashes on spoilt files.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 from face3d_data.errors import Unreadable
 from face3d_data.formats.cloud import arrays_of
 from face3d_data.formats.cost import check_points, check_text, check_text_bytes
-from face3d_data.formats.glb import glb_has_colors, parse_glb, split_glb
+from face3d_data.formats.glb import glb_has_colors, parse_glb, parse_gltf, split_glb, split_gltf
 from face3d_data.formats.image import read_bytes
 from face3d_data.formats.mesh import Mesh
 from face3d_data.formats.obj import obj_has_colors, parse_obj
@@ -19,6 +19,7 @@ from face3d_data.formats.packed import inner_name, unpack, with_packed
 from face3d_data.formats.ply import parse_ply_mesh, ply_begin
 from face3d_data.formats.stl import parse_stl
 from face3d_data.formats.text_bytes import read_head, text_head
+from face3d_data.formats.trimesh_formats import parse_3mf, parse_dae
 from face3d_data.formats.vrml import parse_vrml
 
 _CODECS: dict[str, Callable[[bytes, str], Mesh]] = {
@@ -27,6 +28,9 @@ _CODECS: dict[str, Callable[[bytes, str], Mesh]] = {
     ".stl": parse_stl,
     ".off": parse_off,
     ".glb": parse_glb,
+    ".gltf": parse_gltf,
+    ".3mf": parse_3mf,
+    ".dae": parse_dae,
     ".wrl": parse_vrml,
     ".wrz": parse_vrml,
     ".vrml": parse_vrml,
@@ -38,7 +42,7 @@ _HEAD_BYTES = 1 << 14
 
 
 def read_mesh(path: Path) -> Mesh:
-    """Return the mesh in a file: OBJ, STL, PLY, OFF, binary glTF 2 (`.glb`) or VRML 2, told apart by its ending.
+    """Return the mesh in a file: OBJ, STL, PLY, OFF, glTF 2 (`.glb`, `.gltf`), 3MF, Collada or VRML 2, by its ending.
 
     Raises:
         Unreadable: `unreadable`, with the byte offset or line; `no_surface` where there are points but no faces.
@@ -68,14 +72,17 @@ def _ending(path: Path) -> str:
 def mesh_has_colors(path: Path) -> bool:
     """Return whether `read_mesh` will give colours, from the beginning of a file; False where it cannot be read."""
     ending = _ending(path)
-    if ending not in (".obj", ".ply", ".off", ".glb"):
+    if ending not in (".obj", ".ply", ".off", ".glb", ".gltf"):
         return False
     try:
-        head = unpack(read_bytes(path), path.name) if ending == ".glb" else read_head(path, _HEAD_BYTES)
+        whole = ending in (".glb", ".gltf")
+        head = unpack(read_bytes(path), path.name) if whole else read_head(path, _HEAD_BYTES)
         if ending == ".ply":
             return "colors" in arrays_of(ply_begin(head, path.name)[0])
         if ending == ".glb":
             return glb_has_colors(split_glb(head, path.name)[0])
+        if ending == ".gltf":
+            return glb_has_colors(split_gltf(head, path.name)[0])
         head = text_head(head, path.name)
         return obj_has_colors(head) if ending == ".obj" else off_has_colors(head)
     except (OSError, Unreadable):

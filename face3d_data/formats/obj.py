@@ -1,4 +1,8 @@
-"""Wavefront OBJ: vertices with or without colours, and faces; everything else in the file is left aside."""
+"""Wavefront OBJ: vertices with or without colours, and faces; everything else in the file is left aside.
+
+Evidence for a codec of our own (tests/formats/test_library_faults.py):
+trimesh 5.2 counts negative indices back from the last vertex of the file: other triangles, without an error.
+"""
 
 from __future__ import annotations
 

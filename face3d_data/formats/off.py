@@ -1,4 +1,8 @@
-"""Object File Format, in text."""
+"""Object File Format (OFF), in text.
+
+Evidence for a codec of our own (tests/formats/test_library_faults.py):
+trimesh 5.2 reads a file that is cut off as a mesh with fewer faces, without an error.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""PCD, the Point Cloud Library's files: ascii, binary and binary_compressed."""
+"""PCD, the Point Cloud Library's files: ascii, binary and binary_compressed.
+
+Evidence for a codec of our own (tests/formats/test_library_faults.py):
+Open3D 0.20 reads doubles as zeros, and text that is cut off as memory that nobody wrote, without an error.
+"""
 
 from __future__ import annotations
 

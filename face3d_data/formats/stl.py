@@ -1,4 +1,8 @@
-"""STL, binary and ASCII."""
+"""STL, binary and ASCII.
+
+Evidence for a codec of our own (tests/formats/test_library_faults.py):
+trimesh 5.2 reads text that is cut off as an empty mesh, without an error.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VRML 2 (VRML97): the faces of all shapes of a scene."""
+"""VRML 2 (VRML97): the faces of all shapes of a scene. No library that the package builds on reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Points as lines of numbers: XYZ, TXT, PTS, CSV."""
+"""Points as lines of numbers: XYZ, TXT, PTS, CSV.
+
+Evidence for a codec of our own (tests/formats/test_library_faults.py):
+Open3D 0.20 leaves out lines that it does not understand, and reads nothing where commas separate, without an error.
+"""
 
 from __future__ import annotations
 

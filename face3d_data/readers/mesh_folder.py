@@ -24,12 +24,12 @@ from face3d_data.registry import register
 
 @register
 class MeshFolder(ScanFolder):
-    """Read folders of meshes, OBJ STL PLY OFF GLB VRML: `<person>/<capture>.obj`; their surface becomes points.
+    """Read folders of meshes, OBJ STL PLY OFF glTF 3MF DAE VRML: `<person>/<capture>.obj`; their surface becomes points.
 
     Points are those that are seen from outside, in front (`surface`): what lies behind the skin is no scan.
     `normals` are those of the faces, turned to the side from which they are seen, however the faces are wound; with
     `surface: all`, all are turned where most look away from the viewer. `point_colors` come from vertex colours, where
-    a file has them: OBJ, PLY, OFF and GLB may; textures are not read. Where the beginning of a file has vertices
+    a file has them: OBJ, PLY, OFF and glTF may; textures are not read. Where the beginning of a file has vertices
     without a colour there are none, later ones without are black; both is remarked: `face3d show ID` says it. All may
     be packed (`.obj.gz`). Landmarks may lie beside the meshes, in their unit and axes:
     `<capture>.landmarks.json` or `landmarks.json` with `landmarks_3d: {nose: [x, y, z], ...}`.

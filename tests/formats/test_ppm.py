@@ -18,9 +18,7 @@ def refused(path, read=read_ppm):
     return caught.value.detail
 
 
-@pytest.mark.parametrize(
-    "header", [b"P6 2\n1\n255\n", b"P6\n# made by hand\n2 1\n#\n255\n", b"P6\r\n2\t1\r\n255 ", b"P6#x\n2#y\n1 255\n"]
-)
+@pytest.mark.parametrize("header", [b"P6 2\n1\n255\n", b"P6\n# made by hand\n2 1\n#\n255\n", b"P6\r\n2\t1\r\n255 "])
 def test_pictures_typed_by_hand(tmp_path, header):
     path = tmp_path / "a.ppm"
     path.write_bytes(header + BY_HAND[-6:])
@@ -40,14 +38,14 @@ def test_a_picture_cut_anywhere_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        (b"P3 2 1 255\n", "no header of a P6 picture: it begins with b'P3 2 1 255"),
-        (b"P6 0 1 255\n", "byte 3: 0x1 px"),
-        (b"P6 2 1 65535\n", "byte 7: values up to 65535, wanted 255"),
-        (b"P6 2 1 0\n", "values up to 0"),
+        (b"P3 2 1 255\n", "wanted a binary colour picture"),
+        (b"P5 2 1 255\n", "wanted a binary colour picture"),
+        (b"P6 0 1 255\n", "no PPM picture"),
+        (b"P6 2 1 65535\n", "with values up to 255"),
+        (b"P6 2 1 0\n", "maxval must be greater than 0"),
         (b"P6 999999 999999 255\n", "the picture is cut off before byte 2999994000024"),
-        (b"P6 9999999 1 255\n", "no header"),
-        (b"P6" + b" " * 5000 + b"2 1 255\n", "no header"),
-        (b"P6 -2 1 255\n", "no header"),
+        (b"P6 -2 1 255\n", "no PPM picture"),
+        (b"GIF89a", "no PPM picture"),
     ],
 )
 def test_absurd_headers_are_refused(tmp_path, header, said):

@@ -136,9 +136,9 @@ def test_a_folder_of_other_files_alone_is_no_collection_and_they_are_named(tmp_p
 
 
 def test_a_scan_beside_arrays_and_pictures(tmp_path):
-    touch(tmp_path, "ann/a.obj", "ann/a.mtl", "ann/a.jpg", "ann/a.tga", "ann/a.webp", "ann/b.npy", "ann/b.gltf")
+    touch(tmp_path, "ann/a.obj", "ann/a.mtl", "ann/a.jpg", "ann/a.tga", "ann/a.webp", "ann/b.npy", "ann/b.fbx")
     assert rows(MeshFolder(root=tmp_path)) == {
-        "ann/a": None, "ann/b.npy": ("name_not_matched", 1), "ann/b.gltf": ("other_format", 1),
+        "ann/a": None, "ann/b.npy": ("name_not_matched", 1), "ann/b.fbx": ("other_format", 1),
     }  # fmt: skip
 
 
