@@ -5,11 +5,14 @@ that no circle and no arrow that runs back is possible.
 """
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from face3d_data.cli.main import face3d
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA, TRAINING = ROOT / "face3d_data", ROOT / "training" / "face3d_training"
@@ -58,7 +61,8 @@ TRAINING_USES = {"shards", "geometry", "augment", "wear", "tables", "component",
 HEAVY = ("torch", "open3d", "cv2", "pandas", "h5py")
 
 
-def imports_of(path: Path) -> set[str]:
+@functools.cache
+def imports_of(path: Path) -> frozenset[str]:
     """Return every module that a file imports, inside functions too; `from a import b` counts as `a` and `a.b`."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -67,7 +71,7 @@ def imports_of(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 def room_of(path: Path, package: Path) -> str:
@@ -142,6 +146,13 @@ def test_special_packages_stay_in_their_places():
         assert "torch" not in imported or module.startswith(("detectors.", "geometry.farthest", "doctor")), module
         assert not imported & {"tensorflow", "torchvision", "mtcnn"}, module
         assert "face3d_training" not in imported or module.startswith("cli."), module
+
+
+def test_no_command_imports_another():
+    """What two commands need is a function outside of cli/, or an option that they share."""
+    commands = {f"face3d_data.cli.{name}" for name in face3d.list_commands(None)}
+    for path in (DATA / "cli").glob("*.py"):
+        assert path.stem == "main" or not imports_of(path) & commands, path.name
 
 
 def test_training_uses_arrays_and_tables_only():
