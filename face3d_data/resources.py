@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,13 @@ def package_folder() -> Path:
 def pipeline_names() -> list[str]:
     """Return the names of the pipelines that come with the package, sorted."""
     return sorted(path.stem for path in (package_folder() / "pipelines").glob("*.yaml"))
+
+
+def pipeline_summary(name: str) -> str:
+    """Return the first sentence of the comment at the head of a packaged pipeline."""
+    lines = (package_folder() / "pipelines" / f"{name}.yaml").read_text("utf-8").splitlines()
+    comment = itertools.takewhile(lambda line: line.startswith("# ") and not line.startswith("#  "), lines)
+    return re.split(r"[.:;](?:\s|$)", " ".join(line[2:] for line in comment), maxsplit=1)[0]
 
 
 def find_pipeline(name_or_path: str | Path) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from face3d_data.cli.options import check_writable, engine_options, field_options, field_values, workspace_option
-from face3d_data.cli.output import echo
+from face3d_data.cli.output import echo, say
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.chain import Fragment
@@ -130,7 +130,7 @@ def _write_command() -> click.Command:
     )
 
 
-@click.group(cls=ChainedComponents, chain=True)
+@click.group(cls=ChainedComponents, chain=True, short_help="Build a dataset in one line: read, stages, write.")
 @workspace_option
 @engine_options
 @click.option("--name", help="Name of the pipeline; that of the first dataset if not given, else chain.")
@@ -169,7 +169,7 @@ def run_chain(
     if save is not None:
         _save(save, pipeline.text)
         return
-    result = run(pipeline, workspace, engine=Workers(engine, jobs, chunk), say=echo)
+    result = run(pipeline, workspace, engine=Workers(engine, jobs, chunk), say=say)
     for folder in result.datasets.values():
         echo(f"dataset {folder}")
 

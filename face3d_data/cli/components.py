@@ -10,7 +10,7 @@ from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
 
 
-@click.command()
+@click.command(short_help="List components of all eight kinds, or show one.")
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
 @json_option

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from face3d_data.cli.completion import complete_run
 from face3d_data.cli.options import json_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
 
 
-@click.command()
-@click.argument("pipeline", required=False)
+@click.command(short_help="List the inputs that gave no sample, and why.")
+@click.argument("pipeline", required=False, shell_complete=complete_run)
 @workspace_option
 @click.option("--step", help="Only rows of this step or source.")
 @click.option("--reason", help="Only rows with this reason.")

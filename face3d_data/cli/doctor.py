@@ -10,7 +10,7 @@ import click
 from face3d_data.cli.output import echo_json, echo_page
 
 
-@click.command()
+@click.command(short_help="Check packages, devices, engines and extras.")
 @click.option("-w", "--workspace", default="work", show_default=True, help="Folder whose disk is looked at.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(workspace: str, as_json: bool) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from face3d_data.cli.options import check_writable, json_option, workspace_option
+from face3d_data.cli.completion import complete_run
+from face3d_data.cli.options import json_option, out_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     pass
 
 
-@click.command()
-@click.argument("pipeline")
+@click.command(short_help="Compare the sources of a run: table and picture.")
+@click.argument("pipeline", shell_complete=complete_run)
 @workspace_option
 @click.option("--step", help="Source or step whose rows count; what the first dataset is made of if not given.")
 @click.option("--most", type=click.IntRange(1), default=20, show_default=True, help="Captures read of each source.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File of the picture (PNG).")
+@out_option("the picture (.png)", default="WORKSPACE/show/PIPELINE-domains.png")
 @json_option
 def command(pipeline: str, workspace: Path, step: str | None, most: int, out: Path | None, as_json: bool) -> None:
     """Show how the sources of PIPELINE's last run differ, as a table and a picture.
@@ -36,8 +37,6 @@ def command(pipeline: str, workspace: Path, step: str | None, most: int, out: Pa
     from face3d_data.pipeline.runs import default_step, last_runs, run_name
 
     name = run_name(pipeline)
-    if out is not None:
-        check_writable(out, "--out")
     ((_, result),) = last_runs(workspace, name, partial(echo, err=True))
     step = step or default_step(result)
     if step not in result.steps:

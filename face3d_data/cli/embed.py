@@ -7,19 +7,20 @@ from typing import Any
 
 import click
 
+from face3d_data.cli.completion import complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
 from face3d_data.cli.network_options import EmbedBars, NetworkCommand, network_options
-from face3d_data.cli.options import check_option, check_writable, workspace_option
+from face3d_data.cli.options import check_option, out_option, workspace_option
 from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
 from face3d_data.extras import extra_line
 from face3d_data.shards.find import find_dataset
 
 
-@click.command(cls=NetworkCommand)
-@click.argument("dataset")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The HDF5 file; not there yet.")
+@click.command(cls=NetworkCommand, short_help="Write the embeddings of a dataset by a network.")
+@click.argument("dataset", shell_complete=complete_dataset)
+@click.argument("checkpoint", type=click.Path(path_type=Path), shell_complete=complete_trained)
+@out_option("the embeddings (.h5), not there yet", required=True)
 @click.option(
     "--layout",
     type=click.Choice(["gallery", "images"]),
@@ -52,7 +53,6 @@ def command(
     `file_path`, the file that `face3d export` writes, and in that `embedding`.
     """
     folder = find_dataset(dataset, workspace)
-    check_writable(out, "--out")
     try:
         from face3d_training.trained_rows import RowChoice, embed_dataset
     except ImportError as error:

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from face3d_data.cli.completion import complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
 from face3d_data.cli.network_options import EmbedBars, NetworkCommand, network_options
-from face3d_data.cli.options import check_option, json_option, workspace_option
+from face3d_data.cli.options import check_option, json_option, out_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
 from face3d_data.extras import extra_line
@@ -18,9 +19,9 @@ from face3d_data.shards.find import find_dataset
 FILE = click.Path(path_type=Path)
 
 
-@click.command(cls=NetworkCommand)
-@click.argument("dataset")
-@click.argument("checkpoints", nargs=-1, type=FILE, metavar="[CHECKPOINT]...")
+@click.command(cls=NetworkCommand, short_help="Evaluate networks and baselines: figures and a report.")
+@click.argument("dataset", shell_complete=complete_dataset)
+@click.argument("checkpoints", nargs=-1, type=FILE, metavar="[CHECKPOINT]...", shell_complete=complete_trained)
 @click.option("--split", default="test", show_default=True, help="Split that is judged on.")
 @click.option("--pairs", type=FILE, help="A file of pairs that is judged instead: pairs.csv, or LFW's pairs.txt.")
 @click.option("--protocol", metavar="NAME", help="The only protocol: masked_to_plain or another; all if not given.")
@@ -34,8 +35,7 @@ FILE = click.Path(path_type=Path)
     metavar="DATASET",
     help="Dataset whose split `train` the LDA learns from; DATASET if not given.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder that is written [WORKSPACE/evaluations/DATASET-SPLIT-NAME].")  # fmt: skip
+@out_option("report, figures and scores", default="WORKSPACE/evaluations/DATASET-SPLIT-NAME", folder=True)
 @click.option("--allow-leaks", is_flag=True, help="Go on where training and test share something; said everywhere.")
 @click.option("--notice", "notices", multiple=True, metavar="TEXT", help="What has to stand beside every figure.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides drawn pairs and resamples.")

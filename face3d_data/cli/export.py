@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from face3d_data.cli.completion import complete_dataset
 from face3d_data.cli.options import check_option, workspace_option
 from face3d_data.cli.output import echo
 from face3d_data.shards.find import find_dataset
@@ -15,8 +16,8 @@ FORMATS = ("ply", "csv+ply", "npy", "png", "triplets", "rgbd", "lfw", "modelnet"
 """As in `shards.export`, which is imported only when something is exported."""
 
 
-@click.command()
-@click.argument("dataset")
+@click.command(short_help="Write a dataset as files of other programs.")
+@click.argument("dataset", shell_complete=complete_dataset)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--format",

@@ -10,7 +10,7 @@ from face3d_data.cli.options import workspace_option
 from face3d_data.cli.output import echo
 
 
-@click.command()
+@click.command(short_help="Remove from the cache what no run needs.")
 @workspace_option
 @click.option("--apply", "apply_it", is_flag=True, help="Remove what is listed; otherwise it is only printed.")
 @click.option("--compact", "compact_it", is_flag=True, help="Also rewrite small or mostly dead parts into few.")

@@ -9,11 +9,14 @@ import pkgutil
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from face3d_data.atomic import MASKS, SHARE
-from face3d_data.cli.output import OneLine, echo, echo_page
+from face3d_data.cli import output
+from face3d_data.cli.options import LOG_HELP, output_options
+from face3d_data.cli.output import TerminalHandler, echo, echo_page
 from face3d_data.errors import (
     Face3dError,
     MissingDependency,
@@ -24,7 +27,18 @@ from face3d_data.errors import (
 )
 from face3d_data.version import __version__
 
-NOT_COMMANDS = ("catalogue_output", "main", "options", "config_options", "network_options", "output")
+NOT_COMMANDS = ("catalogue_output", "completion", "config_options", "main", "network_options", "options", "output")
+GROUPS = (
+    (
+        "Data",
+        "face3d run quickstart",
+        ("run", "chain", "pipelines", "readers", "stages", "components", "synth", "split"),
+    ),
+    ("Look", "face3d show --sheet quickstart", ("status", "dirty", "show", "domains", "verify", "masks", "doctor")),
+    ("Train", "face3d train quickstart --config demo", ("models", "train", "evaluate", "embed")),
+    ("Keep", "face3d export quickstart out --format rgbd", ("export", "gc")),
+)
+"""Title, an example, and the commands of each group of the help."""
 STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 
@@ -40,7 +54,17 @@ class CommandsByFile(click.Group):
         """Import and return one command, None if there is no such file."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        return importlib.import_module(f"face3d_data.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"face3d_data.cli.{cmd_name}").command
+        mine = {option.name for option in command.params}
+        command.params += [option for option in output_options() if option.name not in mine]
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands group by group, each group with an example."""
+        for title, example, names in GROUPS:
+            with formatter.section(f"{title} ({example})"):
+                commands = [(name, self.get_command(ctx, name)) for name in names]
+                formatter.write_dl([(name, command.get_short_help_str(90)) for name, command in commands if command])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -59,6 +83,9 @@ class CommandsByFile(click.Group):
 
 @click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="face3d")
+@click.option("-q", "--quiet", is_flag=True, help="Print results, warnings and errors alone.")
+@click.option("-v", "--verbose", is_flag=True, help="Print when each step was done, and what was looked up where.")
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=LOG_HELP)
 @click.option(
     "--share",
     type=click.Choice(list(MASKS)),
@@ -67,8 +94,12 @@ class CommandsByFile(click.Group):
     envvar=SHARE,
     help=f"Who may read what is written: you, your group too, or everybody. [{SHARE}]",
 )
-def face3d(share: str) -> None:
-    """Data sets for 3D face recognition: raw captures in, identity-safe CSVs and HDF5 shards out."""
+def face3d(quiet: bool, verbose: bool, log: Path | None, share: str) -> None:
+    """Data sets for 3D face recognition: raw captures in, identity-safe CSVs and HDF5 shards out.
+
+    Each command has a help of its own: face3d run --help. -q, -v and --log may also follow the command.
+    """
+    output.be(quiet or None, verbose or None, log)
     os.environ[SHARE] = share  # workers inherit both
     os.umask(MASKS[share])
 
@@ -76,8 +107,16 @@ def face3d(share: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 stopped or found something, 2 wrong use, 130 interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is half-written is removed, as by Ctrl-C
-    logging.getLogger("face3d_data").addFilter(OneLine())
-    sys.exit(_answer(arguments))
+    for name in ("face3d_data", "face3d_training"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(handler, TerminalHandler) for handler in logger.handlers):
+            logger.addHandler(TerminalHandler())
+    output.reset()
+    try:
+        code = _answer(arguments)
+    finally:
+        output.close_log()
+    sys.exit(code)
 
 
 def _answer(arguments: Sequence[str] | None) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from face3d_data.cli.options import check_writable
+from face3d_data.cli.options import out_option
 from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     pass
 
 
-@click.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The picture to write, a .png file.")
+@click.command(short_help="Draw every style of mask on one face.")
+@out_option("the picture (.png)", required=True)
 @click.option("--capture", type=click.Path(path_type=Path), help="An RGB-D capture: its colour file, or its folder.")
 @click.option("--photo", type=click.Path(path_type=Path), help="A photo of a face; depth is that of the mean face.")
 @click.option("--person", type=click.IntRange(0), default=0, show_default=True, help="Which synthetic person, if none.")
@@ -46,12 +46,11 @@ def command(
     """
     if capture is not None and photo is not None:
         raise UserError("masks: give --capture or --photo, not both")
-    if out.suffix.lower() != ".png" or out.is_dir():
+    if out.suffix.lower() != ".png":
         raise UserError(f"--out {out}: give the name of a .png file")
     from face3d_data.sheets.mask_styles_sheet import mask_stages, occlude_stages, write_mask_sheet
     from face3d_data.sheets.mask_subjects import captured, photographed, rendered
 
-    check_writable(out, "--out")
     stages = [*mask_stages(styles, worn, style_file), *(occlude_stages() if occluders else ())]
     subject = photographed(photo) if photo else captured(capture) if capture else rendered(person)
     echo(write_mask_sheet(out, subject, stages, seed, size, echo))

@@ -9,7 +9,7 @@ from face3d_data.cli.options import json_option
 from face3d_data.cli.output import echo
 
 
-@click.command()
+@click.command(short_help="List networks and losses, or show one.")
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:

@@ -7,15 +7,17 @@ import types
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from face3d_data.cli import output
 from face3d_data.errors import UserError
 from face3d_data.yaml_file import parse_yaml
 
+F = TypeVar("F", bound=Callable[..., Any])
 UNITS = ("_px", "_mm", "_deg")
 
 workspace_option = click.option(
@@ -32,6 +34,46 @@ check_option = click.option(
     show_default=True,
     help="Compare the dataset's files with their hashes first.",
 )
+LOG_HELP = "Append all that is printed to FILE, each line with its time."
+
+
+def output_options() -> list[click.Option]:
+    """Return `-q`, `-v` and `--log`, which every command takes."""
+
+    def set_one(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+        if value:
+            output.be(**{str(option.name): value})
+
+    return [
+        click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=set_one,
+                     help="Print results, warnings and errors alone."),
+        click.Option(["-v", "--verbose"], is_flag=True, expose_value=False, callback=set_one,
+                     help="Print when each step was done, and what was looked up where."),
+        click.Option(["--log"], type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", expose_value=False,
+                     callback=set_one, help=LOG_HELP),
+    ]  # fmt: skip
+
+
+def out_option(what: str, default: str = "", folder: bool = False, required: bool = False) -> Callable[[F], F]:
+    """Return `--out`: the file, or the folder, that a command writes. Its parent folder has to be there.
+
+    Args:
+        what: what is written, for the help.
+        default: where it goes if the option is not given, for the help.
+        folder: it is a folder.
+        required: there is no default.
+    """
+
+    def checked(ctx: click.Context, option: click.Parameter, value: Path | None) -> Path | None:
+        if value is not None:
+            check_writable(value, "--out")
+        return value
+
+    text = f"{'Folder' if folder else 'File'} that is written: {what}{f' [{default}]' if default else ''}."
+    kind = click.Path(path_type=Path, file_okay=not folder, dir_okay=folder)
+    return click.option("--out", type=kind, required=required, callback=checked, help=text)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

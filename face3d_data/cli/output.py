@@ -1,19 +1,58 @@
-"""Output of commands: lines and JSON on the terminal, whatever is in the names of files and people."""
+"""Output of commands: results, progress, JSON and a log file, whatever is in the names of files and people."""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
+from face3d_data.errors import UserError
 from face3d_data.terminal import escaped
+
+NOTE = " " * 13
+"""Begins a note on a run: something that the user should know, not progress."""
+
+
+@dataclass
+class Verbosity:
+    """What a command prints beside its results.
+
+    Attributes:
+        quiet: no progress, nothing but results, warnings and errors.
+        verbose: progress with the time since the start, and what is looked up where.
+        log: open log file, which gets every line with its time.
+        started: time at which the command started, s.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    log: TextIO | None = None
+    started: float = field(default_factory=time.monotonic)
+
+
+_in_force = Verbosity()
+
+
+def say(line: object) -> None:
+    """Print a line of progress, not if the command is quiet; a note of a run, which is indented, is always printed."""
+    text = escaped(str(line))
+    _record(text)
+    if _in_force.quiet and not text.startswith(NOTE):
+        return
+    click.echo(f"{time.monotonic() - _in_force.started:8.1f} s  {text}" if _in_force.verbose else text)
 
 
 def echo(line: object, err: bool = False) -> None:
     """Print one line; a line break in it is shown, and breaks nothing."""
-    click.echo(escaped(str(line)), err=err)
+    text = escaped(str(line))
+    _record(text)
+    click.echo(text, err=err)
 
 
 def echo_page(text: str, err: bool = False) -> None:
@@ -27,10 +66,53 @@ def echo_json(record: Any) -> None:
     click.echo("".join(f"\\u{ord(c):04x}" if c != "\n" and escaped(c) != c else c for c in text))
 
 
-class OneLine(logging.Filter):
-    """Makes every record of a logger one line without control characters."""
+def be(quiet: bool | None = None, verbose: bool | None = None, log: Path | None = None) -> None:
+    """Set what is printed from now on; None leaves it as it is.
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record's message; keep the record."""
-        record.msg, record.args = escaped(record.getMessage()), ()
-        return True
+    Raises:
+        UserError: quiet and verbose at once, or a log file that cannot be written.
+    """
+    _in_force.quiet = _in_force.quiet if quiet is None else quiet
+    _in_force.verbose = _in_force.verbose if verbose is None else verbose
+    if _in_force.quiet and _in_force.verbose:
+        raise UserError("-q and -v exclude each other: leave one of them out")
+    if log is not None:
+        close_log()
+        try:
+            _in_force.log = open(log, "a", encoding="utf-8")  # noqa: SIM115 - it is open as long as the command runs
+        except OSError as error:
+            raise UserError(f"--log {log}: cannot be written ({error.strerror}): give another path") from None
+    logger = logging.getLogger("face3d_data")
+    logger.setLevel(logging.INFO if _in_force.verbose or _in_force.log is not None else logging.NOTSET)
+
+
+def reset() -> None:
+    """Print as by default again, and start the clock: a process may run several commands."""
+    close_log()
+    _in_force.quiet = _in_force.verbose = False
+    _in_force.started = time.monotonic()
+    be()
+
+
+def close_log() -> None:
+    """Close the log file, if there is one."""
+    if _in_force.log is not None:
+        _in_force.log.close()
+        _in_force.log = None
+
+
+def _record(text: str) -> None:
+    if _in_force.log is not None:
+        _in_force.log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
+        _in_force.log.flush()
+
+
+class TerminalHandler(logging.Handler):
+    """Prints the records of a logger on stderr, a line each: warnings always, others if the command is verbose."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record, without control characters, and write it to the log file."""
+        text = escaped(record.getMessage())
+        _record(text)
+        if record.levelno >= logging.WARNING or _in_force.verbose:
+            click.echo(text, err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from face3d_data.cli.catalogue_output import of_datasets, print_catalogue
+from face3d_data.cli.completion import complete_reader
 from face3d_data.cli.options import json_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from face3d_data.reader import Reader
 
 
-@click.command()
-@click.argument("name", required=False)
+@click.command(short_help="List readers, show one, or check a copy of a database.")
+@click.argument("name", required=False, shell_complete=complete_reader)
 @click.argument("root", required=False, type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Say what ROOT holds for reader NAME against what is expected.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="With --check: an option of the reader.")

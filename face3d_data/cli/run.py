@@ -7,18 +7,21 @@ from pathlib import Path
 
 import click
 
+from face3d_data.cli.completion import complete_pipeline
 from face3d_data.cli.options import engine_options, workspace_option
-from face3d_data.cli.output import echo
+from face3d_data.cli.output import echo, say
 
 
-@click.command()
-@click.argument("pipeline")
+@click.command(short_help="Run a pipeline, doing only what is not done yet.")
+@click.argument("pipeline", shell_complete=complete_pipeline)
 @workspace_option
 @engine_options
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change an option: seed=3, plain.n_points=1024."
 )
-@click.option("--explain", "only_explain", is_flag=True, help="Say for each step why it will run, and run nothing.")
+@click.option(
+    "--explain", "--dry-run", "only_explain", is_flag=True, help="Print why each step will run, and run nothing."
+)
 @click.option("--until", metavar="STEP", help="Stop after this step; writes no dataset.")
 @click.option("--force", multiple=True, metavar="STEP", help="Do this step again for all its inputs.")
 @click.option("--rehash", is_flag=True, help="Hash every file again, and try again what was rejected.")
@@ -60,7 +63,7 @@ def command(
         force=force,
         rehash=rehash,
         allow_leaks=allow_leaks,
-        say=echo,
+        say=say,
     )
     for folder in result.datasets.values():
         echo(f"dataset {folder}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from face3d_data.cli.options import workspace_option
+from face3d_data.cli.options import out_option, workspace_option
 from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     pass
 
 
-@click.command()
+@click.command(short_help="Trace one sample, or draw a contact sheet of a dataset.")
 @click.argument("sample", required=False)
 @workspace_option
 @click.option("--pipeline", help="Look only at this pipeline's last run.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the pictures.")
+@out_option("the pictures", default="WORKSPACE/show", folder=True)
 @click.option("--sheet", metavar="DATASET", help="Instead of a sample: one contact sheet of a dataset's people.")
 @click.option("--people", type=click.IntRange(1), default=16, show_default=True, help="People on the contact sheet.")
 def command(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from face3d_data.cli.completion import complete_pipeline
 from face3d_data.cli.options import check_writable, engine_options, workspace_option
 from face3d_data.cli.output import echo
 
 
-@click.command()
-@click.argument("pipeline")
+@click.command(short_help="Show who is in which split, or freeze it.")
+@click.argument("pipeline", shell_complete=complete_pipeline)
 @workspace_option
 @engine_options
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change an option, as `face3d run` does.")

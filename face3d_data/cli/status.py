@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from face3d_data.cli.completion import complete_run
 from face3d_data.cli.options import json_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 
 
-@click.command()
-@click.argument("pipeline", required=False)
+@click.command(short_help="Show what the last runs made, step by step.")
+@click.argument("pipeline", required=False, shell_complete=complete_run)
 @workspace_option
 @json_option
 def command(pipeline: str | None, workspace: Path, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import click
 from face3d_data.errors import UserError
 
 
-@click.command()
+@click.command(short_help="Write synthetic people as RGB-D files.")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--people", type=click.IntRange(1), default=8, show_default=True, help="How many people.")
 @click.option("--captures", type=click.IntRange(1, 100), default=4, show_default=True, help="Captures of each person.")

@@ -8,23 +8,22 @@ from typing import Any
 
 import click
 
+from face3d_data.cli.completion import complete_dataset
 from face3d_data.cli.config_options import OPEN_META, TrainCommand, given_keys
-from face3d_data.cli.options import check_option, workspace_option
-from face3d_data.cli.output import echo
+from face3d_data.cli.options import check_option, out_option, workspace_option
+from face3d_data.cli.output import echo, say
 from face3d_data.errors import UserError
 from face3d_data.extras import extra_line
 from face3d_data.shards.find import find_dataset
 
 
-@click.command(cls=TrainCommand)
-@click.argument("dataset")
+@click.command(cls=TrainCommand, short_help="Train a network on a dataset.")
+@click.argument("dataset", shell_complete=complete_dataset)
 @click.option(
     "--config", "config_name", metavar="NAME|FILE", help="A config that comes with the package, or a YAML file."
 )
 @workspace_option
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the run [WORKSPACE/training/NAME-sSEED]."
-)
+@out_option("the run", default="WORKSPACE/training/NAME-sSEED", folder=True)
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, where it stopped.")
 @click.option("--restart", is_flag=True, help="Remove the run that is in --out, and begin anew.")
 @click.option(
@@ -68,7 +67,7 @@ def command(
     config = load_config(config_name, overrides)
     run = out or workspace / "training" / f"{config.name}-s{config.seed}"
     keep_freed_memory()
-    best = train(folder, config, run, resume, restart, say=echo, check=check)
+    best = train(folder, config, run, resume, restart, say=say, check=check)
     if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
         echo(f"run {run}")
         echo(f"best {best}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from face3d_data.cli.completion import complete_dataset
 from face3d_data.cli.options import json_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     pass
 
 
-@click.command()
-@click.argument("dataset")
+@click.command(short_help="Check a dataset: files, labels, lists, leaks.")
+@click.argument("dataset", shell_complete=complete_dataset)
 @workspace_option
 @click.option(
     "--same-person",

@@ -19,7 +19,7 @@ def refuse_foreign(start: bytes, name: str) -> None:
         name: its name, for errors.
 
     Raises:
-        Unreadable: `unreadable`: a pointer of Git LFS, a web page, or an archive (`.npz` and `.3mf` are archives by right).
+        Unreadable: `unreadable`: a pointer of Git LFS, a web page, or an archive (`.npz` and `.3mf` are meant to be).
     """
     if start.startswith(_GIT_LFS):
         raise Unreadable("unreadable", f"{name}: is a Git LFS pointer, not the file: run git lfs pull")

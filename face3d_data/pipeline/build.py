@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 
+log = logging.getLogger("face3d_data")
+
 
 def load_pipeline(
     path: str | Path, overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
@@ -55,6 +58,7 @@ def load_pipeline(
     from face3d_data.resources import find_pipeline
 
     file = find_pipeline(str(path))
+    log.info("pipeline %s", file.absolute())
     raw = read_yaml(file, PIPELINE_KEYS)
     for text in overrides:
         override(raw, text, STEP_KEYS, _of_dataset_alone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
 from face3d_data.store.workspace import Workspace, cache_folder
 
+log = logging.getLogger("face3d_data")
 PIPELINE = "pipeline.yaml"
 """The pipeline of the last run, finished or not, in the run's folder."""
 
@@ -57,6 +59,9 @@ def run(
         RunStopped: a limit was exceeded, or there was no memory or disk; finished parts stay.
     """
     settings = replace(_settings(pipeline, engine, force, say is not None), rehash=rehash)
+    log.info(
+        "workspace %s, engine %s, %d workers", Path(workspace).absolute(), settings.engine.name, settings.engine.jobs
+    )
     wanted = pipeline.steps if until is None else _up_to(pipeline, until)
     space, tell = Workspace(Path(workspace)), say or (lambda line: None)
     result = RunResult(pipeline, space)

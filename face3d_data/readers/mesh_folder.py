@@ -24,7 +24,7 @@ from face3d_data.registry import register
 
 @register
 class MeshFolder(ScanFolder):
-    """Read folders of meshes, OBJ STL PLY OFF glTF 3MF DAE VRML: `<person>/<capture>.obj`; their surface becomes points.
+    """Read folders of meshes, OBJ STL PLY OFF glTF 3MF DAE VRML: `<person>/<capture>.obj`; their surface as points.
 
     Points are those that are seen from outside, in front (`surface`): what lies behind the skin is no scan.
     `normals` are those of the faces, turned to the side from which they are seen, however the faces are wound; with

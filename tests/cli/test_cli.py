@@ -44,7 +44,7 @@ def call(capsys, *arguments):
 MISTAKES = [
     (["rnu", "p.yaml"], r"no command 'rnu' (commands: "),
     (["run"], "face3d run: Missing argument 'PIPELINE' (see face3d run --help)"),
-    (["run", "p.yaml", "--explan"], "--explain?"),
+    (["run", "p.yaml", "--explan"], "Did you mean"),
     (["run", "absent.yaml"], "pipeline absent.yaml: no such file, and none of that name comes with the package ("),
     (["run", "p.yaml", "--engine", "spark"], "'spark' is not one of 'serial', 'loky', 'threading'"),
     (["run", "p.yaml", "--jobs", "0"], "0 is not in the range x>=1"),

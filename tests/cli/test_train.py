@@ -74,7 +74,7 @@ def test_configs_are_listed(capsys):
 MISTAKES = [
     (("--batch.identites", "3"), "No such option '--batch.identites'"),
     (("--model.wdths", "3"), "unknown option 'wdths'"),
-    (("--model", "pointnet_basik"), "no model is named 'pointnet_basik'"),
+    (("--model", "pointnet_basik"), "no network is named 'pointnet_basik'"),
     (("--model", "pointnet_basik"), "did you mean 'pointnet_basic'?"),
     (("--model.widths", "a,b"), "model pointnet_basic: 'widths.0' = 'a': give a whole number"),
     (("--model.widths",), "--model.widths needs a value: --model.widths=VALUE"),
