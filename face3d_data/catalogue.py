@@ -143,7 +143,9 @@ def describe(cls: type[Any]) -> dict[str, Any]:
     elif cls.kind == "occluder":
         entry["values"] = _drawn(cls.draws)
     elif cls.kind == "model":
-        entry |= {"takes": cls.inputs, "weights": cls().count_weights()}
+        entry["takes"] = cls.inputs
+        if not any(info.is_required() for info in cls.model_fields.values()):
+            entry["weights"] = cls().count_weights()
     return entry
 
 

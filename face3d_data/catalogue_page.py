@@ -62,7 +62,8 @@ def page(entry: dict[str, Any], width: int) -> list[str]:
 
 
 def _size(entry: dict[str, Any]) -> str:
-    return f" ({entry['takes']}, {entry['weights'] / 1e6:.2f} M weights)" if entry["kind"] == "model" else ""
+    weights = f", {entry['weights'] / 1e6:.2f} M weights" if "weights" in entry else ""
+    return f" ({entry['takes']}{weights})" if "takes" in entry else ""
 
 
 def _whence(entry: dict[str, Any]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 import textwrap
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-from pydantic import Field, PydanticUserError, create_model
+from pydantic import PydanticUserError, create_model
 from pydantic.fields import FieldInfo
 
 from face3d_data.digest import digest
@@ -19,6 +18,7 @@ from face3d_data.errors import ContractError, UserError
 from face3d_data.references import folder_of, search_here
 from face3d_data.registry import find
 from face3d_data.sample import ARRAYS, PER_POINT, Sample
+from face3d_data.signature import NAMELESS, Fields, arguments_of, field_of
 from face3d_data.stage import Stage
 
 ROWS = "rows"
@@ -148,44 +148,31 @@ def _declared(function: types.FunctionType, where: str) -> tuple[tuple[str, ...]
     return outputs, version, reasons
 
 
-def _arguments(
-    function: types.FunctionType, where: str
-) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[Any, FieldInfo]]]:
+def _arguments(function: types.FunctionType, where: str) -> tuple[tuple[str, ...], tuple[str, ...], Fields]:
     """Return the arrays that a function needs, those that it uses where there, and its options as fields."""
     needed: list[str] = []
     optional: list[str] = []
-    options: dict[str, tuple[Any, FieldInfo]] = {}
-    hints = _hints(function, where)
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+    options: Fields = {}
+    for name, argument in arguments_of(function, where).items():
+        if argument.kind in NAMELESS:
             raise UserError(f"{where}: its argument {name!r} has no name of its own: name every argument")
         if name in ARRAYS:
-            (needed if parameter.default is parameter.empty else optional).append(name)
+            (needed if argument.default is argument.empty else optional).append(name)
         elif name != "rng":
-            default = ... if parameter.default is parameter.empty else parameter.default
-            if name not in hints and default in (..., None):
-                raise UserError(f"{where}: its argument {name!r} is no array and has no type: write {name}: float")
-            if hasattr(FunctionStage, name):
-                raise UserError(
-                    f"{where}: its argument {name!r} has the name of something that every stage has: rename it"
-                )
-            options[name] = (hints.get(name, type(default)), Field(default, description=_description(function, name)))
+            options[name] = _option(argument, function, where)
     if not needed:
         raise UserError(f"{where}: takes no array: name an argument as an array, such as points")
     return tuple(needed), tuple(optional), options
 
 
-def _hints(function: types.FunctionType, where: str) -> dict[str, Any]:
-    try:
-        return get_type_hints(function)
-    except (NameError, TypeError, AttributeError) as error:
-        raise UserError(f"{where}: a type of its arguments is not known ({error}): import it") from None
-
-
-def _description(function: types.FunctionType, name: str) -> str:
-    """Return what the docstring says of an argument, in a line `name: text`."""
-    found = re.search(rf"^\s*{name}(?: \([^)]*\))?: (.+)$", inspect.getdoc(function) or "", re.MULTILINE)
-    return found[1].rstrip(".") if found else f"argument {name} of the function"
+def _option(argument: inspect.Parameter, function: types.FunctionType, where: str) -> tuple[Any, FieldInfo]:
+    what = f"{where}: its argument {argument.name!r}"
+    if hasattr(FunctionStage, argument.name):
+        raise UserError(f"{what} has the name of something that every stage has: rename it")
+    field = field_of(argument, inspect.getdoc(function) or "")
+    if field is None:
+        raise UserError(f"{what} is no array and has no plain type: write {argument.name}: float")
+    return field
 
 
 def _source(function: types.FunctionType, where: str) -> str:

@@ -119,8 +119,8 @@ def test_the_key_holds_text_options_and_version(made):
         ("def f(points): return points", r'does not say what it returns: write @gives\("points"\)'),
         ("@gives('pointz')\ndef f(points): return points", "gives 'pointz', which is no array: use rows alone"),
         ("@gives('rows', 'pose')\ndef f(points): return points", "gives 'rows', which is no array"),
-        ("@gives('points')\ndef f(points, mm): return points", "argument 'mm' is no array and has no type"),
-        ("@gives('points')\ndef f(points, mm=None): return points", "argument 'mm' is no array and has no type"),
+        ("@gives('points')\ndef f(points, mm): return points", "argument 'mm' is no array and has no plain type"),
+        ("@gives('points')\ndef f(points, mm=None): return points", "argument 'mm' is no array and has no plain type"),
         ("@gives('points')\ndef f(points, **more): return points", "'more' has no name of its own"),
         ("@gives('points')\ndef f(mm: float = 1): return mm", "takes no array: name an argument as an array"),
         (

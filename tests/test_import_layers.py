@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA, TRAINING = ROOT / "face3d_data", ROOT / "training" / "face3d_training"
 DATA_LAYERS = (
     {"errors", "digest", "extras", "json_text", "remarks", "csv_cells", "terminal", "version", "system_libraries"},
-    {"atomic", "names", "references", "resources", "sample", "unchanged", "yaml_file"},
+    {"atomic", "names", "references", "resources", "sample", "signature", "unchanged", "yaml_file"},
     {"registry"},
     {"component", "formats", "geometry", "detectors"},
     {"reader", "stage", "table", "augment", "wear", "synthetic"},

@@ -32,10 +32,12 @@ def of_training() -> Catalogue:
     from face3d_data.catalogue import Catalogue
 
     with needing_training():
+        from face3d_training.losses.plain import spec_of_loss
+        from face3d_training.models.plain import spec_of_network
         from face3d_training.registry import NETWORKS
 
         NETWORKS.components("model")
-        return Catalogue([NETWORKS])
+        return Catalogue([NETWORKS], {"model": spec_of_network, "loss": spec_of_loss})
 
 
 @contextmanager

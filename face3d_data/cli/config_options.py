@@ -89,8 +89,16 @@ def config_options() -> list[tuple[str, list[click.Parameter]]]:
 
 
 _NAMED = (
-    ("model", "NAME", "The network; its options follow as --model.OPTION (`face3d models NAME` lists them)."),
-    ("loss", "NAME,…", "The losses; their options follow as --loss.NAME.OPTION (`face3d models NAME` lists them)."),
+    (
+        "model",
+        "NAME",
+        "The network, or my_package:MyNet; its options follow as --model.OPTION (`face3d models NAME` lists them).",
+    ),
+    (
+        "loss",
+        "NAME,…",
+        "The losses, also my_package:MyLoss; their options follow as --loss.NAME.OPTION (`face3d models NAME` lists them).",
+    ),
 )
 
 

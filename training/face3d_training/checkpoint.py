@@ -18,6 +18,7 @@ from face3d_training.config import TrainConfig
 from face3d_training.content_digest import KEY, content_digest
 from face3d_training.leaks import DATASET_LEAKS, packed, unpacked
 from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.models.plain import spec_of_network
 from face3d_training.registry import make_spec
 from face3d_training.torch_file import read_torch_file
 
@@ -55,7 +56,8 @@ def build_spec(config: TrainConfig) -> ModelSpec:
     Raises:
         UserError: no such network, or an option that it has not.
     """
-    spec = make_spec("model", config.model["name"], {k: v for k, v in config.model.items() if k != "name"})
+    options = {key: value for key, value in config.model.items() if key != "name"}
+    spec = make_spec("model", config.model["name"], options, spec_of_network)
     if not isinstance(spec, ModelSpec):
         raise UserError(f"model {spec.name}: is no network")
     return spec
@@ -115,11 +117,19 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Trained:
         foreign = load_foreign(file, device)
         return Trained(foreign.net.eval(), foreign.spec, None, {**foreign.info, "unmatched": foreign.unmatched}, file)
     config = _config_of(file, state["config"])
-    spec = build_spec(without_weights(config))
+    spec = _spec_of(file, config)
     net = spec.build()
     load_weights(net, state.get("model_state_dict", {}), f"{file}: network {spec.name}")
     info = {key: value for key, value in state.items() if not key.endswith("state_dict")}
     return Trained(net.to(device).eval(), spec, config, info, file)
+
+
+def _spec_of(file: Path, config: TrainConfig) -> ModelSpec:
+    """Return the options of a trained network; where its module is not here, the line says whose it is."""
+    try:
+        return build_spec(without_weights(config))
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
 
 
 def _config_of(file: Path, text: str) -> TrainConfig:

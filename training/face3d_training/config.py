@@ -238,7 +238,7 @@ def _read(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
 
 
 def _put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
-    *sections, last = [part.replace("-", "_") for part in key.split(".")]
+    *sections, last = _parts(key)
     place = values
     for section in sections:
         inner = place.setdefault(section, {})
@@ -253,6 +253,16 @@ def _put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
         place = inner
     is_text = isinstance(value, str) and _holds_text([*sections, last])
     place[last] = (None if value in UNSET else value) if is_text else _parsed(value)
+
+
+def _parts(key: str) -> list[str]:
+    """Return the parts of a dotted key, of which a reference (`my_package.losses:Mine`) is one."""
+    head, colon, tail = key.partition(":")
+    if not colon:
+        return [part.replace("-", "_") for part in key.split(".")]
+    section, _, module = head.partition(".")
+    name, _, option = tail.partition(".")
+    return [section, f"{module}:{name}", *(part.replace("-", "_") for part in option.split(".") if part)]
 
 
 def _holds_text(parts: list[str]) -> bool:

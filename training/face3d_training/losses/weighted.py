@@ -10,6 +10,7 @@ from torch import nn
 
 from face3d_data.errors import RunStopped, UserError
 from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
+from face3d_training.losses.plain import spec_of_loss
 from face3d_training.models.base import Outputs
 from face3d_training.registry import make_spec
 
@@ -30,7 +31,7 @@ def build_losses(
     """
     if not losses:
         raise UserError("loss: names none: give one, such as triplet")
-    specs = {name: make_spec("loss", name, options) for name, options in losses.items()}
+    specs = {name: make_spec("loss", name, options, spec_of_loss) for name, options in losses.items()}
     return WeightedLosses(specs, n_classes, embedding_size, model)
 
 
@@ -45,7 +46,9 @@ class WeightedLosses(LossModule):
         super().__init__()
         self.specs = dict(specs)
         self.model = model
-        self.parts = nn.ModuleDict({name: spec.build(n_classes, embedding_size) for name, spec in specs.items()})
+        self.parts = nn.ModuleDict(
+            {key_of(name): spec.build(n_classes, embedding_size) for name, spec in specs.items()}
+        )
 
     def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the sum over the parts that found something to learn from; None where none did.
@@ -61,12 +64,12 @@ class WeightedLosses(LossModule):
         stats: dict[str, float] = {}
         terms = []
         with torch.autocast(outputs["embedding"].device.type, enabled=False):
-            for name, part in self.parts.items():
-                value = part(outputs, batch)
+            for name, spec in self.specs.items():
+                value = self.parts[key_of(name)](outputs, batch)
                 stats |= {f"{name}.{stat}": number for stat, number in value.stats.items()}
                 if value.loss is not None:
                     stats[f"{name}.loss"] = float(value.loss.detach())
-                    terms.append(self.specs[name].weight * value.loss)
+                    terms.append(spec.weight * value.loss)
         if not terms:
             return LossValue(None, stats)
         if "penalty" in outputs:
@@ -88,6 +91,11 @@ class WeightedLosses(LossModule):
                 f"model {self.model}: its embeddings are not finite: lower optimizer.learning_rate, set "
                 "optimizer.clip_norm, or choose precision 32-true or bf16-mixed"
             )
+
+
+def key_of(name: str) -> str:
+    """Return the name of a loss as a key of weights, which holds no dots: `my_package.losses:Mine` has one."""
+    return name.replace(".", "/")
 
 
 def _full_precision(value: torch.Tensor) -> torch.Tensor:
