@@ -92,12 +92,12 @@ _NAMED = (
     (
         "model",
         "NAME",
-        "The network, or my_package:MyNet; its options follow as --model.OPTION (`face3d models NAME` lists them).",
+        "The network, or my_package:MyNet; its options: --model.OPTION (`face3d models NAME`).",
     ),
     (
         "loss",
         "NAME,…",
-        "The losses, also my_package:MyLoss; their options follow as --loss.NAME.OPTION (`face3d models NAME` lists them).",
+        "The losses, also my_package:MyLoss; options: --loss.NAME.OPTION (`face3d models NAME`).",
     ),
 )
 
