@@ -1,43 +1,36 @@
-"""Checks that hold every stage and reader to the contract; call them from a plugin's own tests."""
+"""Contract checks of every kind of data component; call them from a plugin's own tests."""
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from face3d_data.component import Component
 from face3d_data.errors import ContractError, Reject, Unreadable
 from face3d_data.reader import Reader, Source
 from face3d_data.sample import ARRAYS, Arrays, Sample, Tag, check_array
 from face3d_data.stage import Stage
+from face3d_data.testing.contract_augmentation import check_augmentation
+from face3d_data.testing.contract_base import check_component, need, pickled, same_bytes
+from face3d_data.testing.contract_detector import check_detector
+from face3d_data.testing.contract_occluder import check_occluder
+from face3d_data.testing.contract_table import check_table
 
-_SLUG = re.compile(r"[a-z][a-z0-9_]*\Z")
+__all__ = [
+    "check_augmentation",
+    "check_component",
+    "check_detector",
+    "check_occluder",
+    "check_reader",
+    "check_stage",
+    "check_table",
+]
+
 _TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-C = TypeVar("C", bound=Component)
-
-
-def check_component(component: Component) -> None:
-    """Check what readers, stages and table steps share: texts, names of reasons, pickling, a stable fingerprint.
-
-    Raises:
-        ContractError: naming the component and what it breaks.
-    """
-    cls = type(component)
-    _need(bool(_SLUG.match(cls.name)), cls, f"the name {cls.name!r} is not lower_case")
-    _need(isinstance(cls.version, int) and cls.version >= 1, cls, f"version {cls.version!r} is no number from 1")
-    _need("__doc__" in vars(cls) and bool((cls.__doc__ or "").strip()), cls, "no docstring: its first line is the help")
-    for name, info in cls.model_fields.items():
-        _need(bool(info.description), cls, f"field {name!r} has no description")
-    for slug, text in cls.reasons.items():
-        _need(bool(_SLUG.match(slug)) and bool(text), cls, f"reason {slug!r} is no lower_case slug with a text")
-    _need(_pickled(component).fingerprint() == component.fingerprint(), cls, "pickling changes its fingerprint")
 
 
 def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[Sample]:
@@ -61,11 +54,11 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
     try:
         outputs = stage.apply_all(sample)
     except ValueError as error:
-        _need("read-only" not in str(error), stage, "it writes into an array in place: copy it first")
+        need("read-only" not in str(error), stage, "it writes into an array in place: copy it first")
         raise
-    _need(bool(outputs), stage, "no output for a sample that it should accept")
+    need(bool(outputs), stage, "no output for a sample that it should accept")
     _need_equal(stage, outputs, stage.apply_all(sample), "a second run")
-    _need_equal(stage, outputs, _pickled(stage).apply_all(sample), "a pickled copy")
+    _need_equal(stage, outputs, pickled(stage).apply_all(sample), "a pickled copy")
     other = replace(sample, id="x/y/z", identity="x/y", dataset="x", variant="plain")
     other = replace(other, tags={**sample.tags, "contract_check": "other"})
     _need_equal(stage, outputs, stage.apply_all(other), "another id or tag")
@@ -73,12 +66,12 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
         _need_equal(stage, outputs, stage.apply_all(sample, seed=12345), "another seed though it does not draw")
     for output in outputs:
         extra = sorted(output.tags.keys() - sample.tags.keys() - set(stage.declared_tags()))
-        _need(not extra, stage, f"it sets tags {extra} that tag_names does not declare")
+        need(not extra, stage, f"it sets tags {extra} that tag_names does not declare")
     used, tags_used = _used(stage, sample)
     unsaid = sorted(used - set(stage.names_read()))
-    _need(not unsaid, stage, f"it reads {unsaid} but declares only {list(stage.names_read())}")
+    need(not unsaid, stage, f"it reads {unsaid} but declares only {list(stage.names_read())}")
     unsaid = sorted(tags_used - set(stage.tag_inputs))
-    _need(not unsaid, stage, f"it reads the tags {unsaid} but declares only {list(stage.tag_inputs)} as tag_inputs")
+    need(not unsaid, stage, f"it reads the tags {unsaid} but declares only {list(stage.tag_inputs)} as tag_inputs")
     for name, bad in hostile_samples(sample) if hostile else ():
         _check_refusal(stage, name, bad)
     return outputs
@@ -86,10 +79,10 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
 
 def _check_stage_declares(stage: Stage) -> None:
     names = (*stage.names_read(), *stage.outputs)
-    _need(set(names) <= ARRAYS.keys(), stage, f"it declares arrays {sorted(set(names) - ARRAYS.keys())}")
+    need(set(names) <= ARRAYS.keys(), stage, f"it declares arrays {sorted(set(names) - ARRAYS.keys())}")
     for name in stage.declared_tags():
-        _need(bool(_TAG.match(name)), stage, f"tag {name!r} is no name")
-    _need(bool(stage.outputs or stage.declared_tags()), stage, "it declares no outputs and no tags")
+        need(bool(_TAG.match(name)), stage, f"tag {name!r} is no name")
+    need(bool(stage.outputs or stage.declared_tags()), stage, "it declares no outputs and no tags")
 
 
 def hostile_samples(sample: Sample) -> Iterable[tuple[str, Sample]]:
@@ -115,7 +108,7 @@ def _check_refusal(stage: Stage, what: str, sample: Sample) -> None:
     try:
         stage.apply_all(sample)
     except Reject as error:
-        _need(error.reason in stage.reasons, stage, f"{what}: reason {error.reason!r} is not declared")
+        need(error.reason in stage.reasons, stage, f"{what}: reason {error.reason!r} is not declared")
     except Exception as error:
         raise ContractError(f"stage {stage.name!r}: {what}: {type(error).__name__}: {error}") from error
 
@@ -135,20 +128,20 @@ def check_reader(reader: Reader, limit: int = 20) -> list[Source]:
     """
     check_component(reader)
     cls = type(reader)
-    _need(set(reader.provides()) <= set(reader.outputs) <= ARRAYS.keys(), cls, "it provides undeclared arrays")
+    need(set(reader.provides()) <= set(reader.outputs) <= ARRAYS.keys(), cls, "it provides undeclared arrays")
     found = list(reader.scan())
-    _need(found == list(reader.scan()), cls, "a second scan finds other sources")
-    _need(found == list(_pickled(reader).scan()), cls, "a pickled copy finds other sources")
-    _need(_pickled(found) == found, cls, "its sources do not survive pickling")
+    need(found == list(reader.scan()), cls, "a second scan finds other sources")
+    need(found == list(pickled(reader).scan()), cls, "a pickled copy finds other sources")
+    need(pickled(found) == found, cls, "its sources do not survive pickling")
     names = [(source.person, source.capture) for source in found]
-    _need(len(set(names)) == len(names), cls, "two sources have one person and capture")
+    need(len(set(names)) == len(names), cls, "two sources have one person and capture")
     tags = {"mask", *reader.declared_tags()}
     for source in found:
-        _need(set(source.arrays) <= set(reader.provides()), cls, f"{source.capture} has arrays not in provides()")
-        _need(source.tags.keys() <= tags, cls, f"undeclared tags {sorted(source.tags.keys() - tags)}")
-        _need(not source.problem or source.problem[0] in cls.reasons, cls, f"undeclared reason {source.problem}")
+        need(set(source.arrays) <= set(reader.provides()), cls, f"{source.capture} has arrays not in provides()")
+        need(source.tags.keys() <= tags, cls, f"undeclared tags {sorted(source.tags.keys() - tags)}")
+        need(not source.problem or source.problem[0] in cls.reasons, cls, f"undeclared reason {source.problem}")
     good = [source for source in found if not source.problem]
-    _need(bool(good), cls, "no good capture to check it on")
+    need(bool(good), cls, "no good capture to check it on")
     for source in good[:limit]:
         _check_source(reader, source)
     return found
@@ -160,13 +153,13 @@ def _check_source(reader: Reader, source: Source) -> None:
         loaded = {name: reader.load(source, name) for name in source.arrays}
         again = {name: reader.load(source, name) for name in reversed(source.arrays)}
     except Unreadable as error:
-        _need(error.reason in reader.reasons, type(reader), f"undeclared reason {error.reason!r}")
+        need(error.reason in reader.reasons, type(reader), f"undeclared reason {error.reason!r}")
         return
     for name, array in loaded.items():
         check_array(name, array)
-        _need(_same(array, again[name]), type(reader), f"{source.capture}: {name!r} differs when read again")
+        need(same_bytes(array, again[name]), type(reader), f"{source.capture}: {name!r} differs when read again")
     if {"color", "depth"} <= loaded.keys():
-        _need(loaded["color"].shape[:2] == loaded["depth"].shape, type(reader), "colour and depth differ in size")
+        need(loaded["color"].shape[:2] == loaded["depth"].shape, type(reader), "colour and depth differ in size")
 
 
 class _WatchedTags(dict[str, Tag]):
@@ -205,21 +198,8 @@ def _used(stage: Stage, sample: Sample) -> tuple[set[str], set[str]]:
 
 
 def _need_equal(stage: Stage, first: list[Sample], second: list[Sample], what: str) -> None:
-    _need(len(first) == len(second), stage, f"{what} gives {len(second)} outputs, not {len(first)}")
+    need(len(first) == len(second), stage, f"{what} gives {len(second)} outputs, not {len(first)}")
     for one, two in zip(first, second, strict=True):
-        differing = [name for name, array in one.arrays.own.items() if not _same(array, two.arrays.own.get(name))]
-        _need(not differing, stage, f"{what} changes {differing}")
-        _need(one.arrays.dropped == two.arrays.dropped, stage, f"{what} changes which arrays are dropped")
-
-
-def _same(one: np.ndarray, two: np.ndarray | None) -> bool:
-    return two is not None and one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
-
-
-def _pickled(value: Any) -> Any:
-    return pickle.loads(pickle.dumps(value))
-
-
-def _need(holds: bool, component: Component | type[Component], message: str) -> None:
-    if not holds:
-        raise ContractError(f"{component.kind} {component.name!r}: {message}")
+        differing = [name for name, array in one.arrays.own.items() if not same_bytes(array, two.arrays.own.get(name))]
+        need(not differing, stage, f"{what} changes {differing}")
+        need(one.arrays.dropped == two.arrays.dropped, stage, f"{what} changes which arrays are dropped")
