@@ -63,7 +63,7 @@ docs: install
 
 # The pictures of README and the gallery, in docs/images/.
 images: install
-	$(PY) docs/_build/images.py
+	$(PY) docs/generate/images.py
 
 install: $(INSTALLED)
 	@cat $(TORCH)

@@ -8,6 +8,7 @@ A fence says what its block is:
 - `yaml`, `json` without a name: parts of files; they must parse. `csv` and `text` show something, and are not run.
 
 `<!-- needs NAME -->` before a block runs it only where the Python package NAME is installed.
+`<!-- continues docs/… -->` in a page: it is followed in the folder in which that page was followed before.
 """
 
 from __future__ import annotations
@@ -74,6 +75,12 @@ def blocks(text: str) -> list[Block]:
     ]
 
 
+def continued(text: str) -> str:
+    """Return the path of the page that a page continues, or ""."""
+    found = re.search(r"^<!-- continues (\S+) -->$", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def between(text: str, name: str) -> str:
     """Return what stands between `<!-- name … -->` and `<!-- /name -->`."""
     return text.split(f"<!-- {name}", 1)[1].split("-->", 1)[1].split(f"<!-- /{name} -->")[0].strip()
@@ -104,7 +111,12 @@ def follow(text: str, folder: Path) -> str:
 def run_commands(text: str, folder: Path) -> str:
     """Run shell commands in a folder as if pasted, and return what they printed."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "training")]),
+        "COLUMNS": "100",
+    }
     exported = folder / ".exported"  # what a block exports is there in the next
     lines = [f"[ ! -f {exported} ] || . {exported}", "set -ex", *(_expecting(line) for line in text.splitlines())]
     script = "\n".join([*lines, "set +x", f"export -p > {exported}"])

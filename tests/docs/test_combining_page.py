@@ -1,4 +1,4 @@
-"""docs/how_to/combining.md: its commands work when pasted, its tables name every option and column."""
+"""Combining collections: the tutorial works as pasted, the how-to's tables name every option and column."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from face3d_data.shards.sources_table import COLUMNS, LAST_COLUMNS
 from face3d_data.tables.limit import Limit
 from face3d_data.tables.split import Split
 
+TUTORIAL = page("docs/tutorials/combine_two_collections.md")
 PAGE = page("docs/how_to/combining.md")
 
 
@@ -30,7 +31,7 @@ def names_in(table: str) -> list[str]:
 def followed(tmp_path_factory) -> tuple[Path, str]:
     """The folder after all files of the page were written and all its commands run, and what they said."""
     root = tmp_path_factory.mktemp("page")
-    return root, follow(PAGE, root)
+    return root, follow(TUTORIAL, root)
 
 
 def test_the_commands_do_what_the_page_says(followed):

@@ -8,11 +8,11 @@ from face3d_data.databases.description import Database, databases
 
 HEAD = """# Which database to get
 
-Databases of faces are given out by the groups that recorded them, each under its own terms; most want an agreement signed by a
-permanent member of your institution, and none may be passed on. `face3d_data` brings none of them: it reads your copy. Once
-you have one, `face3d readers --check READER FOLDER` says what is missing, before anything runs.
+Databases of faces are given out by the groups that recorded them, each under its own terms; most want an agreement
+signed by a permanent member of your institution, and none may be passed on. `face3d_data` brings none of them: it reads
+your copy. Once you have one, `face3d readers --check READER FOLDER` says what is missing, before anything runs.
 
-Numbers are those published. What is unconfirmed is marked so. Terms change: the licence that you are sent is what holds.
+Numbers are those published; what is unconfirmed is marked. Terms change: the licence that you are sent is what holds.
 
 """
 

@@ -26,7 +26,9 @@ def pages(python: str = "") -> dict[str, str]:
     made = {
         "reference/readers.md": kind_page("Readers", READERS, catalogue("readers")),
         "reference/stages.md": kind_page("Stages", STAGES, [each for each in stages if each["kind"] == "stage"]),
-        "reference/table_steps.md": kind_page("Table steps", TABLES, [each for each in stages if each["kind"] == "table"]),
+        "reference/table_steps.md": kind_page(
+            "Table steps", TABLES, [each for each in stages if each["kind"] == "table"]
+        ),
         "reference/networks.md": kind_page("Networks", NETWORKS, [each for each in models if each["kind"] == "model"]),
         "reference/losses.md": kind_page("Losses", LOSSES, [each for each in models if each["kind"] == "loss"]),
         "reference/packaged_pipelines.md": pipelines_page(),
@@ -38,17 +40,17 @@ def pages(python: str = "") -> dict[str, str]:
 READERS = """A reader turns files on disk into samples: `reader: NAME` of a source in a
 [pipeline](pipelines.md#sources), whose other keys are the options below. `face3d readers NAME` prints the same.
 """
-STAGES = """A stage turns a sample into samples: `stage: NAME` of a step in a [pipeline](pipelines.md#steps), with its options
-under `with`. `face3d stages NAME` prints the same. Arrays are described in [their table](pipelines.md#arrays).
+STAGES = """A stage turns a sample into samples: `stage: NAME` of a step in a [pipeline](pipelines.md#steps), with its
+options under `with`. `face3d stages NAME` prints the same. Arrays are described in [their table](pipelines.md#arrays).
 """
-TABLES = """A table step sees all rows at once: `table: NAME` of a step in a [pipeline](pipelines.md#steps), with its options
-under `with`. `face3d stages NAME` prints the same.
+TABLES = """A table step sees all rows at once: `table: NAME` of a step in a [pipeline](pipelines.md#steps), with its
+options under `with`. `face3d stages NAME` prints the same.
 """
 NETWORKS = """`face3d train --model NAME --model.OPTION VALUE`, or `model: {name: NAME, …}` in a
 [training config](../how_to/training.md). `face3d models NAME` prints the same.
 """
-LOSSES = """`face3d train --loss NAME --loss.NAME.OPTION VALUE`, or `loss` in a [training config](../how_to/training.md).
-`face3d models NAME` prints the same.
+LOSSES = """`face3d train --loss NAME --loss.NAME.OPTION VALUE`, or `loss` in a
+[training config](../how_to/training.md). `face3d models NAME` prints the same.
 """
 COMMANDS = "Every command with its options; `face3d COMMAND --help` prints the same."
 
@@ -73,7 +75,10 @@ def component(entry: dict[str, Any]) -> list[str]:
     """Return the part of a page on one component."""
     lines = [f"## {entry['name']} {{ #{entry['name']} }}", "", entry["does"], "", prose(entry.get("more", "")), ""]
     facts = [
-        ("needs", " **or** ".join(" + ".join(f"`{name}`" for name in group) for group in entry.get("inputs", []) if group)),
+        (
+            "needs",
+            " **or** ".join(" + ".join(f"`{name}`" for name in group) for group in entry.get("inputs", []) if group),
+        ),
         ("uses if there", names(entry.get("optional", []))),
         ("gives", names(entry.get("outputs", []))),
         ("tags", names(entry.get("tags", []))),
@@ -131,7 +136,12 @@ def options(each: click.Command, context: click.Context) -> list[str]:
 
 def pipelines_page() -> str:
     """Return the page of the pipelines that come with the package, each in full."""
-    lines = ["# Packaged pipelines", "", "`face3d run NAME` runs one of these; a copy of it is where your own can begin.", ""]
+    lines = [
+        "# Packaged pipelines",
+        "",
+        "`face3d run NAME` runs one of these; a copy of it is where your own can begin.",
+        "",
+    ]
     for path in sorted((ROOT / "pipelines").glob("*.yaml")):
         text = path.read_text("utf-8").rstrip()
         lines += [f"## {path.stem} {{ #{path.stem} }}", "", "```yaml", text, "```", ""]
@@ -141,7 +151,14 @@ def pipelines_page() -> str:
 def python_pages(only: str = "") -> dict[str, str]:
     """Return a page for each folder of modules, or for one of them, and one that lists the folders."""
     made = {}
-    rows = ["# Python", "", "Public classes and functions, folder by folder. What programs usually need:", "", FIRST, ""]
+    rows = [
+        "# Python",
+        "",
+        "Public classes and functions, folder by folder. What programs usually need:",
+        "",
+        FIRST,
+        "",
+    ]
     rows += ["| folder | modules |", "|---|---|"]
     for package, root in PACKAGES.items():
         for folder in sorted({path.parent for path in root.rglob("*.py")}):
@@ -151,7 +168,9 @@ def python_pages(only: str = "") -> dict[str, str]:
             name = ".".join([package, *folder.relative_to(root).parts])
             if only and name != only:
                 continue
-            made[f"reference/python/{name}.md"] = f"# {name}\n\n" + "\n".join(f"::: {module}" + "\n" for module in modules)
+            made[f"reference/python/{name}.md"] = f"# {name}\n\n" + "\n".join(
+                f"::: {module}" + "\n" for module in modules
+            )
             rows.append(f"| [`{name}`]({name}.md) | {', '.join(module.rpartition('.')[2] for module in modules)} |")
     return {"reference/python/index.md": "\n".join(rows) + "\n", **made}
 
