@@ -45,8 +45,8 @@ def tour(tmp_path_factory):
 
 def test_it_runs_as_pasted(tour):
     folder, said = tour
-    _, second = re.findall(r"^\+ face3d run rgbd\n(.*?)^\+ ", said, re.MULTILINE | re.DOTALL)
+    _, second = output_of(said, "face3d run rgbd")
     assert len(re.findall("nothing new", second)) == 6
     [verified] = output_of(said, "face3d verify rgbd")
-    assert verified.splitlines()[-1].endswith("ok") or "rgbd: ok" in verified
+    assert "\nrgbd: ok\n" in f"\n{verified}\n"
     assert (folder / "work" / "datasets" / "small" / "train.csv").is_file()
