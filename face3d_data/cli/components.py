@@ -15,7 +15,7 @@ from face3d_data.errors import UserError
 @click.argument("name", required=False)
 @json_option
 def command(kind: str | None, name: str | None, as_json: bool) -> None:
-    """List the kinds of component, those of one KIND, or show all that is known of NAME, a plugin's included.
+    """List the kinds of component, the components of one KIND, or show one component by NAME, plugins included.
 
     NAME may be a reference to a component in the current folder, my_package:my_function.
     """

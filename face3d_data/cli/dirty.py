@@ -17,13 +17,13 @@ from face3d_data.errors import UserError
 @workspace_option
 @click.option("--step", help="Only rows of this step or source.")
 @click.option("--reason", help="Only rows with this reason.")
-@click.option("--retry", is_flag=True, help="Let the next run try these rows again.")
+@click.option("--retry", is_flag=True, help="Make the next run retry these rows.")
 @click.option(
     "--export",
     "export_to",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Copy their captures' files into DIR by reason, with dirty.csv and index.html; DIR is new or empty.",
+    help="Copy the files of these captures into DIR (new or empty), by reason, with dirty.csv and index.html.",
 )
 @json_option
 def command(
@@ -35,7 +35,10 @@ def command(
     export_to: Path | None,
     as_json: bool,
 ) -> None:
-    """List the inputs that gave no sample, with step, reason and file; PIPELINE names one run."""
+    """List the inputs that produced no sample, with the step, the reason and the file.
+
+    PIPELINE selects the run of one pipeline; all runs of the workspace by default.
+    """
     if export_to is not None and retry:
         raise UserError("--export and --retry exclude each other: look first, then let the run try again")
     from face3d_data.pipeline.dirty_rows import check_step, read_dirty

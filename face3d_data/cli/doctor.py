@@ -11,12 +11,12 @@ from face3d_data.cli.output import echo_json, echo_page
 
 
 @click.command(short_help="Check packages, devices, engines and extras.")
-@click.option("-w", "--workspace", default="work", show_default=True, help="Folder whose disk is looked at.")
+@click.option("-w", "--workspace", default="work", show_default=True, help="Folder whose free disk space is checked.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(workspace: str, as_json: bool) -> None:
-    """Say which packages, devices, engines and extras work here, and how to get the missing ones.
+    """Report which packages, devices, engines and extras work here, and how to install the missing ones.
 
-    Exit code 1 if a core piece is missing or a plugin cannot be loaded.
+    Exits with 1 if a required package is missing or a plugin cannot be loaded.
     """
     from face3d_data.doctor import examine, lines_of
 

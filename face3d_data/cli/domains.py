@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 @click.command(short_help="Compare the sources of a run: table and picture.")
 @click.argument("pipeline", shell_complete=complete_run)
 @workspace_option
-@click.option("--step", help="Source or step whose rows count; what the first dataset is made of if not given.")
-@click.option("--most", type=click.IntRange(1), default=20, show_default=True, help="Captures read of each source.")
+@click.option("--step", help="Source or step whose rows are compared [the input of the first dataset].")
+@click.option("--most", type=click.IntRange(1), default=20, show_default=True, help="Captures measured per source.")
 @out_option("the picture (.png)", default="WORKSPACE/show/PIPELINE-domains.png")
 @json_option
 def command(pipeline: str, workspace: Path, step: str | None, most: int, out: Path | None, as_json: bool) -> None:
-    """Show how the sources of PIPELINE's last run differ, as a table and a picture.
+    """Compare the sources of PIPELINE's last run, as a table and a picture.
 
-    PIPELINE is a name, or the file. People, captures and masks are counted over all rows; readings, depth and noise are
-    of the face, and are measured on some captures of each source. The picture goes to WORKSPACE/show.
+    PIPELINE is the name of a pipeline, or its file. People, captures and masks are counted over all rows. Readings,
+    depth and noise refer to the face and are measured on a few captures of each source.
     """
     from face3d_data.domains.domain import domains
     from face3d_data.domains.picture import draw_domains

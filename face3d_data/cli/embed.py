@@ -20,16 +20,16 @@ from face3d_data.shards.find import find_dataset
 @click.command(cls=NetworkCommand, short_help="Write the embeddings of a dataset by a network.")
 @click.argument("dataset", shell_complete=complete_dataset)
 @click.argument("checkpoint", type=click.Path(path_type=Path), shell_complete=complete_trained)
-@out_option("the embeddings (.h5), not there yet", required=True)
+@out_option("the embeddings (.h5), a new file", required=True)
 @click.option(
     "--layout",
     type=click.Choice(["gallery", "images"]),
     default="gallery",
     show_default=True,
-    help="One embedding of each person, the mean over the images, or one of each image.",
+    help="One embedding per person, the mean over the images, or one per image.",
 )
-@click.option("--split", default="test", show_default=True, help="Split that is embedded.")
-@click.option("--where", metavar="QUERY", help="Only rows that match a query, such as \"mask == 'none'\".")
+@click.option("--split", default="test", show_default=True, help="Split to embed.")
+@click.option("--where", metavar="QUERY", help="Only embed rows that match a query, such as \"mask == 'none'\".")
 @network_options
 @workspace_option
 @check_option
@@ -46,11 +46,12 @@ def command(
     check: bool,
     **keys: Any,
 ) -> None:
-    """Embed the faces of a DATASET by the network of a CHECKPOINT, and write them as HDF5.
+    """Compute the embeddings of a DATASET with the network of a CHECKPOINT and write them to an HDF5 file.
 
-    DATASET is a name in WORKSPACE/datasets, or a folder; CHECKPOINT is a file, or the folder of a run. Layout gallery:
-    `/<name>/embedding`, of unit length. Layout images: `/<name>` with attribute `label`, in it `<id>` with attribute
-    `file_path`, the file that `face3d export` writes, and in that `embedding`.
+    DATASET is a name in WORKSPACE/datasets, or a folder. CHECKPOINT is a file, or the folder of a run. Layout gallery
+    writes one unit-length vector per person, `/<name>/embedding`. Layout images writes a group `/<name>` with the
+    attribute `label`; in it a group `<id>` per image, with the attribute `file_path` (the file that `face3d export`
+    writes) and the array `embedding`.
     """
     folder = find_dataset(dataset, workspace)
     try:

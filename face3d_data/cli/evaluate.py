@@ -22,26 +22,34 @@ FILE = click.Path(path_type=Path)
 @click.command(cls=NetworkCommand, short_help="Evaluate networks and baselines: figures and a report.")
 @click.argument("dataset", shell_complete=complete_dataset)
 @click.argument("checkpoints", nargs=-1, type=FILE, metavar="[CHECKPOINT]...", shell_complete=complete_trained)
-@click.option("--split", default="test", show_default=True, help="Split that is judged on.")
-@click.option("--pairs", type=FILE, help="A file of pairs that is judged instead: pairs.csv, or LFW's pairs.txt.")
-@click.option("--protocol", metavar="NAME", help="The only protocol: masked_to_plain or another; all if not given.")
+@click.option("--split", default="test", show_default=True, help="Split to evaluate on.")
+@click.option("--pairs", type=FILE, help="Evaluate the pairs of this file instead: a pairs.csv, or LFW's pairs.txt.")
+@click.option("--protocol", metavar="NAME", help="Evaluate only this protocol, such as masked_to_plain [all].")
 @click.option(
     "--baseline/--no-baseline",
     default=None,
-    help="Judge the clipped depth map and LDA on it, without a network, too [where there are points].",
+    help="Also evaluate baselines without a network: clipped depth maps, and LDA on them [if there are points].",
 )
 @click.option(
     "--train-dataset",
     metavar="DATASET",
-    help="Dataset whose split `train` the LDA learns from; DATASET if not given.",
+    help="Dataset whose split `train` the LDA is fitted to [DATASET].",
 )
 @out_option("report, figures and scores", default="WORKSPACE/evaluations/DATASET-SPLIT-NAME", folder=True)
-@click.option("--allow-leaks", is_flag=True, help="Go on where training and test share something; said everywhere.")
-@click.option("--notice", "notices", multiple=True, metavar="TEXT", help="What has to stand beside every figure.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides drawn pairs and resamples.")
+@click.option(
+    "--allow-leaks", is_flag=True, help="Continue if training and test data overlap; the report says so throughout."
+)
+@click.option("--notice", "notices", multiple=True, metavar="TEXT", help="A remark that is shown with every figure.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of random pairs and of bootstrap resamples.",
+)
 @click.option(
     "--resamples", type=click.IntRange(1), default=1000, show_default=True,
-    help="Bootstrap resamples of people behind each interval.",
+    help="Bootstrap resamples (of people) per confidence interval.",
 )  # fmt: skip
 @network_options
 @workspace_option
@@ -67,11 +75,12 @@ def command(
     as_json: bool,
     **keys: Any,
 ) -> None:
-    """Judge the networks of CHECKPOINTs on a DATASET: verification and identification, plain and masked, in a report.
+    """Evaluate the networks of CHECKPOINTs on a DATASET: verification and identification, with a report.
 
-    DATASET is a name in WORKSPACE/datasets, or a folder; a CHECKPOINT is a file, or the folder of a run, of which the
-    best is taken. Several are compared; runs of one config that differ in their seeds are also averaged. Without any,
-    the baselines are judged alone. What a network learnt from must not be in the split: exit 1 if it is.
+    DATASET is a name in WORKSPACE/datasets, or a folder. A CHECKPOINT is a file, or the folder of a run, whose best
+    checkpoint is used. Several networks are compared; runs of the same config with different seeds are also averaged.
+    Without a CHECKPOINT only the baselines are evaluated. Exits with 1 if the split contains data that a network was
+    trained on.
     """
     if pairs is not None and protocol is not None:
         raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")

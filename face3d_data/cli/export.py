@@ -26,17 +26,23 @@ FORMATS = ("ply", "csv+ply", "npy", "png", "triplets", "rgbd", "lfw", "modelnet"
     multiple=True,
     default=("ply",),
     show_default=True,
-    help="ply (or csv+ply), npy, png and triplets may be given together, the others alone. PNG depth is in whole mm, "
-    "NPY is exact. rgbd: colour and depth with train, eval, test and dirty.csv; lfw: numbered images and pairs.txt; "
+    help="ply (or csv+ply), npy, png and triplets can be combined, the others cannot. Depth is in whole mm in PNG and "
+    "exact in NPY. rgbd: colour and depth with train, eval, test and dirty.csv; lfw: numbered images and pairs.txt; "
     "modelnet: HDF5 with train_files.txt; face-h5: HDF5 with data, pid and class.",
 )
-@click.option("--split", "splits", multiple=True, help="Only this split; may be given several times.")
-@click.option("--triplets", type=click.IntRange(min=1), default=10_000, show_default=True, help="Triplets of an epoch.")
-@click.option("--epochs", type=click.IntRange(min=1), default=1, show_default=True, help="Files of triplets.")
+@click.option("--split", "splits", multiple=True, help="Export only this split; repeatable.")
+@click.option("--triplets", type=click.IntRange(min=1), default=10_000, show_default=True, help="Triplets per epoch.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of epochs, one file of triplets each.",
+)
 @click.option("--identities", type=click.IntRange(min=2), default=32, show_default=True,
-              help="People that the triplets of one batch are of.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(min=1), default=544, show_default=True, help="Triplets of a batch.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides which triplets are drawn.")
+              help="People in the triplets of one batch.")  # fmt: skip
+@click.option("--batch", type=click.IntRange(min=1), default=544, show_default=True, help="Triplets per batch.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the triplets.")
 @workspace_option
 @check_option
 def command(
@@ -52,10 +58,10 @@ def command(
     workspace: Path,
     check: bool,
 ) -> None:
-    """Write a DATASET in the files that other programs read: OUT/<name>/<id>.ply, CSVs and pairs, or --format.
+    """Export a DATASET to the folder OUT as files of other programs: OUT/<name>/<id>.ply, CSVs and pairs by default.
 
-    DATASET is a name in WORKSPACE/datasets, or a folder; OUT is a folder that is not there yet. What a format cannot
-    hold is said in a line.
+    DATASET is a name in WORKSPACE/datasets, or a folder. OUT must not exist yet. A note lists what the format cannot
+    hold.
     """
     from face3d_data.shards.export.dataset import export_dataset
     from face3d_data.shards.export.triplets import TripletPlan

@@ -1,4 +1,4 @@
-"""The `face3d` command: finds its commands by file, and turns what went wrong into one line and an exit code."""
+"""The `face3d` command: finds its commands by file, and reports each error as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class CommandsByFile(click.Group):
 
 @click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="face3d")
-@click.option("-q", "--quiet", is_flag=True, help="Print results, warnings and errors alone.")
-@click.option("-v", "--verbose", is_flag=True, help="Print when each step was done, and what was looked up where.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only results, notes and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Also print times, files and folders used, and workers.")
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=LOG_HELP)
 @click.option(
     "--share",
@@ -92,12 +92,12 @@ class CommandsByFile(click.Group):
     default="private",
     show_default=True,
     envvar=SHARE,
-    help=f"Who may read what is written: you, your group too, or everybody. [{SHARE}]",
+    help=f"Who may read the files written: you, your group, or everybody. [{SHARE}]",
 )
 def face3d(quiet: bool, verbose: bool, log: Path | None, share: str) -> None:
-    """Data sets for 3D face recognition: raw captures in, identity-safe CSVs and HDF5 shards out.
+    """Build data sets for 3D face recognition: from raw captures to identity-safe CSVs and HDF5 shards.
 
-    Each command has a help of its own: face3d run --help. -q, -v and --log may also follow the command.
+    Run face3d COMMAND --help for the options of a command. -q, -v and --log can also follow the command.
     """
     output.be(quiet or None, verbose or None, log)
     os.environ[SHARE] = share  # workers inherit both

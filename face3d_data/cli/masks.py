@@ -18,14 +18,18 @@ if TYPE_CHECKING:
 @click.command(short_help="Draw every style of mask on one face.")
 @out_option("the picture (.png)", required=True)
 @click.option("--capture", type=click.Path(path_type=Path), help="An RGB-D capture: its colour file, or its folder.")
-@click.option("--photo", type=click.Path(path_type=Path), help="A photo of a face; depth is that of the mean face.")
-@click.option("--person", type=click.IntRange(0), default=0, show_default=True, help="Which synthetic person, if none.")
-@click.option("--styles", metavar="A,B,…", help="Only these styles; all if not given.")
-@click.option("--style-file", multiple=True, type=click.Path(path_type=Path), help="A style of your own, a YAML file.")
-@click.option("--worn", metavar="A,B,…", default="proper", show_default=True, help="How they are worn, each drawn.")
-@click.option("--occluders", is_flag=True, help="Draw the other occluders of the stage `occlude` too.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other draws.")
-@click.option("--size", type=click.IntRange(48, 1024), default=180, show_default=True, help="Size of a picture, px.")
+@click.option(
+    "--photo", type=click.Path(path_type=Path), help="A photo of a face; its depth is taken from the mean face."
+)
+@click.option("--person", type=click.IntRange(0), default=0, show_default=True, help="Number of the synthetic person.")
+@click.option("--styles", metavar="A,B,…", help="Draw only these styles [all].")
+@click.option(
+    "--style-file", multiple=True, type=click.Path(path_type=Path), help="A style of your own (YAML file); repeatable."
+)
+@click.option("--worn", metavar="A,B,…", default="proper", show_default=True, help="Ways of wearing to draw.")
+@click.option("--occluders", is_flag=True, help="Also draw the occluders of the stage `occlude`.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random.")
+@click.option("--size", type=click.IntRange(48, 1024), default=180, show_default=True, help="Size of each picture, px.")
 def command(
     out: Path,
     capture: Path | None,
@@ -38,11 +42,11 @@ def command(
     seed: int,
     size: int,
 ) -> None:
-    """Draw every style of mask on one face: from the front and from the side, in colour, depth and points.
+    """Draw every style of mask on one face, from the front and from the side, in colour, depth and points.
 
-    The face is a synthetic one, unless --capture or --photo gives another. --capture takes what the reader
-    `rgbd_folder` takes: DIR/PERSON/CAPTURE_color.png, its _depth.png beside it, and intrinsics.json there or in a
-    folder above; of a folder, the first capture. Each style's line says which share of the face stays visible.
+    The face is synthetic unless --capture or --photo is given. --capture accepts what the reader `rgbd_folder` reads:
+    DIR/PERSON/CAPTURE_color.png with its _depth.png, and intrinsics.json in the same folder or one above it; of a
+    folder, the first capture is used. For each style the visible share of the face is printed.
     """
     if capture is not None and photo is not None:
         raise UserError("masks: give --capture or --photo, not both")

@@ -13,7 +13,7 @@ from face3d_data.cli.output import echo
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the networks and losses that `face3d train` knows, or show the options of NAME."""
+    """List the networks and losses for `face3d train`, or show the options of NAME."""
     catalogue = of_training()
     if name is not None or as_json:
         print_catalogue(catalogue, ["model", "loss"], name, as_json)

@@ -56,7 +56,7 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Loader processes."),
         click.option(
             "--device", callback=_check_device, default="auto", show_default=True, metavar="NAME",
-            help="Where the network runs: auto, cpu, cuda, cuda:1 or mps.",
+            help="Device of the network: auto, cpu, cuda, cuda:1 or mps.",
         ),
     ):  # fmt: skip
         function = option(function)

@@ -26,15 +26,15 @@ workspace_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("work"),
     show_default=True,
-    help="Folder of cache, runs and datasets.",
+    help="Folder for the cache, runs and datasets.",
 )
 check_option = click.option(
     "--check/--no-check",
     default=True,
     show_default=True,
-    help="Compare the dataset's files with their hashes first.",
+    help="Compare the dataset's files with their hashes before use.",
 )
-LOG_HELP = "Append all that is printed to FILE, each line with its time."
+LOG_HELP = "Append all output to FILE, with time stamps."
 
 
 def output_options() -> list[click.Option]:
@@ -46,9 +46,9 @@ def output_options() -> list[click.Option]:
 
     return [
         click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=set_one,
-                     help="Print results, warnings and errors alone."),
+                     help="Print only results, notes and errors."),
         click.Option(["-v", "--verbose"], is_flag=True, expose_value=False, callback=set_one,
-                     help="Print when each step was done, and what was looked up where."),
+                     help="Also print times, files and folders used, and workers."),
         click.Option(["--log"], type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", expose_value=False,
                      callback=set_one, help=LOG_HELP),
     ]  # fmt: skip
@@ -69,27 +69,25 @@ def out_option(what: str, default: str = "", folder: bool = False, required: boo
             check_writable(value, "--out")
         return value
 
-    text = f"{'Folder' if folder else 'File'} that is written: {what}{f' [{default}]' if default else ''}."
+    text = f"{'Folder' if folder else 'File'} to write: {what}{f' [{default}]' if default else ''}."
     kind = click.Path(path_type=Path, file_okay=not folder, dir_okay=folder)
     return click.option("--out", type=kind, required=required, callback=checked, help=text)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--engine`, `--jobs` and `--chunk`."""
     for option in (
-        click.option(
-            "--chunk", type=click.IntRange(1, 256), help="Rows sent to a worker at once; by rate if not given."
-        ),
-        click.option("-j", "--jobs", type=click.IntRange(1), help="Workers; all cores if not given."),
+        click.option("--chunk", type=click.IntRange(1, 256), help="Rows per task [chosen by the measured rate]."),
+        click.option("-j", "--jobs", type=click.IntRange(1), help="Number of workers [all cores]."),
         click.option(
             "--engine",
             type=click.Choice(["serial", "loky", "threading"]),
             default="loky",
             show_default=True,
-            help="Where work runs: in this process, in worker processes, or in threads.",
+            help="Run in this process, in worker processes, or in threads.",
         ),
     ):
         function = option(function)

@@ -14,11 +14,11 @@ from face3d_data.errors import UserError
 
 @click.command(short_help="List, print or copy the pipelines that come with the package.")
 @click.argument("name", required=False, shell_complete=complete_packaged_pipeline)
-@out_option("a copy of the pipeline NAME (.yaml), not there yet")
+@out_option("a copy of the pipeline NAME (.yaml), a new file")
 def command(name: str | None, out: Path | None) -> None:
     """List the pipelines that come with the package, or print the one called NAME; --out copies it to a file.
 
-    A copy is yours to change: face3d pipelines quickstart --out mine.yaml, then face3d run mine.yaml.
+    To change a pipeline, copy it: face3d pipelines quickstart --out mine.yaml, then face3d run mine.yaml.
     """
     from face3d_data.resources import find_pipeline, pipeline_names, pipeline_summary
 

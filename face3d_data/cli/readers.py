@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 @click.command(short_help="List readers, show one, or check a copy of a database.")
 @click.argument("name", required=False, shell_complete=complete_reader)
 @click.argument("root", required=False, type=click.Path(path_type=Path))
-@click.option("--check", is_flag=True, help="Say what ROOT holds for reader NAME against what is expected.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="With --check: an option of the reader.")
+@click.option("--check", is_flag=True, help="Compare the content of ROOT with what reader NAME expects.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="With --check: set an option of the reader."
+)
 @json_option
 @click.pass_context
 def command(
     context: click.Context, name: str | None, root: Path | None, check: bool, settings: tuple[str, ...], as_json: bool
 ) -> None:
-    """List the readers (disk to samples), or show what reader NAME takes, gives and rejects.
+    """List the readers (files to samples), or show the files, options, arrays and rejection reasons of reader NAME.
 
-    With --check: what the folder ROOT holds for NAME, in one screen, before anything runs; exit 1 if something is
-    missing.
+    With --check: report what reader NAME finds in the folder ROOT, without running anything. Exits with 1 if something
+    is missing.
     """
     if not check:
         if root is not None or settings:

@@ -17,15 +17,25 @@ from face3d_data.cli.output import echo, say
 @workspace_option
 @engine_options
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change an option: seed=3, plain.n_points=1024."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override an option, such as seed=3 or plain.n_points=1024; repeatable.",
 )
 @click.option(
-    "--explain", "--dry-run", "only_explain", is_flag=True, help="Print why each step will run, and run nothing."
+    "--explain",
+    "--dry-run",
+    "only_explain",
+    is_flag=True,
+    help="Print what each step would do and why, without running it.",
 )
-@click.option("--until", metavar="STEP", help="Stop after this step; writes no dataset.")
-@click.option("--force", multiple=True, metavar="STEP", help="Do this step again for all its inputs.")
-@click.option("--rehash", is_flag=True, help="Hash every file again, and try again what was rejected.")
-@click.option("--allow-leaks", is_flag=True, help="Publish a dataset even if its splits leak; it says so.")
+@click.option("--until", metavar="STEP", help="Stop after this step, without writing datasets.")
+@click.option("--force", multiple=True, metavar="STEP", help="Repeat this step for all its inputs; repeatable.")
+@click.option("--rehash", is_flag=True, help="Hash all source files again, and retry rejected inputs.")
+@click.option(
+    "--allow-leaks", is_flag=True, help="Publish a dataset even if its splits overlap; this is recorded in it."
+)
 def command(
     pipeline: str,
     workspace: Path,
@@ -39,9 +49,9 @@ def command(
     rehash: bool,
     allow_leaks: bool,
 ) -> None:
-    """Run PIPELINE: a YAML file, or the name of one that comes with the package.
+    """Run PIPELINE, a YAML file or the name of a pipeline that comes with the package.
 
-    Only what is not done yet is done. The datasets appear in WORKSPACE/datasets.
+    Only inputs that have no cached result are processed. Datasets are written to WORKSPACE/datasets.
     """
     from face3d_data.pipeline.build import load_pipeline
     from face3d_data.pipeline.look import explain

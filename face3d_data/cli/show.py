@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 @click.command(short_help="Trace one sample, or draw a contact sheet of a dataset.")
 @click.argument("sample", required=False)
 @workspace_option
-@click.option("--pipeline", help="Look only at this pipeline's last run.")
+@click.option("--pipeline", help="Only search the last run of this pipeline.")
 @out_option("the pictures", default="WORKSPACE/show", folder=True)
-@click.option("--sheet", metavar="DATASET", help="Instead of a sample: one contact sheet of a dataset's people.")
+@click.option("--sheet", metavar="DATASET", help="Instead of a sample: write a contact sheet of a dataset.")
 @click.option("--people", type=click.IntRange(1), default=16, show_default=True, help="People on the contact sheet.")
 def command(
     sample: str | None, workspace: Path, pipeline: str | None, out: Path | None, sheet: str | None, people: int
 ) -> None:
-    """Print where SAMPLE comes from, step by step, and write a picture of each step.
+    """Trace SAMPLE through its pipeline: print each step and write a picture of its result.
 
-    SAMPLE is an id (dataset/person/capture) or a name from a CSV. Pictures go to WORKSPACE/show.
+    SAMPLE is an id (dataset/person/capture) or a name from a CSV.
     """
     if (sample is None) == (sheet is None):
         raise UserError("show: give either SAMPLE, an id or a name from a CSV, or --sheet DATASET")

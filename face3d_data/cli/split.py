@@ -16,9 +16,11 @@ from face3d_data.cli.output import echo
 @click.argument("pipeline", shell_complete=complete_pipeline)
 @workspace_option
 @engine_options
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change an option, as `face3d run` does.")
-@click.option("--step", help="Id of the split step, where there are several.")
-@click.option("--freeze", type=click.Path(path_type=Path, dir_okay=False), help="Write the split to this file.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override an option, as in `face3d run`; repeatable."
+)
+@click.option("--step", help="Id of the split step, if there are several.")
+@click.option("--freeze", type=click.Path(path_type=Path, dir_okay=False), help="File to save the split to.")
 def command(
     pipeline: str,
     workspace: Path,
@@ -29,9 +31,9 @@ def command(
     step: str | None,
     freeze: Path | None,
 ) -> None:
-    """Show who is in which split of PIPELINE, running what comes before; --freeze keeps it in a file.
+    """Show the people in each split of PIPELINE, after running the steps before it; --freeze saves the split to a file.
 
-    The file is given to the step as `frozen`, and from then on nobody in it moves.
+    Given to the step as the option `frozen`, the file keeps these people in their splits.
     """
     from face3d_data.atomic import write_atomic
     from face3d_data.pipeline.freeze import split_of

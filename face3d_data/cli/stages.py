@@ -13,5 +13,5 @@ from face3d_data.cli.options import json_option
 @click.argument("name", required=False, shell_complete=complete_step)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the stages (sample to samples) and table steps, or show what NAME takes, gives and rejects."""
+    """List the stages (sample to samples) and table steps, or show the options and arrays of NAME."""
     print_catalogue(of_datasets(), ["stage", "table"], name, as_json)

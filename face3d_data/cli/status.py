@@ -16,7 +16,7 @@ from face3d_data.cli.output import echo, echo_json
 @workspace_option
 @json_option
 def command(pipeline: str | None, workspace: Path, as_json: bool) -> None:
-    """Show what the last complete runs in WORKSPACE made, step by step; PIPELINE names one of them."""
+    """Show the results of the last complete runs in WORKSPACE, step by step; PIPELINE selects one of them."""
     from face3d_data.pipeline.runs import read_stats, run_names, stats_lines
 
     found = {name: read_stats(workspace, name) for name in run_names(workspace, pipeline)}

@@ -13,17 +13,19 @@ from face3d_data.errors import UserError
 
 @click.command(short_help="Write synthetic people as RGB-D files.")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--people", type=click.IntRange(1), default=8, show_default=True, help="How many people.")
-@click.option("--captures", type=click.IntRange(1, 100), default=4, show_default=True, help="Captures of each person.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Other seeds give other people.")
-@click.option("--width", type=click.IntRange(32, 4096), default=640, show_default=True, help="Image width in px.")
-@click.option("--height", type=click.IntRange(24, 4096), default=480, show_default=True, help="Image height in px.")
+@click.option("--people", type=click.IntRange(1), default=8, show_default=True, help="Number of people.")
+@click.option("--captures", type=click.IntRange(1, 100), default=4, show_default=True, help="Captures per person.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed; each seed gives other people."
+)
+@click.option("--width", type=click.IntRange(32, 4096), default=640, show_default=True, help="Image width, px.")
+@click.option("--height", type=click.IntRange(24, 4096), default=480, show_default=True, help="Image height, px.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Worker processes; all cores if not given.")
 def command(out: Path, people: int, captures: int, seed: int, width: int, height: int, jobs: int | None) -> None:
-    """Write synthetic people below OUT, as the reader `rgbd_folder` reads them.
+    """Write synthetic people to the folder OUT, in the layout of the reader `rgbd_folder`.
 
-    The same captures as the reader `synthetic` gives. OUT must be new, empty, or written by this command with the same
-    seed, captures and size; people that are there already are kept.
+    The captures are those of the reader `synthetic`. OUT must be new, empty, or written by this command with the same
+    seed, captures and size; existing people are kept.
     """
     from joblib import cpu_count
 

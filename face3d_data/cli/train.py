@@ -24,10 +24,12 @@ from face3d_data.shards.find import find_dataset
 )
 @workspace_option
 @out_option("the run", default="WORKSPACE/training/NAME-sSEED", folder=True)
-@click.option("--resume", is_flag=True, help="Go on with the run in --out, where it stopped.")
-@click.option("--restart", is_flag=True, help="Remove the run that is in --out, and begin anew.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out where it stopped.")
+@click.option("--restart", is_flag=True, help="Delete the run in --out and start again.")
 @click.option(
-    "--triplets", type=click.Path(path_type=Path, dir_okay=False), help="An .npy of triplets: --triplets.file."
+    "--triplets",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file of triplets (.npy); short for --triplets.file.",
 )
 @check_option
 @click.option("--list", "list_configs", is_flag=True, is_eager=True, expose_value=False,
@@ -46,10 +48,10 @@ def command(
     check: bool,
     **keys: Any,
 ) -> None:
-    """Train a network on a DATASET: by a config, any of whose keys is an option too.
+    """Train a network on a DATASET. Every key of the config is also an option.
 
-    DATASET is a name in WORKSPACE/datasets, or a folder. Online augmentation is set as `--augment.yaw-deg 15`
-    (`face3d stages augment` lists its options). Several processes, GPUs or nodes:
+    DATASET is a name in WORKSPACE/datasets, or a folder. Set online augmentation with options such as
+    `--augment.yaw-deg 15` (see `face3d stages augment`). To use several processes, GPUs or nodes:
     `torchrun --nproc-per-node 2 -m face3d_data train …`.
     """
     if resume and restart:

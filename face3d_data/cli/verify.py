@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     "--same-person",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="CSV",
-    help="List of identity,same_as: people known under several names count as one.",
+    help="List (identity,same_as) of people with several names, who count as one.",
 )
 @click.option(
     "--near-duplicates/--no-near-duplicates",
     default=None,
-    help="Look for samples of two splits that may show one recording; by default up to 20,000 samples.",
+    help="Search for samples of two splits that may show one recording [up to 20,000 samples].",
 )
 @click.option(
     "--strict",
     is_flag=True,
-    help="Exit 1 for what is only suspected, too, and where near-duplicates could not be looked for.",
+    help="Also exit with 1 for suspected overlaps, and if near-duplicates could not be searched for.",
 )
 @json_option
 @click.pass_context
@@ -45,9 +45,9 @@ def command(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Check a DATASET's hashes, schema, labels and lists, and that its splits share nothing; exit 1 if not.
+    """Check the hashes, schema, labels and lists of a DATASET, and that its splits do not overlap. Exits with 1 if not.
 
-    DATASET is a name in WORKSPACE/datasets, or a folder. Near-duplicates are reported as suspected: look at them.
+    DATASET is a name in WORKSPACE/datasets, or a folder. Near-duplicates are reported as suspected: inspect them.
     """
     from face3d_data.shards.audit.report import is_open, verification_lines, verification_record
     from face3d_data.shards.audit.verify import verify_dataset

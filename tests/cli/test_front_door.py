@@ -178,7 +178,7 @@ def test_out_means_one_thing_in_every_command():
         for option in command.params:
             if "--out" in option.opts:
                 seen[name] = option
-                assert re.match(r"(File|Folder) that is written: .*\.$", option.help), name
+                assert re.match(r"(File|Folder) to write: .*\.$", option.help), name
                 with pytest.raises(Exception, match="is no folder that can be written"):
                     option.callback(None, option, option.type.convert("no/such/folder/x", option, None))
     assert sorted(seen) == ["domains", "embed", "evaluate", "masks", "pipelines", "show", "train"]
