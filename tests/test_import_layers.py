@@ -45,7 +45,7 @@ TRAINING_LAYERS = (
     {"allocator", "devices", "embed_files", "interrupt", "leaks", "registry", "tracking", "evaluation.metrics", ""},
     {"clouds", "models", "optimization", "sampler", "speed"},
     {"foreign", "images", "losses", "masks", "triplets"},
-    {"checkpoint", "gradcache", "health", "variation"},
+    {"checkpoint", "gradcache", "health", "testing", "variation"},
     {"data", "run_folder"},
     {"loader"},
     {"building", "embedding"},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
+from face3d_data.errors import UserError
 from face3d_training.registry import Spec
 
 Outputs = dict[str, torch.Tensor]
@@ -24,9 +25,11 @@ class EmbeddingNet(nn.Module):
 
     Attributes:
         embedding_size: length of an embedding.
+        in_channels: channels of the images that it takes; None where it says nothing, or takes points.
     """
 
     embedding_size: int
+    in_channels: Any = None
 
     def compute(self, inputs: torch.Tensor) -> Outputs:
         """Return the outputs; `embedding` need not have unit length yet."""
@@ -41,7 +44,15 @@ class EmbeddingNet(nn.Module):
 
         Returns:
             f4 (B, E) of unit length, or `Outputs`.
+
+        Raises:
+            UserError: images have other channels than `in_channels`.
         """
+        if inputs.ndim == 4 and self.in_channels not in (None, inputs.shape[1]):
+            raise UserError(
+                f"the model has in_channels {self.in_channels}, but the images have {inputs.shape[1]} channels: set "
+                f"model.in_channels to {inputs.shape[1]}, or change data.fields"
+            )
         outputs = self.compute(inputs)
         outputs["embedding"] = functional.normalize(outputs["embedding"], dim=1)
         return outputs if full else outputs["embedding"]

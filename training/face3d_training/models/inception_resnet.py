@@ -84,7 +84,7 @@ class InceptionResNet(EmbeddingNet):
 
     def __init__(self, spec: InceptionResNetV2) -> None:
         super().__init__()
-        self.embedding_size = spec.embedding_size
+        self.embedding_size, self.in_channels = spec.embedding_size, spec.in_channels
         self.conv2d_1a = ConvNorm(spec.in_channels, 32, 3, 2)
         self.conv2d_2a = ConvNorm(32, 32, 3)
         self.conv2d_2b = ConvNorm(32, 64, 3, padding=1)

@@ -81,7 +81,7 @@ class IResNet(EmbeddingNet):
 
     def __init__(self, spec: IR50) -> None:
         super().__init__()
-        self.embedding_size, self.spec = spec.embedding_size, spec
+        self.embedding_size, self.in_channels, self.spec = spec.embedding_size, spec.in_channels, spec
         channels, side = STAGES[0][0], spec.image_size_px
         self.input_layer = nn.Sequential(
             nn.Conv2d(spec.in_channels, channels, 3, padding=1, bias=False),

@@ -54,7 +54,7 @@ class MobileNet(EmbeddingNet):
 
     def __init__(self, spec: MobileNetV2) -> None:
         super().__init__()
-        self.embedding_size = spec.embedding_size
+        self.embedding_size, self.in_channels = spec.embedding_size, spec.in_channels
         channels = round_channels(FIRST * spec.width)
         layers: list[nn.Module] = [_conv_norm(spec.in_channels, channels, 3, spec.norm, 2)]
         for expansion, width, depth, stride in STAGES:

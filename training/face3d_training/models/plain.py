@@ -12,6 +12,7 @@ from torch import nn
 from face3d_data.errors import UserError
 from face3d_data.signature import options_of_constructor
 from face3d_training.models.base import EmbeddingNet, ModelSpec, Outputs
+from face3d_training.models.shared_mlp import check_points
 
 INPUTS = ("points", "image")
 
@@ -29,7 +30,7 @@ class PlainSpec(ModelSpec):
         if isinstance(net, EmbeddingNet):
             net.embedding_size = self.embedding_size
             return net
-        return PlainNet(net, self.embedding_size, self.name)
+        return PlainNet(net, self)
 
 
 class PlainNet(EmbeddingNet):
@@ -37,20 +38,22 @@ class PlainNet(EmbeddingNet):
 
     Args:
         net: from inputs to f4 (B, E), or to a mapping with `embedding` and what losses ask for.
-        embedding_size: E.
-        name: for messages.
+        spec: its options.
     """
 
-    def __init__(self, net: nn.Module, embedding_size: int, name: str) -> None:
+    def __init__(self, net: nn.Module, spec: PlainSpec) -> None:
         super().__init__()
-        self.net, self.embedding_size, self.name = net, embedding_size, name
+        self.net, self.name = net, spec.name
+        self.embedding_size, self.in_channels = spec.embedding_size, spec.in_channels
 
     def compute(self, inputs: torch.Tensor) -> Outputs:
         """Return the module's outputs.
 
         Raises:
-            UserError: they are no embeddings of the declared length.
+            UserError: they are no embeddings of the declared length, or the points have other channels.
         """
+        if inputs.ndim == 3 and self.in_channels is not None:
+            check_points(inputs, self.name, self.in_channels)
         made = self.net(inputs)
         outputs = dict(made) if isinstance(made, dict) else {"embedding": made}
         embedding = outputs.get("embedding")

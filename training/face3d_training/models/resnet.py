@@ -78,6 +78,7 @@ class ResidualTrunk(EmbeddingNet):
         self, block: Block, depths: tuple[int, ...], in_channels: int, norm: Norm = "batch", last_stride: int = 2
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
         self.conv1 = _conv(in_channels, WIDTHS[0], 7, 2)
         self.bn1 = norm_layer(norm, WIDTHS[0], 2)
         inside = WIDTHS[0]
