@@ -54,7 +54,7 @@ def _import(name: str, where: str) -> ModuleType:
         raise UserError(f"{where}: {name} cannot be imported (no module named {error.name!r}): install it") from None
     except (Exception, SystemExit) as error:  # whatever a module's import may raise
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{where}: {name} cannot be imported ({text}): mend it") from None
+        raise UserError(f"{where}: {name} cannot be imported ({text}): fix it") from None
 
 
 def search_here(folder: str) -> None:

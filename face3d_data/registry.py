@@ -161,7 +161,7 @@ def load_plugins(group: str) -> list[str]:
         except (Exception, SystemExit) as error:  # whatever a plugin's import may raise
             owner = entry.dist.name if entry.dist else "?"
             text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            broken.append(f"plugin {entry.value} of package {owner} cannot be loaded ({text}): mend or uninstall it")
+            broken.append(f"plugin {entry.value} of package {owner} cannot be loaded ({text}): fix or uninstall it")
             log.warning(broken[-1])
     return broken
 

@@ -94,7 +94,7 @@ class TableStep(Component):
         return ()
 
     def same_person_files(self) -> tuple[Path, ...]:
-        """Return the lists of people known under several names that the step joins: leaks are looked for by them."""
+        """Return the lists of people with several names that the step joins: leaks are looked for by them."""
         return ()
 
     def declared_tags(self) -> tuple[str, ...]:

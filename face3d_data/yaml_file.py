@@ -198,7 +198,7 @@ def read_yaml(path: Path, holds: str, most_values: int = MOST_VALUES) -> dict[st
     try:
         most_bytes = most_values * BYTES_A_VALUE
         if path.is_file() and path.stat().st_size > most_bytes:
-            raise UserError(f"{path}: is larger than {most_bytes:,} bytes: it holds something else than {holds}")
+            raise UserError(f"{path}: is larger than {most_bytes:,} bytes: it is not {holds}")
         value = parse_yaml(path.read_text("utf-8-sig"), most_values)
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text: save it as UTF-8") from None

@@ -119,7 +119,7 @@ def test_doctor_reports_whatever_breaks_and_exits_1(monkeypatch, tmp_path):
 
 
 def test_a_plugin_that_cannot_be_loaded_is_a_problem(monkeypatch, tmp_path):
-    line = "plugin shop.readers of package shop cannot be loaded (ImportError: no shop): mend or uninstall it"
+    line = "plugin shop.readers of package shop cannot be loaded (ImportError: no shop): fix or uninstall it"
     monkeypatch.setattr(registry, "broken_plugins", lambda: [line], raising=False)
     answer = CliRunner().invoke(command, ["-w", str(tmp_path)])
     assert answer.exit_code == 1

@@ -89,7 +89,7 @@ def domain_notes(found: Sequence[Domain], step: str, most: int, waiting: Sequenc
     unread = {domain.name: domain.unread for domain in found if domain.kind == "source" and domain.unread}
     if unread:
         several = ", ".join(f"{name} {number}" for name, number in unread.items())
-        lines.append(f"not measured, as they have neither depth nor points or cannot be read: {several}")
+        lines.append(f"not measured (without depth and points, or unreadable): {several}")
     if waiting:
-        lines.append(f"not finished: {', '.join(waiting)} still have inputs to do")
+        lines.append(f"not finished: {', '.join(waiting)} still have inputs to process")
     return lines

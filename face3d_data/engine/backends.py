@@ -153,7 +153,7 @@ def _stop_if_none_starts() -> None:
     try:
         pool.submit(os.getpid).result()
     except BrokenProcessPool:
-        raise RunStopped(_no_worker("it ends before it has done anything")) from None
+        raise RunStopped(_no_worker("it exits before doing anything")) from None
     finally:
         _close(pool, at_once=True)
 

@@ -88,7 +88,7 @@ def stopping() -> Iterator[None]:
         if is_full_disk(error):
             raise RunStopped("no disk space left: make room and run again; finished parts stay") from None
         if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
-            remedy = "mend its permissions" if isinstance(error, PermissionError) else "mend that and run again"
+            remedy = "fix its permissions" if isinstance(error, PermissionError) else "fix that and run again"
             what = f"{error.filename} cannot be read or written ({error.strerror})"
             raise RunStopped(f"{what}: {remedy}; nothing was removed") from None
         raise
@@ -211,7 +211,7 @@ class Chunk:
         self, item: Item, sample: Sample, outputs: list[Sample], detail: str
     ) -> tuple[list[PartRow], list[dict[str, np.ndarray]]]:
         if not outputs:
-            raise Reject("no_output", f"{self.stage.name} gave nothing for it")
+            raise Reject("no_output", f"{self.stage.name} produced no output for it")
         rows: list[PartRow] = []
         records: list[dict[str, np.ndarray]] = []
         for i, output in enumerate(outputs):
@@ -274,7 +274,7 @@ def _changed_tags(before: Mapping[str, Tag], after: Mapping[str, Tag]) -> dict[s
     changed: dict[str, Tag] = {}
     for name, value in after.items():
         if name in FIXED_COLUMNS:
-            raise ContractError(f"tag {name!r} is the name of a column: call it something else")
+            raise ContractError(f"tag {name!r} is the name of a column: choose another name")
         plain = value.item() if isinstance(value, np.generic) else value
         if not isinstance(plain, str | int | float | bool):
             raise ContractError(f"tag {name!r} is {type(value).__name__}: use str, int, float or bool")

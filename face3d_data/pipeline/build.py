@@ -124,7 +124,7 @@ def _source(name: str, entry: SourceEntry, base_dirs: tuple[Path, ...]) -> Sourc
 def _check_tag_names(names: Iterable[str], where: str) -> None:
     clash = sorted(set(names) & set(FIXED_COLUMNS))
     if clash:
-        raise UserError(f"{where}: tag {clash[0]!r} is the name of a column: call it something else")
+        raise UserError(f"{where}: tag {clash[0]!r} is the name of a column: choose another name")
 
 
 def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:

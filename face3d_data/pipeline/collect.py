@@ -34,7 +34,7 @@ def _read_keys(path: Path) -> list[str]:
     except UnicodeDecodeError:
         keys = ["?"]
     if any(not key.isalnum() for key in keys):
-        raise UserError(f"{path}: is damaged: run its pipeline to the end, which writes it again, and collect then")
+        raise UserError(f"{path}: is damaged: run its pipeline to the end, which writes it again, then collect")
     return keys
 
 
@@ -53,7 +53,9 @@ def collect(root: Path, apply_it: bool, compact_it: bool) -> Iterator[str]:
             if read_lock(workspace.run_dir(name)) is None:
                 yield f"note: pipeline {name!r} never ran to its end: what only it has done so far goes too"
         if not live:
-            raise UserError(f"{root}: no pipeline has run to its end here, so all of it would go: finish a run first")
+            raise UserError(
+                f"{root}: no pipeline has completed here, so everything would be removed: complete a run first"
+            )
         garbage = find_garbage(workspace, live)
         for path, why in garbage.paths:
             yield f"{'removed' if apply_it else 'would remove'} {path.relative_to(workspace.root)}: {why}"

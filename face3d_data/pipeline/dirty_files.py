@@ -76,10 +76,10 @@ def _state(present: bool, gone: bool, outside: bool) -> str:
 def _check_empty(folder: Path) -> None:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"--export {folder}: holds something already: give a folder that is new or empty")
+            raise UserError(f"--export {folder}: is not empty: choose a new or empty folder")
         make_folder(folder)
     except OSError as error:
-        raise UserError(f"--export {folder}: cannot be made ({error.strerror}): give another folder") from None
+        raise UserError(f"--export {folder}: cannot be created ({error.strerror}): choose another folder") from None
 
 
 class _Captures:

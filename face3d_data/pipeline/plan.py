@@ -29,19 +29,19 @@ def in_order(steps: Sequence[Step], sources: set[str]) -> tuple[Step, ...]:
     known = set(sources)
     for step in steps:
         if step.id in known:
-            raise UserError(f"step {step.id!r}: the id is used twice: ids of sources and steps are all different")
+            raise UserError(f"step {step.id!r}: the id is used twice: ids of sources and steps must be unique")
         known.add(step.id)
     for step in steps:
         for upstream in step.upstream:
             if upstream not in known:
                 raise UserError(
-                    f"step {step.id!r}: from: {upstream!r} is no source or step ({', '.join(sorted(known))})"
+                    f"step {step.id!r}: from: {upstream!r} is not a source or step ({', '.join(sorted(known))})"
                 )
     placed, ordered, waiting = set(sources), [], list(steps)
     while waiting:
         ready = [step for step in waiting if placed.issuperset(step.upstream)]
         if not ready:
-            raise UserError(f"steps {', '.join(step.id for step in waiting)} feed each other in a circle: mend 'from'")
+            raise UserError(f"steps {', '.join(step.id for step in waiting)} form a cycle: fix 'from'")
         ordered.append(ready[0])
         placed.add(ready[0].id)
         waiting.remove(ready[0])
@@ -72,7 +72,7 @@ def check_plan(pipeline: Pipeline) -> None:
             tags[step.id] |= {"split"}
     for name, spec in pipeline.datasets.items():
         if spec.upstream not in arrays:
-            raise UserError(f"dataset {name!r}: from: {spec.upstream!r} is no source or step ({', '.join(arrays)})")
+            raise UserError(f"dataset {name!r}: from: {spec.upstream!r} is not a source or step ({', '.join(arrays)})")
         for tag in spec.tags:
             if tag not in tags[spec.upstream]:
                 hint = ", ".join(sorted(tags[spec.upstream] - {"split"}))
@@ -121,7 +121,7 @@ def _check_fed(
     has = ", ".join(sorted(present)) or "nothing"
     raise UserError(
         f"step {step.id!r} ({step.component.name}) needs {wants}, but {upstream!r} gives only {has}: "
-        "put a stage that makes it before"
+        "add a stage before it that does"
     )
 
 

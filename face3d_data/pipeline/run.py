@@ -98,7 +98,7 @@ def _settings(pipeline: Pipeline, engine: str | Workers, force: Sequence[str], s
         raise UserError(f"--jobs {jobs}: give 1 or more")
     most = max(16, 4 * available_cores())
     if jobs is not None and jobs > most:
-        raise UserError(f"--jobs {jobs}: more than {most} only slow each other down on {available_cores()} cores")
+        raise UserError(f"--jobs {jobs}: more than {most} slow each other down on {available_cores()} cores")
     if chunk is not None and not 1 <= chunk <= 256:
         raise UserError(f"--chunk {chunk}: give 1 to 256")
     forced = pipeline.downstream_of([pipeline.step(name).id for name in force])
@@ -158,7 +158,7 @@ def _check_root(pipeline: Pipeline, source: SourceStep) -> None:
     written = Path(str(pipeline.raw["sources"][source.id].get("root", root))).expanduser()
     where = f", neither beside the pipeline ({pipeline.base_dirs[0]}) nor here ({Path.cwd()})"
     raise UserError(
-        f"source {source.id!r}: root {written} is not there{'' if written.is_absolute() else where}: correct it"
+        f"source {source.id!r}: root {written} does not exist{'' if written.is_absolute() else where}: correct it"
     )
 
 

@@ -41,7 +41,7 @@ def read_stats(workspace: Path, pipeline: str) -> dict[str, Any] | None:
     except ValueError:
         stats = None
     if not isinstance(stats, dict) or not {"seconds", "steps", "datasets"} <= stats.keys():
-        raise UserError(f"{path}: is not what a run writes: remove it and run {pipeline!r} again")
+        raise UserError(f"{path}: was not written by a run: remove it and run {pipeline!r} again")
     return stats
 
 
@@ -82,7 +82,7 @@ def last_runs(
         except UserError as error:
             if pipeline is not None:
                 raise
-            say(f"note: pipeline {name!r} cannot be looked at: {error}")
+            say(f"note: pipeline {name!r} cannot be shown: {error}")
 
 
 def run_name(pipeline: str) -> str:

@@ -106,7 +106,7 @@ def _check_level(step: SourceStep, dirty: list[Dirty]) -> None:
         return
     level = fitting_level(step.reader, [row.path or row.sample_id.partition("/")[2] for row in rows])
     if level is not None:
-        raise UserError(f"source {step.id!r}: no file below {step.reader.root} fits the names wanted: {level}")
+        raise UserError(f"source {step.id!r}: no file below {step.reader.root} matches the expected names: {level}")
 
 
 def _set_roots(entries: list[Entry], fingerprint: str, folder: Path | None) -> None:
@@ -123,7 +123,7 @@ def check_tags(tags: Mapping[str, Tag], source_id: str) -> None:
     """
     clash = sorted(tags.keys() & set(FIXED_COLUMNS))
     if clash:
-        raise UserError(f"source {source_id!r}: tag {clash[0]!r} is the name of a column: call it something else")
+        raise UserError(f"source {source_id!r}: tag {clash[0]!r} is the name of a column: choose another name")
 
 
 def _entry(step: SourceStep, source: Source, tags: Mapping[str, Tag]) -> Entry:

@@ -98,7 +98,7 @@ def _option_place(
         if inner is None:
             inner = step["with"] = {}
         if not isinstance(inner, dict):
-            raise UserError(f"{where}: 'with' of step {target!r} is no mapping: write names with values there")
+            raise UserError(f"{where}: 'with' of step {target!r} is not a mapping: write names with values")
         return inner
     sections = {name: part for name in ("sources", "datasets") if isinstance(part := raw.get(name), dict)}
     named = {name: part[target] for name, part in sections.items() if isinstance(part.get(target), dict)}

@@ -21,7 +21,7 @@ def find_dataset(dataset: str, workspace: Path) -> Path:
         if (folder / "dataset.json").is_file():
             return folder
     if Path(dataset).is_dir():
-        raise UserError(f"{dataset}: is no dataset (it has no dataset.json): give the folder of one, or a name")
+        raise UserError(f"{dataset}: is not a dataset (it has no dataset.json): use the folder of one, or a name")
     names = sorted(path.parent.name for path in (workspace / "datasets").glob("*/dataset.json") if _is_link(path))
     there = f"there: {', '.join(names)}" if names else "none is there: use `face3d run`, or another -w/--workspace"
     raise UserError(f"no dataset {dataset!r} in {workspace / 'datasets'} ({there})")

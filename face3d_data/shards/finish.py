@@ -136,7 +136,7 @@ def _description(plan: DatasetPlan, folder: Path, infos: Sequence[ShardInfo], le
     groups = plan.table.groupby("split", sort=False)
     lost = sorted(set(shards) - set(names))
     if lost:
-        raise RunStopped(f"dataset {plan.name!r}: {lost[0]} is gone while it was being made: run again")
+        raise RunStopped(f"dataset {plan.name!r}: {lost[0]} disappeared while it was being written: run again")
     record: dict[str, Any] = {
         **plan.record,
         "digest": plan.digest,
@@ -173,7 +173,7 @@ def _link(link: Path, target: str) -> Path:
     if link.is_symlink() and os.readlink(link) == target:
         return link
     if link.exists() and not link.is_symlink():
-        raise UserError(f"{link}: is no link to a dataset: move it away")
+        raise UserError(f"{link}: is not a link to a dataset: move it away")
     temporary = link.with_name(f".{link.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     os.symlink(target, temporary)
     os.replace(temporary, link)

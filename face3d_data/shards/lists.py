@@ -66,7 +66,7 @@ def _protocol(
     columns = (enrol["sample_id"].tolist(), enrol["identity"].tolist(), enrol["origin_id"].tolist())
     enrolled = enrol.iloc[gallery_rows(*columns, gallery.captures)]
     if not len(enrolled):
-        raise UserError(f"{where}: gallery: no row of split {gallery.split!r} may enrol: change its query")
+        raise UserError(f"{where}: gallery: no row of split {gallery.split!r} can be enrolled: change its query")
     probes = probe_rows(ask["sample_id"].tolist(), ask["origin_id"].tolist(), enrolled["origin_id"].tolist())
     return enrolled, ask.iloc[probes]
 
@@ -84,7 +84,7 @@ def _of_split(table: pd.DataFrame, split: str, where: str) -> list[bool]:
     keep = (table["split"] == split).tolist()
     if not any(keep):
         there = ", ".join(sorted(set(table["split"])))
-        raise UserError(f"{where}: no row is in split {split!r} (there: {there}): name another with 'split:'")
+        raise UserError(f"{where}: no row is in split {split!r} (there: {there}): choose another with 'split:'")
     return keep
 
 

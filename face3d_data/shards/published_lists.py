@@ -76,7 +76,7 @@ def published_texts(
         made = make_published(mine, own_tags, name)
         if not len(made.gallery):
             raise UserError(
-                f"{where}: protocol {name!r}: nobody in split {split!r} may enrol: it reads the tags "
+                f"{where}: protocol {name!r}: nobody in split {split!r} can be enrolled: it reads the tags "
                 f"{', '.join(RULES[name].tags)} as reader {name!r} gives them; read the database with that one"
             )
         texts[file_of(name)] = _csv(mine, made)

@@ -130,7 +130,7 @@ class ShardReader:
     def texts(self, name: str) -> list[str]:
         """Return `sample_id`, `identity`, `variant` or `root` of all samples."""
         if name not in TEXT_DATASETS:
-            raise UserError(f"{name!r} is no text of a shard: choose {', '.join(TEXT_DATASETS)}")
+            raise UserError(f"{name!r} is not a text array of a shard: choose {', '.join(TEXT_DATASETS)}")
         return [text for number in range(len(self._shards)) for text in self._shard(number).texts(name)]
 
     def _array(self, number: int, name: str) -> np.ndarray:
@@ -175,7 +175,7 @@ def _chosen(arrays: Mapping[str, Any], fields: Sequence[str] | None, shard: Path
 def _shard_paths(path: Path, split: str | None) -> list[Path]:
     if path.is_file():
         if split is not None:
-            raise UserError(f"{path}: is one shard: leave 'split' out, or give the dataset's folder")
+            raise UserError(f"{path}: is a single shard: omit 'split', or use the dataset's folder")
         return [path]
     dataset = Dataset(path)
     if split is None:
@@ -203,11 +203,11 @@ class Dataset:
             if is_refused(error):
                 raise UserError(f"{path}: {DESCRIPTION} {refusal(error)}") from None
             raise UserError(
-                f"{path}: is no dataset (no readable {DESCRIPTION} in it): give the folder of one"
+                f"{path}: is not a dataset (no readable {DESCRIPTION} in it): use the folder of one"
             ) from None
         version = self.info.get("schema_version") if isinstance(self.info, dict) else None
         if version != SCHEMA_VERSION:
-            raise UserError(f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}: build it again")
+            raise UserError(f"{path}: schema version {version}, this version reads {SCHEMA_VERSION}: build it again")
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {len(self.table(name))}" for name in self.splits)

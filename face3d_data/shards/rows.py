@@ -87,7 +87,7 @@ def usable_rows(
     if 2 * len(kept) < len(shapes):
         detail = next(text for _, reason, text in left_out if reason == "other_size")
         raise UserError(
-            f"{len(set(shapes.values()))} sizes among {len(shapes)} rows, and none is that of half of them: {detail}"
+            f"{len(set(shapes.values()))} sizes among {len(shapes)} rows, none of which covers half of them: {detail}"
         )
     return Usable(kept, dict(zip(fields, usual, strict=True)), sorted(left_out))
 
@@ -129,7 +129,7 @@ def _shape(place: Any, name: str, read: Read | None) -> tuple[int, ...]:
     if shape is not None:
         return tuple(shape)
     if read is None:
-        raise UserError(f"field {name!r} comes straight from its source, whose size is not known: put a stage before")
+        raise UserError(f"field {name!r} comes directly from its source, whose size is unknown: add a stage before it")
     return tuple(read(place, name).shape)
 
 
@@ -175,7 +175,7 @@ def order_rows(
     ids, splits = frame["id"].tolist(), _splits(frame["split"].tolist(), where)
     if len(set(ids)) < len(ids):
         twice = Counter(ids).most_common(1)[0][0]
-        raise UserError(f"{where}: two rows have the id {twice!r}: put a 'combine' step before it, which says why")
+        raise UserError(f"{where}: two rows have the id {twice!r}: add a 'combine' step before it, which reports why")
     rank = {split: i for i, split in enumerate(split_order(splits))}
     order = sorted(range(len(ids)), key=lambda i: (rank[splits[i]], digest(seed, ids[i]), ids[i]))
     names = {identity: name_of(identity) for identity in set(frame["identity"])}
@@ -236,7 +236,7 @@ def _splits(splits: Sequence[str], where: str) -> list[str]:
     if not any(splits):
         return [ONLY_SPLIT] * len(splits)
     if not all(splits):
-        raise UserError(f"{where}: {sum(not s for s in splits)} rows have no split and others have: split them all")
+        raise UserError(f"{where}: {sum(not s for s in splits)} rows have no split while others do: split all of them")
     return list(splits)
 
 

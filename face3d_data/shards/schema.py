@@ -51,8 +51,8 @@ class PairsSpec(_Spec):
     """Verification pairs, drawn from one split."""
 
     split: str = Field(default="test", description="split that pairs are drawn from")
-    folds: int = Field(default=10, ge=1, description="folds with disjoint people, at most one for every two people")
-    per_fold: int = Field(default=300, ge=1, description="genuine pairs in a fold, and as many impostor pairs")
+    folds: int = Field(default=10, ge=1, description="folds with disjoint people, at most one per two people")
+    per_fold: int = Field(default=300, ge=1, description="genuine pairs per fold, and as many impostor pairs")
 
 
 def _of_the_grammar(query: str | None) -> str | None:
@@ -69,7 +69,7 @@ class GallerySpec(_Spec):
 
     split: str = Field(default="test", description="split that the gallery is taken from")
     captures: int = Field(default=1, ge=1, description="captures of each person")
-    query: QueryText = Field(default=None, description="query on tags and columns: which rows may enrol")
+    query: QueryText = Field(default=None, description="query on tags and columns: which rows are enrolled")
 
 
 class ProbeSpec(_Spec):
@@ -83,7 +83,7 @@ class PublishedSpec(_Spec):
     """Lists as papers judge a database with: gallery, and probes by category."""
 
     names: tuple[str, ...] = Field(min_length=1, description=f"protocols: {', '.join(RULES)}")
-    split: str | None = Field(default=None, description="split that they are of [test, or the only one there is]")
+    split: str | None = Field(default=None, description="split of the protocols [test, or the only split]")
 
     @model_validator(mode="before")
     @classmethod
@@ -104,8 +104,8 @@ class DatasetSpec(_Spec):
     """One entry of a pipeline's `datasets`."""
 
     upstream: str = Field(alias="from", description="step whose rows are written")
-    fields: tuple[str, ...] = Field(min_length=1, description="arrays that every sample has in the shards")
-    shard_size: int = Field(default=4096, ge=1, description="samples in a shard")
+    fields: tuple[str, ...] = Field(min_length=1, description="arrays of every sample in the shards")
+    shard_size: int = Field(default=4096, ge=1, description="samples per shard")
     dtype: Literal["float32", "float16"] = Field(default="float32", description="how 32-bit arrays are stored")
     normalize: bool = Field(default=False, description="store points on the unit sphere, with centroid and scale")
     tags: tuple[str, ...] = Field(default=(), description="tags that become columns of the CSVs, after the others")

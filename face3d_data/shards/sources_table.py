@@ -51,7 +51,7 @@ def refuse_apart(apart: Mapping[str, str], where: str) -> None:
     """
     for one, other in apart.items():
         raise UserError(
-            f"{where}: {one!r} and {other!r} are one person by 'same_person', but two here"
+            f"{where}: {one!r} and {other!r} are one person according to 'same_person', but two here"
             f"{f' ({len(apart)} such)' if len(apart) > 1 else ''}: give the list to a step that all of them pass"
         )
 
@@ -124,7 +124,7 @@ def sources_notes(sources: pd.DataFrame, names: dict[str, str]) -> list[str]:
         more = len(sources) - len(told)
         notes.append("from " + "; ".join(parts) + (f"; {more} more" if more else "") + f" (see {SOURCES_FILE})")
     if names:
-        notes.append(f"{len(names)} people go by another name than their own: {_some(sorted(names.items()))}")
+        notes.append(f"{len(names)} people are listed under another name: {_some(sorted(names.items()))}")
     return notes
 
 

@@ -208,7 +208,7 @@ def _write_row(
         if array.shape != tuple(task.shapes[name]):
             raise UserError(
                 f"dataset field {name!r}: {row.sample_id} has shape {array.shape} where others have "
-                f"{tuple(task.shapes[name])}: put a stage before it that makes them equal"
+                f"{tuple(task.shapes[name])}: add a stage before it that makes them equal"
             )
         if name == "points" and frames is not None:
             array, frames[0][index], frames[1][index] = to_unit_sphere(array)

@@ -73,7 +73,7 @@ def write_mask_sheet(
     try:
         look = look_at(find_face(subject.sample.arrays).view.to_face)
     except Reject as error:
-        raise UserError(f"{subject.name}: {error}: give a capture of one face, turned to the camera") from None
+        raise UserError(f"{subject.name}: {error}: use a capture of one face that looks at the camera") from None
     bare = ["nothing"] if subject.photo is None else ["nothing", "depth and points:", "the mean face's"]
     rows = [(bare, _row(subject.sample, subject.photo, look, size))]
     for title, stage in stages:
@@ -87,7 +87,9 @@ def write_mask_sheet(
         tell(f"{title}: visible_ratio {tags['visible_ratio']:.2f}")
         rows.append((_lines(title, tags), _row(worn, seen, look, size)))
     if len(rows) == 1:
-        raise UserError(f"{subject.name}: nothing could be drawn: give a face turned to the camera, not cut off")
+        raise UserError(
+            f"{subject.name}: nothing could be drawn: use a face that looks at the camera and is not cut off"
+        )
     try:
         write_png(out, sheet(rows))
     except OSError as error:

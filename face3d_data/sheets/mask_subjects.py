@@ -114,7 +114,7 @@ def photographed(path: Path) -> Subject:
         photo = Detect().apply(Sample.of({"color": color}, key=digest_file(path)))
         face = find_face(photo.arrays)
     except Reject as error:
-        raise UserError(f"{where}: {error}: give a picture of one face, turned to the camera") from None
+        raise UserError(f"{where}: {error}: use a picture of one face that looks at the camera") from None
     depth, intrinsics = mean_face_depth(face, color.shape[:2])
     lent = photo.with_arrays(depth=depth, intrinsics=intrinsics)
     subject = _subject(lent, where, found=True)
@@ -136,5 +136,5 @@ def _subject(sample: Sample, name: str, found: bool = False) -> Subject:
         raise UserError(f"{name}: {error}") from None
     except Reject as error:
         kind = "larger picture" if found else "capture"  # a photo whose face was found fails for its few pixels alone
-        raise UserError(f"{name}: {error}: give a {kind} of one face, turned to the camera") from None
+        raise UserError(f"{name}: {error}: give a {kind} of one face that looks at the camera") from None
     return Subject(sample, None, name)

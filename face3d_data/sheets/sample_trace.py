@@ -38,7 +38,7 @@ def show_sample(
             return
         known += [entry.id for entry in entries]
     near = difflib.get_close_matches(sample, sorted(set(known)), n=2, cutoff=0.5) or sorted(set(known))[:2]
-    raise UserError(f"no run in {workspace} knows the sample {sample!r} (such as {', '.join(near) or 'none'})")
+    raise UserError(f"no run in {workspace} contains the sample {sample!r} (such as {', '.join(near) or 'none'})")
 
 
 def _tell(run: str, entries: Sequence[Entry], dirty: Sequence[Dirty], folder: Path) -> Iterator[str]:

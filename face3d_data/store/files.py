@@ -16,7 +16,7 @@ from face3d_data.unchanged import FileState
 FLUSH_AT = 10_000
 SETTLE_NS = 2_000_000_000
 """A file changed less than this before it was hashed may change again within its time stamp's grain."""
-REMEDY = "mend its permissions, or move it away: files are then hashed again"
+REMEDY = "fix its permissions, or move it away: files are then hashed again"
 MOST_TRIES = 3
 """How often a file is hashed that changes meanwhile."""
 
@@ -62,7 +62,7 @@ class FileHashes:
         if isinstance(error, sqlite3.OperationalError):
             if is_full_disk(error):
                 raise error
-            raise UserError(f"{self._path}: the memory of file hashes cannot be used ({error}): {REMEDY}") from None
+            raise UserError(f"{self._path}: the cache of file hashes cannot be used ({error}): {REMEDY}") from None
         if self._db is not None:
             self._db.close()
             self._db = None

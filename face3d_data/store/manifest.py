@@ -106,7 +106,7 @@ def check_unique(entries: Iterable[Entry], step: str) -> None:
         if other is not entry:
             where = f"step {step!r}: two rows have the id {entry.id!r}"
             if (other.source, other.path, other.key) == (entry.source, entry.path, entry.key):
-                raise UserError(f"{where}: {entry.source}: {entry.path} comes in by two ways: mend 'from' or 'where'")
+                raise UserError(f"{where}: {entry.source}: {entry.path} arrives on two paths: fix 'from' or 'where'")
             raise UserError(
                 f"{where} ({other.source}: {other.path} and {entry.source}: {entry.path}): give one source another "
                 "'dataset', or a 'capture_prefix' if the people are the same"

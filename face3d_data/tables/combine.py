@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @register
 class Combine(TableStep):
-    """Put several manifests one after the other, people known under several names under one.
+    """Put several manifests one after the other, people with several names under one.
 
     Two rows that are one are refused. With `same_person` a row's identity is the name that its person keeps; its id
     and its capture stay what they are. Rows of one person must not go round that step: a dataset in which some of them
@@ -32,7 +32,7 @@ class Combine(TableStep):
     checks_ids: ClassVar[bool] = True
 
     same_person: tuple[Path, ...] = Field(
-        (), description="CSVs of identity and same_as, both <dataset>/<person>: people known under several names"
+        (), description="CSVs of identity and same_as, both <dataset>/<person>: people with several names"
     )
 
     @field_validator("same_person", mode="before")

@@ -54,10 +54,8 @@ def check_people(people: np.ndarray, per_batch: int) -> int:
     if count < per_batch:
         raise UserError(
             f"batch.identities is {per_batch}, but there are only {count} people to learn from: set it to {count} or "
-            "less, or look at data.train_split and data.where"
+            "less, or check data.train_split and data.where"
         )
     if per_batch < 2:
-        raise UserError(
-            "batch.identities is 1: a batch of one person has nobody to tell them apart from: set 2 or more"
-        )
+        raise UserError("batch.identities is 1: a batch of one person has no negatives: set 2 or more")
     return count

@@ -73,7 +73,7 @@ def read_frozen(
     path = look_up(file, base_dirs)
     if path is None:
         raise UserError(
-            f"step {step!r}: frozen file {file} is not there: write it with "
+            f"step {step!r}: frozen file {file} does not exist: write it with "
             f"'face3d split --freeze {file} PIPELINE', or correct 'frozen:'"
         )
     try:
@@ -113,7 +113,7 @@ def by_any_name(places: Mapping[str, str], names: Mapping[str, Sequence[str]], f
             raise UserError(
                 f"{frozen}: "
                 + " and ".join(f"{name!r} in {where!r}" for where, name in sorted(split.items()))
-                + f" are one person, {unit!r}: put both into one split, or remove a line"
+                + f" are the same person, {unit!r}: put both into one split, or remove a line"
             )
         if there:
             found[unit] = places[there[0]]
@@ -147,7 +147,7 @@ def assign_listed(
     total = sum(shares.values(), Fraction())
     if not total:
         raise UserError(
-            f"step {step!r}: only_listed: {frozen.file} names every split that takes anybody, but not {len(rest)} "
+            f"step {step!r}: only_listed: {frozen.file} names every split with a ratio, but not {len(rest)} "
             f"{PEOPLE[frozen.unit_name]} ({min(rest)} …): list them, or give another split a ratio"
         )
     open_places = {unit: split for unit, split in kept.items() if split not in closed}

@@ -46,7 +46,7 @@ class Label(TableStep):
 
     file: Path = Field(description="CSV of origin_id, sample_id or identity, and a column for each tag")
     tags: tuple[str, ...] = Field(min_length=1, description="columns taken as tags")
-    require: bool = Field(False, description="refuse rows that no line is of")
+    require: bool = Field(False, description="refuse rows without a line")
 
     @field_validator("tags", mode="before")
     @classmethod
@@ -76,7 +76,7 @@ class Label(TableStep):
         frame = pd.concat(list(frames), ignore_index=True) if len(frames) > 1 else frames[0].reset_index(drop=True)
         path = look_up(self.file, context.base_dirs)
         if path is None:
-            raise UserError(f"step {context.step!r}: file: {self.file} is not there: correct the path")
+            raise UserError(f"step {context.step!r}: file: {self.file} does not exist: correct the path")
         key, lines = read_labels(path, self.tags)
         rows = _names(frame, key, lines)
         matched = [lines.get(row) for row in rows]
@@ -97,13 +97,13 @@ class Label(TableStep):
     ) -> None:
         if rows and not any(found is not None for found in matched):
             raise UserError(
-                f"step {step!r}: {path}: none of its {len(lines)} lines is of a row here ({next(iter(lines))!r} …; "
+                f"step {step!r}: {path}: none of its {len(lines)} lines matches a row ({next(iter(lines))!r} …; "
                 f"rows are called {rows[0]!r} …): correct its first column{nearest_names(next(iter(lines)), rows)}"
             )
         lacking = [row for row, found in zip(rows, matched, strict=True) if found is None]
         if self.require and lacking:
             raise UserError(
-                f"step {step!r}: {path}: no line is of {len(lacking)} of {len(rows)} rows ({lacking[0]} …): add them, "
+                f"step {step!r}: {path}: {len(lacking)} of {len(rows)} rows have no line ({lacking[0]} …): add them, "
                 "or set require: false"
             )
 
@@ -152,7 +152,7 @@ def read_labels(path: Path, tags: Sequence[str]) -> tuple[str, dict[str, dict[st
     if key is None or lacking or len(set(header)) < len(header):
         wanted = f"{' or '.join(KEYS)}, and {', '.join(tags)}"
         near = did_you_mean(lacking[0], header) if lacking else ""
-        raise UserError(f"{path}: line 1: wanted {wanted}, each once; has {header_text(header)}{near}")
+        raise UserError(f"{path}: line 1: expected {wanted}, each once; found {header_text(header)}{near}")
     lines = [(number, row) for number, row in enumerate(table[1:], 2) if row]
     wrong = next(((number, row) for number, row in lines if len(row) != len(header)), None)
     if wrong is not None or not lines:

@@ -40,15 +40,15 @@ class Limit(TableStep):
         "over_the_balance": "its source has more people or captures than the one that has the fewest",
     }
 
-    captures_per_person: int | None = Field(None, ge=1, description="most captures of a person, of all sources")
-    people_per_source: Most = Field(None, description="most people of a source: a number, or {source: number}")
-    captures_per_source: Most = Field(None, description="most captures of a source: a number, or {source: number}")
+    captures_per_person: int | None = Field(None, ge=1, description="maximum captures per person, over all sources")
+    people_per_source: Most = Field(None, description="maximum people per source: a number, or {source: number}")
+    captures_per_source: Most = Field(None, description="maximum captures per source: a number, or {source: number}")
     balance: Literal["none", "people", "captures"] = Field(
-        "none", description="as many people, or captures, of every source as the one has that has the fewest"
+        "none", description="take as many people, or captures, from every source as from the smallest"
     )
     by: Literal["source", "dataset"] = Field("source", description="what counts as a source")
     keep_masked_share: bool = Field(
-        False, description="choose so that the share of masked captures, or of people with such, stays what it was"
+        False, description="keep the share of masked captures, or of people with masked captures"
     )
 
     @field_validator("people_per_source", "captures_per_source", mode="before")

@@ -31,7 +31,7 @@ def read_list(path: Path) -> list[str]:
     try:
         text = read_text(path)
     except Unreadable:
-        raise UserError(f"{path}: is not UTF-8 text: give one id or identity a line, or a CSV") from None
+        raise UserError(f"{path}: is not UTF-8 text: write one id or identity per line, or a CSV") from None
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     header = next(iter(csv_rows("".join(lines[:1]), str(path))), [])
     column = next((name for name in COLUMNS if name in header), None)
@@ -42,5 +42,5 @@ def read_list(path: Path) -> list[str]:
         rows = csv_rows("\n".join(lines[1:]), str(path))
         entries = [row[place] if place < len(row) else "" for row in rows if row]
     if not entries:
-        raise UserError(f"{path}: holds no id or identity: remove the option, or fill the file")
+        raise UserError(f"{path}: contains no id or identity: remove the option, or fill the file")
     return [same_form(entry if "/" in entry else id_of(entry)) for entry in dict.fromkeys(entries)]

@@ -101,7 +101,7 @@ def make_pairs(
         drawn.append((_genuine(mine, per_fold, rng), _impostor(mine, per_fold, rng)))
     count = min((len(pairs) for both in drawn for pairs in both), default=0)
     if count < per_fold:
-        notes.append(f"pairs: {count} genuine and {count} impostor a fold, {per_fold} wanted: no more exist in each")
+        notes.append(f"pairs: {count} genuine and {count} impostor per fold, {per_fold} requested: not enough exist")
     pairs = [
         Pair(number, same, *sorted(pair, key=lambda face: face.side or 0))
         for number, both in enumerate(drawn)

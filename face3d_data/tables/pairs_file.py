@@ -52,7 +52,7 @@ def read_pairs(path: Path, table: pd.DataFrame) -> PairRows:
     """
     lines = _lines(path)
     if not lines:
-        raise UserError(f"{path}: holds no pairs: fill the file, or leave the option out")
+        raise UserError(f"{path}: contains no pairs: fill the file, or remove the option")
     places = _Places(path, table)
     first, second = (np.array([places.row(line, side) for line in lines], np.int64) for side in (0, 1))
     for line, a, b in zip(lines, first, second, strict=True):

@@ -38,14 +38,14 @@ def read_same_person(path: Path) -> list[IdentityPair]:
     if not set(COLUMNS) <= set(header):
         raise UserError(f"{path}: needs the columns {','.join(COLUMNS)} (has {header_text(header)})")
     if len(rows) != len(numbered):
-        raise UserError(f"{path}: a quoted text goes over several lines: give one person a line")
+        raise UserError(f"{path}: a quoted text spans several lines: write one person per line")
     places = [header.index(name) for name in COLUMNS]
     lines = [
         (_person(path, number, row, places[0]), _person(path, number, row, places[1]))
         for (number, _), row in zip(numbered[1:], rows[1:], strict=True)
     ]
     if all(identity == same_as for identity, same_as in lines):
-        raise UserError(f"{path}: maps nobody: remove the option, or fill the file")
+        raise UserError(f"{path}: lists no one: remove the option, or fill the file")
     return lines
 
 
@@ -54,7 +54,7 @@ def _person(path: Path, number: int, row: Sequence[str], place: int) -> str:
     identity = text if "/" in text else id_of(text)
     dataset, _, person = identity.partition("/")
     if not dataset or not person or "/" in person or "~" in person:
-        raise UserError(f"{path}, line {number}: {text!r} is no person: write <dataset>/<person>")
+        raise UserError(f"{path}, line {number}: {text!r} is not a person: write <dataset>/<person>")
     return same_form(identity)
 
 
@@ -106,7 +106,7 @@ def read_lists(files: Sequence[Path], base_dirs: Sequence[Path], where: str) -> 
     for file in files:
         path = look_up(file, base_dirs)
         if path is None:
-            raise UserError(f"{where}: same_person: {file} is not there: correct the path")
+            raise UserError(f"{where}: same_person: {file} does not exist: correct the path")
         found.append((path.name, read_same_person(path)))
     return found
 

@@ -83,7 +83,7 @@ class Select(TableStep):
     ) -> list[bool]:
         path = look_up(file, context.base_dirs)
         if path is None:
-            raise UserError(f"step {context.step!r}: {option}: {file} is not there: correct the path")
+            raise UserError(f"step {context.step!r}: {option}: {file} does not exist: correct the path")
         wanted = set(read_list(path))
         people = (list(map(person_of, frame["identity"])), list(map(own_identity, frame["origin_id"])))
         columns = (frame["id"], frame["origin_id"], frame["identity"], *people)

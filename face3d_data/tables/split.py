@@ -53,19 +53,20 @@ class Split(TableStep):
     reasons: ClassVar[dict[str, str]] = {"too_few_captures": "the person has fewer captures than min_captures"}
 
     by: Literal["identity", "capture"] = Field(
-        "identity", description="what stays together: a person, or a capture (closed set: people are in every split)"
+        "identity",
+        description="unit that stays together: a person, or a capture (closed set: people are in every split)",
     )
     ratios: dict[str, float] = Field(
         default={"train": 0.7, "eval": 0.1, "test": 0.2}, description="share of people (or captures) of each split"
     )
-    frozen: Path | None = Field(None, description="CSV of identity (or capture) and split that always wins")
+    frozen: Path | None = Field(None, description="CSV of identity (or capture) and split, which takes precedence")
     only_listed: bool = Field(
-        False, description="a split that frozen names holds those listed and nobody else; all others go to other splits"
+        False, description="splits named by frozen contain only those listed; all others go to other splits"
     )
     stratify: tuple[str, ...] = Field(
-        (), description="each split gets its share of these: source, dataset, masked (who has masked captures), tags"
+        (), description="attributes to balance over splits: source, dataset, masked (people with masked captures), tags"
     )
-    min_captures: int = Field(1, ge=1, description="people with fewer captures are left out")
+    min_captures: int = Field(1, ge=1, description="minimum captures per person; people with fewer are left out")
 
     @field_validator("stratify", mode="before")
     @classmethod

@@ -44,7 +44,7 @@ def strata_of(frame: pd.DataFrame, units: Sequence[str], names: Sequence[str], w
         else:
             known = list(dict.fromkeys((*COLUMNS, MASKED, *tags)))
             raise UserError(
-                f"{where}: stratify: {name!r} is no tag or column here (there are: {', '.join(known)}): correct it"
+                f"{where}: stratify: {name!r} is not a tag or column here (there are: {', '.join(known)}): correct it"
                 f"{did_you_mean(name, known)}"
             )
         of_unit: defaultdict[str, set[str]] = defaultdict(set)

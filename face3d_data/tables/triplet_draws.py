@@ -46,7 +46,7 @@ class TripletDraws:
         self.block_size = np.repeat(np.diff(edges), np.diff(edges))
         self.paired = np.flatnonzero(self.counts > 1)
         if not len(self.paired):
-            raise UserError("triplets.offline: nobody has two samples, so there is no positive: use another loss")
+            raise UserError("triplets.offline: no one has two samples, so there are no positives: use another loss")
 
     def of_epoch(self, epoch: int, n: int) -> np.ndarray:
         """Return n triplets, i8 (n, 3), rows of anchor, positive, negative; each `size` of them are a batch."""

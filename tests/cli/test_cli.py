@@ -58,9 +58,9 @@ MISTAKES = [
     ),
     (
         ["run", "p.yaml", "--set", "src.root=gone"],
-        "'src': root gone is not there, neither beside the pipeline (",
+        "'src': root gone does not exist, neither beside the pipeline (",
     ),
-    (["run", "p.yaml", "--set", "src.root=/proc/gone"], "source 'src': root /proc/gone is not there: correct it"),
+    (["run", "p.yaml", "--set", "src.root=/proc/gone"], "source 'src': root /proc/gone does not exist: correct it"),
     (["run", "p.yaml", "-w", "p.yaml"], "p.yaml"),
     (["status"], "nothing has run in workspace work: use `face3d run`"),
     (["dirty", "-w", "in"], "nothing has run in workspace in"),
@@ -247,7 +247,7 @@ def test_show_goes_on_after_a_run_that_was_refused(here, capsys):
     assert call(capsys, "run", "b.yaml", "--engine", "serial")[0] == 2
     code, _, err = call(capsys, "show", "src/p001/c1")
     assert code == 0
-    assert "note: pipeline 'broken' cannot be looked at: " in err
+    assert "note: pipeline 'broken' cannot be shown: " in err
     assert call(capsys, "show", "src/p001/c1", "--pipeline", "broken")[0] == 2
     code, _, err = call(capsys, "show", "src/p001/c1", "--out", "/proc/x")
     assert (code, err.count("\n")) == (2, 2)

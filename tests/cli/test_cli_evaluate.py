@@ -116,7 +116,7 @@ def test_a_leak_that_is_allowed_is_printed(here, tmp_path, capsys):
 
 MISTAKES = [
     (("pionts", "run-s0"), "no dataset 'pionts' in work/datasets (there: points, rgb)"),
-    (("empty", "run-s0"), "empty: is no dataset (it has no dataset.json)"),
+    (("empty", "run-s0"), "empty: is not a dataset (it has no dataset.json)"),
     (("points", "gone.pt"), "gone.pt: no such checkpoint: give a .pt or .safetensors file, or the folder of a run"),
     (("points", "empty"), "empty: holds no checkpoints/best.pt"),
     (("points", "text.pt"), "text.pt: "),

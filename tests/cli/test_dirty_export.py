@@ -90,7 +90,7 @@ def test_nothing_is_overwritten(made, tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     assert export(made, tmp_path / "mine") == 2
-    assert "holds something already: give a folder that is new or empty" in capsys.readouterr().err
+    assert "is not empty: choose a new or empty folder" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
     assert export(made, tmp_path / "mine" / "notes.txt") == 2
     (tmp_path / "empty").mkdir()

@@ -214,7 +214,9 @@ def around(folder, split):
 
 
 def test_a_list_that_no_row_of_the_other_name_passes_is_not_lost(folder):
-    with pytest.raises(UserError, match=r"'hall/p003' and 'hall/p002' are one person by .*, but two here \(2 such\)"):
+    with pytest.raises(
+        UserError, match=r"'hall/p003' and 'hall/p002' are one person according to .*, but two here \(2 such\)"
+    ):
         go(folder, around(folder, {"ratios": {"train": 1.0}}))
 
 
@@ -247,7 +249,7 @@ def test_names_that_are_merged_behind_the_split_are_refused_with_the_remedy(fold
 
 
 def test_the_list_is_looked_up_beside_the_pipeline_and_a_missing_one_named(folder):
-    with pytest.raises(UserError, match=r"same_person.*gone\.csv.*(cannot be read|is not there)"):
+    with pytest.raises(UserError, match=r"same_person.*gone\.csv.*(cannot be read|does not exist)"):
         go(folder, pipeline_of(folder, {"same_person": "gone.csv"}))
     two = pipeline_of(folder, {"same_person": ["same.csv", str(folder / "same.csv")]})
     assert len(places(go(folder, two))) == 9

@@ -65,7 +65,7 @@ def test_rows_of_as_many_sizes_are_refused_at_any_number(tmp_path):
         write_tiny_images(tmp_path / f"{i}", people=1, captures=1, width=32 + 2 * i, height=24)
         (tmp_path / f"{i}" / "person_0000").rename(tmp_path / "0" / f"p{i}")
     with pytest.raises(
-        UserError, match=r"3 sizes among 3 rows, and none is that of half of them: .*'crop' would make them equal"
+        UserError, match=r"3 sizes among 3 rows, none of which covers half of them: .*'crop' would make them equal"
     ):
         run(pipeline_of(tmp_path / "0"), tmp_path / "work", engine="serial")
 

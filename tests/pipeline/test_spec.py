@@ -52,7 +52,7 @@ WRONG = {
     ),
     "no from": ({"steps": [{"id": "a", "stage": "toy_scale"}], "datasets": {}}, r"step 'a': option 'from' is required"),
     "two kinds": (step(table="split"), r"step 'a': give either 'stage' or 'table'"),
-    "unknown upstream": (step(**{"from": "sorce"}), r"step 'a': from: 'sorce' is no source or step \(a, src\)"),
+    "unknown upstream": (step(**{"from": "sorce"}), r"step 'a': from: 'sorce' is not a source or step \(a, src\)"),
     "id twice": (
         {"steps": [{"id": "src", "stage": "toy_scale", "from": "src"}], "datasets": {}},
         r"step 'src': the id is used twice",
@@ -65,7 +65,7 @@ WRONG = {
             ],
             "datasets": {},
         },
-        r"steps a, b feed each other in a circle",
+        r"steps a, b form a cycle",
     ),
     "where nobody declares": (step(where={"colour": "red"}), r"step 'a': where: no upstream of it declares 'colour'"),
     "where nearly declared": (step(where={"maks": "none"}), r"declares 'maks' .*: did you mean 'mask'\?$"),

@@ -39,7 +39,7 @@ def test_rows_with_one_id_are_refused_by_every_table_step(tmp_path):
 def test_a_row_that_comes_in_twice_is_separated_from_two_sources(tmp_path):
     root = write_toys(tmp_path / "in", 1, 1)
     steps = [{"id": "scaled", "stage": "toy_scale", "from": ["src", "src"]}]
-    with pytest.raises(UserError, match="comes in by two ways: mend 'from' or 'where'"):
+    with pytest.raises(UserError, match="arrives on two paths: fix 'from' or 'where'"):
         run(make(root, steps), tmp_path / "work", engine="serial")
 
 

@@ -106,7 +106,7 @@ def test_what_is_there_is_left_alone(dataset, tmp_path):
     (tmp_path / "file").write_text("x")
     export_dataset(dataset.path, tmp_path / "out", splits=["test"])
     for name in ("out", "file"):
-        with pytest.raises(UserError, match="is not empty: give a folder that is not there yet"):
+        with pytest.raises(UserError, match="is not empty: choose a folder that does not exist yet"):
             export_dataset(dataset.path, tmp_path / name)
 
 
@@ -114,7 +114,7 @@ def test_a_format_that_does_not_fit(tmp_path):
     link = build(tmp_path / "d", spec=spec_of(fields=["landmarks"]))
     with pytest.raises(UserError, match=r"has no points to write as ply \(its arrays: landmarks\)"):
         export_dataset(link, tmp_path / "out")
-    with pytest.raises(UserError, match="no format 'obj': choose ply, csv\\+ply, npy, png"):
+    with pytest.raises(UserError, match="unknown format 'obj': choose ply, csv\\+ply, npy, png"):
         export_dataset(link, tmp_path / "out", ["obj"])
     assert not (tmp_path / "out").exists()
     export_dataset(link, tmp_path / "out", ["npy"])

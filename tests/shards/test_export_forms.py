@@ -152,7 +152,7 @@ def test_lfw_says_why_it_has_no_pairs(dataset, mirrored, tmp_path):
     _, said = export(mirrored, tmp_path / "b", "lfw")
     assert said[1:] == [
         "6 rows are variants of other rows, which only the CSVs tell",
-        "6 rows are mirrored faces, people of their own here; only the CSVs tell of whom",
+        "6 rows are mirrored faces, counted as other people here; only the CSVs say of whom",
         "no pairs.txt: the dataset has no pairs ('pairs: true' in its entry makes some)",
     ]
 
@@ -178,7 +178,7 @@ def test_modelnet_files(dataset, tmp_path, monkeypatch):
         assert set(file) == {"data", "label", "normal", "root"}
         assert len(file["data"]) == 2
     _, said = export(dataset, tmp_path / "some", "modelnet", splits=["test"])
-    assert said[1] == "no train_files.txt, which other programs look for: no such split is written"
+    assert said[1] == "no train_files.txt, which other programs expect: that split is missing"
 
 
 def test_faces_with_pid_know_whom_a_mirror_image_shows(mirrored, tmp_path):
@@ -248,7 +248,7 @@ def test_triplets_that_cannot_be_drawn(dataset, tmp_path):
 
 
 def test_formats_that_need_a_folder_or_an_array_of_their_own(dataset, tmp_path):
-    with pytest.raises(UserError, match="format 'lfw' has a folder of its own: export it by itself"):
+    with pytest.raises(UserError, match="format 'lfw' needs its own folder: export it separately"):
         export(dataset, tmp_path / "out", "ply", "lfw")
     points = Dataset(build(tmp_path / "d", manifest(), spec_of()))
     for name, lacking in (("lfw", "color"), ("rgbd", "color")):

@@ -59,7 +59,7 @@ def test_no_split_at_all_is_the_split_all(tmp_path):
     assert sorted(path.name for path in link.glob("*.csv")) == ["all.csv", "dirty.csv", "sources.csv"]
     frame = manifest()
     frame.loc[0, "split"] = ""
-    with pytest.raises(UserError, match="1 rows have no split and others have"):
+    with pytest.raises(UserError, match="1 rows have no split while others do"):
         plan_of(frame)
 
 
@@ -167,7 +167,7 @@ def test_nothing_left_says_why():
 def test_unknown_shapes_are_read_only_where_allowed():
     frame = manifest()
     frame["place"] = [MemoryPlace(place.arrays, place.order, known=False) for place in frame["place"]]
-    with pytest.raises(UserError, match="field 'color' comes straight from its source"):
+    with pytest.raises(UserError, match="field 'color' comes directly from its source"):
         plan_of(frame, spec_of(fields=["color"]))
     assert plan_of(frame, spec_of(fields=["color"]), read=read).shapes == {"color": (4, 5, 3)}
     assert plan_of(frame, spec_of(fields=["landmarks"])).shapes == {"landmarks": (5, 2)}
@@ -241,7 +241,7 @@ def test_tags_count_only_where_a_query_may_rest_on_them():
     ("options", "message"),
     [
         ({"pairs": {"split": "exam"}}, r"pairs: no row is in split 'exam' \(there: eval, test, train\)"),
-        ({"gallery": {"query": "mask == 'x'"}}, "no row of split 'test' may enrol"),
+        ({"gallery": {"query": "mask == 'x'"}}, "no row of split 'test' can be enrolled"),
         ({"probe": {"query": "nonsense"}}, "probe: query 'nonsense'"),
     ],
 )

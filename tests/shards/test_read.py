@@ -86,7 +86,7 @@ def test_labels_and_texts_are_those_of_the_csv(dataset):
         assert reader.labels.tolist() == table["class"].tolist()
         for name in ("sample_id", "identity", "variant"):
             assert reader.texts(name) == table[name].tolist()
-    with pytest.raises(UserError, match="'path' is no text"):
+    with pytest.raises(UserError, match="'path' is not a text array"):
         reader.texts("path")
 
 
@@ -171,11 +171,11 @@ def test_wrong_readers_are_user_errors(dataset, arguments, message):
 
 
 def test_no_dataset_and_no_table(dataset, tmp_path):
-    with pytest.raises(UserError, match="is no dataset"):
+    with pytest.raises(UserError, match="is not a dataset"):
         Dataset(tmp_path)
     with pytest.raises(UserError, match=r"has no exam\.csv \(there: dirty, eval"):
         dataset.table("exam")
-    with pytest.raises(UserError, match="leave 'split' out"):
+    with pytest.raises(UserError, match="omit 'split'"):
         ShardReader(dataset.path / "shards/train-00000.h5", "train")
 
 

@@ -56,7 +56,7 @@ def test_two_sources_and_merged_people_are_told():
     assert plan_of(two_sources()).notes == [
         "from hall: 3 people, 6 captures, 12 samples (6 masked); lab: 3 people, 6 captures, 12 samples (6 masked) "
         "(see sources.csv)",
-        "1 people go by another name than their own: d/p3 is d/p0",
+        "1 people are listed under another name: d/p3 is d/p0",
     ]
 
 

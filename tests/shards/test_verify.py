@@ -413,7 +413,7 @@ def test_faults_in_lists_of_shards_and_dirty_rows(link):
 
 def test_another_schema_version_is_a_user_error(link):
     edit_info(link, lambda info: info.update(schema_version=99))
-    with pytest.raises(UserError, match="schema version 99, this program reads 2"):
+    with pytest.raises(UserError, match="schema version 99, this version reads 2"):
         verify_dataset(link)
     edit_info(link, lambda info: [info.update(schema_version=2), info.pop("arrays")])
     with pytest.raises(UserError, match="lacks arrays: build the dataset again"):
@@ -459,4 +459,4 @@ def test_command_on_what_is_no_dataset(link, tmp_path):
     assert "no dataset 'fases'" in str(done.exception)
     assert "(there: faces)" in str(done.exception)
     done = CliRunner().invoke(command, [str(tmp_path)])
-    assert "is no dataset (it has no dataset.json)" in str(done.exception)
+    assert "is not a dataset (it has no dataset.json)" in str(done.exception)

@@ -152,7 +152,7 @@ def test_the_link_moves_to_the_newest_and_back(tmp_path):
 
 def test_a_folder_in_the_place_of_the_link_is_left_alone(tmp_path):
     (tmp_path / "faces").mkdir(parents=True)
-    with pytest.raises(UserError, match="is no link to a dataset: move it away"):
+    with pytest.raises(UserError, match="is not a link to a dataset: move it away"):
         build(tmp_path)
 
 

@@ -107,7 +107,7 @@ def test_a_person_s_block_reaches_the_mirrored_face(context, tmp_path):
 
 @pytest.mark.parametrize("option", ["allow", "block"])
 def test_missing_lists_are_named(context, option):
-    with pytest.raises(UserError, match=rf"{option}: none\.txt is not there"):
+    with pytest.raises(UserError, match=rf"{option}: none\.txt does not exist"):
         select(context, manifest([("d/a", "1")]), **{option: "none.txt"})
 
 
@@ -130,7 +130,7 @@ def test_lists_take_names_and_our_own_csvs(tmp_path):
 def test_bad_lists(tmp_path):
     path = tmp_path / "list"
     path.write_text("# nobody\n\n")
-    with pytest.raises(UserError, match="holds no id"):
+    with pytest.raises(UserError, match="contains no id"):
         read_list(path)
     path.write_bytes(b"\xff\xff")
     with pytest.raises(UserError, match="is not UTF-8"):

@@ -91,7 +91,7 @@ def test_only_listed_with_a_list_of_every_split(split):
     everybody = [f"lab/P{i:02},{'test' if i < 3 else 'train'}" for i in range(10)]
     places, _ = split(everybody, only_listed=True, ratios={"train": 0.5, "test": 0.5})
     assert Counter(places.values()) == {"train": 7, "test": 3}
-    with pytest.raises(UserError, match=r"f\.csv names every split that takes anybody, but not 1 people \(lab/P09"):
+    with pytest.raises(UserError, match=r"f\.csv names every split with a ratio, but not 1 people \(lab/P09"):
         split(everybody[:9], only_listed=True, ratios={"train": 0.5, "test": 0.5})
 
 
@@ -119,7 +119,9 @@ def test_whoever_is_listed_nobody_else_is_there(tmp_path_factory, listed, seed):
 
 
 def test_names_in_options_that_nothing_has_are_refused_with_the_nearest(context):
-    with pytest.raises(UserError, match=r"stratify: 'dataste' is no tag or column here .*: did you mean 'dataset'\?"):
+    with pytest.raises(
+        UserError, match=r"stratify: 'dataste' is not a tag or column here .*: did you mean 'dataset'\?"
+    ):
         Split(stratify=["dataste"]).run([PEOPLE], context())
     with pytest.raises(UserError, match=r"people_per_source: no row is from 'labs' .*: did you mean 'lab'\?"):
         Limit(people_per_source={"labs": 3}).run([PEOPLE], context())

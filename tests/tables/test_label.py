@@ -71,15 +71,15 @@ def test_what_the_rows_had_stays_where_a_line_says_nothing(labelled):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"line 1: wanted sample_id or origin_id or identity, and t, each once; has nothing"),
-        ("id,t\na,1\n", r"line 1: wanted .* has id,t"),
-        ("origin_id,u\na,1\n", r"line 1: wanted .*, and t, each once"),
-        ("origin_id,t,t\na,1,2\n", r"line 1: wanted"),
+        ("", r"line 1: expected sample_id or origin_id or identity, and t, each once; found nothing"),
+        ("id,t\na,1\n", r"line 1: expected .* found id,t"),
+        ("origin_id,u\na,1\n", r"line 1: expected .*, and t, each once"),
+        ("origin_id,t,t\na,1,2\n", r"line 1: expected"),
         ("origin_id,t\n", r"holds no line"),
         ("origin_id,t\nd/a/1\n", r"line 2 has 1 fields, the header 2"),
         ("origin_id,t\nd/a/1,1\nd/a/1,2\n", r"line 3: 'd/a/1' stands there twice"),
         ("origin_id,t\n,1\n", r"line 2: origin_id is empty"),
-        ("origin_id,t\nd/q/1,1\n", r"none of its 1 lines is of a row here \('d/q/1' …; rows are called 'd/a/1' …\)"),
+        ("origin_id,t\nd/q/1,1\n", r"none of its 1 lines matches a row \('d/q/1' …; rows are called 'd/a/1' …\)"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_line(labelled, text, message):
@@ -89,7 +89,7 @@ def test_a_wrong_file_is_told_in_one_line(labelled, text, message):
 
 
 def test_rows_without_a_line_can_be_refused(labelled):
-    with pytest.raises(UserError, match=r"no line is of 3 of 4 rows \(d/a/1 …\)"):
+    with pytest.raises(UserError, match=r"3 of 4 rows have no line \(d/a/1 …\)"):
         labelled("origin_id,t\nd/b/1,1\n", ["t"], require=True)
 
 
@@ -100,7 +100,7 @@ def test_a_tag_that_is_a_column_is_refused(name):
 
 
 def test_a_missing_file_is_told(context, tmp_path):
-    with pytest.raises(UserError, match=r"step 'people': file: .*nowhere.csv is not there"):
+    with pytest.raises(UserError, match=r"step 'people': file: .*nowhere.csv does not exist"):
         Label(file=tmp_path / "nowhere.csv", tags=["t"]).run([manifest(ROWS)], context())
 
 

@@ -77,7 +77,7 @@ def test_exact_folds():
     assert (pairs.folds, pairs.per_fold) == (6, 12)
     assert pairs.notes == (
         "pairs: 6 folds, 10 wanted: 12 people, 12 of them with two captures",
-        "pairs: 12 genuine and 12 impostor a fold, 300 wanted: no more exist in each",
+        "pairs: 12 genuine and 12 impostor per fold, 300 requested: not enough exist",
     )
     full = make_pairs(frame, 3, 5, 1)
     assert (full.folds, full.per_fold, full.notes) == (3, 5, ())

@@ -71,8 +71,8 @@ GOOD = "p0\tc0\tc1\np0\tc0\tp1\tc0\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no pairs: fill the file"),
-        ("name\tid1\tid2\n", "holds no pairs"),
+        ("", "contains no pairs: fill the file"),
+        ("name\tid1\tid2\n", "contains no pairs"),
         (b"\xff\xff", "is not UTF-8 text"),
         (GOOD + "p0\tc0\n", "line 3: has 2 fields between TABs: write name, id1, id2 or name1, id1, name2, id2"),
         (GOOD + "p0 c0 c1\n", "line 3: has 1 fields"),

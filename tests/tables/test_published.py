@@ -105,7 +105,7 @@ def test_masked_and_varied_rows_and_people_who_are_not_enrolled_are_left_out_and
     assert captures(table, found.gallery) == ["bs000/N_N_0"]
     assert captures(table, found.probe) == ["bs000/E_FEAR_0"]
     assert "bosphorus: 3 rows left out: masked or varied" in found.notes
-    assert "bosphorus: 1 rows left out: of people who have no capture that may enrol" in found.notes
+    assert "bosphorus: 1 rows left out: of people who have no capture that can be enrolled" in found.notes
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -87,14 +87,14 @@ def test_a_list_is_read_with_names_comments_and_more_columns(tmp_path):
     [
         ("", r"same\.csv: needs the columns identity,same_as \(has nothing\)"),
         ("identity,other\nd/a,e/a\n", r"needs the columns identity,same_as \(has identity,other\)"),
-        ("identity,same_as\n", "maps nobody"),
-        ("identity,same_as\nd/a,d/a\n", "maps nobody"),
-        ("identity,same_as\n\nd/a,\n", r"same\.csv, line 3: '' is no person: write <dataset>/<person>"),
-        ("identity,same_as\nd/a\n", "line 2: '' is no person"),
-        ("identity,same_as\nanna,e/a\n", "line 2: 'anna' is no person"),
-        ("identity,same_as\nd/a/1,e/a\n", "line 2: 'd/a/1' is no person"),
-        ("identity,same_as\nd/a~mirror,e/a\n", "line 2: 'd/a~mirror' is no person"),
-        ('identity,same_as\n"d/a\n",e/a\n', "goes over several lines"),
+        ("identity,same_as\n", "lists no one"),
+        ("identity,same_as\nd/a,d/a\n", "lists no one"),
+        ("identity,same_as\n\nd/a,\n", r"same\.csv, line 3: '' is not a person: write <dataset>/<person>"),
+        ("identity,same_as\nd/a\n", "line 2: '' is not a person"),
+        ("identity,same_as\nanna,e/a\n", "line 2: 'anna' is not a person"),
+        ("identity,same_as\nd/a/1,e/a\n", "line 2: 'd/a/1' is not a person"),
+        ("identity,same_as\nd/a~mirror,e/a\n", "line 2: 'd/a~mirror' is not a person"),
+        ('identity,same_as\n"d/a\n",e/a\n', "spans several lines"),
     ],
 )
 def test_bad_lists_are_one_line(tmp_path, text, message):
@@ -153,7 +153,7 @@ def test_no_list_is_as_before(context):
 
 
 def test_a_list_that_is_not_there_is_named(context):
-    with pytest.raises(UserError, match=r"step 'people': same_person: none\.csv is not there: correct the path"):
+    with pytest.raises(UserError, match=r"step 'people': same_person: none\.csv does not exist: correct the path"):
         Combine(same_person="none.csv").run(rows(), context())
 
 

@@ -233,7 +233,7 @@ def test_a_written_state_can_be_frozen(context, tmp_path):
 def test_missing_frozen_file_names_the_command(context):
     step = Split(frozen="frozen/people.csv")
     step.fingerprint(0)
-    with pytest.raises(UserError, match=r"frozen/people\.csv is not there: .*face3d split --freeze"):
+    with pytest.raises(UserError, match=r"frozen/people\.csv does not exist: .*face3d split --freeze"):
         step.run([manifest([("d/a", "1")])], context())
 
 

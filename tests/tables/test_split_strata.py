@@ -167,7 +167,7 @@ def test_many_strata_are_counted_only(context):
 @pytest.mark.parametrize("name", ["sourec", "key", "place", "id"])
 def test_a_stratum_that_is_none_is_named_with_those_there_are(context, name):
     with pytest.raises(
-        UserError, match=rf"'people': stratify: '{name}' is no tag.*source, dataset, variant, masked, mask"
+        UserError, match=rf"'people': stratify: '{name}' is not a tag.*source, dataset, variant, masked, mask"
     ):
         Split(stratify=name).run([people_of([1])], context())
 
@@ -243,7 +243,7 @@ def test_a_frozen_file_knows_the_own_names_and_may_not_contradict_itself(context
     out = Split(ratios=RATIOS, frozen="f.csv").run([frame], context()).frame
     assert out["split"].tolist()[:2] == ["eval", "eval"]
     (tmp_path / "f.csv").write_text("identity,split\nd/a,eval\ne/b,test\n")
-    with pytest.raises(UserError, match=r"f\.csv: 'd/a' in 'eval' and 'e/b' in 'test' are one person, 'e/b'"):
+    with pytest.raises(UserError, match=r"f\.csv: 'd/a' in 'eval' and 'e/b' in 'test' are the same person, 'e/b'"):
         Split(ratios=RATIOS, frozen="f.csv").run([frame], context(step="other"))
 
 

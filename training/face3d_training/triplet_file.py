@@ -50,7 +50,7 @@ def _check(path: Path, texts: np.ndarray, triplets: np.ndarray, labels: np.ndarr
         raise UserError(
             f"triplets.file {path}: row {row} names the sample {str(texts[row, column])!r}, which is not among the "
             f"{len(labels)} that are learnt from ({len(np.unique(unknown[:, 0]))} of {len(triplets)} rows name such): "
-            "draw triplets from this dataset, or look at data.train_split and data.where"
+            "draw triplets from this dataset, or check data.train_split and data.where"
         )
     anchor, positive, negative = labels[triplets].T
     wrong = np.flatnonzero((anchor != positive) | (anchor == negative) | (triplets[:, 0] == triplets[:, 1]))

@@ -112,7 +112,7 @@ def _looks(dataset: Dataset, table: pd.DataFrame) -> tuple[list[Look], list[str]
             except UserError as error:
                 notes.append(str(error))
     if not looks and not notes:
-        notes.append(f"{', '.join(fields)} are nothing that faces are told by: points, grid or color are")
+        notes.append(f"{', '.join(fields)} do not identify faces: points, grid or color do")
     return looks, notes
 
 

@@ -124,7 +124,7 @@ class Clouds:
             if not self._in_face_frame():
                 raise UserError(
                     f"{name} are not in the face frame{', nor do landmarks_3d bring them there' if marks else ''}: "
-                    "near-duplicates are told after align_3d, or with landmarks_3d among the fields"
+                    "near-duplicates need align_3d, or landmarks_3d among the fields"
                 )
 
     def __len__(self) -> int:

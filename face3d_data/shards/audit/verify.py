@@ -87,7 +87,7 @@ def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates:
 
     Args:
         path: the dataset's folder or the link to it.
-        same_person: a CSV of `identity,same_as`: people known under several names.
+        same_person: a CSV of `identity,same_as`: people with several names.
         near_duplicates: look for samples of different splits that may show one recording; None: unless there are more
             than `near_duplicates.FEW` samples.
 

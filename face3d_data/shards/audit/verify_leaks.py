@@ -26,7 +26,7 @@ def audit(
     Args:
         dataset: the dataset.
         table: the rows of all splits.
-        same_person: a CSV of people known under several names, beside those of whom the dataset itself says it.
+        same_person: a CSV of people with several names, beside those of whom the dataset itself says it.
 
     Returns:
         Kind to how many things are shared (None: people of a closed set, on purpose), the leaks, and samples of one

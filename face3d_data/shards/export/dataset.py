@@ -72,7 +72,7 @@ def export_dataset(
     rows = ExportRows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))
     total = sum(len(dataset.reader(split)) for split in rows.splits)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: is not empty: give a folder that is not there yet")
+        raise UserError(f"{out}: is not empty: choose a folder that does not exist yet")
     chosen = _chosen(formats)
     out = out.absolute()
     try:
@@ -94,11 +94,11 @@ def _chosen(formats: Sequence[str]) -> list[str]:
     """
     for name in formats:
         if name not in FORMATS:
-            raise UserError(f"no format {name!r}: choose {', '.join(FORMATS)}")
+            raise UserError(f"unknown format {name!r}: choose {', '.join(FORMATS)}")
     chosen = list(dict.fromkeys("ply" if name == "csv+ply" else name for name in formats))
     alone = [name for name in chosen if name in ALONE]
     if alone and len(chosen) > 1:
-        raise UserError(f"format {alone[0]!r} has a folder of its own: export it by itself")
+        raise UserError(f"format {alone[0]!r} needs its own folder: export it separately")
     return chosen
 
 

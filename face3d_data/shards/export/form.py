@@ -107,7 +107,7 @@ class Form:
             lines.append(f"{self.n_variants} rows are variants of other rows, which only the CSVs tell")
         if not self.knows_recordings and self.n_mirrored:
             lines.append(
-                f"{self.n_mirrored} rows are mirrored faces, people of their own here; only the CSVs tell of whom"
+                f"{self.n_mirrored} rows are mirrored faces, counted as other people here; only the CSVs say of whom"
             )
         return lines
 

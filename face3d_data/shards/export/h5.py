@@ -110,7 +110,7 @@ class ModelNetFiles(_H5Files):
         lines = super().losses()
         lacking = [f"{name}_files.txt" for name in ("train", "test") if name not in self.rows.splits]
         if lacking:
-            lines.append(f"no {' and no '.join(lacking)}, which other programs look for: no such split is written")
+            lines.append(f"no {' and no '.join(lacking)}, which other programs expect: that split is missing")
         return lines
 
 

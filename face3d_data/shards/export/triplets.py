@@ -53,7 +53,7 @@ class TripletFiles(Form):
         self.plan = plan
         self.fewer = ""
         if "train" not in rows.splits and len(rows.splits) != 1:
-            raise UserError(f"{rows.dataset.path}: triplets are of one split, and there is no 'train': choose a split")
+            raise UserError(f"{rows.dataset.path}: triplets need one split, and there is no 'train': choose a split")
         self.split = "train" if "train" in rows.splits else rows.splits[0]
 
     def begin(self, split: str, table: pd.DataFrame) -> None:

@@ -66,7 +66,9 @@ def check_replaceable(folder: Path) -> None:
     if folder.is_dir() and ((folder / METRICS).is_file() or not any(folder.iterdir())):
         return
     if folder.exists():
-        raise UserError(f"--out {folder}: holds something that is no evaluation: give a folder that is not there yet")
+        raise UserError(
+            f"--out {folder}: holds something that is no evaluation: choose a folder that does not exist yet"
+        )
 
 
 def scores_table(evaluation: Evaluation, table: pd.DataFrame) -> pd.DataFrame:
