@@ -64,7 +64,7 @@ def published_texts(
             where none is read by it.
 
     Raises:
-        UserError: no such split, or nobody of it may enrol.
+        UserError: no such split, or no one in it can be enrolled.
     """
     split = split_of(spec.split, table["split"], f"{where}: protocol")
     rows = (table["split"] == split).to_numpy(bool)

@@ -103,7 +103,7 @@ def make_published(table: pd.DataFrame, tags: pd.DataFrame, name: str) -> Publis
     if len(usable) < len(table):
         left_out["masked or varied"] = len(table) - len(usable)
     if unknown:
-        left_out["of people who have no capture that may enrol"] = unknown
+        left_out["of people who have no capture that can be enrolled"] = unknown
     notes = [f"{name}: {n} rows left out: {why}" for why, n in left_out.items()]
     asked = {_recording(places[row], identity[row], origin[row]) for row in probe}
     notes += differences(name, len(gallery), len(asked) if rule.of_videos else len(probe))
@@ -112,7 +112,7 @@ def make_published(table: pd.DataFrame, tags: pd.DataFrame, name: str) -> Publis
 
 
 def _first(places: Mapping[int, ProtocolRole], identity: list[str], origin: list[str]) -> dict[str, int]:
-    """Return person to the first row that may enrol."""
+    """Return person to the first row that can be enrolled."""
     found: dict[str, int] = {}
 
     def order(row: int) -> tuple[list[tuple[int, int, str]], list[tuple[int, int, str]]]:
