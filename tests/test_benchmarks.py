@@ -78,6 +78,7 @@ def test_help_says_what_is_measured(script, monkeypatch, capsys):
     assert "--json" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_rerun_with_nothing_changed_works_on_nothing(tmp_path):
     found = figures(tmp_path, "rerun.py", "--people", 6, "--captures", 2, "--rounds", 1)
     assert found["captures"] == 12
@@ -85,6 +86,7 @@ def test_a_rerun_with_nothing_changed_works_on_nothing(tmp_path):
     assert found["met"] is (found["median_rerun_s"] <= 3)
 
 
+@pytest.mark.slow
 def test_growth_by_single_captures_ends_in_the_same_bytes(tmp_path):
     found = figures(tmp_path, "rerun.py", "--grow", 3)
     assert found["failures"] == []
@@ -92,23 +94,27 @@ def test_growth_by_single_captures_ends_in_the_same_bytes(tmp_path):
     assert min(found["parts_before"].values()) > 3 >= max(found["parts_after"].values())
 
 
+@pytest.mark.slow
 def test_subsampling_is_compared(tmp_path):
     found = figures(tmp_path, "sampling.py", "--points", 3000, "--keep", 64)
     assert set(found["goals"]) < set(found["ratios"])
 
 
+@pytest.mark.slow
 def test_opening_is_compared_with_loading(tmp_path):
     found = figures(tmp_path, "opening.py", "--gb", 0.002, "--points", 64)
     assert found["gb"] == pytest.approx(0.002, rel=0.2)
     assert set(found["check_over"]) == {"gather", "train"}
 
 
+@pytest.mark.slow
 def test_memory_is_watched_over_every_step(tmp_path):
     found = figures(tmp_path, "memory.py", "--rows", 8, "--captures", write_tiny_rgbd(tmp_path / "in", 2, 2, 96, 72))
     assert found["steps"]["detect"]["rows"] == 8
     assert 50 < found["peak_mb"] < 4000
 
 
+@pytest.mark.slow
 def test_only_the_steps_after_the_warming_up_count(tmp_path):
     engine = module("engine")
     warm, captures = (write_tiny_rgbd(tmp_path / name, 1, 1, seed=i) for i, name in enumerate(("warm", "captures")))
@@ -118,6 +124,7 @@ def test_only_the_steps_after_the_warming_up_count(tmp_path):
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_skipped_with_the_reason(tmp_path):
     done = call("run_all.py", "--only", "truth", "--json", tmp_path / "table.json", FACE3D_SHARED=tmp_path / "nothing")
     assert done.returncode == 0, done.stderr
@@ -173,6 +180,7 @@ def test_growth_is_judged_by_each_check():
         assert len(rerun.failures(good | {name: value})) == 1, name
 
 
+@pytest.mark.slow
 def test_a_mask_costs_time_and_memory(tmp_path):
     found = figures(tmp_path, "mask_cost.py", "--captures", 1, "--rounds", 1, "--styles", "cloth", "--rows", 4)
     assert found["memory"]["rows"] == 4

@@ -55,6 +55,7 @@ def test_every_reader_of_a_database_is_described():
     assert RULES.keys() <= described
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TREES)
 def test_a_whole_tree_of_names_is_whole_and_recognised(name, tmp_path):
     TREES[name](tmp_path)
@@ -64,6 +65,7 @@ def test_a_whole_tree_of_names_is_whole_and_recognised(name, tmp_path):
     assert found.left_out == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, one in databases().items() if (TINY / f"tiny_{name}.py").is_file()])
 def test_files_as_their_writer_names_them_are_recognised(name, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(TINY), *sys.path])

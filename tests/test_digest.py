@@ -26,6 +26,7 @@ def test_a_digest_is_what_it_was():
     assert seed_from("x") == int(digest("x"), 16) < 2**128
 
 
+@pytest.mark.slow
 @given(JSON, JSON)
 def test_equal_texts_mean_equal_values(one, two):
     assert (digest(one) == digest(two)) == (canonical(one) == canonical(two))

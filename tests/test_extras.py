@@ -60,6 +60,7 @@ def test_a_package_that_is_not_installed_goes_by_its_name(elsewhere, monkeypatch
     assert extras.extra_line("train") == "pip install 'face3d_data[train]'"
 
 
+@pytest.mark.slow
 def test_the_commands_give_it(tmp_path):
     """Without lightning-fabric there is one line, with the command to copy."""
     code = "import sys; sys.modules['face3d_training.registry'] = None; from face3d_data.cli.main import main; main()"

@@ -109,6 +109,7 @@ def backward(package: Path, layers) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "layers"), [(DATA, DATA_LAYERS), (TRAINING, TRAINING_LAYERS)], ids=["data", "training"]
 )
@@ -127,6 +128,7 @@ def test_an_import_that_runs_back_is_found(tmp_path):
         backward(package, ({"low"},))
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_through_others():
     """Within a room too: a circle of modules imports in one order only."""
     for package in (DATA, TRAINING):
@@ -138,6 +140,7 @@ def test_no_module_imports_itself_through_others():
         assert not below, f"these import each other: {sorted(below)}"
 
 
+@pytest.mark.slow
 def test_special_packages_stay_in_their_places():
     for path in files(DATA):
         module = ".".join(path.relative_to(DATA).with_suffix("").parts)
@@ -165,6 +168,7 @@ def test_no_module_is_named_for_nothing():
     assert not names & {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 
 
+@pytest.mark.slow
 def test_importing_loads_nothing_heavy():
     code = (
         "import sys, face3d_data, face3d_data.cli, face3d_data.cli.main\nfrom click.testing import CliRunner\n"
@@ -177,6 +181,7 @@ def test_importing_loads_nothing_heavy():
     assert done.stdout.splitlines() == ["[]", "{0} []"]
 
 
+@pytest.mark.slow
 def test_a_public_class_or_alias_has_a_name_of_its_own():
     """So that one search, or one jump of an editor, leads to what is meant."""
     homes: dict[str, list[str]] = {}
@@ -188,6 +193,7 @@ def test_a_public_class_or_alias_has_a_name_of_its_own():
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
+@pytest.mark.slow
 def test_a_constant_that_others_import_has_a_name_of_its_own():
     named: dict[str, set[str]] = {}
     for path in files(DATA) + files(TRAINING):

@@ -191,6 +191,7 @@ def test_hidden_points_that_stay_and_shuffled_ones_are_told(judge, good):
     assert not images.labels(replace(good, sample=good.sample.take(order)))["kept_in_order"]
 
 
+@pytest.mark.slow
 def test_the_statistical_face_is_recovered_from_its_own_depth(judge, shared_data):
     fitting = judge["statistical_face"]
     if not (shared_data / "ict_face_small.npz").exists():

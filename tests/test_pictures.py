@@ -152,6 +152,7 @@ def test_close_up_shows_the_box_larger():
     assert panels(outside, 80, close_up=True)[0][1].shape == (80, 80, 3)
 
 
+@pytest.mark.slow
 def test_sheet_has_a_place_for_each_sample():
     arrays = {"color": np.full((9, 9, 3), 200, np.uint8)}
     one, three = contact_sheet([("a", arrays)], 2, 40), contact_sheet([("a", arrays)] * 3, 2, 40)

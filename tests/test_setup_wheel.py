@@ -34,6 +34,7 @@ def wheel_names(tmp_path_factory):
     return zipfile.ZipFile(next((copy / "out").glob("*.whl"))).namelist()
 
 
+@pytest.mark.slow
 def test_wheel_holds_pipelines_manifests_configs_assets_and_licence(wheel_names):
     wanted = [f"face3d_data/pipelines/{path.name}" for path in (ROOT / "pipelines").glob("*.yaml")]
     wanted += ["face3d_data/manifests/README.md", "face3d_training/configs/README.md", "face3d_data/py.typed"]

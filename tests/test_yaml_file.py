@@ -32,6 +32,7 @@ def test_values(text, value):
     assert parse_yaml(text) == value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -91,6 +92,7 @@ def test_matrices_of_opencv_are_mappings_where_they_are_expected():
         parse_yaml(text)
 
 
+@pytest.mark.slow
 def test_the_limits_themselves_are_read():
     assert len(parse_yaml("[" + "1, " * (MOST_VALUES - 1) + "]")) == MOST_VALUES - 1
     assert parse_yaml("[" * MOST_NESTED + "]" * MOST_NESTED)

@@ -82,6 +82,7 @@ KINDS_OF_SAMPLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS_OF_SAMPLES)
 @pytest.mark.filterwarnings("error")
 @given(st.sets(st.sampled_from(sorted(STRONG.keys() - {"flip"})), min_size=1), st.integers(0, 999), st.booleans())
@@ -122,6 +123,7 @@ def test_one_picture_is_not_two_people():
         Augmentation.of(mirror_p=0.5, flip_p=0.5)
 
 
+@pytest.mark.slow
 def test_a_loader_needs_neither_torch_nor_stages():
     code = (
         "import sys\nfrom face3d_data.augment.augmentation import Augmentation\n"

@@ -14,6 +14,7 @@ from face3d_data.readers.rgbd_folder import RgbdFolder
 from face3d_data.stages.locate_3d import Locate3d
 
 
+@pytest.mark.slow
 def test_distortion_in_a_camera_file_is_undone(cases):
     reader = RgbdFolder(root=cases / "camera_distortion_coeffs" / "r")
     (source,) = reader.scan()
@@ -42,6 +43,7 @@ def test_an_image_of_900_megapixels_is_a_row(cases):
     assert time.perf_counter() - started < 1
 
 
+@pytest.mark.slow
 def test_a_head_with_eyeballs_teeth_and_an_inner_wall_is_located(cases):
     reader = MeshFolder(root=cases / "head_with_inner_parts_located" / "heads")
     (source,) = reader.scan()

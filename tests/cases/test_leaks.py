@@ -10,6 +10,8 @@ import yaml
 from face3d_data.cli.main import _answer
 from face3d_data.testing import write_tiny_rgbd
 
+pytestmark = pytest.mark.slow
+
 
 def answer(capsys, *arguments):
     capsys.readouterr()

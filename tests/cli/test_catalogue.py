@@ -112,6 +112,7 @@ def test_every_kind_is_listed_with_its_number(capsys):
     assert [line.split()[:2] for line in lines[: len(KINDS)]] == [[kind, str(counts[kind])] for kind in KINDS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_kind_and_one_component_of_every_kind_are_shown(capsys, kind):
     listed = json.loads(face3d(capsys, "components", kind, "--json")[1])
@@ -130,6 +131,7 @@ def test_a_kind_has_plurals_and_old_commands_are_short_forms(capsys, word):
     assert face3d(capsys, "components", word, "clean")[1] == face3d(capsys, "stages", "clean")[1]
 
 
+@pytest.mark.slow
 def test_titles_of_kinds_are_known(capsys):
     assert face3d(capsys, "components", "table-steps")[1] == face3d(capsys, "components", "table")[1]
     assert face3d(capsys, "components", "networks")[1] == face3d(capsys, "components", "model")[1]

@@ -196,6 +196,7 @@ def test_interrupted_and_missing_dependency(here, capsys, monkeypatch):
     assert call(capsys, "run", "p.yaml")[::2] == (2, "face3d: pointnet2_ops is not installed: pip install it\n")
 
 
+@pytest.mark.slow
 def test_help_is_fast_and_light():
     script = (
         "import sys; from face3d_data.cli.main import _answer; _answer(['--help']);"
@@ -240,6 +241,7 @@ def test_dirty_names_the_file_with_an_errors_traceback(here, capsys):
     assert (code, out, err) == (0, "", "0 dirty rows with reason unluky (there are: RuntimeError, unlucky)\n")
 
 
+@pytest.mark.slow
 def test_show_goes_on_after_a_run_that_was_refused(here, capsys):
     assert call(capsys, "run", "p.yaml", "--engine", "serial")[0] == 0
     broken = (here / "p.yaml").read_text().replace("name: toy", "name: broken", 1)

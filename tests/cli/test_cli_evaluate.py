@@ -61,6 +61,7 @@ def call(capsys, *arguments):
 QUICK = ("--no-baseline", "--resamples", "20", "--device", "cpu")
 
 
+@pytest.mark.slow
 def test_an_evaluation_prints_a_table_and_where_it_is(here, capsys):
     code, out, err = call(capsys, "evaluate", "points", "run-s0", "run-s1", *QUICK, "--notice", "made-up people")
     assert (code, err) == (0, "")

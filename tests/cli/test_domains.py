@@ -183,6 +183,7 @@ def test_one_source_has_no_line_of_all_and_the_table_is_aligned():
     assert lines[1].split()[2:] == ["1", "1", "1", "1", "0%", "-", "-", "-", "-"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_sources", [1, 11])
 def test_the_picture_has_room_for_every_source(n_sources):
     some = [domain for domain in domains(rows(), 2) if domain.kind == "source"]
@@ -218,6 +219,7 @@ def invoke(*arguments):
     return CliRunner().invoke(face3d, arguments)
 
 
+@pytest.mark.slow
 def test_a_run_is_told_in_a_table_and_a_picture(workspace):
     work = str(workspace / "work")
     done = invoke("domains", "two", "-w", work, "--most", "2")
@@ -234,6 +236,7 @@ def test_a_run_is_told_in_a_table_and_a_picture(workspace):
     assert cv2.imread(picture) is not None
 
 
+@pytest.mark.slow
 def test_a_step_a_file_and_json(workspace):
     out = workspace / "d.png"
     arguments = [str(workspace / "two.yaml"), "-w", str(workspace / "work"), "--step", "clouds", "--out", str(out)]
@@ -250,6 +253,7 @@ def test_a_step_a_file_and_json(workspace):
     assert again.output == done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -50,6 +50,7 @@ def call(capsys, *arguments):
     return code, captured.out, captured.err
 
 
+@pytest.mark.slow
 def test_images_come_back_with_label_and_path(here, tmp_path, expected, capsys):
     code, out, err = call(capsys, "points", "run", "--layout", "images", "--out", tmp_path / "e.h5", "--device", "cpu")
     assert (code, out, err) == (0, f"embeddings of 32 images in {tmp_path / 'e.h5'}\n", "")
@@ -93,6 +94,7 @@ def test_a_gallery_is_the_mean_of_each_person_of_chosen_rows(here, tmp_path, exp
             assert np.allclose(file[name]["embedding"][:], mean / np.linalg.norm(mean), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_another_program_s_checkpoint_is_taken_and_what_fits_nowhere_is_told(here, tmp_path, capsys):
     from face3d_training.registry import make_spec
 

@@ -58,6 +58,7 @@ def changed(a, b, levels=25):
     return (np.abs(a.astype(int) - b).max(axis=-1) > levels).mean()
 
 
+@pytest.mark.slow
 def test_every_style_has_a_line_and_a_row_in_which_the_lower_face_alone_is_covered(color_file, tmp_path, capsys):
     out = tmp_path / "sheet.png"
     code, lines, _ = run(capsys, "--out", out, "--capture", color_file)
@@ -75,6 +76,7 @@ def test_every_style_has_a_line_and_a_row_in_which_the_lower_face_alone_is_cover
             assert changed(row[column], plain[column]) > 0.02
 
 
+@pytest.mark.slow
 def test_how_they_are_worn_and_styles_of_ones_own(color_file, tmp_path, capsys):
     own = tmp_path / "mine.yaml"
     own.write_text(STYLE)
@@ -100,6 +102,7 @@ def test_all_styles_and_the_users_own_are_drawn_where_none_is_named(tmp_path):
     assert [title for title, _ in mask_stages(None, "proper", (own,))] == [*mask_styles(), "mine"]
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_draw(subject, tmp_path):
     def lines(seed):
         said = []
@@ -142,6 +145,7 @@ def test_a_capture_seen_through_a_lens_is_undistorted(root, subject, tmp_path):
     assert not np.array_equal(sample.arrays["depth"], subject.sample.arrays["depth"])
 
 
+@pytest.mark.slow
 def test_a_photo_is_shown_as_its_colour_alone_is_masked(color_file, tmp_path, capsys):
     photo = tmp_path / "photo.png"
     photo.write_bytes(color_file.read_bytes())
@@ -202,6 +206,7 @@ def test_points_are_coloured_by_what_they_are_of(subject):
         assert abs(shown[0] - shown[2]) > 15
 
 
+@pytest.mark.slow
 def test_a_synthetic_face_is_the_default_and_other_occluders_can_be_added(tmp_path, capsys):
     from face3d_data.stages.occlude import NAMES
 

@@ -238,6 +238,7 @@ def test_wrong_use_is_one_line_and_exit_2(capsys, tmp_path, arguments, said):
     assert said in err
 
 
+@pytest.mark.slow
 def test_the_screen_holds_whatever_is_wrong(capsys, tmp_path):
     folder = tmp_path / ("x" * 120) / ("y" * 120)
     for person in range(3):

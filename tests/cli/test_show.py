@@ -32,6 +32,7 @@ def workspace(tmp_path_factory):
     return base / "work"
 
 
+@pytest.mark.slow
 def test_lineage_names_every_step_with_what_it_set(workspace, tmp_path):
     lines = list(show_sample(workspace, "tiny/person_0001/capture_00", None, tmp_path))
     text = "\n".join(lines)
@@ -45,6 +46,7 @@ def test_lineage_names_every_step_with_what_it_set(workspace, tmp_path):
     assert pictures == ["0_tiny.png", "1_faces.png", "2_clouds.png"], folder
 
 
+@pytest.mark.slow
 def test_a_name_from_a_csv_is_as_good_as_an_id(workspace, tmp_path):
     lines = list(show_sample(workspace, "tiny__person_0001__capture_00", None, tmp_path))
     assert lines[0].startswith("tiny/person_0001/capture_00 ")
@@ -87,6 +89,7 @@ def test_a_sheet_shows_one_kind_of_sample_of_each_person_and_other_kinds_of_the_
     assert [one.variant for one in one_of_each(entries[:4], 9)] == ["plain"] * 4
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes_below_the_workspace(workspace):
     shown = CliRunner().invoke(command, ["tiny/person_0000/capture_00", "-w", str(workspace)])
     assert shown.exit_code == 0, shown.output

@@ -46,6 +46,7 @@ def refused(capsys, code, *arguments):
     return lines[0]
 
 
+@pytest.mark.slow
 def test_a_training_says_what_it_does_and_where_it_is(sets, tmp_path, capsys):
     code, out, err = call(capsys, "train", sets / "points", *SMALL, "--out", tmp_path / "r", "--seed", 4)
     assert (code, err) == (0, "")
@@ -56,6 +57,7 @@ def test_a_training_says_what_it_does_and_where_it_is(sets, tmp_path, capsys):
     assert lines[-2:] == [f"run {tmp_path / 'r'}", f"best {tmp_path / 'r' / 'checkpoints' / 'best.pt'}"]
 
 
+@pytest.mark.slow
 def test_people_with_one_capture_are_counted(sets, tmp_path, capsys):
     one = "identity != 'tiny/p00' or origin_id == 'tiny/p00/c1'"
     code, out, _ = call(
@@ -100,6 +102,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "message"), MISTAKES, ids=[" ".join(options) for options, _ in MISTAKES])
 def test_a_mistake_gets_one_line_that_names_it(sets, tmp_path, capsys, options, message):
     run = tmp_path / "run"
@@ -107,6 +110,7 @@ def test_a_mistake_gets_one_line_that_names_it(sets, tmp_path, capsys, options, 
     assert not run.exists(), "nothing is half-written"
 
 
+@pytest.mark.slow
 def test_batches_hold_no_more_people_than_there_are(sets, tmp_path, capsys):
     code, said, _ = call(capsys, "train", sets / "points", *SMALL, "--out", tmp_path / "r", "--batch.identities", "32")
     assert code == 0
@@ -114,12 +118,14 @@ def test_batches_hold_no_more_people_than_there_are(sets, tmp_path, capsys):
     assert "steps of 32 samples an epoch" in said, "8 people with 4 samples each"
 
 
+@pytest.mark.slow
 def test_a_network_for_points_is_not_given_photos(sets, tmp_path, capsys):
     line = refused(capsys, 2, "train", sets / "rgb", *SMALL, "--out", tmp_path / "r")
     assert "points" in line
     assert "color" in line
 
 
+@pytest.mark.slow
 def test_points_that_are_not_finite_are_told_with_their_sample(sets, tmp_path, capsys):
     folder = points_set(tmp_path).resolve()
     with h5py.File(folder / "shards" / "train-00000.h5", "r+") as file:
@@ -131,6 +137,7 @@ def test_points_that_are_not_finite_are_told_with_their_sample(sets, tmp_path, c
     assert "not finite" in line
 
 
+@pytest.mark.slow
 def test_a_run_in_use_is_resumed_or_removed_only_when_asked(sets, capsys):
     line = refused(capsys, 2, "train", sets / "points", *SMALL, "--out", sets / "run")
     assert "holds a run already: --resume goes on with it, --restart removes it; or give another --out" in line
@@ -139,6 +146,7 @@ def test_a_run_in_use_is_resumed_or_removed_only_when_asked(sets, capsys):
     assert "its 2 epochs are done (more: --epochs): nothing is left to do" in out
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_architecture_is_refused(sets, tmp_path, capsys):
     other = ("--model.widths", "8,32")
     line = refused(capsys, 2, "train", sets / "points", *SMALL, *other, "--out", sets / "run", "--resume")
@@ -163,6 +171,7 @@ def set_of(folder, change):
 COLLAPSING = ("--model.norm", "group", "--optimizer.learning-rate", "1e-6")
 
 
+@pytest.mark.slow
 def test_a_collapse_stops_with_advice(tmp_path, capsys):
     first = point_rows(64, False)[0][3]["points"]
     folder = set_of(tmp_path, lambda person, capture, points: first + np.float32(1e-2 * (4 * person + capture)))
@@ -173,6 +182,7 @@ def test_a_collapse_stops_with_advice(tmp_path, capsys):
     assert (tmp_path / "r" / "checkpoints" / "last.pt").is_file()
 
 
+@pytest.mark.slow
 def test_embeddings_that_are_all_the_same_are_a_collapse_too(tmp_path, capsys):
     folder = set_of(tmp_path, lambda person, capture, points: np.zeros_like(points))
     line = refused(
@@ -181,6 +191,7 @@ def test_embeddings_that_are_all_the_same_are_a_collapse_too(tmp_path, capsys):
     assert "their rms distance to their mean was 0 in epoch 2 " in line
 
 
+@pytest.mark.slow
 def test_people_who_are_separated_from_the_start_are_a_success(tmp_path, capsys):
     first = point_rows(64, False)[0][3]["points"]
     folder = set_of(tmp_path, lambda person, capture, points: first * np.float32(0.5 + person))

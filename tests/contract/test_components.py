@@ -105,6 +105,7 @@ def stage_cases():
     return [(name, options) for name in ours("stage") for options in STAGES.get(name, [{}])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), stage_cases(), ids=lambda value: str(value))
 def test_every_stage_keeps_the_contract(name, options):
     check_stage(ours("stage")[name](**options), tiny_sample(width=96, height=72))

@@ -34,6 +34,7 @@ def followed(tmp_path_factory) -> tuple[Path, str]:
     return root, follow(TUTORIAL, root)
 
 
+@pytest.mark.slow
 def test_the_commands_do_what_the_page_says(followed):
     root, said = followed
     assert "18 names are those of 16 people" in said
@@ -46,6 +47,7 @@ def test_the_commands_do_what_the_page_says(followed):
     assert cv2.imread(str(root / "work/show/two_collections-domains.png")) is not None
 
 
+@pytest.mark.slow
 def test_its_dataset_has_one_name_for_each_person(followed):
     root, _ = followed
     text = (root / "work/datasets/two_collections/dataset.json").read_text("utf-8")

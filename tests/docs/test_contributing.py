@@ -48,6 +48,7 @@ def follow(text: str, root: Path) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 def test_a_stage_and_a_reader_can_be_added_as_the_page_says(copy):
     stage_tests, run, reader_tests = follow((ROOT / "CONTRIBUTING.md").read_text(), copy)
     assert "near_nose (version 1): Keep the points round the nose tip." in stage_tests

@@ -35,17 +35,20 @@ def samples(folder, name, fields):
     return sorted(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["clouds", "modelnet", "faces", "shards"])
 def test_clouds_come_back_bit_for_bit(followed, name):
     assert samples(followed, name, ["points"]) == samples(followed, "small", ["points"])
 
 
+@pytest.mark.slow
 def test_images_come_back_bit_for_bit(followed):
     fields = ["color", "depth", "intrinsics"]
     assert samples(followed, "frames", fields) == samples(followed, "small", fields)
     assert samples(followed, "photos", ["color"]) == samples(followed, "small", ["color"])
 
 
+@pytest.mark.slow
 def test_every_format_and_reader_is_told(followed):
     told = set(re.findall(r"--format (\S+)\s", PAGE))
     assert set(FORMATS) - {"ply", "png"} == told
@@ -54,5 +57,6 @@ def test_every_format_and_reader_is_told(followed):
     assert np.load(next((followed / "out" / "triplets").glob("*.npy"))).shape == (500, 7)
 
 
+@pytest.mark.slow
 def test_pairs_are_as_the_evaluation_reads_them(followed):
     assert [line[1:3] for line in _lines(followed / "cfp_pairs.txt")] == [(0, True), (0, False), (1, True), (1, False)]

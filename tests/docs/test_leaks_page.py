@@ -22,6 +22,7 @@ def pasted(tmp_path_factory):
     return folder, follow(PAGE, folder)
 
 
+@pytest.mark.slow
 def test_the_leak_is_named_until_the_list_of_people_joins_both_names(pasted):
     _, said = pasted
     [last] = output_of(said, "face3d verify two_rooms --strict")
@@ -29,6 +30,7 @@ def test_the_leak_is_named_until_the_list_of_people_joins_both_names(pasted):
     assert "leaks:" not in last
 
 
+@pytest.mark.slow
 def test_the_example_ends_with_whole_people_in_one_split(pasted):
     folder, _ = pasted
     dataset = Dataset(folder / "work" / "datasets" / "two_rooms")

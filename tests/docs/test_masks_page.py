@@ -95,6 +95,7 @@ def followed(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_an_own_style_is_drawn_and_goes_into_a_dataset(followed):
     assert cv2.imread(str(followed / "leaf_sheet.png")).shape[0] > 3 * 96
     dataset = Dataset(followed / "work" / "datasets" / "leaves")
@@ -111,6 +112,7 @@ def test_an_own_style_is_drawn_and_goes_into_a_dataset(followed):
     assert not changed[20:44, 44:68].any()
 
 
+@pytest.mark.slow
 def test_the_own_style_s_texture_is_where_it_says(followed):
     """Two leaves left and right of the middle, green on the cloth's colour."""
     made = render_capture(3, 1, 0, width=320, height=240, noise=False)

@@ -28,6 +28,7 @@ FOLLOWED_ELSEWHERE = {
 HERE = [path for path in every_page() if path not in FOLLOWED_ELSEWHERE and blocks(page(path))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", HERE)
 def test_page_runs_as_it_stands(path, tmp_path):
     follow(page(path), tmp_path)

@@ -34,6 +34,7 @@ def read(site, page):
     return (site / page).read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_another_host(site):
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 25
@@ -42,6 +43,7 @@ def test_nothing_is_loaded_from_another_host(site):
     assert styles == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "page"), [("reader", "readers"), ("stage", "stages"), ("table", "table_steps")])
 def test_every_component_and_each_of_its_options_is_in_the_reference(site, kind, page):
     text = read(site, f"reference/{page}.html")
@@ -51,6 +53,7 @@ def test_every_component_and_each_of_its_options_is_in_the_reference(site, kind,
             assert [option for option in cls.model_fields if f"<code>{option}</code>" not in text] == []
 
 
+@pytest.mark.slow
 def test_every_command_and_database_is_there(site):
     commands = read(site, "reference/commands.html")
     assert [name for name in face3d.list_commands(None) if f'id="{name}"' not in commands] == []
@@ -58,6 +61,7 @@ def test_every_command_and_database_is_there(site):
     assert [name for name in databases() if f'id="{name}"' not in listed] == []
 
 
+@pytest.mark.slow
 def test_docstrings_and_files_named_by_a_fence_are_shown(site):
     assert "face3d_data.engine.worker.run_task" in read(site, "reference/python/face3d_data.engine.html")
     assert "two_collections.yaml" in read(site, "how_to/combining.html")

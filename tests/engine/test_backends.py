@@ -43,6 +43,7 @@ def done(outcomes):
     return sorted(n for _, report in outcomes if isinstance(report, Report) for n in report.result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["serial", "threading", "loky"])
 def test_every_task_runs_once(name):
     with Engine(name, 2) as engine:
@@ -50,6 +51,7 @@ def test_every_task_runs_once(name):
         assert done(engine.run([Numbers((7,))])) == [7]
 
 
+@pytest.mark.slow
 def test_a_killer_is_isolated_and_all_others_are_done():
     with Engine("loky", 2) as engine:
         tasks = [Numbers(tuple(range(start, start + 4))) for start in range(0, 24, 4)]
@@ -60,6 +62,7 @@ def test_a_killer_is_isolated_and_all_others_are_done():
         assert done(engine.run([Numbers((1, 2))])) == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["serial", "threading", "loky"])
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
@@ -77,6 +80,7 @@ def test_what_stops_the_run(name, error, kind, message):
         list(engine.run([Numbers((1,)), Numbers((2,), error)]))
 
 
+@pytest.mark.slow
 def test_a_worker_killed_for_memory_stops_the_run(monkeypatch):
     counts = iter(range(100))
     monkeypatch.setattr(backends, "_out_of_memory_kills", lambda: next(counts))
@@ -97,6 +101,7 @@ def test_inner_threads_are_held_to_one():
     assert {pool["num_threads"] for pool in threadpool_info()} <= {1}
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_driver(tmp_path):
     import subprocess
     import sys
@@ -152,6 +157,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["os._exit(0)", "os.kill(os.getpid(), 9)", "raise SystemExit(0)"])
 def test_nothing_is_said_of_semaphores_however_a_process_ends(tmp_path, ending):
     script = tmp_path / "ends.py"
@@ -164,6 +170,7 @@ def _dies(parent):
     os._exit(1)
 
 
+@pytest.mark.slow
 def test_a_machine_on_which_no_worker_lives_is_told_from_tasks_that_kill_theirs(monkeypatch):
     monkeypatch.setattr(backends, "follow_parent", _dies)
     with Engine("loky", 2) as engine, pytest.raises(RunStopped, match="no worker process can be started") as stop:

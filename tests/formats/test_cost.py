@@ -202,6 +202,7 @@ def bombs(folder):
             stream.write(b"0 0 0\n" * 200_000)
 
 
+@pytest.mark.slow
 def test_bombs_cost_neither_time_nor_memory(tmp_path):
     bombs(tmp_path)
     for name, module, function, most_s in (

@@ -213,11 +213,13 @@ def look(path):
     return False
 
 
+@pytest.mark.slow
 def test_cut_off_at_every_byte(tmp_path):
     data = by_hand()
     assert all(not look(write(tmp_path / f"{n}.h5", data[:n])) for n in range(len(data)))
 
 
+@pytest.mark.slow
 def test_every_byte_changed(tmp_path):
     data = by_hand()
     for n in range(600):

@@ -155,6 +155,7 @@ def test_obj_counts_backwards_too(tmp_path):
     assert read_mesh(tmp_path / "a.obj").triangles.tolist() == [[0, 1, 2]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".obj", ".ply", ".stl", ".off", ".glb"])
 def test_trimesh_writes_what_is_read(tmp_path, ending):
     trimesh = pytest.importorskip("trimesh")

@@ -97,6 +97,7 @@ def with_header(header: bytes) -> bytes:
     return NPY[:10] + header.ljust(117) + b"\n" + NPY[-8:]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")
 @pytest.mark.filterwarnings("ignore:Reading `.npy`")
 def test_any_changed_byte_of_the_header_is_read_or_unreadable(path):

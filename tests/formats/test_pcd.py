@@ -161,6 +161,7 @@ def test_damage_is_named(data, old, new, said):
         parse_pcd(data.replace(old, new, 1), "a.pcd")
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=400), st.integers(1, 30))
 @settings(max_examples=60, deadline=None)
 def test_lzf_unpacks_what_was_packed(data, repeats):

@@ -85,6 +85,7 @@ def test_a_file_cut_anywhere_or_changed_is_refused_or_read(path):
                 assert read_pixel_depth(path, WINDOW).shape == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_whole_image_is_read_fast(path):
     path.write_text("".join(f"{x} {y} {700 + x % 90}\n" for y in range(480) for x in range(640)))
     start = time.perf_counter()

@@ -33,6 +33,7 @@ def test_bytes_after_the_last_pixel_are_left_aside():
     assert decode_rle_depth(LITERAL + b"\x01\x02\x03").tolist() == WANTED
 
 
+@pytest.mark.slow
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
 def test_what_was_written_comes_back(tmp_path_factory, width, height, data):
     values = data.draw(st.lists(st.sampled_from([0, 0, 1, 700, 32767, -5]), min_size=width * height))

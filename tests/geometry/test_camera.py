@@ -1,6 +1,7 @@
 """The pinhole camera: projections invert each other, holes give no points, a region changes nothing."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -17,6 +18,7 @@ def test_project_inverts_unproject(pixels, z):
     np.testing.assert_allclose(project(points, INTRINSICS), pixels, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(depths)
 def test_every_reading_becomes_one_point_and_holes_none(depth):
     points, pixels = depth_to_points(depth, INTRINSICS)
@@ -27,6 +29,7 @@ def test_every_reading_becomes_one_point_and_holes_none(depth):
     np.testing.assert_allclose(project(points, INTRINSICS), np.stack([u, v], axis=1), atol=1e-3)
 
 
+@pytest.mark.slow
 @given(depths, st.integers(0, 10), st.integers(0, 10), st.integers(1, 6), st.integers(1, 6))
 def test_a_region_gives_the_same_points_as_the_whole_image(depth, x0, y0, width, height):
     region = (x0, y0, min(x0 + width, 16), min(y0 + height, 12))

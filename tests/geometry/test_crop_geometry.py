@@ -35,6 +35,7 @@ def turned_landmarks(draw):
     return (ARCFACE_TEMPLATE - 56) @ turn.T * scale + middle + draw(landmark_noise) * scale / 2
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(turned_landmarks(), st.sampled_from([K, WIDE_PIXELS]), st.integers(0, 5), st.booleans())
 def test_depth_of_a_crop_gives_the_same_points(landmarks, intrinsics, holes, similarity):

@@ -50,6 +50,7 @@ def naive(points, spread):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "spread"), [(cell_means, False), (smooth_map, True)])
 def test_maps_equal_a_loop_over_cells_and_points(make, spread):
     points = np.vstack([cloud(60), [[0.0, 0.0, BACK_MM], [200.0, 0.0, 0.0], [0.0, -300.0, 5.0]]])
@@ -106,6 +107,7 @@ def test_a_mask_does_not_shift_a_face_that_is_levelled_by_its_upper_part():
 HEIGHTS = st.one_of(st.just(np.nan), st.integers(-20, 20).map(float))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(hnp.arrays(np.float64, (3, 5), elements=HEIGHTS), hnp.arrays(np.float64, 5, elements=HEIGHTS))
 def test_clipped_distance_is_the_mean_over_common_cells(maps, other):

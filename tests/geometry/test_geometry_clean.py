@@ -136,6 +136,7 @@ def test_blocks_change_nothing(monkeypatch):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_many_points_take_little_memory_for_their_neighbours():
     points = np.random.default_rng(0).uniform(0, 100, (100_000, 3)).astype(np.float32)
     tracemalloc.start()

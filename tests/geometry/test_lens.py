@@ -67,6 +67,7 @@ def sdk_undistorts(x, y, c):
     return x, y
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)
 def test_realsense_models_are_undone_as_the_sdk_does(seed):

@@ -19,6 +19,7 @@ def script():
     return module
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_shipped_face(script):
     made, shipped = script.make(60, script.SEED), mean_face()
     # A quarter of the people: sampling them moves the mean by some tenths of a millimetre, an outdated file by more.
@@ -28,6 +29,7 @@ def test_the_script_makes_the_shipped_face(script):
     assert np.linalg.norm(made.landmarks - shipped.landmarks, axis=1).max() < 2.5
 
 
+@pytest.mark.slow
 def test_the_script_is_deterministic_and_uses_enough_people(script):
     first, second = script.make(4, 1), script.make(4, 1)
     assert first.points.tobytes() == second.points.tobytes()

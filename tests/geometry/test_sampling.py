@@ -56,6 +56,7 @@ def covering_radius(points: np.ndarray, chosen: np.ndarray) -> float:
     return float(cKDTree(points[chosen]).query(points)[0].max())
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.one_of(coarse, fine), st.data())
 def test_exact_equals_its_naive_twin_ties_included(points, data):
@@ -124,6 +125,7 @@ def test_poisson_keeps_points_apart_and_wide():
     assert gaps.min() > 5.0
 
 
+@pytest.mark.slow
 @given(point_clouds(min_points=20, max_points=150, spoiled=False), st.integers(2, 60), st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_poisson_follows_its_plain_twin(points, n_points, seed):
@@ -147,6 +149,7 @@ def test_poisson_follows_its_plain_twin(points, n_points, seed):
     np.testing.assert_array_equal(points[chosen], shuffled[best])
 
 
+@pytest.mark.slow
 def test_poisson_of_many_equal_points_takes_no_more_memory():
     points = np.concatenate([bumpy(2000), np.tile(bumpy(1), (4000, 1))])
     tracemalloc.start()
@@ -182,6 +185,7 @@ def test_what_a_method_needs_is_asked_for():
         sample_points(points, 10, "curvature")
 
 
+@pytest.mark.slow
 @given(coarse)
 def test_distinct_agrees_with_a_set(points):
     assert distinct(points) == (len({tuple((p + 0.0).tolist()) for p in points}) == len(points))

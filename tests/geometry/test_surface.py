@@ -27,6 +27,7 @@ def test_points_lie_on_the_surface_evenly():
     assert np.abs(counts - 40).max() <= 12  # a random draw has a standard deviation of 6
 
 
+@pytest.mark.slow
 @given(st.integers(1, 500), st.integers(0, 1000))
 @settings(max_examples=40, deadline=None)
 def test_each_triangle_gets_what_its_area_asks_for(n_points, seed):

@@ -15,6 +15,8 @@ from face3d_data.pipeline.build import load_pipeline
 from face3d_data.pipeline.run import run
 from face3d_data.shards.audit.verify import verify_dataset
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("sampled.n_points=256",)
 
 

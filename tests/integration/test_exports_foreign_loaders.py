@@ -61,6 +61,7 @@ def by_id(dataset):
     return {row.id: (row, sample) for some in pairs for row, sample in some}
 
 
+@pytest.mark.slow
 def test_trainers_of_clouds_by_csv(exported, by_id):
     root = str(exported / "csv_ply")
     frame = pd.read_csv(f"{root}/train.csv", dtype={"id": object, "name": object, "class": int})
@@ -72,6 +73,7 @@ def test_trainers_of_clouds_by_csv(exported, by_id):
         assert np.array_equal(np.asarray(cloud.points), by_id[row["id"]][1]["points"])
 
 
+@pytest.mark.slow
 def test_trainers_of_triplets(exported, by_id):
     for epoch in range(2):
         path = exported / "csv_ply" / f"epoch_{epoch}_training_triplets_40_identities_3_batch_20.npy"
@@ -84,6 +86,7 @@ def test_trainers_of_triplets(exported, by_id):
             assert int(pos_class) == by_id[anchor][1]["label"] != int(neg_class)
 
 
+@pytest.mark.slow
 def test_evaluators_by_lfw_s_pairs(exported):
     with open(exported / "lfw" / "pairs.txt") as stream:
         pairs = [line.strip().split() for line in stream.readlines()[1:]]
@@ -99,6 +102,7 @@ def test_evaluators_by_lfw_s_pairs(exported):
     assert found == [True] * 3 + [False] * 3
 
 
+@pytest.mark.slow
 def test_trainers_of_rgbd(exported, by_id):
     root = str(exported / "rgbd")
     rows = {name: pd.read_csv(f"{root}/{name}.csv") for name in ("train", "eval", "test", "dirty")}
@@ -117,6 +121,7 @@ def lines_of(path):
         return stream.readlines()
 
 
+@pytest.mark.slow
 def test_trainers_of_modelnet(exported, dataset):
     root = str(exported / "modelnet")
     for split in ("train", "test"):
@@ -134,6 +139,7 @@ def test_trainers_of_modelnet(exported, dataset):
     assert len(lines_of(f"{root}/shape_names.txt")) == 6
 
 
+@pytest.mark.slow
 def test_trainers_of_face_hdf5(exported, dataset):
     with h5py.File(exported / "face-h5" / "train.h5", "r") as file:
         data, pid, label = np.array(file["data"]), np.array(file["pid"]), np.array(file["class"])
@@ -164,11 +170,13 @@ def same(found, expected):
         assert array.tobytes() == expected[key].tobytes(), key
 
 
+@pytest.mark.slow
 def test_clouds_read_back(exported, by_id):
     reader = CloudFolder(root=exported / "ply", pattern="{identity}/{capture}.ply", up="-y")
     same(read_back(reader, "points"), by_name(by_id, "points"))
 
 
+@pytest.mark.slow
 def test_rgbd_reads_back(exported, by_id):
     camera = exported / "rgbd" / "intrinsics.json"
     options = {"intrinsics": camera} if camera.exists() else {}
@@ -177,6 +185,7 @@ def test_rgbd_reads_back(exported, by_id):
         same(read_back(reader, field), by_name(by_id, field))
 
 
+@pytest.mark.slow
 def test_lfw_reads_back(exported, by_id):
     listed = pd.read_csv(exported / "lfw" / "images.csv")
     stems = {row.id: row.image.removesuffix(".png").rpartition("/")[2] for row in listed.itertuples()}
@@ -186,6 +195,7 @@ def test_lfw_reads_back(exported, by_id):
     same(read_back(VerificationSets(root=exported / "lfw", pairs=pairs), "color"), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["modelnet", "face-h5"])
 def test_hdf5_reads_back(exported, by_id, name):
     rows = pd.concat([pd.read_csv(path) for path in sorted((exported / name).glob("*.csv"))])
@@ -197,6 +207,7 @@ def test_hdf5_reads_back(exported, by_id, name):
     same(read_back(Hdf5(root=exported / name, up="-y"), "points"), expected)
 
 
+@pytest.mark.slow
 def test_shards_read_back(dataset, by_id):
     reader = Hdf5(root=dataset.path, up="-y", fields=tuple(FIELDS))
     for field in FIELDS:

@@ -45,12 +45,14 @@ def made(tmp_path_factory):
     return folder, said
 
 
+@pytest.mark.slow
 def test_nothing_that_a_terminal_obeys_is_printed(made):
     for _, out, err in made[1]:
         text = (out + err).replace("\n", "")
         assert not [c for c in text if ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u202e\u2028"], text
 
 
+@pytest.mark.slow
 def test_a_name_breaks_no_line(made):
     code, out, err = made[1][1]
     assert code == 0, err
@@ -60,12 +62,14 @@ def test_a_name_breaks_no_line(made):
     assert (code, out, len(err.splitlines())) == (2, "", 1)
 
 
+@pytest.mark.slow
 def test_the_data_keeps_the_names(made):
     folder, _ = made
     people = {identity.partition("/")[2] for identity in Dataset(folder / "work/datasets/p").table("all")["identity"]}
     assert people == set(NAMES)
 
 
+@pytest.mark.slow
 def test_no_cell_of_a_csv_is_a_formula_and_paths_are_read_back(made):
     folder, _ = made
     files = [*folder.glob("work/runs/p/*.csv"), *folder.glob("work/datasets/p/*.csv")]
@@ -94,12 +98,14 @@ def folders(folder):
     return {stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*")) if path.is_dir()}
 
 
+@pytest.mark.slow
 def test_faces_are_their_owners_alone(made):
     folder, _ = made
     assert folders(folder / "work") == {0o700}
     assert rights(folder / "work") == {0o600}
 
 
+@pytest.mark.slow
 def test_they_are_shared_where_that_is_asked_for(made, tmp_path):
     folder, _ = made
     for share, file, place in (("group", 0o640, 0o750), ("all", 0o644, 0o755)):
@@ -113,6 +119,7 @@ def test_they_are_shared_where_that_is_asked_for(made, tmp_path):
     assert (code, len(err.splitlines())) == (2, 1)
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_there_keeps_its_rights(made, tmp_path):
     folder, _ = made
     work = tmp_path / "mine"

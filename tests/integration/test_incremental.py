@@ -10,6 +10,8 @@ from face3d_data.pipeline.look import explain
 from face3d_data.pipeline.run import run
 from face3d_data.testing import add_tiny_capture, write_tiny_rgbd
 
+pytestmark = pytest.mark.slow
+
 STAGES = ("faces", "clouds", "sampled", "drawn")
 
 

@@ -43,6 +43,7 @@ def undisturbed(tmp_path_factory):
     return root, dataset(base / "work")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "count"), [("part", 1), ("part", 3), ("part", 11), ("shard", 1), ("shard", 2)])
 def test_driver_killed_in_the_middle_of_a_write(tmp_path, undisturbed, where, count):
     root, want = undisturbed
@@ -54,6 +55,7 @@ def test_driver_killed_in_the_middle_of_a_write(tmp_path, undisturbed, where, co
     assert dataset(tmp_path / "work") == want
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "count"), [("part", 2), ("part", 13), ("shard", 1)])
 def test_worker_killed_in_the_middle_of_a_write(tmp_path, undisturbed, where, count):
     root, want = undisturbed
@@ -64,6 +66,7 @@ def test_worker_killed_in_the_middle_of_a_write(tmp_path, undisturbed, where, co
     assert dataset(tmp_path / "work") == want
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_seeded_random_times(tmp_path, undisturbed, seed):
     root, want = undisturbed

@@ -48,6 +48,7 @@ def test_intrinsics_are_not_published_without_the_lens(captures):
         made(captures, [], ["color", "depth", "intrinsics"])
 
 
+@pytest.mark.slow
 def test_the_lens_is_published_exported_and_read_back(captures):
     split = {"id": "people", "table": "split", "from": "c", "with": {"ratios": {"train": 0.6, "test": 0.4}}}
     result = made(captures, [split], ["color", "depth", "intrinsics", "distortion"])

@@ -48,6 +48,7 @@ def images(roots, tmp_path_factory):
 
 
 class TestRgbd:
+    @pytest.mark.slow
     def test_plain_captures_get_masks_and_those_that_wear_one_do_not(self, rgbd):
         table = rgbd[1]
         fresh = table[~table["variant"].str.startswith("aug")]
@@ -61,6 +62,7 @@ class TestRgbd:
                 assert worn.count("none") == 1
                 assert set(worn) <= {"none", "surgical", "kn95", "cloth"}
 
+    @pytest.mark.slow
     def test_the_csv_says_how_much_of_a_masked_face_is_visible_and_of_others_nothing(self, rgbd):
         table = rgbd[1]
         drawn = ~table["mask"].isin(["none", "worn"])
@@ -70,6 +72,7 @@ class TestRgbd:
         assert set(table.loc[drawn, "mask_worn"]) == {"proper"}
         assert set(table.loc[~drawn, "mask_worn"]) == {""}
 
+    @pytest.mark.slow
     def test_only_training_samples_are_varied(self, rgbd):
         table = rgbd[1]
         varied = table["variant"].str.contains("aug:")
@@ -77,6 +80,7 @@ class TestRgbd:
         plain_of_train = (table["split"] == "train") & (table["variant"] == "plain")
         assert varied.sum() == 2 * plain_of_train.sum()
 
+    @pytest.mark.slow
     def test_bare_faces_are_enrolled_and_masked_ones_looked_for(self, rgbd):
         dataset = rgbd[0]
         gallery, probe = dataset.gallery, dataset.probe
@@ -86,6 +90,7 @@ class TestRgbd:
         assert set(probe["identity"]) == set(gallery["identity"])
         assert {"surgical", "kn95", "cloth"} & set(probe["mask"])
 
+    @pytest.mark.slow
     def test_the_same_people_of_both_roots_are_in_one_split(self, rgbd):
         table = rgbd[1]
         assert table.groupby("identity")["split"].nunique().eq(1).all()
@@ -93,6 +98,7 @@ class TestRgbd:
 
 
 class TestImages:
+    @pytest.mark.slow
     def test_each_photo_is_there_plain_and_in_two_masks_of_the_eight(self, images):
         table = images[1]
         assert len(table) == 3 * PEOPLE * CAPTURES
@@ -102,6 +108,7 @@ class TestImages:
         assert len(styles) == 8
         assert set(table["mask"]) <= {"none", *styles}
 
+    @pytest.mark.slow
     def test_masked_crops_lie_as_the_plain_one_does_and_the_mouth_is_covered(self, images):
         dataset, _ = images
         seen = 0

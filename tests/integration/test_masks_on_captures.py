@@ -62,23 +62,27 @@ def rendered(masks, shared_data):
     return [masks.judge(one, style, 3) for one, own in zip(captures, turns, strict=True) for style in own]
 
 
+@pytest.mark.slow
 def test_without_noise_no_point_lies_in_front_and_every_goal_is_met(masks, synthetic):
     assert sum(row["front_radial"] + row["front_camera"] for row in synthetic) == 0
     assert min(row["inside_camera"] for row in synthetic) > 500
     assert missed(masks, synthetic, masks.SYNTHETIC) == []
 
 
+@pytest.mark.slow
 def test_on_rendered_captures_every_goal_is_met(masks, rendered):
     assert {row["style"] for row in rendered} == set(STYLES)
     assert missed(masks, rendered, masks.SHARED) == []
 
 
+@pytest.mark.slow
 def test_readings_on_the_mask_are_as_noisy_as_on_the_face(rendered):
     ratio = [row["depth_spread_mm"] / row["depth_sigma_mm"] for row in rendered]
     assert 0.8 <= np.median(ratio) <= 1.25
     assert max(abs(row["depth_bias_mm"]) for row in rendered) < 0.3
 
 
+@pytest.mark.slow
 def test_styles_are_drawn_as_often_as_they_weigh(masks):
     drawn = masks.frequencies(2000)
     assert sum(drawn["seen"]) == 2000

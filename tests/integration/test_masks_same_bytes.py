@@ -9,6 +9,8 @@ from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 
+pytestmark = pytest.mark.slow
+
 STEPS = [
     {"id": "faces", "stage": "detect", "from": "people", "with": {"detector": "given"}},
     {"id": "clouds", "stage": "to_cloud", "from": "faces", "with": {"min_points": 100}},

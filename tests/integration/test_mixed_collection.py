@@ -73,6 +73,7 @@ WANT = {
 }
 
 
+@pytest.mark.slow
 def test_each_bad_capture_has_its_reason_and_the_good_ones_are_there(collections, tmp_path):
     rgbd, _, _ = collections
     pipeline = make_pipeline(
@@ -128,6 +129,7 @@ def test_depth_arrays_that_cannot_be_used(collections, tmp_path):
     assert len(result.entries("cropped")) == 3
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_zero_and_dirty_lists_them(collections, tmp_path):
     rgbd, _, _ = collections
     pipeline = tmp_path / "p.yaml"

@@ -11,6 +11,8 @@ from face3d_data.pipeline.run import run
 from face3d_data.testing import write_tiny_rgbd
 from face3d_data.testing.tiny import tiny_capture, tiny_intrinsics
 
+pytestmark = pytest.mark.slow
+
 PEOPLE, CAPTURES = 7, 2
 SIZE = (96, 72)
 COLUMNS = ("identity", "capture", "color", "depth", "intrinsics", "expression", "mask", *(

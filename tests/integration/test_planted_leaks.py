@@ -27,6 +27,8 @@ from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.synthetic.write import write_people
 from face3d_data.yaml_file import read_yaml
 
+pytestmark = pytest.mark.slow
+
 NAME = "combined_bosphorus_d415"
 PEOPLE, ROWS = 9, 130
 IN_HOUSE = 4

@@ -51,6 +51,7 @@ def made(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "arguments"),
     [

@@ -31,6 +31,7 @@ def heads(tmp_path, monkeypatch):
     return paths[0], len(at)
 
 
+@pytest.mark.slow
 def test_a_remark_is_counted_and_shown(heads, tmp_path, capsys):
     path, vertices = heads
     said = f"{path.name}: {vertices - 1} of {vertices} vertices have no colour: left aside, as the first has none"

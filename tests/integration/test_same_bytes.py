@@ -9,6 +9,8 @@ from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.testing import write_tiny_rgbd
 
+pytestmark = pytest.mark.slow
+
 
 def pipeline_of(roots, reverse=False):
     names = list(roots)[:: -1 if reverse else 1]

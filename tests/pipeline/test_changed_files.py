@@ -56,6 +56,7 @@ def rewrite_in_the_same_size_and_mtime(path, text):
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [rewrite, replace_file, rewrite_in_the_same_size_and_mtime])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_file_that_changes_between_hashing_and_reading_is_an_error_that_is_tried_again(

@@ -68,6 +68,7 @@ def places(result):
     return {entry.identity: entry.split for entry in result.entries("people")}
 
 
+@pytest.mark.slow
 def test_one_identity_for_each_person_through_all_that_follows(folder):
     said = []
     result = go(folder, pipeline_of(folder), say=said.append)
@@ -111,6 +112,7 @@ def test_genuine_pairs_go_across_the_names_and_no_impostor_pair_does(folder):
     assert people[1] - same_name == set(across)
 
 
+@pytest.mark.slow
 def test_a_line_more_in_the_list_computes_nothing_and_moves_only_whom_it_names(folder):
     first = go(folder, pipeline_of(folder))
     list(collect(folder / "work", apply_it=True, compact_it=False))
@@ -125,6 +127,7 @@ def test_a_line_more_in_the_list_computes_nothing_and_moves_only_whom_it_names(f
     assert old != new
 
 
+@pytest.mark.slow
 def test_who_gets_a_name_that_nobody_had_keeps_the_place(folder):
     before = places(go(folder, pipeline_of(folder)))
     others = {f"lab/p00{i}": f"new/p{i}" for i in (0, 2, 3, 4, 5)}
@@ -139,6 +142,7 @@ def folders(folder):
     return [f"{name}/dataset.json" for name in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [{}, {"stratify": ["source", "masked"]}, {"min_captures": 2}])
 def test_people_come_and_go_and_nobody_else_moves(folder, split):
     pipeline = pipeline_of(folder, split=split)
@@ -154,6 +158,7 @@ def test_people_come_and_go_and_nobody_else_moves(folder, split):
     assert third.steps["scaled"].report.inputs == 0
 
 
+@pytest.mark.slow
 def test_caps_and_few_captures_leave_dropped_rows_in_the_dataset(folder):
     (folder / "lab" / "p005" / "c1.txt").unlink()
     limit = {
@@ -187,6 +192,7 @@ def test_rows_that_go_round_the_list_are_refused(folder):
         go(folder, make_pipeline(raw, folder))
 
 
+@pytest.mark.slow
 def test_a_recording_of_both_sources_is_there_once_under_the_name_that_is_kept(folder):
     for name in ("c0", "c1"):
         text = (folder / "hall" / "p000" / f"{name}.txt").read_bytes()
@@ -220,6 +226,7 @@ def test_a_list_that_no_row_of_the_other_name_passes_is_not_lost(folder):
         go(folder, around(folder, {"ratios": {"train": 1.0}}))
 
 
+@pytest.mark.slow
 def test_people_under_two_names_are_told_as_a_leak_where_leaks_are_allowed(folder):
     places = {f"{where}/p00{i}": "train" for where, n in (("lab", 6), ("hall", 5)) for i in range(n)}
     lines = [f"{name},{split}" for name, split in {**places, "hall/p000": "test"}.items()]
@@ -255,6 +262,7 @@ def test_the_list_is_looked_up_beside_the_pipeline_and_a_missing_one_named(folde
     assert len(places(go(folder, two))) == 9
 
 
+@pytest.mark.slow
 def test_every_pair_of_people_in_the_list_is_in_one_split_of_the_dataset(folder):
     dataset = Dataset(go(folder, pipeline_of(folder, split={"stratify": "source"})).datasets["both"])
     splits = {}

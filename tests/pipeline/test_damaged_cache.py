@@ -56,6 +56,7 @@ def exchange(one, two):
     two.write_bytes(first)
 
 
+@pytest.mark.slow
 def test_all_damaged_parts_are_named_by_one_run_and_made_again_by_the_next(made):
     root, work, before = made
     flip(parts(work, "toy_jitter")[0])
@@ -84,6 +85,7 @@ def test_nothing_is_made_of_exchanged_parts(made):
     assert all(map(np.array_equal, points_of(after, "again"), want))
 
 
+@pytest.mark.slow
 def test_a_damaged_part_in_a_worker_process_is_told_in_the_same_words(made):
     root, work, _ = made
     part = parts(work, "toy_jitter")[2]

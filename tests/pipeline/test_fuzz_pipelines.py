@@ -55,6 +55,7 @@ def plan(path, document, overrides=()):
     return said
 
 
+@pytest.mark.slow
 def test_changed_pipelines_are_planned_or_refused_in_one_line(tmp_path, documents):
     results = []
     for seed in range(360):
@@ -75,6 +76,7 @@ def test_what_once_failed_is_refused(tmp_path, documents, name, path, value):
     assert "\n" not in said
 
 
+@pytest.mark.slow
 def test_settings_are_taken_or_refused_in_one_line(tmp_path, documents):
     texts = [yaml.safe_dump(value, default_flow_style=True).split("\n")[0] for value in VALUES]
     for seed in range(120):
@@ -94,6 +96,7 @@ def test_settings_that_once_failed_are_refused(tmp_path, documents, setting):
     assert plan(tmp_path / "p.yaml", document, [setting])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["reader", "stage", "table"])
 def test_every_option_takes_or_refuses_every_value(tmp_path, monkeypatch, kind):
     monkeypatch.chdir(tmp_path)

@@ -70,6 +70,7 @@ def test_captures_of_one_name_in_two_normal_forms_are_one_row_and_one_dirty_row(
     assert checked.captures.found == len(result.entries("a"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["Anna", "anna ", "\uff41nna"])
 def test_two_spellings_are_suspected_by_run_and_verify(said, tmp_path, other):
     people(tmp_path / "a", ["anna", "bob"])

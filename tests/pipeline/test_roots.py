@@ -148,6 +148,7 @@ def two_ways(captures, **archive):
     return make_pipeline({**raw, "datasets": {"two_ways": {"from": "people", "fields": ["points"]}}}, captures.parent)
 
 
+@pytest.mark.slow
 def test_the_same_files_in_two_sources_are_refused_however_they_were_worked_on(captures, tmp_path):
     pipeline = two_ways(captures, dataset="archive")
     with pytest.raises(RunStopped) as stop:
@@ -188,6 +189,7 @@ def made_dataset(captures, work):
     return run(pipeline, work, engine="serial").datasets["faces"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["shards", "modelnet", "face-h5"])
 def test_what_is_read_back_of_hdf5_is_known_to_be_of_the_same_recordings(captures, tmp_path, form):
     made = made_dataset(captures, tmp_path / "work")

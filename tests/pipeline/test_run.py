@@ -63,6 +63,7 @@ def test_mirrored_copies_are_other_people(tmp_path):
     assert {e.identity for e in result.entries("many")} == {"src/p000~mirror"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("engine", "jobs", "chunk"), [("loky", 2, 3), ("threading", 2, 1), ("serial", 1, 256)])
 def test_same_bytes_in_every_engine_and_chunking(tmp_path, engine, jobs, chunk):
     root = write_toys(tmp_path / "in")
@@ -132,6 +133,7 @@ def test_errors_are_tried_again_rejects_only_on_request(tmp_path):
     assert third.steps["scaled"].report.counts == {"error": 1, "reject": 1}
 
 
+@pytest.mark.slow
 def test_a_capture_that_kills_its_worker_is_a_crash_and_the_others_are_there(tmp_path):
     root = write_toys(tmp_path / "in", 2, 4)
     (root / "p000" / "killer.txt").write_text("15")

@@ -86,6 +86,7 @@ def test_labels_of_table_steps_reach_where_but_no_stage(tmp_path):
     assert text[1].endswith(",b,none,absent")
 
 
+@pytest.mark.slow
 def test_force_reaches_what_follows_and_the_dataset(tmp_path, monkeypatch):
     root = write_toys(tmp_path / "in", 3, 2)
     steps = [SCALED, {"id": "people", "table": "split", "from": "scaled"}, {**SCALED, "id": "more", "from": "people"}]
@@ -240,6 +241,7 @@ def test_paths_in_a_mapping_are_taken_as_they_are(tmp_path):
     assert len(run(make_pipeline(raw, tmp_path), tmp_path / "work", engine="serial").entries("scaled")) == 1
 
 
+@pytest.mark.slow
 def test_addresses_in_messages_do_not_make_new_datasets(tmp_path, monkeypatch):
     root = write_toys(tmp_path / "in", 30, 2)
     (root / "p000" / "bad.txt").write_text("14")
@@ -262,6 +264,7 @@ def test_addresses_in_messages_do_not_make_new_datasets(tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_very_long_names_are_kept_and_export_says_what_to_shorten(tmp_path):
     from face3d_data.shards.export.dataset import export_dataset
     from face3d_data.sheets.sample_trace import show_sample

@@ -37,6 +37,7 @@ def outputs_or_declared_reject(stage, sample):
     return outputs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), CLOUD_STAGES, ids=str)
 @SETTINGS
 @given(points=point_clouds())

@@ -59,6 +59,7 @@ def test_arrays_are_what_was_written(root):
     assert sample.arrays["intrinsics"].tolist() == list(biwi_camera(scan))
 
 
+@pytest.mark.slow
 def test_faces_look_at_the_camera_upright(root):
     check_orientation(points_of(Biwi(root=root).sample(found(root)["F01/01_00003"])))
 

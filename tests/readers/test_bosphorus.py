@@ -85,6 +85,7 @@ def test_people_captures_and_arrays(root):
     assert sample.tags["mask"] == "none"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("person", "capture"), [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_points_landmarks_and_colours_are_those_that_were_written(root, person, capture):
     made = bosphorus_scan(person, capture, 36, (64, 48))

@@ -22,6 +22,7 @@ def collection(tmp_path_factory):
     return write_clouds(tmp_path_factory.mktemp("clouds"))
 
 
+@pytest.mark.slow
 def test_every_format_is_read_exactly(collection):
     clouds = reader(collection)
     sources = list(clouds.scan())

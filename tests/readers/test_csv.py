@@ -43,6 +43,7 @@ def problems(found):
     return {source.capture: source.problem for source in found if source.problem}
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(tmp_path):
     tiny_csv.write(tmp_path)
     assert len(check_reader(tiny_csv.reader(tmp_path))) == 6

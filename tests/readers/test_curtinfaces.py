@@ -22,6 +22,7 @@ def reader(root, **options) -> Curtinfaces:
     return build(Curtinfaces, {"root": root, **options}, "source 'x'")
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(tmp_path):
     tiny_curtinfaces.write(tmp_path)
     assert len(check_reader(tiny_curtinfaces.reader(tmp_path))) == 4
@@ -74,6 +75,7 @@ def test_single_pixels_lie_where_the_layout_says(tmp_path):
     assert color[479, 0].tolist() == [250, 0, 255]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "said", "options"),
     [

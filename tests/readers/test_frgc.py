@@ -42,6 +42,7 @@ def test_people_seasons_and_recordings(root):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("person", [0, 1])
 @pytest.mark.parametrize("season", [0, 1])
 def test_points_and_colours_are_those_that_were_written(root, person, season):

@@ -53,6 +53,7 @@ def spoil(tmp_path_factory):
         server.stdin.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_spoilt_files_give_arrays_or_a_reason(spoil, module):
     results = spoil(module, sorted({*range(EACH), *KEPT.get(module, ())}))

@@ -147,6 +147,7 @@ def test_wrong_units_are_refused_and_right_ones_taken(tmp_path, faces, divisor, 
     right.survey(found)
 
 
+@pytest.mark.slow
 def test_orientation_of_every_kind(tmp_path, faces):
     tiny_hdf5.write(tmp_path)
     reader = tiny_hdf5.reader(tmp_path)

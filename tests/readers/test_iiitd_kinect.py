@@ -70,6 +70,7 @@ def test_colour_and_depth_are_those_of_the_files(root):
     assert iiitd.load(source, "intrinsics").tolist() == [100, 100, 20, 20]
 
 
+@pytest.mark.slow
 def test_depth_comes_out_upright(root):
     """Where the camera is known: 8 bits and JPEG leave steps of 3 mm, and a face all the same."""
     scan = face_scan(0, 0, 48)

@@ -75,6 +75,7 @@ def test_depth_is_what_was_written(root):
         assert np.array_equal(depth, kinect_depth(scan, CROP, CROP).astype(np.float32))
 
 
+@pytest.mark.slow
 def test_faces_look_at_the_camera_upright(root):
     arrays = reader(root).sample(found(root)["001/NU_1_01"]).arrays
     fx, fy, cx, cy = arrays["intrinsics"]

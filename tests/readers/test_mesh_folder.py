@@ -48,6 +48,7 @@ def one(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_every_format_gives_the_face(collection):
     meshes = reader(collection)
     sources = list(meshes.scan())
@@ -119,6 +120,7 @@ def test_axes_are_turned_exactly_and_nothing_is_mirrored(one, up, front, axes):
     check_orientation(points, landmarks)
 
 
+@pytest.mark.slow
 def test_wrong_axes_are_seen(one):
     meshes = reader(one(landmarks=False), up="-y")
     with pytest.raises(ContractError):
@@ -258,6 +260,7 @@ def test_an_empty_folder_is_refused(tmp_path):
         list(reader(tmp_path).scan())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points_from", ["surface", "vertices"])
 @pytest.mark.parametrize("wound", [1, -1])
 def test_what_the_skin_hides_is_no_point(one, points_from, wound):

@@ -83,6 +83,7 @@ def test_what_was_written_by_a_pattern_is_read_by_it(identity, light, capture, s
     assert found.capture == "_".join([*(["masked"] if masked else []), str(session), light, capture])
 
 
+@pytest.mark.slow
 @given(st.text(max_size=12))
 def test_literal_text_is_never_taken_for_an_expression(text):
     literal = re.sub(r"[][{}/]", "", text)

@@ -8,6 +8,7 @@ READERS = ("biwi", "bosphorus", "curtinfaces", "eurecom_kinect", "frgc", "iiitd_
            "lock3dface_bundle", "realsense", "texas3dfrd")  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_every_tag_of_every_capture_is_in_the_help(tmp_path, name):
     tiny = importlib.import_module(f"tiny_{name}")

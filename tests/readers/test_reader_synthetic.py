@@ -26,6 +26,7 @@ def test_it_is_registered():
     assert find("reader", "synthetic") is Synthetic
 
 
+@pytest.mark.slow
 def test_scan_lists_people_and_captures_without_rendering():
     code = (
         "import sys\nfrom face3d_data.readers.synthetic import Synthetic\n"
@@ -66,6 +67,7 @@ def test_arrays_are_declared_read_only_and_rendered_once(monkeypatch):
     assert set(reader.tag_names) <= set(sample.tags)
 
 
+@pytest.mark.slow
 def test_what_synth_writes_reads_back_as_the_reader_gives_it(folder):
     reader, files = Synthetic(people=2, captures=2, seed=5, **SIZE), RgbdFolder(root=folder)
     made, read = list(reader.scan()), list(files.scan())

@@ -98,6 +98,7 @@ def test_the_usual_unit_is_taken(root):
     RealSense(root=root).survey(list(found(root).values()))
 
 
+@pytest.mark.slow
 def test_faces_look_at_the_camera_upright(root):
     for name in ("ann/000000", "bob/second_00000"):
         arrays = RealSense(root=root).sample(found(root)[name]).arrays

@@ -33,6 +33,7 @@ def problems(root):
     return {name: source.problem[0] for name, source in found(root).items() if source.problem}
 
 
+@pytest.mark.slow
 def test_people_captures_and_tags(root):
     got = {name: (dict(source.tags), source.arrays) for name, source in found(root).items()}
     assert got == {

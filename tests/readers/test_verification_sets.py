@@ -21,6 +21,7 @@ def problems(reader):
     return [source.problem for source in reader.scan() if source.problem]
 
 
+@pytest.mark.slow
 def test_lfw(tmp_path):
     write_lfw(tmp_path)
     reader = VerificationSets(root=tmp_path, pairs=tmp_path / "pairs.txt")

@@ -75,6 +75,7 @@ def test_nothing_is_exported_of_a_damaged_dataset(link, tmp_path):
     assert export_dataset(link, tmp_path / "out", check=False)
 
 
+@pytest.mark.slow
 def test_dataset_json_answers_for_itself(link):
     """Keys that no file's hash stands for: a changed one is found all the same, and run writes the dataset again."""
     path = link / "dataset.json"

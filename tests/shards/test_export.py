@@ -34,6 +34,7 @@ def samples(dataset):
         yield from zip(table.itertuples(), dataset.reader(split), strict=True)
 
 
+@pytest.mark.slow
 def test_ply_reads_back(dataset, tmp_path):
     trimesh = pytest.importorskip("trimesh")
     assert export_dataset(dataset.path, tmp_path / "out") == 18
@@ -149,6 +150,7 @@ def test_command(dataset, tmp_path):
     assert done.exit_code == 2
 
 
+@pytest.mark.slow
 def test_importing_commands_and_readers_is_light():
     names = ("cli.verify", "cli.export", "shards.read", "shards.finish", "shards.audit.verify", "tables.pairs")
     code = "import sys, " + ", ".join(f"face3d_data.{name}" for name in names) + "\n"

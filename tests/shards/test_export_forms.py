@@ -70,12 +70,14 @@ def test_the_command_offers_every_format():
     assert tuple(FORMATS) == OFFERED
 
 
+@pytest.mark.slow
 def test_csv_and_ply_is_ply(dataset, tmp_path):
     assert export(dataset, tmp_path / "a", "csv+ply", "ply")[0] == 36
     export(dataset, tmp_path / "b", "ply")
     assert names_in(tmp_path / "a") == names_in(tmp_path / "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True])
 def test_rgbd(dataset, mirrored, tmp_path, several):
     used = mirrored if several else dataset
@@ -157,6 +159,7 @@ def test_lfw_says_why_it_has_no_pairs(dataset, mirrored, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_modelnet_files(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("face3d_data.shards.export.h5.PER_FILE", 5)
     monkeypatch.setattr("face3d_data.shards.export.h5.ModelNetFiles.per_file", 5)
@@ -200,6 +203,7 @@ def test_faces_with_pid_know_whom_a_mirror_image_shows(mirrored, tmp_path):
     assert sorted(seen) == [(n, f"d/p{n}") for n in range(6)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["modelnet", "face-h5"])
 def test_sizes_of_normalised_clouds_are_kept(tmp_path, name):
     spec = spec_of(normalize=True, dtype="float16")
@@ -219,6 +223,7 @@ def test_sizes_of_normalised_clouds_are_kept(tmp_path, name):
     assert np.load(tmp_path / "npy" / row["name"] / f"{row['id']}.scale.npy") == first["scale"]
 
 
+@pytest.mark.slow
 def test_triplets_beside_clouds(dataset, tmp_path):
     plan = TripletPlan(n=50, epochs=2, identities=3, batch=10, seed=4)
     _, said = export(dataset, tmp_path / "out", "csv+ply", "triplets", triplets=plan)
@@ -267,6 +272,7 @@ def test_a_failure_leaves_nothing(dataset, tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["modelnet", "face-h5"])
 def test_the_same_bytes_twice_and_few_in_memory(tmp_path, name):
     frame = manifest(n_people=3, n_captures=60, n_points=2000)
@@ -281,6 +287,7 @@ def test_the_same_bytes_twice_and_few_in_memory(tmp_path, name):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
+@pytest.mark.slow
 def test_command(dataset, tmp_path):
     work = str(dataset.path.parent.parent)
     out = str(tmp_path / "out")
@@ -293,6 +300,7 @@ def test_command(dataset, tmp_path):
     assert done.stderr == "note: left out: normals, color, depth, intrinsics, landmarks (it holds points)\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["ply", "npy", "rgbd", "triplets"])
 def test_lists_of_samples_that_are_not_written_are_left_out_and_named(dataset, tmp_path, form):
     _, said = export(dataset, tmp_path / "all", form)

@@ -58,6 +58,7 @@ def pairs(search):
     return {tuple(sorted(suspect.samples)) for suspect in search.suspects}
 
 
+@pytest.mark.slow
 def test_each_copy_is_suspected_and_nobody_else(planted):
     dataset = Dataset(planted)
     search = find_near_duplicates(dataset, table_of(dataset))
@@ -69,6 +70,7 @@ def test_each_copy_is_suspected_and_nobody_else(planted):
     assert search.notes == ()
 
 
+@pytest.mark.slow
 def test_verify_names_them_and_fails_only_if_strict(planted):
     verdict = verify_dataset(planted)
     assert verdict.ok
@@ -88,6 +90,7 @@ def test_verify_names_them_and_fails_only_if_strict(planted):
     assert record["near_duplicates"]["looked_at"] == ["points of 21 samples"]
 
 
+@pytest.mark.slow
 def test_it_can_be_left_out_and_is_left_out_where_it_would_take_long(planted, monkeypatch):
     done = CliRunner().invoke(command, [str(planted), "--no-near-duplicates"])
     assert "faces: near-duplicates were not looked for: not asked for\n" in done.output
@@ -101,6 +104,7 @@ def test_it_can_be_left_out_and_is_left_out_where_it_would_take_long(planted, mo
     assert f"{len(COPIES)} suspected" in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"normalize": True}, {"dtype": "float16"}])
 def test_clouds_on_the_unit_sphere_and_in_half_precision(tmp_path, options):
     dataset = Dataset(dataset_of(tmp_path, clouds(["resampled", "masked"][:1]), spec_of(**options)))
@@ -113,6 +117,7 @@ def in_camera(points):
     return transform(points, pose)
 
 
+@pytest.mark.slow
 def test_landmarks_bring_clouds_of_the_camera_into_the_face_frame(tmp_path):
     from face3d_data.geometry.mean_face import mean_face
 

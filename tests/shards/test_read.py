@@ -41,6 +41,7 @@ def test_length_and_items(dataset, truth):
         assert item["index"] == i % 9
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(-9, 8), max_size=20))
 def test_batches_equal_items_one_by_one(dataset, truth, indices):
@@ -117,6 +118,7 @@ def _sum_of(reader, indices, queue):
     queue.put(float(reader.__getitems__(indices).arrays["points"].sum(dtype="f8")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_two_processes_read_at_once_after_the_parent_did(dataset, method):
     reader = dataset.reader("train")
@@ -133,6 +135,7 @@ def test_two_processes_read_at_once_after_the_parent_did(dataset, method):
     assert found == expected
 
 
+@pytest.mark.slow
 def test_torch_loaders_take_it_with_both_collates(dataset):
     torch = pytest.importorskip("torch")
     reader = dataset.reader("train", ["points"])

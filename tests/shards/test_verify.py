@@ -52,6 +52,7 @@ def column(name):
     return header.split(",").index(name)
 
 
+@pytest.mark.slow
 def test_a_fresh_dataset_is_ok(link):
     verdict = verify_dataset(link)
     assert verdict.problems == ()
@@ -59,6 +60,7 @@ def test_a_fresh_dataset_is_ok(link):
     assert verdict.shared == {"identity": 0, "origin": 0, "root": 0, "key": 0, "content": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"dtype": "float16"}, {"fields": ["color"]}, {"probe": True}])
 def test_other_kinds_are_ok_too(tmp_path, options):
     assert problems(build(tmp_path, spec=spec_of(**options))) == []
@@ -70,6 +72,7 @@ def test_images_without_points_are_ok(tmp_path):
     assert problems(build(tmp_path, frame, spec_of(fields=["color", "depth"], gallery=True, pairs=True))) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shards/test-00001.h5", "train.csv", "pairs.txt", "dirty.csv", "eval_files.txt"])
 def test_one_flipped_byte_is_found(link, name):
     data = bytearray((link / name).read_bytes())
@@ -79,6 +82,7 @@ def test_one_flipped_byte_is_found(link, name):
     assert f"files: {name}: has another sha256 than dataset.json says: it was changed or damaged" in problems(link)
 
 
+@pytest.mark.slow
 def test_missing_and_foreign_files_are_found(link):
     (link / "shards/train-00002.h5").unlink()
     (link / "probe.csv").unlink()
@@ -146,6 +150,7 @@ def other_shard(rows):
     rows[1][column("shard")], rows[-1][column("shard")] = rows[-1][column("shard")], rows[1][column("shard")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -222,6 +227,7 @@ def other_person(file):
     file["identity"][...] = identities
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -260,6 +266,7 @@ def move(link, to_identity=None, to_origin=None, key=None):
     accept(link)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "message"),
     [
@@ -275,6 +282,7 @@ def test_leaks_between_splits(link, where, message):
     assert 1 in verify_dataset(link).shared.values() or verify_dataset(link).shared["key"] == 2
 
 
+@pytest.mark.slow
 def test_equal_bytes_in_two_splits(link):
     with h5py.File(link / "shards/train-00000.h5") as one, h5py.File(link / "shards/test-00001.h5", "r+") as other:
         other["color"][2] = one["color"][1]
@@ -356,6 +364,7 @@ def pair_columns(rows):
     rows[0][1] = "genuine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -377,6 +386,7 @@ def test_faults_in_pairs(link, change, message):
     assert any(found.startswith("lists: pairs.csv: ") and message in found for found in problems(link)), problems(link)
 
 
+@pytest.mark.slow
 def test_pairs_txt_has_to_say_the_same(link):
     edit_csv(link / "pairs.csv", refold)
     accept(link)
@@ -388,6 +398,7 @@ def test_pairs_txt_has_to_say_the_same(link):
     assert problems(link) == ["lists: pairs.txt: holds other pairs than pairs.csv"]
 
 
+@pytest.mark.slow
 def test_faults_in_gallery_and_probe(link):
     edit_csv(link / "probe.csv", lambda rows: rows[1].__setitem__(column("variant"), "aug:1"))
     accept(link)
@@ -402,6 +413,7 @@ def test_faults_in_gallery_and_probe(link):
     assert problems(link) == ["lists: probe.csv: has the columns id,name"]
 
 
+@pytest.mark.slow
 def test_faults_in_lists_of_shards_and_dirty_rows(link):
     (link / "eval_files.txt").write_text("shards/eval-00000.h5\n")
     accept(link)
@@ -411,6 +423,7 @@ def test_faults_in_lists_of_shards_and_dirty_rows(link):
     assert problems(link) == ["schema: dirty.csv: has the columns sample_id"]
 
 
+@pytest.mark.slow
 def test_another_schema_version_is_a_user_error(link):
     edit_info(link, lambda info: info.update(schema_version=99))
     with pytest.raises(UserError, match="schema version 99, this version reads 2"):
@@ -420,6 +433,7 @@ def test_another_schema_version_is_a_user_error(link):
         verify_dataset(link)
 
 
+@pytest.mark.slow
 def test_lists_that_are_gone_are_problems_not_errors(link):
     for name in ("pairs.csv", "gallery.csv"):
         (link / name).unlink()
@@ -428,6 +442,7 @@ def test_lists_that_are_gone_are_problems_not_errors(link):
     assert any(p.startswith("lists: gallery.csv: cannot be read") for p in found)
 
 
+@pytest.mark.slow
 def test_command_by_name_and_by_path(link, tmp_path):
     for name in ("faces", str(link)):
         done = CliRunner().invoke(command, [name, "-w", str(tmp_path)])
@@ -440,6 +455,7 @@ def test_command_by_name_and_by_path(link, tmp_path):
         assert done.output.endswith("faces: ok\n")
 
 
+@pytest.mark.slow
 def test_command_lists_what_is_wrong_and_exits_1(link, tmp_path):
     (link / "train.csv").unlink()
     done = CliRunner().invoke(command, ["faces", "-w", str(tmp_path)])
@@ -453,6 +469,7 @@ def test_command_lists_what_is_wrong_and_exits_1(link, tmp_path):
     assert record["problems"][0] == {"check": "files", "where": "train.csv", "detail": "is missing"}
 
 
+@pytest.mark.slow
 def test_command_on_what_is_no_dataset(link, tmp_path):
     done = CliRunner().invoke(command, ["fases", "-w", str(tmp_path)])
     assert isinstance(done.exception, UserError)

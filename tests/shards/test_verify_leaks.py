@@ -28,6 +28,7 @@ def of_kind(record, kind):
     return [(leak["what"], leak["samples"]) for leak in record["leaks"] if leak["kind"] == kind]
 
 
+@pytest.mark.slow
 def test_a_clean_dataset(tmp_path):
     code, lines, record = verified(build(tmp_path, spec=EVERYTHING))
     assert code == 0
@@ -35,6 +36,7 @@ def test_a_clean_dataset(tmp_path):
     assert lines[-1] == "faces: ok"
 
 
+@pytest.mark.slow
 def test_a_person_in_two_splits(tmp_path):
     frame = manifest()
     frame.loc[frame["id"] == "d/p0/c2", "split"] = "test"
@@ -52,6 +54,7 @@ def test_a_person_in_two_splits(tmp_path):
     assert "faces: published with --allow-leaks" in lines
 
 
+@pytest.mark.slow
 def test_a_mirrored_person_is_the_person(tmp_path):
     frame = manifest()
     mirrored = frame["id"] == "d/p0/c2"
@@ -60,6 +63,7 @@ def test_a_mirrored_person_is_the_person(tmp_path):
     assert [what for what, _ in of_kind(record, "identity")] == ["d/p0"]
 
 
+@pytest.mark.slow
 def test_a_person_under_two_names(tmp_path):
     link = build(tmp_path / "sets")
     names = tmp_path / "same.csv"
@@ -80,6 +84,7 @@ def test_a_person_under_two_names(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_people_of_a_closed_set_are_there_on_purpose(tmp_path):
     frame = manifest()
     frame["split"] = ["train", "eval", "test"] * 6
@@ -109,6 +114,7 @@ def test_equal_keys(tmp_path):
     assert of_kind(record, "key") == [("d/p0/c0", {"train": ["d/p0/c0"], "eval": ["d/p1/c0"]})]
 
 
+@pytest.mark.slow
 def test_equal_bytes_of_two_people_in_two_splits(tmp_path):
     frame = manifest()
     place = dict(zip(frame["id"], frame["place"], strict=True))
@@ -124,6 +130,7 @@ def test_equal_bytes_of_two_people_in_two_splits(tmp_path):
     assert any("4 samples with equal content in more than one split: d/p0/c0, d/p0/c2, d/p2/c0 …" in x for x in lines)
 
 
+@pytest.mark.slow
 def test_equal_bytes_of_two_people_in_one_split_are_suspected(tmp_path):
     frame = manifest()
     place = dict(zip(frame["id"], frame["place"], strict=True))
@@ -184,6 +191,7 @@ def first(link):
     return next(i for i in rows["sample_id"] if i.startswith("d/p3/"))
 
 
+@pytest.mark.slow
 def test_a_merged_person_of_another_dataset_is_taken_and_no_foreign_one(tmp_path):
     frame = manifest()
     frame.loc[frame["identity"] == "d/p3", "identity"] = "e/p3"

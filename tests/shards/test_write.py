@@ -97,6 +97,7 @@ def test_no_points_no_data(tmp_path):
     assert (link / "train.csv").read_text().splitlines()[1].split(",")[-4] == ""
 
 
+@pytest.mark.slow
 def test_rebuilt_bytes_are_the_same_in_any_order_of_rows_and_tasks(tmp_path):
     frame, spec = manifest(), spec_of(**EVERYTHING)
     first = build(tmp_path / "a", frame, spec)
@@ -253,6 +254,7 @@ def test_a_shard_left_in_an_unfinished_dataset_is_kept_only_if_it_is_what_was_wr
     assert not (link / WRITTEN).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -287,6 +289,7 @@ def test_the_step_s_name_is_not_in_the_digest():
     assert plan_of(manifest(), spec_of(**{"from": "a"})).digest == plan_of(manifest(), spec_of(**{"from": "b"})).digest
 
 
+@pytest.mark.slow
 def test_shards_of_a_stopped_run_are_kept_and_torn_ones_made_again(tmp_path):
     frame, spec = manifest(), spec_of(**EVERYTHING)
     whole = build(tmp_path / "whole", frame, spec)
@@ -321,6 +324,7 @@ for task in plan_of(manifest(), spec_of(shard_size=4)).shard_tasks(Path(sys.argv
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 6])
 def test_kill_during_a_shard_leaves_nothing_half_written(tmp_path, after):
     here = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
@@ -377,6 +381,7 @@ def test_normalized_points_come_back(tmp_path):
             assert np.allclose(centroid[i], points.mean(axis=0), atol=1e-4)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(hnp.arrays("f4", st.tuples(st.integers(1, 20), st.just(3)), elements=st.floats(-500, 500, width=32)))
 def test_unit_sphere_keeps_shape(points):

@@ -25,6 +25,7 @@ def moved(sample: Sample, motion: np.ndarray) -> Sample:
     return Sample.of({name: transform(sample.arrays[name], motion) for name in names} | {"pose": motion})
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_rigid_motion_of_the_scan_does_not_change_the_result(scan, seed):

@@ -132,6 +132,7 @@ def test_a_sample_is_rejected_where_no_draw_leaves_enough_points():
         Augment(jitter_mm=1).apply(tiny_sample().take(np.zeros(0, int)))
 
 
+@pytest.mark.slow
 def test_copies_without_images_neither_read_nor_store_them():
     options = {"mirror_p": 1, "sensors": ["d415"], "brightness": 0.3, "view_yaw_deg": 20}
     stage, sample = Augment(keep_images=False, copies=2, **options), tiny_sample(width=96, height=72)

@@ -30,6 +30,7 @@ def captures(shared_data):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error_of_eye_distance", [0.0, 0.05])
 def test_landmarks_and_fit(captures, error_of_eye_distance):
     rng = np.random.default_rng(0)

@@ -15,6 +15,7 @@ def test_labels_of_points_are_made_and_nothing_else(stage):
     assert stage().created() == {"occlusion"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unknown", range(5))
 @pytest.mark.parametrize("kind", NAMES)
 def test_one_unknown_landmark_is_no_trouble(kind, unknown):

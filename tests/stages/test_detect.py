@@ -57,6 +57,7 @@ def test_a_depth_bound_leaves_the_face_where_it_is(photo):
         Detect().apply(Sample.of(sides | {"depth": np.full((512, 512), 150, np.float32)}))
 
 
+@pytest.mark.slow
 def test_the_bound_changes_no_synthetic_capture():
     reader = find("reader", "synthetic")(people=3, captures=2)
     for source in reader.scan():
@@ -153,6 +154,7 @@ def test_a_given_box_moves_and_grows_with_its_landmarks():
     np.testing.assert_allclose(box_around(LANDMARKS * 2 + 30), box * 2 + 30, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_given_imports_no_torch():
     code = (
         "import sys, numpy as np\nfrom face3d_data.stages.detect import Detect\nfrom face3d_data.sample import Sample\n"
@@ -163,6 +165,7 @@ def test_given_imports_no_torch():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_mtcnn_imports_no_tensorflow_nor_its_package(photo):
     code = (
         "import sys, numpy as np\nfrom face3d_data.detectors.mtcnn import Mtcnn\n"
@@ -214,6 +217,7 @@ def overlap(a, b):
     return common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the rendered captures are not here (FACE3D_SHARED)")
 def test_faces_of_rendered_captures_lie_where_they_were_rendered():
     reader = find("reader", "rgbd_folder")(root=SHARED)

@@ -37,6 +37,7 @@ def test_landmarks_are_found_in_the_points_of_a_face(person, capture):
     assert out.tags["located_rmse_mm"] < 3.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("person", "capture"), [(0, 1), (2, 1)])
 def test_landmarks_are_found_in_depth_with_shoulders_and_a_wall(person, capture):
     sample, made = scene(person, capture)
@@ -60,6 +61,7 @@ def test_the_axes_are_rotations(head):
     assert np.linalg.det(AXES[head]) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_stray_reading_far_away_costs_no_memory_and_changes_nothing():
     points = face_scan(1, 0).points
     stray = np.array([[90_000.0, 80_000.0, 700.0]], points.dtype)
@@ -89,6 +91,7 @@ def test_given_landmarks_with_one_missing_are_found_anew():
     assert errors_mm(out.arrays["landmarks_3d"], scan.landmarks_3d).max() < FARTHEST_MM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["ball", "plane", "noise", "back_of_head"])
 def test_what_is_no_face_is_rejected(what):
     rng = np.random.default_rng(1)
@@ -108,6 +111,7 @@ TURNS = {"looking down": ([1, 0, 0], [0, 0, -1], [0, 1, 0]), "on its left side":
 """How a scan stands whose axes were told wrong, to what was done to it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", TURNS)
 @pytest.mark.parametrize("person", range(3))
 def test_a_scan_that_stands_otherwise_gives_no_wrong_face(how, person):
@@ -121,6 +125,7 @@ def test_a_scan_that_stands_otherwise_gives_no_wrong_face(how, person):
     assert errors_mm(found, scan.landmarks_3d @ turn.T).max() < FARTHEST_MM, "found nevertheless"
 
 
+@pytest.mark.slow
 def test_how_a_scan_stands_is_told():
     turn = np.array(TURNS["looking down"], np.float32)
     said = r"turned: the face is seen looking down: it scores 0\.\d+ so, 0\.\d+ upright: if many are, check"
@@ -128,6 +133,7 @@ def test_how_a_scan_stands_is_told():
         Locate3d().apply(Sample.of({"points": face_scan(1, 0).points @ turn.T}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("up", "front", "said"),
     [("y", "x", "try front: x "), ("y", "-x", "try front: -x "), ("z", "-y", "try up: z, front: -y "),
@@ -148,11 +154,13 @@ def test_too_few_points_are_rejected():
         Locate3d().apply(Sample.of({"points": face_scan(0, 0).points[:200]}))
 
 
+@pytest.mark.slow
 def test_the_same_points_elsewhere_give_the_same_face_there():
     scan = face_scan(2, 0)
     here, there = (locate_face(scan.points + np.float32(shift)) for shift in (0.0, 512.0))
     assert np.allclose(here.landmarks + 512.0, there.landmarks, atol=0.2)
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract():
     check_stage(Locate3d(), Sample.of({"points": face_scan(0, 0).points}))

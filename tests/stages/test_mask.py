@@ -164,6 +164,7 @@ class TestDraws:
             assert sum(counts) == 4000
             assert chisquare(counts, 4000 * share).pvalue > 0.001
 
+    @pytest.mark.slow
     def test_the_order_of_styles_decides_nothing(self, cloud):
         given = only(cloud, "color", "landmarks")
         here, there = Mask(styles={"n95": 1, "surgical": 2}), Mask(styles={"surgical": 2, "n95": 1})
@@ -189,6 +190,7 @@ class TestOriginals:
         same(plain, cloud.with_arrays(occlusion=np.zeros(len(cloud.arrays["points"]), np.uint8)))
         assert masked.variant.startswith("mask:")
 
+    @pytest.mark.slow
     def test_a_share_of_the_samples_is_masked(self, cloud):
         given = only(cloud, "points", "landmarks_3d", "pose")
         stage = Mask(p=0.3, keep_original=True)

@@ -43,6 +43,7 @@ def only(sample, *names):
     return Sample.of({name: np.array(sample.arrays[name]) for name in names}, key=sample.key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_points_depth_and_colour_agree(kind, cloud, worn):
     arrays, plain = worn[kind].arrays, cloud.arrays
@@ -61,6 +62,7 @@ def test_points_depth_and_colour_agree(kind, cloud, worn):
     assert 0.004 < changed.mean() < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NAMES)
 def test_what_was_drawn_is_recorded(kind, worn):
     sample = worn[kind]
@@ -73,6 +75,7 @@ def test_what_was_drawn_is_recorded(kind, worn):
     assert low < sample.tags["visible_ratio"] < high
 
 
+@pytest.mark.slow
 def test_a_crop_removes_the_same_from_all_three(cloud, worn):
     arrays, plain = worn["crop"].arrays, cloud.arrays
     grey = (arrays["color"] == GREY).all(axis=2)
@@ -93,6 +96,7 @@ def test_a_crop_removes_the_same_from_all_three(cloud, worn):
     assert row - plain["landmarks"][2, 1] == pytest.approx(-worn["crop"].tags["occlusion_line_y_mm"] * scale, abs=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sunglasses", "crop"])
 @pytest.mark.parametrize(
     ("names", "made"),
@@ -110,6 +114,7 @@ def test_any_of_the_three_alone(kind, names, made, cloud):
         assert result.arrays[name].tobytes() != given.arrays[name].tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NAMES)
 def test_what_is_worn_may_go_on_beyond_an_aligned_photo(kind, cloud):
     photo = CropFace(align="similarity").apply(only(cloud, "color", "landmarks"))
@@ -118,6 +123,7 @@ def test_what_is_worn_may_go_on_beyond_an_aligned_photo(kind, cloud):
     assert result.arrays["color"].tobytes() != photo.arrays["color"].tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_turning_points_and_camera_turns_the_crop(cloud, seed):
     given, motion = only(cloud, *CLOUD), np.eye(4)
@@ -132,6 +138,7 @@ def test_turning_points_and_camera_turns_the_crop(cloud, seed):
         np.testing.assert_allclose(transform(here, motion), there, atol=0.01)
 
 
+@pytest.mark.slow
 def test_hands_and_hair_are_the_persons_own(cloud, worn):
     look = draw_appearance(draw_identity(SEED, PERSON))
     for kind, true in (("hand_mouth", look.skin), ("hair", look.hair)):
@@ -145,6 +152,7 @@ def test_hands_and_hair_are_the_persons_own(cloud, worn):
     assert Occlude(kinds=["hand_eye"]).apply(only(cloud, *CLOUD)).tags["occlusion_color"] in SKIN_COLORS
 
 
+@pytest.mark.slow
 def test_kinds_come_as_often_as_their_weights_say(cloud):
     few = only(cloud, *CLOUD)
     few = few.take(np.arange(0, len(few.arrays["points"]), 8))
@@ -155,6 +163,7 @@ def test_kinds_come_as_often_as_their_weights_say(cloud):
     assert len({sample.id for sample in samples}) == 200
 
 
+@pytest.mark.slow
 def test_one_seed_gives_the_same_bytes_and_others_give_others(cloud):
     few = only(cloud, *CLOUD)
     names = ["scarf", "glasses", "crop"]
@@ -168,6 +177,7 @@ def test_one_seed_gives_the_same_bytes_and_others_give_others(cloud):
     assert fewer.fingerprint(1) != Occlude(kinds=names, per_sample=3).fingerprint(1)
 
 
+@pytest.mark.slow
 def test_the_original_comes_first_if_asked_for(cloud):
     outputs = Occlude(kinds=["glasses"], keep_original=True, per_sample=2).apply_all(only(cloud, *CLOUD))
     assert [sample.variant for sample in outputs] == ["", "occlude:glasses.0", "occlude:glasses.1"]
@@ -196,6 +206,7 @@ def test_wrong_options_are_refused_by_name(options, message):
         build(Occlude, options, "step 'occluded'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hair", "crop"])
 def test_faces_that_cannot_be_used_are_rejected_with_a_reason(kind, cloud):
     stage, few = Occlude(kinds=[kind]), only(cloud, *CLOUD)

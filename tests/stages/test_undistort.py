@@ -18,6 +18,8 @@ from face3d_data.stages.undistort import Undistort
 from face3d_data.testing import tiny_sample
 from face3d_data.testing.contract import check_stage
 
+pytestmark = pytest.mark.slow
+
 LENS = np.array([0.3, -0.1, 0.004, -0.003, 0.05, 0, 0, 0, 0.001, 0, -0.002, 0, 0])
 
 

@@ -55,6 +55,7 @@ def test_unreached_steps_go_and_the_run_stays(tmp_path):
     assert content(again) == kept
 
 
+@pytest.mark.slow
 def test_parts_of_people_who_left_go(tmp_path):
     root, work = write_toys(tmp_path / "in"), tmp_path / "work"
     run(pipeline_of(root), work, engine=Workers("serial", chunk=1))
@@ -66,6 +67,7 @@ def test_parts_of_people_who_left_go(tmp_path):
     assert len(list(parts.glob("*.h5"))) == len(list(parts.glob("*.jsonl"))) == 8
 
 
+@pytest.mark.slow
 def test_compaction_keeps_every_row_and_array_and_settles(tmp_path):
     root, work = write_toys(tmp_path / "in"), tmp_path / "work"
     (root / "p000" / "bad.txt").write_text("13")

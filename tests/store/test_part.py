@@ -200,6 +200,7 @@ def test_nothing_is_left_when_writing_fails(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=6))
 def test_any_mix_of_sizes_and_absent_arrays(tmp_path_factory, shapes):

@@ -69,6 +69,7 @@ def test_overlap(population):
     assert population["overlap"](box, box + 20) == 0.0
 
 
+@pytest.mark.slow
 def test_some_people_measure_as_adults_do(population):
     for person in range(12):
         measures = population["measure"](population["neutral"](person))

@@ -18,6 +18,7 @@ def small(person, capture, seed=5, **options):
 CAPTURES = {(person, capture): small(person, capture) for person in (0, 1) for capture in (0, 1, 2)}
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_any_order():
     for person, capture in reversed(list(CAPTURES)):
         again = small(person, capture)
@@ -47,6 +48,7 @@ def test_true_depth_at_the_nose_and_the_eyes_is_the_landmarks(person, capture):
         assert made["depth"][v, u] == pytest.approx(made["landmarks_3d"][index, 2], abs=2.5)
 
 
+@pytest.mark.slow
 def test_sensed_depth_stays_near_the_true_depth():
     for (person, capture), made in CAPTURES.items():
         true = small(person, capture, noise=False)["depth"]

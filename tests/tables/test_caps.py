@@ -49,6 +49,7 @@ limits = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(limits, st.sets(st.integers(0, 30), max_size=20), st.integers(0, 3))
 def test_no_cap_is_exceeded_no_row_is_lost_and_captures_stay_whole(options, numbers, seed):
@@ -73,6 +74,7 @@ def test_no_cap_is_exceeded_no_row_is_lost_and_captures_stay_whole(options, numb
         assert result.notes == ()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(

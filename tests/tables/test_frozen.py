@@ -107,6 +107,7 @@ def test_only_listed_needs_a_list():
         build(Split, {"only_listed": True}, "step 'people'")
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.sets(st.integers(0, 9), min_size=1), st.integers(0, 5))
 def test_whoever_is_listed_nobody_else_is_there(tmp_path_factory, listed, seed):

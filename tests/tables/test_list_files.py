@@ -26,6 +26,7 @@ JUNK = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("user", USERS)
 def test_spoilt_lists_are_read_or_refused_in_one_line(context, tmp_path, user):
     make, text = USERS[user]

@@ -35,6 +35,7 @@ def as_set(pairs):
     return set(zip(pairs.first.tolist(), pairs.second.tolist(), pairs.same.tolist(), strict=True))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(tables(), st.booleans())
 def test_every_pair_is_what_looking_at_each_two_rows_finds(table, crossed):
@@ -49,6 +50,7 @@ def test_every_pair_is_what_looking_at_each_two_rows_finds(table, crossed):
     assert pairs.fold is None
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(tables(), st.booleans(), st.integers(0, 30), st.integers(0, 3))
 def test_where_there_are_more_some_are_drawn_genuine_ones_first(table, crossed, most, seed):
@@ -79,6 +81,7 @@ def test_the_draw_is_seeded_and_spread():
     assert int(one.same.sum()) == 30 * 45
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crossed", [False, True])
 def test_folds_have_disjoint_people_and_rows_of_both_sides(crossed):
     table = split_table(captures(12, 4, ("none", "kn95"))).sample(frac=1, random_state=0).reset_index(drop=True)

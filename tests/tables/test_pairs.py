@@ -49,6 +49,7 @@ def check(frame, pairs):
     assert set(Counter((p.fold, p.same) for p in pairs.pairs).values()) <= {pairs.per_fold}
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(face_sets(), st.integers(1, 6), st.integers(1, 8), st.integers(0, 3))
 def test_pairs_are_right_balanced_and_disjoint(frame, folds, per_fold, seed):
@@ -132,6 +133,7 @@ def test_rows_order_does_not_matter_but_the_seed_does():
     assert make_pairs(frame, 3, 6, 1) != make_pairs(frame, 3, 6, 2)
 
 
+@pytest.mark.slow
 def test_many_samples_are_no_square():
     frame = manifest([(f"d/p{i}", f"c{j}") for i in range(40) for j in range(500)])
     pairs = make_pairs(frame, 10, 300, 0)
@@ -173,6 +175,7 @@ def two_sided_sets(draw):
     return frame, [int(variant == "plain") for variant in frame["variant"]]
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(two_sided_sets(), st.integers(1, 4), st.integers(1, 8), st.integers(0, 3))
 def test_pairs_of_two_sides_join_a_sample_of_each_the_first_of_side_0(case, folds, per_fold, seed):

@@ -38,6 +38,7 @@ def frgc(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_bosphorus_has_105_in_the_gallery_and_the_published_probes_of_each_category(tmp_path):
     names_only.write_bosphorus_names(tmp_path, suffixes=(".bnt",))
     table, found = made(Bosphorus(root=tmp_path), "bosphorus")
@@ -48,6 +49,7 @@ def test_bosphorus_has_105_in_the_gallery_and_the_published_probes_of_each_categ
     assert found.notes == ("bosphorus: 18 rows left out: ignored by the database (IGN)",)
 
 
+@pytest.mark.slow
 def test_frgc_has_466_first_scans_in_the_gallery(frgc):
     table, found = made(Frgc(root=frgc), "frgc")
     assert (table["session"] != "Spring2003range").sum() == 4007
@@ -62,6 +64,7 @@ def test_frgc_has_466_first_scans_in_the_gallery(frgc):
     assert found.notes == ("frgc: 943 rows left out: of Spring 2003, the training part",)
 
 
+@pytest.mark.slow
 def test_frgc_with_expressions_of_a_list_has_the_published_neutral_and_non_neutral_probes(frgc):
     table, unlabelled = made(Frgc(root=frgc), "frgc")
     table["expression"] = "neutral"
@@ -69,6 +72,7 @@ def test_frgc_with_expressions_of_a_list_has_the_published_neutral_and_non_neutr
     holds(table, make_published(table, table, "frgc"), "frgc")
 
 
+@pytest.mark.slow
 def test_lock3dface_has_509_videos_in_the_gallery(tmp_path):
     names_only.write_lock3dface_names(tmp_path, kinds=("DEPTH",))
     table, found = made(Lock3DFace(root=tmp_path, image="none"), "lock3dface")
@@ -79,6 +83,7 @@ def test_lock3dface_has_509_videos_in_the_gallery(tmp_path):
     assert found.notes == ()
 
 
+@pytest.mark.slow
 def test_kinectfacedb_has_52_neutral_faces_of_session_1_and_52_probes_a_state_of_session_2(tmp_path):
     names_only.write_kinectfacedb_names(tmp_path)
     table, found = made(EurecomKinect(root=tmp_path), "eurecom_kinect")

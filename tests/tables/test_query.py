@@ -219,6 +219,7 @@ def test_select_says_which_value_no_row_has(context):
 TRUTHS = st.sampled_from([True, False, None])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(TRUTHS, TRUTHS, TRUTHS), min_size=1, max_size=8))
 def test_and_or_not_are_those_of_three_values(rows):
     """Against a twin that tries every value for what is not known: a row matches if all of them say so."""
@@ -244,6 +245,7 @@ WORDS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.one_of(st.lists(WORDS, max_size=14).map(" ".join), st.text(max_size=40)))
 def test_any_text_is_a_query_or_refused_in_one_line(text):

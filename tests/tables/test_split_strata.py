@@ -77,6 +77,7 @@ options = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(options, st.lists(st.sets(st.integers(0, 40), max_size=25), min_size=2, max_size=4), st.integers(0, 3))
 def test_people_come_and_go_and_nobody_else_moves(tmp_path_factory, options, crowds, seed):

@@ -67,6 +67,7 @@ def test_the_page_names_every_config():
     assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == NAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_config_fits_its_network_its_losses_and_a_dataset_of_its_kind(name, tmp_path):
     path, overrides = tiny_set_for(name, tmp_path)

@@ -37,6 +37,7 @@ def stored(path, field, split="train"):
     return reader.__getitems__(list(range(len(reader)))).arrays[field]
 
 
+@pytest.mark.slow
 def test_points_are_the_first_in_units_of_a_hundred_mm(folder):
     rows = rows_of(folder / "points", n_points=50)
     batch = batch_of(rows, [5, 3, 5])

@@ -50,6 +50,7 @@ def saved(tmp_path, content):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "name", "head", "side"),
     [
@@ -77,6 +78,7 @@ def test_published_models_load_whole(tmp_path, architecture, name, head, side):
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
 
 
+@pytest.mark.slow
 def test_the_embedding_is_the_published_one(tmp_path):
     content = published()
     foreign = load_foreign(saved(tmp_path, content))
@@ -87,6 +89,7 @@ def test_the_embedding_is_the_published_one(tmp_path):
     torch.testing.assert_close(foreign.net(images), source(images))
 
 
+@pytest.mark.slow
 def test_what_it_knows_of_its_training_is_handed_on(tmp_path):
     info = load_foreign(saved(tmp_path, published())).info
     assert info == {
@@ -99,12 +102,14 @@ def test_what_it_knows_of_its_training_is_handed_on(tmp_path):
     assert type(info["best_distance_threshold"]) is float
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prefix", "channels"), [("module.model.", 1), ("module.", 4), ("", 3), ("model.", 4)])
 def test_prefixes_and_channels_are_found_out(tmp_path, prefix, channels):
     foreign = load_foreign(saved(tmp_path, published(prefix=prefix, channels=channels, bias=True)))
     assert (foreign.unmatched, foreign.spec.in_channels) == ([], channels)
 
 
+@pytest.mark.slow
 def test_what_fits_nowhere_is_listed_and_the_rest_is_loaded(tmp_path):
     # As an older model of the family has it: a head of four layers, and a classifier of people behind it.
     content = published(extra={"model.classifier.weight": torch.ones(9, SIZE)})
@@ -125,6 +130,7 @@ def test_what_fits_nowhere_is_listed_and_the_rest_is_loaded(tmp_path):
     assert "layer4.1.conv2.weight" in foreign.loaded
 
 
+@pytest.mark.slow
 def test_weights_without_a_partner_are_the_same_each_time(tmp_path):
     content = published()
     del content["model_state_dict"]["model.fc.weight"]
@@ -136,6 +142,7 @@ def test_weights_without_a_partner_are_the_same_each_time(tmp_path):
     assert torch.equal(load_foreign(path).net.fc.weight, first)
 
 
+@pytest.mark.slow
 def test_numbers_of_an_older_numpy_are_read(tmp_path):
     path, old = saved(tmp_path, published()), tmp_path / "old.pt"
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(old, "w") as target:
@@ -148,11 +155,13 @@ def test_numbers_of_an_older_numpy_are_read(tmp_path):
     assert load_foreign(old).info["best_distance_threshold"] == pytest.approx(0.98)
 
 
+@pytest.mark.slow
 def test_files_from_before_zip_archives_are_read(tmp_path):
     torch.save(published(), tmp_path / "legacy.pt", _use_new_zipfile_serialization=False)
     assert load_foreign(tmp_path / "legacy.pt").unmatched == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["model_state_dict", "model_architecture", "embedding_dimension"])
 def test_a_key_that_is_not_there_is_named(tmp_path, key):
     content = published()
@@ -161,6 +170,7 @@ def test_a_key_that_is_not_there_is_named(tmp_path, key):
         load_foreign(saved(tmp_path, content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -177,6 +187,7 @@ def test_what_is_wrong_with_a_checkpoint_is_told(tmp_path, change, message):
         load_foreign(saved(tmp_path, {**published(), **change}))
 
 
+@pytest.mark.slow
 def test_classes_of_other_programs_are_not_loaded(tmp_path):
     path = saved(tmp_path, {**published(), "args": OtherProgram()})
     with pytest.raises(
@@ -194,6 +205,7 @@ def test_files_that_hold_no_weights_are_told_by_name(tmp_path, content, suffix):
         read_torch_file(path)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_cut_off_is_told(tmp_path):
     path = saved(tmp_path, published())
     path.write_bytes(path.read_bytes()[:-1000])

@@ -48,6 +48,7 @@ def keys(model, above=""):
             yield from keys(info.annotation, f"{above}{name}.")
 
 
+@pytest.mark.slow
 def test_changed_configs_are_taken_or_refused_in_one_line(tmp_path):
     names = config_names()
     documents = [load_config(name).model_dump(mode="json", exclude_unset=True) for name in names]
@@ -61,6 +62,7 @@ def test_changed_configs_are_taken_or_refused_in_one_line(tmp_path):
     assert 0 < results.count(False) < len(results) / 2, "the changes say something"
 
 
+@pytest.mark.slow
 def test_options_are_taken_or_refused_in_one_line():
     texts = [yaml.safe_dump(value, default_flow_style=True).split("\n")[0] for value in VALUES]
     known = [*keys(TrainConfig), "model.x", "loss.triplet", "loss.x.y", "augment.jitter_mm", "a.b", ""]

@@ -66,6 +66,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_any_number_of_workers_gives_the_same_bits(folder, case):
     name, inputs, options = CASES[case]
@@ -80,6 +81,7 @@ def test_any_number_of_workers_gives_the_same_bits(folder, case):
         assert any((batch["masked"].numpy() & ~rows.masked[batch["index"].numpy()]).any() for batch in alone)
 
 
+@pytest.mark.slow
 def test_spawned_workers_load_the_same(folder):
     name, inputs, options = CASES["clouds"]
     rows = rows_of(folder / name, inputs, **options)
@@ -113,6 +115,7 @@ def test_loading_leaves_the_global_generators_alone(folder, workers):
     np.testing.assert_array_equal(np.random.get_state()[1], states[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_users_error_is_one_line_from_any_process(tmp_path, workers):
     made = point_rows(16, masked=False)

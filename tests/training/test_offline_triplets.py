@@ -31,6 +31,7 @@ def draws_of(table, identities=3, size=8, seed=0):
     return TripletDraws(table["label"].to_numpy(), table["origin_id"].tolist(), identities, size, seed)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=3, max_size=9), st.integers(1, 2), st.integers(0, 9), st.integers(0, 3))
 def test_triplets_are_of_the_people_of_their_batch_and_of_two_captures(captures_of, samples, seed, epoch):

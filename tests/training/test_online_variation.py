@@ -43,6 +43,7 @@ def turned(folder):
 draws = st.lists(st.tuples(st.integers(0, 63), st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(draws=draws, order=st.randoms(use_true_random=False))
 def test_a_sample_does_not_depend_on_its_batch(turned, draws, order):
@@ -199,6 +200,7 @@ def test_a_mask_covers_the_lower_face_of_plain_samples_alone(folder, wearing):
         assert len(np.unique(after, axis=0)) == 200
 
 
+@pytest.mark.slow
 def test_masks_are_drawn_anew_and_as_often_as_asked_for(folder):
     rows = rows_of(folder / "points", masks={"share": 0.4, "styles": ["surgical"]}, data={"n_points": 256})
     place = int(np.flatnonzero(~rows.masked)[0])

@@ -29,6 +29,7 @@ sizes_and_masks = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(sizes_and_masks, st.data())
 def test_every_batch_has_p_people_with_k_samples_and_nobody_is_left_out(people, data):
@@ -56,6 +57,7 @@ def test_every_batch_has_p_people_with_k_samples_and_nobody_is_left_out(people, 
     assert {drawn for batch in found for _, drawn, _ in batch} == {epoch}
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(sizes_and_masks, st.integers(0, 3), st.integers(0, 30))
 def test_an_epoch_goes_on_in_its_middle_as_if_it_had_not_stopped(people, epoch, start):

@@ -77,11 +77,13 @@ def test_a_network_that_says_nothing_of_channels_takes_three(dataset, tmp_path):
     assert "--model.in-channels" not in str(stop.value), "it has no such option"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plugins")
 def test_one_that_takes_any_number_is_given_them(dataset, tmp_path):
     assert go(dataset, tmp_path / "run", "any_mean").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code", ["raise RuntimeError('boom\\nboom')", "import no_such_module_1", "raise SystemExit(3)"]
 )

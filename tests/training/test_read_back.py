@@ -44,6 +44,7 @@ def exported(place, tmp_path, form):
     return tmp_path / "export"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["modelnet", "face-h5"])
 def test_an_export_read_back_is_known_by_its_recordings(place, tmp_path, form):
     """Drawn anew from the export no byte is the same; what recording it was is written in the files."""
@@ -55,6 +56,7 @@ def test_an_export_read_back_is_known_by_its_recordings(place, tmp_path, form):
         judge(place, back)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "lists"), [("ply", False), ("ply", True), ("npy", True)])
 def test_clouds_read_back_are_known_by_a_comment_or_by_the_lists_beside_them(place, tmp_path, form, lists):
     folder = exported(place, tmp_path, form)

@@ -11,6 +11,7 @@ from face3d_training.config import config_names, load_config
 from face3d_training.train import train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", config_names())
 def test_two_steps(name, tmp_path):
     dataset, overrides = tiny_set_for(name, tmp_path)

@@ -67,6 +67,7 @@ def trained(run: Path) -> dict:
     return read_torch_file(run / CHECKPOINT_FOLDER / LAST_CHECKPOINT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("triplets", [[], OFFLINE], ids=["online", "offline"])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_stopped_in_the_middle_of_the_fourth_epoch_and_resumed_is_the_same_to_the_bit(
@@ -95,6 +96,7 @@ def test_stopped_in_the_middle_of_the_fourth_epoch_and_resumed_is_the_same_to_th
         assert all(torch.equal(value, moments[1][parameter][key]) for key, value in state.items())
 
 
+@pytest.mark.slow
 def test_stopped_after_the_last_step_of_an_epoch_and_resumed_is_the_same_too(dataset, tmp_path):
     config = load_config(None, [*KEYS, ("epochs", 2)])
     train(dataset, config, tmp_path / "straight", say=quiet, stop_asked=never)
@@ -109,6 +111,7 @@ def test_stopped_after_the_last_step_of_an_epoch_and_resumed_is_the_same_too(dat
     assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_early_is_done(dataset, tmp_path):
     still = [("optimizer.learning_rate", 1e-12), ("model.norm", "group"), ("stop.patience", 2), ("epochs", 9)]
     config = load_config(None, [*KEYS, *still, ("stop.collapse_spread", 0)])
@@ -122,6 +125,7 @@ def test_a_run_that_stopped_early_is_done(dataset, tmp_path):
     assert (tmp_path / "run" / CHECKPOINT_FOLDER / LAST_CHECKPOINT).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_long_epoch_tells_how_far_it_is(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("face3d_training.train.PROGRESS_EVERY_S", -1.0)
     said: list[str] = []
@@ -140,6 +144,7 @@ def test_a_mistake_that_the_first_step_finds_leaves_no_run(dataset, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_given_triplets_are_what_is_learnt_from(dataset, tmp_path):
     """One triplet, again and again: a loss over all pairs of the batch would be another number."""
     import numpy as np
@@ -163,6 +168,7 @@ def without_speed(history: list[dict]) -> list[dict]:
     return [{name: value for name, value in row.items() if name != "samples_per_s"} for row in history]
 
 
+@pytest.mark.slow
 def test_a_training_learns_and_leaves_everything_behind(dataset, tmp_path):
     learning = [("batch.iterations", 20), ("optimizer.learning_rate", 0.02), ("model.dropout", 0)]
     config = load_config(None, [*KEYS, *learning, ("checkpoint_every", 2)])
@@ -222,6 +228,7 @@ train(Path(sys.argv[1]), load_config(sys.argv[2]), Path(sys.argv[3]))
 """
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_of_writing_leaves_the_previous_checkpoint_whole(dataset, tmp_path):
     config = load_config(None, KEYS)
     first = tmp_path / "straight"

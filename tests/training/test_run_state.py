@@ -94,6 +94,7 @@ def test_what_the_weights_that_one_begins_with_were_learnt_from_counts_too():
     assert shared_with_training(rows(("d/bob", "d/bob/2", "k")), seen.data), "and what was known stays"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["best.pt", "best.safetensors"])
 def test_a_run_that_begins_with_another_ones_weights_has_seen_what_that_one_saw(tmp_path, dataset, name):
     small = [("model.widths", [8]), ("model.embedding_size", 4), ("batch.identities", 2), ("batch.samples", 2)]
@@ -202,6 +203,7 @@ def test_a_run_goes_on_with_its_own_config_and_dataset_alone(tmp_path, dataset):
         find_run(run, config, dataset, resume=False)
 
 
+@pytest.mark.slow
 def test_keys_that_came_after_a_run_began_have_their_defaults(tmp_path, dataset):
     run, config = tmp_path / "run", load_config(None)
     older = config.model_dump(mode="json")

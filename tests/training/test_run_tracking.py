@@ -1,5 +1,6 @@
 """What a run leaves behind while it goes on, and what of it a resumed run takes back."""
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from face3d_training.tracking import Tracker, history_csv
@@ -13,6 +14,7 @@ def logged(folder, done, steps):
     tracker.close()
 
 
+@pytest.mark.slow
 def test_what_was_logged_up_to_the_checkpoint_stays_and_what_came_after_it_goes(tmp_path):
     logged(tmp_path, 0, [1, 2, 3, 4])
     logged(tmp_path, 4, [5, 6, 7, 8])
@@ -26,6 +28,7 @@ def test_what_was_logged_up_to_the_checkpoint_stays_and_what_came_after_it_goes(
     assert [event.step for event in board.Scalars("epoch/auc")] == [4, 8]
 
 
+@pytest.mark.slow
 def test_no_two_runs_have_event_files_of_one_second(tmp_path):
     for done in (0, 4):
         Tracker(tmp_path, done).close()

@@ -6,11 +6,14 @@ import sys
 
 import h5py
 import numpy as np
+import pytest
 import torch
 from tiny_sets import points_set
 
 from face3d_training.checkpoint import CHECKPOINT_FOLDER, LAST_CHECKPOINT
 from face3d_training.torch_file import read_torch_file
+
+pytestmark = pytest.mark.slow
 
 OPTIONS = (
     *("--model.widths", "8,16", "--model.embedding-size", "8", "--model.norm", "group", "--loss.triplet.mining", "all"),

@@ -30,6 +30,7 @@ def faults(mode):
     return map(int, done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_memory_is_touched_for_the_first_time_once_only():
     first, later = faults("keep")

@@ -42,6 +42,7 @@ def easy(dataset, tmp_path_factory):
 TOLD_APART = "every triplet of the training split satisfies the margin"
 
 
+@pytest.mark.slow
 def test_a_training_that_tells_everybody_apart_ends_early_and_well(easy):
     folder, said = easy
     assert said[-1] == f"{TOLD_APART}: stopping early"
@@ -50,6 +51,7 @@ def test_a_training_that_tells_everybody_apart_ends_early_and_well(easy):
     assert load_model(folder).spec.name == "pointnet_basic"
 
 
+@pytest.mark.slow
 def test_resumed_it_is_done(dataset, easy):
     folder, _ = easy
     before = (folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT).read_bytes()
@@ -58,6 +60,7 @@ def test_resumed_it_is_done(dataset, easy):
     assert (folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_without_the_kind_of_triplets_that_is_asked_for_training_stops_with_the_remedy(dataset, tmp_path):
     """One sample of each person has no partner: that is no success."""
     with pytest.raises(RunStopped, match=r"no step of epoch 1 had a triplet of the kind .* hard learns from: use"):
@@ -78,6 +81,7 @@ def test_separated_is_no_loss_in_any_step_and_everybody_nearest_to_themselves(fi
     assert all_separated(figures) == apart
 
 
+@pytest.mark.slow
 def test_an_ended_run_that_is_resumed_is_done_and_completed(dataset, tmp_path):
     folder = tmp_path / "run"
     go(dataset, folder, ("epochs", 2))
@@ -97,6 +101,7 @@ def test_an_ended_run_that_is_resumed_is_done_and_completed(dataset, tmp_path):
     assert load_model(lost[1]).info["dataset_name"] == "points"
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on_with_an_ended_run(dataset, tmp_path):
     folder = tmp_path / "run"
     go(dataset, folder, ("epochs", 1))
@@ -105,6 +110,7 @@ def test_more_epochs_go_on_with_an_ended_run(dataset, tmp_path):
     assert any(line.startswith("epoch 2/2: ") for line in said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["write_atomic", "draw_curves"])
 def test_a_full_disk_stops_training_in_one_line_and_resume_goes_on(dataset, tmp_path, monkeypatch, place):
     folder = tmp_path / "run"

@@ -85,6 +85,7 @@ def test_bytes_that_leaked_when_it_was_published_count_too(clean, tmp_path):
     assert leaks_of(dataset) == [line]
 
 
+@pytest.mark.slow
 def test_an_allowed_leak_is_told_by_run_and_checkpoints(run):
     folder, said = run
     assert [line for line in said if line.startswith("LEAK")] == [f"LEAK, allowed: {line}" for line in LINES]
@@ -96,6 +97,7 @@ def test_an_allowed_leak_is_told_by_run_and_checkpoints(run):
         assert load_model(folder / "checkpoints" / name).info["dataset_leaks"] == LINES
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_still_tells(run, leaky):
     folder, _ = run
     keys = [(key, 2 if key == "epochs" else value) for key, value in KEYS]
@@ -105,6 +107,7 @@ def test_a_run_that_goes_on_still_tells(run, leaky):
     assert json.loads((folder / "run.json").read_text())["leaks"] == LINES
 
 
+@pytest.mark.slow
 def test_weights_bring_what_they_were_learnt_from(run, clean, tmp_path):
     folder, _ = run
     train(clean, load_config(None, [*KEYS, ("weights", str(folder))]), tmp_path / "r", say=lambda line: None)
@@ -119,6 +122,7 @@ def quickly(monkeypatch):
     monkeypatch.setattr("face3d_training.evaluation.run.draw", lambda *arguments: Drawn({}, {}))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quickly")
 def test_every_report_made_from_it_repeats_it(run, clean, leaky, tmp_path):
     folder, _ = run

@@ -47,6 +47,7 @@ def alone():
     return Fabric(accelerator="cpu", devices=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.get("norm") != "batch"])
 def test_losses_are_those_of_one_process(both, alone, name):
     expected = learn(alone, **CASES[name])["losses"]
@@ -56,15 +57,18 @@ def test_losses_are_those_of_one_process(both, alone, name):
         assert found[name]["losses"] == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_all_processes_have_the_same_weights(both, name):
     assert both[0][name] == both[1][name]
 
 
+@pytest.mark.slow
 def test_no_valid_triplet_is_none_in_all_processes(both):
     assert both[0]["one person"]["losses"] == both[1]["one person"]["losses"] == [None] * STEPS
 
 
+@pytest.mark.slow
 def test_gathered_rows_stand_by_rank_and_have_the_gradient_that_averaging_needs(both):
     rows = [[0, 0], [1, -1], [10, -10], [11, -11], [12, -12]]
     for rank, mine in enumerate((rows[:2], rows[2:])):
@@ -74,5 +78,6 @@ def test_gathered_rows_stand_by_rank_and_have_the_gradient_that_averaging_needs(
         assert found["gradient"] == [[2 * value for value in row] for row in mine]
 
 
+@pytest.mark.slow
 def test_more_processes_than_a_batch_feeds_are_refused(both):
     assert "each of 50 processes needs 2 samples" in both[0]["too many"]

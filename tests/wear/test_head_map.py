@@ -121,6 +121,7 @@ def test_the_mean_head_is_symmetric_smooth_and_has_a_chin():
     assert ((neck[:, 2] > -95) & (neck[:, 2] < -70)).all()  # the throat is followed by the neck, not by the chest
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_shipped_head(script):
     made = script.make(10, script.SEED)
     off = np.abs(made.radius - mean_head().radius)[20:]

@@ -63,6 +63,7 @@ def test_the_untrained_map_recognises_strangers_in_spite_of_masks(test):
     assert rank_1(matcher, "masked_to_plain") > 0.3
 
 
+@pytest.mark.slow
 def test_lda_learns_what_tells_strangers_apart(train, test):
     learnt = learn_lda(train[1], train[0])
     assert (learnt.people, learnt.held_out) == (60, 12)
@@ -74,6 +75,7 @@ def test_lda_learns_what_tells_strangers_apart(train, test):
         assert rank_1(matcher, name) > rank_1(untrained, name)
 
 
+@pytest.mark.slow
 def test_ridge_and_dimensions_are_chosen_on_people_that_were_held_out(train, monkeypatch):
     table, maps = train
     fitted, judged = [], []

@@ -95,6 +95,7 @@ def test_a_difference_is_paired_over_people(good, bad):
     assert found.figures["plain_to_plain"]["tar 1e-5"].value is None
 
 
+@pytest.mark.slow
 def test_pairing_makes_intervals_of_like_methods_narrow(table, lists):
     base = net(table, "a", 1.6)
     nudged = EmbeddingMatcher(
@@ -105,6 +106,7 @@ def test_pairing_makes_intervals_of_like_methods_narrow(table, lists):
     assert difference.high - difference.low < 0.3 * (auc.high - auc.low)
 
 
+@pytest.mark.slow
 def test_what_was_not_evaluated_alike_is_not_compared(table, lists, good):
     others = [
         evaluate(net(table, "pairs", 1.0), lists_of(table, EvaluationSettings(most_pairs=200)), SETTINGS),
@@ -116,6 +118,7 @@ def test_what_was_not_evaluated_alike_is_not_compared(table, lists, good):
             compare(good, other)
 
 
+@pytest.mark.slow
 def test_seeds_give_mean_and_std_and_the_means_interval(table, lists):
     runs = [evaluate(net(table, f"seed {seed}", 1.5, seed), lists, SETTINGS) for seed in range(3)]
     found = combine_seeds("net", runs)
@@ -131,6 +134,7 @@ def test_seeds_give_mean_and_std_and_the_means_interval(table, lists):
         combine_seeds("net", [])
 
 
+@pytest.mark.slow
 def test_the_mean_of_seeds_is_compared_like_a_run(table, lists, good):
     runs = [evaluate(net(table, f"seed {seed}", 1.5, seed), lists, SETTINGS) for seed in range(2)]
     found = compare(combine_seeds("net", runs), good)

@@ -75,6 +75,7 @@ def test_networks_are_named_for_their_runs(tmp_path):
     assert method_names(paths) == ["a-s0", "a-s0 last", "facenet (1)", "facenet (2)"]
 
 
+@pytest.mark.slow
 def test_runs_that_differ_in_their_seed_alone_stand_together(place):
     names = ("small-s0", "narrow", "small-s1")
     networks = load_networks([place / name for name in names], Dataset(place / "points"), "test", (), CPU)
@@ -100,6 +101,7 @@ def judged(place, request_of):
     return evaluation, about, out
 
 
+@pytest.mark.slow
 def test_networks_and_baselines_are_judged_on_the_same_lists(judged):
     evaluation, about, _ = judged
     assert list(evaluation.methods) == ["small-s0", "small-s1", "narrow", *about.baselines]
@@ -113,6 +115,7 @@ def test_networks_and_baselines_are_judged_on_the_same_lists(judged):
     assert evaluation.dataset.note == "made-up people"
 
 
+@pytest.mark.slow
 def test_the_mean_of_runs_is_held_against_baselines_and_the_first_network(judged):
     evaluation, about, _ = judged
     [group] = evaluation.seeds
@@ -126,6 +129,7 @@ def test_the_mean_of_runs_is_held_against_baselines_and_the_first_network(judged
     assert found == pytest.approx(np.mean(values) - other)
 
 
+@pytest.mark.slow
 def test_scores_are_minus_the_distances_of_embeddings(judged, place):
     scores = pd.read_csv(judged[2] / "scores.csv", keep_default_na=False)
     assert scores["small-s0"].max() <= 0
@@ -138,6 +142,7 @@ def test_scores_are_minus_the_distances_of_embeddings(judged, place):
     assert told == pytest.approx(np.mean(above), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_what_networks_cost_and_come_from_is_written(judged, place):
     metrics = json.loads((judged[2] / "metrics.json").read_text())
     model = metrics["methods"]["small-s0"]["model"]
@@ -151,6 +156,7 @@ def test_what_networks_cost_and_come_from_is_written(judged, place):
     assert {check["state"] for check in metrics["about"]["leaks"]} == {"none"}
 
 
+@pytest.mark.slow
 def test_an_evaluation_done_twice_gives_the_same_scores(judged, request_of, tmp_path):
     run_evaluation(request_of(tmp_path / "a", "small-s0"))
     run_evaluation(request_of(tmp_path / "b", "small-s0"))
@@ -160,6 +166,7 @@ def test_an_evaluation_done_twice_gives_the_same_scores(judged, request_of, tmp_
     assert np.array_equal(first, pd.read_csv(tmp_path / "a" / "scores.csv", keep_default_na=False)["small-s0"])
 
 
+@pytest.mark.slow
 def test_a_leak_stops_everything_before_any_figure(place, request_of, tmp_path, monkeypatch):
     make_run(tmp_path / "leaky", place / "points", train_split="test")
     monkeypatch.setattr("face3d_training.evaluation.run.embed_rows", lambda *a, **k: pytest.fail("it was embedded"))
@@ -177,6 +184,7 @@ def test_a_leak_stops_everything_before_any_figure(place, request_of, tmp_path, 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_leak_that_is_allowed_stands_in_every_output(place, request_of, tmp_path):
     make_run(tmp_path / "leaky", place / "points", train_split="test")
     _, about = run_evaluation(request_of(tmp_path / "out", tmp_path / "leaky", allow_leaks=True))
@@ -185,12 +193,14 @@ def test_a_leak_that_is_allowed_stands_in_every_output(place, request_of, tmp_pa
     assert "4 people" in (tmp_path / "out" / "metrics.json").read_text()
 
 
+@pytest.mark.slow
 def test_the_learnt_baseline_is_checked_for_leaks_too(place):
     dataset = Dataset(place / "points")
     for split, state in (("train", "found"), ("test", "none")):
         assert [one.state for one in plan_baselines(dataset, split, dataset.table(split), None, None).leaks] == [state]
 
 
+@pytest.mark.slow
 def test_training_that_is_not_known_and_an_epoch_chosen_here_are_said(place, tmp_path):
     dataset = Dataset(place / "points")
     make_run(tmp_path / "unknown", dataset.path, training_data=None)
@@ -204,6 +214,7 @@ def test_training_that_is_not_known_and_an_epoch_chosen_here_are_said(place, tmp
     assert load_networks([place / "small-s0"], dataset, "test", (), CPU)[0].notices == ()
 
 
+@pytest.mark.slow
 def test_an_epoch_chosen_on_the_same_people_elsewhere_is_said_too(place, tmp_path):
     dataset = Dataset(place / "points")
     people = training_fingerprint(dataset.table("test"))
@@ -214,6 +225,7 @@ def test_an_epoch_chosen_on_the_same_people_elsewhere_is_said_too(place, tmp_pat
     )
 
 
+@pytest.mark.slow
 def test_baselines_alone_and_what_lda_lacks(request_of, tmp_path, monkeypatch):
     monkeypatch.setattr("face3d_training.evaluation.baselines.plan.FEWEST_PEOPLE", 10)
     evaluation, about = run_evaluation(request_of(tmp_path / "out", baselines=True))
@@ -223,6 +235,7 @@ def test_baselines_alone_and_what_lda_lacks(request_of, tmp_path, monkeypatch):
         run_evaluation(request_of(tmp_path / "out2"))
 
 
+@pytest.mark.slow
 def test_points_that_are_not_aligned_have_no_baseline(place, request_of, tmp_path, monkeypatch):
     monkeypatch.setattr("face3d_training.evaluation.baselines.methods.LEAST_SEEN", 1.1)
     evaluation, about = run_evaluation(request_of(tmp_path / "out", "small-s0", baselines=None))
@@ -232,6 +245,7 @@ def test_points_that_are_not_aligned_have_no_baseline(place, request_of, tmp_pat
         run_evaluation(request_of(tmp_path / "out2", "small-s0", baselines=True))
 
 
+@pytest.mark.slow
 def test_images_have_no_baseline_and_their_own_pictures(drawing, tmp_path):
     dataset = image_set(tmp_path, masked=True)
     make_run(tmp_path / "run", dataset, keys=SMALL_IMAGE)
@@ -245,6 +259,7 @@ def test_images_have_no_baseline_and_their_own_pictures(drawing, tmp_path):
         run_evaluation(replace(request, baselines=True))
 
 
+@pytest.mark.slow
 def test_a_file_of_pairs_is_judged_alone(place, request_of, tmp_path):
     pairs = place / "points" / "pairs.csv"
     evaluation, _ = run_evaluation(request_of(tmp_path / "out", "small-s0", pairs=pairs, protocol=None))
@@ -258,6 +273,7 @@ def test_a_file_of_pairs_is_judged_alone(place, request_of, tmp_path):
     assert judged["fold"].astype(int).tolist() == given["fold"].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("people", "captures", "masked"), [(1, 4, False), (1, 1, False), (2, 1, False), (2, 1, True)])
 def test_hardly_anything_to_judge_makes_a_report_all_the_same(drawing, place, tmp_path, people, captures, masked):
     run = make_run(tmp_path / "small", place / "points", training_data=None)
@@ -269,6 +285,7 @@ def test_hardly_anything_to_judge_makes_a_report_all_the_same(drawing, place, tm
     assert "not measurable" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_folder_is_named_for_what_was_judged_on_what(place):
     dataset = place / "points"
     runs = [place / "small-s0", place / "narrow"]

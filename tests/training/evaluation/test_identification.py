@@ -31,6 +31,7 @@ def naive(table, scores, gallery, probe):
     return ranks
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 6), st.integers(1, 3), st.integers(0, 99), st.sampled_from([None, 1]))
 def test_outcomes_are_those_of_a_plain_loop(people, enrolled, seed, ties):

@@ -34,6 +34,7 @@ def test_the_worst_come_first_and_two_people_once():
     assert rejects == [(0, 1, 0.1, True), (2, 3, 0.7, False)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.floats(-2, 0)), min_size=1, max_size=30))
 def test_every_list_is_sorted_and_of_its_kind(pairs):
     found = worst_mistakes(scored(*pairs), NAMES, None, most=3)
@@ -94,6 +95,7 @@ def test_the_best_array_there_is_is_drawn():
     assert picture_fields(("landmarks",)) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [points_set, image_set])
 def test_a_picture_is_that_of_the_row_asked_for(tmp_path, make):
     dataset = make(tmp_path)
@@ -105,6 +107,7 @@ def test_a_picture_is_that_of_the_row_asked_for(tmp_path, make):
         assert np.array_equal(faces.picture(row), draw_face(sample, 48))
 
 
+@pytest.mark.slow
 def test_clouds_on_the_unit_sphere_are_turned_the_same_way(tmp_path):
     plain, normal = (points_set(tmp_path / name, normalize=name == "normal") for name in ("plain", "normal"))
     first, second = (FacePictures(one, "test", Dataset(one).table("test"), 48).picture(3) for one in (plain, normal))

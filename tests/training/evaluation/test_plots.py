@@ -43,6 +43,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_plot_is_well_formed_and_the_same_each_time(name):
     svg = DRAWN[name]()
@@ -52,6 +53,7 @@ def test_a_plot_is_well_formed_and_the_same_each_time(name):
     assert not re.findall(r'href="(?!#)', svg)
 
 
+@pytest.mark.slow
 def test_roc_begins_at_the_least_rate_that_impostors_support():
     svg = plots.roc({"net": random_pairs(impostors=200)}, ONE)
     ticks = [text for text in texts(svg) if text.startswith("$")]
@@ -65,6 +67,7 @@ def test_one_kind_of_pairs_has_no_curve(draw, same):
     assert draw({"net": scored(same, np.arange(len(same)))}, ONE) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [plots.roc, plots.det])
 @pytest.mark.parametrize(
     "pairs",
@@ -79,6 +82,7 @@ def test_two_pairs_are_enough_to_draw(draw, pairs):
     assert ElementTree.fromstring(draw({"net": pairs}, ONE)) is not None
 
 
+@pytest.mark.slow
 def test_histograms_of_equal_scores_and_of_one_kind():
     assert plots.histograms({"net": scored([True, False], [3, 3])})
     svg = plots.histograms({"net": scored([True, True], [1, 2])})

@@ -64,6 +64,7 @@ def test_figures_of_a_category_are_those_of_its_probes_alone(table):
     assert "auc" not in figures_of(result)["bosphorus-E"]
 
 
+@pytest.mark.slow
 def test_the_command_judges_them_and_reports_each(tmp_path, monkeypatch):
     monkeypatch.setattr("face3d_training.evaluation.run.measure_cost", functools.partial(measure_cost, seconds=0))
     rows = []

@@ -62,6 +62,7 @@ def whole(drawn):
     return Page(make_report(example_evaluation(), ABOUT, TABLE, drawn))
 
 
+@pytest.mark.slow
 def test_the_report_needs_nothing_from_outside(whole):
     assert whole.of("script") == whole.of("link") == whole.of("iframe") == []
     sources = [image["src"] for image in whole.of("img")]
@@ -75,6 +76,7 @@ def test_the_report_needs_nothing_from_outside(whole):
     assert {link["href"][1:] for link in whole.of("a")} <= anchors
 
 
+@pytest.mark.slow
 def test_every_figure_of_the_evaluation_stands_in_it_with_its_interval(whole):
     for method in example_evaluation().methods.values():
         for key in method.verification:
@@ -84,11 +86,13 @@ def test_every_figure_of_the_evaluation_stands_in_it_with_its_interval(whole):
                 assert f"{one.low:.3f} – {one.high:.3f}" in whole.text
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_says_why(whole):
     assert "rank-10: not measurable with 6 people enrolled" in whole.text
     assert "TAR at FAR 1e-3, 1e-4, 1e-5: not measurable with 240 impostor pairs" in whole.text
 
 
+@pytest.mark.slow
 def test_notices_are_text_and_no_markup(whole):
     assert "rendered faces <not> scans" in whole.text
     assert "not real scans" in whole.text
@@ -99,11 +103,13 @@ def test_notices_are_text_and_no_markup(whole):
     assert "Unknown for net seed 0: by content;" in whole.text
 
 
+@pytest.mark.slow
 def test_what_stands_behind_is_told(whole):
     for text in ("ab" * 32, "0" * 32, "people (" + "cd" * 16, "torch 2.13", "700,000", "150 M", "ms a face, batch 64"):
         assert text in whole.text
 
 
+@pytest.mark.slow
 def test_leaks_that_were_allowed_stand_at_the_top(drawn):
     about = replace(ABOUT, leaks=(LEAK,))
     text = "LEAK, allowed by --allow-leaks: net seed 0: 2 people of the split were learnt from: d/p0, d/p1"
@@ -114,6 +120,7 @@ def test_leaks_that_were_allowed_stand_at_the_top(drawn):
     assert files.metrics_of(example_evaluation(), about)["about"]["leaks"][0]["state"] == "found"
 
 
+@pytest.mark.slow
 def test_what_has_to_be_said_beside_every_figure_is(whole):
     beside = [line for line in printed(example_evaluation(), ABOUT) if line.startswith(("plain →", "masked →"))]
     assert len(beside) == 2
@@ -137,6 +144,7 @@ def difference(value, low, high, name="rank 1", other="depth map"):
     return Difference("net", other, {"masked_to_plain": {name: Figure(value, low, high)}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("differences", "state", "text"),
     [
@@ -294,6 +302,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
         files.write_evaluation(tmp_path / "file" / "out", example_evaluation(), ABOUT, TABLE, "", {})
 
 
+@pytest.mark.slow
 def test_several_runs_stand_as_mean_and_spread_before_each_run(whole):
     evaluation = example_evaluation()
     lines = list(printed(evaluation, ABOUT))

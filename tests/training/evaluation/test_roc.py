@@ -38,6 +38,7 @@ def crossing(fpr, tpr):
     raise AssertionError
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(weighted_pairs(), st.sampled_from([1.0, 0.5, 0.2, 0.1, 0.01]))
 def test_weighted_figures_equal_scikit_learns(case, far):

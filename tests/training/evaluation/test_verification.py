@@ -87,6 +87,7 @@ def test_a_similarity_that_is_not_finite_is_refused():
         all_of(table, scores)
 
 
+@pytest.mark.slow
 def test_a_thousand_resamples_of_100_000_pairs_take_seconds():
     table = people_table(57, 8)
     scores = random_scores(table, np.random.default_rng(0))
@@ -124,6 +125,7 @@ def mean_std(numbers):
     return mean, (sum((x - mean) ** 2 for x in numbers) / (len(numbers) - 1)) ** 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ties", [None, 1])
 @pytest.mark.parametrize("scale", [1.0, 1e6])
 def test_accuracy_equals_a_plain_lfw_protocol(ties, scale):

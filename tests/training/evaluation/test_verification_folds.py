@@ -69,6 +69,7 @@ def test_where_no_other_fold_can_give_a_threshold_there_is_no_accuracy(pairs, wh
     assert len(found.pairs.scores) == len(pairs.first)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(hnp.arrays(np.float64, st.integers(1, 12), elements=st.integers(-3, 3).map(float)), st.randoms())
 def test_no_threshold_calls_more_pairs_right(scores, random):

@@ -115,6 +115,7 @@ def test_margins_change_the_right_persons_cosine(name, seed):
     compare(free, loss({"embedding": embedding}, {"label": LABELS}), sum(losses) / len(losses), weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -111,6 +111,7 @@ def test_it_says_what_it_needs():
     assert spec.needs_labels == ("visible_ratio",)
 
 
+@pytest.mark.slow
 def test_the_network_and_its_loss_fit_together():
     torch.manual_seed(0)
     net = make_spec("model", "lpd", {"embedding_size": 2 * SIZE}).build()

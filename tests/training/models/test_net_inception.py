@@ -20,6 +20,7 @@ def test_sizes_are_the_published_ones_but_for_the_classifier():
     assert count("inception_resnet_v2", embedding_size=1000, in_channels=1) == PUBLISHED - 2 * 32 * 9
 
 
+@pytest.mark.slow
 def test_weights_have_the_names_of_the_published_port():
     with torch.device("meta"):
         shapes = {name: tuple(value.shape) for name, value in build("inception_resnet_v2").state_dict().items()}
@@ -43,6 +44,7 @@ def test_weights_have_the_names_of_the_published_port():
     assert {name: shapes.get(name) for name in expected} == expected
 
 
+@pytest.mark.slow
 def test_maps_shrink_as_published():
     """299 px: 35 × 35, 17 × 17, then 8 × 8 (figure 3 ff. of the paper)."""
     with torch.device("meta"):
@@ -66,6 +68,7 @@ def test_a_residual_is_scaled_and_added_before_the_relu():
         torch.testing.assert_close(block(x), added if last else added.clamp(min=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_embeddings_have_unit_length_alike_in_any_company(channels):
     net = build("inception_resnet_v2", in_channels=channels, embedding_size=20)
@@ -76,6 +79,7 @@ def test_embeddings_have_unit_length_alike_in_any_company(channels):
     torch.testing.assert_close(embed(net, inputs[1:]), found[1:], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_every_parameter_learns_and_features_are_dropped_in_training_alone():
     net = build("inception_resnet_v2", embedding_size=16)
     assert untouched(net, images(side=75)) == []

@@ -78,6 +78,7 @@ def test_a_face_is_embedded_alike_in_any_company():
     torch.testing.assert_close(embed(net, images(3))[1:2], embed(net, images(3)[1:2]), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_features_are_dropped_in_training_alone():
     net = build("ir50", norm="group", **SMALL)
     assert torch.equal(embed(net, images()), embed(net, images()))

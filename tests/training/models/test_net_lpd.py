@@ -23,6 +23,7 @@ def test_sizes_are_those_of_the_published_layers():
     assert count("lpd", embedding_size=4096, in_channels=4) == RESNET50 + LOCALISER + norms + conv(1, 64, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_outputs_have_the_stated_shapes(channels):
     net = build("lpd", in_channels=channels, embedding_size=24).eval()
@@ -39,6 +40,7 @@ def test_outputs_have_the_stated_shapes(channels):
     assert ((outputs["visible_ratio"] > 0) & (outputs["visible_ratio"] < 1)).all()
 
 
+@pytest.mark.slow
 def test_the_published_length_has_no_linear_layer():
     outputs = build("lpd", embedding_size=4096).eval()(images(side=32), full=True)
     assert outputs["part_embedding"].shape == (2, 2048)
@@ -85,6 +87,7 @@ def test_a_crop_shows_its_part_at_the_size_of_the_image():
     torch.testing.assert_close(right, ((torch.arange(8) + 0.5) / 8).clamp(max=7 / 8), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_lower_part_is_not_seen_by_the_part_branch():
     net = build("lpd", embedding_size=16).eval()
     with torch.no_grad():
@@ -97,11 +100,13 @@ def test_the_lower_part_is_not_seen_by_the_part_branch():
     assert not torch.allclose(plain["global_embedding"], masked["global_embedding"], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["batch", "group"])
 def test_every_parameter_learns(norm):
     assert untouched(build("lpd", embedding_size=16, norm=norm), images(side=48)) == []
 
 
+@pytest.mark.slow
 def test_the_crop_is_learnt_from_whom_it_shows():
     net = build("lpd", embedding_size=16)
     net(images(side=48), full=True)["part_embedding"].square().sum().backward()
@@ -122,6 +127,7 @@ def test_the_visible_share_is_learnt():
         assert (localiser(covered)[1] - share).abs().mean() < 0.05
 
 
+@pytest.mark.slow
 def test_a_face_is_embedded_alike_in_any_company():
     net = build("lpd", embedding_size=16)
     torch.testing.assert_close(embed(net, images(3))[1:2], embed(net, images(3)[1:2]), atol=1e-5, rtol=0)
@@ -135,6 +141,7 @@ def test_half_precision_leaves_the_shapes_and_the_ratio_whole():
     assert torch.isfinite(outputs["embedding"].float()).all()
 
 
+@pytest.mark.slow
 def test_published_weights_start_both_branches(tmp_path, caplog):
     state = build("resnet50", embedding_size=8).state_dict()
     torch.save(state, tmp_path / "resnet50.pth")

@@ -93,6 +93,7 @@ def naive_resnet(state: dict[str, torch.Tensor], name: str, x: torch.Tensor) -> 
     return functional.normalize(functional.linear(x.mean((2, 3)), state["fc.weight"], state["fc.bias"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_sizes_are_the_published_ones_but_for_the_classifier(name):
     wide = 512 * NETS[name][0]
@@ -109,6 +110,7 @@ def test_weights_have_the_names_and_shapes_of_torchvision(name):
     assert own == published_shapes(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_published_weights_give_what_the_plain_network_gives(name):
     state = published_state(name, classes=24)
@@ -128,6 +130,7 @@ def test_embeddings_have_unit_length_whatever_the_channels_and_size(channels):
         torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "norm"), [("resnet18", "batch"), ("resnet18", "group"), ("resnet50", "batch")])
 def test_every_parameter_learns(name, norm):
     assert untouched(build(name, embedding_size=16, norm=norm), images(side=64)) == []
@@ -140,6 +143,7 @@ def test_a_face_is_embedded_alike_in_any_company(norm):
     torch.testing.assert_close(together[1:2], embed(net, images(4, side=48)[1:2]), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_group_norm_leaves_the_company_out_in_training_too():
     net = build("resnet18", norm="group").train()
     together, alone = net(images(3, side=48)), net(images(3, side=48)[:1])
@@ -148,6 +152,7 @@ def test_group_norm_leaves_the_company_out_in_training_too():
     assert not torch.allclose(net(images(3, side=48))[:1], net(images(4, side=48))[:1], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_colour_weights_are_fitted_to_grey_and_to_depth(tmp_path, caplog):
     path = tmp_path / "published.pth"
     torch.save(published_state("resnet18", classes=24), path)
@@ -170,6 +175,7 @@ def test_other_channels_than_colour_are_left_alone():
             assert fit_channels(weight, channels) is weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prefix", "suffix"),
     [("", ".safetensors"), ("module.", ".pt"), ("module.model.", ".safetensors"), ("_orig_mod.", ".pt")],
@@ -186,6 +192,7 @@ def test_weights_are_found_in_files_of_each_kind(tmp_path, prefix, suffix):
         assert torch.equal(net.state_dict()[name], tensor)
 
 
+@pytest.mark.slow
 def test_what_a_file_does_not_give_starts_fresh_and_is_told(tmp_path, caplog):
     state = published_state("resnet18")
     del state["layer1.0.conv1.weight"], state["bn1.num_batches_tracked"]
@@ -204,6 +211,7 @@ def test_what_a_file_does_not_give_starts_fresh_and_is_told(tmp_path, caplog):
     assert torch.equal(net["layer4.1.conv2.weight"], state["layer4.1.conv2.weight"])
 
 
+@pytest.mark.slow
 def test_a_long_list_is_cut_and_counted(tmp_path, caplog):
     state = {name: tensor for name, tensor in published_state("resnet34").items() if "layer3" not in name}
     torch.save(state, tmp_path / "part.pt")

@@ -29,6 +29,7 @@ def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(batches(), st.data())
 def test_farthest_points_are_those_of_a_loop(clouds, data):
@@ -38,6 +39,7 @@ def test_farthest_points_are_those_of_a_loop(clouds, data):
     assert found.tolist() == [plain_loops.farthest(c, n_points, s) for c, s in zip(clouds, start, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 65, 100, 127])
 @pytest.mark.parametrize("step", [0, 0.5])
 def test_a_maximum_in_two_steps_is_the_same(size, step, monkeypatch):
@@ -101,6 +103,7 @@ def test_pointnet2_uses_its_kernel():
         ops.find_kernel("farthest_points", "pointnet2")(points, 2, None)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(batches(), st.data())
 def test_neighbors_are_those_of_loops(clouds, data):

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).resolve().parents[3] / "benchmarks" / "training_ops.py"
 
 
+@pytest.mark.slow
 def test_steps_and_sampling_are_compared(tmp_path):
     out = tmp_path / "figures.json"
     command = [sys.executable, SCRIPT, "--batch", "2", "--points", "512", "--rounds", "1", "--json", out]

@@ -43,6 +43,7 @@ def straight_at(places: np.ndarray) -> np.ndarray:
     return np.concatenate([places + np.float32([0, 0, 300]), 0 * places + np.float32([0, 0, -1])], axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_surfaces_are_well_formed_and_never_cut_through_the_skin(kind, people):
     for person in people:
@@ -122,6 +123,7 @@ def test_glasses_stand_before_the_eyes_and_reach_the_ears(people):
                 assert arm[:, 2].min() < -110
 
 
+@pytest.mark.slow
 def test_hair_hides_one_eye(people):
     hidden = {-1: [], 1: []}
     for draw, occluder in worn("hair", people[0], 24):
@@ -145,6 +147,7 @@ def test_a_scarf_hides_the_mouth_and_up_to_the_nose_if_so_drawn(people):
         assert tops == {"nose", "mouth"}
 
 
+@pytest.mark.slow
 def test_hands_cover_what_they_are_drawn_over(people):
     for person in people:
         for _, occluder in worn("hand_mouth", person, 6):
