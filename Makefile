@@ -23,6 +23,9 @@ TESTS := python -m pytest -n $(JOBS) --dist worksteal -q
 PYTEST := $(VENV)/bin/$(TESTS)
 COVERED := --cov=face3d_data --cov=face3d_training --cov-report=term --cov-fail-under=90
 
+# Tests start many processes: without bytecode on disk each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo check test soak test-oldest lint bench mutants docs images install clean
 .DEFAULT_GOAL := demo
 

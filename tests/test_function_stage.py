@@ -36,6 +36,7 @@ def made(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 def test_rows_keep_every_array_of_the_points(made):
     cls = made("""
         @gives("rows")

@@ -12,6 +12,8 @@ import pytest
 from face3d_data.shards.read import Dataset
 from face3d_data.testing import write_tiny_rgbd
 
+pytestmark = pytest.mark.slow
+
 PARTS = '''"""Parts of a study that have no package."""
 
 import numpy as np

@@ -105,6 +105,7 @@ def test_nothing_is_written_when_use_is_wrong(here, capsys):
     assert sorted(path.name for path in here.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_run_status_dirty_retry_and_gc(here, capsys):
     code, out, _ = call(capsys, "run", "p.yaml", "--engine", "serial")
     assert code == 0
@@ -137,6 +138,7 @@ def test_a_limit_exceeded_is_code_one_and_says_where_to_look(here, capsys):
     assert "scaled.dirty.csv" in err
 
 
+@pytest.mark.slow
 def test_a_chain_is_the_same_pipeline_as_its_file(here, capsys):
     chain = ["read", "toy_files", "--root", "in", "--as", "src", "toy-scale", "--factor", "3", "--as", "scaled"]
     chain += ["split", "--by", "identity", "--as", "people", "write", "toy", "--fields", "points", "--pairs", "true"]
@@ -169,6 +171,7 @@ def test_a_chain_branches_with_from(here, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_split_freezes_a_file_that_then_wins(here, capsys):
     frozen = PIPELINE.replace("table: split, from: scaled", "table: split, from: scaled, with: {{frozen: people.csv}}")
     (here / "p.yaml").write_text(frozen.format(root=here / "in"))
@@ -229,6 +232,7 @@ def test_lists_may_be_given_with_commas_or_again(here, capsys):
         assert yaml.safe_load((here / "q.yaml").read_text())["datasets"]["both"]["fields"] == ["points", "landmarks_3d"]
 
 
+@pytest.mark.slow
 def test_dirty_names_the_file_with_an_errors_traceback(here, capsys):
     (here / "in" / "p000" / "error.txt").write_text("14")
     assert call(capsys, "run", "p.yaml", "--engine", "serial")[0] == 0

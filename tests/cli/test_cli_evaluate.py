@@ -79,6 +79,7 @@ def test_an_evaluation_prints_a_table_and_where_it_is(here, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_json_is_the_metrics_and_nothing_else(here, tmp_path, capsys):
     arguments = ("points", "run-s0", *QUICK, "--protocol", "masked_to_plain", "--seed", "3", "--out", tmp_path / "e")
     code, out, _ = call(capsys, "evaluate", *arguments, "--json")
@@ -89,6 +90,7 @@ def test_json_is_the_metrics_and_nothing_else(here, tmp_path, capsys):
     assert (metrics["seed"], metrics["resamples"]) == (3, 20)
 
 
+@pytest.mark.slow
 def test_how_faces_are_put_before_the_network_can_be_changed(here, tmp_path, capsys):
     arguments = ("evaluate", "points", "run-s0", *QUICK, "--protocol", "masked_to_plain", "--json")
     told = [json.loads(call(capsys, *arguments, "--out", tmp_path / "a", *more)[1])
@@ -98,6 +100,7 @@ def test_how_faces_are_put_before_the_network_can_be_changed(here, tmp_path, cap
     assert means[0] != means[1]
 
 
+@pytest.mark.slow
 def test_a_leak_stops_with_one_line_and_code_one(here, capsys):
     code, out, err = call(capsys, "evaluate", "points", "leaky", *QUICK, "--out", "never")
     assert (code, out) == (1, "")
@@ -108,6 +111,7 @@ def test_a_leak_stops_with_one_line_and_code_one(here, capsys):
     assert not Path("never").exists()
 
 
+@pytest.mark.slow
 def test_a_leak_that_is_allowed_is_printed(here, tmp_path, capsys):
     arguments = ("evaluate", "points", "leaky", *QUICK, "--protocol", "plain_to_plain", "--out", tmp_path / "e")
     code, out, _ = call(capsys, *arguments, "--allow-leaks")
@@ -149,6 +153,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
 def test_a_mistake_is_one_line_and_code_two(here, capsys, arguments, message):
     quick = [
@@ -161,6 +166,7 @@ def test_a_mistake_is_one_line_and_code_two(here, capsys, arguments, message):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_mistake_writes_nothing(here):
     assert (here / "taken" / "thesis.txt").read_text() == "years"
     assert not any(path.name.endswith(".tmp~") for path in here.rglob("*"))

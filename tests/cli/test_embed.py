@@ -68,6 +68,7 @@ def test_images_come_back_with_label_and_path(here, tmp_path, expected, capsys):
         assert np.array_equal(stored, vector)
 
 
+@pytest.mark.slow
 def test_file_paths_are_those_that_export_writes(here, tmp_path, capsys):
     assert call(capsys, "points", "run", "--layout", "images", "--out", tmp_path / "e.h5")[0] == 0
     assert _answer(["export", "points", str(tmp_path / "exported"), "--split", "test"]) == 0
@@ -77,6 +78,7 @@ def test_file_paths_are_those_that_export_writes(here, tmp_path, capsys):
     assert all((tmp_path / "exported" / path).is_file() for path in paths)
 
 
+@pytest.mark.slow
 def test_a_gallery_is_the_mean_of_each_person_of_chosen_rows(here, tmp_path, expected, capsys):
     query = ("--where", "mask == 'none'")
     code, out, _ = call(capsys, "points", "run", "--out", tmp_path / "g.h5", *query)
@@ -128,6 +130,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
 def test_a_mistake_is_one_line_and_code_two(here, capsys, arguments, message):
     code, out, err = call(capsys, *arguments)

@@ -116,6 +116,7 @@ def test_the_seed_decides_the_draw(subject, tmp_path):
     assert lines(1)[0] != lines(2)[0]
 
 
+@pytest.mark.slow
 def test_a_folder_gives_its_first_capture(root, subject):
     for folder in (root, root / "person_000"):
         found = captured(folder)
@@ -123,6 +124,7 @@ def test_a_folder_gives_its_first_capture(root, subject):
     assert subject.sample.arrays["intrinsics"][0] == pytest.approx(307.5)
 
 
+@pytest.mark.slow
 def test_the_camera_may_lie_beside_the_capture_or_far_above(root, subject, tmp_path):
     for folder, camera in (("a/b/c", "."), ("p", "p")):
         (tmp_path / folder).mkdir(parents=True)
@@ -135,6 +137,7 @@ def test_the_camera_may_lie_beside_the_capture_or_far_above(root, subject, tmp_p
         (tmp_path / camera / "intrinsics.json").unlink()
 
 
+@pytest.mark.slow
 def test_a_capture_seen_through_a_lens_is_undistorted(root, subject, tmp_path):
     shutil.copytree(root / "person_000", tmp_path / "person_000")
     path = root / "intrinsics.json"
@@ -161,6 +164,7 @@ def test_a_photo_is_shown_as_its_colour_alone_is_masked(color_file, tmp_path, ca
     assert changed(worn[0][34:44, 24:40], plain[0][34:44, 24:40]) > 0.5
 
 
+@pytest.mark.slow
 def test_a_photo_is_lent_the_depth_of_a_face_that_fits_its_landmarks(color_file):
     arrays = photographed(color_file).sample.arrays
     depth = arrays["depth"]
@@ -195,6 +199,7 @@ def test_the_nose_points_to_the_side_that_the_camera_saw_less_of():
         assert abs(nose_mm) > 15
 
 
+@pytest.mark.slow
 def test_points_are_coloured_by_what_they_are_of(subject):
     worn = mask_stages("surgical", "proper", ())[0][1].apply(subject.sample)
     to_face = find_face(subject.sample.arrays).view.to_face
@@ -216,6 +221,7 @@ def test_a_synthetic_face_is_the_default_and_other_occluders_can_be_added(tmp_pa
     assert len(cells(tmp_path / "sheet.png")) == 2 + len(NAMES)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_worn_is_said_and_left_out(subject, tmp_path):
     said = []
     strict = [
@@ -267,6 +273,7 @@ def test_mistakes_are_one_line_and_exit_code_2(arguments, line, tmp_path, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == there
 
 
+@pytest.mark.slow
 def test_a_photo_of_few_pixels_is_asked_for_in_larger(color_file, tmp_path, capsys):
     small = tmp_path / "small.png"
     cv2.imwrite(str(small), cv2.resize(cv2.imread(str(color_file)), None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA))
@@ -276,6 +283,7 @@ def test_a_photo_of_few_pixels_is_asked_for_in_larger(color_file, tmp_path, caps
     assert "give a larger picture of one face" in error[0]
 
 
+@pytest.mark.slow
 def test_a_capture_without_a_face_is_refused(tmp_path, capsys, root):
     shutil.copytree(root, tmp_path / "captures")
     file = tmp_path / "captures" / "person_000" / "capture_00_color.png"

@@ -152,6 +152,7 @@ def test_what_is_written_is_read_exactly(path, ends):
     assert read_abs_shape(path) == (5, 7)
 
 
+@pytest.mark.slow
 def test_flipped_bytes_give_points_or_a_reason(path):
     rng = np.random.default_rng(2)
     data = put(path, BY_HAND).read_bytes()

@@ -160,6 +160,7 @@ def test_a_name_that_is_no_text_does_no_harm(file):
     assert len(read_bnt(file)) == 2
 
 
+@pytest.mark.slow
 def test_flipped_bytes_give_points_or_a_reason(tmp_path):
     points, texture = scan()
     path = tmp_path / "a.bnt"

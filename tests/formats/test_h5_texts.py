@@ -82,6 +82,7 @@ def test_a_heap_cut_off_or_elsewhere_is_named_with_its_byte(variable):
             read_texts(path, array)
 
 
+@pytest.mark.slow
 def test_every_byte_of_a_heap_changed_gives_texts_or_a_refusal(variable):
     path, data, heap, at = variable
     array = read_arrays(path, ["who"])["who"]

@@ -101,6 +101,7 @@ def test_a_file_cut_anywhere_is_refused(path, data):
         assert refused(path, (HEADER + data)[:at]).reason in ("unreadable", "no_matrix")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [VARIABLE, packed(VARIABLE)], ids=["plain", "compressed"])
 def test_a_changed_byte_is_refused_or_read(path, data):
     whole = HEADER + data

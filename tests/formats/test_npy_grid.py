@@ -64,6 +64,7 @@ def test_a_file_cut_anywhere_is_refused(path):
                 read(path)
 
 
+@pytest.mark.slow
 def test_a_changed_byte_is_refused_or_read(path):
     shapes = set()
     for at in range(len(LITERAL)):

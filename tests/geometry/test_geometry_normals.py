@@ -29,6 +29,7 @@ def test_a_sphere_seen_from_inside_has_radial_normals():
     assert np.median(np.einsum("ij,ij->i", normals, -points / 50.0)) > 0.999
 
 
+@pytest.mark.slow
 def test_smaller_spheres_are_more_curved():
     small = normals_and_curvature(sphere(500, 10.0), 12, np.zeros(3))[1]
     flat = normals_and_curvature(np.vstack([sphere(500, 10.0), sphere(50_000, 10.0, 1)]), 12, np.zeros(3))[1]

@@ -67,6 +67,7 @@ def test_an_inner_wall_is_gone(turn, behind_mm):
     assert kept(head, of=sheet(face)) > 0.99
 
 
+@pytest.mark.slow
 def test_eyeballs_and_teeth_behind_the_skin_are_gone_and_what_stands_out_is_not():
     eyes = together(ball(12, (-32, 32, 55)), ball(12, (32, 32, 55)))
     teeth = ball(9, (0, -40, 60))

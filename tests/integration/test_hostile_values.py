@@ -6,6 +6,7 @@ import csv
 import json
 import os
 
+import pytest
 import toys  # noqa: F401
 from click.testing import CliRunner
 
@@ -87,6 +88,7 @@ def rows(path):
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.slow
 def test_every_hostile_value_is_a_dirty_row_and_nothing_else_is_lost(tmp_path, monkeypatch):
     reasons = spoil_rgbd(write_tiny_rgbd(tmp_path / "rgbd", people=3, captures=2))
     bad_arrays = spoil_npy(write_tiny_npy(tmp_path / "npy", people=2, captures=4, seed=1))

@@ -189,6 +189,7 @@ def test_force_and_until(tmp_path):
     assert explain(pipeline_of(root), tmp_path / "work", ["noisy"])[1] == "noisy (toy_jitter): forced: 2 inputs again"
 
 
+@pytest.mark.slow
 def test_limits_stop_the_run_from_fifty_inputs_on(tmp_path):
     root = write_toys(tmp_path / "in", 7, 7)
     for i in range(2):
@@ -229,6 +230,7 @@ def test_where_lets_only_matching_rows_in(tmp_path):
     assert (result.steps["kept"].inputs, result.steps["lost"].inputs) == (2, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".jsonl", ".h5"])
 def test_a_torn_part_counts_as_absent_with_a_warning(tmp_path, caplog, suffix):
     root = write_toys(tmp_path / "in")

@@ -77,6 +77,7 @@ def rows(path):
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.slow
 def test_bad_captures_are_listed_and_good_ones_are_all_there(tmp_path, monkeypatch):
     wanted = spoil_folders(write_tiny_rgbd(tmp_path / "folders", people=3, captures=9))
     wanted |= spoil_pairs(write_tiny_npy(tmp_path / "pairs", people=2, captures=4, seed=1))

@@ -34,6 +34,7 @@ def points_of(sample):
     return np.stack([(u - cx) / fx * z, (v - cy) / fy * z, z], 1).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_two_sequences_of_a_person_are_one_identity(root):
     assert list(found(root)) == ["F01/01_00003", "F01/01_00004", "F03/03_00003", "F03/03_00007", "F03/15_00003"]
     assert not problems(root)

@@ -29,6 +29,7 @@ def scan_of(source):
     return face_scan(person, CODES.index(source.capture[:4]), ROWS)
 
 
+@pytest.mark.slow
 def test_names_say_people_expressions_and_levels(root):
     sources = list(reader(root).scan())
     assert not any(source.problem for source in sources)

@@ -40,6 +40,7 @@ def test_every_format_is_read_exactly(collection):
             assert np.array_equal(clouds.load(source, "point_colors"), scan.point_colors)
 
 
+@pytest.mark.slow
 def test_what_each_format_holds(collection):
     given = {source.files["scan"].name: source.arrays[1:-1] for source in reader(collection).scan()}
     colors, normals = ("point_colors",), ("normals",)
@@ -51,6 +52,7 @@ def test_what_each_format_holds(collection):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(collection):
     check_reader(reader(collection))
 

@@ -49,6 +49,7 @@ def test_it_keeps_the_contract(tmp_path):
     assert len(check_reader(tiny_csv.reader(tmp_path))) == 6
 
 
+@pytest.mark.slow
 def test_people_captures_tags_and_arrays_are_those_of_the_lines(tmp_path, rows):
     found = by_name(reader(tmp_path).scan())
     assert list(found) == ["p0/c0", "p0/c1", "p0/c2", "p1/c0", "p1/c1", "p1/c2"]

@@ -102,6 +102,7 @@ def test_other_axes_and_units_are_refused_until_they_are_set(tmp_path, columns, 
     np.testing.assert_allclose(grid[np.isfinite(grid[..., 0])], scan.points, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "name", "reason"),
     [

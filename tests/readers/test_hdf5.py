@@ -53,6 +53,7 @@ def test_modelnet_files_with_their_lists_and_names(tmp_path, faces):
     assert [source.capture for source in Hdf5(root=tmp_path, files="test_files.txt").scan()] == [found[0].capture]
 
 
+@pytest.mark.slow
 def test_normals_asked_for_later_are_not_put_beside_points_that_were_thinned_before(tmp_path, faces):
     clouds, who = faces
     write_modelnet(tmp_path / "h5", "train", clouds, who, normals=clouds / 100)

@@ -73,6 +73,7 @@ def test_every_float_comes_back(value):
 NAME_TEXT = st.text(st.characters(exclude_characters="/_.", exclude_categories=("Cs",)), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @given(NAME_TEXT, NAME_TEXT, NAME_TEXT, st.integers(0, 99), st.booleans())
 def test_what_was_written_by_a_pattern_is_read_by_it(identity, light, capture, session, masked):
     pattern = NamePattern("{identity}[_{masked:flag}]/s{session:int}_{light}_{capture}.x")

@@ -45,6 +45,7 @@ def test_people_captures_and_tags(root):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "person", "capture"), [(1, 0, 0), (2, 0, 1), (3, 1, 0), (4, 1, 1)])
 def test_points_colours_and_landmarks_are_those_that_were_written(root, n, person, capture):
     made = texas_capture(person, capture, tiny_texas3dfrd.PX_MM)

@@ -67,6 +67,7 @@ def test_a_file_that_may_not_be_read_is_no_damage(link, monkeypatch):
         list(faults(link, info, refuse))
 
 
+@pytest.mark.slow
 def test_nothing_is_exported_of_a_damaged_dataset(link, tmp_path):
     flip(link / "shards/test-00000.h5")
     with pytest.raises(UserError, match=r"shards/test-00000\.h5 has another sha256"):

@@ -160,6 +160,7 @@ def test_photographs_saved_anew_are_suspected(tmp_path):
     assert search.looked == ("color of 19 samples",)
 
 
+@pytest.mark.slow
 def test_one_split_has_nothing_to_compare(tmp_path):
     one = {("train", person, capture): points for (_, person, capture), points in clouds(["resampled"]).items()}
     dataset = Dataset(dataset_of(tmp_path, one))

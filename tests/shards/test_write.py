@@ -185,6 +185,7 @@ def _lose_description(link):
     (link / "dataset.json").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -219,6 +220,7 @@ def test_a_whole_dataset_is_left_as_it_is(tmp_path):
     assert {path: path.stat().st_ino for path in link.rglob("*")} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [_lose, _cut, _flip, _edit, _spoil_description])
 def test_a_forced_rebuild_replaces_what_is_damaged(tmp_path, damage):
     """The description that is written is the one that is there already: only the files tell."""

@@ -43,6 +43,7 @@ def flip_a_weight(path):
     path.write_bytes(data)
 
 
+@pytest.mark.slow
 def test_a_whole_checkpoint_is_read(checkpoint):
     state = read_checkpoint(checkpoint)
     assert KEY not in state

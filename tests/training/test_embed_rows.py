@@ -27,6 +27,7 @@ def rows(dataset, **options):
     return FaceRows(dataset, "test", DataConfig(**options), "points")
 
 
+@pytest.mark.slow
 def test_rows_are_embedded_one_by_one_in_the_tables_order(dataset, net):
     faces = rows(dataset)
     done: list[int] = []
@@ -42,6 +43,7 @@ def test_rows_are_embedded_one_by_one_in_the_tables_order(dataset, net):
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_views_share_no_point_and_their_mean_is_the_embedding(dataset, net):
     faces, whole = rows(dataset, n_points=16, views=4), rows(dataset)
     parts = [faces.__getitems__([(2, 0, view), (3, 0, view)])["inputs"] for view in range(4)]
@@ -58,6 +60,7 @@ def test_views_share_no_point_and_their_mean_is_the_embedding(dataset, net):
     assert np.allclose(found[[2, 3]], torch.nn.functional.normalize(mean, dim=1).numpy(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_more_views_than_points_are_refused(dataset):
     with pytest.raises(UserError, match=r"data.views: 3 of 32 points each, but dataset points holds 64"):
         rows(dataset, n_points=32, views=3)

@@ -51,6 +51,7 @@ def test_points_are_the_first_in_units_of_a_hundred_mm(folder):
     assert rows.channels == 3
 
 
+@pytest.mark.slow
 def test_labels_count_the_people_of_the_table_alone(folder):
     rows = rows_of(folder / "points", split="test")
     assert rows.identities == [f"tiny/p{i}" for i in range(12, 16)]
@@ -59,6 +60,7 @@ def test_labels_count_the_people_of_the_table_alone(folder):
     assert rows.labels.dtype == np.int64
 
 
+@pytest.mark.slow
 def test_a_query_keeps_its_rows_and_their_arrays(folder):
     rows = rows_of(folder / "points", where="mask == 'none' and identity != 'tiny/p00'")
     assert len(rows) == 28
@@ -69,6 +71,7 @@ def test_a_query_keeps_its_rows_and_their_arrays(folder):
     np.testing.assert_array_equal(got, stored(folder / "points", "points")[place] / np.float32(100))
 
 
+@pytest.mark.slow
 def test_masks_and_visible_shares_are_told(folder):
     rows = rows_of(folder / "points")
     assert rows.masked.tolist() == (rows.table["mask"] == "surgical").tolist()
@@ -93,6 +96,7 @@ def test_without_tags_the_variant_tells_masks_and_nothing_tells_shares(tmp_path)
     assert np.isnan(rows.visible_ratio).all()
 
 
+@pytest.mark.slow
 def test_points_stored_on_the_unit_sphere_come_back_in_mm(folder, tmp_path):
     normalized, plain = points_set(tmp_path, normalize=True), folder / "points"
     order = rows_of(normalized).table["sample_id"].tolist()
@@ -104,6 +108,7 @@ def test_points_stored_on_the_unit_sphere_come_back_in_mm(folder, tmp_path):
     np.testing.assert_allclose(of_either[0].mean(axis=1), 0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_half_precision_shards_are_read_as_float32(folder, tmp_path):
     got = batch_of(rows_of(points_set(tmp_path, dtype="float16"), fields=("points", "normals")))["inputs"]
     assert got.dtype == np.float32
@@ -123,6 +128,7 @@ def test_channels_stand_in_the_order_of_the_fields(tmp_path):
     np.testing.assert_array_equal(got[..., 6:], stored(path, "normals"))
 
 
+@pytest.mark.slow
 def test_colour_runs_from_0_to_1_and_is_normalized_by_channel(folder):
     color = stored(folder / "rgb", "color").transpose(0, 3, 1, 2) / np.float32(255)
     np.testing.assert_array_equal(batch_of(rows_of(folder / "rgb", "image", fields=("color",)))["inputs"], color)
@@ -148,6 +154,7 @@ def naive_depth(depth, scale_mm):
     return out
 
 
+@pytest.mark.slow
 def test_depth_is_told_from_the_face(folder):
     rows = rows_of(folder / "rgbd", "image", fields=("color", "depth"), depth_scale_mm=50.0)
     got, depth = batch_of(rows)["inputs"], stored(folder / "rgbd", "depth")
@@ -175,6 +182,7 @@ def test_depth_of_little_reading(depth, expected):
     np.testing.assert_allclose(centred_depth(depth.astype(np.float32), 100.0), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_images_are_resized_and_holes_stay_holes(folder):
     rows = rows_of(folder / "rgbd", "image", fields=("color", "depth"), image_size_px=16)
     got, depth = batch_of(rows)["inputs"], stored(folder / "rgbd", "depth")
@@ -189,6 +197,7 @@ def test_images_are_resized_and_holes_stay_holes(folder):
     assert larger.max() <= 1
 
 
+@pytest.mark.slow
 def test_tensors_share_the_arrays_memory(folder):
     batch = batch_of(rows_of(folder / "points"), range(4))
     tensors = FaceRows.collate(batch)
@@ -201,6 +210,7 @@ def test_tensors_share_the_arrays_memory(folder):
     }
 
 
+@pytest.mark.slow
 def test_rows_can_be_pickled_after_use(folder):
     rows = rows_of(folder / "points")
     before = batch_of(rows)
@@ -220,6 +230,7 @@ def test_numbers_that_are_not_finite_are_told_by_sample(tmp_path):
         batch_of(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "inputs", "options", "message"),
     [

@@ -93,6 +93,7 @@ def test_spawned_workers_load_the_same(folder):
             np.testing.assert_array_equal(first[key].numpy(), second[key].numpy(), err_msg=key)
 
 
+@pytest.mark.slow
 def test_workers_that_live_on_see_the_next_epoch(folder):
     rows = rows_of(folder / "points", "points", augment={"yaw_deg": 9})
     batches = Batches(10)
@@ -106,6 +107,7 @@ def test_workers_that_live_on_see_the_next_epoch(folder):
     assert not any(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_loading_leaves_the_global_generators_alone(folder, workers):
     rows = rows_of(folder / "points", "points", augment={"jitter_mm": 1})
@@ -126,6 +128,7 @@ def test_a_users_error_is_one_line_from_any_process(tmp_path, workers):
         list(make_loader(rows, Batches(), workers))
 
 
+@pytest.mark.slow
 def test_ctrl_c_does_not_kill_the_workers(folder):
     loader = make_loader(rows_of(folder / "points", "points"), Batches(40, 2), 1)
     batches = iter(loader)

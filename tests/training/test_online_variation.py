@@ -56,6 +56,7 @@ def test_a_sample_does_not_depend_on_its_batch(turned, draws, order):
     assert same({name: array[:1] for name, array in batch.items()}, alone)
 
 
+@pytest.mark.slow
 def test_seed_epoch_copy_and_sample_each_draw_anew(folder, turned):
     first, epoch, copy, other = batch_of(turned, [(0, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0)])["inputs"]
     options = {"augment": {"yaw_deg": 10}, "data": {"n_points": 100}}
@@ -67,6 +68,7 @@ def test_seed_epoch_copy_and_sample_each_draw_anew(folder, turned):
     assert not np.array_equal(epoch, copy)
 
 
+@pytest.mark.slow
 def test_a_query_moves_no_draw(folder, turned):
     some = rows_of(
         folder / "points",
@@ -77,6 +79,7 @@ def test_a_query_moves_no_draw(folder, turned):
     np.testing.assert_array_equal(batch_of(some, [(2, 4, 0)])["inputs"], batch_of(turned, [(place, 4, 0)])["inputs"])
 
 
+@pytest.mark.slow
 def test_without_a_variation_the_first_points_are_taken(folder):
     config = TrainConfig(data={"choose_points": "random", "n_points": 100})
     rows = FaceRows(folder / "points", "train", config.data, "points")
@@ -84,6 +87,7 @@ def test_without_a_variation_the_first_points_are_taken(folder):
     np.testing.assert_array_equal(batch_of(rows)["inputs"], batch_of(whole)["inputs"][:, :100])
 
 
+@pytest.mark.slow
 def test_training_knows_no_views(folder):
     data = {"n_points": 100}
     for augment in ({}, {"yaw_deg": 5}):
@@ -94,6 +98,7 @@ def test_training_knows_no_views(folder):
         assert same(once, viewed)
 
 
+@pytest.mark.slow
 def test_views_go_by_sample(folder):
     config = TrainConfig(data={"n_points": 100, "views": 2, "fields": ["points", "normals"]})
     rows = FaceRows(folder / "points", "train", config.data, "points")
@@ -104,6 +109,7 @@ def test_views_go_by_sample(folder):
     np.testing.assert_array_equal(got[2], got[1])
 
 
+@pytest.mark.slow
 def test_random_points_are_others_each_time_and_none_twice(folder):
     rows = rows_of(
         folder / "points", data={"choose_points": "random", "n_points": 100, "fields": ["points", "normals"]}
@@ -117,6 +123,7 @@ def test_random_points_are_others_each_time_and_none_twice(folder):
     assert len(set().union(*chosen)) == 256
 
 
+@pytest.mark.slow
 def test_augmentation_moves_points_by_what_was_asked_for(folder):
     plain = batch_of(rows_of(folder / "points"))["inputs"]
     moved = batch_of(rows_of(folder / "points", augment={"translation_mm": 4}))["inputs"] - plain
@@ -129,6 +136,7 @@ def test_augmentation_moves_points_by_what_was_asked_for(folder):
     assert not np.allclose(points, plain, atol=0.01)
 
 
+@pytest.mark.slow
 def test_lost_points_are_filled_up_with_those_that_are_left(folder):
     plain = batch_of(rows_of(folder / "points"))["inputs"]
     rows = rows_of(folder / "points", augment={"dropout": 0.6})
@@ -143,11 +151,13 @@ def test_lost_points_are_filled_up_with_those_that_are_left(folder):
     assert max(distinct) > 200
 
 
+@pytest.mark.slow
 def test_all_points_lost_is_told(folder):
     with pytest.raises(UserError, match=r"augment: nothing is left of tiny/p0\d"):
         batch_of(rows_of(folder / "points", augment={"holes": 30, "hole_radius_mm": 200}))
 
 
+@pytest.mark.slow
 def test_photographs_are_flipped_and_recoloured(folder):
     data = {"fields": ["color"]}
     plain = batch_of(rows_of(folder / "rgb", "image", data=data))["inputs"]
@@ -159,6 +169,7 @@ def test_photographs_are_flipped_and_recoloured(folder):
     assert (np.abs(ratio - 1) < 0.41).all()
 
 
+@pytest.mark.slow
 def test_an_image_of_a_capture_with_depth_is_a_photograph_where_depth_is_not_looked_at(folder):
     data = {"fields": ["color"]}
     plain = batch_of(rows_of(folder / "rgbd", "image", data=data))["inputs"]
@@ -166,6 +177,7 @@ def test_an_image_of_a_capture_with_depth_is_a_photograph_where_depth_is_not_loo
     np.testing.assert_array_equal(flipped, plain[..., ::-1])
 
 
+@pytest.mark.slow
 def test_erasing_takes_colour_and_depth(folder):
     data = {"fields": ["color", "depth"]}
     augment = {"erase_p": 1.0, "erase_area": 0.3, "erase_depth": True}
@@ -181,6 +193,7 @@ def wearing(folder):
     return rows_of(folder / "points", masks={"share": 1.0}, data={"n_points": 200})
 
 
+@pytest.mark.slow
 def test_a_mask_covers_the_lower_face_of_plain_samples_alone(folder, wearing):
     places = [*np.flatnonzero(~wearing.masked)[:6], *np.flatnonzero(wearing.masked)[:3]]
     draws = [(int(i), 0, 0) for i in places]
@@ -213,6 +226,7 @@ def test_masks_are_drawn_anew_and_as_often_as_asked_for(folder):
     assert same(drawn, again)
 
 
+@pytest.mark.slow
 def test_augmentation_moves_no_mask_and_masks_no_augmentation(folder):
     masks, augment = {"share": 0.5}, {"translation_mm": 5}
     both, masked, moved, plain = (
@@ -228,6 +242,7 @@ def test_augmentation_moves_no_mask_and_masks_no_augmentation(folder):
     np.testing.assert_allclose(centre, shift, atol=0.02)
 
 
+@pytest.mark.slow
 def test_faces_that_cannot_wear_a_mask_stay_plain_and_are_counted(tmp_path):
     rows = rows_of(points_set(tmp_path, n_points=64), masks={"share": 1.0})
     batch = batch_of(rows)
@@ -236,6 +251,7 @@ def test_faces_that_cannot_wear_a_mask_stay_plain_and_are_counted(tmp_path):
     assert (batch["visible_ratio"][~rows.masked] == 1).all()
 
 
+@pytest.mark.slow
 def test_masks_on_photographs_and_on_depth(folder):
     for name, fields in (("rgb", ["color"]), ("rgbd", ["color", "depth"])):
         options = {"data": {"fields": fields}}
@@ -249,6 +265,7 @@ def test_masks_on_photographs_and_on_depth(folder):
             assert (plain["inputs"][:, 3] != worn["inputs"][:, 3]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "inputs", "options", "message"),
     [
@@ -276,6 +293,7 @@ def test_what_has_nothing_to_work_on_is_told(folder, name, inputs, options, mess
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_masks_need_to_know_where_the_face_is(tmp_path):
     clouds, images = points_set(tmp_path, fields=["points"]), image_set(tmp_path, depth=True, fields=["color", "depth"])
     masks = {"share": 0.5}

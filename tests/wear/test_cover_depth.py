@@ -47,6 +47,7 @@ def test_noise_free_readings_are_the_surface_itself_and_nothing_else_changes():
     assert made.depth.dtype == np.float32
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     st.tuples(st.floats(-120, 120), st.floats(-120, 120)),

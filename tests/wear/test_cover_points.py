@@ -145,6 +145,7 @@ def test_noise_of_a_cloud_alone_is_like_its_own():
     assert np.abs(np.linalg.norm(clean.points[clean.occlusion == 1] - CENTRE, axis=1) - RADIUS_MM - 4).max() < 0.1
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(
     st.tuples(*[st.floats(-180, 180)] * 3),

@@ -23,6 +23,7 @@ def covers(mask, landmark):
     return mask.inward_mm(mask.to_cloth(unroll(landmark[None].astype(np.float64))[0]))[0] > 0
 
 
+@pytest.mark.slow
 @given(
     how=st.sampled_from(WORN), tilt=st.floats(-10, 10), size=st.floats(0.9, 1.1), side=st.sampled_from([-1, 1]),
     x=st.floats(-90, 90), y=st.floats(-100, 30),

@@ -14,6 +14,7 @@ PUBLISHED = KERAS_TRAINABLE + KERAS_STATISTICS // 2
 """With a scale for every norm's channel, of which Keras keeps mean and variance: 55.8 M, as timm's table says."""
 
 
+@pytest.mark.slow
 def test_sizes_are_the_published_ones_but_for_the_classifier():
     assert count("inception_resnet_v2", embedding_size=1000) == PUBLISHED == 55_843_464
     assert count("inception_resnet_v2", embedding_size=512) == PUBLISHED - linear(1536, 1000) + linear(1536, 512)
@@ -87,6 +88,7 @@ def test_every_parameter_learns_and_features_are_dropped_in_training_alone():
     assert torch.equal(embed(net, images(side=75)), embed(net, images(side=75)))
 
 
+@pytest.mark.slow
 def test_images_that_are_too_small_are_told():
     with pytest.raises(UserError, match=r"needs images of 75 px or more and got 74 × 74: set data.image_size_px"):
         build("inception_resnet_v2")(images(side=74))

@@ -68,6 +68,7 @@ def test_embeddings_have_unit_length(name, channels):
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["batch", "group"])
 def test_every_parameter_learns(norm):
     assert untouched(build("ir_se50", norm=norm, **SMALL), images()) == []

@@ -113,6 +113,7 @@ def test_the_crop_is_learnt_from_whom_it_shows():
     assert net.localiser.fc1.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 def test_the_visible_share_is_learnt():
     torch.manual_seed(0)
     localiser, share = Localiser("batch"), torch.linspace(0.35, 0.8, 32)
@@ -133,6 +134,7 @@ def test_a_face_is_embedded_alike_in_any_company():
     torch.testing.assert_close(embed(net, images(3))[1:2], embed(net, images(3)[1:2]), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_half_precision_leaves_the_shapes_and_the_ratio_whole():
     net = build("lpd", embedding_size=16).eval()
     with torch.autocast("cpu", torch.bfloat16):

@@ -75,6 +75,7 @@ def test_what_is_seen_from_before_faces_the_viewer(kind, people):
     assert (occluder.normals[corners][..., 2].mean(axis=1) > -0.1).mean() > 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_draw_gives_one_surface_and_others_give_others(kind, people):
     draws = [draw for draw, _ in worn(kind, people[0], 3)]
@@ -135,6 +136,7 @@ def test_hair_hides_one_eye(people):
         assert np.mean([free for _, free in seen]) < 0.35  # a long fringe may hang into the other
 
 
+@pytest.mark.slow
 def test_a_scarf_hides_the_mouth_and_up_to_the_nose_if_so_drawn(people):
     for person in people:
         tops = set()
