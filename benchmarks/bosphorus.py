@@ -27,6 +27,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "collections"))
 from write_bosphorus import write_bosphorus
 
 from face3d_data.engine.threads import limit_threads

@@ -43,6 +43,7 @@ def tour(tmp_path_factory):
     return folder, follow(README, folder)
 
 
+@pytest.mark.slow
 def test_it_runs_as_pasted(tour):
     folder, said = tour
     _, second = output_of(said, "face3d run rgbd")
