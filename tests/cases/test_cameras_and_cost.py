@@ -37,10 +37,10 @@ def test_float_metres_in_a_list_are_millimetres(cases):
 def test_an_image_of_900_megapixels_is_a_row(cases):
     reader = ImageFolder(root=cases / "image_30000_px_in_109_kB")
     (source,) = reader.scan()
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Unreadable, match=r"too_large: a.png: 30000x30000 px are 900 megapixels"):
         reader.inspect(source)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.slow

@@ -159,10 +159,10 @@ def test_shapes_that_share_coordinates_a_thousand_times_are_no_scan():
     "bomb", ['"\\' * 50_000, "{" * 100_000, "a " * 50_000, "[" * 100_000, "a{" * 50_000, "#" * 10**5]
 )
 def test_hostile_structure_takes_no_time(bomb):
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Unreadable):
         vrml(bomb)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_compressed_files_are_unpacked_up_to_a_limit():

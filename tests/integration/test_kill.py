@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from soak import SOAK, tries
 from toys import write_toys
 
 VICTIM = Path(__file__).with_name("victim.py")
@@ -43,8 +44,17 @@ def undisturbed(tmp_path_factory):
     return root, dataset(base / "work")
 
 
+IN_A_SOAK = pytest.mark.skipif(not SOAK, reason="only in make soak")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("where", "count"), [("part", 1), ("part", 3), ("part", 11), ("shard", 1), ("shard", 2)])
+@pytest.mark.parametrize(
+    ("where", "count"),
+    [
+        *(("part", 1), ("part", 11), ("shard", 1)),
+        *(pytest.param(*more, marks=IN_A_SOAK) for more in (("part", 3), ("shard", 2))),
+    ],
+)
 def test_driver_killed_in_the_middle_of_a_write(tmp_path, undisturbed, where, count):
     root, want = undisturbed
     process = start(root, tmp_path / "work", "serial", where, count)
@@ -56,7 +66,7 @@ def test_driver_killed_in_the_middle_of_a_write(tmp_path, undisturbed, where, co
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("where", "count"), [("part", 2), ("part", 13), ("shard", 1)])
+@pytest.mark.parametrize(("where", "count"), [("part", 13), ("shard", 1), pytest.param("part", 2, marks=IN_A_SOAK)])
 def test_worker_killed_in_the_middle_of_a_write(tmp_path, undisturbed, where, count):
     root, want = undisturbed
     process = start(root, tmp_path / "work", "loky", where, count)
@@ -67,7 +77,7 @@ def test_worker_killed_in_the_middle_of_a_write(tmp_path, undisturbed, where, co
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(tries(2, 4)))
 def test_killed_at_seeded_random_times(tmp_path, undisturbed, seed):
     root, want = undisturbed
     rng = random.Random(seed)
