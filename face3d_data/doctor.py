@@ -139,7 +139,8 @@ def _extras() -> dict[str, str]:
         requirement, _, marker = line.partition(";")
         if "extra ==" in marker:
             name = requirement.split("[")[0].split(">")[0].split("=")[0].strip()
-            wanted.setdefault(marker.split("extra ==")[1].strip(" \"'"), []).append(name)
+            if name != "face3d_data":  # an extra that holds another one, which has a line of its own
+                wanted.setdefault(marker.split("extra ==")[1].strip(" \"'"), []).append(name)
     found = {}
     for extra, names in sorted(wanted.items()):
         lacking = [name for name in names if _version(name) is None]

@@ -32,6 +32,7 @@ def test_each_page_continues_one_that_was_followed_before():
         assert continued(page(path)) in CHAIN[:number]
 
 
+@pytest.mark.slow
 def test_the_first_run_does_all_and_the_second_nothing(tour):
     folder, said = tour
     first, second = output_of(said[FIRST], "face3d run rgbd")
@@ -42,6 +43,7 @@ def test_the_first_run_does_all_and_the_second_nothing(tour):
     assert (folder / "exported").is_dir()
 
 
+@pytest.mark.slow
 def test_what_a_changed_option_costs_is_explained(tour):
     _, said = tour
     [explained] = output_of(said[FIRST], "face3d run rgbd --set sampled.n_points=1024 --explain")
@@ -52,6 +54,7 @@ def test_what_a_changed_option_costs_is_explained(tour):
     assert verified.strip().endswith("ok")
 
 
+@pytest.mark.slow
 def test_another_pipeline_takes_what_is_done_and_adds_masks(tour):
     _, said = tour
     [run] = output_of(said["docs/tutorials/masked_variants.md"], "face3d run masked.yaml")
@@ -60,6 +63,7 @@ def test_another_pipeline_takes_what_is_done_and_adds_masks(tour):
     assert "worn  mask: 16 in, 48 out, 16 new" in run
 
 
+@pytest.mark.slow
 def test_the_network_is_judged_beside_a_baseline(tour):
     folder, said = tour
     text = said["docs/tutorials/train_and_judge.md"]
@@ -68,6 +72,7 @@ def test_the_network_is_judged_beside_a_baseline(tour):
     assert (folder / "report" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_frozen_list_holds_when_people_are_added(tour):
     _, said = tour
     text = said["docs/how_to/test_lists.md"]

@@ -35,6 +35,7 @@ def places(seed, d):
     return found[np.hypot(*found.T) < 0.95 * reach(d)]
 
 
+@pytest.mark.pins  # OpenCV before 5 takes no criteria there
 @pytest.mark.parametrize("kind", ["brown", "rational", "prism"])
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)

@@ -173,7 +173,9 @@ def test_what_does_not_fit_is_one_line(dataset, folder, capsys, options, said):
 def test_commands_show_them(folder, capsys):
     code, out, _ = call(capsys, "models", "my_parts:Net")
     assert code == 0
-    assert out.startswith("my_parts:Net (network): The mean of what each point becomes. (points, 0.00 M weights)")
+    assert " ".join(out.split()).startswith(
+        "my_parts:Net (network): The mean of what each point becomes. (points, 0.00 M weights)"
+    )
     assert "width           channels of each point (int; default 16)" in out
     assert "margin" in call(capsys, "components", "loss", "my_parts:closeness")[1]
 

@@ -239,7 +239,7 @@ def written(tmp_path):
 
 def test_scores_are_those_of_the_pairs_exactly(written):
     evaluation = example_evaluation()
-    scores = pd.read_csv(written / files.SCORES, keep_default_na=False)
+    scores = pd.read_csv(written / files.SCORES, keep_default_na=False, float_precision="round_trip")
     for key in ("plain_to_plain", "masked_to_plain"):
         for method in evaluation.methods.values():
             result = method.verification[key]
@@ -253,7 +253,7 @@ def test_scores_are_those_of_the_pairs_exactly(written):
 
 
 def test_probes_are_told_with_their_rank_and_rival(written):
-    probes = pd.read_csv(written / files.PROBES, keep_default_na=False)
+    probes = pd.read_csv(written / files.PROBES, keep_default_na=False, float_precision="round_trip")
     for method in example_evaluation().methods.values():
         for key, result in method.identification.items():
             rows = probes[(probes["protocol"] == key) & (probes["method"] == method.name)]
