@@ -35,7 +35,7 @@ AXIS_MM = np.array([0.0, 0.0, -35.0])
 """A cloud is rotated about a vertical axis through this point of the face frame."""
 WHITE, DOT_PX = 255, 7
 SHEETS = {
-    "masks": ["--styles", "surgical,kn95,cloth_pattern,respirator", "--size", "150"],
+    "masks": ["--styles", "surgical,kn95,respirator", "--size", "150"],
     "styles": ["--size", "120"],
     "worn": ["--styles", "surgical", "--worn", "proper,below_nose,below_mouth,one_ear", "--size", "120"],
     "occluders": ["--styles", "ffp2_valve", "--occluders", "--size", "120"],

@@ -86,13 +86,12 @@ def component(entry: dict[str, Any]) -> list[str]:
         ("weights", f"{entry['weights']:,}" if "weights" in entry else ""),
         ("version", str(entry.get("version", ""))),
     ]
-    told = [f"| {name} | {text} |" for name, text in facts if text]
-    lines += ["| | |", "|---|---|", *told, ""] if told else []
+    lines += [*(f"- {name}: {text}" for name, text in facts if text), ""]
     if entry["parameters"]:
         lines += ["| option | type | default | meaning |", "|---|---|---|---|"]
         lines += [parameter(item) for item in entry["parameters"]]
     if entry.get("reasons"):
-        lines += ["", "| reason for leaving a capture out | |", "|---|---|"]
+        lines += ["", "| reason | why a capture is left out |", "|---|---|"]
         lines += [f"| `{reason}` | {cell(text)} |" for reason, text in entry["reasons"].items()]
     return lines
 
@@ -131,7 +130,7 @@ def paragraphs(each: click.Command) -> list[str]:
 def options(each: click.Command, context: click.Context) -> list[str]:
     """Return a table of a command's options, as its help has them."""
     records = filter(None, (param.get_help_record(context) for param in each.get_params(context)))
-    return ["| option | |", "|---|---|", *(f"| `{cell(left)}` | {cell(text)} |" for left, text in records)]
+    return ["| option | what it does |", "|---|---|", *(f"| `{cell(left)}` | {cell(text)} |" for left, text in records)]
 
 
 def pipelines_page() -> str:

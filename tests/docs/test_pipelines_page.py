@@ -91,7 +91,8 @@ def test_example_loads_and_uses_every_part_of_a_pipeline(example, tmp_path):
 def test_example_takes_variables_and_the_overrides_of_the_page(example, tmp_path):
     file = tmp_path / "two_cameras.yaml"
     file.write_text(example, "utf-8")
-    line = next(line for line in PAGE.splitlines() if line.startswith("face3d run two_cameras.yaml --explain"))
+    text = PAGE.replace("\\\n", "")
+    line = next(line for line in text.splitlines() if line.startswith("face3d run two_cameras.yaml --explain"))
     overrides = [text.replace("'", "") for text in re.findall(r"--set ((?:'[^']*'|\S)+)", line)]
     pipeline = load_pipeline(file, overrides, {"LAB_ROOT": "/elsewhere"})
     assert pipeline.sources[0].reader.root == Path("/elsewhere")
