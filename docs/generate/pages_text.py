@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable
 
@@ -15,6 +16,11 @@ def prose(text: str) -> str:
 def cell(text: str) -> str:
     """Return text that may stand in a cell of a table."""
     return prose(" ".join(text.split())).replace("|", "\\|")
+
+
+def code(text: str) -> str:
+    """Return text as code that may stand in a cell of a table, where Markdown's own code can hold no `|`."""
+    return f"<code>{html.escape(text, quote=False).replace('|', '&#124;')}</code>"
 
 
 def names(values: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from click.testing import CliRunner
-from pages_text import cell, names, prose
+from pages_text import cell, code, names, prose
 
 from face3d_data.cli.main import face3d
 
@@ -88,7 +88,7 @@ def component(entry: dict[str, Any]) -> list[str]:
     ]
     lines += [*(f"- {name}: {text}" for name, text in facts if text), ""]
     if entry["parameters"]:
-        lines += ["| option | type | default | meaning |", "|---|---|---|---|"]
+        lines += ["| option | meaning | type | default |", "|---|---|---|---|"]
         lines += [parameter(item) for item in entry["parameters"]]
     if entry.get("reasons"):
         lines += ["", "| reason | why a capture is left out |", "|---|---|"]
@@ -98,8 +98,8 @@ def component(entry: dict[str, Any]) -> list[str]:
 
 def parameter(item: dict[str, Any]) -> str:
     """Return a row on one option."""
-    default = "required" if item["required"] else f"`{cell(json.dumps(item['default'], ensure_ascii=False))}`"
-    return f"| `{item['name']}` | {cell(item['type'])} | {default} | {cell(item['description'])} |"
+    default = "required" if item["required"] else code(json.dumps(item["default"], ensure_ascii=False))
+    return f"| `{item['name']}` | {cell(item['description'])} | {cell(item['type'])} | {default} |"
 
 
 def commands_page() -> str:
@@ -130,7 +130,7 @@ def paragraphs(each: click.Command) -> list[str]:
 def options(each: click.Command, context: click.Context) -> list[str]:
     """Return a table of a command's options, as its help has them."""
     records = filter(None, (param.get_help_record(context) for param in each.get_params(context)))
-    return ["| option | what it does |", "|---|---|", *(f"| `{cell(left)}` | {cell(text)} |" for left, text in records)]
+    return ["| option | what it does |", "|---|---|", *(f"| {code(left)} | {cell(text)} |" for left, text in records)]
 
 
 def pipelines_page() -> str:
