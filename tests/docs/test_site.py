@@ -64,5 +64,5 @@ def test_every_command_and_database_is_there(site):
 @pytest.mark.slow
 def test_docstrings_and_files_named_by_a_fence_are_shown(site):
     assert "face3d_data.engine.worker.run_task" in read(site, "reference/python/face3d_data.engine.html")
-    assert "two_collections.yaml" in read(site, "how_to/combining.html")
-    assert 'title="two_collections' not in read(site, "how_to/combining.html")
+    tutorial = read(site, "tutorials/combine_two_collections.html")
+    assert '<span class="filename">two_collections.yaml</span>' in tutorial
