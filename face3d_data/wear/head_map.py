@@ -16,7 +16,7 @@ import numpy as np
 
 from face3d_data.resources import Asset
 
-MEAN_HEAD_ASSET = Asset("wear/mean_head.npz", "wear/mean_head.npz")
+MEAN_HEAD_ASSET = Asset("geometry/mean_head.npz", "wear/mean_head.npz")
 CENTRE = np.array([0.0, -20.0, -85.0])
 """Inside the head behind the mouth, face frame, mm: face, jaw, throat, ears and crown are all seen from it."""
 AXIS = np.array([0.0, -0.26, 0.97]) / np.hypot(0.26, 0.97)

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from face3d_data.resources import Asset
 from face3d_data.yaml_file import parse_yaml
 
-MASK_STYLES_ASSET = Asset("wear/mask_styles.yaml", "wear/mask_styles.yaml")
+MASK_STYLES_ASSET = Asset("geometry/mask_styles.yaml", "wear/mask_styles.yaml")
 CLOTH_PATTERNS = ("plain", "stripes", "checks", "dots", "print")
 
 Coordinate = Annotated[float, Field(ge=-140, le=140)]

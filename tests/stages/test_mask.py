@@ -231,3 +231,10 @@ class TestWornAlready:
     @pytest.mark.parametrize("tag", ["none", ""])
     def test_none_and_not_known_are_bare(self, cloud, tag):
         assert Mask(styles=["n95"]).apply(cloud.with_tags(mask=tag)).tags["mask"] == "n95"
+
+
+def test_data_files_keep_the_labels_that_are_in_fingerprints():
+    """A label names the folder in which a file was first; a fingerprint that changed would make every mask again."""
+    assert [label for label, _ in Mask().content_files()] == [
+        "geometry/mean_face.npz", "geometry/mean_head.npz", "geometry/mask_styles.yaml",
+    ]  # fmt: skip
