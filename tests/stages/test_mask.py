@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chisquare
 
 from face3d_data.component import build
+from face3d_data.digest import digest_file
 from face3d_data.errors import Reject, UserError
 from face3d_data.geometry.align import transform
 from face3d_data.sample import Sample
@@ -233,8 +234,10 @@ class TestWornAlready:
         assert Mask(styles=["n95"]).apply(cloud.with_tags(mask=tag)).tags["mask"] == "n95"
 
 
-def test_data_files_keep_the_labels_that_are_in_fingerprints():
-    """A label names the folder in which a file was first; a fingerprint that changed would make every mask again."""
-    assert [label for label, _ in Mask().content_files()] == [
-        "geometry/mean_face.npz", "geometry/mean_head.npz", "geometry/mask_styles.yaml",
-    ]  # fmt: skip
+def test_data_files_keep_the_labels_and_bytes_that_are_in_fingerprints():
+    """A label names the folder in which a file was first. What changes here makes every mask again, comments too."""
+    assert [(label, digest_file(path)[:8]) for label, path in Mask().content_files()] == [
+        ("geometry/mean_face.npz", "1c246be8"),
+        ("geometry/mean_head.npz", "8054520c"),
+        ("geometry/mask_styles.yaml", "d43c1485"),
+    ]
