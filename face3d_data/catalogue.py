@@ -136,6 +136,7 @@ def describe(cls: type[Any]) -> dict[str, Any]:
         }
     if cls.kind == "stage":
         draws = getattr(cls, "random", False)
+        entry["frame"] = getattr(cls, "frame", "")
         entry["draws"] = draws if isinstance(draws, bool) else "with some parameters"
     elif cls.kind == "augmentation":
         entry |= {"inputs": [list(cls.needs)], "optional": list(cls.reads), "outputs": list(cls.acts_on)}

@@ -50,6 +50,7 @@ def page(entry: dict[str, Any], width: int) -> list[str]:
         ("arrays", flow(entry)),
         ("uses if there", ", ".join(entry.get("optional", ()))),
         ("tags", ", ".join(entry.get("tags", ()))),
+        ("points", f"in the {entry['frame']} frame" if entry.get("frame") else ""),
         ("draws", "" if entry.get("draws", False) is False else f"{entry['draws']}".lower()),
     ]
     lines = page_of(head, entry["more"], facts, entry["parameters"], width, _options_title(entry))

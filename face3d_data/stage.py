@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from face3d_data.sample import PER_POINT, Arrays, Sample, Tag, check_array, chec
 
 Names = tuple[str, ...]
 Inputs = tuple[str | Names, ...]
+Frame = Literal["", "camera", "face"]
+"""Frames of points: the camera's (x right, y down, z away), or the face's (x to its left, y up, z to the front)."""
 ANY_STAGE: dict[str, str] = {
     "distorted": "the camera's lens has distortion, and the stage works with a pinhole: put undistort before it",
 }
@@ -42,6 +44,10 @@ class Stage(Component):
     """True: the stage draws; only then do the seeds enter its fingerprint and `run` is given an rng."""
     variants: ClassVar[bool] = False
     """True: every output is a named draw of its input (`Sample.as_variant`) and gets an id suffix."""
+    frame: ClassVar[Frame] = ""
+    """The only frame in which it takes points, which planning holds; empty: any, as `pose` describes it."""
+    gives_frame: ClassVar[Frame] = ""
+    """The frame that its points are in afterwards, where it moves them into one."""
     tag_names: ClassVar[Names] = ()
     """Tags that the stage sets, so that a `where` on them can be checked at planning."""
     tag_inputs: ClassVar[Names] = ()

@@ -8,6 +8,7 @@ from unicodedata import normalize
 
 from face3d_data.component import did_you_mean
 from face3d_data.errors import UserError
+from face3d_data.pipeline.frames import check_frames
 from face3d_data.stage import Stage
 from face3d_data.table import FIXED_COLUMNS, TableStep
 from face3d_data.tables.query import parse_query, shown_query
@@ -70,6 +71,7 @@ def check_plan(pipeline: Pipeline) -> None:
         tags[step.id] = frozenset().union(*(tags[u] for u in step.upstream)) | _tags_of(step)
         if step.assigns_split:
             tags[step.id] |= {"split"}
+    check_frames(pipeline)
     for name, spec in pipeline.datasets.items():
         if spec.upstream not in arrays:
             raise UserError(f"dataset {name!r}: from: {spec.upstream!r} is not a source or step ({', '.join(arrays)})")

@@ -15,7 +15,7 @@ from face3d_data.geometry.mean_face import MEAN_FACE_ASSET, mean_face
 from face3d_data.registry import register
 from face3d_data.resources import Asset
 from face3d_data.sample import Sample
-from face3d_data.stage import Inputs, Names, Stage
+from face3d_data.stage import Frame, Inputs, Names, Stage
 
 FACE_SIZES = (0.6, 1.6)
 """Spread of the landmarks in mean faces; 96 rendered and 80 synthetic captures lie in 0.91 to 1.20, children below."""
@@ -30,6 +30,7 @@ class Align3d(Stage):
     inputs: ClassVar[Inputs] = ("points", "landmarks_3d")
     optional: ClassVar[Names] = ("pose", "normals")
     outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", "normals")
+    gives_frame: ClassVar[Frame] = "face"
     tag_names: ClassVar[Names] = ("rmse_mm", "inlier_share")
     assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE_ASSET,)
     reasons: ClassVar[dict[str, str]] = {

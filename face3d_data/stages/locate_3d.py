@@ -15,7 +15,7 @@ from face3d_data.geometry.mean_face import MEAN_FACE_ASSET
 from face3d_data.registry import register
 from face3d_data.resources import Asset
 from face3d_data.sample import Sample
-from face3d_data.stage import Inputs, Names, Stage
+from face3d_data.stage import Frame, Inputs, Names, Stage
 
 AXES: dict[str, np.ndarray] = {
     "camera": UPRIGHT,
@@ -43,6 +43,7 @@ class Locate3d(Stage):
     inputs: ClassVar[Inputs] = (("points",), ("grid",), ("depth", "intrinsics"))
     optional: ClassVar[Names] = ("distortion", "landmarks_3d", "landmarks")
     outputs: ClassVar[Names] = ("landmarks_3d", "landmarks")
+    frame: ClassVar[Frame] = "camera"
     tag_names: ClassVar[Names] = ("located", "located_rmse_mm", "located_score")
     assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE_ASSET,)
     reasons: ClassVar[dict[str, str]] = {

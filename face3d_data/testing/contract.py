@@ -17,6 +17,7 @@ from face3d_data.stage import Stage
 from face3d_data.testing.contract_augmentation import check_augmentation
 from face3d_data.testing.contract_base import check_component, need, pickled, same_bytes
 from face3d_data.testing.contract_detector import check_detector
+from face3d_data.testing.contract_frame import check_frame
 from face3d_data.testing.contract_occluder import check_occluder
 from face3d_data.testing.contract_table import check_table
 
@@ -37,8 +38,8 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
     """Check a stage on a sample that it can use, and return its outputs.
 
     Checked are its declarations, its outputs against them, the same bytes twice and after pickling, that it does not
-    write into its input, that nothing depends on who the sample is, that seeds matter only where it draws, and that
-    samples it cannot use are rejected for declared reasons.
+    write into its input, that nothing depends on who the sample is, that seeds matter only where it draws, that a face
+    in another frame gives the same, and that samples it cannot use are rejected for declared reasons.
 
     Args:
         stage: the stage.
@@ -72,6 +73,7 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
     need(not unsaid, stage, f"it reads {unsaid} but declares only {list(stage.names_read())}")
     unsaid = sorted(tags_used - set(stage.tag_inputs))
     need(not unsaid, stage, f"it reads the tags {unsaid} but declares only {list(stage.tag_inputs)} as tag_inputs")
+    check_frame(stage, sample, outputs)
     for name, bad in hostile_samples(sample) if hostile else ():
         _check_refusal(stage, name, bad)
     return outputs

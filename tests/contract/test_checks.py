@@ -154,3 +154,45 @@ def test_a_good_reader_passes():
 def test_every_breach_of_a_reader_is_found(fault):
     with pytest.raises(ContractError, match=READER_BREACHES[fault]):
         check_reader(Memory(fault=fault))
+
+
+class Front(Stage):
+    """Keep what is nearer to the camera than the farthest point; `through_pose` says whether that is the camera."""
+
+    name = "front"
+    inputs = ("points",)
+    optional = ("pose", "normals", "curvature", "point_colors", "occlusion")
+    outputs = ("points", "normals", "curvature", "point_colors", "occlusion")
+    reasons: ClassVar = {"none_left": "no point is near enough"}
+    rule: str = Field("pose", description="how nearness is measured")
+
+    def run(self, sample, rng):
+        points = sample.arrays["points"]
+        if self.rule == "pose" and "pose" in sample.arrays:
+            points = (points - sample.arrays["pose"][:3, 3]) @ sample.arrays["pose"][:3, :3]
+        far = points[:, 2] > 550 if self.rule != "half" else points[:, 2] > np.median(points[:, 2])
+        if far.all() or not len(points) or (self.rule == "reject" and (points[:, 2] < 0).any()):
+            raise Reject("none_left")
+        yield sample.take(~far)
+
+
+class InFace(Front):
+    """Says that it takes the face frame alone."""
+
+    name = "in_face"
+    frame = "face"
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("raw", r"keeps \d+ points, not \d+: use x, y, z of points only through pose"),
+        ("half", r"gives points \d+ mm from there: use x"),
+        ("reject", r"it rejects the same face in another frame \(none_left\)"),
+    ],
+)
+def test_a_stage_that_rests_on_the_frame_of_points_is_found(rule, said):
+    check_stage(Front(), tiny_sample())
+    with pytest.raises(ContractError, match=said):
+        check_stage(Front(rule=rule), tiny_sample())
+    check_stage(InFace(rule=rule), tiny_sample())
