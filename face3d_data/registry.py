@@ -6,16 +6,20 @@ import difflib
 import importlib
 import importlib.util
 import logging
+import os
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from face3d_data.errors import UserError
-from face3d_data.references import is_reference, load_reference
+from face3d_data.references import is_reference, load_reference, search_here
 
 ENTRY_POINTS = "face3d_data.components"
+PLUGINS = "FACE3D_PLUGINS"
+"""Environment variable: modules here or on PYTHONPATH that are imported as plugins, before they are installed."""
 
 C = TypeVar("C", bound=type[Any])
 Adapt = Callable[[Any, str], "type[Any] | None"]
@@ -149,21 +153,34 @@ class Registry:
 
 
 def load_plugins(group: str) -> list[str]:
-    """Import every plugin of an entry point group, which registers it; warn of each that cannot be loaded.
+    """Import every plugin of an entry point group, which registers it, and every module that `FACE3D_PLUGINS` names.
 
     Returns:
-        A line for each of these.
+        A line for each that cannot be loaded, which is said as a warning too.
     """
-    broken = []
-    for entry in entry_points(group=group):
-        try:
-            entry.load()
-        except (Exception, SystemExit) as error:  # whatever a plugin's import may raise
-            owner = entry.dist.name if entry.dist else "?"
-            text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            broken.append(f"plugin {entry.value} of package {owner} cannot be loaded ({text}): fix or uninstall it")
-            log.warning(broken[-1])
-    return broken
+    modules = os.environ.get(PLUGINS, "").replace(",", " ").split()
+    if modules:
+        search_here(os.getcwd())
+    own: list[tuple[str, Callable[[], object], str]] = [
+        (f"{name} of {PLUGINS}", partial(importlib.import_module, name), "fix it, or leave it out") for name in modules
+    ]
+    installed: list[tuple[str, Callable[[], object], str]] = [
+        (f"{entry.value} of package {entry.dist.name if entry.dist else '?'}", entry.load, "fix or uninstall it")
+        for entry in entry_points(group=group)
+    ]
+    return [line for plugin in (*installed, *own) if (line := _load(*plugin))]
+
+
+def _load(what: str, load: Callable[[], object], remedy: str) -> str:
+    """Load a plugin; return nothing, or the line that says why it cannot be."""
+    try:
+        load()
+    except (Exception, SystemExit) as error:  # whatever a plugin's import may raise
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        line = f"plugin {what} cannot be loaded ({text}): {remedy}"
+        log.warning(line)
+        return line
+    return ""
 
 
 def hint(name: str, known: Sequence[str] | dict[str, Any]) -> str:

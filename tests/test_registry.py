@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -95,3 +96,16 @@ def test_a_kind_that_a_registry_does_not_hold_is_refused():
 
     with pytest.raises(ValueError, match=r"Wheel needs a name and a kind \(stage\)"):
         Registry((Kind("stage", "stage", "", "face3d_data.stages"),), "nothing").register(Wheel)
+
+
+def test_modules_are_plugins_before_they_are_a_package(plugins, tmp_path, monkeypatch):
+    (tmp_path / "own_part.py").write_text(PLUGIN.replace('"detect"', '"own_part"'))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setattr(COMPONENTS, "_known", {**COMPONENTS._known})
+    plugins()
+    monkeypatch.setenv("FACE3D_PLUGINS", "own_part, no_part")
+    assert find("stage", "own_part").__module__ == "own_part"
+    (line,) = broken_plugins()
+    assert line.startswith("plugin no_part of FACE3D_PLUGINS cannot be loaded (ModuleNotFoundError: ")
+    sys.modules.pop("own_part")
