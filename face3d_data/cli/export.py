@@ -11,6 +11,7 @@ from face3d_data.cli.completion import complete_dataset
 from face3d_data.cli.options import check_option, workspace_option
 from face3d_data.cli.output import echo
 from face3d_data.shards.find import find_dataset
+from face3d_data.terminal import shows_bars
 
 FORMATS = ("ply", "csv+ply", "npy", "png", "triplets", "rgbd", "lfw", "modelnet", "face-h5")
 """As in `shards.export`, which is imported only when something is exported."""
@@ -73,7 +74,7 @@ def command(
     )
     notes: list[str] = []
     plan = TripletPlan(triplets, epochs, identities, batch, seed)
-    bar = click.progressbar(length=total, label="export", file=sys.stderr, hidden=not sys.stderr.isatty())
+    bar = click.progressbar(length=total, label="export", file=sys.stderr, hidden=not shows_bars())
     # Nothing is drawn before the first samples.
     written = export_dataset(found, out, formats, splits, bar.update, notes.append, plan, check)
     bar.render_finish()

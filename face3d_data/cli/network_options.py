@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from face3d_data.cli.config_options import config_options
+from face3d_data.terminal import shows_bars
 
 SECTION, INPUT_TITLE = "Config, data", "How faces are put before the network, if not as the checkpoint says"
 
@@ -82,7 +83,7 @@ class EmbedBars:
         """Show how many of all are done of what is at work."""
         if self._bar is None or self._bar.label != label:
             self.close()
-            self._bar = click.progressbar(length=total, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+            self._bar = click.progressbar(length=total, label=label, file=sys.stderr, hidden=not shows_bars())
         self._bar.update(done - self._bar.pos)
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import click
 
 from face3d_data.errors import UserError
-from face3d_data.terminal import escaped
+from face3d_data.terminal import escaped, set_quiet
 
 NOTE = " " * 13
 """Begins a note on a run: something that the user should know, not progress."""
@@ -76,6 +76,7 @@ def be(quiet: bool | None = None, verbose: bool | None = None, log: Path | None 
     _in_force.verbose = _in_force.verbose if verbose is None else verbose
     if _in_force.quiet and _in_force.verbose:
         raise UserError("-q and -v exclude each other: leave one of them out")
+    set_quiet(_in_force.quiet)
     if log is not None:
         close_log()
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import click
 
+from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
+from face3d_data.terminal import is_quiet, shows_bars
 
 
 @click.command(short_help="Write synthetic people as RGB-D files.")
@@ -32,14 +33,14 @@ def command(out: Path, people: int, captures: int, seed: int, width: int, height
     from face3d_data.synthetic.write import write_people
 
     started = time.monotonic()
-    live = sys.stderr.isatty()
+    live = shows_bars()
     try:
         for done, person in enumerate(write_people(out, people, captures, seed, width, height, jobs or cpu_count()), 1):
-            if live or done == people or done % 10 == 0:
+            if live or (not is_quiet() and (done == people or done % 10 == 0)):
                 line = f"{done}/{people} people, {time.monotonic() - started:.0f} s ({person})"
                 click.echo(f"\r{line}\x1b[K" if live else line, nl=not live, err=True)
     except OSError as error:
         raise UserError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
     if live:
         click.echo(err=True)
-    click.echo(f"{people} people x {captures} captures in {out}: read them with the reader rgbd_folder, root: {out}")
+    echo(f"{people} people x {captures} captures in {out}: read them with the reader rgbd_folder, root: {out}")

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from face3d_data.engine.stats import Report
+from face3d_data.terminal import is_quiet, shows_bars
 
 PLAIN_EVERY_S = 10.0
 
@@ -25,12 +26,12 @@ class StepProgress:
         self.label = label
         self.total = total
         self.sum = Report()
-        self._show = show and total > 0
+        self._show = show and total > 0 and not is_quiet()
         self._started = self._printed = time.monotonic()
         self._bar: Any = None
 
     def __enter__(self) -> StepProgress:
-        if self._show and sys.stderr.isatty():
+        if self._show and shows_bars():
             self._bar = _bar()
             self._bar.start()
             self._task = self._bar.add_task(self.label, total=self.total, rate="", dirty="")

@@ -69,6 +69,13 @@ def test_quiet_leaves_results_and_notes(toy, capsys):
     assert len(answer(capsys, *toy)[1].splitlines()) > 4, "nothing of it stays for the next command"
 
 
+def test_quiet_hides_progress_of_long_steps(toy, capsys, monkeypatch):
+    monkeypatch.setattr("face3d_data.engine.progress.PLAIN_EVERY_S", 0.0)
+    assert "scaled: 4/4" in answer(capsys, *toy)[2]
+    assert answer(capsys, *toy, "--force", "scaled", "-q")[2] == ""
+    assert answer(capsys, *toy, "--force", "scaled")[2] != "", "and shows it again"
+
+
 def test_quiet_leaves_what_the_user_should_know(toy, capsys, tmp_path):
     raw = yaml.safe_load((tmp_path / "toy.yaml").read_text())
     raw["steps"][0]["where"] = {"identity": "src/p000"}
