@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_one_line(folder, old, new, said):
     ("text", "said"),
     [
         ("import no_such_package_1", "other cannot be imported (no module named 'no_such_package_1'): install it"),
-        ("raise SystemExit(3)", "other cannot be imported (SystemExit: 3): mend it"),
+        ("raise SystemExit(3)", "other cannot be imported (SystemExit: 3): fix it"),
         ("x = (", "other cannot be imported (SyntaxError:"),
         ("def near_nose(points): return points", 'does not say what it returns: write @gives("points") before it'),
     ],
