@@ -20,11 +20,11 @@ Numbers are those published; what is unconfirmed is marked. Terms change: the li
 def page() -> str:
     """Return the page: a table of all databases, then each with its terms, protocol and citation."""
     known = databases()
-    lines = [HEAD, "| database | people | captures | holds | reader |", "|---|---|---|---|---|"]
+    lines = [HEAD, "| database | holds | people | captures | reader |", "|---|---|---|---|---|"]
     for name, database in known.items():
         numbers = f"{number(database.people)} | {number(database.captures)}"
         lines.append(
-            f"| [{cell(database.name)}](#{name}) | {numbers} | {cell(', '.join(database.modalities))} "
+            f"| [{cell(database.name)}](#{name}) | {cell(', '.join(database.modalities))} | {numbers} "
             f"| [`{database.reader}`](../reference/readers.md#{database.reader}) |"
         )
     for name, database in known.items():
