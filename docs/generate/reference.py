@@ -21,16 +21,8 @@ NO_API = ("cli", "synthetic", "system_libraries", "__main__")
 
 def pages(python: str = "") -> dict[str, str]:
     """Return every page of the reference that is made: path in the site to Markdown; `python` as in `python_pages`."""
-    stages = catalogue("stages")
-    models = catalogue("models")
-    made = {
-        "reference/readers.md": kind_page("Readers", READERS, catalogue("readers")),
-        "reference/stages.md": kind_page("Stages", STAGES, [each for each in stages if each["kind"] == "stage"]),
-        "reference/table_steps.md": kind_page(
-            "Table steps", TABLES, [each for each in stages if each["kind"] == "table"]
-        ),
-        "reference/networks.md": kind_page("Networks", NETWORKS, [each for each in models if each["kind"] == "model"]),
-        "reference/losses.md": kind_page("Losses", LOSSES, [each for each in models if each["kind"] == "loss"]),
+    made = {f"reference/{page}.md": kind_page(title, text, catalogue(kind)) for kind, page, title, text in KINDS}
+    made |= {
         "reference/packaged_pipelines.md": pipelines_page(),
         "reference/commands.md": commands_page(),
     }
@@ -52,12 +44,32 @@ NETWORKS = """`face3d train --model NAME --model.OPTION VALUE`, or `model: {name
 LOSSES = """`face3d train --loss NAME --loss.NAME.OPTION VALUE`, or `loss` in a
 [training config](../how_to/training.md). `face3d models NAME` prints the same.
 """
+AUGMENTATIONS = """Options of stage `augment`, `with: {OPTION: VALUE}`, and of training, `--augment.OPTION VALUE`
+([how they are applied](../how_to/augmentation.md)). `face3d components augmentation NAME` prints the same.
+"""
+OCCLUDERS = """`kinds: {NAME: WEIGHT}` of stage `occlude`; what is drawn becomes the tags `occlusion_VALUE`.
+`face3d components occluder NAME` prints the same.
+"""
+DETECTORS = """`detector: NAME` of stage `detect`, which gives it those of its own options that the detector has too.
+`face3d components detector NAME` prints the same.
+"""
+KINDS = (
+    ("reader", "readers", "Readers", READERS),
+    ("stage", "stages", "Stages", STAGES),
+    ("table", "table_steps", "Table steps", TABLES),
+    ("augmentation", "augmentations", "Augmentations", AUGMENTATIONS),
+    ("occluder", "occluders", "Occluders", OCCLUDERS),
+    ("detector", "detectors", "Detectors", DETECTORS),
+    ("model", "networks", "Networks", NETWORKS),
+    ("loss", "losses", "Losses", LOSSES),
+)
+"""Kinds of component with the name and title of their page, and what it begins with."""
 COMMANDS = "Every command with its options; `face3d COMMAND --help` prints the same."
 
 
-def catalogue(command: str) -> list[dict[str, Any]]:
-    """Return what `face3d COMMAND --json` prints."""
-    said = CliRunner().invoke(face3d, [command, "--json"], catch_exceptions=False)
+def catalogue(kind: str) -> list[dict[str, Any]]:
+    """Return what `face3d components KIND --json` prints."""
+    said = CliRunner().invoke(face3d, ["components", kind, "--json"], catch_exceptions=False)
     return json.loads(said.stdout)
 
 
@@ -90,6 +102,9 @@ def component(entry: dict[str, Any]) -> list[str]:
     if entry["parameters"]:
         lines += ["| option | meaning | type | default |", "|---|---|---|---|"]
         lines += [parameter(item) for item in entry["parameters"]]
+    if entry.get("values"):
+        lines += ["", "| drawn value | meaning |", "|---|---|"]
+        lines += [f"| `{each['name']}` | {cell(each['description'])} |" for each in entry["values"]]
     if entry.get("reasons"):
         lines += ["", "| reason | why a capture is left out |", "|---|---|"]
         lines += [f"| `{reason}` | {cell(text)} |" for reason, text in entry["reasons"].items()]

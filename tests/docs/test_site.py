@@ -18,6 +18,11 @@ LOADED = re.compile(
     r"<(?:script|img|iframe)\b[^>]*\bsrc=\"?(?:https?:)?//|<link\b[^>]*\brel=\"?(?:style|preconn)[^>]*//"
 )
 
+PAGES = [
+    *(("reader", "readers"), ("stage", "stages"), ("table", "table_steps")),
+    *(("augmentation", "augmentations"), ("occluder", "occluders"), ("detector", "detectors")),
+]
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
@@ -44,7 +49,7 @@ def test_nothing_is_loaded_from_another_host(site):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "page"), [("reader", "readers"), ("stage", "stages"), ("table", "table_steps")])
+@pytest.mark.parametrize(("kind", "page"), PAGES)
 def test_every_component_and_each_of_its_options_is_in_the_reference(site, kind, page):
     text = read(site, f"reference/{page}.html")
     for name, cls in components(kind).items():
