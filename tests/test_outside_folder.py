@@ -94,6 +94,7 @@ def face3d(folder: Path, *arguments: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_pipeline_of_ones_own_parts_gives_the_same_in_every_engine(folder):
     made = {}
     for engine in ("loky", "serial", "threading"):
@@ -104,6 +105,7 @@ def test_a_pipeline_of_ones_own_parts_gives_the_same_in_every_engine(folder):
     assert len(set(made.values())) == 1
 
 
+@pytest.mark.slow
 def test_a_split_of_ones_own_is_shown_and_frozen_as_the_shipped_one_is(folder):
     said = face3d(folder, "split", "outside.yaml", "--engine", "serial", "--freeze", "places.csv")
     assert "train: 2 people, 4 samples" in said
@@ -119,6 +121,7 @@ def test_a_split_of_ones_own_is_shown_and_frozen_as_the_shipped_one_is(folder):
     assert {split: len(dataset.reader(split)) for split in dataset.splits} == {"train": 4, "eval": 4, "test": 4}
 
 
+@pytest.mark.slow
 def test_the_text_of_a_function_is_in_the_key_and_what_it_calls_is_not(folder):
     def ran() -> str:
         return face3d(folder, "run", "outside.yaml", "--engine", "serial", "--explain")
@@ -173,6 +176,7 @@ def test_a_module_that_cannot_be_used_is_one_line(folder, text, said):
     assert said in lines[0]
 
 
+@pytest.mark.slow
 def test_commands_show_them(folder):
     said = face3d(folder, "stages", "parts:near_nose")
     assert said.startswith("near_nose (version 1): Keep the points round the nose tip.")

@@ -16,6 +16,7 @@ from face3d_data.errors import UserError
 from face3d_training.checkpoint import load_model
 from face3d_training.config import load_config
 
+pytestmark = pytest.mark.slow
 PARTS = '''"""A network and two losses of a study."""
 
 import torch

@@ -10,6 +10,7 @@ import torch
 from face3d_training.registry import NETWORKS, specs
 from face3d_training.testing import check_loss, check_model
 
+pytestmark = pytest.mark.slow
 SMALL_POINTS = {"embedding_size": 16}
 MODELS = {
     "ir50": {"embedding_size": 16, "image_size_px": 32},
