@@ -114,9 +114,9 @@ def _detector() -> dict[str, str]:
 
 
 def _components() -> dict[str, int]:
-    from face3d_data.registry import components
+    from face3d_data.registry import COMPONENTS
 
-    return {kind: len(components(kind)) for kind in ("reader", "stage", "table")}
+    return {kind: len(COMPONENTS.components(kind)) for kind in COMPONENTS.kinds}
 
 
 def _broken_plugins() -> list[str]:

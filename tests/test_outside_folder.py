@@ -134,6 +134,7 @@ def test_the_text_of_a_function_is_in_the_key_and_what_it_calls_is_not(folder):
     assert ran() != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -159,6 +160,7 @@ def test_what_does_not_fit_is_one_line(folder, old, new, said):
     assert said in lines[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [
