@@ -55,7 +55,7 @@ def output_options() -> list[click.Option]:
 
 
 def out_option(what: str, default: str = "", folder: bool = False, required: bool = False) -> Callable[[F], F]:
-    """Return `--out`: the file, or the folder, that a command writes. Its parent folder has to be there.
+    """Return `--out`: the file, or the folder, that a command writes. Folders above it that are missing are made.
 
     Args:
         what: what is written, for the help.
@@ -100,9 +100,9 @@ def check_writable(path: Path, option: str) -> None:
     Raises:
         UserError: its folder is not there or cannot be written.
     """
-    folder = path.absolute().parent
+    folder = next(above for above in path.absolute().parents if above.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UserError(f"{option} {path}: {folder} is no folder that can be written: make it, or give another path")
+        raise UserError(f"{option} {path}: {folder} is not a folder that can be written: choose another path")
 
 
 def field_options(model: type[BaseModel], leave_out: Iterable[str] = ()) -> list[click.Parameter]:

@@ -82,8 +82,8 @@ MISTAKES = [
     (["chain", "read", "toy_files", "--root", "in", "toy-scale", "--factor", "x"], "'factor' = 'x'"),
     (["split", "p.yaml", "--step", "scaled"], "choose one split step with --step (split steps: people)"),
     (
-        ["split", "p.yaml", "--freeze", "/proc/no/file.csv"],
-        "/proc/no is no folder that can be written",
+        ["split", "p.yaml", "--freeze", "p.yaml/file.csv"],
+        "p.yaml is not a folder that can be written",
     ),
 ]
 

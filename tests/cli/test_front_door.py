@@ -168,7 +168,7 @@ def test_pipelines_are_listed_printed_and_copied(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "mine.yaml").read_text() == text
     for arguments, said in (
         (("quickstart", "--out", "mine.yaml"), "--out mine.yaml: is there already"),
-        (("quickstart", "--out", "no/such.yaml"), "is no folder that can be written"),
+        (("quickstart", "--out", "mine.yaml/such.yaml"), "mine.yaml is not a folder that can be written"),
         (("--out", "other.yaml"), "name the pipeline to copy"),
         (("quick",), "quickstart"),
     ):
@@ -177,17 +177,18 @@ def test_pipelines_are_listed_printed_and_copied(tmp_path, monkeypatch, capsys):
         assert said in err
 
 
-def test_out_means_one_thing_in_every_command():
-    """The file or the folder that is written, whose parent folder has to be there."""
+def test_out_means_one_thing_in_every_command(tmp_path):
+    """The file or the folder that is written; where it cannot be, that is said before any work."""
     seen = {}
+    (tmp_path / "file").write_text("a file, not a folder")
     for name in face3d.list_commands(None):
         command = face3d.get_command(None, name)
         for option in command.params:
             if "--out" in option.opts:
                 seen[name] = option
                 assert re.match(r"(File|Folder) to write: .*\.$", option.help), name
-                with pytest.raises(Exception, match="is no folder that can be written"):
-                    option.callback(None, option, option.type.convert("no/such/folder/x", option, None))
+                with pytest.raises(Exception, match="is not a folder that can be written"):
+                    option.callback(None, option, option.type.convert(str(tmp_path / "file" / "x"), option, None))
     assert sorted(seen) == ["domains", "embed", "evaluate", "masks", "pipelines", "show", "train"]
 
 

@@ -238,7 +238,7 @@ def test_what_cannot_be_worn_is_said_and_left_out(subject, tmp_path):
     ("arguments", "line"),
     [
         (["--out", "x.jpg"], "--out x.jpg: give the name of a .png file"),
-        (["--out", "no/x.png", "--photo", "none.png"], "--out no/x.png: "),
+        (["--out", "text.png/x.png", "--photo", "none.png"], "--out text.png/x.png: "),
         (["--photo", "none.png"], "--photo none.png: cannot be read"),
         (["--photo", "text.png"], "--photo text.png: text.png: no PNG, JPEG or BMP: it begins with"),
         (["--photo", "empty.png"], "--photo empty.png: no_face"),
