@@ -20,6 +20,7 @@ FOLLOWED_ELSEWHERE = {
         ),
         "test_tutorials.py",
     ),
+    **dict.fromkeys(("docs/extend/model.md", "docs/extend/loss.md"), "test_extend_pages.py"),
     "docs/how_to/interchange.md": "test_interchange_page.py",
     "docs/how_to/masks.md": "test_masks_page.py",
     "docs/concepts/leaks.md": "test_leaks_page.py",
