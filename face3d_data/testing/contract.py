@@ -68,15 +68,19 @@ def check_stage(stage: Stage, sample: Sample, *, hostile: bool = True) -> list[S
     for output in outputs:
         extra = sorted(output.tags.keys() - sample.tags.keys() - set(stage.declared_tags()))
         need(not extra, stage, f"it sets tags {extra} that tag_names does not declare")
+    _check_reads(stage, sample)
+    check_frame(stage, sample, outputs)
+    for name, bad in hostile_samples(sample) if hostile else ():
+        _check_refusal(stage, name, bad)
+    return outputs
+
+
+def _check_reads(stage: Stage, sample: Sample) -> None:
     used, tags_used = _used(stage, sample)
     unsaid = sorted(used - set(stage.names_read()))
     need(not unsaid, stage, f"it reads {unsaid} but declares only {list(stage.names_read())}")
     unsaid = sorted(tags_used - set(stage.tag_inputs))
     need(not unsaid, stage, f"it reads the tags {unsaid} but declares only {list(stage.tag_inputs)} as tag_inputs")
-    check_frame(stage, sample, outputs)
-    for name, bad in hostile_samples(sample) if hostile else ():
-        _check_refusal(stage, name, bad)
-    return outputs
 
 
 def _check_stage_declares(stage: Stage) -> None:

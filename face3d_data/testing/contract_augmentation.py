@@ -61,6 +61,15 @@ def check_augmentation(operation: Operation, arrays: TinyArrays | None = None) -
     stored = _stored(operation, record)
     changed = operation.apply(given, record)
     need(bool(changed), operation, "it changes nothing of a capture that it should change")
+    _check_replays(operation, zero, given, stored, changed)
+    _check_changed(operation, given, changed)
+    _check_clouds(operation)
+    return changed
+
+
+def _check_replays(
+    operation: Operation, zero: Operation, given: TinyArrays, stored: dict[str, Any], changed: TinyArrays
+) -> None:
     for what, other in (("a second time", operation), ("with the record alone", zero)):
         again = other.apply(given, {**stored, "of_another_operation": 1})
         need(
@@ -68,9 +77,6 @@ def check_augmentation(operation: Operation, arrays: TinyArrays | None = None) -
             operation,
             f"applied {what}, a record gives other bytes: put all that decides in it",
         )
-    _check_changed(operation, given, changed)
-    _check_clouds(operation)
-    return changed
 
 
 def _zero(operation: Operation) -> Operation:

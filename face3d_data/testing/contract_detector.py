@@ -49,13 +49,17 @@ def check_detector(detector: Detector, color: np.ndarray) -> DetectedFaces:
     bounded = detector.detect(image, possible_px=(side / 2, side * 2))
     nearest = np.abs(bounded.boxes - found.boxes[0]).max(axis=1).min() if len(bounded) else np.inf
     need(nearest <= side / 10, detector, "possible_px leaves out a face of a possible size")
+    _check_hostile(detector)
+    return found
+
+
+def _check_hostile(detector: Detector) -> None:
     for what, hostile in HOSTILE.items():
         try:
             _check_faces(detector, detector.detect(hostile))
         except Exception as error:
             need(False, detector, f"{what}: {type(error).__name__}: {error}")
             raise
-    return found
 
 
 def _check_faces(detector: Detector, found: DetectedFaces) -> None:

@@ -257,12 +257,9 @@ def _put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
 
 def _parts(key: str) -> list[str]:
     """Return the parts of a dotted key, of which a reference (`my_package.losses:Mine`) is one."""
-    head, colon, tail = key.partition(":")
-    if not colon:
-        return [part.replace("-", "_") for part in key.split(".")]
-    section, _, module = head.partition(".")
-    name, _, option = tail.partition(".")
-    return [section, f"{module}:{name}", *(part.replace("-", "_") for part in option.split(".") if part)]
+    found = re.fullmatch(r"(\w+)\.([\w.]+:\w+)\.?(.*)", key)
+    parts = key.split(".") if found is None else [found[1], found[2], *filter(None, found[3].split("."))]
+    return [part.replace("-", "_") for part in parts]
 
 
 def _holds_text(parts: list[str]) -> bool:
