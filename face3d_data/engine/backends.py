@@ -1,4 +1,4 @@
-"""Engines: where tasks run. The code that works does not know which one it is."""
+"""Engine backends: where tasks run. The code that works does not know which one it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line of progress a step: live on a terminal, now and then a plain line elsewhere."""
+"""Progress line of a step: live on a terminal, and a plain line now and then elsewhere."""
 
 from __future__ import annotations
 

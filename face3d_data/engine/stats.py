@@ -1,4 +1,4 @@
-"""What workers tell the driver: counts, times and memory, never arrays."""
+"""Statistics that workers send to the driver: counts, times and memory, never arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One inner thread in every engine, so that the bytes do not depend on the machine's cores."""
+"""Thread limit: one inner thread in every engine, so that the bytes do not depend on the machine's cores."""
 
 from __future__ import annotations
 

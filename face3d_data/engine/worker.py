@@ -1,4 +1,4 @@
-"""What happens in a worker: a chunk of rows goes through one stage and becomes parts.
+"""Worker: a chunk of rows goes through one stage and becomes parts.
 
 `run_task` is the one function that leaves the process, whatever the engine.
 """
@@ -99,8 +99,8 @@ class Item:
     """One row to work on: its key, the tags that the stage reads and where its arrays live.
 
     Attributes:
-        key: the row's; draws hang on it, so that a corrected tag changes none.
-        input_key: the same with the tags that are read; what the stage makes is kept by it.
+        key: of the row; draws depend on it, so that a corrected tag changes none.
+        input_key: the same with the tags that are read; results of the stage are stored under it.
         stored: (index into the chunk's parts, record, names) for every part that holds some of its arrays.
         source: (index into the chunk's readers, source) for the arrays in `source_names`.
     """

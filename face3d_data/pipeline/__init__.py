@@ -1,1 +1,1 @@
-"""The YAML, the plan, the run, the lock."""
+"""Pipelines: the YAML file, the plan, the run and the lock."""

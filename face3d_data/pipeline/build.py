@@ -1,4 +1,4 @@
-"""Pipelines built from YAML: keys and options checked, components made by the registry."""
+"""Building pipelines from YAML: keys and options are checked, components made by the registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chains: a pipeline put together from the commands of one line."""
+"""Chains: a pipeline written as the commands of one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work for a stage, cut into chunks of rows: places travel, arrays do not."""
+"""Chunks of rows, the work of a stage; storage locations are passed on, arrays are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gc` over a workspace: what the locks of its runs reach stays, the rest goes."""
+"""Garbage collection of a workspace (`gc`): what the locks of its runs need stays, the rest is removed."""
 
 from __future__ import annotations
 

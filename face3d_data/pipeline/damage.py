@@ -1,4 +1,4 @@
-"""Damage in the cache: where one part is damaged all are checked, so that one run finds them all."""
+"""Damage in the cache: if one part is damaged all are checked, so that one run finds them all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of captures that gave no sample, copied into folders by reason, with a page to look them through."""
+"""Export of dirty captures: their files in folders by reason, with a page that shows them."""
 
 from __future__ import annotations
 

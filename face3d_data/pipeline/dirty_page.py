@@ -1,4 +1,4 @@
-"""The page beside exported dirty captures: reasons with their counts, and what each capture shows."""
+"""HTML page of exported dirty captures: reasons with their counts, and what each capture shows."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _picture(path: Path) -> str:
 
 
 def _pixels(path: Path) -> np.ndarray | None:
-    """Return an image as u1 (H, W, 3) RGB, depth in colours; None where it is none or too large to be looked at."""
+    """Return an image as u1 (H, W, 3) RGB, depth in colours; None if it is not an image or too large to show."""
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         return None
     try:

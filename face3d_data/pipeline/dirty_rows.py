@@ -1,4 +1,4 @@
-"""Dirty rows of a run, read back: the inputs that gave no sample, with step, reason and file."""
+"""Dirty rows of a run: the inputs that produced no sample, with step, reason and file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a step will run: its lock of the last complete run against what it is now."""
+"""Explanation of why a step will run: its lock of the last complete run compared with its present state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames of points at planning: a stage that takes one frame alone is fed no other."""
+"""Frames of points in planning: a stage that needs one frame gets no other."""
 
 from __future__ import annotations
 

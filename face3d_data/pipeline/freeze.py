@@ -1,4 +1,4 @@
-"""A pipeline's split as a file: what comes before the split step is run, the dataset is not."""
+"""Freezing a split into a file: the steps up to the split are run, the dataset is not written."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def split_of(
     step_id: str | None,
     workers: Workers,
 ) -> tuple[list[Entry], str]:
-    """Return the rows of a split step, and its places as the text of a file for `frozen:`.
+    """Return the rows of a split step, and its assignment as the text of a file for `frozen:`.
 
-    A `frozen` file that is not there yet is left out of account: this is how it is made.
+    A `frozen` file that does not exist yet is ignored: this function makes it.
 
     Raises:
-        UserError: the pipeline has no split step, or several and none was chosen.
+        UserError: the pipeline has no split step, or it has several and none was chosen.
     """
     raw = load_pipeline(pipeline, overrides)
     step = _split_step(raw, step_id)

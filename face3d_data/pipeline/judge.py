@@ -1,4 +1,4 @@
-"""A step's or source's dirty rows judged by the pipeline's limits: the run stops, or a line is said."""
+"""Limits on dirty rows of a step or source: the run stops, or prints a note."""
 
 from __future__ import annotations
 

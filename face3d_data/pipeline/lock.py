@@ -1,4 +1,4 @@
-"""The lock: what the last complete run was made of. `--explain` compares with it, `gc` keeps what it reaches."""
+"""Lock: record of what the last complete run was made of. `--explain` compares with it, `gc` keeps what it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at a workspace without running or writing anything: what is there, what is to do, and why."""
+"""Status of a workspace, without running or writing anything: results, work to do, and why."""
 
 from __future__ import annotations
 

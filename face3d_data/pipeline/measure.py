@@ -1,4 +1,4 @@
-"""Sizes of images that a dataset takes straight from a source: found once, in workers, and remembered by content."""
+"""Image sizes that a dataset takes straight from a source: measured once, in workers, and stored by content."""
 
 from __future__ import annotations
 

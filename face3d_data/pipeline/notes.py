@@ -1,4 +1,4 @@
-"""What a run says of its rows: values that none has, people spelt in two ways, rows that no dataset has."""
+"""Notes of a run on its rows: values that no row has, two spellings of a name, rows in no dataset."""
 
 from __future__ import annotations
 

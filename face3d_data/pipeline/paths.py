@@ -1,4 +1,4 @@
-"""Where a pipeline's relative paths are looked up: beside its file, then in the package, then here."""
+"""Relative paths of a pipeline: resolved next to its file, then in the package, then in the current folder."""
 
 from __future__ import annotations
 

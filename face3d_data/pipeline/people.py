@@ -1,4 +1,4 @@
-"""Who is one person under several names, as the lists of a whole pipeline say."""
+"""People with several names, by the lists of a whole pipeline."""
 
 from __future__ import annotations
 

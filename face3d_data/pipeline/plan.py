@@ -1,4 +1,4 @@
-"""Planning: the order of steps, and whether each can be fed what it needs, before anything runs."""
+"""Planning: the order of steps, and whether each gets the input that it needs, before anything runs."""
 
 from __future__ import annotations
 

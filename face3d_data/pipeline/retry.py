@@ -1,4 +1,4 @@
-"""Trying again what was rejected: rows of the last run are marked as errors, which the next run retries."""
+"""Retry of rejected inputs: rows of the last run are marked as errors, which the next run retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run: sources, steps and datasets in order, each doing only what is not done."""
+"""Run of a pipeline: sources, steps and datasets in order; results that are up to date are kept."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def run(
     allow_leaks: bool = False,
     say: Say | None = None,
 ) -> RunResult:
-    """Run a pipeline in a workspace, doing only what is not done yet.
+    """Run a pipeline in a workspace; results that are up to date are kept.
 
     Args:
         pipeline: from `load_pipeline`.
         workspace: folder for cache, runs and datasets.
-        engine: `serial`, `loky` (processes) or `threading`; or `Workers`, which says how many too.
+        engine: `serial`, `loky` (processes) or `threading`; or `Workers`, with the number of workers.
         until: stop after this step; no dataset is written.
-        force: ids of steps to do again, with all that follows them.
-        rehash: hash every file again, and try again what was rejected or could not be read.
-        allow_leaks: publish a dataset whose splits leak, and say so in its `dataset.json`.
+        force: ids of steps to run again, with all steps after them.
+        rehash: hash every file again, and retry inputs that were rejected or could not be read.
+        allow_leaks: publish a dataset whose splits leak, and record that in its `dataset.json`.
         say: gets one line for each thing done; nothing is printed by default.
 
     Raises:
-        UserError: something asked for does not fit.
-        RunStopped: a limit was exceeded, or there was no memory or disk; finished parts stay.
+        UserError: an argument does not fit the pipeline.
+        RunStopped: a limit was exceeded, or memory or disk space ran out; finished parts stay.
     """
     settings = replace(_settings(pipeline, engine, force, say is not None), rehash=rehash)
     log.info(

@@ -1,4 +1,4 @@
-"""Runs of a workspace: which pipelines ran, what each run made, and its rows again from the cache."""
+"""Runs of a workspace: which pipelines ran, what each run made, and its rows, read from the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources to manifest rows: scan, hash, key, and look at the headers of what is new."""
+"""Sources as manifest rows: captures are listed, hashed and given keys, and new headers are read."""
 
 from __future__ import annotations
 

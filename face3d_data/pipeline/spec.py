@@ -1,4 +1,4 @@
-"""The pipeline as written: YAML in, checked models out, components built from the registry."""
+"""Specification of a pipeline: the models of its YAML file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One step of a run: what is to do, doing it, and joining what the cache then holds."""
+"""Step of a run: what has to be computed, computing it, and joining the results from the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a pipeline: environment variables and overrides."""
+"""Text of a pipeline: environment variables and overrides."""
 
 from __future__ import annotations
 

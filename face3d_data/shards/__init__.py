@@ -1,1 +1,1 @@
-"""DATA OUT: datasets as CSVs and HDF5 shards."""
+"""Datasets: CSVs and HDF5 shards."""

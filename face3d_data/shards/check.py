@@ -1,4 +1,4 @@
-"""Check of a dataset's files against the sizes and hashes in its dataset.json, before anything is made of them."""
+"""Check of a dataset's files against the sizes and hashes in its dataset.json, before they are used."""
 
 from __future__ import annotations
 

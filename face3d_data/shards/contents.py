@@ -1,4 +1,4 @@
-"""Contents of rows: hashes by which samples that hold one face are known, whatever they are called."""
+"""Content hashes of rows: they identify samples that contain the same face, whatever their names."""
 
 from __future__ import annotations
 

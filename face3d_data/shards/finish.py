@@ -1,4 +1,4 @@
-"""Finishing a dataset: lists and hashes, the audit of contents, and publishing by rename."""
+"""Finishing of a dataset: lists and hashes, the audit of contents, and publishing by rename."""
 
 from __future__ import annotations
 

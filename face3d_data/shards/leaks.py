@@ -1,4 +1,4 @@
-"""Leaks: what two splits of a dataset must not share, and what only looks like it."""
+"""Leaks: what two splits of a dataset must not share, and what only looks like a leak."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ class Leak:
 
 @dataclass(frozen=True)
 class Suspect:
-    """Two samples that may show one recording, or one person, though nothing in their rows says so.
+    """Two samples that may show one recording, or one person, although their rows give no sign of it.
 
     Attributes:
         kind: near_duplicate; of equal bytes in one split two_people, or two_captures of one person;
             two_spellings of what may be one name.
         samples: the two ids.
         splits: where they are.
-        people: whom they are said to show.
-        how: how it is known.
+        people: the people that they are labelled with.
+        how: the evidence.
     """
 
     kind: str

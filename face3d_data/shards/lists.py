@@ -1,4 +1,4 @@
-"""The lists of a dataset: pairs, gallery, probe, published protocols, and the CSVs."""
+"""Lists of a dataset: pairs, gallery, probe, published protocols, and the CSVs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shard's arrays as memory maps: HDF5 is opened once, for the offsets, and closed again."""
+"""Memory maps of a shard's arrays: HDF5 is opened once, for the offsets, and closed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Origin of a dataset's rows: what a plan has to know of the pipeline beside its manifest."""
+"""Origin of a dataset's rows: what a plan needs to know of the pipeline in addition to its manifest."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def plan_dataset(
     """Plan a dataset from the manifest that feeds it.
 
     Args:
-        frame: columns as in `table.FIXED_COLUMNS`, further ones are tags; `place` tells names and shapes of arrays.
+        frame: columns as in `table.FIXED_COLUMNS`, others are tags; `place` has names and shapes of arrays.
         spec: the dataset's entry in the pipeline.
         name: the dataset's name.
         seed: the pipeline's seed; with a sample's id it decides the order.
@@ -162,7 +162,7 @@ def plan_dataset(
         origin: the pipeline that the rows come from; nothing is known of it by default.
 
     Raises:
-        UserError: no row is left, a person of these lists goes by two names, or the rows' ids, splits or names of
+        UserError: no row is left, a person of these lists has two names, or the rows' ids, splits or names of
             people do not fit.
         RunStopped: the splits share people, captures or keys.
     """
@@ -232,11 +232,11 @@ def _written(
 def _people(
     table: pd.DataFrame, closed_set: bool, same_person: Sequence[IdentityPair], where: str, allow_leaks: bool
 ) -> tuple[dict[str, str], dict[str, str], list[Leak]]:
-    """Return who goes by another name here, who does in some rows only, and what splits share for all that.
+    """Return who is renamed here, who is renamed in some rows only, and what splits share nevertheless.
 
     Raises:
-        UserError: a person goes by two names.
-        RunStopped: the splits share something. Neither where leaks are allowed.
+        UserError: a person has two names, and leaks are not allowed.
+        RunStopped: the splits share something, and leaks are not allowed.
     """
     refuse_leaks(find_leaks(table, closed_set), where, allow_leaks)
     names = merged_names(table["identity"], table["sample_id"], where, allow_leaks)

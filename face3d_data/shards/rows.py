@@ -1,4 +1,4 @@
-"""From a manifest to a dataset's rows: which can be written, in which order, with which label."""
+"""Rows of a dataset, from a manifest: which can be written, in which order, with which label."""
 
 from __future__ import annotations
 
@@ -93,15 +93,15 @@ def usable_rows(
 
 
 def copies(frame: pd.DataFrame, kept: Sequence[int]) -> list[tuple[int, str, str]]:
-    """Return the rows of a recording that another capture of their person and split is of, too.
+    """Return the rows of a recording that another capture of the same person and split is of, too.
 
     One recording that was read twice, from two folders or under two names, would be compared with itself. The one under
-    the name that the person goes by stays, and of several the first by id. What several splits share is a leak, and no
-    matter here.
+    the name that is kept for the person stays, and of several the first by id. What several splits share is a leak,
+    which is checked elsewhere.
 
     Args:
         frame: a manifest.
-        kept: positions in it that are looked at.
+        kept: positions in it to consider.
 
     Returns:
         Position, reason and detail.

@@ -1,4 +1,4 @@
-"""What a dataset is: its spec in a pipeline, its files' columns, and the arrays in a shard."""
+"""Schema of a dataset: its entry in a pipeline, the columns of its files, and the arrays in a shard."""
 
 from __future__ import annotations
 

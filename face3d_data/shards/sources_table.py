@@ -1,4 +1,4 @@
-"""What came from where: the table of a dataset's sources, and who in it goes by another name than their own."""
+"""Table of a dataset's sources: what came from where, and which people were renamed."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def own_names(identities: Iterable[str], ids: Iterable[str]) -> set[tuple[str, s
 
 
 def names_apart(identities: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
-    """Return those of a dataset's people whom the lists call one with another of them, to that one.
+    """Return the people of a dataset that the lists identify with another of its people, mapped to that one.
 
     Args:
         identities: of the dataset's rows.
-        names: every name that is not the one kept, to the one that is, by all lists.
+        names: by all lists, every name that is not kept, mapped to the one that is.
     """
     together: defaultdict[str, set[str]] = defaultdict(set)
     for person in set(map(person_of, identities)):
@@ -44,7 +44,7 @@ def names_apart(identities: Iterable[str], names: Mapping[str, str]) -> dict[str
 
 
 def refuse_apart(apart: Mapping[str, str], where: str) -> None:
-    """Refuse a dataset in which people are two whom a list calls one.
+    """Refuse a dataset that counts as two people what a list calls one person.
 
     Raises:
         UserError: naming the first two, and the remedy.
@@ -57,16 +57,16 @@ def refuse_apart(apart: Mapping[str, str], where: str) -> None:
 
 
 def merged_names(identities: Iterable[str], ids: Iterable[str], where: str, allowed: bool = False) -> dict[str, str]:
-    """Return own name to the name kept of all people who do not go by their own.
+    """Return the people who were renamed: original name to the name that is kept.
 
     Args:
         identities: of the dataset's rows.
         ids: of the same rows: an id begins with the name that the person had in the source.
         where: what the message names first.
-        allowed: leave out people whose rows have several names, where that is allowed as leaks are.
+        allowed: leaks are allowed: people whose rows have several names are left out instead of refused.
 
     Raises:
-        UserError: some rows of a person have the own name and others another.
+        UserError: some rows of a person have the original name and others another.
     """
     found: defaultdict[str, set[str]] = defaultdict(set)
     for identity, sample_id in zip(identities, ids, strict=True):
@@ -82,10 +82,10 @@ def merged_names(identities: Iterable[str], ids: Iterable[str], where: str, allo
 
 
 def sources_table(table: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
-    """Return what each source has given to a dataset, a row a source, sorted by its name.
+    """Return what each source contributed to a dataset: one row per source, sorted by name.
 
     Columns: `source`, `dataset`, numbers of `people`, `captures` and `samples`, of samples in each split
-    (`samples_train`), of `masked` samples, and of `merged_people`: those who go by several names in the dataset. A
+    (`samples_train`), of `masked` samples, and of `merged_people`: those who have several names in the dataset. A
     person of two sources counts in both.
 
     Args:
@@ -115,7 +115,7 @@ def sources_table(table: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
 
 
 def sources_notes(sources: pd.DataFrame, names: dict[str, str]) -> list[str]:
-    """Return what the person who runs it is told of a dataset's sources; nothing where there is one."""
+    """Return the line that a run prints on a dataset's sources; nothing if there is only one."""
     notes = []
     if len(sources) > 1:
         told = sources.sort_values("samples", ascending=False, kind="stable")[:SOURCES_TOLD].sort_index()

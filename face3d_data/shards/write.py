@@ -1,4 +1,4 @@
-"""Writing one shard: contiguous, preallocated, streamed row by row, the same bytes whenever it is rebuilt."""
+"""Shard writer: contiguous, preallocated, streamed row by row, the same bytes whenever a shard is rebuilt."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What was computed, by content."""
+"""Cache of computed results, by content."""

@@ -1,4 +1,4 @@
-"""The memory of file hashes: every file is hashed once for as long as its stat stays the same."""
+"""File hashes: every file is hashed once for as long as its stat stays the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collecting what nothing reaches, and rewriting small or mostly dead parts into few."""
+"""Garbage collection of parts that nothing needs, and merging of small or mostly dead parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lineage: every step that a sample went through, with the arrays that it had there."""
+"""Lineage: every step that produced a sample, with the arrays that it had there."""
 
 from __future__ import annotations
 

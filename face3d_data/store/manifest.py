@@ -1,4 +1,4 @@
-"""Manifests: the rows of a step, joined from the cache to who they show, and the files they are kept in."""
+"""Manifests: the rows of a step, read from the cache with their people, and the files they are kept in."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class BadPart(Face3dError):
         return type(self), (self.path, self.why)
 
     def discard(self) -> None:
-        """Remove the rows that speak for the part, so that the next run makes it anew."""
+        """Remove the rows that record the part, so that the next run makes it again."""
         self.path.with_suffix(".jsonl").unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Where the arrays of a row live: a chain from the row's own part up to its source."""
+"""Storage location of a row's arrays: a chain from the row's own part up to its source."""
 
 from __future__ import annotations
 

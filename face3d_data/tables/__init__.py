@@ -1,1 +1,1 @@
-"""Manifest to manifest, and lists made from manifests."""
+"""Table steps, from manifest to manifest, and lists made from manifests."""

@@ -1,4 +1,4 @@
-"""Assigning people, or captures, to splits: by deficit, in an order that a digest decides."""
+"""Assignment of people, or captures, to splits: by deficit, in an order that depends on a digest."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ class Capture:
 
     Attributes:
         origin_id: its id.
-        person: whom it shows.
-        source: what it came from: a source, or a dataset.
+        person: the person it shows.
+        source: where it came from: a source, or a dataset.
         masked: a mask is worn in every row of it.
     """
 

@@ -1,4 +1,4 @@
-"""CSV that others wrote, for lists of names: rows with their lines, or one line on what is wrong."""
+"""CSV lists from other programs: rows with their line numbers, or one line on what is wrong."""
 
 from __future__ import annotations
 

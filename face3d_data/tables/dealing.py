@@ -1,4 +1,4 @@
-"""Dealing people or samples out to batches, so that any batch of any epoch is known without those before it."""
+"""Batching of people or samples: any batch of any epoch is computed without those before it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_people(people: np.ndarray, per_batch: int) -> int:
     count = len(np.unique(people))
     if count < 2:
         raise UserError(
-            f"{len(people)} samples of {count} identities: at least two people are needed, to be told apart: look at "
+            f"{len(people)} samples of {count} identities: at least two people are needed: check "
             "data.train_split and data.where"
         )
     if count < per_batch:

@@ -1,4 +1,4 @@
-"""Frozen places: a list of who is in which split, matched with who is there."""
+"""Frozen splits: a list of people and their splits, matched with the people in the data."""
 
 from __future__ import annotations
 

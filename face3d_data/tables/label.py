@@ -1,4 +1,4 @@
-"""Label: tags from a CSV, for rows whose files do not tell them."""
+"""Label: tags from a CSV, for rows whose files do not have them."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ FLAGS: Mapping[str, bool] = {"true": True, "false": False}
 class Label(TableStep):
     """Set tags from a CSV: by capture (`origin_id`), sample (`sample_id`) or person (`identity`).
 
-    `true` and `false`, whole and decimal numbers are such where a whole column is; all else is text, and an empty cell
-    sets nothing. Who goes by another name since `combine` is found by the own name too. These tags are seen by `where`,
-    by lists and by CSVs, not by stages.
+    A column whose cells are all `true` or `false`, whole numbers or decimal numbers has values of that type; any other
+    is text, and an empty cell sets nothing. People that `combine` renamed are also found by their original name. The
+    tags are visible to `where`, lists and CSVs, not to stages.
     """
 
     name = "label"

@@ -1,4 +1,4 @@
-"""Limit: at most so many captures of a person, people or captures of a source, or as many from each."""
+"""Limit on the captures per person and the people or captures per source, or as many from each source."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ SOURCES_TOLD = 6
 
 @register
 class Limit(TableStep):
-    """Keep at most so many captures of a person, and people or captures of a source, or as many from each source.
+    """Limit the captures per person and the people or captures per source, or keep as many from each source.
 
-    A capture stays or goes with all its variants. Who stays is decided by digest(seed, name) alone: one person more
-    takes the place of one other of the source at most, and in `captures_per_source` that of as many captures as they
-    have. First the captures of each person are limited, then people, then captures of
-    each source, and what is left is balanced.
+    A capture stays or goes with all its variants. Who stays depends only on digest(seed, name): one new person replaces
+    at most one other of the source, and with `captures_per_source` as many captures as they have. First the captures of
+    each person are limited, then the people and the captures of each source, and what is left is balanced.
     """
 
     name = "limit"

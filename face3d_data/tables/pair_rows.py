@@ -1,4 +1,4 @@
-"""Pairs as rows of a table: all that it admits, or some in folds of disjoint people."""
+"""Pairs as rows of a table: all possible ones, or some in folds of disjoint people."""
 
 from __future__ import annotations
 

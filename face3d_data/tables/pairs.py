@@ -114,7 +114,7 @@ def make_pairs(
 def _folds(
     people: dict[str, list[PairMember]], folds: int, rng: np.random.Generator
 ) -> tuple[list[list[str]], list[str]]:
-    """Return the people of each fold; those with two captures are dealt out first, so that each fold has some."""
+    """Return the people of each fold; those with two captures are assigned first, so that each fold has some."""
     names = sorted(people)
     if len(names) < FOLDS_FROM:
         note = f"pairs: {len(names)} people are too few for folds: one list" if folds > 1 else ""
@@ -184,7 +184,7 @@ def _draw_across_sides(
 
 
 def _across(faces: Sequence[PairMember], what: str) -> int:
-    """Return how many pairs may be made of samples that differ in `what`, an attribute of theirs."""
+    """Return the number of possible pairs of samples that differ in the attribute `what`."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for face in faces:
         counts[getattr(face, what)][face.side or 0] += 1

@@ -1,6 +1,6 @@
-"""Reading a list of pairs from a file, line by line, and finding its samples in a table.
+"""Pair lists in files: read line by line, with the samples looked up in a table.
 
-Three forms are read, told apart by their first line:
+Three forms are read, recognised by their first line:
 
 - `pairs.csv` of a dataset: `fold,same,id1,name1,id2,name2`.
 - LFW's text (http://vis-www.cs.umass.edu/lfw/README.txt): a header `folds<TAB>pairs per fold`, or the pairs alone where
@@ -39,16 +39,16 @@ def read_pairs(path: Path, table: pd.DataFrame) -> PairRows:
     """Return the pairs of a file as rows of a table.
 
     A sample is named as `id` or `sample_id` name it, or by its person and what comes after that in its id (`anna`,
-    `scan_3`; LFW's number 4 is `anna_0004`); a person as `name`, as `identity`, or without the dataset. Who goes by
-    another name in the table is found by the own one too.
+    `scan_3`; LFW's number 4 is `anna_0004`); a person as `name`, as `identity`, or without the dataset. People
+    that were renamed in the table are also found by their original name.
 
     Args:
         path: the file.
         table: rows of one split, columns `id`, `sample_id`, `name`, `identity`, `origin_id`.
 
     Raises:
-        UserError: the file is not there, or a line is not as its form asks, names a sample that the table has not or
-            has twice, calls two people one, one person two, or pairs a capture with itself.
+        UserError: the file does not exist, or a line does not have its form, names a sample that the table lacks or
+            has twice, makes a genuine pair of two people or an impostor pair of one, or pairs a capture with itself.
     """
     lines = _lines(path)
     if not lines:

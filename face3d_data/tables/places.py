@@ -1,4 +1,4 @@
-"""Places: which split a person or capture has, read from and written to CSVs."""
+"""Split assignments of people or captures, read from and written to CSVs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gallery and probe: who is enrolled, and what is to be recognised; plain and masked, both ways."""
+"""Gallery and probe lists: who is enrolled, and what is to be recognised; plain and masked, both ways."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ def _protocol(
 
 
 def gallery_rows(ids: Sequence[str], identities: Sequence[str], origins: Sequence[str], captures: int = 1) -> list[int]:
-    """Return the rows that enrol: of each identity's first captures one sample each, the plain one where it is there.
+    """Return the rows of the gallery: one sample of each identity's first captures, the plain one if there is one.
 
-    Captures are ordered as people count (`2` before `10`). Of several samples of a capture, that with the shortest id
-    enrols: variants append to it.
+    Captures are in natural order (`2` before `10`). Of several samples of a capture, the one with the shortest id is
+    enrolled: variants append to it.
 
     Args:
-        ids: sample ids; the others are as long.
-        identities: whom each row shows.
+        ids: sample ids; the other arrays have the same length.
+        identities: the person of each row.
         origins: the capture that each row comes from.
         captures: captures of each identity.
     """

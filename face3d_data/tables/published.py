@@ -1,4 +1,4 @@
-"""Published protocols of databases as rows of a table: who enrols, and probes by category."""
+"""Published protocols of databases as rows of a table: gallery, and probes by category."""
 
 from __future__ import annotations
 

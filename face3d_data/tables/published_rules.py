@@ -1,4 +1,4 @@
-"""What the published protocols of databases are: which captures enrol, and in which category each probe is counted.
+"""Rules of the published protocols: which captures enrol, and in which category each probe is counted.
 
 A rule reads the tags that the database's reader gives (`category`, `code`, `session`, `expression`), never names. How
 many there have to be is in `counts`: by memory of the papers named there, but where it says how it was checked.

@@ -1,4 +1,4 @@
-"""Queries on tags and columns: a small grammar of its own, of which nothing is ever run as code.
+"""Queries on tags and columns: a small grammar of its own; nothing is run as code.
 
     query   = query "or" query | query "and" query | "not" query | "(" query ")" | test
     test    = value compare value { compare value }     20 < yaw_deg < 30
@@ -166,7 +166,7 @@ def literal(line: str, node: ast.expr) -> str | int | float | bool:
     """Return a literal's value; texts in the normal form in which all texts are compared (NFC).
 
     Raises:
-        QueryError: it is none, or a number that no float holds.
+        QueryError: it is not a literal, or a number beyond the range of floats.
     """
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         value = literal(line, node.operand) if isinstance(node.operand, ast.Constant) else None

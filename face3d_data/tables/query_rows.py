@@ -1,4 +1,4 @@
-"""Which rows match a query: true, false or unknown for each, of which only true matches."""
+"""Query results: true, false or unknown for each row; only true matches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HIDDEN = ("key", "root", "place")
-"""Columns that a query does not see: what they hold is nobody's business."""
+"""Columns that queries cannot use: their contents are internal."""
 OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,
     ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,

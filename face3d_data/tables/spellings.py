@@ -1,4 +1,4 @@
-"""People whose names differ in their spelling alone: suspected to be one person, never made one."""
+"""Spellings of names: people whose names differ only in spelling are suspected to be one, and never merged."""
 
 from __future__ import annotations
 

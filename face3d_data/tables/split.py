@@ -35,7 +35,7 @@ def person_of(identity: str) -> str:
 
 
 def own_identity(sample_id: str) -> str:
-    """Return whom an id, of a sample or a capture, names, whatever the person is called now: `d/anna/7` is `d/anna`."""
+    """Return the person in the id of a sample or capture, by the original name: `d/anna/7` is `d/anna`."""
     return sample_id.partition("~")[0].rpartition("/")[0]
 
 

@@ -1,4 +1,4 @@
-"""Strata: what people (or captures) have in common that every split, or every choice, shall have its share of."""
+"""Strata: properties of people (or captures) of which every split, or every choice, gets its share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Triplets drawn before an epoch: of each batch's few people, anchor and positive of two captures where there are."""
+"""Triplet draws before an epoch: each batch has few people, and anchor and positive are of two captures if possible."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from face3d_data.tables.dealing import check_people, deal
 
 
 class TripletDraws:
-    """Draws triplets such that those of one batch are of few people, who get harder negatives among each other.
+    """Draws triplets such that those of one batch are of few people, which makes the negatives harder.
 
-    `dealing.deal` says which people; all have their turn. In a batch, anchors are of any of its people with two samples
-    or more, positives of another capture of the anchor's person where there is one, negatives of any other of its
-    people; plain and masked samples take part as they come.
+    `dealing.deal` chooses the people; each pass has all of them. In a batch, anchors are of any of its people with two
+    samples or more, positives of another capture of the anchor's person where there is one, negatives of any other of
+    its people; plain and masked samples are drawn without distinction.
 
     Args:
-        labels: i8 (n,), who each row is.
-        captures: which recording each row comes from.
+        labels: i8 (n,), the person of each row.
+        captures: the recording that each row comes from.
         identities: people of a batch.
         size: triplets of a batch.
         seed: decides, with the epoch, every draw.
 
     Raises:
-        UserError: fewer people than a batch takes, or nobody with two samples.
+        UserError: there are fewer people than a batch takes, or nobody has two samples.
     """
 
     def __init__(self, labels: np.ndarray, captures: Sequence[str], identities: int, size: int, seed: int) -> None:

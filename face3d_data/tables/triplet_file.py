@@ -1,4 +1,4 @@
-"""Triplets as a file of texts, as other trainers write and read it."""
+"""Triplet files of texts, as other trainers write and read them."""
 
 from __future__ import annotations
 

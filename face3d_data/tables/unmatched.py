@@ -1,4 +1,4 @@
-"""What lists, queries and conditions name that nothing has: said with the nearest that there is, in one way."""
+"""Unmatched names in lists, queries and conditions: reported in one way, with the nearest name that exists."""
 
 from __future__ import annotations
 

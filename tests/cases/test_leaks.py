@@ -61,7 +61,7 @@ def test_the_same_files_worked_on_in_two_ways_are_refused_by_every_command(two_w
     run = two_ways / "work" / "training" / "points_small-s0"
     code, said = answer(capsys, "evaluate", "two_ways", run, "--no-baseline", "--device", "cpu")
     assert code == 1
-    assert "of the same files of the split were learnt from" in said
+    assert "of the same files of the split were in the training data" in said
 
 
 def test_degenerate_captures_where_the_survey_looks_refuse_no_run(cases, tmp_path, monkeypatch, capsys):

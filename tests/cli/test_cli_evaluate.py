@@ -106,8 +106,8 @@ def test_a_leak_stops_with_one_line_and_code_one(here, capsys):
     assert (code, out) == (1, "")
     (line,) = err.splitlines()
     assert line.startswith("face3d: training and test data share something, so that no figure is computed: leaky: ")
-    assert "leaky: 4 people of the split were learnt from: tiny/p12, tiny/p13, tiny/p14 …; " in line
-    assert ": judge on people that were not learnt from, or say --allow-leaks" in line
+    assert "leaky: 4 people of the split were in the training data: tiny/p12, tiny/p13, tiny/p14 …; " in line
+    assert ": judge on other people, or use --allow-leaks" in line
     assert not Path("never").exists()
 
 
@@ -116,7 +116,10 @@ def test_a_leak_that_is_allowed_is_printed(here, tmp_path, capsys):
     arguments = ("evaluate", "points", "leaky", *QUICK, "--protocol", "plain_to_plain", "--out", tmp_path / "e")
     code, out, _ = call(capsys, *arguments, "--allow-leaks")
     assert code == 0
-    assert "LEAK: leaky: 4 people of the split were learnt from: tiny/p12, tiny/p13, tiny/p14 …" in out.splitlines()
+    assert (
+        "LEAK: leaky: 4 people of the split were in the training data: tiny/p12, tiny/p13, tiny/p14 …"
+        in out.splitlines()
+    )
 
 
 MISTAKES = [
@@ -138,8 +141,8 @@ MISTAKES = [
     (("points", "run-s0", "--pairs", "broken.txt"), "broken.txt, line 1: has 2 fields"),
     (("points", "run-s0", "--pairs", "stranger.txt"), "stranger.txt, line 1: no sample"),
     (("points", "run-s0", "--pairs", "x", "--protocol", "y"), "give --pairs or --protocol, not both"),
-    (("points",), "evaluate: nothing to judge: give a checkpoint, or leave --no-baseline out"),
-    (("points", "run-s0", "--out", "taken"), "--out taken: holds something that is no evaluation"),
+    (("points",), "evaluate: there is nothing to judge: give a checkpoint, or leave out --no-baseline"),
+    (("points", "run-s0", "--out", "taken"), "--out taken: contains something other than an evaluation"),
     (("points", "run-s0", "--device", "gpu"), "'gpu' is no device: auto, cpu, cuda, cuda:1 or mps"),
     (("points", "run-s0", "--resamples", "0"), "0 is not in the range x>=1"),
     (("points", "run-s0", "--data.n-points", "0"), "'data.n_points' = 0"),

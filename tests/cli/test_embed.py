@@ -118,7 +118,7 @@ MISTAKES = [
     (("points", "run"), "Missing option '--out'"),
     (("pionts", "run", "--out", "e.h5"), "no dataset 'pionts' in work/datasets (there: points, rgb)"),
     (("points", "gone", "--out", "e.h5"), "gone: no such checkpoint"),
-    (("points", "run", "--out", "taken.h5"), "taken.h5: is there already: give another name, or remove it first"),
+    (("points", "run", "--out", "taken.h5"), "taken.h5: already exists: use another name, or remove it first"),
     (("points", "run", "--out", "taken.h5/e.h5"), "--out taken.h5/e.h5: "),
     (("points", "run", "--out", "e.h5", "--layout", "people"), "'people' is not one of 'gallery', 'images'"),
     (("points", "run", "--out", "e.h5", "--split", "tset"), "has no split 'tset': choose one of train, eval, test"),

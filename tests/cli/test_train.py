@@ -86,12 +86,12 @@ MISTAKES = [
     (("--optimizer.learning-rate", "0"), "'optimizer.learning_rate' = 0: Input should be greater than 0"),
     (("--config", "points_pointnett"), "config points_pointnett: no such file, and none of that name ("),
     (("--resume", "--restart"), "--resume and --restart exclude each other"),
-    (("--resume",), "holds no checkpoints/last.pt to go on with: leave --resume out"),
+    (("--resume",), "has no checkpoints/last.pt to resume: leave out --resume"),
     (("--device", "cuda:7"), "device cuda:7: torch sees "),
     (("--precision", "16-mixed"), "precision 16-mixed needs CUDA, device is cpu: use bf16-mixed or 32-true"),
     (("--data.where", "mask == 'velvet'"), "no row of split 'train' of dataset points matches"),
     (("--data.train-split", "trian"), "has no split 'trian'"),
-    (("--data.n-points", "65"), "holds 64 points a cloud: ask for 64 at most"),
+    (("--data.n-points", "65"), "has 64 points per cloud: use at most 64"),
     (
         ("--data.fields", "points,normals"),
         "takes 3 channels and data.fields (points, normals) give 6",
@@ -140,7 +140,7 @@ def test_points_that_are_not_finite_are_told_with_their_sample(sets, tmp_path, c
 @pytest.mark.slow
 def test_a_run_in_use_is_resumed_or_removed_only_when_asked(sets, capsys):
     line = refused(capsys, 2, "train", sets / "points", *SMALL, "--out", sets / "run")
-    assert "holds a run already: --resume goes on with it, --restart removes it; or give another --out" in line
+    assert "already contains a run: --resume continues it, --restart removes it; or use another --out" in line
     code, out, err = call(capsys, "train", sets / "points", *SMALL, "--out", sets / "run", "--resume")
     assert (code, err) == (0, "")
     assert "its 2 epochs are done (more: --epochs): nothing is left to do" in out

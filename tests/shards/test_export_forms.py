@@ -153,8 +153,8 @@ def test_lfw_says_why_it_has_no_pairs(dataset, mirrored, tmp_path):
     assert said[-1] == "no pairs.txt: the pairs are of a split that is not written"
     _, said = export(mirrored, tmp_path / "b", "lfw")
     assert said[1:] == [
-        "6 rows are variants of other rows, which only the CSVs tell",
-        "6 rows are mirrored faces, counted as other people here; only the CSVs say of whom",
+        "6 rows are variants of other rows, which only the CSVs record",
+        "6 rows are mirrored faces, counted as other people here; only the CSVs name the people that they mirror",
         "no pairs.txt: the dataset has no pairs ('pairs: true' in its entry makes some)",
     ]
 

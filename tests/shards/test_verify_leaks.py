@@ -208,7 +208,7 @@ def test_near_duplicates_are_not_looked_for_in_a_damaged_dataset(tmp_path):
     change_rows(link, lambda text: text)
     (link / "notes.txt").write_text("mine")
     verdict = verify_dataset(link)
-    assert verdict.search.notes == ("first mend what is wrong above",)
+    assert verdict.search.notes == ("fix the faults above first",)
 
 
 def test_leaks_are_told_without_reading_shards(tmp_path):

@@ -61,7 +61,7 @@ def test_another_number_in_a_pt_that_torch_reads_is_noticed(checkpoint):
     state = read_torch_file(checkpoint)
     next(iter(state["model_state_dict"].values())).view(-1)[0] += 1e-3
     torch.save(state, checkpoint)
-    with pytest.raises(UserError, match=r"best\.pt: is damaged: what it holds is not what was written") as caught:
+    with pytest.raises(UserError, match=r"best\.pt: is damaged: its content is not what was written") as caught:
         load_model(checkpoint)
     assert "\n" not in str(caught.value)
 

@@ -81,7 +81,7 @@ def test_the_same_embeddings_give_the_same_bytes(tmp_path):
 
 def test_what_is_there_is_not_written_over(tmp_path):
     (tmp_path / "e.h5").write_text("mine")
-    with pytest.raises(UserError, match=r"e\.h5: is there already: give another name, or remove it first"):
+    with pytest.raises(UserError, match=r"e\.h5: already exists: use another name, or remove it first"):
         write_embeddings(tmp_path / "e.h5", TABLE, unit(4, 5), "gallery")
     assert (tmp_path / "e.h5").read_text() == "mine"
 

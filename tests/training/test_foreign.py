@@ -174,7 +174,7 @@ def test_a_key_that_is_not_there_is_named(tmp_path, key):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_architecture": "vgg16"}, "model_architecture 'vgg16' is none of .*resnet34"),
+        ({"model_architecture": "vgg16"}, "model_architecture 'vgg16' is not one of .*resnet34"),
         ({"model_state_dict": {"body.weight": torch.ones(2)}}, "no weight of it fits resnet18"),
         ({"model_state_dict": {"body.weight": 3}}, "its model_state_dict is not tensors by name"),
         ({"model_state_dict": {}}, "no weight of it fits resnet18"),
@@ -214,5 +214,5 @@ def test_a_checkpoint_that_is_cut_off_is_told(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"none\.pt: no such file of weights"):
+    with pytest.raises(UserError, match=r"none\.pt: this file of weights does not exist"):
         load_foreign(tmp_path / "none.pt")

@@ -127,9 +127,9 @@ def renamed(found):
         (lambda found: found[:0], "of shape \\(0, 7\\)"),
         (lambda found: np.zeros((20, 7)), "holds float64"),
         (lambda found: found.astype(object), "cannot be read .*give an .npy"),
-        (lambda found: found[:, [0, 2, 1, 3, 4, 5, 6]], "row 0 .* is no triplet"),
-        (lambda found: found[:, [0, 0, 2, 3, 4, 5, 6]], "row 0 .* is no triplet"),
-        (lambda found: found[:, [0, 1, 1, 3, 4, 5, 6]], "row 0 .* is no triplet"),
+        (lambda found: found[:, [0, 2, 1, 3, 4, 5, 6]], "row 0 .* is not a valid triplet"),
+        (lambda found: found[:, [0, 0, 2, 3, 4, 5, 6]], "row 0 .* is not a valid triplet"),
+        (lambda found: found[:, [0, 1, 1, 3, 4, 5, 6]], "row 0 .* is not a valid triplet"),
     ],
 )
 def test_a_file_that_does_not_serve_is_told_with_its_row(tmp_path, change, text):

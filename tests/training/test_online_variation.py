@@ -283,7 +283,7 @@ def test_masks_on_photographs_and_on_depth(folder):
             "points",
             "points",
             {"masks": {"share": 0.5, "styles": ["surgicl"]}},
-            "masks.styles: 'surgicl' is none of .*surgical",
+            "masks.styles: 'surgicl' is not one of .*surgical",
         ),
     ],
 )

@@ -136,9 +136,9 @@ def test_a_folder_in_use_is_not_written_to(tmp_path, dataset):
     assert find_run(run, config, dataset, resume=False) is None
     assert not run.exists()
     describe_run(run, config, dataset, resume=False)
-    with pytest.raises(UserError, match=r"holds a run already: --restart removes it; or give another --out"):
+    with pytest.raises(UserError, match=r"already contains a run: --restart removes it; or use another --out"):
         find_run(run, load_config(None, [("seed", 1)]), dataset, resume=False)
-    with pytest.raises(UserError, match=r"holds no checkpoints/last.pt to go on with: leave --resume out"):
+    with pytest.raises(UserError, match=r"has no checkpoints/last.pt to resume: leave out --resume"):
         find_run(run, config, dataset, resume=True)
     about = json.loads((run / "run.json").read_text())
     assert about["seed"] == 0
@@ -147,9 +147,9 @@ def test_a_folder_in_use_is_not_written_to(tmp_path, dataset):
 
 def test_a_run_below_a_file_cannot_be(tmp_path, dataset):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"deep/run: cannot be made, as .*/file is no folder that can be written: give"):
+    with pytest.raises(UserError, match=r"deep/run: cannot be made, as .*/file is not a writable folder: use"):
         find_run(tmp_path / "file" / "deep" / "run", load_config(None), dataset, resume=False)
-    with pytest.raises(UserError, match=r"file: is in use, and holds no run: give another --out"):
+    with pytest.raises(UserError, match=r"file: is not empty, and is not a run: use another --out"):
         find_run(tmp_path / "file", load_config(None), dataset, resume=False)
 
 
@@ -179,7 +179,7 @@ def test_a_restart_removes_a_run_and_nothing_else(tmp_path, dataset):
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter").touch()
-    with pytest.raises(UserError, match=r"thesis: is in use, and holds no run: give another --out"):
+    with pytest.raises(UserError, match=r"thesis: is not empty, and is not a run: use another --out"):
         find_run(other, config, dataset, resume=False, restart=True)
 
 
@@ -191,15 +191,13 @@ def test_a_run_goes_on_with_its_own_config_and_dataset_alone(tmp_path, dataset):
     assert find_run(run, load_config(None, [("workers", 2), ("epochs", 90)]), dataset, resume=True) == state
     with pytest.raises(
         UserError,
-        match=r"begun with another optimizer.learning_rate .0.001 → 1e-05.: .*config.yaml alone.* --out to begin anew",
+        match=r"started with another optimizer.learning_rate .0.001 → 1e-05.: .*config.yaml alone.* --out to start",
     ):
         find_run(run, load_config(None, [("optimizer.learning_rate", "1e-5")]), dataset, resume=True)
     other = Dataset(points_set(tmp_path / "other", n_points=32))
-    with pytest.raises(UserError, match=r"was begun on another dataset than"):
+    with pytest.raises(UserError, match=r"was started with another dataset than"):
         find_run(run, config, other, resume=True)
-    with pytest.raises(
-        UserError, match=r"holds a run already: --resume goes on with it, --restart removes it; or give"
-    ):
+    with pytest.raises(UserError, match=r"already contains a run: --resume continues it, --restart removes it; or use"):
         find_run(run, config, dataset, resume=False)
 
 
@@ -228,7 +226,7 @@ def test_a_run_goes_into_a_linked_folder(tmp_path, dataset):
 @pytest.mark.parametrize("config", ['{"epochs": -1}', "no json", "[]"])
 def test_a_config_that_is_not_known_is_told_in_one_line(tmp_path, config):
     torch.save({"config": config, "model_state_dict": {}}, tmp_path / "x.pt")
-    with pytest.raises(UserError, match=r"x.pt: its config is none that this version knows"):
+    with pytest.raises(UserError, match=r"x.pt: this version does not know its config"):
         load_model(tmp_path / "x.pt")
 
 

@@ -1,4 +1,4 @@
-"""face3d_training: trains on the shards that `face3d_data` writes. The trainer itself comes with a later version."""
+"""Training and evaluation of face recognition networks on the shards that `face3d_data` writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything a run learns with, from its config: rows, network, losses, optimizer, batches."""
+"""Parts of a training run, built from its config: rows, network, losses, optimizer, batches."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Learning:
     Attributes:
         rows: the faces.
         spec: the network's options; `raw` is the network, `net` what Fabric made of it.
-        losses: the loss, with its own parameters; `watched` the same, telling of the embeddings too.
-        optimizer: of both.
-        schedule: the learning rate's course.
+        losses: the loss, with its own parameters; `watched` is the same, and also measures the embeddings.
+        optimizer: of the parameters of both.
+        schedule: of the learning rate.
         sampler: which samples make a batch; `loader` gives the batches of its epoch.
         batch_size: samples of a batch, over all processes.
-        seen: whom and what the network will have seen.
-        notes: what is otherwise than the config says.
+        seen: the people and captures that the network will have seen.
+        notes: what differs from the config.
     """
 
     rows: FaceRows

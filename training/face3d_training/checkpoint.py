@@ -59,7 +59,7 @@ def build_spec(config: TrainConfig) -> ModelSpec:
     options = {key: value for key, value in config.model.items() if key != "name"}
     spec = make_spec("model", config.model["name"], options, spec_of_network)
     if not isinstance(spec, ModelSpec):
-        raise UserError(f"model {spec.name}: is no network")
+        raise UserError(f"model {spec.name}: is not a network")
     return spec
 
 
@@ -137,22 +137,22 @@ def _config_of(file: Path, text: str) -> TrainConfig:
         return TrainConfig(**parse_json(text))
     except (ValueError, TypeError):
         raise UserError(
-            f"{file}: its config is none that this version knows: use the version that run.json of its run names"
+            f"{file}: this version does not know its config: use the version recorded in the run.json of its run"
         ) from None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return what a file of weights holds; of our own .safetensors also what its network has seen, as in a .pt.
+    """Return the content of a file of weights; for our own .safetensors also what its network has seen, as in a .pt.
 
     Raises:
-        UserError: it cannot be read, or what it holds is not what was written into it.
+        UserError: it cannot be read, or its content is not what was written into it.
     """
     state = read_torch_file(path)
     written = state.pop(KEY, None)
     if written is not None and content_digest(state) != written:
         raise UserError(
-            f"{path}: is damaged: what it holds is not what was written: use another checkpoint of its run (copied to "
-            f"{CHECKPOINT_FOLDER}/{LAST_CHECKPOINT}, --resume goes on from it), or train again"
+            f"{path}: is damaged: its content is not what was written: use another checkpoint of its run (--resume "
+            f"continues from one copied to {CHECKPOINT_FOLDER}/{LAST_CHECKPOINT}), or train again"
         )
     about = state.pop(ABOUT, None) if path.suffix == ".safetensors" else None
     if about is None:

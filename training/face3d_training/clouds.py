@@ -1,4 +1,4 @@
-"""Clouds as a network takes them: in its own units, channels joined, the same number of points in each."""
+"""Input of point networks: clouds in the network's unit, channels joined, each with the same number of points."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ class CloudInput:
             UserError: points are not the first field, or there are fewer of them than asked for.
         """
         if config.fields[0] != "points":
-            raise UserError(f"data.fields: {', '.join(config.fields)}: a network for points takes 'points' first")
+            raise UserError(f"data.fields: {', '.join(config.fields)}: a network for points needs 'points' first")
         there = shapes["points"][0]
         if config.n_points is not None and config.n_points > there:
             raise UserError(
-                f"data.n_points: {config.n_points}, but dataset {dataset} holds {there} points a cloud: "
-                f"ask for {there} at most"
+                f"data.n_points: {config.n_points}, but dataset {dataset} has {there} points per cloud: "
+                f"use at most {there}"
             )
         if config.views * (config.n_points or there) > there:
             raise UserError(
-                f"data.views: {config.views} of {config.n_points or there} points each, but dataset {dataset} holds "
-                f"{there} points a cloud: ask for fewer"
+                f"data.views: {config.views} of {config.n_points or there} points each, but dataset {dataset} has "
+                f"{there} points per cloud: use fewer"
             )
         return cls(config, there, "centroid" in shapes)
 
@@ -75,7 +75,7 @@ class CloudInput:
 
     @property
     def draws(self) -> bool:
-        """Whether the points that are used are drawn anew each time."""
+        """Whether the points are drawn again each time a sample is loaded."""
         return self.config.choose_points == "random" and self.n_points < self.stored_points
 
     @property
@@ -94,13 +94,13 @@ class CloudInput:
     def fitted(self, arrays: ArrayMap, stream: Stream, worn: bool) -> dict[str, np.ndarray]:
         """Return a varied sample's fields with `n_points` rows.
 
-        The stored order is kept, first points first, unless points are drawn. A mask brings points that stand last and
-        would all be left out: then they are chosen anew, farthest first, as a dataset's points are. Where too few are
-        left, some are repeated.
+        The first points in stored order are used, unless points are drawn. A mask appends its points, all of which
+        would be left out: then the points are chosen again by farthest point sampling, as a dataset's are. If too few
+        are left, some are repeated.
 
         Args:
             arrays: one sample.
-            stream: makes the generator of what is drawn; not called where nothing is.
+            stream: makes the random generator; not called if nothing is drawn.
             worn: a mask was put on.
         """
         points, wanted = arrays["points"], self.n_points
@@ -115,13 +115,13 @@ class CloudInput:
         return {name: arrays[name][rows] for name in self.config.fields}
 
     def viewed(self, arrays: ArrayMap, views: np.ndarray) -> dict[str, np.ndarray]:
-        """Return a batch's fields with `n_points` rows: view i has the points i, i + `config.views`, and so on.
+        """Return a batch's fields with `n_points` rows: subset i has the points i, i + `config.views`, and so on.
 
-        So all views are spread alike, and no point is in two.
+        So all test-time subsets cover the face equally well, and no point is in two.
 
         Args:
             arrays: a batch.
-            views: i8 (B,), the view of each sample; counted again from 0 where there are no more.
+            views: i8 (B,), the subset of each sample; counted from 0 again if there are no more.
         """
         count = self.config.views
         rows = (views % count)[:, None] + count * np.arange(self.n_points)

@@ -1,4 +1,4 @@
-"""A training run as one YAML file; the fields are its keys and the options of `face3d train`. Imports no torch."""
+"""Config of a training run, one YAML file; its fields are the keys and the options of `face3d train`. Without torch."""
 
 from __future__ import annotations
 
@@ -33,34 +33,37 @@ class DataConfig(_Section):
     fields: tuple[str, ...] = Field(
         ("points",),
         min_length=1,
-        description="arrays joined to the input: points [normals, point_colors], or color, depth",
+        description="arrays that form the input: points [normals, point_colors], or color, depth",
     )
-    train_split: str = Field("train", description="split that is learnt from")
-    eval_split: str = Field("eval", description="split on which epochs are chosen; never the one that is reported")
-    where: str | None = Field(None, description="query on the columns of the CSV: which rows are learnt from")
-    n_points: int | None = Field(None, gt=0, description="points of each cloud that are used; all if not given")
+    train_split: str = Field("train", description="split to train on")
+    eval_split: str = Field("eval", description="split that chooses the best epoch; never the one that is reported")
+    where: str | None = Field(None, description="query on the columns of the CSV: which rows to train on")
+    n_points: int | None = Field(None, gt=0, description="number of points used of each cloud; all if not given")
     choose_points: Literal["first", "random"] = Field(
         "first",
-        description="which: the first (well spread, as subsample orders them), or drawn anew each time (training)",
+        description="which points: the first (well spread, as subsample orders them), or random ones each time",
     )
     views: int = Field(
         1,
         gt=0,
-        description="parts of n_points each that a cloud is seen in where nothing varies, without a common point; its "
-        "embedding is their mean",
+        description="number of test-time subsets of n_points each, without common points; a cloud's embedding is their "
+        "mean",
     )
     normalize: Literal["scale", "unit_sphere"] = Field(
-        "scale", description="points: divided by point_scale_mm, or each cloud to the unit sphere, which loses its size"
+        "scale",
+        description="points: divided by point_scale_mm, or each cloud scaled to the unit sphere, which loses its size",
     )
-    point_scale_mm: float = Field(100.0, gt=0, description="mm that are 1 for the network")
+    point_scale_mm: float = Field(100.0, gt=0, description="length in mm that becomes 1 for the network")
     image_size_px: int | None = Field(
-        None, ge=16, description="side that images are resized to; as stored if not given"
+        None, ge=16, description="side to which images are resized; as stored if not given"
     )
     depth_scale_mm: float = Field(
-        100.0, gt=0, description="mm that are 1 for the network, from the face's median depth"
+        100.0, gt=0, description="length in mm that becomes 1 for the network, from the face's median depth"
     )
-    channel_mean: tuple[float, ...] = Field((), description="taken off the channels, colour from 0 to 1; none if empty")
-    channel_std: tuple[float, ...] = Field((), description="that the channels are then divided by; 1 if empty")
+    channel_mean: tuple[float, ...] = Field(
+        (), description="subtracted from the channels, colour from 0 to 1; nothing if empty"
+    )
+    channel_std: tuple[float, ...] = Field((), description="divisor of the channels after that; 1 if empty")
 
 
 class BatchConfig(_Section):
@@ -69,49 +72,55 @@ class BatchConfig(_Section):
     sampler: Literal["pk", "shuffle"] = Field(
         "pk", description="pk: identities × samples; shuffle: any samples, for losses that need no positives"
     )
-    identities: int = Field(32, gt=0, description="people of a batch (pk)")
-    samples: int = Field(4, gt=0, description="samples of each (pk)")
-    size: int = Field(128, gt=0, description="samples of a batch (shuffle)")
+    identities: int = Field(32, gt=0, description="people per batch (pk)")
+    samples: int = Field(4, gt=0, description="samples per person (pk)")
+    size: int = Field(128, gt=0, description="samples per batch (shuffle)")
     mix_masked: bool = Field(
-        True, description="of each person one plain and one masked sample at least, where there are"
+        True, description="take at least one plain and one masked sample of each person, if there are both"
     )
-    iterations: int | None = Field(None, gt=0, description="batches of an epoch; until everybody was seen if not given")
-    accumulate: int = Field(1, gt=0, description="parts that a batch is computed in, to save memory; equals one part")
+    iterations: int | None = Field(None, gt=0, description="batches per epoch; one pass over all people if not given")
+    accumulate: int = Field(
+        1,
+        gt=0,
+        description="number of parts in which a batch is computed, to save memory; the result is that of one part",
+    )
 
 
 class TripletsConfig(_Section):
     """Triplets drawn before the epoch instead of in the batch."""
 
     offline: bool = Field(False, description="draw triplets for each epoch in advance")
-    per_epoch: int = Field(10_000, gt=0, description="triplets drawn for an epoch")
-    file: Path | None = Field(None, description="an .npy of triplets that is used in every epoch instead")
+    per_epoch: int = Field(10_000, gt=0, description="triplets drawn per epoch")
+    file: Path | None = Field(None, description="an .npy file of triplets to use in every epoch instead")
 
 
 class OptimizerConfig(_Section):
     """How weights move."""
 
-    name: Literal["adam", "adamw", "sgd", "adagrad", "rmsprop"] = Field("adam", description="which optimizer")
+    name: Literal["adam", "adamw", "sgd", "adagrad", "rmsprop"] = Field("adam", description="name of the optimizer")
     learning_rate: float = Field(1e-3, gt=0, description="learning rate after the warm-up")
-    weight_decay: float = Field(0.0, ge=0, description="decay of weights")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum (sgd, rmsprop), and adam's first beta")
-    clip_norm: float | None = Field(None, gt=0, description="largest norm of all gradients together")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum (sgd, rmsprop) or first beta (adam)")
+    clip_norm: float | None = Field(None, gt=0, description="maximum norm of all gradients together")
 
 
 class ScheduleConfig(_Section):
     """How the learning rate moves."""
 
-    name: Literal["constant", "cosine", "step", "plateau"] = Field("cosine", description="its course after the warm-up")
-    warmup_epochs: float = Field(0.0, ge=0, description="epochs in which it rises from 0")
+    name: Literal["constant", "cosine", "step", "plateau"] = Field(
+        "cosine", description="course of the learning rate after the warm-up"
+    )
+    warmup_epochs: float = Field(0.0, ge=0, description="epochs in which the learning rate rises from 0")
     step_epochs: int = Field(10, gt=0, description="epochs between two steps (step)")
-    factor: float = Field(0.1, gt=0, lt=1, description="what a step multiplies by (step, plateau)")
-    patience: int = Field(5, ge=0, description="evaluations without gain before a step (plateau)")
-    final: float = Field(0.01, ge=0, le=1, description="share that is left at the end (cosine)")
+    factor: float = Field(0.1, gt=0, lt=1, description="factor of a step (step, plateau)")
+    patience: int = Field(5, ge=0, description="evaluations without improvement before a step (plateau)")
+    final: float = Field(0.01, ge=0, le=1, description="share of the learning rate that is left at the end (cosine)")
 
 
 class MasksConfig(_Section):
     """Masks put on clouds while they are loaded."""
 
-    share: float = Field(0.0, ge=0, le=1, description="share of the plain samples that wear one, drawn anew each time")
+    share: float = Field(0.0, ge=0, le=1, description="share of plain samples that get a mask, drawn again each time")
     styles: tuple[str, ...] = Field((), description="styles to draw from; all if empty")
 
 
@@ -119,15 +128,15 @@ class StopConfig(_Section):
     """When it is enough, or hopeless."""
 
     metric: Literal["auc", "eer", "rank1", "loss"] = Field(
-        "auc", description="figure on eval_split that best is judged by"
+        "auc", description="figure on eval_split that chooses the best epoch"
     )
     every: int = Field(1, gt=0, description="epochs between evaluations")
-    patience: int | None = Field(None, gt=0, description="evaluations without gain after which training stops")
+    patience: int | None = Field(None, gt=0, description="evaluations without improvement after which training stops")
     collapse_spread: float = Field(
         0.01,
         ge=0,
-        description="training stops where embeddings lie closer than this (rms distance to their mean) and hardly come "
-        "apart from one epoch to the next; 0: never",
+        description="training stops if the embeddings' rms distance to their mean is below this and hardly grows from "
+        "one epoch to the next; 0: never",
     )
 
 
@@ -135,9 +144,9 @@ class TrainConfig(_Section):
     """A training run."""
 
     name: str = Field("custom", description="name of the run")
-    description: str = Field("", description="what it is, and whose recipe")
-    seed: int = Field(0, ge=0, description="decides weights and every draw")
-    model: dict[str, Any] = Field({"name": DEFAULT_MODEL}, description="name of the network, and its options")
+    description: str = Field("", description="description of the config, and the source of its recipe")
+    seed: int = Field(0, ge=0, description="seed of the weights and of every random draw")
+    model: dict[str, Any] = Field({"name": DEFAULT_MODEL}, description="name of the network and its options")
     loss: dict[str, dict[str, Any]] = Field(
         {"triplet": {}}, description="losses by name, each with its options and weight"
     )
@@ -146,24 +155,24 @@ class TrainConfig(_Section):
     triplets: TripletsConfig = TripletsConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    augment: dict[str, Any] = Field({}, description="strengths of online augmentation, as stage augment names them")
+    augment: dict[str, Any] = Field({}, description="strengths of online augmentation, named as by the stage augment")
     masks: MasksConfig = MasksConfig()
     stop: StopConfig = StopConfig()
     weights: Path | None = Field(
-        None, description="a checkpoint whose weights training starts with, of the same network"
+        None, description="a checkpoint of the same network, whose weights training starts with"
     )
     allow_leaks: bool = Field(
-        False, description="train although splits share people, captures or bytes; said by the run and every report"
+        False, description="train although splits share people, captures or bytes; the run and every report record it"
     )
-    epochs: int = Field(30, gt=0, description="epochs at most")
+    epochs: int = Field(30, gt=0, description="maximum number of epochs")
     checkpoint_every: int | None = Field(None, gt=0, description="epochs between checkpoints that are kept")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto, cpu, cuda, cuda:1 or mps")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        "32-true", description="of the network's arithmetic"
+        "32-true", description="precision of the network's arithmetic"
     )
     compile: bool = Field(False, description="torch.compile the network")
     workers: int = Field(0, ge=0, description="loader processes")
-    threads: int | None = Field(None, gt=0, description="torch's threads on a CPU; its own choice if not given")
+    threads: int | None = Field(None, gt=0, description="threads of torch on a CPU; torch's default if not given")
 
     @field_validator("model", mode="before")
     @classmethod
@@ -232,7 +241,9 @@ def _read(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
         known = config_names()
         if str(name_or_path) not in known:
             near = did_you_mean(str(name_or_path), known)
-            raise UserError(f"config {name_or_path}: no such file, and none of that name ({', '.join(known)}){near}")
+            raise UserError(
+                f"config {name_or_path}: there is no such file or packaged config ({', '.join(known)}){near}"
+            )
         path = _folder() / f"{name_or_path}.yaml"
     return str(path), read_yaml(path, "the keys of a training config, such as 'model: pointnet_basic'")
 
@@ -249,7 +260,7 @@ def _put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
         if inner is None:
             inner = place[section] = {}
         if not isinstance(inner, dict):
-            raise UserError(f"{where}: {key!r} goes into {section!r}, which is no mapping")
+            raise UserError(f"{where}: {key!r} belongs to {section!r}, which is not a mapping")
         place = inner
     is_text = isinstance(value, str) and _holds_text([*sections, last])
     place[last] = (None if value in UNSET else value) if is_text else _parsed(value)

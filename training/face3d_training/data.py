@@ -1,4 +1,4 @@
-"""The rows of a split as a network learns from them: labels, masks, and batches straight from the shards."""
+"""Data set of a split for training: labels, masks, and batches straight from the shards."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ FIELDS = {"points": tuple(clouds.CHANNELS), "image": tuple(images.CHANNELS)}
 class FaceRows:
     """The rows of one split, as a map-style data set whose indices are `Draw`s.
 
-    It can be pickled and forked: shards are opened in each process by itself.
+    It can be pickled and forked: each process opens the shards by itself.
 
     Args:
         dataset: folder of a published dataset.
         split: split of it.
         config: which arrays the network sees, and how.
         inputs: what the network takes.
-        where: query on the columns of the CSV; only rows that match are there.
-        variation: what is drawn anew each time; None: nothing, and of each cloud the first points are taken.
+        where: query on the columns of the CSV; only rows that match are used.
+        variation: random variation of each loaded sample; None: no variation, and the first points of each cloud.
         seed: decides, with epoch, copy and the sample's key, everything that is drawn.
 
     Attributes:
         table: the rows, columns of the split's CSV.
-        labels: i8 (n,), places in `identities`, which are sorted by name: 0 … people − 1.
+        labels: i8 (n,), indices into `identities`, which are sorted by name: 0 … people − 1.
         identities: people of this table.
-        masked: bool (n,), who wears a mask in the stored sample.
+        masked: bool (n,), whether a mask is worn in the stored sample.
         visible_ratio: f4 (n,), share of the face that nothing hides; NaN = not known.
         channels: channels of the input.
         notes: lines on values in `where` that no row has.
-        views: views of each cloud where nothing is drawn: copy number i of a row is its view i.
+        views: test-time subsets of each cloud if nothing is drawn: copy number i of a row is its subset i.
 
     Raises:
-        UserError: no such dataset or split, no row left, the dataset lacks what the network takes, or what is drawn
-            has nothing to work on.
+        UserError: there is no such dataset or split, no row is left, the dataset lacks an input of the network, or the
+            variation has nothing to act on.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class FaceRows:
                 batch["masked"][i], batch["visible_ratio"][i] = True, varied.worn.visible_ratio
             refused[i] = varied.refused
             if not len(varied.arrays[self._input.config.fields[0]]):
-                raise UserError(f"augment: nothing is left of {self._id_of(draw[0])}: make its strengths weaker")
+                raise UserError(f"augment: nothing is left of {self._id_of(draw[0])}: use lower strengths")
             parts.append(self._input.fitted(varied.arrays, stream, varied.worn is not None))
         if drawn.masks is not None:
             batch["mask_refused"] = refused
@@ -187,10 +187,10 @@ def _check_fields(config: DataConfig, inputs: InputKind, there: Collection[str],
     for name in config.fields:
         if name not in FIELDS[inputs]:
             raise UserError(
-                f"data.fields: {name!r} is nothing that the model takes: choose among {', '.join(FIELDS[inputs])}"
+                f"data.fields: {name!r} is not an input of the model: choose among {', '.join(FIELDS[inputs])}"
             )
         if name not in there:
-            raise UserError(f"data.fields: dataset {dataset} holds no {name!r} (there: {arrays}): leave it out")
+            raise UserError(f"data.fields: dataset {dataset} has no {name!r} (it has {arrays}): leave it out")
     if len(set(config.fields)) < len(config.fields):
         raise UserError(f"data.fields: {', '.join(config.fields)}: name each array once")
 
@@ -203,10 +203,10 @@ def _mean_and_std(config: DataConfig, channels: int, inputs: InputKind) -> tuple
         if values and len(values) != channels:
             fields = ", ".join(config.fields)
             raise UserError(
-                f"data.{key}: {len(values)} numbers for the {channels} channels of {fields}: give {channels}"
+                f"data.{key}: {len(values)} numbers for the {channels} channels of {fields}: write {channels}"
             )
     if any(value <= 0 for value in config.channel_std):
-        raise UserError(f"data.channel_std: {min(config.channel_std):g} divides nothing: give numbers above 0")
+        raise UserError(f"data.channel_std: {min(config.channel_std):g} cannot be a divisor: use numbers above 0")
     shape = (channels, 1, 1) if inputs == "image" else (channels,)
     mean = np.array(config.channel_mean or [0] * channels, np.float32).reshape(shape)
     return mean, np.array(config.channel_std or [1] * channels, np.float32).reshape(shape)

@@ -1,4 +1,4 @@
-"""Where training runs: Lightning Fabric by a config's device and precision, and torchrun's processes."""
+"""Devices of training: Lightning Fabric with a config's device and precision, and torchrun's processes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(f"device {name}: torch sees {torch.cuda.device_count()} CUDA devices: use --device cpu or auto")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError("device mps: torch sees none: use --device cpu or auto")
+        raise UserError("device mps: torch has no such device: use --device cpu or auto")
     return device
 
 

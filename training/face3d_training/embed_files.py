@@ -47,9 +47,7 @@ def write_embeddings(
     check_absent(path)
     if not np.isfinite(embeddings).all():
         bad = table["id"].to_numpy()[~np.isfinite(embeddings).all(axis=1)]
-        raise UserError(
-            f"{len(bad)} embeddings are not finite, the first of {bad[0]}: the network or its input is broken"
-        )
+        raise UserError(f"{len(bad)} embeddings are not finite, the first of {bad[0]}: check the network and its input")
     import h5py
 
     write = _write_gallery if layout == "gallery" else _write_images
@@ -58,7 +56,7 @@ def write_embeddings(
             file.attrs.update(about or {})
             return write(file, table, embeddings)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}): give another file") from None
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}): use another file") from None
 
 
 def check_absent(path: Path) -> None:
@@ -68,14 +66,14 @@ def check_absent(path: Path) -> None:
         UserError: something is there already.
     """
     if path.exists():
-        raise UserError(f"{path}: is there already: give another name, or remove it first")
+        raise UserError(f"{path}: already exists: use another name, or remove it first")
 
 
 def mean_embeddings(names: np.ndarray, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of each person's embeddings, of unit length again.
 
     Args:
-        names: (n,) whom each embedding shows.
+        names: (n,), the person of each embedding.
         embeddings: (n, E) of unit length.
 
     Returns:

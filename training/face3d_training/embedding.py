@@ -42,7 +42,7 @@ def embed_rows(
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
-    """Return the embedding of every row; the network is put into evaluation for it, and back.
+    """Return the embedding of every row; the network is in evaluation mode meanwhile.
 
     Args:
         net: the network, on `device`.
@@ -50,10 +50,10 @@ def embed_rows(
         device: where the network is.
         batch_size: faces computed at once.
         workers: loader processes.
-        progress: told the number of faces done after each batch.
+        progress: called with the number of faces done after each batch.
 
     Returns:
-        f4 (n, E), unit length, in the table's order; of several views the mean, at unit length again.
+        f4 (n, E), unit length, in the table's order; of several test-time subsets the mean, at unit length again.
     """
     out = np.zeros((len(rows), net.embedding_size), np.float32)
     training, done = net.training, 0

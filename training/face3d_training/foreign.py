@@ -57,7 +57,7 @@ def load_foreign(path: Path, device: torch.device | str = "cpu") -> Foreign:
     lacking = [key for key in KEYS if key not in content]
     if lacking:
         raise UserError(
-            f"{path}: has no key {lacking[0]!r}, so that its network is not known: for bare weights set model.weights"
+            f"{path}: has no key {lacking[0]!r}, so its network is unknown: for bare weights set model.weights"
             " of an image network"
         )
     state = content["model_state_dict"]
@@ -70,7 +70,7 @@ def load_foreign(path: Path, device: torch.device | str = "cpu") -> Foreign:
         net = spec.build()
     fit = spec.fit(state, net)
     if not fit.tensors:
-        raise UserError(f"{path}: no weight of it fits {spec.name} ({fit.summary()})")
+        raise UserError(f"{path}: none of its weights fits {spec.name} ({fit.summary()})")
     net.load_state_dict(fit.tensors, strict=False)
     return Foreign(spec, net.to(device).eval(), list(fit.tensors), fit.unmatched, _info(content))
 
@@ -84,7 +84,7 @@ def foreign_spec(path: Path, architecture: str, size: Any, state: Mapping[str, t
     known = {_plain(name): name for name, spec in specs("model").items() if issubclass(spec, ImageSpec)}
     name = known.get(_plain(architecture))
     if name is None:
-        raise UserError(f"{path}: model_architecture {architecture!r} is none of {', '.join(sorted(known))}")
+        raise UserError(f"{path}: model_architecture {architecture!r} is not one of {', '.join(sorted(known))}")
     options = {"embedding_size": size}
     first = drop_prefixes(state).get(make_spec("model", name, {}).first_convolution)
     if first is not None and first.dim() == 4:

@@ -1,4 +1,4 @@
-"""Rows of all processes as one batch, through which gradients flow back to the process that a row came from."""
+"""Gathering of rows from all processes into one batch, with gradients that flow back to their processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def gather_sizes(size: int, device: torch.device) -> list[int]:
 
 
 def gather_rows(tensors: Mapping[str, torch.Tensor], sizes: Sequence[int]) -> dict[str, torch.Tensor]:
-    """Return the rows of all processes, in the order of their ranks; to be called by all of them alike.
+    """Return the rows of all processes, in the order of their ranks; every process has to call it.
 
     If every process computes the same loss from what it gets, and gradients of the weights are then averaged over
     processes, as DistributedDataParallel does, they are those of that loss in one process: the gradient of a row is

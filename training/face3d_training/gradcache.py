@@ -1,4 +1,4 @@
-"""The gradient of a large batch from small parts of it, exactly, for losses that compare samples with each other.
+"""Gradient caching: the exact gradient of a large batch in small parts, for losses that compare samples.
 
 Gao et al. 2021, Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup (arXiv 2101.06983): embeddings
 of all parts are computed without a graph, the loss of the whole batch gives their gradients, and each part is computed

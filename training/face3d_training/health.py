@@ -1,4 +1,4 @@
-"""What a batch's embeddings look like, so that a collapse is seen before a day is lost."""
+"""Health of embeddings: figures of a batch that show a collapse early."""
 
 from __future__ import annotations
 

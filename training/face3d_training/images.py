@@ -1,4 +1,4 @@
-"""Images as a network takes them: colour from 0 to 1, depth about the face's own, one size, channels stacked."""
+"""Input of image networks: colour from 0 to 1, depth relative to the face's own, one size, channels stacked."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class ImageInput:
         if config.image_size_px:
             return cls(config, (config.image_size_px, config.image_size_px))
         if len(set(sizes)) > 1:
-            told = ", ".join(f"{name} {h} x {w}" for name, (h, w) in zip(config.fields, sizes, strict=True))
-            raise UserError(f"dataset {dataset}: images differ in size ({told}): give one by data.image_size_px")
+            shown = ", ".join(f"{name} {h} x {w}" for name, (h, w) in zip(config.fields, sizes, strict=True))
+            raise UserError(f"dataset {dataset}: images differ in size ({shown}): set data.image_size_px")
         return cls(config, sizes[0])
 
     @property

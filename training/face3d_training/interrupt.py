@@ -1,4 +1,4 @@
-"""Ctrl-C ends a step, not half of one."""
+"""Interrupts: Ctrl-C ends training after a whole step, not in the middle of one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def graceful(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     """Within it, SIGINT and SIGTERM only set a flag; a second SIGINT interrupts at once.
 
     Args:
-        say: told the user what happens.
+        say: called with a line for the user.
 
     Yields:
-        Whether a signal came.
+        A function that returns whether a signal came.
     """
     asked: list[int] = []
 

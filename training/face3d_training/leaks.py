@@ -1,4 +1,4 @@
-"""Whom and what a network has seen, kept in its checkpoint, so that it is never judged on it."""
+"""Leak check of networks: the people and captures that one was trained on are recorded in its checkpoint."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def refuse_leaking(dataset: Dataset, allowed: bool) -> list[str]:
     """Return what the splits of a dataset share, as `leaks_of` does.
 
     Args:
-        dataset: what is to be learnt from.
-        allowed: go on where they share something.
+        dataset: the dataset to train on.
+        allowed: continue if splits share something.
 
     Raises:
-        RunStopped: they do, and that is not allowed.
+        RunStopped: splits share something, and that is not allowed.
     """
     found = leaks_of(dataset)
     if found and not allowed:
         raise RunStopped(
-            f"{'; '.join(found)}: no figure on it would be true: mend the dataset (`face3d verify` names the samples), "
-            "or say --allow-leaks, which the run, its checkpoints and every report will tell"
+            f"{'; '.join(found)}: its figures would be wrong: fix the dataset (`face3d verify` names the samples), "
+            "or use --allow-leaks, which the run, its checkpoints and every report will record"
         )
     return found
 
@@ -169,9 +169,9 @@ def shared_with_training(table: pd.DataFrame, fingerprint: Mapping[str, torch.Te
 
 
 def _names(table: pd.DataFrame, kind: str) -> list[tuple[int, str]]:
-    """Return what rows are compared by, as (place of the row, name); a row may have several names, or none.
+    """Return what rows are compared by, as (index of the row, name); a row may have several names, or none.
 
-    Of people also whom the captures' own ids name, before lists of one person's names were looked at.
+    People are also compared by their original names, in the captures' ids, which no list of one person's names changed.
     """
     found = _own(table, kind)
     if kind == "identity":

@@ -1,4 +1,4 @@
-"""Batches from worker processes: the same bits for any number of them, and errors that a user can read."""
+"""Loader of batches in worker processes: the same bits for any number of them, and readable errors."""
 
 from __future__ import annotations
 

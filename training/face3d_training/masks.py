@@ -1,4 +1,4 @@
-"""Masks put on faces while they are loaded: worn as the stage `mask` has them worn, drawn anew each time."""
+"""Masks put on faces while they are loaded, as by the stage `mask`, with another random draw each time."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class OnlineMasks:
         known = mask_styles()
         for name in config.styles:
             if name not in known:
-                raise UserError(f"masks.styles: {name!r} is none of {', '.join(known)}{did_you_mean(name, known)}")
+                raise UserError(f"masks.styles: {name!r} is not one of {', '.join(known)}{did_you_mean(name, known)}")
         needed, optional = _needs(inputs, fields)
         lacking = [name for name in needed if name not in there]
         if lacking:

@@ -86,7 +86,7 @@ class Schedule:
         return {"done": self.done, **{name: part.state_dict() for name, part in parts.items() if part is not None}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a checkpoint was written; with another number of epochs, as if they had been so many before."""
+        """Continue from a checkpoint; with another number of epochs, as if it had been that number from the start."""
         self.done = state["done"]
         length = getattr(self.main, "T_max", None)
         for name, part in (("main", self.main), ("warmup", self.warmup), ("plateau", self.plateau)):

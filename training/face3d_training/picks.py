@@ -1,4 +1,4 @@
-"""Which samples of a person make its part of a batch."""
+"""Choice of a person's samples in a batch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 class PersonPicks:
     """Chooses K samples of a person for each pass over all people.
 
-    A person's samples stand in a queue, one for plain and one for masked ones where these are mixed, and each pass
-    takes the next ones of it; a queue that has too few left is drawn anew. So each sample has its turn before one is
-    taken again, but for the few that a new draw lets wait. Both queues have a share of K after their lengths, one
-    sample at least. Neighbours in a queue come from different captures, and the masked queue lets those pass first
-    whose capture is not among the plain ones taken: a genuine pair of one recording with itself teaches little.
+    A person's samples are in a queue, or in one for plain and one for masked ones if these are mixed, and each pass
+    takes the next ones; a queue that has too few left is shuffled again. So nearly every sample is used before one is
+    used again; only a new shuffle can delay a few. Both queues have a share of K in proportion to their lengths, one
+    sample at least. Neighbours in a queue come from different captures, and the masked queue prefers samples whose
+    capture is not among the plain ones taken: a genuine pair of one recording with itself teaches little.
 
     Args:
-        people: i8 (n,), 0 … people − 1, who each row is.
+        people: i8 (n,), 0 … people − 1, the person of each row.
         masked: bool (n,), which rows wear a mask.
-        recordings: i8 (n,), 0 …, which capture each row comes from.
-        samples: samples of a person (K).
-        mix_masked: plain and masked samples of everybody, where there are both and K > 1.
-        seed: decides, with the number of the pass, all of it.
+        recordings: i8 (n,), 0 …, the capture that each row comes from.
+        samples: samples per person (K).
+        mix_masked: plain and masked samples of each person, if there are both and K > 1.
+        seed: decides every draw, together with the number of the pass.
     """
 
     def __init__(

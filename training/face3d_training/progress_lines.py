@@ -1,4 +1,4 @@
-"""Lines of progress of a training: how far an epoch is, and what came of it."""
+"""Progress lines of training: how far an epoch is, and its results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from face3d_training.run_state import Run
 
 
 def step_line(run: Run, seconds: float, seen: int, made: int) -> str:
-    """Return how far an epoch is, after so many seconds, samples and steps of it."""
+    """Return the progress line of an epoch after these seconds, samples and steps."""
     progress, steps = run.progress, len(run.learning.sampler)
     left_s = ((run.config.epochs - progress.epoch) * steps - progress.batch) * seconds / made
     rate = f"{seen / seconds:.0f} samples/s, {left_s / 60:.1f} min left"

@@ -1,4 +1,4 @@
-"""Registry of networks and losses: where they register, and where they are found; options are a spec's fields."""
+"""Registry of networks and losses; options are the fields of their specs."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def make_spec(kind: str, name: str, options: Mapping[str, Any], adapt: Adapt | N
         kind: `model` or `loss`.
         name: a registered name, or a reference `module:Name`.
         options: values of its fields.
-        adapt: makes a spec of what a reference names where that is none.
+        adapt: makes a spec of what a reference names if that is not a spec.
 
     Raises:
-        UserError: no such name, an unknown option, or a value that is not allowed.
+        UserError: there is no such name or option, or a value is not allowed.
     """
     cls = NETWORKS.find(kind, name, adapt=adapt)
     try:

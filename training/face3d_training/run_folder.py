@@ -1,4 +1,4 @@
-"""A training run's folder: made once, gone on with only when asked."""
+"""Run folder of a training: made once, and continued only on request."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def find_run(
         return None
     if not last.is_file():
         raise UserError(
-            f"{folder}: holds no {CHECKPOINT_FOLDER}/{LAST_CHECKPOINT} to go on with: "
-            "leave --resume out, or give its --out"
+            f"{folder}: has no {CHECKPOINT_FOLDER}/{LAST_CHECKPOINT} to resume: "
+            "leave out --resume, or set --out to the run's folder"
         )
     state = read_checkpoint(last)
     _check_same(folder, json.loads(state["config"]), config, state["dataset"], dataset)
@@ -66,18 +66,18 @@ def find_run(
 def _check_free(folder: Path, resumable: bool, restart: bool) -> None:
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not os.access(there, os.W_OK) or not (there.is_dir() or there == folder.absolute()):
-        raise UserError(f"{folder}: cannot be made, as {there} is no folder that can be written: give another --out")
+        raise UserError(f"{folder}: cannot be made, as {there} is not a writable folder: use another --out")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / ABOUT).is_file():
-        raise UserError(f"{folder}: is in use, and holds no run: give another --out")
+        raise UserError(f"{folder}: is not empty, and is not a run: use another --out")
     if not restart:
-        remedy = "--resume goes on with it, --restart removes it" if resumable else "--restart removes it"
-        raise UserError(f"{folder}: holds a run already: {remedy}; or give another --out")
+        remedy = "--resume continues it, --restart removes it" if resumable else "--restart removes it"
+        raise UserError(f"{folder}: already contains a run: {remedy}; or use another --out")
 
 
 def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool, leaks: Sequence[str] = ()) -> None:
-    """Write what a run is into its folder; what another run left there is removed where this one begins.
+    """Write the description of a run into its folder; a new run first removes what another one left there.
 
     Args:
         folder: the run's folder.
@@ -130,12 +130,14 @@ def _check_same(folder: Path, before: dict[str, Any], config: TrainConfig, diges
     if changed:
         key = changed[0]
         raise UserError(
-            f"{folder}: was begun with another {key} ({_short(was.get(key))} → {_short(now.get(key))}): a resumed run "
-            f"keeps its config but for {', '.join(MAY_CHANGE)}: give --config {folder / 'config.yaml'} alone, or "
-            "another --out to begin anew"
+            f"{folder}: was started with another {key} ({_short(was.get(key))} → {_short(now.get(key))}): a resumed "
+            f"run keeps its config except {', '.join(MAY_CHANGE)}: use --config {folder / 'config.yaml'} alone, or "
+            "another --out to start a new run"
         )
     if dataset_digest(dataset) != digest:
-        raise UserError(f"{folder}: was begun on another dataset than {dataset.path}: give that one, or another --out")
+        raise UserError(
+            f"{folder}: was started with another dataset than {dataset.path}: use that one, or another --out"
+        )
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A training run at work, and all of it that a checkpoint keeps."""
+"""State of a training run, and what of it a checkpoint keeps."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class Run:
-    """A training run at work: what it learns with, where it is, and whom it tells."""
+    """State of a training run: its parts, its progress, and where it reports."""
 
     config: TrainConfig
     folder: Path

@@ -1,4 +1,4 @@
-"""Which samples make a batch: drawn from a seed, so that any batch of any epoch is known without those before it."""
+"""Batch sampler: drawn from a seed, so that any batch of any epoch is computed without those before it."""
 
 from __future__ import annotations
 
@@ -75,25 +75,25 @@ class SampledRows:
 class PKSampler(BatchSampler):
     """Batches of P people with K samples each.
 
-    `deal` says which people: everybody in each pass, so that nobody is left out. `picks.PersonPicks` says which samples
-    of them. A person of fewer than K gives some of them again, as other copies, which online variations make different.
+    `deal` chooses the people: all of them in each pass. `picks.PersonPicks` chooses their samples. A person with fewer
+    than K gives some of them again, as other copies, which online variations make different.
 
     Args:
-        rows: who they are, which wear a mask, and which captures they come from.
+        rows: their people, masks and captures.
         identities: people of a batch (P).
         samples: samples of each (K).
-        mix_masked: take a plain and a masked one of each person at least, where there are both and K > 1.
-        iterations: batches of an epoch; one pass over all people if not given. Each epoch goes on where the last one
+        mix_masked: take at least one plain and one masked sample of each person, if there are both and K > 1.
+        iterations: batches of an epoch; one pass over all people if not given. Each epoch continues where the last one
             stopped, so that with few iterations everybody is seen over several epochs.
-        seed: decides everything.
+        seed: decides every draw.
         rank: number of this process.
         world: number of processes.
 
     Attributes:
-        single_capture: people with one capture only, whose genuine pairs are all of a recording with itself.
+        single_capture: people with one capture only, whose genuine pairs all join a recording with itself.
 
     Raises:
-        UserError: one identity only, fewer than P, or a batch too small for so many processes.
+        UserError: there is one identity only, or fewer than P, or the batch is too small for this number of processes.
     """
 
     def __init__(
@@ -135,18 +135,18 @@ class PKSampler(BatchSampler):
 
 
 class ShuffleSampler(BatchSampler):
-    """Batches of any samples, as `deal` deals them out; fewer samples than a batch takes are one batch.
+    """Batches of any samples, in the order of `deal`; fewer samples than a batch takes are one batch.
 
     Args:
         n: rows.
         size: samples of a batch.
-        iterations: batches of an epoch; one pass if not given. Each epoch goes on where the last one stopped.
-        seed: decides everything.
+        iterations: batches of an epoch; one pass if not given. Each epoch continues where the last one stopped.
+        seed: decides every draw.
         rank: number of this process.
         world: number of processes.
 
     Raises:
-        UserError: too few rows, or a batch too small, for so many processes.
+        UserError: there are too few rows, or the batch is too small, for this number of processes.
     """
 
     def __init__(

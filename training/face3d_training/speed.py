@@ -1,4 +1,4 @@
-"""What a network costs: parameters, arithmetic, and time a face."""
+"""Cost of a network: parameters, operations, and time per face."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SECONDS_EACH = 1.0
 def measure_cost(
     net: nn.Module, faces: torch.Tensor, batch_sizes: Sequence[int] = BATCH_SIZES, seconds: float = SECONDS_EACH
 ) -> ModelFacts:
-    """Return what a network costs, timed in evaluation mode on the device where it is.
+    """Return the cost of a network, timed in evaluation mode on its device.
 
     Args:
         net: any network from faces to embeddings.
-        faces: f4 (n, …) inputs, n > 0, that batches are made of by repeating them: real ones, since the time of a
-            neighbour search hangs on the data.
-        batch_sizes: batches that are timed.
-        seconds: time for each batch size, after a first pass that does not count.
+        faces: f4 (n, …) inputs, n > 0, which are repeated to fill batches: real ones, since the time of a neighbour
+            search depends on the data.
+        batch_sizes: sizes of the batches that are timed.
+        seconds: time for each batch size, after a first pass that is not counted.
     """
     device = next(net.parameters()).device
     was_training = net.training

@@ -1,4 +1,4 @@
-"""The table of a split: which rows are learnt from, who wears a mask, how much of each face is visible."""
+"""Table of a split: training rows, masks, and the visible share of each face."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of torch and safetensors, read as tensors and plain values; no code that may be in them is run."""
+"""Files of torch and safetensors, read as tensors and plain values; code in them is never run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
     """
     path = path.expanduser()
     if not path.is_file():
-        raise UserError(f"{path}: no such file of weights")
+        raise UserError(f"{path}: this file of weights does not exist")
     try:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     except Exception as error:  # What is no pickle raises whatever its bytes happen to mean.
@@ -46,7 +46,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
             " state dict alone there (torch.save(model.state_dict(), FILE)) and give that"
         ) from None
     if not isinstance(content, dict):
-        raise UserError(f"{path}: holds a {type(content).__name__}, not weights by name")
+        raise UserError(f"{path}: contains a {type(content).__name__}, not weights by name")
     return content
 
 

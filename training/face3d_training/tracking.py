@@ -1,4 +1,4 @@
-"""What a run leaves behind while it goes on: metrics.csv, curves as a picture, TensorBoard."""
+"""Tracking of a run: metrics.csv, curves as a picture, TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from face3d_data.atomic import atomic_path, write_atomic
 CURVES = {
     "loss": ("loss",),
     "distance of pairs (train)": ("genuine", "impostor"),
-    "embedding spread": ("spread",),
+    "embeddings: rms distance to mean": ("spread",),
     "valid triplets a step": ("triplet.valid_triplets",),
     "on the evaluation split": ("auc", "rank1", "masked_auc", "masked_rank1"),
     "learning rate": ("learning_rate",),
@@ -26,11 +26,11 @@ METRICS, CURVES_PICTURE = "metrics.csv", "curves.png"
 
 
 class Tracker:
-    """Writes a run's figures, epoch by epoch; all of them again each time, so that a resumed run has one history.
+    """Writes a run's figures after each epoch, each time the whole files, so that a resumed run has one history.
 
     Args:
         folder: the run's folder.
-        done: steps made before; TensorBoard forgets what a run that was killed logged after them.
+        done: steps made before; TensorBoard drops what a killed run logged after them.
     """
 
     def __init__(self, folder: Path, done: int = 0) -> None:

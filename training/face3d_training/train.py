@@ -1,4 +1,4 @@
-"""Training, from top to bottom: what is built, an epoch, what is kept of it.
+"""Training, from top to bottom: the parts, an epoch, and what is kept.
 
     face3d train DATASET --config points_pointnet
     torchrun --nproc-per-node 2 -m face3d_data train DATASET --config points_pointnet     # two processes or GPUs
@@ -49,7 +49,7 @@ from face3d_training.validation import Validation
 
 PROGRESS_EVERY_S = 10.0
 COMES_APART = 1.1
-"""Growth of the embeddings' spread from one epoch to the next by which a slow start is told from a collapse."""
+"""Growth of the embeddings' rms distance from one epoch to the next that makes a slow start, not a collapse."""
 
 
 def train(
@@ -66,22 +66,21 @@ def train(
 
     Args:
         dataset_path: a dataset's folder.
-        config: how.
+        config: of the run.
         folder: the run's folder, made here.
-        resume: go on with the run that is in it.
-        restart: remove the run that is in it, and begin anew.
-        say: told how it goes, one line at a time.
-        stop_asked: asked after every step whether to stop; Ctrl-C and SIGTERM if not given.
+        resume: continue the run in the folder.
+        restart: remove the run in the folder, and start a new one.
+        say: called with each line of progress.
+        stop_asked: called after every step: whether to stop; Ctrl-C and SIGTERM if not given.
         check: compare the dataset's files with their hashes first.
 
     Returns:
         The best checkpoint, judged on the evaluation split.
 
     Raises:
-        UserError: dataset, config and folder do not go together, or a file is damaged.
-        RunStopped: the dataset's splits share something and that is not allowed, embeddings collapsed, or the loss is
-            not finite.
-        KeyboardInterrupt: it was stopped; the step at work is finished and saved.
+        UserError: dataset, config and folder do not fit each other, or a file is damaged.
+        RunStopped: the dataset's splits leak and that is not allowed, embeddings collapsed, or the loss is not finite.
+        KeyboardInterrupt: it was stopped; the current step is finished and saved.
     """
     try:
         return _train(*_open(dataset_path, config, folder, resume, restart, say, check), stop_asked)
@@ -89,8 +88,8 @@ def train(
         if not is_full_disk(error):
             raise
         there = (folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT).is_file()
-        how = "go on with --resume; the last checkpoint is whole" if there else "begin again with --restart"
-        raise RunStopped(f"{folder}: no disk space left: make room, and {how}") from None
+        how = "continue with --resume; the last checkpoint is complete" if there else "start again with --restart"
+        raise RunStopped(f"{folder}: there is no disk space left: free some space, and {how}") from None
 
 
 def _train(run: Run, resumed: bool, stop_asked: Callable[[], bool] | None) -> Path:
@@ -146,7 +145,7 @@ def _open(
 
 
 def _introduce(run: Run) -> None:
-    """Say what is learnt from, with what, and what has to be known of it."""
+    """Report the training data, the network and the notes on them."""
     learning = run.learning
     for line in learning.seen.leaks:
         run.say(f"LEAK, allowed: {line}")
@@ -244,7 +243,7 @@ def _step(run: Run, batch: dict[str, torch.Tensor]) -> float | None:
 
 
 def _judge_epoch(run: Run) -> dict[str, float]:
-    """Return the figures of an epoch: means over its steps, and how well the evaluation split is told apart."""
+    """Return the figures of an epoch: means over its steps, and the verification figures of the evaluation split."""
     progress, stop = run.progress, run.config.stop
     figures = {"epoch": progress.epoch + 1, "step": progress.step, **progress.means(), "skipped": progress.skipped}
     figures["learning_rate"] = run.learning.schedule.learning_rate

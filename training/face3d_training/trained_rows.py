@@ -1,4 +1,4 @@
-"""The rows of any dataset as a trained network takes them, and its embeddings of them."""
+"""Rows of any dataset as the input of a trained network, and its embeddings of them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def _guessed(spec: ModelSpec) -> DataConfig:
     channels = getattr(spec, "in_channels", 3)
     fields = (POINT_FIELDS if spec.inputs == "points" else IMAGE_FIELDS).get(channels)
     if fields is None:
-        raise UserError(f"model {spec.name} takes {channels} channels and does not say of what: give --data.fields")
+        raise UserError(
+            f"model {spec.name} takes {channels} channels, but its checkpoint does not name them: set --data.fields"
+        )
     return DataConfig(fields=fields)
 
 
@@ -99,18 +101,18 @@ def embed_dataset(
     Args:
         chosen: the rows to embed.
         checkpoint: a checkpoint or the folder of a run, of which the best is taken.
-        out: the file, which is not there yet.
-        layout: one of each person, or one of each image.
+        out: the file, which must not exist yet.
+        layout: one embedding of each person, or one of each image.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         workers: loader processes.
-        progress: told what is at work, the number of faces done and that of all.
-        say: told where weights of another program fitted nowhere.
+        progress: called with the current part, the number of faces done and the total.
+        say: called with a line on weights of another program that did not fit.
 
     Returns:
         Number of embeddings written.
 
     Raises:
-        UserError: dataset, checkpoint and file do not go together, or the dataset is damaged.
+        UserError: dataset, checkpoint and file do not fit each other, or the dataset is damaged.
     """
     check_absent(out)
     source = checked_dataset(chosen.dataset, chosen.check)

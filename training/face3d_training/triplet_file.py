@@ -1,4 +1,4 @@
-"""Reading triplets from a file of texts, as other trainers write it."""
+"""Triplet files of texts, as other trainers write them: reading."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from face3d_data.tables.triplet_file import CHUNK
 
 
 def load_triplets(path: Path, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
-    """Return the triplets of a file; only their ids are looked at, so other programs may number classes as they like.
+    """Return the triplets of a file; only their ids are used, so other programs may number classes as they like.
 
     Args:
         path: an .npy file of texts (n, 7), as `tables.triplet_file` writes it.
         table: the training CSV, in which ids are looked up.
-        labels: i8 (rows,), who each row is.
+        labels: i8 (rows,), the person of each row.
 
     Returns:
         i8 (n, 3), rows of the table: anchor, positive, negative.
 
     Raises:
-        UserError: it is no such file, it names a sample that the table lacks, or a triplet is none.
+        UserError: the file does not have this form, it names a sample that the table lacks, or a triplet is not valid.
     """
     try:
         texts = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -49,13 +49,13 @@ def _check(path: Path, texts: np.ndarray, triplets: np.ndarray, labels: np.ndarr
         row, column = unknown[0].tolist()
         raise UserError(
             f"triplets.file {path}: row {row} names the sample {str(texts[row, column])!r}, which is not among the "
-            f"{len(labels)} that are learnt from ({len(np.unique(unknown[:, 0]))} of {len(triplets)} rows name such): "
+            f"{len(labels)} training samples ({len(np.unique(unknown[:, 0]))} of {len(triplets)} rows name such ids): "
             "draw triplets from this dataset, or check data.train_split and data.where"
         )
     anchor, positive, negative = labels[triplets].T
     wrong = np.flatnonzero((anchor != positive) | (anchor == negative) | (triplets[:, 0] == triplets[:, 1]))
     if len(wrong):
         raise UserError(
-            f"triplets.file {path}: row {wrong[0]} ({', '.join(map(str, texts[wrong[0], :3]))}) is no triplet: "
-            "anchor and positive have to be two samples of one person, and the negative one of another"
+            f"triplets.file {path}: row {wrong[0]} ({', '.join(map(str, texts[wrong[0], :3]))}) is not a valid "
+            "triplet: anchor and positive must be two samples of one person, and the negative one of another"
         )

@@ -1,4 +1,4 @@
-"""Triplets drawn before an epoch, instead of in the batch, and the batches that hold them."""
+"""Offline triplets, drawn before an epoch, and the batches that contain them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLDER = "triplets"
 
 
 class TripletSampler(BatchSampler):
-    """Batches that hold given triplets, one after another; a sample that several of them name is there once.
+    """Batches of given triplets, in order; a sample that several triplets of a batch name is in it once.
 
     Each process takes its share of the samples of a batch, while the triplets, which `extras` gives, are those of the
     whole batch. The last batch is filled up with the first triplets of the epoch.
@@ -33,7 +33,7 @@ class TripletSampler(BatchSampler):
         world: number of processes.
 
     Raises:
-        UserError: a batch has too few samples for so many processes.
+        UserError: a batch has too few samples for this number of processes.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How well a network tells the people of the evaluation split apart: the figures that the best epoch is chosen by."""
+"""Validation: verification figures on the evaluation split, by which the best epoch is chosen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Validation:
         dataset: where the split is.
         config: names it, and the figure that counts.
         spec: the network's options.
-        say: told where the split allows no figures, so that the training loss has to choose.
+        say: called with a line if the split allows no figures, so that the training loss chooses the best epoch.
     """
 
     def __init__(self, dataset: Dataset, config: TrainConfig, spec: ModelSpec, say: Callable[[str], None]) -> None:

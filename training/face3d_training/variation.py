@@ -1,4 +1,4 @@
-"""What is drawn anew each time that a sample is loaded: masks first, as they are worn, then how it is recorded."""
+"""Random variation of each sample that is loaded: masks first, as they are worn, then the way it is recorded."""
 
 from __future__ import annotations
 

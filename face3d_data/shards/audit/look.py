@@ -1,4 +1,4 @@
-"""Looks: ways to compare the samples of a dataset, by arrays that may show one recording."""
+"""Looks: ways of comparing the samples of a dataset by arrays that may show one recording."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Near-duplicates between splits: samples that may show one recording though nothing in their rows says so.
+"""Near-duplicates between splits: samples that may show one recording although their rows give no sign of it.
 
 Candidates are nearest neighbours of a fixed descriptor; each is then compared closely. What is found is *suspected*:
-one scan sampled twice, a photograph saved twice, a mask put on a copy, under another name.
+one scan sampled twice, a photograph saved twice, or a mask put on a copy, under another name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NOT_ASKED = "not asked for"
 """Note of a search that was not wanted."""
 FEW = 20_000
-"""So many samples are looked through without being asked to: a few minutes at most."""
+"""Number of samples up to which datasets are searched by default: this takes a few minutes at most."""
 NEIGHBORS = 3
 """Nearest samples of other splits that are compared closely, by each part of the face."""
 QUERIES_AT_ONCE, ROWS_AT_ONCE = 1024, 8192

@@ -1,4 +1,4 @@
-"""Near-duplicates among photographs: low waves for candidates, correlation under a small motion to confirm them."""
+"""Near-duplicates among photographs: candidates by low frequencies, confirmed by correlation after a small shift."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ImagesLook:
         return detail(grey[None, : round(PARTS[part][1] * DETAIL_PX)])[0]
 
     def confirm(self, first: int, second: int, part: int) -> str | None:
-        """Return how alike two photographs are if they are one."""
+        """Return the similarity of two photographs if they are near-duplicates."""
         name, _, _, least = PARTS[part]
         alike = likeness(self._detail(first, part), self._detail(second, part))
         return f"{name}: correlation {alike:.3f}" if alike >= least else None

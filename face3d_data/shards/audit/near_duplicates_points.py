@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BATCH = 256
 MOST_POINTS = 4096
-"""Of larger clouds so many points are taken, evenly."""
+"""Larger clouds are thinned evenly to this number of points."""
 LEAST_POINTS = 200
 SURE_POINTS = 1000
 """Copies are found as docs/concepts/leaks.md says in clouds of 1,024 points; of a few hundred hardly any was."""
@@ -37,7 +37,7 @@ PARTS = (("whole face", LOW_MM, np.ones(len(UPPER), bool), 0.9), ("upper face", 
 MOST_SHAPE_MM, MOST_NOISE_RATIO = 0.28, 0.8
 """Whole faces: of 1,000 synthetic strangers, and of the nearest of them, none; see docs/concepts/leaks.md."""
 MOST_PART_MM, MOST_PART_NOISE_RATIO = 0.15, 0.6
-"""Upper faces, which tell less: only what shares its noise, or has next to none, is told."""
+"""Upper faces carry less information: only pairs that share their noise, or have almost none, are reported."""
 MOST = (
     Distance(MOST_SHAPE_MM, np.inf, MOST_NOISE_RATIO),
     Distance(np.inf, MOST_PART_MM, MOST_PART_NOISE_RATIO),

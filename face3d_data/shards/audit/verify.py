@@ -1,4 +1,4 @@
-"""Verifying a published dataset: files, schema, labels, rows against shards, lists, and leaks between splits."""
+"""Verification of a published dataset: files, schema, labels, rows against shards, lists, and leaks between splits."""
 
 from __future__ import annotations
 

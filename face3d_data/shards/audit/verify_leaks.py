@@ -1,4 +1,4 @@
-"""Verifying that splits share nothing: people, captures, keys and bytes for certain, near-duplicates as suspected."""
+"""Leak audit: people, captures, keys and bytes that splits share, and near-duplicates as suspected leaks."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def audit(
     Args:
         dataset: the dataset.
         table: the rows of all splits.
-        same_person: a CSV of people with several names, beside those of whom the dataset itself says it.
+        same_person: a CSV of people with several names, in addition to those that the dataset lists itself.
 
     Returns:
-        Kind to how many things are shared (None: people of a closed set, on purpose), the leaks, and samples of one
-        split that share bytes or files and are said to be of two people, or of two captures; and people whose names
-        differ in spelling alone.
+        The number of shared things of each kind (None: people of a closed set, on purpose), the leaks, samples of one
+        split that share bytes or files but are labelled as two people or two captures, and people whose names differ
+        only in spelling.
 
     Raises:
         UserError: the list cannot be read.
@@ -52,7 +52,7 @@ def look_for_near_duplicates(
     wanted: bool | None,
     damaged: bool,
 ) -> Search:
-    """Return the suspects of a dataset: its near-duplicates where these are looked for, and those known already.
+    """Return the suspects of a dataset: its near-duplicates, if these are searched for, and those known already.
 
     Pairs that are a leak for certain, of one capture or recording, or equal in key or bytes, are passed over.
 
@@ -60,11 +60,11 @@ def look_for_near_duplicates(
         dataset: the dataset.
         table: the rows of all splits.
         suspects: those known already.
-        wanted: look for near-duplicates; None: if there are `FEW` samples at most.
-        damaged: what is stored is not what it should be, so that nothing can be told by it.
+        wanted: search for near-duplicates; None: only if there are at most `FEW` samples.
+        damaged: the stored arrays are not what they should be, so that comparing them would prove nothing.
     """
     if damaged:
-        return Search(tuple(suspects), notes=("first mend what is wrong above",))
+        return Search(tuple(suspects), notes=("fix the faults above first",))
     if wanted is False:
         return Search(tuple(suspects), notes=(NOT_ASKED,))
     if wanted is None and len(table) > FEW:

@@ -1,4 +1,4 @@
-"""Verifying the lists of a dataset: pairs, gallery and probe."""
+"""Verification of a dataset's lists: pairs, gallery and probe."""
 
 from __future__ import annotations
 

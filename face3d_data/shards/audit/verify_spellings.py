@@ -1,4 +1,4 @@
-"""Verifying that nobody is in a dataset under two spellings of one name: suspected, for a person to decide."""
+"""Spelling audit: people with two spellings of one name are reported as suspected, for the user to decide."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TWO_SPELLINGS = "two_spellings"
 
 
 def list_notes(table: pd.DataFrame, same_person: Path | None) -> tuple[str, ...]:
-    """Return a note on people in a list of `identity,same_as` whom the dataset has not, under the own name or another.
+    """Return a note on people in a list of `identity,same_as` who are not in the dataset under any name.
 
     Args:
         table: the rows of all splits.
-        same_person: the list; None: there is none.
+        same_person: the list; None: no list.
 
     Raises:
         UserError: it cannot be read.

@@ -1,4 +1,4 @@
-"""A dataset in the files that other programs read: whole or not at all, a block of samples in memory at a time."""
+"""Export of a dataset in the formats of other programs: complete or not at all, block by block."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMATS = {
     "face-h5": "<split>.h5 of data, pid and class",
 }
 TOGETHER = ("ply", "npy", "png", "triplets")
-"""Formats that may share a folder: they name samples alike."""
+"""Formats that may share a folder: they use the same names for samples."""
 ALONE: dict[str, type[Form]] = {
     "rgbd": RgbdFiles,
     "lfw": LfwFolders,
@@ -47,17 +47,17 @@ def export_dataset(
     triplets: TripletPlan | None = None,
     check: bool = True,
 ) -> int:
-    """Write a dataset in forms that other programs read.
+    """Write a dataset in formats that other programs read.
 
-    All is written to a folder beside `out` first: `out` is whole or not there.
+    Everything is written to a folder next to `out` first: `out` is complete or does not exist.
 
     Args:
         path: the dataset's folder.
-        out: a folder that is empty or not there yet.
+        out: a folder that is empty or does not exist yet.
         formats: any of `FORMATS`; those of `ALONE` only by themselves.
         splits: splits to write, all by default.
         tell: called with the number of samples just written.
-        say: told, in a line each, what of the dataset the forms cannot hold.
+        say: called with a line for each part of the dataset that the formats cannot hold.
         triplets: how triplets are drawn.
         check: compare the dataset's files with their hashes first.
 

@@ -1,4 +1,4 @@
-"""What every form of an export shares: the rows that go out, the folder they go into, and what is told of losses."""
+"""Export form: the rows to export, the folder to write, and notes on what is lost; shared by all export formats."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Form:
     holds: ClassVar[tuple[str, ...]] = ()
     """Arrays that the form can hold."""
     knows_recordings: ClassVar[bool] = True
-    """Whether readers of the form are told which rows are one recording, and which people a mirror image."""
+    """Whether the files themselves record which rows are one recording, and which people are mirror images."""
 
     def __init__(self, rows: ExportRows, out: Path) -> None:
         self.rows, self.out = rows, out
@@ -104,10 +104,11 @@ class Form:
         if gone:
             lines.append(f"left out: {', '.join(gone)} (it holds {', '.join(self.holds) or 'no arrays'})")
         if not self.knows_recordings and self.n_variants:
-            lines.append(f"{self.n_variants} rows are variants of other rows, which only the CSVs tell")
+            lines.append(f"{self.n_variants} rows are variants of other rows, which only the CSVs record")
         if not self.knows_recordings and self.n_mirrored:
             lines.append(
-                f"{self.n_mirrored} rows are mirrored faces, counted as other people here; only the CSVs say of whom"
+                f"{self.n_mirrored} rows are mirrored faces, counted as other people here; only the CSVs name the "
+                "people that they mirror"
             )
         return lines
 
@@ -181,9 +182,9 @@ def beside(stem: Path, ending: str) -> Path:
 
 
 def dirty_table(rows: ExportRows) -> pd.DataFrame:
-    """Return what the dataset left out, with `id`, `name` and `class` first; who has no row has no class.
+    """Return the dataset's dirty rows, with `id`, `name` and `class` first; a person without rows has no class.
 
-    Who goes by another name in the dataset does here too.
+    People that were renamed in the dataset have the new name here too.
     """
     table = rows.dataset.table("dirty")
     kept = rows.dataset.info.get("same_person", {})

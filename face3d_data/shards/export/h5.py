@@ -1,4 +1,4 @@
-"""A dataset's clouds as HDF5 that other programs read: ModelNet's files with their lists, and faces with `pid`."""
+"""HDF5 export of clouds for other programs: ModelNet files with their lists, and face HDF5 with `pid`."""
 
 from __future__ import annotations
 

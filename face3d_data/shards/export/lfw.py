@@ -1,4 +1,4 @@
-"""A dataset's colour images as LFW has them: a folder a person, numbered images, `pairs.txt`."""
+"""LFW export of colour images: a folder per person, numbered images, `pairs.txt`."""
 
 from __future__ import annotations
 

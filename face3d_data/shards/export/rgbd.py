@@ -1,4 +1,4 @@
-"""A dataset as colour and depth files with `train.csv eval.csv test.csv dirty.csv`, for trainers of RGB-D networks."""
+"""RGB-D export: colour and depth files with `train.csv eval.csv test.csv dirty.csv`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dataset as one file a sample: PLY clouds, NumPy arrays, PNG images, named as its CSVs name them."""
+"""Per-sample export: PLY clouds, NumPy arrays or PNG images, named as in the CSVs next to them."""
 
 from __future__ import annotations
 

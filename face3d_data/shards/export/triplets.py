@@ -1,4 +1,4 @@
-"""Triplets of a dataset's rows, drawn and written as the files of texts that other trainers read."""
+"""Triplet export of a dataset's rows: drawn and written as the files of texts that other trainers read."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_the_first_choice_that_is_as_good_but_for_chance_is_taken():
 
 def test_too_few_people_to_learn_from():
     table = people_table(5, 2)
-    with pytest.raises(UserError, match="5 people to learn from, at least 6 are needed: name a dataset that has more"):
+    with pytest.raises(UserError, match="5 people to train on, at least 6 are needed: name a dataset that has more"):
         learn_lda(np.zeros((10, len(GRID)), np.float32), table)
 
 

@@ -173,7 +173,7 @@ def test_a_leak_stops_everything_before_any_figure(place, request_of, tmp_path, 
     with pytest.raises(RunStopped) as stop:
         run_evaluation(request_of(tmp_path / "out", "small-s0", tmp_path / "leaky"))
     assert "\n" not in str(stop.value)
-    lines = [line for line in re.split("[:;] ", str(stop.value)) if " were learnt from" in line]
+    lines = [line for line in re.split("[:;] ", str(stop.value)) if " were in the training data" in line]
     assert [line.split(" were learnt")[0] for line in lines] == [
         "4 people of the split",
         "16 captures of the split",
@@ -209,7 +209,7 @@ def test_training_that_is_not_known_and_an_epoch_chosen_here_are_said(place, tmp
     assert "leaks could not be checked" in unknown.notices[0]
     assert known.leaks.state == "none"
     assert known.notices == (
-        "its epoch was chosen on split 'eval', on which it is judged here: the figures are too good",
+        "its epoch was chosen on split 'eval', on which it is judged here: the figures are optimistic",
     )
     assert load_networks([place / "small-s0"], dataset, "test", (), CPU)[0].notices == ()
 
@@ -221,7 +221,7 @@ def test_an_epoch_chosen_on_the_same_people_elsewhere_is_said_too(place, tmp_pat
     make_run(tmp_path / "elsewhere", dataset.path, selection_data=people)
     [network] = load_networks([tmp_path / "elsewhere"], dataset, "test", (), CPU)
     assert network.notices == (
-        "its epoch was chosen on 4 people of the split (tiny/p12, tiny/p13, tiny/p14 …): the figures are too good",
+        "its epoch was chosen on 4 people of the split (tiny/p12, tiny/p13, tiny/p14 …): the figures are optimistic",
     )
 
 
@@ -231,7 +231,7 @@ def test_baselines_alone_and_what_lda_lacks(request_of, tmp_path, monkeypatch):
     evaluation, about = run_evaluation(request_of(tmp_path / "out", baselines=True))
     assert list(evaluation.methods) == list(about.baselines) == ["depth map, untrained"]
     assert about.notices[0].startswith("no LDA of depth maps: split 'train' of dataset points shows 8 people, 10 are")
-    with pytest.raises(UserError, match="nothing to judge: give a checkpoint"):
+    with pytest.raises(UserError, match="there is nothing to judge: give a checkpoint"):
         run_evaluation(request_of(tmp_path / "out2"))
 
 

@@ -23,7 +23,7 @@ from face3d_training.evaluation.report.score_tables import score_tables
 from face3d_training.evaluation.report.verdict import verdicts
 
 TABLE = example_table()
-LEAK = LeakCheck("net seed 0", "found", ("2 people of the split were learnt from: d/p0, d/p1",))
+LEAK = LeakCheck("net seed 0", "found", ("2 people of the split were in the training data: d/p0, d/p1",))
 ABOUT = About(
     (LeakCheck("net seed 0", "none", compared=("name", "recording")), LeakCheck("net seed 1", "unknown")),
     (CheckpointFacts("net seed 0", "runs/x/best.pt", "ab" * 32, "pointnet_basic", 512, 30, 4, "people", "cd" * 16),),
@@ -112,9 +112,9 @@ def test_what_stands_behind_is_told(whole):
 @pytest.mark.slow
 def test_leaks_that_were_allowed_stand_at_the_top(drawn):
     about = replace(ABOUT, leaks=(LEAK,))
-    text = "LEAK, allowed by --allow-leaks: net seed 0: 2 people of the split were learnt from: d/p0, d/p1"
+    text = "LEAK, allowed by --allow-leaks: net seed 0: 2 people of the split were in the training data: d/p0, d/p1"
     assert text in Page(make_report(example_evaluation(), about, TABLE, drawn)).text
-    assert "LEAK: net seed 0: 2 people of the split were learnt from: d/p0, d/p1" in printed(
+    assert "LEAK: net seed 0: 2 people of the split were in the training data: d/p0, d/p1" in printed(
         example_evaluation(), about
     )
     assert files.metrics_of(example_evaluation(), about)["about"]["leaks"][0]["state"] == "found"
@@ -283,7 +283,7 @@ def test_an_evaluation_is_replaced_and_anything_else_is_not(written, tmp_path):
     assert list((written / "plots").iterdir()) == []
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
-    with pytest.raises(UserError, match="mine: holds something that is no evaluation"):
+    with pytest.raises(UserError, match="mine: contains something other than an evaluation"):
         files.write_evaluation(tmp_path / "mine", example_evaluation(), ABOUT, TABLE, "", {})
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
 

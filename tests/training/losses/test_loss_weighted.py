@@ -59,7 +59,7 @@ def test_half_precision_is_computed_in_full():
 
 def test_what_a_loss_needs_and_the_model_or_the_dataset_has_not_is_told():
     losses = build_losses({"lpd": {}}, 3, 4, model="resnet50")
-    with pytest.raises(UserError, match=r"loss lpd: needs the output '.*', which model resnet50 has not"):
+    with pytest.raises(UserError, match=r"loss lpd: needs the output '.*', which model resnet50 does not have"):
         losses({"embedding": embeddings()}, {"label": LABELS})
     outputs = dict.fromkeys(specs("loss")["lpd"].needs, torch.zeros(6, 2))
     with pytest.raises(UserError, match="loss lpd: needs 'visible_ratio' of each sample"):
@@ -77,7 +77,7 @@ def test_embeddings_that_are_not_finite_stop_the_run(bad):
 @pytest.mark.parametrize(
     ("losses", "text"),
     [
-        ({}, "loss: names none"),
+        ({}, "loss: there is none"),
         ({"triplets": {}}, "no loss is named 'triplets'.*triplet"),
         ({"arcface": {"m": 0.5}}, "loss arcface: .*'m'"),
         ({"softmax": {"weight": -1}}, "loss softmax: .*weight"),

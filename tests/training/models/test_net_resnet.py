@@ -224,10 +224,13 @@ def test_a_long_list_is_cut_and_counted(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"body.0.weight": torch.ones(3)}, r"nothing in it fits resnet18 \(body.0.weight: no such name"),
-        ({"epoch": 3}, "holds no state dict"),
-        ({}, "holds no state dict"),
-        ([torch.ones(3)], "holds a list, not weights by name"),
+        (
+            {"body.0.weight": torch.ones(3)},
+            r"nothing in it fits resnet18 \(body.0.weight: the network has no weight of that name",
+        ),
+        ({"epoch": 3}, "contains no state dict"),
+        ({}, "contains no state dict"),
+        ([torch.ones(3)], "contains a list, not weights by name"),
     ],
 )
 def test_files_without_its_weights_are_told(tmp_path, content, message):

@@ -1,1 +1,1 @@
-"""How well embeddings tell people apart, and what that figure is worth."""
+"""Evaluation of embeddings: how well they separate people, and how reliable that figure is."""

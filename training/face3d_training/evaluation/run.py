@@ -1,4 +1,4 @@
-"""The function behind `face3d evaluate`, from top to bottom: who is judged, on what, and what is written."""
+"""Evaluation run, the function behind `face3d evaluate`: what is judged, on what, and what is written."""
 
 from __future__ import annotations
 
@@ -94,18 +94,18 @@ def run_evaluation(
 ) -> tuple[Evaluation, About]:
     """Judge networks and baselines on a split, and write the folder of the evaluation.
 
-    Nothing is computed before training and test data are found to share nothing.
+    Training and test data are checked for leaks before anything is computed.
 
     Args:
-        request: what is asked.
-        progress: told how far it is.
+        request: the evaluation to make.
+        progress: called with the state of progress.
 
     Raises:
         UserError: dataset, checkpoints and options do not go together, or a dataset is damaged.
         RunStopped: training and test data share something.
     """
     if not request.checkpoints and request.baselines is False:
-        raise UserError("evaluate: nothing to judge: give a checkpoint, or leave --no-baseline out")
+        raise UserError("evaluate: there is nothing to judge: give a checkpoint, or leave out --no-baseline")
     check_replaceable(request.out)
     dataset, device = checked_dataset(request.dataset, request.check), choose_device(request.device)
     table = rows_of(dataset, request.split, None)
@@ -120,7 +120,9 @@ def run_evaluation(
     vectors = {matcher.name: matcher.vectors for matcher in matchers}
     others, told = baselines.matchers(progress)
     if not matchers and not others:
-        raise UserError(f"evaluate: nothing to judge: give a checkpoint ({'; '.join((*baselines.notices, *told))})")
+        raise UserError(
+            f"evaluate: there is nothing to judge: give a checkpoint ({'; '.join((*baselines.notices, *told))})"
+        )
     costs = {network.name: _cost(network) for network in networks}
     methods = _judge([*matchers, *others], lists, request.settings, costs, progress)
     evaluation = _together(request, dataset, table, methods, networks, [other.name for other in others])
@@ -130,7 +132,7 @@ def run_evaluation(
         checkpoints=tuple(network.facts for network in networks),
         baselines=tuple(other.name for other in others),
         versions={name: version(name) for name in VERSIONED},
-        told=tuple(told),
+        baseline_notes=tuple(told),
         notices=(*_notices(networks), *baselines.notices, *lists.notices),
         dataset_leaks=_dataset_leaks(dataset, baselines.teacher, networks),
     )
@@ -145,7 +147,7 @@ def _notices(networks: Sequence[Network]) -> list[str]:
 
 
 def _dataset_leaks(dataset: Dataset, teacher: Dataset | None, networks: Sequence[Network]) -> tuple[str, ...]:
-    """Return what splits share of the datasets that are judged on or were learnt from, each line once."""
+    """Return what splits share in the datasets used for training or evaluation, each line once."""
     used = [dataset] if teacher is None or teacher.path == dataset.path else [dataset, teacher]
     lines = [line for one in used for line in leaks_of(one)]
     lines += [f"{one.name}: learnt from {line}" for one in networks for line in one.trained.info.get(DATASET_LEAKS, ())]
@@ -176,7 +178,7 @@ def refuse_leaks(checks: Iterable[LeakCheck], allowed: bool) -> None:
     if found and not allowed:
         raise RunStopped(
             f"training and test data share something, so that no figure is computed: {'; '.join(found)}: judge on "
-            "people that were not learnt from, or say --allow-leaks, which is written into every output"
+            "other people, or use --allow-leaks, which is recorded in every output"
         )
 
 

@@ -1,1 +1,1 @@
-"""What is learnt from a batch, one file a family."""
+"""Losses, one file per family."""

@@ -1,4 +1,4 @@
-"""What every loss is: options that build a module, and a module from outputs and a batch to one number."""
+"""Base of losses: options that build a module, and a module from outputs and a batch to one number."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ class LossSpec(Spec):
     weight: float = Field(1.0, ge=0, description="factor in the sum of losses")
 
     def build(self, n_classes: int, embedding_size: int) -> LossModule:
-        """Return the loss for so many people and embeddings of that length."""
+        """Return the loss for this number of people and this length of embeddings."""
         raise TypeError(f"{type(self).__name__} defines no build()")

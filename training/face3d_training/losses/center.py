@@ -1,4 +1,4 @@
-"""Center loss: a person's embeddings lie close to their centre, which follows them."""
+"""Center loss: pulls a person's embeddings to their centre, which follows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loss of latent part detection: who it is, from the face and from its part, and how much of the face is visible."""
+"""Loss of latent part detection: identity from the face and from its latent part, and the visible share of the face."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class LatentPart(LossSpec):
     head: Literal["linear", "cosine"] = Field(
         "linear", description="logits: products with each person's weights, or cosines times scale"
     )
-    scale: float = Field(30.0, gt=0, description="what cosines are multiplied by (cosine)")
+    scale: float = Field(30.0, gt=0, description="factor of cosines (cosine)")
     ratio_weight: float = Field(1.0, ge=0, description="factor of the error of the visible share")
 
     def build(self, n_classes: int, embedding_size: int) -> LossModule:
-        """Return the loss for so many people; each of the two embeddings has half the length of their join."""
+        """Return the loss for this number of people; each of the two embeddings has half of the joint length."""
         return LpdLoss(self, n_classes, embedding_size // 2)
 
 

@@ -1,4 +1,4 @@
-"""Classification by the angle between embeddings and class weights, with a margin for the right person."""
+"""Margin losses: softmax of the angle between embeddings and class weights, with a margin for the right person."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ArcFace(_Margin):
 
     name: ClassVar[str] = "arcface"
 
-    margin: float = Field(0.5, ge=0, lt=math.pi / 2, description="angle that is added for the right person, radians")
+    margin: float = Field(0.5, ge=0, lt=math.pi / 2, description="angle added for the right person, radians")
 
     def build(self, n_classes: int, embedding_size: int) -> MarginLoss:
         """Return the loss with fresh class weights."""
@@ -56,7 +56,7 @@ class CosFace(_Margin):
 
     name: ClassVar[str] = "cosface"
 
-    margin: float = Field(0.35, ge=0, lt=1, description="what is taken off the right person's cosine")
+    margin: float = Field(0.35, ge=0, lt=1, description="value subtracted from the right person's cosine")
 
     def build(self, n_classes: int, embedding_size: int) -> MarginLoss:
         """Return the loss with fresh class weights."""
@@ -74,8 +74,8 @@ class Combined(_Margin):
     name: ClassVar[str] = "combined"
 
     m1: float = Field(1.0, ge=1, description="factor of the right person's angle (SphereFace)")
-    m2: float = Field(0.3, ge=0, lt=math.pi / 2, description="angle that is added to it, radians (ArcFace)")
-    m3: float = Field(0.2, ge=0, lt=1, description="what is taken off its cosine (CosFace)")
+    m2: float = Field(0.3, ge=0, lt=math.pi / 2, description="angle added to it, radians (ArcFace)")
+    m3: float = Field(0.2, ge=0, lt=1, description="value subtracted from its cosine (CosFace)")
 
     def build(self, n_classes: int, embedding_size: int) -> MarginLoss:
         """Return the loss with fresh class weights."""

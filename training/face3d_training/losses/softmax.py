@@ -1,4 +1,4 @@
-"""Classification of the people that are learnt from: cross-entropy, and its focal form."""
+"""Softmax losses, which classify the training people: cross-entropy and the focal loss."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Softmax(LossSpec):
 
     scale: float = Field(16.0, gt=0, description="length that embeddings are brought to before the classifier")
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of the target that is spread evenly over all people"
+        0.0, ge=0, lt=1, description="label smoothing: share of the target that is distributed evenly over all people"
     )
 
     def build(self, n_classes: int, embedding_size: int) -> ClassifierLoss:
@@ -44,7 +44,9 @@ class Focal(LossSpec):
 
     name: ClassVar[str] = "focal"
 
-    gamma: float = Field(2.0, ge=0, description="how much less well classified samples count; 0: cross-entropy")
+    gamma: float = Field(
+        2.0, ge=0, description="focusing exponent: how much less well-classified samples count; 0: cross-entropy"
+    )
     scale: float = Field(16.0, gt=0, description="length that embeddings are brought to before the classifier")
 
     def build(self, n_classes: int, embedding_size: int) -> ClassifierLoss:

@@ -1,4 +1,4 @@
-"""Triplet loss: a person's samples lie closer to each other than to anybody else's, by a margin."""
+"""Triplet loss: a person's samples are closer to each other than to anybody else's, by a margin."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Triplet(LossSpec):
 
     name: ClassVar[str] = "triplet"
 
-    margin: float = Field(0.2, gt=0, description="how much further away a negative has to be than a positive")
+    margin: float = Field(0.2, gt=0, description="margin by which a negative has to be farther away than a positive")
     distance: Literal["euclidean", "cosine"] = Field(
         "euclidean", description="between unit embeddings: their distance, 0 to 2, or 1 − cosine, 0 to 2"
     )
     mining: Literal["all", "hard", "semihard", "batch_hard"] = Field(
-        "semihard", description="triplets that are learnt from: all valid ones, or the hard, semihard, batch_hard ones"
+        "semihard", description="triplets to train on: all valid ones, or the hard, semihard or batch_hard ones"
     )
 
     def build(self, n_classes: int, embedding_size: int) -> TripletLoss:
@@ -93,7 +93,7 @@ class TripletLoss(LossModule):
         if self.mining == "batch_hard":
             raise UserError(
                 "loss.triplet.mining: batch_hard chooses among all samples of a batch, not among given triplets: "
-                "choose all, hard or semihard, or leave triplets.offline out"
+                "choose all, hard or semihard, or leave out triplets.offline"
             )
         violations = self._violations(embedding.detach(), triplets.unbind(1))
         keep = violations >= 0

@@ -1,4 +1,4 @@
-"""The losses of a run as one: their weighted sum."""
+"""Weighted sum of a run's losses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def build_losses(
 
     Args:
         losses: names to options, `weight` among them, as a config's `loss` has them.
-        n_classes: people that are learnt from; labels are below it.
+        n_classes: number of training people; labels are below it.
         embedding_size: length of the embeddings.
         model: name of the network, for messages.
 
@@ -30,7 +30,7 @@ def build_losses(
         UserError: no loss, no such loss, or an option that is not allowed.
     """
     if not losses:
-        raise UserError("loss: names none: give one, such as triplet")
+        raise UserError("loss: there is none: choose one, such as triplet")
     specs = {name: make_spec("loss", name, options, spec_of_loss) for name, options in losses.items()}
     return WeightedLosses(specs, n_classes, embedding_size, model)
 
@@ -51,12 +51,12 @@ class WeightedLosses(LossModule):
         )
 
     def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
-        """Return the sum over the parts that found something to learn from; None where none did.
+        """Return the sum over the parts that found something to learn from; None if no part did.
 
         Stats are those of the parts as `<loss>.<stat>`, each part's own value as `<loss>.loss`, and `penalty`.
 
         Raises:
-            UserError: a loss needs an output that the network has not, or an array that the batch has not.
+            UserError: a loss needs an output that the network lacks, or an array that the batch lacks.
             RunStopped: an embedding is not finite.
         """
         outputs = {name: _full_precision(value) for name, value in outputs.items()}
@@ -82,10 +82,10 @@ class WeightedLosses(LossModule):
         for name, spec in self.specs.items():
             lacking = [output for output in spec.needs if output not in outputs]
             if lacking:
-                raise UserError(f"loss {name}: needs the output {lacking[0]!r}, which model {self.model} has not")
+                raise UserError(f"loss {name}: needs the output {lacking[0]!r}, which model {self.model} does not have")
             absent = [array for array in spec.needs_labels if array not in batch]
             if absent:
-                raise UserError(f"loss {name}: needs {absent[0]!r} of each sample, which the dataset has not")
+                raise UserError(f"loss {name}: needs {absent[0]!r} of each sample, which the dataset does not have")
         if not torch.isfinite(outputs["embedding"]).all():
             raise RunStopped(
                 f"model {self.model}: its embeddings are not finite: lower optimizer.learning_rate, set "

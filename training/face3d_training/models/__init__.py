@@ -1,1 +1,1 @@
-"""Networks that turn faces into embeddings, one file a family."""
+"""Networks that compute embeddings of faces, one file per family."""

@@ -1,4 +1,4 @@
-"""What image networks share: their options, and weights from files fitted to them by name, shape and channels."""
+"""Base of image networks: options, and weights from files fitted to them by name, shape and channels."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ImageSpec(ModelSpec):
             if not fit.tensors:
                 raise UserError(
                     f"model.weights {self.weights}: nothing in it fits {self.name} ({fit.unmatched[0]}):"
-                    " give weights of that network"
+                    " use weights of that network"
                 )
             net.load_state_dict(fit.tensors, strict=False)
             if fit.unmatched:
@@ -105,7 +105,7 @@ def fit_state(state: Mapping[str, torch.Tensor], net: EmbeddingNet, first_convol
     unmatched = []
     for name, tensor in state.items():
         if name not in own:
-            unmatched.append(f"{name}: no such name in the network")
+            unmatched.append(f"{name}: the network has no weight of that name")
             continue
         fitted = fit_channels(tensor, own[name].shape[1]) if name == first_convolution else tensor
         if fitted.shape == own[name].shape:
@@ -118,7 +118,7 @@ def fit_state(state: Mapping[str, torch.Tensor], net: EmbeddingNet, first_convol
         if name.endswith(".bias") and f"{name.removesuffix('bias')}weight" in tensors:
             tensors[name] = torch.zeros_like(tensor)
         else:
-            unmatched.append(f"{name}: not in the file, starts fresh")
+            unmatched.append(f"{name}: not in the file, keeps its initial values")
     return WeightsFit(tensors, unmatched)
 
 
@@ -163,5 +163,5 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     content = read_torch_file(path)
     state = next((content[key] for key in STATES if key in content), content)
     if not isinstance(state, Mapping) or not state or not all(torch.is_tensor(value) for value in state.values()):
-        raise UserError(f"{path}: holds no state dict (tensors by name, alone or under {' or '.join(STATES)})")
+        raise UserError(f"{path}: contains no state dict (tensors by name, alone or under {' or '.join(STATES)})")
     return dict(state)

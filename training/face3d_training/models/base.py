@@ -1,4 +1,4 @@
-"""What every network is: options that build a module, and a module that returns unit embeddings."""
+"""Base of networks: options that build a module, and a module that returns unit embeddings."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ SCALES = (0.17, 0.10, 0.20)
 
 
 class ConvNorm(nn.Module):
-    """Convolution, norm, ReLU; without padding unless told."""
+    """Convolution, norm, ReLU; without padding by default."""
 
     def __init__(self, inside: int, outside: int, size: KernelSize, stride: int = 1, padding: KernelSize = 0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Improved residual networks of face recognition: IR-50 and IR-SE-50 at 112 px.
+"""Improved residual networks (iResNet) for face recognition: IR-50 and IR-SE-50 at 112 px.
 
 Units and output layer are those of Deng et al. 2019 (ArcFace, arXiv 1801.07698, section 3.1); layers and names follow
 the published PyTorch port TreB1eN/InsightFace_Pytorch (model.py), whose weights load here. Squeeze and excitation is
@@ -127,7 +127,7 @@ class IR50(ImageSpec):
     first_convolution: ClassVar[str] = "input_layer.0.weight"
     excited: ClassVar[bool] = False
 
-    image_size_px: int = Field(112, ge=16, description="side of the images; the last layer's size hangs on it")
+    image_size_px: int = Field(112, ge=16, description="side of the images; the size of the last layer depends on it")
     dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped before the embedding")
     norm: Norm = Field("batch", description="normalisation over the batch, or over groups of channels of each sample")
 

@@ -3,12 +3,12 @@
 From the authors' published code (mindspore-ai/models, research/cv/MaskedFaceRecognition): a localiser of two linear
 layers on the grey 128 × 128 image gives an axis-parallel crop, a spatial transformer cuts it out at the image's size,
 and one ResNet-50 with shared weights and stride 1 in its last stage reads both; global maxima and a norm make the two
-features, which are classified apart in training and joined for matching. The crop's height is learnt from the share of
-the face that is visible.
+features, which are classified separately in training and concatenated for matching. The crop's height is learnt from
+the visible share of the face.
 
-Ours: scales by sigmoid and a crop that stays inside the image (there: tanh, and zeros outside), no norm of the
-localiser's output, images of any size, and a linear layer to the embedding's length. Lengths of 4096 have none, as
-published.
+Differences from it: scales by sigmoid and a crop that stays inside the image (there: tanh, and zeros outside), no norm
+of the localiser's output, images of any size, and a linear layer to the embedding's length, except for the published
+length of 4096.
 """
 
 from __future__ import annotations
@@ -113,7 +113,10 @@ class Lpd(ImageSpec):
     first_convolution: ClassVar[str] = "conv1.weight"
 
     embedding_size: int = Field(
-        512, gt=0, multiple_of=2, description="length of an embedding, half of it each of the face and of its part"
+        512,
+        gt=0,
+        multiple_of=2,
+        description="length of an embedding: one half for the face, one for its latent part",
     )
     norm: Norm = Field("batch", description="normalisation over the batch, or over groups of channels of each sample")
 

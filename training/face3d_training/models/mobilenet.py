@@ -83,7 +83,9 @@ class MobileNetV2(ImageSpec):
     first_convolution: ClassVar[str] = "features.0.0.weight"
     aliases: ClassVar[dict[str, str]] = {f"classifier.{part}": f"classifier.1.{part}" for part in ("weight", "bias")}
 
-    width: float = Field(1.0, gt=0, le=4, description="factor on the channels of every layer but a last one below 1280")
+    width: float = Field(
+        1.0, gt=0, le=4, description="factor on the channels of every layer; the last one keeps at least 1280"
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="share of features dropped before the embedding")
     norm: Norm = Field("batch", description="normalisation over the batch, or over groups of channels of each sample")
 

@@ -1,7 +1,7 @@
 """PointMLP (Ma et al. 2022, arXiv 2202.07123): residual layers on groups of nearest points, no other geometry.
 
-Its geometric affine module divides by one deviation of a cloud, as the paper writes it. The published code takes that
-of the batch, in evaluation too, so that a face's embedding would hang on the faces beside it.
+Its geometric affine module divides by the standard deviation of one cloud, as in the paper. The published code uses
+that of the batch, in evaluation too, so that a face's embedding would depend on the other faces of its batch.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class PointNetBasicSpec(PointsSpec):
     )
     head: tuple[int, ...] | None = Field(
         None,
-        description="channels of the layers between maximum and embedding; not given: a half and a quarter of the last"
+        description="channels of the layers between maximum and embedding; if not given, 1/2 and 1/4 of the last"
         " width (512 and 256 as published); []: none",
     )
 

@@ -1,4 +1,4 @@
-"""A layer and the maximum over its points, without what a maximum makes needless; the same numbers in a third of it."""
+"""Max pooling fused with the layer before it: the same numbers in a third of the time."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch.nn import functional
 from face3d_training.models.shared_mlp import ChannelsLastNorm, NormKind, shared_mlp
 
 PRODUCTS = 2**22
-"""Numbers before a maximum that are computed at once: none of them is kept."""
+"""Number of values before a maximum that are computed at once; none of them is kept."""
 
 
 class MaximumLayer(nn.Module):
     """A linear layer, norm and ReLU on every point of a group, then the maximum over the group.
 
-    A norm over the batch and ReLU are monotonous in each channel, so that the maximum (where the norm's scale is
-    negative, the minimum) of the linear layer passes through them alone. The norm's mean and variance still are those
-    of all points: mean W·m + b and variance diag(W C W'), from the mean m and covariance C of what comes in; and the
-    gradient flows through the points that won alone. So the norm, ReLU and all gradients over all points, the largest
-    tensors of a PointNet, are never computed. That pays where a cloud's points outnumber what comes in, and what comes
-    out does by far; in the small groups of PointNet++ it does not.
+    Batch norm and ReLU are monotonic in each channel, so only the maximum of the linear layer (the minimum if the
+    norm's scale is negative) has to pass through them. The norm's mean and variance are still those of all points: mean
+    W·m + b and variance diag(W C W'), from the mean m and covariance C of the input; and gradients flow only through
+    the points that are the maximum. So norm, ReLU and gradients over all points, the largest tensors of a PointNet, are
+    never computed. That pays if a cloud has more points than the input has channels, and the output has many more
+    channels; in the small groups of PointNet++ it does not.
 
     Attributes:
         linear, norm: the layers.

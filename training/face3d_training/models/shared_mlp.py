@@ -1,6 +1,6 @@
-"""Layers that act on every point alike, channels last, and what every network of points has in common.
+"""Shared MLP layers, which act on every point in the same way (channels last), and the base of all point networks.
 
-A cloud that holds a number that is not finite gets an embedding of NaN; rows that are loaded are checked before.
+A cloud that contains a number that is not finite gets an embedding of NaN; rows are checked when they are loaded.
 """
 
 from __future__ import annotations

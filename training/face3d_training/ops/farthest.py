@@ -20,24 +20,24 @@ TWO_STEPS = 32_768
 def farthest_points(
     points: torch.Tensor, n_points: int, method: str = "exact", start: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Choose points of each cloud, each next one the farthest from all before it (Eldar et al. 1997).
+    """Farthest point sampling of each cloud: each next point is the farthest from all before it (Eldar et al. 1997).
 
     Args:
         points: f4 (B, N, 3), finite.
-        n_points: how many, at most N. Where a cloud has fewer distinct points, index 0 follows them, again and again.
-        method: `exact`: torch, the indices of a plain loop. `fast`: fpsample on the CPU, cloud by cloud, whose choice
-            covers a cloud as well within some percent but holds other indices, and another first one. `pointnet2`: the
-            kernel of pointnet2_ops (CUDA), which starts at index 0 and never chooses points within 0.032 of the origin.
+        n_points: how many, at most N. If a cloud has fewer distinct points, the rest is index 0, repeated.
+        method: `exact`: torch, the indices of a plain loop. `fast`: fpsample on the CPU, cloud by cloud, which covers a
+            cloud as well within a few percent but with other indices, the first included. `pointnet2`: the kernel of
+            pointnet2_ops (CUDA), which starts at index 0 and never chooses points within 0.032 of the origin.
         start: i8 (B,), first index of each cloud; None: the point that is farthest from the centroid, so that the
-            choice does not hang on the order of points. `pointnet2` takes none.
+            choice does not depend on the order of points. Not for `pointnet2`.
 
     Returns:
         i8 (B, n_points), in the order of choice.
 
     Raises:
-        ValueError: more points than there are, or none, or a start for a method that takes none.
-        UserError: no such method.
-        MissingDependency: the method's library or device is not there.
+        ValueError: `n_points` is 0 or more than N, or the method does not take a start.
+        UserError: there is no such method.
+        MissingDependency: the method's library or device is missing.
     """
     if not 0 < n_points <= points.shape[1]:
         raise ValueError(f"cannot choose {n_points} of {points.shape[1]} points")

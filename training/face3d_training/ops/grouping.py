@@ -1,4 +1,4 @@
-"""What lies at chosen points: rows gathered by index, and features carried to other points."""
+"""Grouping of points: rows gathered by index, and features interpolated to other points."""
 
 from __future__ import annotations
 

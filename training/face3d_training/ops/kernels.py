@@ -1,4 +1,4 @@
-"""Where implementations of an operation on points register, by a method's name."""
+"""Kernel registry: implementations of operations on points, by the name of a method."""
 
 from __future__ import annotations
 

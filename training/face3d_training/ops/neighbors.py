@@ -1,4 +1,4 @@
-"""Which points lie near others: within a radius, or the k nearest."""
+"""Neighbour search among points: within a radius, or the k nearest."""
 
 from __future__ import annotations
 

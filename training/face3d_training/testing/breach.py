@@ -1,4 +1,4 @@
-"""Ground of the contract checks: texts, gradients, and how a breach is reported."""
+"""Base of the contract checks: texts, gradients, and the report of a breach."""
 
 from __future__ import annotations
 

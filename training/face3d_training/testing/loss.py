@@ -1,4 +1,4 @@
-"""Contract check of losses: gradients, the order of a batch, what is refused, and batches that are hard to bear."""
+"""Contract check of losses: gradients, order of the batch, refusals, and difficult batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regularised linear discriminant analysis of depth maps: what is learnt without any network.
+"""Regularised linear discriminant analysis of depth maps: learning without a network.
 
 Fisher 1936, The Use of Multiple Measurements in Taxonomic Problems; the ridge on the scatter within people is that of
 Friedman 1989, Regularized Discriminant Analysis. It matters more than anything else: with a small one the directions
@@ -38,11 +38,11 @@ def deviations(maps: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def fit_lda(maps: np.ndarray, people: np.ndarray, ridge_mm2: float, dimensions: int) -> Lda:
-    """Return the directions learnt from maps.
+    """Return the discriminant directions learnt from maps.
 
     Args:
         maps: (n, G), mm, NaN = nothing there.
-        people: (n,) str, whom each shows, two people at least.
+        people: (n,) str, the person of each map, at least two people.
         ridge_mm2: added to the variance within people of every cell.
         dimensions: directions, at most one fewer than people.
     """

@@ -1,4 +1,4 @@
-"""Methods without a network that a network has to beat: the untrained clipped depth map, and LDA on depth maps.
+"""Baselines without a network, which a network has to beat: the untrained clipped depth map, and LDA on depth maps.
 
 Both see faces as heights on a 2.5 mm grid (`face3d_data.geometry.depth_map`), so they need points in the face frame.
 
@@ -54,11 +54,11 @@ def depth_maps(
     Args:
         dataset: a dataset with `points` in the face frame, mm.
         split: the split.
-        rows: places in the split.
-        progress: told how many are done.
+        rows: indices in the split.
+        progress: called with the number of rows done.
 
     Raises:
-        UserError: the shards hold no points, or they are not aligned.
+        UserError: the shards contain no points, or the points are not aligned.
     """
     reader = dataset.reader(split, ["points"])
     maps: list[np.ndarray] = []
@@ -130,15 +130,15 @@ def lda_matcher(table: pd.DataFrame, maps: np.ndarray, lda: Lda) -> EmbeddingMat
 
 
 def learn_lda(maps: np.ndarray, table: pd.DataFrame) -> Learnt:
-    """Return the LDA of training people, its ridge and dimensions chosen on a fifth of them that are held out for it.
+    """Return the LDA of training people; its ridge and dimensions are chosen on a fifth of them, which is held out.
 
-    Chosen is the strongest ridge, and then the fewest dimensions, whose rank-1 (mean over held-out people, and over the
+    It takes the strongest ridge, and then the fewest dimensions, whose rank-1 (mean over held-out people, and over the
     protocols that these admit, plain and masked) is within one standard error of the best: Breiman et al. 1984,
-    Classification and Regression Trees. Held-out people are of the training people's kind, so that the best itself
-    would say nothing of others.
+    Classification and Regression Trees. Held-out people resemble the training people, so the best choice for them need
+    not be the best for others.
 
     Args:
-        maps: f4 (n, G), depth maps of plain and masked faces alike.
+        maps: f4 (n, G), depth maps of plain and masked faces.
         table: their rows.
 
     Raises:
@@ -149,7 +149,7 @@ def learn_lda(maps: np.ndarray, table: pd.DataFrame) -> Learnt:
     people = np.unique(person)
     if len(people) < LDA_FEWEST_PEOPLE:
         raise UserError(
-            f"baseline LDA: {len(people)} people to learn from, at least {LDA_FEWEST_PEOPLE} are needed: "
+            f"baseline LDA: {len(people)} people to train on, at least {LDA_FEWEST_PEOPLE} are needed: "
             "name a dataset that has more by --train-dataset, or say --no-baseline"
         )
     order = np.random.default_rng(seed_from("lda", people.tolist())).permutation(people)

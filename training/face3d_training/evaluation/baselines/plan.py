@@ -1,4 +1,4 @@
-"""Which baselines are judged beside the networks, and what the learnt one learns from."""
+"""Plan of the baselines: which are judged next to the networks, and what LDA is trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals by resampling people: the pairs and probes of one person are not independent, people are.
+"""Bootstrap intervals over people: pairs and probes of one person are not independent, people are.
 
 A resample draws as many people as there are, with replacement; person i then counts w_i times. A genuine pair or a
 probe of i weighs w_i, an impostor pair of i and j weighs w_i · w_j, and pairs of two copies of one person do not exist:
@@ -29,7 +29,7 @@ LEAST_MEASURED = 0.5
 
 
 class PairPeople:
-    """The people in a list of pairs, a mirrored face's own person.
+    """The people in a list of pairs; a mirrored face counts as the person that it mirrors.
 
     Args:
         table: column `identity`.
@@ -38,8 +38,8 @@ class PairPeople:
 
     Attributes:
         names: the people, sorted.
-        first: i64 (n,), place in `names` of whom the first of each pair shows.
-        second: the same of the second.
+        first: i64 (n,), index in `names` of the person in each pair's first sample.
+        second: the same for the second sample.
     """
 
     def __init__(self, table: pd.DataFrame, first: np.ndarray, second: np.ndarray) -> None:

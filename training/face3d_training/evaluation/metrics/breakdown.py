@@ -1,4 +1,4 @@
-"""The same figures for the probes of one expression, pose, mask or sensor at a time, against the whole gallery."""
+"""Breakdown of figures by one expression, pose, mask or sensor of the probes at a time, against the whole gallery."""
 
 from __future__ import annotations
 

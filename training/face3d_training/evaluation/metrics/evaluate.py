@@ -1,4 +1,4 @@
-"""All figures of a method, differences of two, and several seeds of one.
+"""Evaluation figures: all of one method, differences of two, and several seeds of one.
 
 Examples:
     >>> dataset, settings = Dataset("datasets/recognition"), Settings()
@@ -41,10 +41,10 @@ def evaluate(
 
     Args:
         matcher: the method.
-        lists: what it is asked; the same for all methods that are compared.
+        lists: pairs and protocols to judge it on; the same for all methods that are compared.
         settings: those that the lists were made with.
-        model: what the method costs.
-        progress: told the name of each list before it is worked on.
+        model: cost of the method.
+        progress: called with the name of each list before it is processed.
 
     Raises:
         UserError: a similarity is not finite.
@@ -113,7 +113,7 @@ def combine_seeds(name: str, runs: Sequence[MethodResult], confidence: float = 0
         UserError: no run, or they were not evaluated on the same lists.
     """
     if not runs:
-        raise UserError(f"{name}: no runs to combine: give a checkpoint")
+        raise UserError(f"{name}: there are no runs to combine: give a checkpoint")
     _same_lists(runs)
     each = [figures_of(run) for run in runs]
     keys = {name: tuple(figures) for name, figures in each[0].items()}
@@ -154,7 +154,8 @@ def _people(method: MethodResult | SeedsResult, name: str) -> int:
 def _same_lists(methods: Sequence[MethodResult]) -> None:
     for method in methods[1:]:
         if not _alike(method, methods[0]):
-            raise UserError(f"{method.name} and {methods[0].name} were not evaluated alike: evaluate both in one go")
+            names = f"{method.name} and {methods[0].name}"
+            raise UserError(f"{names} were evaluated on different lists or with different settings: use one call")
 
 
 def _alike(one: MethodResult, other: MethodResult) -> bool:

@@ -1,4 +1,4 @@
-"""A figure with its interval, the arrays behind figures, and how results become JSON."""
+"""Figure with its interval, the arrays behind figures, and the JSON form of results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class ScoredPairs:
-    """Pairs of rows and how alike they are.
+    """Pairs of rows and their similarities.
 
     Attributes:
         first: i64 (n,), row of each pair's first sample (the probe's).
@@ -54,15 +54,15 @@ class ScoredPairs:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What became of each probe.
+    """Result of each probe of an identification.
 
     Attributes:
         probe: i64 (n,), its row.
         rank: i64 (n,), rank of its person; ties count against it.
-        own: i64 (n,), row of that person's enrolled sample which is most alike.
+        own: i64 (n,), row of the most similar enrolled sample of that person.
         own_score: f8 (n,), its similarity.
-        rival: i64 (n,), row of the most alike enrolled sample of somebody else; -1 where nobody else is enrolled.
-        rival_score: f8 (n,), its similarity; -inf there.
+        rival: i64 (n,), row of the most similar enrolled sample of another person; -1 if nobody else is enrolled.
+        rival_score: f8 (n,), its similarity; -inf if nobody else is enrolled.
     """
 
     probe: np.ndarray

@@ -1,4 +1,4 @@
-"""Identification: who of the enrolled is it? Ranks of probes, and how well each enrolled person finds its probes."""
+"""Identification: ranks of probes in a gallery, and how well each enrolled person retrieves their probes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LONGEST_CMC = 50
 def identify(matcher: Matcher, protocol: Protocol, settings: EvaluationSettings) -> IdentificationResult:
     """Return the figures of one method on a gallery and its probes.
 
-    A person's score is that of the most alike of its enrolled samples. The rank of a probe's person is one more than
+    A person's score is that of the most similar of its enrolled samples. The rank of a probe's person is one more than
     the number of others whose score is as high or higher: ties count against the method.
 
     Args:
         matcher: the method.
-        protocol: who is enrolled, who is asked for.
+        protocol: the gallery and the probes.
         settings: resamples, confidence and seed.
 
     Raises:

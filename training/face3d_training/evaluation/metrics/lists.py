@@ -1,4 +1,4 @@
-"""What a method is asked: protocols and lists of pairs, made once for all methods."""
+"""Evaluation lists: protocols and pairs, made once for all methods."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ def lists_of(
         UserError: the table is empty, or admits no such protocol.
     """
     if not len(table):
-        raise UserError("evaluation: the split holds no rows: choose another with --split")
+        raise UserError("evaluation: the split has no rows: choose another with --split")
     made, notes = protocols(table)
     made |= {name: one for each in published for name, one in each.protocols().items()}
     if protocol is not None and protocol not in made:
         there = ", ".join(made)
-        raise UserError(f"no protocol {protocol!r} here (there: {there}){did_you_mean(protocol, made)}")
+        raise UserError(f"there is no protocol {protocol!r} here (known: {there}){did_you_mean(protocol, made)}")
     chosen = {name: one for name, one in made.items() if protocol in (None, name, one.part_of)}
     pairs: dict[str, PairLists] = {}
     for name, each in chosen.items():

@@ -1,4 +1,4 @@
-"""What is evaluated: anything that says how alike two rows of a table are."""
+"""Matcher: anything that gives the similarity of two rows of a table; it is what an evaluation judges."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 BLOCK_PAIRS = 4_000_000
 """Pairs whose similarities are held at a time."""
 DENSE = 8
-"""Pairs that are at least one in so many of a whole matrix are read from the matrix."""
+"""Pairs are read from the whole matrix if they are at least one in this number of its entries."""
 
 
 class Matcher(Protocol):
-    """Says how alike faces are; rows are places in `table`.
+    """Gives the similarity of faces; rows are indices into `table`.
 
     Attributes:
         name: what reports call it.
@@ -30,10 +30,10 @@ class Matcher(Protocol):
     table: pd.DataFrame
 
     def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return f8 (A, B): how alike each of the rows i64 (A,) is to each of i64 (B,); larger is more alike."""
+        """Return f8 (A, B): the similarity of each of the rows i64 (A,) to each of i64 (B,); larger is more similar."""
 
     def pair_similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return f8 (n,): how alike the rows i64 (n,) are to the rows i64 (n,), one by one."""
+        """Return f8 (n,): the similarities of the rows i64 (n,) to the rows i64 (n,), pair by pair."""
 
 
 class EmbeddingMatcher:
@@ -56,7 +56,7 @@ class EmbeddingMatcher:
             where = table["id"].iloc[int(wrong[0])]
             raise UserError(
                 f"{name}: the embeddings of {len(wrong)} rows are not finite ({where} …): the network has diverged, or "
-                "the sample holds NaN"
+                "the sample contains NaN"
             )
         self.name, self.table = name, table
         self.vectors = np.asarray(vectors, np.float64)
@@ -104,7 +104,7 @@ def similarity_blocks(
 
 
 def score_pairs(matcher: Matcher, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return f8 (n,): how alike the rows i64 (n,) are to the rows i64 (n,), the cheaper way.
+    """Return f8 (n,): the similarities of the rows i64 (n,) to the rows i64 (n,), computed the cheaper way.
 
     Raises:
         UserError: a similarity is not finite.
@@ -130,5 +130,5 @@ def checked(matcher: Matcher, similarities: np.ndarray) -> np.ndarray:
     """
     wrong = int((~np.isfinite(similarities)).sum())
     if wrong:
-        raise UserError(f"{matcher.name}: {wrong} similarities are not finite: look at its embeddings and the samples")
+        raise UserError(f"{matcher.name}: {wrong} similarities are not finite: check its embeddings and the samples")
     return similarities

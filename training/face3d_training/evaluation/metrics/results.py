@@ -1,4 +1,4 @@
-"""What an evaluation found. `as_json` of an `Evaluation` is `metrics.json`: the same names, less the raw arrays.
+"""Results of an evaluation. `as_json` of an `Evaluation` is `metrics.json`: the same names, without the raw arrays.
 
 Every figure that people would quote is a `Figure`: a value with its interval, or none with the reason why. Fields
 marked `RAW` hold arrays for plots, CSVs and paired comparisons, and never reach the JSON.

@@ -1,4 +1,4 @@
-"""ROC figures from the sorted scores themselves, without any grid, each pair with a weight.
+"""ROC figures from the sorted scores themselves, without a grid, with a weight for each pair.
 
 A pair is accepted where its score is at least the threshold; thresholds are the scores. With weights 1 the figures
 equal scikit-learn's `roc_auc_score` and `roc_curve`.
@@ -20,15 +20,15 @@ def _ends(ordered: np.ndarray) -> np.ndarray:
 
 
 class SortedPairs:
-    """Pairs sorted once, from which figures with any weights follow in one pass over the impostors.
+    """Sorted pairs, from which figures with any weights follow in one pass over the impostors.
 
     Args:
         scores: (n,), finite.
         same: bool (n,), some true and some false.
 
     Attributes:
-        genuine: i64 (G,), places of the genuine pairs, from the most alike on.
-        impostors: i64 (I,), places of the impostor pairs, likewise.
+        genuine: i64 (G,), indices of the genuine pairs, most similar first.
+        impostors: i64 (I,), indices of the impostor pairs, most similar first.
     """
 
     def __init__(self, scores: np.ndarray, same: np.ndarray) -> None:
@@ -51,7 +51,7 @@ class SortedPairs:
         return Weighted(self, genuine, _summed(genuine), _summed(impostors))
 
     def auc(self, genuine: np.ndarray, summed: np.ndarray) -> float:
-        """Return the area; `summed` are the impostors' weights, summed from the most alike on, 0 first."""
+        """Return the area; `summed` are cumulative weights of the impostors, most similar first, beginning with 0."""
         above = (summed[self._above] + summed[self._not_below]) / 2
         return 1.0 - float(genuine @ above) / (float(genuine.sum()) * float(summed[-1]))
 
@@ -87,7 +87,7 @@ class Weighted:
         return bool(self.summed_genuine[-1] > 0 and self.summed[-1] > 0)
 
     def auc(self) -> float:
-        """Return the area under the ROC curve: how often a genuine pair is more alike than an impostor, ties half."""
+        """Return the area under the ROC curve: how often a genuine pair is more similar than an impostor, ties half."""
         return self.pairs.auc(self.genuine, self.summed) if self.measurable else float("nan")
 
     def tar(self, far: float) -> float:

@@ -1,4 +1,4 @@
-"""Verification: is it one person or two? ROC figures on a list of pairs, with intervals over people."""
+"""Verification of pairs, one person or two: ROC figures with intervals over people."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Networks that are evaluated: loaded, named, and checked for what they were trained on."""
+"""Networks to evaluate: loaded, named, and checked for what they were trained on."""

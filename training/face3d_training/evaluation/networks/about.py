@@ -1,4 +1,4 @@
-"""What stands behind an evaluation's figures: checkpoints, the check for leaks, versions."""
+"""Provenance of an evaluation's figures: checkpoints, the leak check, versions."""
 
 from __future__ import annotations
 
@@ -58,23 +58,23 @@ class LeakCheck:
 
 @dataclass(frozen=True)
 class About:
-    """What stands behind an evaluation's figures.
+    """Provenance of an evaluation's figures.
 
     Attributes:
         leaks: the check of each method that was trained.
         checkpoints: of the networks.
-        baselines: names of the methods that are no networks.
+        baselines: names of the methods that are not networks.
         versions: of the packages behind the figures, by name.
-        told: lines on how baselines were made.
-        notices: what the reader has to be warned of.
-        dataset_leaks: what splits share of the datasets that were judged on or learnt from, with the dataset's name.
+        baseline_notes: lines on how baselines were made.
+        notices: warnings to the reader.
+        dataset_leaks: what splits share in the datasets that were used for training or evaluation, with their names.
     """
 
     leaks: tuple[LeakCheck, ...] = ()
     checkpoints: tuple[CheckpointFacts, ...] = ()
     baselines: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
-    told: tuple[str, ...] = ()
+    baseline_notes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     dataset_leaks: tuple[str, ...] = ()
 

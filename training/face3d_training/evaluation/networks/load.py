@@ -1,4 +1,4 @@
-"""The networks that are judged: loaded, named, and checked for what they were trained on."""
+"""Loading of networks to evaluate: by checkpoint, named, and checked for what they were trained on."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def method_names(files: Sequence[Path]) -> list[str]:
 
 
 def check_leaks(name: str, table: pd.DataFrame, seen: Mapping[str, torch.Tensor] | None) -> LeakCheck:
-    """Return whether rows, or whatever they share, were learnt from.
+    """Return whether rows, or anything that they share, were in the training data.
 
     Args:
         name: the method.
         table: the rows.
-        seen: `training_fingerprint` of what was learnt from; None: that is not known.
+        seen: `training_fingerprint` of the training data; None: not known.
     """
     if seen is None:
         return LeakCheck(name, "unknown")
@@ -115,7 +115,7 @@ def check_leaks(name: str, table: pd.DataFrame, seen: Mapping[str, torch.Tensor]
 def leak_line(kind: str, things: Sequence[str]) -> str:
     """Return what is shared with training in words."""
     count, shown = _counted(kind, things)
-    return f"{count} of the split were learnt from: {shown}"
+    return f"{count} of the split were in the training data: {shown}"
 
 
 def _counted(kind: str, things: Sequence[str]) -> tuple[str, str]:
@@ -178,10 +178,10 @@ def _notices(trained: Trained, dataset: Dataset, split: str, table: pd.DataFrame
         found.append("leaks could not be checked: the checkpoint does not say what it was trained on")
     first = None if own is None else own.weights or own.model.get("weights")
     if first is not None and leaks.state != "unknown" and not info.get("training_data_complete", False):
-        found.append(f"its training began with the weights of {first}: what those were trained on was not checked")
+        found.append(f"its training started from the weights of {first}: what those were trained on was not checked")
     if info.get("dataset") == dataset_digest(dataset) and info.get("splits", {}).get("eval") == split:
-        found.append(f"its epoch was chosen on split {split!r}, on which it is judged here: the figures are too good")
+        found.append(f"its epoch was chosen on split {split!r}, on which it is judged here: the figures are optimistic")
     elif chosen := shared_with_training(table, info.get("selection_data", {})):
         count, shown = _counted(chosen[0].kind, chosen[0].things)
-        found.append(f"its epoch was chosen on {count} of the split ({shown}): the figures are too good")
+        found.append(f"its epoch was chosen on {count} of the split ({shown}): the figures are optimistic")
     return [*found, *unmatched_weights(trained)]

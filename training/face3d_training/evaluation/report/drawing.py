@@ -1,4 +1,4 @@
-"""How an evaluation is drawn: colours of methods, and figures as SVG text.
+"""Drawing style of an evaluation: colours of methods, and figures as SVG text.
 
 matplotlib is drawn with directly, without pyplot and its global state; the same figures give the same bytes.
 """

@@ -1,4 +1,4 @@
-"""Everything of a report that is drawn: plots by name, the map of embeddings, and the worst mistakes."""
+"""Drawings of a report: plots by name, the map of embeddings, and the worst mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where embeddings are drawn in the plane."""
+"""Map of embeddings: their positions in the plane."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def choose_faces(people: Sequence[str], seed: int) -> np.ndarray:
     """Return rows to draw, i64 in order: all faces of at most 20 people, drawn from the seed, and at most 1000.
 
     Args:
-        people: whom each row shows.
+        people: the person of each row.
         seed: decides who is drawn.
     """
     names = np.array(people, dtype=str)
@@ -30,16 +30,16 @@ def choose_faces(people: Sequence[str], seed: int) -> np.ndarray:
 
 
 def place_embeddings(vectors: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
-    """Return places in the plane for embeddings, near where they are alike, and how they were found.
+    """Return positions in the plane for embeddings, with similar ones close together, and the name of the method.
 
-    t-SNE (van der Maaten & Hinton 2008), or principal components where there are too few for it.
+    t-SNE (van der Maaten & Hinton 2008), or principal components if there are too few for it.
 
     Args:
         vectors: (n, E).
         seed: t-SNE's.
 
     Returns:
-        f8 (n, 2), and the name of the way.
+        f8 (n, 2), and the method's name.
     """
     n, varies = len(vectors), len(vectors) > 0 and bool(np.ptp(vectors, axis=0).any())
     if varies and n >= FEWEST_FOR_TSNE:

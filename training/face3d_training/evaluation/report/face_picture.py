@@ -1,4 +1,4 @@
-"""A face out of a dataset as a small picture: its colours, or its relief lit from above."""
+"""Picture of a dataset's face: its colours, or its relief lit from above."""
 
 from __future__ import annotations
 

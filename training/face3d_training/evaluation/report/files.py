@@ -1,4 +1,4 @@
-"""The folder of an evaluation: figures as JSON, scores and ranks as CSV, plots and the report; whole or not there."""
+"""Folder of an evaluation: figures as JSON, scores and ranks as CSV, plots and report; complete or absent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def write_evaluation(
             for name, svg in plots.items():
                 (partial / PLOTS / f"{name}.svg").write_text(svg, "utf-8")
     except OSError as error:
-        raise UserError(f"--out {folder}: cannot be written ({error.strerror or error}): give another folder") from None
+        raise UserError(f"--out {folder}: cannot be written ({error.strerror or error}): use another folder") from None
 
 
 def check_replaceable(folder: Path) -> None:
@@ -67,7 +67,7 @@ def check_replaceable(folder: Path) -> None:
         return
     if folder.exists():
         raise UserError(
-            f"--out {folder}: holds something that is no evaluation: choose a folder that does not exist yet"
+            f"--out {folder}: contains something other than an evaluation: use a folder that does not exist yet"
         )
 
 

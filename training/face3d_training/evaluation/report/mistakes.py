@@ -1,4 +1,4 @@
-"""The worst mistakes: strangers taken for one person, and one person taken for strangers."""
+"""Worst mistakes of a method: false accepts and false rejects."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Mistake:
 def worst_mistakes(
     pairs: ScoredPairs, names: Sequence[str], threshold: float | None, most: int = SHOWN
 ) -> dict[str, list[Mistake]]:
-    """Return the falsest accepts and rejects, the worst first, any two people at most once in each.
+    """Return the top false accepts and false rejects, the worst first, any two people at most once in each.
 
     Args:
         pairs: scored pairs.
-        names: whom each row of the table shows.
+        names: the person of each row of the table.
         threshold: least similarity that counts as one person; None: not known.
-        most: mistakes of each kind.
+        most: maximum number of mistakes of each kind.
 
     Returns:
         `accept` and `reject` to mistakes.

@@ -1,4 +1,4 @@
-"""The report: one HTML file with everything in it, for a browser without a network."""
+"""HTML report: one file that contains everything, for a browser without network access."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 TEMPLATE = "report.html.j2"
 CURVES = ("roc", "det", "cmc")
 LOWER_IS_BETTER = ("eer",)
-KINDS = {"accept": "Falsest accepts: strangers most alike", "reject": "Falsest rejects: one person least alike"}
+KINDS = {
+    "accept": "Top false accepts: most similar samples of two people",
+    "reject": "Top false rejects: least similar samples of one person",
+}
 JPEG_QUALITY = 88
 
 
@@ -53,7 +56,7 @@ def make_report(evaluation: Evaluation, about: About, table: pd.DataFrame, drawn
         "leaks": about.leak_lines,
         "notices": notices(evaluation, about),
         "verdicts": verdict_lines(judged),
-        "checks": [*_checks(about), *about.told],
+        "checks": [*_checks(about), *about.baseline_notes],
         "parts": [_part(evaluation, one, judged, table, drawn) for one in score_tables(evaluation, about.baselines)],
         "differences": _differences(evaluation),
         "map": _map(drawn),
@@ -232,7 +235,7 @@ def _map(drawn: Drawn) -> dict[str, Any] | None:
     names = [name for name in drawn.plots if name.startswith("map-")]
     if not names:
         return None
-    caption = "A colour a person, crosses for masks: people that are well told apart are islands of one colour."
+    caption = "One colour per person, crosses for masks: people that are well separated are islands of one colour."
     return {"caption": caption, "plots": [_plot(drawn, name) for name in names]}
 
 

@@ -1,4 +1,4 @@
-"""Plots of what is behind the scores as SVG: rank-1 of each part of the probes, and where embeddings lie."""
+"""Plots of parts as SVG: rank-1 of each part of the probes, and the map of embeddings."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ def _bar(axes: Any, part: ProbeSubset, place: float, width: float, color: str) -
 
 @styled
 def embedding_map(places: np.ndarray, people: Sequence[str], masked: np.ndarray, way: str) -> str | None:
-    """Return a map of embeddings as SVG: a colour a person, crosses for masks.
+    """Return a map of embeddings as SVG: one colour per person, crosses for masks.
 
     Args:
-        places: (n, 2), where each embedding is drawn.
-        people: (n,) whom it shows.
-        masked: bool (n,), who wears a mask.
-        way: how the places were found, for the title.
+        places: (n, 2), position of each embedding.
+        people: (n,), the person of each embedding.
+        masked: bool (n,), whether a mask is worn.
+        way: name of the method that found the positions, for the title.
 
     Returns:
-        None where there is nothing to draw.
+        None if there is nothing to draw.
     """
     if not len(places):
         return None

@@ -1,4 +1,4 @@
-"""Plots of scores as SVG: ROC, DET, CMC, and how genuine and impostor pairs lie apart."""
+"""Plots of scores as SVG: ROC, DET, CMC, and the distributions of genuine and impostor pairs."""
 
 from __future__ import annotations
 

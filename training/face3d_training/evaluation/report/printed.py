@@ -1,4 +1,4 @@
-"""An evaluation as lines for a terminal."""
+"""Terminal output of an evaluation, line by line."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
         yield from _lines(table, percent)
     told = [*dict.fromkeys(notice for table in tables for notice in table.notices)]
     judged = [line for _, line in verdict_lines(verdicts(evaluation, about.baselines))]
-    if told or about.told or judged:
+    if told or about.baseline_notes or judged:
         yield ""
-    yield from (f"note: {notice}" for notice in (*told, *about.told))
+    yield from (f"note: {notice}" for notice in (*told, *about.baseline_notes))
     yield from judged
 
 

@@ -1,4 +1,4 @@
-"""The figures of an evaluation as tables for people: one a protocol, a row a method, a column a figure."""
+"""Score tables of an evaluation: one per protocol, a row per method, a column per figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether networks beat the baselines, said plainly."""
+"""Verdict of an evaluation: whether networks beat the baselines."""
 
 from __future__ import annotations
 
