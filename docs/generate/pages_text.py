@@ -10,7 +10,14 @@ from collections.abc import Iterable
 def prose(text: str) -> str:
     """Return a docstring's paragraphs as Markdown: angle brackets and underscores outside code are kept as they are."""
     parts = re.split(r"(`[^`]*`)", text)
-    return "".join(part if i % 2 else part.replace("<", "&lt;").replace("*", r"\*") for i, part in enumerate(parts))
+    return "".join(part if i % 2 else _escaped(part) for i, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    """Return text outside of code with markup escaped; two remarks in brackets are not a link."""
+    for plain, markup in (("<", "&lt;"), ("*", r"\*"), ("] [", r"] \[")):
+        text = text.replace(plain, markup)
+    return text
 
 
 def cell(text: str) -> str:
