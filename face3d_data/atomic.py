@@ -1,4 +1,4 @@
-"""Publishing files: whole or not at all, and for their owner's eyes unless asked otherwise."""
+"""Atomic writing of files: complete or not at all, and readable only by their owner unless requested otherwise."""
 
 from __future__ import annotations
 

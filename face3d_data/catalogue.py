@@ -81,7 +81,7 @@ class Catalogue:
         """
         found = self._kind(name)
         if found is None:
-            raise UserError(f"no kind of component is named {name!r} ({hint(name, list(self.kinds))})")
+            raise UserError(f"there is no kind of component {name!r} ({hint(name, list(self.kinds))})")
         return found
 
     def has(self, name: str) -> bool:

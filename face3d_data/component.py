@@ -1,4 +1,4 @@
-"""What readers, stages and table steps share: fields are parameters, and parameters make the fingerprint."""
+"""Base of components (readers, stages, table steps): fields are parameters, and parameters make the fingerprint."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Component(BaseModel):
                     continue  # whether it is there is asked by who opens it
                 except (OSError, ValueError) as error:
                     why = getattr(error, "strerror", None) or str(error)
-                    raise ValueError(f"{name!r} = {_shown(path)}: is no path of a file ({why})") from None
+                    raise ValueError(f"{name!r} = {_shown(path)}: is not a path ({why})") from None
         return self
 
     def parameters(self) -> dict[str, Any]:
@@ -166,9 +166,9 @@ def distinct_names(values: Iterable[Any]) -> list[str]:
     names = list(values)
     for name in names:
         if not isinstance(name, str):
-            raise ValueError(f"{_shown(name)} is no name: give a list of names")
+            raise ValueError(f"{_shown(name)} is not a name: use a list of names")
         if names.count(name) > 1:
-            raise ValueError(f"{_shown(name)} stands there twice: name it once")
+            raise ValueError(f"{_shown(name)} appears twice: name it once")
     return names
 
 

@@ -10,9 +10,10 @@ _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def guarded(cell: Any) -> Any:
-    """Return a cell as it is written: a text that a spreadsheet takes for a formula (OWASP, CSV injection) gets a `'`.
+    """Return the text of a cell to write: what a spreadsheet would take for a formula (OWASP, CSV injection) gets a
+    `'`.
 
-    Numbers are none, written as text or not. `plain` undoes it.
+    Numbers, also as text, are not formulas. `plain` undoes it.
     """
     if isinstance(cell, str) and _FORMULA.match(cell) and not _is_number(cell):
         return f"'{cell}"

@@ -1,4 +1,4 @@
-"""What works here: interpreter, packages, devices, system libraries, engines, extras, and how to get what is missing.
+"""Installation report: interpreter, packages, devices, system libraries, engines, extras, and how to install the rest.
 
 Every probe is on its own: whatever one of them raises becomes a line of the report, so that the report always comes.
 """
@@ -25,7 +25,7 @@ CORE = (
     *("torch", "numpy", "scipy", "pandas", "h5py", "click", "joblib", "threadpoolctl", "pydantic", "PyYAML", "rich"),
     *("matplotlib", "opencv-python-headless", "trimesh", "mtcnn", "lz4", "fpsample", "libusb-package"),
 )
-"""What pyproject.toml depends on everywhere; Open3D goes by one of two names."""
+"""Required dependencies of pyproject.toml; Open3D has one of two names."""
 OPEN3D = ("open3d-cpu", "open3d")
 POINTNET2 = (
     "not importable: on a machine with CUDA, pip install --no-build-isolation "

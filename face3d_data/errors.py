@@ -1,4 +1,4 @@
-"""The few exceptions that carry meaning through the program.
+"""Exceptions that have a meaning throughout the program.
 
 Anything else that a stage raises is an *error* of that sample: recorded with its traceback and retried next run.
 """
@@ -35,7 +35,7 @@ def is_refused(error: BaseException) -> bool:
 def refusal(error: BaseException) -> str:
     """Return what is said of a file that the system refuses."""
     why = getattr(error, "strerror", None) or str(error)
-    return f"cannot be read ({why}): mend that (its owner, its permissions); nothing was removed"
+    return f"cannot be read ({why}): fix that (owner, permissions); nothing was removed"
 
 
 class Face3dError(Exception):

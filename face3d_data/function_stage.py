@@ -139,11 +139,11 @@ def _stage_of(function: types.FunctionType, reference: str) -> type[Stage]:
 def _declared(function: types.FunctionType, where: str) -> tuple[tuple[str, ...], int, dict[str, str]]:
     outputs, version, reasons = getattr(function, GIVES, ((), 1, {}))
     if not outputs:
-        raise UserError(f'{where}: does not say what it returns: write @gives("points") before it')
+        raise UserError(f'{where}: its outputs are unknown: write @gives("points") before it')
     unknown = [name for name in outputs if name not in ARRAYS and outputs != (ROWS,)]
     if unknown:
         raise UserError(
-            f"{where}: gives {unknown[0]!r}, which is no array: use rows alone, or some of {', '.join(ARRAYS)}"
+            f"{where}: gives {unknown[0]!r}, which is not an array: use rows, or some of {', '.join(ARRAYS)}"
         )
     return outputs, version, reasons
 
@@ -155,23 +155,23 @@ def _arguments(function: types.FunctionType, where: str) -> tuple[tuple[str, ...
     options: Fields = {}
     for name, argument in arguments_of(function, where).items():
         if argument.kind in NAMELESS:
-            raise UserError(f"{where}: its argument {name!r} has no name of its own: name every argument")
+            raise UserError(f"{where}: its argument {name!r} has no name: name every argument")
         if name in ARRAYS:
             (needed if argument.default is argument.empty else optional).append(name)
         elif name != "rng":
             options[name] = _option(argument, function, where)
     if not needed:
-        raise UserError(f"{where}: takes no array: name an argument as an array, such as points")
+        raise UserError(f"{where}: has no array as input: name an argument after an array, such as points")
     return tuple(needed), tuple(optional), options
 
 
 def _option(argument: inspect.Parameter, function: types.FunctionType, where: str) -> tuple[Any, FieldInfo]:
     what = f"{where}: its argument {argument.name!r}"
     if hasattr(FunctionStage, argument.name):
-        raise UserError(f"{what} has the name of something that every stage has: rename it")
+        raise UserError(f"{what} has a name that every stage uses: rename it")
     field = field_of(argument, inspect.getdoc(function) or "")
     if field is None:
-        raise UserError(f"{what} is no array and has no plain type: write {argument.name}: float")
+        raise UserError(f"{what} is not an array and has no plain type: write {argument.name}: float")
     return field
 
 
@@ -179,4 +179,4 @@ def _source(function: types.FunctionType, where: str) -> str:
     try:
         return textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
-        raise UserError(f"{where}: its text cannot be read: put it into a .py file") from None
+        raise UserError(f"{where}: its source cannot be read: put it into a .py file") from None

@@ -1,4 +1,4 @@
-"""JSON that others wrote: a value, or one kind of error, however deep its brackets go."""
+"""JSON text from other programs: a value, or one kind of error, however deep its brackets are nested."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def name_of(sample_id: str) -> str:
 
 
 def file_name_of(sample_id: str, most_bytes: int = 200) -> str:
-    """Return a name that any file system takes: `name_of`, cut and told apart by a digest where it is very long."""
+    """Return a name that any file system accepts: `name_of`, but a very long one is cut and made unique by a digest."""
     name = name_of(sample_id)
     return name if len(name) <= most_bytes else f"{name[: most_bytes - 17]}~{digest(sample_id)[:16]}"
 

@@ -1,4 +1,4 @@
-"""Registry of components: where all kinds of extension register, and where they are found by kind and name."""
+"""Registry of components: all kinds of extension register here and are found by kind and name."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Registry:
             kind: the kind.
             name: a registered name, or a reference `module:Name` to one in a module that can be imported from here.
             where: what messages name first (`step 'plain'`).
-            adapt: makes a component of what a reference names where that is none.
+            adapt: makes a component of an object that a reference names and that is not one.
 
         Raises:
             UserError: no such component; the message lists what there is.
@@ -103,7 +103,7 @@ class Registry:
         if name not in known:
             title = self.kinds[kind].title
             broken = "".join(f"; {line}" for line in self._broken)
-            raise UserError(f"{_before(where)}no {title} is named {name!r} ({hint(name, known)}){broken}")
+            raise UserError(f"{_before(where)}there is no {title} {name!r} ({hint(name, known)}){broken}")
         return known[name]
 
     def shipped(self, kind: str, name: str) -> bool:
@@ -148,7 +148,10 @@ class Registry:
         made = adapt(found, reference) if adapt is not None else None
         if made is None:
             what = getattr(found, "kind", "") or ("class" if isinstance(found, type) else type(found).__name__)
-            raise UserError(f"{_before(where)}{title} {reference}: is a {what}, no {title}: see docs/extend/{kind}.md")
+            article = "an" if what[0] in "aeio" else "a"
+            raise UserError(
+                f"{_before(where)}{title} {reference}: is {article} {what}, not a {title}: see docs/extend/{kind}.md"
+            )
         return made
 
 

@@ -1,4 +1,4 @@
-"""Remarks on a capture that is used all the same: what of its file was left aside, and why.
+"""Remarks on captures that are used despite a fault: what was ignored in their files, and why.
 
 A codec that leaves something optional aside (colours that are no numbers, unknown columns) says it by
 `remark`. Whoever reads a capture's arrays collects what was said meanwhile; the worker keeps it with the row.

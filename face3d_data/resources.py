@@ -1,4 +1,4 @@
-"""Where the files that travel with the package are found: pipelines and manifests."""
+"""Resources: the location of the files that come with the package, pipelines and manifests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def find_pipeline(name_or_path: str | Path) -> Path:
     if path.name == str(name_or_path) and path.stem in pipeline_names() and path.suffix in ("", ".yaml"):
         return package_folder() / "pipelines" / f"{path.stem}.yaml"
     names = ", ".join(pipeline_names())
-    raise UserError(f"pipeline {name_or_path}: no such file, and none of that name comes with the package ({names})")
+    raise UserError(f"pipeline {name_or_path}: there is no such file, and no packaged pipeline of that name ({names})")
 
 
 class Asset(NamedTuple):

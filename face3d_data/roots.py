@@ -1,4 +1,4 @@
-"""Roots: what a row's recording is known by, whatever reader read it, under whatever name, and whatever was made of it.
+"""Roots: the identity of a row's recording, whatever its reader, its name and its processing.
 
 A root is a text of tokens, one for each file that shows the face, made of its content alone. Two rows with a common
 token come from the same bytes.

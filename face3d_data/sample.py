@@ -1,4 +1,4 @@
-"""The one noun that travels: a sample, its arrays by fixed names, and the rules that these keep."""
+"""Sample: what passes through all stages, its arrays by fixed names, and their rules."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class Sample:
         return replace(self, variant=name, identity_suffix=identity_suffix)
 
     def take(self, indices: np.ndarray) -> Sample:
-        """Return a copy with only these points, in this order, and every per-point array that is present alike.
+        """Return a copy with only these points, in this order; every per-point array that is present is indexed too.
 
         Args:
             indices: int or bool (N,), as NumPy indexing takes them.

@@ -26,7 +26,7 @@ def arguments_of(function: Callable[..., Any], where: str) -> dict[str, inspect.
     try:
         hints = get_type_hints(typed)
     except (NameError, TypeError, AttributeError) as error:
-        raise UserError(f"{where}: a type of its arguments is not known ({error}): import it") from None
+        raise UserError(f"{where}: the type of an argument is unknown ({error}): import it") from None
     found = inspect.signature(function).parameters
     return {name: each.replace(annotation=hints.get(name, each.empty)) for name, each in found.items()}
 
@@ -69,7 +69,7 @@ def options_of_constructor(cls: Callable[..., Any], where: str, leave_out: Itera
         if field is not None:
             fields[name] = field
         elif argument.default is argument.empty:
-            raise UserError(f"{where}: its argument {name!r} can be no option: give it a plain type, or a default")
+            raise UserError(f"{where}: its argument {name!r} cannot be an option: give it a plain type, or a default")
     return fields
 
 

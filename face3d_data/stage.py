@@ -118,7 +118,9 @@ class Stage(Component):
             return Reject(f"missing_{lacking}", f"{self.name} needs it")
         takes_pinhole = "intrinsics" in read and "distortion" not in read
         if takes_pinhole and {"intrinsics", "distortion"} <= present and sample.arrays["distortion"][:-1].any():
-            return Reject("distorted", f"the lens has distortion, {self.name} takes a pinhole: put undistort before it")
+            return Reject(
+                "distorted", f"the lens has distortion, but {self.name} needs a pinhole camera: put undistort before it"
+            )
         return None
 
     def created(self) -> frozenset[str]:

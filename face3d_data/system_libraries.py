@@ -1,4 +1,4 @@
-"""What pip cannot install: shared libraries of the system that Open3D links. Standard library only.
+"""System libraries that pip cannot install: those that Open3D links. Standard library only.
 
 `make` runs this file with the system's Python before it installs anything: `python3 -m face3d_data.system_libraries`.
 """
@@ -45,7 +45,7 @@ def install_line(libraries: list[str]) -> str:
 
 
 def glibc_too_old() -> str | None:
-    """Return a line that says so where the C library is older than Open3D's wheels need, else None."""
+    """Return one line if the C library is older than Open3D's wheels need, else None."""
     name, version = platform.libc_ver()
     if name != "glibc":
         return None
@@ -56,7 +56,7 @@ def glibc_too_old() -> str | None:
 
 
 def problems() -> list[str]:
-    """Return one line for each thing that pip cannot mend and without which an installation would fail later."""
+    """Return one line for each missing requirement that pip cannot install and without which something fails later."""
     lines = []
     if sys.version_info < MIN_PYTHON:
         lines.append(f"Python {platform.python_version()} is too old: use 3.11 or newer (make PYTHON=python3.11)")

@@ -1,4 +1,4 @@
-"""Text for terminals: names from files and folders cannot move the cursor, colour a screen or break a line."""
+"""Terminal text: names from files and folders cannot move the cursor, colour a screen or break a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changed files: what a file was like when it was hashed, and whether that is still so when it is read."""
+"""Changed files: the state of a file when it was hashed, and whether it is the same when it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML that others wrote: plain values in bounded time and memory, or one line that names the file and the line.
+"""YAML files from users: plain values in bounded time and memory, or one error line that names the file and the line.
 
 Every YAML text that the package reads comes through here. Beside what `yaml.SafeLoader` refuses, refused are keys that
 are no text or written twice, tags (`!!binary`), aliases that hold themselves or grow without end, deep nesting, dates
@@ -104,7 +104,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
 def _key(loader: _Loader, node: yaml.Node) -> str:
     key = loader.construct_object(node, deep=True)
     if not isinstance(key, str):
-        _refuse(node.start_mark, f"key {_shown(key)} is no text: quote it")
+        _refuse(node.start_mark, f"key {_shown(key)} is not a text: quote it")
     return key
 
 
@@ -131,7 +131,7 @@ def _date(loader: _Loader, node: yaml.ScalarNode) -> str:
     try:
         loader.construct_yaml_timestamp(node)
     except (ValueError, OverflowError):
-        _refuse(node.start_mark, f"{_shown(node.value)} is no date that there is: put it in quotes if it is a text")
+        _refuse(node.start_mark, f"{_shown(node.value)} is not a valid date: quote it if it is a text")
     return node.value
 
 

@@ -29,5 +29,5 @@ def test_a_dataset_and_a_state_with_brackets_without_end_are_one_line(tmp_path):
 
     from face3d_data.table import FIXED_COLUMNS
 
-    with pytest.raises(UserError, match="it is no list of places that a split step wrote"):
+    with pytest.raises(UserError, match="it was not written by a split step"):
         Split().run([pd.DataFrame(columns=list(FIXED_COLUMNS))], TableContext("people", tmp_path, (), 0))

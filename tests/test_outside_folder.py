@@ -144,8 +144,8 @@ def test_the_text_of_a_function_is_in_the_key_and_what_it_calls_is_not(folder):
             "step 'middle': stage partz:near_nose: no module named 'partz' here",
         ),
         ("parts:near_nose", "parts:near_nos", "has no 'near_nos': did you mean 'near_nose'?"),
-        ("parts:near_nose", "parts:ByName", "step 'middle': stage parts:ByName: is a table, no stage: see"),
-        ("parts:near_nose", "parts:np", "stage parts:np: is a module, no stage"),
+        ("parts:near_nose", "parts:ByName", "step 'middle': stage parts:ByName: is a table, not a stage: see"),
+        ("parts:near_nose", "parts:np", "stage parts:np: is a module, not a stage"),
         ("parts:near_nose", "parts:", "stage parts:: write MODULE:NAME"),
         ("radius_mm: 60", "radius: 60", "step 'middle' (near_nose): unknown option 'radius' (known: radius_mm)"),
         ("radius_mm: 60", "radius_mm: far", "'radius_mm' = 'far': give a number"),
@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_one_line(folder, old, new, said):
         ("import no_such_package_1", "other cannot be imported (no module named 'no_such_package_1'): install it"),
         ("raise SystemExit(3)", "other cannot be imported (SystemExit: 3): fix it"),
         ("x = (", "other cannot be imported (SyntaxError:"),
-        ("def near_nose(points): return points", 'does not say what it returns: write @gives("points") before it'),
+        ("def near_nose(points): return points", 'its outputs are unknown: write @gives("points") before it'),
     ],
 )
 def test_a_module_that_cannot_be_used_is_one_line(folder, text, said):

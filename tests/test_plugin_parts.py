@@ -146,7 +146,7 @@ def test_a_detector_of_another_package_looks():
         Sample.of({"color": np.zeros((60, 80, 3), "u1")})
     )
     assert out.arrays["box"].tolist() == [28, 18, 52, 42]
-    with pytest.raises(ValidationError, match=r"no detector is named 'midle'.*did you mean 'middle'"):
+    with pytest.raises(ValidationError, match=r"there is no detector 'midle'.*did you mean 'middle'"):
         Detect(detector="midle")
 
 

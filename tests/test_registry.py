@@ -40,15 +40,15 @@ def test_a_broken_plugin_is_named_and_the_rest_works(plugins, caplog):
     assert caplog.text.count(line) == 1
     assert broken_plugins()[0].startswith(line)
     with pytest.raises(
-        UserError, match=r"no stage is named 'mine' .*; plugin no_such_package.stages .* cannot be loaded"
+        UserError, match=r"there is no stage 'mine' .*; plugin no_such_package.stages .* cannot be loaded"
     ):
         find("stage", "mine")
 
 
 def test_a_name_near_to_one_is_proposed_else_all_are_listed():
-    with pytest.raises(UserError, match=r"step 'a': no stage is named 'detekt' \(did you mean 'detect'\?\)"):
+    with pytest.raises(UserError, match=r"step 'a': there is no stage 'detekt' \(did you mean 'detect'\?\)"):
         find("stage", "detekt", "step 'a'")
-    with pytest.raises(UserError, match=r"no reader is named 'x' \(known: .*rgbd_folder"):
+    with pytest.raises(UserError, match=r"there is no reader 'x' \(known: .*rgbd_folder"):
         find("reader", "x")
 
 

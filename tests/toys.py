@@ -126,7 +126,7 @@ class ToyTags(Stage):
     version = 1
     tag_names = ("seen",)
     set_tag: str = Field("", description="name of a tag to set to 'x'")
-    copy_tag: str = Field("", description="name of a tag to copy, 'absent' if it is not there")
+    copy_tag: str = Field("", description="name of a tag to copy, 'absent' if it does not exist")
 
     def run(self, sample, rng):
         tags = {self.set_tag: "x"} if self.set_tag else {}

@@ -1,1 +1,1 @@
-"""Operations of augmentation, one a file: draw, then apply, then record. None may change who a face is."""
+"""Augmentation operations, one per file: draw, then apply, then record. None may change a face's identity."""

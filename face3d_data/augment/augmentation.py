@@ -1,4 +1,4 @@
-"""Several operations one after the other, as one: what the stage `augment` and a training loader share."""
+"""Augmentation: several operations in sequence, shared by the stage `augment` and the training loader."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ OPERATIONS: tuple[type[Operation], ...] = (
     *(Rotation, Scale, Translation),
     *(ColorJitter, Blur, Jpeg, Erasing),
 )
-"""Every operation, in the order of application: which face it is, what of it is measured and how well, where it then
-is, and last what a photograph went through.
+"""Every operation, in the order of application: those that change the face, those of the measurement, those of the
+position, and last those of the photograph.
 
-Sensors come before points are thinned, as errors hang together over neighbouring pixels, which only a whole cloud has.
+Sensors come before points are thinned, as their errors are correlated over neighbouring pixels, which only a whole
+cloud has.
 """
 
 MIRROR_OR_FLIP = (

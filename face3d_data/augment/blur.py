@@ -1,4 +1,4 @@
-"""Operation `blur`: a photograph out of focus, or of a head or camera that moved."""
+"""Operation `blur`: a photograph out of focus, or blurred by movement of head or camera."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Blur(Operation):
     draws: ClassVar[ArrayNames] = ("blur_px", "motion_blur_px", "motion_blur_deg")
     strengths: ClassVar[ArrayNames] = ("blur_px", "motion_blur_px")
 
-    blur_px: float = Field(0.0, ge=0, le=50, description="σ of a Gaussian blur of the image, from 0 to this, px")
-    motion_blur_px: float = Field(0.0, ge=0, le=100, description="length of a motion blur, from 0 to this, px")
+    blur_px: float = Field(0.0, ge=0, le=50, description="largest σ of a Gaussian blur of the image, px")
+    motion_blur_px: float = Field(0.0, ge=0, le=100, description="largest length of a motion blur, px")
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return σ and length in px, and the direction in degrees from the image's x towards its y."""

@@ -1,4 +1,4 @@
-"""Operation `color_jitter`: other light and another camera's colours."""
+"""Operation `color_jitter`: different lighting, and the colours of a different camera."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ColorJitter(Operation):
     """Change brightness, contrast, saturation and hue, in this order, as torchvision's ColorJitter does.
 
     Brightness, contrast and saturation are factors, drawn evenly from 1 - strength to 1 + strength: of the colour
-    itself, of its distance from the image's mean grey, and of its distance from its own grey. What is seen in the image
-    changes alike: the colours of the points and of a scanner's grid.
+    itself, of its distance from the image's mean grey, and of its distance from its own grey. The colours of the points
+    and of a scanner's grid change with the image.
     """
 
     name: ClassVar[str] = "color_jitter"
@@ -32,22 +32,31 @@ class ColorJitter(Operation):
     draws: ClassVar[ArrayNames] = (*FACTORS, "hue_deg")
     strengths: ClassVar[ArrayNames] = draws
 
-    brightness: float = Field(0.0, ge=0, le=1, description="multiply colours by 1 ± up to this")
-    contrast: float = Field(0.0, ge=0, le=1, description="multiply distances from the mean grey by 1 ± up to this")
-    saturation: float = Field(0.0, ge=0, le=1, description="multiply distances from grey by 1 ± up to this")
-    hue_deg: float = Field(0.0, ge=0, le=180, description="turn the colour circle by up to ± this, degrees")
+    brightness: float = Field(
+        0.0, ge=0, le=1, description="largest change of brightness: multiply colours by 1 ± up to this"
+    )
+    contrast: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="largest change of contrast: multiply distances from the mean grey by 1 ± up to this",
+    )
+    saturation: float = Field(
+        0.0, ge=0, le=1, description="largest change of saturation: multiply distances from grey by 1 ± up to this"
+    )
+    hue_deg: float = Field(0.0, ge=0, le=180, description="largest shift of hue, ± this, degrees")
 
     def groups(self) -> tuple[ArrayNames, ...]:
         """Return what there may be to colour."""
         return tuple((name,) for name in COLORED)
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
-        """Return the three factors, 1 = as it is, and the turn of the hue in degrees."""
+        """Return the three factors (1 = unchanged) and the shift of the hue in degrees."""
         factors = {name: uniform(rng, 1 - getattr(self, name), 1 + getattr(self, name)) for name in FACTORS}
         return {**factors, "hue_deg": uniform(rng, -self.hue_deg, self.hue_deg)}
 
     def apply(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
-        """Return the image, the grid's and the points' colours, changed alike."""
+        """Return the image and the colours of the grid and the points, all with the same change."""
         brightness, contrast, saturation, hue_deg = (float(record[name]) for name in self.draws)
         names = [name for name in COLORED if name in arrays and arrays[name].size]
         if not names or (brightness == contrast == saturation == 1 and hue_deg == 0):
@@ -68,7 +77,7 @@ def recolored(
         brightness: factor of the colour.
         contrast: factor of the distance from `pivot`, a grey value.
         saturation: factor of the distance from the colour's own grey.
-        hue_deg: turn of the hue, degrees.
+        hue_deg: shift of the hue, degrees.
         pivot: the mean grey after the change of brightness.
 
     Returns:

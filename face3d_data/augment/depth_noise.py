@@ -1,4 +1,4 @@
-"""Operation `depth_noise`: noise along each point's viewing ray, that grows with the square of its depth."""
+"""Operation `depth_noise`: noise along each point's viewing ray that grows with the square of its depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operations share that read depths as a worse sensor would: depth image and points from the same readings."""
+"""Depth readings of a worse sensor: the base of operations that change depth image and points consistently."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from face3d_data.augment.raster import PointsInView, Raster, image_raster, own_r
 
 
 class DepthReading(Operation):
-    """Read depths anew, in the depth image and in the points alike.
+    """Simulate another reading of the depths, in the depth image and in the points.
 
-    A point that lies in the depth image takes its pixel's new reading, along its ray, so that both still agree. Points
-    without a depth image are laid into an image of their own angular spacing, seen from their camera (through `pose`),
-    or from one put before a scan whose camera is not known. Number and order of the points stay, and so do normals,
-    curvature and landmarks: only the measurement is worse.
+    A point that is in the depth image takes its pixel's new reading, along its ray, so that the two still agree. Points
+    without a depth image are projected into an image of their own angular spacing, seen from their camera (through
+    `pose`), or from an assumed one in front of a scan whose camera is unknown. The number and order of the points stay
+    the same, as do normals, curvature and landmarks: only the measurement gets worse.
     """
 
     acts_on: ClassVar[ArrayNames] = ("depth", "points")
@@ -42,7 +42,7 @@ class DepthReading(Operation):
         return np.where(readings(depth), np.maximum(self.read(depth, noise, record), 0), depth).astype(np.float32)
 
     def reread(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
-        """Return depth image and points, those that are there, as they are read anew."""
+        """Return the new readings of depth image and points, of those that are present."""
         changed = {}
         depth = arrays["depth"] if "depth" in arrays and arrays["depth"].size else None
         intrinsics = arrays.get("intrinsics")

@@ -1,4 +1,4 @@
-"""Operation `dropout`: points go missing, each on its own."""
+"""Operation `dropout`: points are removed, independently of each other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Dropout(Operation):
     draws: ClassVar[ArrayNames] = ("dropout", "dropout_seed")
     strengths: ClassVar[ArrayNames] = ("dropout",)
 
-    dropout: float = Field(0.0, ge=0, lt=1, description="remove points at random, up to this share of them")
+    dropout: float = Field(0.0, ge=0, lt=1, description="largest share of points to remove at random")
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return the share of points to remove and the seed that says which."""

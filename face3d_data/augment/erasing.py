@@ -1,4 +1,4 @@
-"""Operation `erasing`: a rectangle of the photograph is gone."""
+"""Operation `erasing`: a rectangle of the photograph is erased."""
 
 from __future__ import annotations
 
@@ -33,10 +33,14 @@ class Erasing(Operation):
     )  # fmt: skip
     strengths: ClassVar[ArrayNames] = ("erase_p",)
 
-    erase_p: float = Field(0.0, ge=0, le=1, description="erase a rectangle of the image with this probability")
-    erase_area: float = Field(0.2, ge=LEAST_AREA, le=1, description="share of the image, from 0.02 to this")
-    erase_fill: Literal["noise", "mean"] = Field("noise", description="fill with random colours, or the image's mean")
-    erase_depth: bool = Field(False, description="take the readings of the depth image there away, too")
+    erase_p: float = Field(0.0, ge=0, le=1, description="probability of erasing a rectangle of the image")
+    erase_area: float = Field(
+        0.2, ge=LEAST_AREA, le=1, description="largest share of the image to erase; the least is 0.02"
+    )
+    erase_fill: Literal["noise", "mean"] = Field(
+        "noise", description="fill with random colours, or with the mean of the image"
+    )
+    erase_depth: bool = Field(False, description="also remove the readings of the depth image there")
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return share of the image (0: none), width / height, place from 0 to 1, what with, and a seed."""

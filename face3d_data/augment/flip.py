@@ -1,4 +1,4 @@
-"""Operation `flip`: a photograph turned left to right, of the same person."""
+"""Operation `flip`: a photograph flipped left to right, of the same person."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Flip(Operation):
     draws: ClassVar[ArrayNames] = ("flip",)
     strengths: ClassVar[ArrayNames] = ("flip_p",)
 
-    flip_p: float = Field(0.0, ge=0, le=1, description="flip a photograph without geometry with this probability")
+    flip_p: float = Field(0.0, ge=0, le=1, description="probability of flipping a photograph without geometry")
 
     def fits(self, arrays: Mapping[str, np.ndarray]) -> bool:
         """Tell whether there is an image and nothing that knows the face's shape."""

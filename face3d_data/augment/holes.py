@@ -1,4 +1,4 @@
-"""Operation `holes`: whole patches of points go missing."""
+"""Operation `holes`: whole patches of points are removed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ class Holes(Operation):
     draws: ClassVar[ArrayNames] = ("holes", "hole_radius_mm", "holes_seed")
     strengths: ClassVar[ArrayNames] = ("holes",)
 
-    holes: int = Field(0, ge=0, le=100, description="cut up to so many round holes")
-    hole_radius_mm: float = Field(12.0, gt=0, le=200, description="radius of holes, from half of this on, mm")
+    holes: int = Field(0, ge=0, le=100, description="maximum number of round holes to cut")
+    hole_radius_mm: float = Field(
+        12.0, gt=0, le=200, description="largest radius of a hole, mm; the least is half of it"
+    )
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return the number of holes, their radius in mm, and the seed that says where."""

@@ -13,7 +13,7 @@ from face3d_data.registry import register
 from face3d_data.sample import Tag
 
 CLIP = 3.0
-"""No coordinate moves by more than so many σ: one far point would decide a cloud's size."""
+"""Largest shift of a coordinate, in σ: one far point would decide a cloud's size."""
 
 
 @register
@@ -30,7 +30,7 @@ class Jitter(Operation):
     draws: ClassVar[ArrayNames] = ("jitter_mm", "jitter_seed")
     strengths: ClassVar[ArrayNames] = ("jitter_mm",)
 
-    jitter_mm: float = Field(0.0, ge=0, le=100, description="σ of noise on each coordinate of each point, mm")
+    jitter_mm: float = Field(0.0, ge=0, le=100, description="σ of the noise on each coordinate of each point, mm")
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return σ in mm and the seed of the noise."""

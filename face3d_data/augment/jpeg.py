@@ -1,4 +1,4 @@
-"""Operation `jpeg`: a photograph that was stored to save space."""
+"""Operation `jpeg`: a photograph with the artefacts of lossy compression."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Jpeg(Operation):
     draws: ClassVar[ArrayNames] = ("jpeg_quality",)
     strengths: ClassVar[ArrayNames] = ("jpeg_quality",)
 
-    jpeg_quality: int = Field(0, ge=0, le=BEST, description="lowest quality of a JPEG to store and read; 0: none")
+    jpeg_quality: int = Field(0, ge=0, le=BEST, description="lowest quality of JPEG compression; 0: no compression")
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return the quality; 0 where the operation is off."""

@@ -1,4 +1,4 @@
-"""Operation `low_quality`: the coarse depth map of a cheap sensor, as studies of low-quality 3D faces make it."""
+"""Operation `low_quality`: the coarse depth map of a cheap sensor, as in studies of low-quality 3D faces."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class LowQuality(DepthReading):
         return z_mm + noise
 
     def read_image(self, depth: np.ndarray, noise: np.ndarray, record: Record) -> np.ndarray:
-        """Return the nearest of the noisy readings in each window; a reading at the camera or behind it is none."""
+        """Return the nearest of the noisy readings in each window; a reading at or behind the camera is dropped."""
         noisy = depth + noise
         usable = readings(depth) & (noisy > 0)
         nearest = minimum_filter(np.where(usable, noisy, np.inf), size=WINDOW_PX, mode="nearest")

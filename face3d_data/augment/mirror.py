@@ -1,4 +1,4 @@
-"""Operation `mirror`: a face seen in a mirror, in everything at once."""
+"""Operation `mirror`: a mirrored face, in all arrays at once."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ IN_PIXELS: ArrayNames = ("color", "depth", "grid", "grid_color", "intrinsics", "
 
 @register
 class Mirror(Operation):
-    """Mirror the whole capture left to right: points, normals, landmarks, images, camera and pose alike.
+    """Mirror the whole capture left to right: points, normals, landmarks, images, camera and pose.
 
-    No face is symmetric, so a mirrored one is another person's: its identity gets the suffix `~mirror`. With M =
+    No face is symmetric, so a mirrored face counts as another person: its identity gets the suffix `~mirror`. With M =
     diag(-1, 1, 1), points become M points and `pose` becomes M pose M, as the camera is mirrored too.
     """
 
@@ -35,7 +35,9 @@ class Mirror(Operation):
     strengths: ClassVar[ArrayNames] = ("mirror_p",)
     identity_suffix: ClassVar[str] = "~mirror"
 
-    mirror_p: float = Field(0.0, ge=0, le=1, description="mirror with this probability: that makes another person")
+    mirror_p: float = Field(
+        0.0, ge=0, le=1, description="probability of mirroring; a mirrored face counts as another person"
+    )
 
     def groups(self) -> tuple[ArrayNames, ...]:
         """Return what there may be to mirror: a cloud, a scanner's grid or an image."""

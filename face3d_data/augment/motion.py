@@ -1,4 +1,4 @@
-"""Moving a face: points, landmarks, normals and pose together, so that it can still be rendered into its images."""
+"""Rigid transforms of a face: points, landmarks, normals and pose together, so that it still fits its images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations of augmentation, what they share: strengths are fields, and a record decides the result."""
+"""Base of augmentation operations: strengths are fields, and the record of a draw decides the result."""
 
 from __future__ import annotations
 

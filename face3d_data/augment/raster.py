@@ -1,4 +1,4 @@
-"""Points as a camera sees them: in which pixel each lies, and where it goes when its depth is read otherwise."""
+"""Raster of points in a camera: the pixel of each point, and its new position after another depth reading."""
 
 from __future__ import annotations
 

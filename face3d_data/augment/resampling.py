@@ -1,4 +1,4 @@
-"""Operation `resampling`: another choice of a fixed number of points of the same surface."""
+"""Operation `resampling`: another sample of a fixed number of points from the same surface."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MOST_POINTS = 1_000_000
 
 @register
 class Resampling(Operation):
-    """Choose a fixed number of points anew: copies are samplings of one surface, and share its origin.
+    """Resample to a fixed number of points: copies are samplings of one surface, and share its origin.
 
-    `fast` is farthest point sampling from a drawn point on, `poisson` Poisson-disk sampling in a drawn order, `random`
-    a draw of equally likely points. Of a surface with fewer finite points all are kept, and some once more, so that
-    the number stays fixed where points were dropped before.
+    `fast` is farthest point sampling from a random first point, `poisson` is Poisson-disk sampling in a random order,
+    `random` is a uniform draw. If a surface has fewer finite points, all are kept and some are repeated, so that the
+    number stays fixed where points were dropped before.
     """
 
     name: ClassVar[str] = "resampling"
@@ -34,10 +34,10 @@ class Resampling(Operation):
     strengths: ClassVar[ArrayNames] = ("resample_points",)
 
     resample_points: int = Field(
-        0, ge=0, le=MOST_POINTS, description="choose so many points anew; 0: keep those there are"
+        0, ge=0, le=MOST_POINTS, description="number of points to resample to; 0: keep the points as they are"
     )
     resample_method: Literal["fast", "poisson", "random"] = Field(
-        "fast", description="farthest points from a drawn start, Poisson-disk, or any points"
+        "fast", description="sampling method: farthest points from a random start, Poisson-disk, or random points"
     )
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:

@@ -1,4 +1,4 @@
-"""Operation `rotation`: turn a face about its own centre."""
+"""Operation `rotation`: rotate a face about its own centre."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Rotation(Operation):
     draws: ClassVar[ArrayNames] = ("yaw_deg", "pitch_deg", "roll_deg")
     strengths: ClassVar[ArrayNames] = draws
 
-    yaw_deg: float = Field(0.0, ge=0, le=180, description="turn to the side by up to ± this, degrees")
-    pitch_deg: float = Field(0.0, ge=0, le=180, description="nod by up to ± this, degrees")
-    roll_deg: float = Field(0.0, ge=0, le=180, description="tilt in the image by up to ± this, degrees")
+    yaw_deg: float = Field(0.0, ge=0, le=180, description="largest yaw (to the side), ± this, degrees")
+    pitch_deg: float = Field(0.0, ge=0, le=180, description="largest pitch (nodding), ± this, degrees")
+    roll_deg: float = Field(0.0, ge=0, le=180, description="largest roll (tilt in the image), ± this, degrees")
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return the three angles in degrees."""
         return {name: uniform(rng, -getattr(self, name), getattr(self, name)) for name in self.draws}
 
     def apply(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
-        """Return points, landmarks, normals and pose after the turn."""
+        """Return points, landmarks, normals and pose after the rotation."""
         yaw, pitch, roll = (float(record[name]) for name in self.draws)
         if yaw == pitch == roll == 0:
             return {}

@@ -24,7 +24,7 @@ class Scale(Operation):
     draws: ClassVar[ArrayNames] = ("scale",)
     strengths: ClassVar[ArrayNames] = ("scale",)
 
-    scale: float = Field(0.0, ge=0, le=0.5, description="make larger or smaller by up to ± this share, all axes alike")
+    scale: float = Field(0.0, ge=0, le=0.5, description="largest change of size, ± this share, the same for all axes")
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return the factor, 1 = as it is."""

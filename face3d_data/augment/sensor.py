@@ -1,4 +1,4 @@
-"""Operation `sensor`: depths as one of a few known sensors would read them."""
+"""Operation `sensor`: depths as measured by one of a few known sensors."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Triangulation:
     Attributes:
         baseline_mm: distance of its two cameras, or of camera and projector.
         focal_px: focal length.
-        steps_per_px: disparities are told in steps of 1 / this.
+        steps_per_px: disparities are rounded to steps of 1 / this.
         noise_px: standard deviation of a disparity before that, from matching.
-        window_px: side of the window that is matched, px of the sensor: so far noise hangs together.
+        window_px: side of the window that is matched, px of the sensor: the correlation length of the noise.
     """
 
     baseline_mm: float
@@ -67,7 +67,9 @@ class Sensor(DepthReading):
     one_surface_mm: ClassVar[float] = 0.1
 
     sensors: tuple[SensorName, ...] = Field(
-        (), description="read depths as one of these would: kinect_v1, d415 (stereo), structured_light (fine scanner)"
+        (),
+        description="simulate the depth readings of one of these sensors: kinect_v1, d415 (stereo), "
+        "structured_light (fine scanner)",
     )
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
@@ -80,7 +82,7 @@ class Sensor(DepthReading):
         return self.reread(arrays, record) if record["sensor"] else {}
 
     def noise(self, shape: tuple[int, int], focal_px: float | None, record: Record) -> np.ndarray:
-        """Return errors of the disparity f4 (H, W), px of the sensor, that hang together over its window."""
+        """Return errors of the disparity f4 (H, W), px of the sensor, correlated over its window."""
         sensor = SENSORS[str(record["sensor"])]
         white = np.random.default_rng(int(record["sensor_seed"])).standard_normal(shape, np.float32)
         window = sensor.window_px * (focal_px or sensor.focal_px) / sensor.focal_px

@@ -1,4 +1,4 @@
-"""Operation `translation`: put a face somewhat elsewhere."""
+"""Operation `translation`: shift a face."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Translation(Operation):
     draws: ClassVar[ArrayNames] = ("translation_x_mm", "translation_y_mm", "translation_z_mm")
     strengths: ClassVar[ArrayNames] = ("translation_mm",)
 
-    translation_mm: float = Field(0.0, ge=0, le=1000, description="shift along each axis by up to ± this, mm")
+    translation_mm: float = Field(0.0, ge=0, le=1000, description="largest shift along each axis, ± this, mm")
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return the shift along x, y and z in mm."""

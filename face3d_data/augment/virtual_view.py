@@ -1,4 +1,4 @@
-"""Operation `virtual_view`: what another camera would have seen of the same face."""
+"""Operation `virtual_view`: the same face as seen by another camera."""
 
 from __future__ import annotations
 
@@ -41,10 +41,18 @@ class VirtualView(Operation):
     draws: ClassVar[ArrayNames] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm", "view_thin")
     strengths: ClassVar[ArrayNames] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm")
 
-    view_yaw_deg: float = Field(0.0, ge=0, le=120, description="lead the camera sideways by up to ± this, degrees")
-    view_pitch_deg: float = Field(0.0, ge=0, le=89, description="lead the camera up or down by up to ± this, degrees")
-    view_distance_mm: float = Field(0.0, ge=0, le=2000, description="lead the camera away or near by up to ± this, mm")
-    view_thin: bool = Field(False, description="keep one point in each pixel of the new view, as wide as of the old")
+    view_yaw_deg: float = Field(
+        0.0, ge=0, le=120, description="largest movement of the camera sideways, ± this, degrees"
+    )
+    view_pitch_deg: float = Field(
+        0.0, ge=0, le=89, description="largest movement of the camera up or down, ± this, degrees"
+    )
+    view_distance_mm: float = Field(
+        0.0, ge=0, le=2000, description="largest movement of the camera away or closer, ± this, mm"
+    )
+    view_thin: bool = Field(
+        False, description="keep one point per pixel of the new view, with pixels as wide as in the old one"
+    )
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tag]:
         """Return both angles in degrees, the change of distance in mm, and whether points are thinned."""

@@ -1,4 +1,4 @@
-"""Which points of a scanned surface another camera would see: those that face it and have nothing before them."""
+"""Visibility of the points of a scan to another camera: those that face it and are not occluded."""
 
 from __future__ import annotations
 

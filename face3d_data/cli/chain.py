@@ -42,7 +42,7 @@ class ChainedComponents(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; a name that is none is answered with those that there are."""
+        """Find the command; for an unknown name, list the commands that exist."""
         if self.get_command(ctx, args[0]) is None:
             from face3d_data.component import did_you_mean
 

@@ -109,7 +109,7 @@ def _is_section(annotation: Any) -> bool:
 def _prefixed(section: str, option: click.Parameter) -> click.Option:
     """Return an option of a section's key under its dotted name."""
     if not isinstance(option, click.Option):
-        raise TypeError(f"{option} is no option")
+        raise TypeError(f"{option} is not an option")
     flags = [flag.replace("--", f"--{section}.", 1) for flag in option.opts]
     off = [flag.replace("--no-", f"--{section}.no-", 1) for flag in option.secondary_opts]
     if off:

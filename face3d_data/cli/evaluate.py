@@ -37,7 +37,7 @@ FILE = click.Path(path_type=Path)
 )
 @out_option("report, figures and scores", default="WORKSPACE/evaluations/DATASET-SPLIT-NAME", folder=True)
 @click.option(
-    "--allow-leaks", is_flag=True, help="Continue if training and test data overlap; the report says so throughout."
+    "--allow-leaks", is_flag=True, help="Continue if training and test data overlap; the report states it throughout."
 )
 @click.option("--notice", "notices", multiple=True, metavar="TEXT", help="A remark that is shown with every figure.")
 @click.option(

@@ -69,7 +69,7 @@ class CommandsByFile(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; a name that is none is answered with those that there are."""
+        """Find the command; for an unknown name, list the commands that exist."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             from face3d_data.component import did_you_mean

@@ -66,7 +66,7 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _check_device(context: click.Context, option: click.Parameter, value: str) -> str:
     if DEVICE.fullmatch(value) is None:
-        raise click.BadParameter(f"{value!r} is no device: auto, cpu, cuda, cuda:1 or mps")
+        raise click.BadParameter(f"{value!r} is not a device: auto, cpu, cuda, cuda:1 or mps")
     return value
 
 

@@ -86,7 +86,7 @@ def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, dic
     """Return the reader on a folder, and the options that were given.
 
     Raises:
-        UserError: no such reader, the folder is none, or an option does not fit.
+        UserError: there is no such reader, the folder is not a folder, or an option does not fit.
     """
     from face3d_data.component import build
     from face3d_data.pipeline.text import setting_value
@@ -101,7 +101,7 @@ def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, dic
         given[key] = setting_value(key, text, "readers --check: --set")
     if not root.is_dir():
         option = " and --set file=LIST.csv" if "file" in cls.model_fields else ""
-        raise UserError(f"readers --check: {root} is no folder: give the collection's{option}")
+        raise UserError(f"readers --check: {root} is not a folder: give the collection's{option}")
     if "root" not in cls.model_fields:
         raise UserError(f"readers --check: reader {name!r} reads no folder: there is nothing to check")
     given = {option: _found(root, value, cls.model_fields.get(option)) for option, value in given.items()}

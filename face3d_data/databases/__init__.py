@@ -1,1 +1,1 @@
-"""Databases: what a collection should hold, and how a copy of it compares."""
+"""Databases: the expected content of a collection, and how a copy of it compares."""

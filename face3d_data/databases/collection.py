@@ -1,4 +1,4 @@
-"""What a folder holds for a reader, against what is expected of it, before anything runs."""
+"""Collection check: the content of a folder for a reader, compared with the expected content, before anything runs."""
 
 from __future__ import annotations
 
@@ -245,10 +245,10 @@ def _left_out(sources: Iterable[Source]) -> dict[str, Examples]:
 
 
 def _gaps(names: list[str], expected: int) -> tuple[str, ...]:
-    """Return the people that are absent from a row of names that end in numbers of one width (`bs000` to `bs104`).
+    """Return the people missing from a series of names that end in numbers of the same width (`bs000` to `bs104`).
 
-    Where numbers do not run through (FRGC's), nothing is told: then the row is longer than the people expected. Nor is
-    it where most are absent: there may be another row (Biwi's F01 to F06 and M01 to M14).
+    Where numbers are not consecutive (FRGC's), nothing is reported: then the series is longer than the expected number
+    of people. Nor is it where most are missing: there may be another series (Biwi's F01 to F06 and M01 to M14).
     """
     if not expected / 2 <= len(names) < expected:
         return ()

@@ -1,4 +1,4 @@
-"""What `face3d readers --check` says: one screen, at most `MAX_LINES` lines of `MAX_WIDTH` columns."""
+"""Page of `face3d readers --check`: one screen, at most `MAX_LINES` lines of `MAX_WIDTH` columns."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _told(value: str, count: Count) -> str:
 
 
 def _flowed(head: str, words: Sequence[str], most: int) -> list[str]:
-    """Return words after a head, joined by commas, in at most so many lines."""
+    """Return words after a head, joined by commas, in at most `most` lines."""
     lines, line = [], head
     for n, word in enumerate(words):
         end = "," if n + 1 < len(words) else ""

@@ -1,4 +1,4 @@
-"""Descriptions of databases: `manifests/datasets/<name>.yaml`, what each is, how much it holds, whom to ask for it."""
+"""Descriptions of databases: `manifests/datasets/<name>.yaml`, contents, size and contact of each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Expected(BaseModel):
 
     people: int | None = Field(None, ge=1, description="people that the reader finds [those of `people`]")
     captures: int | None = Field(
-        None, ge=1, description="captures that the reader finds [those of `captures`]; null: not known"
+        None, ge=1, description="captures that the reader finds [those of `captures`]; null: unknown"
     )
-    recordings: int | None = Field(None, ge=1, description="videos, where captures are their frames")
-    recordings_by: tuple[str, ...] = Field((), description="tags that tell a person's recordings apart")
+    recordings: int | None = Field(None, ge=1, description="videos, if captures are their frames")
+    recordings_by: tuple[str, ...] = Field((), description="tags that distinguish the recordings of a person")
     files: dict[str, int | None] = Field(
         default={},
         description="pattern of a path from the root (`bs???/bs*.bnt`; `**/` for any folders before it) to the number "
-        "of such files; null: not known",
+        "of such files; null: unknown",
     )
     options: dict[str, Any] = Field(default={}, description="options that the reader needs for this database")
 
@@ -39,17 +39,19 @@ class Database(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, description="full name")
-    reader: str = Field(min_length=1, description="reader that reads it")
-    what: str = Field(min_length=1, description="what it is, in one to three lines")
-    modalities: tuple[str, ...] = Field(min_length=1, description="what there is of each capture")
-    people: int | None = Field(ge=1, description="people, as published")
-    captures: int | None = Field(ge=1, description="captures, as published")
-    counts: dict[str, int] = Field(description="category, as the reader tags it, to its captures, where published")
-    ask: str = Field(min_length=1, description="whose terms to ask for")
-    citation: str = Field(min_length=1, description="what to cite")
+    reader: str = Field(min_length=1, description="name of its reader")
+    what: str = Field(min_length=1, description="summary in one to three lines")
+    modalities: tuple[str, ...] = Field(min_length=1, description="data of each capture")
+    people: int | None = Field(ge=1, description="number of people, as published")
+    captures: int | None = Field(ge=1, description="number of captures, as published")
+    counts: dict[str, int] = Field(
+        description="category, as the reader tags it, to its number of captures, if published"
+    )
+    ask: str = Field(min_length=1, description="owner, whose terms apply")
+    citation: str = Field(min_length=1, description="publication to cite")
     protocol: str | None = Field(description="the published protocol, in words")
     notes: str = Field(description="what is unconfirmed")
-    expect: Expected = Field(default=Expected(), description="what a whole copy holds")
+    expect: Expected = Field(default=Expected(), description="content of a complete copy")
 
     def people_expected(self) -> int | None:
         """Return how many people the reader has to find."""

@@ -1,4 +1,4 @@
-"""Which database a folder's file names look like: patterns of paths from the root that its description gives."""
+"""File patterns of databases, to recognise one by its file names: patterns of paths from the root."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Landmark models behind one protocol: `Detector` in `protocol.py`."""
+"""Detectors of faces and landmarks behind one protocol: `Detector` in `protocol.py`."""

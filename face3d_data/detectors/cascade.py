@@ -40,8 +40,8 @@ class Cascade:
     ) -> DetectedFaces:
         """Find the faces of one image; see `Detector.detect`.
 
-        The pyramid's levels hang on `min_face_px` alone; `possible_px` only leaves levels out, so that the faces that
-        are possible come out as they do without it.
+        The pyramid's levels depend on `min_face_px` alone; `possible_px` only skips levels, so that the faces that are
+        possible are found exactly as without it.
 
         Raises:
             MissingDependency: the weights of the `mtcnn` package are not installed.

@@ -1,4 +1,4 @@
-"""How large a face can be in an image, from the depths that its camera sees."""
+"""Bound on the size of a face in an image, from the depths that its camera measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces whose landmarks are known already: only the box has to be made."""
+"""Given landmarks: faces whose landmarks are already known, so that only the box is computed."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ class Mtcnn(Detector):
     name: ClassVar[str] = "mtcnn"
 
     thresholds: tuple[float, float, float] = Field(
-        (0.6, 0.7, 0.8), description="least probability that each of the three networks must give"
+        (0.6, 0.7, 0.8), description="least probability required from each of the three networks"
     )
-    device: str = Field("cpu", description="torch device; on the CPU one thread is used")
+    device: str = Field("cpu", description="torch device; one thread is used on the CPU")
 
     def detect(
         self, color: np.ndarray, min_face_px: float = 20.0, possible_px: tuple[float, float] | None = None

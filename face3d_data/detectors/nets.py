@@ -1,4 +1,4 @@
-"""The three MTCNN networks in torch, on the weight files of the `mtcnn` package; TensorFlow is not needed.
+"""Networks of MTCNN in torch, on the weight files of the `mtcnn` package; TensorFlow is not needed.
 
 Architecture: Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks",
 IEEE Signal Processing Letters 23(10), 2016. The files hold one list of arrays a network, in layer order, convolution

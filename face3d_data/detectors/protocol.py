@@ -1,4 +1,4 @@
-"""Detectors of faces: what each takes, and what it gives: boxes, scores and five landmarks a face."""
+"""Detector protocol: input image; output boxes, scores and five landmarks per face."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image pyramid that P-Net looks at: which levels, and how an image is shrunk to one."""
+"""Image pyramid that P-Net searches: its levels, and the scaling of an image to one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the `mtcnn` package keeps its weights. It is never imported itself: that would import TensorFlow."""
+"""Weights of the `mtcnn` package: their location. The package itself is never imported, as it imports TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the readings of one capture's face are like: how many, how far away, how noisy."""
+"""Measurement of the readings on one capture's face: their number, distance and noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of domains: a row for each source, a panel for each figure.
+"""Picture of domains: one row per source, one panel per figure.
 
 Numbers in, an RGB image out, as in `face3d_data.pictures.sample_picture`.
 """
@@ -40,7 +40,7 @@ def draw_domains(title: str, domains: Sequence[Domain]) -> np.ndarray:
         ("readings on a face", lambda axis, rows: _dots(axis, rows, "readings", "{:,.0f}")),
         ("depth of the face, mm: each capture from near to far", _depth),
         (
-            f"noise, mm (less than {LEAST_SIGMA_MM:g} is none)",
+            f"noise, mm (below {LEAST_SIGMA_MM:g}: no noise)",
             lambda axis, rows: _dots(axis, rows, "noise_mm", "{:.2f}"),
         ),
         ("samples with a mask", _masks),

@@ -1,4 +1,4 @@
-"""Table of domains: a line for each source, and the notes that go with it."""
+"""Table of domains: one line per source, and its notes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def domain_notes(found: Sequence[Domain], step: str, most: int, waiting: Sequenc
     unread = {domain.name: domain.unread for domain in found if domain.kind == "source" and domain.unread}
     if unread:
         several = ", ".join(f"{name} {number}" for name, number in unread.items())
-        lines.append(f"not measured (without depth and points, or unreadable): {several}")
+        lines.append(f"not measured (no depth or points, or unreadable): {several}")
     if waiting:
         lines.append(f"not finished: {', '.join(waiting)} still have inputs to process")
     return lines

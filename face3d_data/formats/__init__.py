@@ -1,1 +1,1 @@
-"""File codecs, without knowledge of any data set."""
+"""Codecs of file formats, independent of any data set."""

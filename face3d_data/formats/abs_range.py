@@ -49,15 +49,15 @@ def read_abs_shape(path: Path) -> tuple[int, int]:
         shape = _shape(stream, path.name)
     if not _is_packed(path) and path.stat().st_size < 8 * shape[0] * shape[1]:
         wanted = f"4 times {shape[0]} x {shape[1]} numbers"
-        raise Unreadable("unreadable", f"{path.name}: byte {path.stat().st_size}: the file is cut off: no {wanted}")
+        raise Unreadable("unreadable", f"{path.name}: byte {path.stat().st_size}: the file is truncated: no {wanted}")
     return shape
 
 
 def read_abs(path: Path) -> np.ndarray:
     """Return the points as f4 (rows, columns, 3), mm, in the camera frame; NaN where there is none.
 
-    The file's points are turned by 180 degrees about x, so that x goes to the right, y down and z away from the
-    viewer. A gzip file, whatever its name, is unpacked in memory, never beyond what its first lines ask for.
+    The file's points are rotated by 180 degrees about x, so that x points right, y down and z away from the viewer. A
+    gzip file, whatever its name, is unpacked in memory, never beyond the size given in its first lines.
 
     Raises:
         Unreadable: `unreadable`, with the line that is wrong, or the byte at which a packed file is; `no_points` where
@@ -68,15 +68,15 @@ def read_abs(path: Path) -> np.ndarray:
         lines = _lines(stream, rows * columns, path.name)
     flags, x, y, z = (_numbers(line, number, rows * columns, path.name) for number, line in lines)
     if not np.isin(flags, (0.0, 1.0)).all():
-        raise Unreadable("unreadable", f"{path.name}: line {lines[0][0]}: a flag is neither 0 nor 1")
+        raise Unreadable("unreadable", f"{path.name}: line {lines[0][0]}: a flag is not 0 or 1")
     seen = (flags == 1) & (x != NOWHERE) & (y != NOWHERE) & (z != NOWHERE)
     if not seen.any():
-        raise Unreadable("no_points", f"{path.name}: no point in {rows} x {columns}")
+        raise Unreadable("no_points", f"{path.name}: no points in {rows} x {columns}")
     points = np.full((rows * columns, 3), np.nan, np.float32)
     for axis, (values, (number, _)) in enumerate(zip((x, -y, -z), lines[1:], strict=True)):
         values = values[seen]
         if not (np.abs(values) <= FARTHEST_MM).all():
-            raise Unreadable("unreadable", f"{path.name}: line {number}: a coordinate beyond {FARTHEST_MM:g} mm")
+            raise Unreadable("unreadable", f"{path.name}: line {number}: a coordinate is beyond {FARTHEST_MM:g} mm")
         points[seen, axis] = values
     return points.reshape(rows, columns, 3)
 
@@ -113,11 +113,11 @@ def _shape(stream: BinaryIO, name: str) -> tuple[int, int]:
         match = wanted.match(line)
         if match is None:
             what = f"found {line[:40]!r}" if line else "the file ends"
-            raise Unreadable("unreadable", f"{name}: line {number}: wanted {words}, {what}")
+            raise Unreadable("unreadable", f"{name}: line {number}: expected {words}, {what}")
         found.append(match[1])
     rows, columns = int(found[0]), int(found[1])
     if not 0 < rows * columns <= MOST_POINTS:
-        raise Unreadable("unreadable", f"{name}: line 1: {rows} rows of {columns} columns: no range image")
+        raise Unreadable("unreadable", f"{name}: line 1: {rows} rows of {columns} columns: not a range image")
     return rows, columns
 
 
@@ -137,7 +137,7 @@ def _lines(stream: BinaryIO, n_points: int, name: str) -> list[tuple[int, bytes]
     if len(lines) != 4:
         said = "flags, X, Y and Z take one line each"
         last = lines[-1][0] if lines else 3
-        raise Unreadable("unreadable", f"{name}: line {last}: {len(lines)} lines of numbers, wanted 4: {said}")
+        raise Unreadable("unreadable", f"{name}: line {last}: {len(lines)} lines of numbers, expected 4: {said}")
     return lines
 
 
@@ -147,8 +147,8 @@ def _numbers(line: bytes, number: int, wanted: int, name: str) -> np.ndarray:
         values = strict_numbers(line)
     except ValueError:
         odd = _NO_NUMBER.search(line)
-        what = f"{odd[0][:20]!r} is no number" if odd else "holds what is no number"
+        what = f"{odd[0][:20]!r} is not a number" if odd else "contains something that is not a number"
         raise Unreadable("unreadable", f"{name}: line {number}: {what}") from None
     if len(values) != wanted:
-        raise Unreadable("unreadable", f"{name}: line {number}: {len(values)} numbers, wanted {wanted}")
+        raise Unreadable("unreadable", f"{name}: line {number}: {len(values)} numbers, expected {wanted}")
     return values

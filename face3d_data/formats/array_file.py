@@ -33,12 +33,12 @@ def read_npy_table(data: bytes, name: str, most_rows: int | None = None) -> np.n
     """Return the table (N, k) in a `.npy` file, or its records (N,), or the first rows of these.
 
     Args:
-        data: the file, or its beginning where rows are asked for.
+        data: the file, or its start if `most_rows` is given.
         name: its name, for errors.
-        most_rows: no more than so many rows, from the beginning of the file alone.
+        most_rows: maximum number of rows, read from the start of the file only.
 
     Raises:
-        Unreadable: `unreadable`, with the byte: no array of numbers of this shape, or cut off.
+        Unreadable: `unreadable`, with the byte: not an array of numbers of this shape, or truncated.
     """
     return _read(io.BytesIO(data), name, len(data), most_rows)
 
@@ -46,17 +46,17 @@ def read_npy_table(data: bytes, name: str, most_rows: int | None = None) -> np.n
 def read_npz_table(data: bytes, name: str, key: str | None = None, most_rows: int | None = None) -> np.ndarray:
     """Return one table (N, k) of a `.npz` file, or its records (N,), or the first rows of these.
 
-    Beside points x y z, arrays of normals and colours with a row for each point are fields of the same records.
+    In addition to points x y z, arrays of normals and colours with one row per point become fields of the same records.
 
     Args:
         data: the file.
         name: its name, for errors.
-        key: the array's name, which is read alone; None: the only one, or the first of `_USUAL_KEYS`, with what lies
-            beside it.
-        most_rows: no more than so many rows; not more is unpacked then.
+        key: name of the only array to read; None: the only one, or the first of `_USUAL_KEYS`, with normals and
+            colours.
+        most_rows: maximum number of rows; no more is unpacked.
 
     Raises:
-        Unreadable: `no_key`: there is no such array, or it cannot be told which; `unreadable`.
+        Unreadable: `no_key`: there is no such array, or it is ambiguous; `unreadable`.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -75,7 +75,7 @@ def read_npz_table(data: bytes, name: str, key: str | None = None, most_rows: in
             found = {kind: _member(archive, there, text, name, most_rows) for kind, text in beside.items() if text}
             return _with_beside(table, found, name)
     except _ZIP_FAULTS as error:
-        raise Unreadable("unreadable", f"{name}: no .npz file, or a damaged one ({str(error)[:100]})") from None
+        raise Unreadable("unreadable", f"{name}: not a .npz file, or a damaged one ({str(error)[:100]})") from None
 
 
 def _member(archive: zipfile.ZipFile, there: list[str], key: str, name: str, most_rows: int | None) -> np.ndarray:
@@ -92,7 +92,7 @@ def _with_beside(points: np.ndarray, found: dict[str, np.ndarray], name: str) ->
         if table.dtype.names is None and len(table) == len(points) and table.shape[1] in widths:
             fitting[kind] = table[:, :3]
         else:
-            remark(f"{name}: {kind} of shape {table.shape} do not fit {len(points)} points: left aside")
+            remark(f"{name}: {kind} of shape {table.shape} do not fit {len(points)} points: they are ignored")
     if len(fitting) == 1:
         return points
     records = np.empty(len(points), [(kind, table.dtype, (3,)) for kind, table in fitting.items()])
@@ -129,7 +129,7 @@ def record_columns(records: np.ndarray, name: str) -> tuple[dict[str, np.ndarray
     columns.pop("-", None)
     if not {"x", "y", "z"} <= columns.keys():
         shown = ", ".join(records.dtype.names or ())[:80]
-        raise Unreadable("unknown_columns", f"{name}: its fields {shown} have no x, y and z: name them so")
+        raise Unreadable("unknown_columns", f"{name}: its fields {shown} have no x, y and z: rename them")
     return columns, tuple(unknown)
 
 
@@ -144,12 +144,12 @@ def _read(stream: IO[bytes], name: str, size: int, most_rows: int | None) -> np.
         rows = min(rows, most_rows)
         wanted = rows * columns * dtype.itemsize
     elif wanted > size - start:
-        raise Unreadable("unreadable", f"{name}: byte {start}: {size - start} of {wanted} bytes follow: cut off?")
+        raise Unreadable("unreadable", f"{name}: byte {start}: {size - start} of {wanted} bytes follow: truncated?")
     # What a header claims is bounded by what follows it: no more is asked for than is there.
     content = stream.read(wanted)
     if len(content) < wanted:
         at = start + len(content)
-        raise Unreadable("unreadable", f"{name}: byte {at}: {len(content)} of {wanted} bytes follow: cut off?")
+        raise Unreadable("unreadable", f"{name}: byte {at}: {len(content)} of {wanted} bytes follow: truncated?")
     table = np.frombuffer(content, dtype)
     if dtype.names is not None:
         return table
@@ -167,16 +167,16 @@ def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, int], bool, np.dty
         read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         shape, by_columns, dtype = read(text)
     except Exception as error:  # NumPy parses it as Python text: a changed byte gives whatever the parser gives
-        raise Unreadable("unreadable", f"{name}: byte 0: no .npy header ({str(error)[:100]})") from None
+        raise Unreadable("unreadable", f"{name}: byte 0: not a .npy header ({str(error)[:100]})") from None
     if dtype.names is not None and not dtype.hasobject and dtype.itemsize and len(shape) in (1, 2):
         # Organised clouds have records in rows and columns: each is a point.
         count = math.prod(shape)
         if count > 0 and all(type(n) is int and n > 0 for n in shape):
             return (count, 1), False, dtype
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise Unreadable("unreadable", f"{name}: byte 0: holds {str(dtype)[:60]}, wanted numbers")
+        raise Unreadable("unreadable", f"{name}: byte 0: contains {str(dtype)[:60]}, expected numbers")
     if len(shape) != 2 or not all(type(n) is int and n > 0 for n in shape):
-        raise Unreadable("unreadable", f"{name}: byte 0: has shape {reprlib.repr(shape)}, wanted (N, 3), (N, 6) ...")
+        raise Unreadable("unreadable", f"{name}: byte 0: has shape {reprlib.repr(shape)}, expected (N, 3), (N, 6) ...")
     if shape[0] in (3, 6, 7) and shape[1] not in (3, 6, 7):
         raise Unreadable("unreadable", f"{name}: byte 0: has shape {shape}: transpose it to (N, {shape[0]})")
     return (shape[0], shape[1]), bool(by_columns), dtype

@@ -1,4 +1,4 @@
-"""The two small texts of the Biwi Kinect Head Pose database: a camera's `.cal` and a frame's `_pose.txt`.
+"""Text files of the Biwi Kinect Head Pose database: a camera's `.cal` and a frame's `_pose.txt`.
 
 `.cal`: lines 1–3 the camera matrix K in px, then a line of distortion, then lines 7–9 the rotation R and line 11 the
 translation T in mm, blank lines between. `_pose.txt`: lines 1–3 the head's rotation R, a blank line, then its centre
@@ -27,10 +27,10 @@ def parse_cal(text: str) -> tuple[float, float, float, float]:
     fx, fy, cx, cy = camera[0, 0], camera[1, 1], camera[0, 2], camera[1, 2]
     expected = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     if not np.array_equal(camera, expected) or min(fx, fy) <= 0 or max(fx, fy, abs(cx), abs(cy)) > 1e5:
-        raise ValueError(f"lines 1 to 3: no camera matrix fx 0 cx / 0 fy cy / 0 0 1: {camera.tolist()}")
+        raise ValueError(f"lines 1 to 3: not a camera matrix fx 0 cx / 0 fy cy / 0 0 1: {camera.tolist()}")
     number, row = next(((i, line) for i, line in enumerate(_lines(text)[3:], 4) if line.strip()), (0, ""))
     if len(row.split()) != 3 and any(_is_nonzero(part) for part in row.split()):  # three would be R's
-        raise ValueError(f"line {number}: distortion {row[:60]!r} is not read: the database's cameras have none")
+        raise ValueError(f"line {number}: distortion {row[:60]!r} is not supported: the database's cameras have none")
     return float(fx), float(fy), float(cx), float(cy)
 
 
@@ -43,11 +43,11 @@ def parse_pose(text: str) -> tuple[np.ndarray, np.ndarray]:
     lines = _lines(text)
     rotation = _matrix(lines)
     if not _is_rotation(rotation):
-        raise ValueError("lines 1 to 3: no rotation")
+        raise ValueError("lines 1 to 3: not a rotation")
     number, row = next(((i, line) for i, line in enumerate(lines[3:], 4) if line.strip()), (len(lines) + 1, ""))
     centre = np.array(_numbers(row, number))
     if np.abs(centre).max() > FARTHEST_MM:
-        raise ValueError(f"line {number}: the centre lies {np.abs(centre).max():.3g} mm away")
+        raise ValueError(f"line {number}: the centre is {np.abs(centre).max():.3g} mm away")
     return rotation, centre
 
 
@@ -83,5 +83,5 @@ def _numbers(line: str, number: int) -> list[float]:
     except ValueError:
         values = []
     if len(parts) != 3 or len(values) != 3 or not all(math.isfinite(value) for value in values):
-        raise ValueError(f"line {number}: wanted three numbers, found {line[:60]!r}")
+        raise ValueError(f"line {number}: expected three numbers, found {line[:60]!r}")
     return values

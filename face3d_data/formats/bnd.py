@@ -1,4 +1,4 @@
-"""`.bnd`, the landmarks of BU-3DFE: a line for each, `vertexIndex x y z`."""
+"""`.bnd`, the landmarks of BU-3DFE: one line per landmark, `vertexIndex x y z`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def parse_bnd(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
         lines = split_lines(plain_text(data, name))
         odd = np.flatnonzero(lines.counts != 4)
         if len(odd):
-            said = f"{lines.counts[odd[0]]} numbers, wanted vertexIndex x y z"
+            said = f"{lines.counts[odd[0]]} numbers, expected vertexIndex x y z"
             raise Unreadable("unreadable", f"{name}: line {lines.numbers[odd[0]]}: {said}")
         if len(lines.starts) != LANDMARKS:
-            said = f"{len(lines.starts)} landmarks, wanted {LANDMARKS}"
+            said = f"{len(lines.starts)} landmarks, expected {LANDMARKS}"
             raise Unreadable("unreadable", f"{name}: line {len(lines.starts)}: {said}")
         values = lines.parse(slice(None), name).reshape(-1, 4)
     except Unreadable as error:
@@ -41,5 +41,5 @@ def parse_bnd(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
         | ~(np.abs(values[:, 1:]) < 1e6).all(axis=1)
     )
     if len(wrong):
-        raise Unreadable("bad_landmarks", f"{name}: line {lines.numbers[wrong[0]]}: no vertex index and place")
+        raise Unreadable("bad_landmarks", f"{name}: line {lines.numbers[wrong[0]]}: not a vertex index and a position")
     return values[:, 0].astype(np.int64), values[:, 1:]

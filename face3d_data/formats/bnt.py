@@ -1,6 +1,6 @@
 """`.bnt`: range images with texture coordinates, little-endian binary.
 
-uint16 rows; uint16 columns; float64 background value; uint16 length and so many bytes of the picture's name; uint32
+uint16 rows; uint16 columns; float64 background value; uint16 length and as many bytes of the picture's name; uint32
 count = 5 · rows · columns; then five float64 planes x, y, z, u, v, each row by row from the lowest row up. A point is
 background where its value equals the background value. x, y, z in mm, x to the right, y up, z to the viewer; u, v in
 0..1 of the picture.
@@ -61,13 +61,13 @@ def read_bnt_header(path: Path) -> BntHeader:
 def read_bnt(path: Path) -> np.ndarray:
     """Return the points as f4 (rows, columns, 3), mm, in the camera frame; NaN where there is none.
 
-    The file's points are turned by 180 degrees about x, so that x goes to the right, y down and z away from the
-    viewer; that changes signs and rounds nothing beyond float32. Rows go from the top down. The texture coordinates
-    are not read.
+    The file's points are rotated by 180 degrees about x, so that x points right, y down and z away from the viewer;
+    that only changes signs, and nothing is rounded beyond float32. Rows are in order from the top. The texture
+    coordinates are not read.
 
     Raises:
-        Unreadable: `unreadable`, as `read_bnt_header`, or where a value is no coordinate; `no_points` where all of the
-            image is background.
+        Unreadable: `unreadable`, as `read_bnt_header`, or a value is not a coordinate; `no_points` if the whole image
+            is background.
     """
     with open(path, "rb", buffering=0) as stream:
         header = _header(stream, path.name)
@@ -104,15 +104,17 @@ def _header(stream: FileIO, name: str) -> BntHeader:
     # One read holds most headers whole; a longer name is read again.
     data = stream.read(4096)
     if len(data) < 14:
-        raise Unreadable("unreadable", f"{name}: byte {len(data)}: the file is cut off in its header")
+        raise Unreadable("unreadable", f"{name}: byte {len(data)}: the file is truncated in its header")
     rows, columns, background, length = struct.unpack_from("<HHdH", data)
     if not rows or not columns:
-        raise Unreadable("unreadable", f"{name}: byte 0: {rows} rows of {columns} columns hold nothing")
+        raise Unreadable("unreadable", f"{name}: byte 0: {rows} rows of {columns} columns are empty")
     if not np.isfinite(background):
         raise Unreadable("unreadable", f"{name}: byte 4: the background value is {background}")
     start = 14 + length + 4
     if size < start:
-        raise Unreadable("unreadable", f"{name}: byte {size}: the file is cut off before byte {start}, its first value")
+        raise Unreadable(
+            "unreadable", f"{name}: byte {size}: the file is truncated before byte {start}, its first value"
+        )
     if start > len(data):
         stream.seek(0)
         data = stream.read(start)
@@ -121,14 +123,14 @@ def _header(stream: FileIO, name: str) -> BntHeader:
         wanted = f"{PLANES} times {rows} rows of {columns} columns make {PLANES * rows * columns}"
         raise Unreadable("unreadable", f"{name}: byte {start - 4}: says {count} values, but {wanted}")
     if size < start + 8 * count:
-        raise Unreadable("unreadable", f"{name}: byte {size}: the file is cut off before byte {start + 8 * count}")
+        raise Unreadable("unreadable", f"{name}: byte {size}: the file is truncated before byte {start + 8 * count}")
     check_points(rows * columns, name)
     picture = data[14 : start - 4].decode("utf-8", "backslashreplace")
     return BntHeader(rows, columns, background, picture, start)
 
 
 def _planes(stream: FileIO, header: BntHeader, first: int, count: int) -> np.ndarray:
-    """Return so many planes, f8 (count, rows, columns), as stored: the lowest row first."""
+    """Return `count` planes, f8 (count, rows, columns), as stored: the lowest row first."""
     planes = np.empty((count, header.rows, header.columns), "<f8")
     stream.seek(header.start + first * planes[0].nbytes)
     for plane in planes:

@@ -1,4 +1,4 @@
-"""Keys of camera files that change where points lie and that no camera here has: refused, never left aside."""
+"""Unsupported keys of camera files that change the geometry: refused, never ignored."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from face3d_data.formats.camera_text import numbers
 
 _MUST_BE_ZERO = {
     "skew": "pixels with a skew are not read: undistort the images first",
-    "lambda": "the division model of distortion is not read: undistort the images first",
-    "xi": "an omnidirectional lens is not read: undistort the images first",
+    "lambda": "the division model of distortion is not supported: undistort the images first",
+    "xi": "an omnidirectional lens is not supported: undistort the images first",
 }
 _ROTATIONS = ("r", "rectification", "rectification_matrix")
 _IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
@@ -40,8 +40,8 @@ def refuse_dropped(words: Mapping[str, Any]) -> None:
     for resized, side in (("newWidth", "width"), ("newHeight", "height")):
         if words.get(resized) not in (None, 0, words.get(side)):
             raise ValueError(
-                f"{resized} = {reprlib.repr(words[resized])}: images are not resized: give the camera of the images as "
-                "they are, and leave the key"
+                f"{resized} = {reprlib.repr(words[resized])}: images are not resized: give the camera of the "
+                "images as they are, and omit the key"
             )
     if words.get(MOTION_KEY) is not None:
         raise ValueError(f"{MOTION_KEY} in a file of one camera: give both cameras, as 'color' and 'depth'")
@@ -61,7 +61,9 @@ def refuse_misspelt_motion(values: Mapping[str, Any]) -> None:
         if match and match[1] != "depth" and match[3] == "depth":
             if values.get(MOTION_KEY) is not None:
                 continue
-            raise ValueError(f"{key} is not read: give {MOTION_KEY}, its inverse (R transposed, t = -R transposed t)")
+            raise ValueError(
+                f"{key} is not supported: give {MOTION_KEY}, its inverse (R transposed, t = -R transposed t)"
+            )
         if match or difflib.get_close_matches(name, [MOTION_KEY], 1, 0.85):
             raise ValueError(f"key {key!r} is not known: did you mean {MOTION_KEY}?")
 
@@ -71,8 +73,8 @@ def _refuse_rotation(key: str, given: list[float]) -> None:
         return
     if len(given) != 9 or any(abs(a - b) > _SAME_WITHIN for a, b in zip(given, _IDENTITY, strict=True)):
         raise ValueError(
-            f"{key} is not the identity: the images are turned after they were taken: give fx, fy, cx, cy of the "
-            "turned images (P), and leave the key"
+            f"{key} is not the identity: the images are rotated after capture: give fx, fy, cx, cy of the rotated "
+            "images (P), and omit the key"
         )
 
 

@@ -1,4 +1,4 @@
-"""How a depth camera lies to a colour camera: `depth_to_color` in a camera file."""
+"""Camera pair: the transform between depth and colour camera, `depth_to_color` in a camera file."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ def parse_motion(values: Any) -> Motion:
     rotation, translation = (_either(values, *names) for names in (("R", "rotation"), ("t", "T", "translation")))
     rows = rotation if isinstance(rotation, list) else []
     if len(rows) != 3 or not all(isinstance(row, list) and len(row) == 3 for row in rows):
-        raise ValueError("depth_to_color.R must be three rows of three numbers: nine alone may be columns (RealSense)")
+        raise ValueError(
+            "depth_to_color.R must be three rows of three numbers: a list of nine may be in column order (RealSense)"
+        )
     matrix = np.array(numbers(rows, "depth_to_color.R")).reshape(3, 3)
     if np.abs(matrix @ matrix.T - np.eye(3)).max() > ORTHONORMAL_WITHIN or np.linalg.det(matrix) < 0:
-        raise ValueError("depth_to_color.R is no rotation")
+        raise ValueError("depth_to_color.R is not a rotation")
     shift = numbers(translation, "depth_to_color.t")
     unit = values.get("unit")
     if unit not in MM_PER:

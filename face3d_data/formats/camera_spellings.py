@@ -1,4 +1,4 @@
-"""Spellings of a pinhole camera to one: fx fy cx cy width height; RealSense, Open3D, ROS, OpenCV, ORB-SLAM, MATLAB."""
+"""Spellings of pinhole cameras, unified: fx fy cx cy width height; RealSense, Open3D, ROS, OpenCV, ORB-SLAM, MATLAB."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _check_centre(words: Mapping[str, Any], key: str) -> None:
     for name, side in (("cx", "width"), ("cy", "height")):
         size = words.get(side)
         if finite_number(size) and not 0 < words[name] < size:
-            raise ValueError(f"{key}: centre {words['cx']}, {words['cy']} lies outside the image ({side} {size})")
+            raise ValueError(f"{key}: centre {words['cx']}, {words['cy']} is outside the image ({side} {size})")
 
 
 def _refuse_cut(words: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Camera files in which keys end in 1 and 2, or left and right: OpenCV's stereo_calib (`M1 D1 M2 D2`), ORB-SLAM's."""
+"""Stereo camera files with keys that end in 1 and 2, or left and right: OpenCV's stereo_calib (`M1 D1 M2 D2`) …"""
 
 from __future__ import annotations
 

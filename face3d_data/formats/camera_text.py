@@ -1,4 +1,4 @@
-"""The text of a camera file to a mapping: JSON, YAML (ROS, OpenCV, ORB-SLAM), XML (OpenCV)."""
+"""Camera file syntax, from text to a mapping: JSON, YAML (ROS, OpenCV, ORB-SLAM), XML (OpenCV)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def read_camera_text(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
     if size > MOST_BYTES:
-        raise ValueError(f"{path}: {size} bytes are no camera file (at most {MOST_BYTES})")
+        raise ValueError(f"{path}: {size} bytes are too large for a camera file (at most {MOST_BYTES})")
     ending = path.suffix.lower()
     if ending not in (".yaml", ".yml", ".xml"):
         values = read_json(path)
     else:
         values = _parse(path, _parse_xml if ending == ".xml" else _parse_yaml)
     if not isinstance(values, Mapping):
-        raise ValueError(f"{path}: wanted an object with fx, fy, cx, cy, width, height, depth_scale")
+        raise ValueError(f"{path}: expected an object with fx, fy, cx, cy, width, height, depth_scale")
     return {str(key): value for key, value in values.items()}
 
 
@@ -81,10 +81,10 @@ def _with_numbers(value: Any) -> Any:
 
 def _parse_xml(text: str) -> Any:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise ValueError("an XML camera file declares no entities")
+        raise ValueError("an XML camera file must not declare entities")
     root = ElementTree.fromstring(text)
     if root.tag != "opencv_storage":
-        raise ValueError(f"XML of {root.tag[:40]!r}: wanted OpenCV's opencv_storage")
+        raise ValueError(f"XML of {root.tag[:40]!r}: expected OpenCV's opencv_storage")
     return {child.tag: _xml_value(child) for child in root}
 
 

@@ -1,4 +1,4 @@
-"""Point clouds: what the codecs of cloud files give, and columns told apart by name or by what they hold."""
+"""Point clouds as the codecs of cloud files return them, with columns identified by name or by their values."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def judge_columns(rows: np.ndarray, name: str) -> tuple[str, ...]:
         return ("x", "y", "z")
     if count in (6, 7):
         return _judge_rest(rows.astype(np.float64), name)
-    raise Unreadable("unknown_columns", f"{name}: has {count} columns, and only 3, 6 and 7 are known: set columns")
+    raise Unreadable(
+        "unknown_columns", f"{name}: has {count} columns, but only 3, 6 and 7 can be recognised: set columns"
+    )
 
 
 def _judge_rest(rows: np.ndarray, name: str) -> tuple[str, ...]:
@@ -103,7 +105,7 @@ def _judge_rest(rows: np.ndarray, name: str) -> tuple[str, ...]:
     if colors.any() and (colors >= 0).all():
         return ("x", "y", "z", *("-" * (count - 6)), "r", "g", "b")
     why = "are neither unit normals nor colours" if colors.any() else "are zero where the file begins"
-    remark(f"{name}: columns 4 to {count} {why}: left aside; set columns if they are known")
+    remark(f"{name}: columns 4 to {count} {why}: they are ignored; set columns if you know them")
     return ("x", "y", "z", *("-" * (count - 3)))
 
 
@@ -114,7 +116,9 @@ def cloud_of_table(values: np.ndarray, names: Sequence[str], name: str) -> Cloud
         Unreadable: `unknown_columns`: another number of columns; as `cloud_of_columns`.
     """
     if values.shape[1] != len(names):
-        raise Unreadable("unknown_columns", f"{name}: has {values.shape[1]} columns, and columns names {len(names)}")
+        raise Unreadable(
+            "unknown_columns", f"{name}: has {values.shape[1]} columns, but the option columns names {len(names)}"
+        )
     return cloud_of_columns({key: values[:, i] for i, key in enumerate(names) if key != "-"}, name)
 
 
@@ -155,13 +159,13 @@ def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
     kept = is_point(points)
     if not kept.all():
         lost = f"{np.count_nonzero(~kept)} of {len(kept)}"
-        remark(f"{name}: {lost} points are left out: not finite, or several at 0 0 0, as holes are written")
+        remark(f"{name}: {lost} points are left out: not finite, or several at 0 0 0, which means holes")
     normals = None
     if "normals" in arrays:
         given = np.stack([named[axis].astype(np.float64) for axis in ("nx", "ny", "nz")], axis=1)
         normals, kept = _unit_normals(given, kept, name)
     if not kept.any():
-        raise Unreadable("unreadable", f"{name}: holds no finite point ({len(points)} in all)")
+        raise Unreadable("unreadable", f"{name}: contains no finite points ({len(points)} in all)")
     colors = np.stack([named[axis][kept] for axis in "rgb"], axis=1) if "colors" in arrays else None
     curvature = None
     if "curvature" in arrays:
@@ -177,7 +181,7 @@ def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
 def _unit_normals(given: np.ndarray, kept: np.ndarray, name: str) -> tuple[np.ndarray | None, np.ndarray]:
     """Return unit normals f4 (N, 3), or None where none has a direction, and which points are kept with them."""
     if not has_directions(given, kept):
-        remark(f"{name}: its normals have no direction: left aside")
+        remark(f"{name}: its normals have no direction: they are ignored")
         return None, kept
     with np.errstate(all="ignore"):
         length = np.sqrt((given**2).sum(axis=1))
@@ -185,7 +189,7 @@ def _unit_normals(given: np.ndarray, kept: np.ndarray, name: str) -> tuple[np.nd
     directed = (length > 0) & np.isfinite(normals).all(axis=1)
     if not directed[kept].all():
         lost = np.count_nonzero(~directed & kept)
-        remark(f"{name}: {lost} of {np.count_nonzero(kept)} points have a normal without direction: left out")
+        remark(f"{name}: {lost} of {np.count_nonzero(kept)} points have a normal without direction: they are left out")
     return normals, kept & directed
 
 

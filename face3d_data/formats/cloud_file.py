@@ -1,4 +1,4 @@
-"""The choice of codec by the ending of a cloud's file, and what a file holds as far as its beginning shows."""
+"""Cloud files: the codec for an ending, and the content of a file as far as its start shows it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _array_cloud(table: np.ndarray, columns: Sequence[str] | None, name: str) ->
 
 def _remark_unknown(unknown: Sequence[str], name: str) -> None:
     if unknown:
-        remark(f"{name}: columns that are not known are left aside: {', '.join(unknown)[:100]}")
+        remark(f"{name}: unknown columns are ignored: {', '.join(unknown)[:100]}")
 
 
 def cloud_arrays(path: Path, columns: Sequence[str] | None = None, key: str | None = None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Headers of texts of points: a line of words, or a comment, that names the columns."""
+"""Column headers of point files in text: a line of words, or a comment, that names the columns."""
 
 from __future__ import annotations
 
@@ -96,16 +96,16 @@ def name_by_comments(text: bytes, width: int, name: str) -> Named | None:
 
 
 def check_wordy(line: bytes, where: str) -> None:
-    """Check that a first line that is no point is of words alone: a spoilt point is no header.
+    """Check that a first line that is not a point consists of words only: a damaged point is not a header.
 
     Raises:
-        Unreadable: `unreadable`: a word begins as a number does, with a sign, a quote or a currency before it or not.
+        Unreadable: `unreadable`: a word starts like a number, possibly after a sign, a quote or a currency symbol.
     """
     words = [word for part in header_words(line) for word in part.split()]
     odd = next((word for word in words if _NUMBERLIKE.match(word)), None)
     if odd is not None:
-        said = f"{_shown(words)!r} is no point, and no header: {odd[:40]!r} looks like a number"
-        raise Unreadable("unreadable", f"{where}: {said}: mend it, or put # before it")
+        said = f"{_shown(words)!r} is neither a point nor a header: {odd[:40]!r} looks like a number"
+        raise Unreadable("unreadable", f"{where}: {said}: fix it, or put # before it")
 
 
 def name_by_line(line: bytes, width: int, where: str) -> Named | None:

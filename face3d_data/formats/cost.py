@@ -1,4 +1,4 @@
-"""What a file may cost: its size judged by its header, before anything is decoded.
+"""Cost limits of files: their size is checked by their header, before anything is decoded.
 
 A picture of 109 kB may unpack to gigabytes. Codecs ask here with the numbers of a header; the limits in force are those
 of the reader that reads (`Reader.limits`), or the usual ones.
@@ -103,7 +103,7 @@ def check_text(data: bytes, name: str) -> None:
     """
     lines, most = data.count(b"\n"), _IN_FORCE.get().max_points
     if lines > LINES_A_POINT * most:
-        raise Unreadable(TOO_LARGE, f"{name}: {lines:,} lines, limits: max_points is {most}")
+        raise Unreadable(TOO_LARGE, f"{name}: {lines:,} lines, but limits: max_points is {most}")
 
 
 def check_text_bytes(size: int, name: str) -> None:
@@ -114,7 +114,7 @@ def check_text_bytes(size: int, name: str) -> None:
     """
     if size > most_unpacked():
         most = _IN_FORCE.get().max_points
-        raise Unreadable(TOO_LARGE, f"{name}: {size >> 20} MB of text, more than limits: max_points = {most} take")
+        raise Unreadable(TOO_LARGE, f"{name}: {size >> 20} MB of text, more than limits: max_points = {most} need")
 
 
 def check_line_lengths(data: bytes, name: str) -> None:
@@ -128,7 +128,7 @@ def check_line_lengths(data: bytes, name: str) -> None:
         last = data.rfind(b"\n", at, at + LONGEST_LINE_BYTES + 1)
         if last < 0:
             line = data.count(b"\n", 0, at) + 1
-            raise Unreadable(TOO_LARGE, f"{name}: line {line}: is longer than {LONGEST_LINE_BYTES:,} bytes")
+            raise Unreadable(TOO_LARGE, f"{name}: line {line}: longer than {LONGEST_LINE_BYTES:,} bytes")
         at = last + 1
 
 

@@ -1,4 +1,4 @@
-"""Decimal commas in texts of numbers: read as what they are, or refused; never taken for what parts two numbers."""
+"""Decimal commas in numeric text: read as decimal commas, or refused; never taken for separators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists in delimited text (CSV): a header and one record a line, taken strictly, each fault with its line number.
+"""Delimited text (CSV): a header and one record per line, parsed strictly, each fault with its line number.
 
 RFC 4180 with three differences: the delimiter may be `;` or a tab, as spreadsheets write them; spaces round a cell do
 not count; and a cell holds no line break, so that an unclosed quote costs its own line and not the rest of the file.
@@ -28,7 +28,7 @@ class ListHeader:
 
 @dataclass(frozen=True)
 class ListRecord:
-    """One record: its line's number from 1, its cells, or what is wrong with it (then the cells may be none)."""
+    """One record: its line number from 1, and its cells, or what is wrong with it (then the cells may be empty)."""
 
     number: int
     cells: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ def _header(lines: list[bytes], path: Path, needed: Collection[str]) -> tuple[Li
     """Return the header and the index of the line after it."""
     at = next((i for i, line in enumerate(lines) if line.strip()), None)
     if at is None:
-        raise ValueError(f"{path}: is empty: wanted a first line that names the columns")
+        raise ValueError(f"{path}: is empty: expected a first line that names the columns")
     readings: dict[str, tuple[str, ...]] = {}
     fault = ""
     for delimiter in DELIMITERS:
@@ -102,11 +102,9 @@ def _misfit(readings: dict[str, tuple[str, ...]], needed: Collection[str], fault
     names = max(readings.values(), key=len)
     missing = [name for name in needed if name not in names]
     if not missing and len(names) > 1:
-        return (
-            f"what stands between the columns cannot be told: use one of {_delimiters()}, and quotes round the others"
-        )
+        return f"the delimiter of the columns is ambiguous: use one of {_delimiters()}, and quotes round the others"
     if not missing:
-        return f"one column only, {names[0]!r}: wanted a file's column beside it, and {_delimiters()} between them"
+        return f"one column only, {names[0]!r}: expected a file's column next to it, and {_delimiters()} between them"
     shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
     return f"no column {missing[0]!r} (there are: {shown}), with {_delimiters()} between them"
 
@@ -138,11 +136,11 @@ def _cells(data: bytes, delimiter: str) -> tuple[str, ...]:
         ValueError: it is no UTF-8, holds a zero byte, or a quote is not closed.
     """
     if b"\0" in data:
-        raise ValueError(f"holds a zero byte (character {data.index(0) + 1})")
+        raise ValueError(f"contains a zero byte (character {data.index(0) + 1})")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"is no UTF-8 (byte {error.start + 1} of the line)") from None
+        raise ValueError(f"is not UTF-8 (byte {error.start + 1} of the line)") from None
     try:
         cells = next(csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=True), [])
     except csv.Error as error:

@@ -1,4 +1,4 @@
-"""What camera files say of a lens: models and coefficients, by every name that is known, to OpenCV's order."""
+"""Lens distortion in camera files: models and coefficients under all known names, in OpenCV's order."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def parse_distortion(values: Mapping[str, Any]) -> tuple[float, ...] | None:
     if model in PLAIN_LENS and model and (model == "none" or key in ("model", *LENS_KEYS)):
         raise ValueError(f"{key} {model} with coefficients {reprlib.repr(given)}: correct one of them")
     if model not in PLAIN_LENS | BROWN | AFTER_RADIAL:
-        raise ValueError(f"distortion model {model[:40]!r} is not known: give brown_conrady or rational_polynomial")
+        raise ValueError(f"distortion model {model[:40]!r} is unknown: use brown_conrady or rational_polynomial")
     if len(given) == 14 and any(given[12:]):
-        raise ValueError("a tilted sensor (tau) is not read: undistort the images first")
+        raise ValueError("a tilted sensor (tau) is not supported: undistort the images first")
     after_radial = model in AFTER_RADIAL
     if after_radial and any(given[5:]):
         raise ValueError(f"model {model} has five coefficients, not {len(given)}")
@@ -67,7 +67,7 @@ def _listed(values: Mapping[str, Any], key: str) -> list[float]:
     given = numbers(value, key)
     if len(given) not in _COUNTS:
         counts = ", ".join(map(str, _COUNTS[1:]))
-        raise ValueError(f"{key} holds {len(given)} numbers, wanted {counts} in OpenCV's order (k1 k2 p1 p2 k3 ...)")
+        raise ValueError(f"{key} holds {len(given)} numbers, expected {counts} in OpenCV's order (k1 k2 p1 p2 k3 ...)")
     return given
 
 

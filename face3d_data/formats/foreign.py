@@ -1,4 +1,4 @@
-"""Files that are not what their names say but what programs leave in their place: pointers, web pages, archives."""
+"""Foreign files under a wrong name, as programs leave them: Git LFS pointers, web pages, archives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def refuse_foreign(start: bytes, name: str) -> None:
     if start.startswith(_GIT_LFS):
         raise Unreadable("unreadable", f"{name}: is a Git LFS pointer, not the file: run git lfs pull")
     if _WEB_PAGE.match(start):
-        raise Unreadable("unreadable", f"{name}: is a web page (HTML), as failed downloads leave it: download it again")
+        raise Unreadable("unreadable", f"{name}: is a web page (HTML) from a failed download: download it again")
     archive = next((kind for magic, kind in _ARCHIVES if start.startswith(magic)), None)
     if archive is not None and not name.lower().endswith((".npz", ".3mf", ".3mf.gz")):
         raise Unreadable("unreadable", f"{name}: is a {archive} archive: unpack it")

@@ -55,9 +55,9 @@ def _mesh_of(document: Mapping[str, Any], binary: bytes, name: str) -> Mesh:
     scene = _Scene(document, binary, name)
     scene.walk()
     if not scene.vertices:
-        raise Unreadable("unreadable", f"{name}: its scene holds no triangles")
+        raise Unreadable("unreadable", f"{name}: its scene contains no triangles")
     if not scene.with_colors and any(part_has_colors(part) for part in parts_of(document)):
-        remark(f"{name}: some of its parts have no colours: those of the others are left aside")
+        remark(f"{name}: some parts have no colours: those of the others are ignored")
     colors = [part for part in scene.colors if part is not None]
     return Mesh(
         np.concatenate(scene.vertices),
@@ -73,24 +73,24 @@ def split_glb(data: bytes, name: str) -> tuple[Mapping[str, Any], bytes]:
         Unreadable: `unreadable`, with the byte.
     """
     if len(data) < 20 or data[:4] != b"glTF":
-        raise Unreadable("unreadable", f"{name}: byte 0: no binary glTF file: it begins with {data[:4]!r}")
+        raise Unreadable("unreadable", f"{name}: byte 0: not a binary glTF file: it starts with {data[:4]!r}")
     version, length, size, kind = struct.unpack("<IIII", data[4:20])
     if version != 2 or kind != _JSON:
-        raise Unreadable("unreadable", f"{name}: byte 4: glTF {version}: only version 2 is read")
+        raise Unreadable("unreadable", f"{name}: byte 4: glTF {version}: only version 2 is supported")
     if length > len(data) or size > min(len(data) - 20, _LONGEST_JSON):
         raise Unreadable("unreadable", f"{name}: byte 8: {length} bytes, {size} of JSON: the file has {len(data)}")
     try:
         document = parse_json(data[20 : 20 + size])
     except ValueError as error:
-        raise Unreadable("unreadable", f"{name}: byte 20: no valid JSON ({error})") from None
+        raise Unreadable("unreadable", f"{name}: byte 20: not valid JSON ({error})") from None
     if not isinstance(document, Mapping):
-        raise Unreadable("unreadable", f"{name}: byte 20: the JSON is no object")
+        raise Unreadable("unreadable", f"{name}: byte 20: the JSON is not an object")
     at = 20 + size
     if len(data) < at + 8:
         return document, b""
     size, kind = struct.unpack("<II", data[at : at + 8])
     if kind != _BIN or size > len(data) - at - 8:
-        raise Unreadable("unreadable", f"{name}: byte {at}: a binary chunk of {size} bytes: cut off?")
+        raise Unreadable("unreadable", f"{name}: byte {at}: a binary chunk of {size} bytes: truncated?")
     return document, data[at + 8 : at + 8 + size]
 
 
@@ -103,20 +103,20 @@ def split_gltf(data: bytes, name: str) -> tuple[Mapping[str, Any], bytes]:
     try:
         document = parse_json(data)
     except ValueError as error:
-        raise Unreadable("unreadable", f"{name}: no valid JSON ({error})") from None
+        raise Unreadable("unreadable", f"{name}: not valid JSON ({error})") from None
     buffers = document.get("buffers") if isinstance(document, Mapping) else None
     if not isinstance(buffers, list) or len(buffers) != 1 or not isinstance(buffers[0], Mapping):
-        raise Unreadable("unreadable", f"{name}: JSON: wanted one buffer: save it as .glb")
+        raise Unreadable("unreadable", f"{name}: JSON: expected one buffer: save it as .glb")
     uri = buffers[0].get("uri")
     if not isinstance(uri, str) or not uri.startswith("data:"):
-        raise Unreadable("unreadable", f"{name}: JSON: its buffer lies in another file: save it as .glb")
+        raise Unreadable("unreadable", f"{name}: JSON: its buffer is in another file: save it as .glb")
     _, mark, text = uri.partition(";base64,")
     try:
         binary = base64.b64decode(text, validate=True) if mark else b""
     except ValueError:
         binary = b""
     if not binary:
-        raise Unreadable("unreadable", f"{name}: JSON: its embedded buffer is no base64")
+        raise Unreadable("unreadable", f"{name}: JSON: its embedded buffer is not base64")
     inner = {key: value for key, value in buffers[0].items() if key != "uri"}
     return {**document, "buffers": [inner]}, binary
 
@@ -155,7 +155,7 @@ class _Scene:
         self.colors: list[np.ndarray | None] = []
         self.count = self.n_vertices = 0
         if document.get("extensionsRequired"):
-            self.fail(f"it needs {reprlib.repr(document['extensionsRequired'])}, which is not read")
+            self.fail(f"it needs {reprlib.repr(document['extensionsRequired'])}, which is not supported")
 
     def fail(self, what: str) -> None:
         raise Unreadable("unreadable", f"{self.name}: JSON: {what}")
@@ -165,16 +165,16 @@ class _Scene:
         entries = self.document.get(key)
         number = whole_number(index)
         if not isinstance(entries, list) or number is None or number >= len(entries):
-            self.fail(f"{key}[{reprlib.repr(index)}] is not there")
+            self.fail(f"{key}[{reprlib.repr(index)}] does not exist")
         elif isinstance(entries[number], Mapping):
             return entries[number]
-        self.fail(f"{key}[{number}] is no object")
+        self.fail(f"{key}[{number}] is not an object")
         return {}
 
     def listed(self, entry: Mapping[str, Any], key: str) -> list[Any]:
         value = entry.get(key, [])
         if not isinstance(value, list):
-            self.fail(f"{key} is no list")
+            self.fail(f"{key} is not a list")
         return list(value)
 
     def walk(self) -> None:
@@ -186,7 +186,7 @@ class _Scene:
             number, above = pending.pop()
             node = self.item("nodes", number)
             if number in met:
-                self.fail(f"nodes[{number}] stands in the scene twice")
+                self.fail(f"nodes[{number}] is in the scene twice")
             met.add(number)
             motion = above @ self.motion(node)
             if not np.isfinite(motion).all():
@@ -228,14 +228,14 @@ class _Scene:
             self.fail("a part of a mesh has no POSITION")
             return
         if part.get("mode", _TRIANGLES) != _TRIANGLES:
-            self.fail(f"a part of mode {reprlib.repr(part.get('mode'))}: only triangles are read")
+            self.fail(f"a part of mode {reprlib.repr(part.get('mode'))}: only triangles are supported")
         points = self.array(attributes["POSITION"], (3,), "f")
         corners = self.array(part["indices"], (1,), "u")[:, 0] if "indices" in part else np.arange(len(points))
         self.count += len(points) + len(corners)
         if self.count > len(self.binary):
-            self.fail("its nodes use the same mesh so often that it is no scan")
+            self.fail("its nodes use the same mesh too often for a scan")
         if len(corners) % 3:
-            self.fail(f"a part of {len(corners)} corners, which are no triangles")
+            self.fail(f"a part of {len(corners)} corners, which are not triangles")
         check_indices(corners, len(points), self.name)
         triangles = corners.astype(np.int32).reshape(-1, 3) + np.int32(self.n_vertices)
         if not np.array_equal(motion, np.eye(4)):

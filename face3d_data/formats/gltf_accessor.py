@@ -46,10 +46,10 @@ def read_accessor(
     what = "vertices" if width > 1 else "triangles"
     check_points(count if width > 1 else count // 3, f"accessors[{index}]", what, held_by=len(binary))
     if "sparse" in accessor or "bufferView" not in accessor:
-        raise ValueError(f"accessors[{index}] is sparse or has no buffer, which is not read")
+        raise ValueError(f"accessors[{index}] is sparse or has no buffer, which is not supported")
     view = item("bufferViews", accessor["bufferView"])
     if view.get("buffer") != 0 or "uri" in item("buffers", 0):
-        raise ValueError(f"accessors[{index}] lies outside the file, which is not read")
+        raise ValueError(f"accessors[{index}] is outside the file, which is not supported")
     table = _table(binary, view, accessor, (count, width), np.dtype(kind), index)
     if "f" not in kinds:
         return table.astype(np.int64)
@@ -74,11 +74,11 @@ def _table(
     numbers = [whole_number(each) for each in (view.get("byteOffset", 0), accessor.get("byteOffset", 0),
                                                view.get("byteLength"), view.get("byteStride", row))]  # fmt: skip
     if any(number is None for number in numbers):
-        raise ValueError(f"accessors[{index}]: an offset or length is no whole number")
+        raise ValueError(f"accessors[{index}]: an offset or length is not a whole number")
     view_offset, offset, length, stride = (number or 0 for number in numbers)
     end = offset + (count - 1) * stride + row if count else offset
     if stride < row or end > length or view_offset + length > len(binary):
-        raise ValueError(f"accessors[{index}] goes beyond its {length} bytes of {len(binary)}: cut off?")
+        raise ValueError(f"accessors[{index}] goes beyond its {length} bytes of {len(binary)}: truncated?")
     if not count:
         raise ValueError(f"accessors[{index}] is empty")
     return np.ndarray((count, width), dtype, binary, view_offset + offset, (stride, dtype.itemsize))

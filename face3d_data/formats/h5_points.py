@@ -1,4 +1,4 @@
-"""Rows of arrays in HDF5 files that nobody has checked: HDF5 is asked where they lie, the bytes are read here.
+"""HDF5 arrays of untrusted files: HDF5 locates their rows, and the bytes are read here.
 
 The HDF5 library parses the file's headers and nothing else: attributes, which damaged files can make it loop over, its
 filter plugins and its buffers, whose sizes the file chooses, are left alone. Each place is held against the file's size
@@ -96,7 +96,7 @@ def _read_arrays(path: Path, names: tuple[str, ...], state: tuple[int, ...]) -> 
     refuse_foreign(start, path.name)
     start = start[: len(SIGNATURE)]
     if start != SIGNATURE:
-        raise Unreadable("unreadable", f"{path.name}: byte 0: no HDF5 file, it begins with {start!r}")
+        raise Unreadable("unreadable", f"{path.name}: byte 0: not an HDF5 file, it starts with {start!r}")
     try:
         with h5py.File(path, "r") as file:
             return {name: _stored(file, name, size) for name in names if name in file}
@@ -113,23 +113,23 @@ def _stored(file: Any, name: str, size: int) -> StoredArray:
     link = file.get(name, getlink=True)
     found = file[name] if isinstance(link, h5py.HardLink) else None
     if not isinstance(found, h5py.Dataset):
-        raise Unreadable("unreadable", f"{name!r} is a link, a group or a type, no array of this file")
+        raise Unreadable("unreadable", f"{name!r} is a link, a group or a type, not an array of this file")
     shape, dtype = found.shape, found.dtype
     text = h5py.check_string_dtype(dtype)
     if shape and text is not None and text.length is None and file.id.get_create_plist().get_sizes() == (8, 8):
         dtype = VARIABLE_TEXT
     elif not shape or dtype.kind not in "iufS" or not dtype.itemsize:
-        raise Unreadable("unreadable", f"{name!r} is {dtype} of shape {shape}, wanted rows of numbers or texts")
+        raise Unreadable("unreadable", f"{name!r} is {dtype} of shape {shape}, expected rows of numbers or texts")
     if found.is_virtual or found.external:
-        raise Unreadable("unreadable", f"{name!r} lies in other files (virtual or external): copy them into this one")
+        raise Unreadable("unreadable", f"{name!r} is in other files (virtual or external): copy them into this one")
     array = StoredArray(name, dtype, tuple(map(int, shape)))
     limit = size if found.chunks is None else MOST_GAINED * size
     if array.n_bytes > limit:
-        raise Unreadable("unreadable", f"{name!r} of shape {shape} has {array.n_bytes} bytes, the file has {size}")
+        raise Unreadable("unreadable", f"{name!r} of shape {shape} has {array.n_bytes} bytes, but the file has {size}")
     if found.chunks is not None:
         return StoredArray(name, dtype, array.shape, chunks=_chunks(found, name, size, dtype))
     if found.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS:
-        raise Unreadable("unreadable", f"{name!r} lies in the file's header (compact): write it contiguous")
+        raise Unreadable("unreadable", f"{name!r} is in the file's header (compact): write it contiguous")
     offset = found.id.get_offset()
     if array.n_bytes and (offset is None or offset + array.n_bytes > size):
         where = "nowhere" if offset is None else f"at byte {offset}"
@@ -175,8 +175,8 @@ def read_point_rows(path: Path, array: StoredArray, start: int = 0, stop: int | 
         stop: the row after the last; all that follow if not given.
 
     Raises:
-        Unreadable: `unreadable`: the file was cut off since, a chunk is missing or damaged, or so many rows were asked
-            for that they are far larger than the file.
+        Unreadable: `unreadable`: the file was truncated since, a chunk is missing or damaged, or the rows asked for are
+            far larger than the file.
         OSError: the file is gone.
     """
     stop = array.shape[0] if stop is None else min(stop, array.shape[0])
@@ -201,7 +201,7 @@ def _exactly(stream: BinaryIO, n_bytes: int) -> bytes:
     at = stream.tell()
     data = stream.read(n_bytes)
     if len(data) < n_bytes:
-        raise Unreadable("unreadable", f"byte {at + len(data)}: the file is cut off")
+        raise Unreadable("unreadable", f"byte {at + len(data)}: the file is truncated")
     return data
 
 

@@ -1,4 +1,4 @@
-"""Texts in HDF5 files: of fixed length, and of variable length as h5py writes a list of str.
+"""HDF5 strings: of fixed length, and of variable length as h5py writes a list of str.
 
 Texts of variable length lie in global heaps; an array holds for each its length, the heap's address and a number in it
 (HDF5 File Format Specification 3.0, III.E and IV.A.2.d). They are read here, as the arrays of `h5_points` are, with
@@ -43,7 +43,7 @@ def read_texts(path: Path, array: StoredArray) -> list[str]:
             places = rows.view([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
             return [heaps.text(*place.tolist()) for place in places]
     except UnicodeDecodeError as error:
-        said = f"holds a text that is no UTF-8 ({error})"
+        said = f"contains a text that is not UTF-8 ({error})"
         raise Unreadable("unreadable", f"{path.name}: {array.name!r} {said}") from None
     except Unreadable as error:
         raise Unreadable(error.reason, f"{path.name}: {array.name!r}: {error.detail}") from None
@@ -63,19 +63,19 @@ class _Heaps:
         if not length:
             return ""
         if length > LONGEST_TEXT:
-            raise Unreadable("unreadable", f"a text of {length} bytes: no name")
+            raise Unreadable("unreadable", f"a text of {length} bytes: not a name")
         if heap not in self.read:
             self.read[heap] = self._objects(heap)
         raw = self.read[heap].get(number)
         if raw is None or len(raw) < length:
-            raise Unreadable("unreadable", f"byte {heap}: the heap there has no text {number} of {length} bytes")
+            raise Unreadable("unreadable", f"byte {heap}: this heap has no text {number} of {length} bytes")
         return raw[:length].rstrip(b"\0").decode()
 
     def _objects(self, heap: int) -> dict[int, bytes]:
         header = self._piece(heap, _HEAP_HEADER.size)
         magic, version, size = _HEAP_HEADER.unpack(header)
         if magic != b"GCOL" or version != 1 or size > self.size - heap:
-            raise Unreadable("unreadable", f"byte {heap}: no heap of texts")
+            raise Unreadable("unreadable", f"byte {heap}: not a heap of texts")
         data = self._piece(heap, size)
         found: dict[int, bytes] = {}
         at = _HEAP_HEADER.size
@@ -91,9 +91,9 @@ class _Heaps:
     def _piece(self, at: int, n_bytes: int) -> bytes:
         self.left -= n_bytes
         if at > self.size or self.left < 0:
-            raise Unreadable("unreadable", f"byte {at}: heaps of texts beyond the file's end, or one in another")
+            raise Unreadable("unreadable", f"byte {at}: heaps of texts beyond the file's end, or overlapping")
         self.stream.seek(at)
         data = self.stream.read(n_bytes)
         if len(data) < n_bytes:
-            raise Unreadable("unreadable", f"byte {at + len(data)}: the file is cut off")
+            raise Unreadable("unreadable", f"byte {at + len(data)}: the file is truncated")
         return data

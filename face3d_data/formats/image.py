@@ -1,4 +1,4 @@
-"""Pixels of image files. OpenCV decodes; what it would let pass (files cut off) is found here first."""
+"""Image files: their pixels, decoded by OpenCV; faults that it would accept (truncated files) are found here first."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def read_depth_png(path: Path) -> np.ndarray:
 
     pixels = _decode(read_bytes(path), path.name, cv2.IMREAD_UNCHANGED)
     if pixels.ndim != 2:
-        raise Unreadable("unreadable", f"{path.name}: depth has {pixels.shape[2]} channels, wanted one of 16 bits")
+        raise Unreadable("unreadable", f"{path.name}: depth has {pixels.shape[2]} channels, expected one of 16 bits")
     if pixels.dtype != np.uint16:
-        raise Unreadable("depth_8bit", f"{path.name}: depth is {pixels.dtype}, wanted 16 bits")
+        raise Unreadable("depth_8bit", f"{path.name}: depth is {pixels.dtype}, expected 16 bits")
     return pixels
 
 
@@ -109,7 +109,7 @@ def find_cut(data: bytes) -> str | None:
         return _jpeg_fault(data)
     if data.startswith(b"BM"):
         return _bmp_fault(data)
-    return f"no PNG, JPEG or BMP: it begins with {data[:8]!r}"
+    return f"not a PNG, JPEG or BMP: it starts with {data[:8]!r}"
 
 
 def _png_fault(data: bytes) -> str | None:
@@ -128,7 +128,7 @@ def _png_fault(data: bytes) -> str | None:
         if view[at + 4 : at + 8] == b"IEND":
             return None
         at = end
-    return "the PNG is cut off before its end"
+    return "the PNG is truncated before its end"
 
 
 def _jpeg_fault(data: bytes) -> str | None:
@@ -137,11 +137,11 @@ def _jpeg_fault(data: bytes) -> str | None:
         marker = data[at + 1]
         if marker == 0xDA:
             # Within the scans 0xFF is followed by 0 or a restart marker, so this can only be the end of the image.
-            return None if data.find(b"\xff\xd9", at) >= 0 else "the JPEG is cut off before its end"
+            return None if data.find(b"\xff\xd9", at) >= 0 else "the JPEG is truncated before its end"
         bare = marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD7
         step = 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         at += (1 if marker == 0xFF else 2) if bare else step
-    return "the JPEG is cut off before its pixels"
+    return "the JPEG is truncated before its pixels"
 
 
 def _bmp_fault(data: bytes) -> str | None:
@@ -154,4 +154,4 @@ def _bmp_fault(data: bytes) -> str | None:
     start = int.from_bytes(data[10:14], "little")
     row_bytes = (header.width * bits + 31) // 32 * 4
     wanted = start + (1 if compressed else row_bytes * header.height)
-    return None if len(data) >= wanted else f"the BMP is cut off: {len(data)} of {wanted} bytes"
+    return None if len(data) >= wanted else f"the BMP is truncated: {len(data)} of {wanted} bytes"

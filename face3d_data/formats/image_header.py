@@ -1,4 +1,4 @@
-"""Size and bit depth of image files, read from their headers without decoding a pixel."""
+"""Image headers: size and bit depth of image files, without decoding any pixels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BMP_BYTES = 70
 _START_BYTES = 256
 _BMP_HEADERS = (40, 52, 56, 64, 108, 124)
 _BITFIELDS = (3, 6)
-"""Kinds of compression of a BMP that are none: masks follow, without and with one of alpha."""
+"""BMP compression codes that mean uncompressed pixels with channel masks, without and with an alpha mask."""
 _USUAL_MASKS = {16: ((0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F)), 32: ((0xFF0000, 0xFF00, 0xFF),)}
 
 
@@ -82,7 +82,7 @@ def _read(stream: BinaryIO) -> ImageHeader:
         stream.seek(0, 2)
         stream.seek(max(0, stream.tell() - 64))
         if PNG_END not in stream.read():
-            raise Unreadable("unreadable", "the PNG is cut off before its end")
+            raise Unreadable("unreadable", "the PNG is truncated before its end")
         _refuse_animation(stream)
         return header
     if start.startswith(b"\xff\xd8"):
@@ -93,7 +93,7 @@ def _read(stream: BinaryIO) -> ImageHeader:
     kind = other_kind(start)
     if kind is not None:
         return ImageHeader(*read_other_header(stream, kind))
-    raise Unreadable("unreadable", f"no PNG, JPEG, BMP, WebP, TIFF, GIF, AVIF or HEIC: it begins with {start[:8]!r}")
+    raise Unreadable("unreadable", f"not a PNG, JPEG, BMP, WebP, TIFF, GIF, AVIF or HEIC: it starts with {start[:8]!r}")
 
 
 def parse_png(data: bytes) -> ImageHeader:
@@ -103,12 +103,12 @@ def parse_png(data: bytes) -> ImageHeader:
         Unreadable: the chunk is cut off, damaged, or holds a value that PNG does not know.
     """
     if len(data) < 33 or data[8:16] != b"\x00\x00\x00\x0dIHDR":
-        raise Unreadable("unreadable", "the PNG is cut off in its header")
+        raise Unreadable("unreadable", "the PNG is truncated in its header")
     if zlib.crc32(data[12:29]) != struct.unpack(">I", data[29:33])[0]:
         raise Unreadable("unreadable", "the PNG's header is damaged (checksum)")
     width, height, bits, colour_type = struct.unpack(">IIBB", data[16:26])
     if bits not in _PNG_BITS.get(colour_type, ()) or not width or not height:
-        raise Unreadable("unreadable", f"no valid PNG: {width}x{height}, {bits} bits, colour type {colour_type}")
+        raise Unreadable("unreadable", f"not a valid PNG: {width}x{height}, {bits} bits, colour type {colour_type}")
     return ImageHeader("png", width, height, bits, _PNG_CHANNELS[colour_type])
 
 
@@ -122,7 +122,7 @@ def _refuse_animation(stream: BinaryIO) -> None:
             return
         frames = int.from_bytes(start[8:12], "big")
         if start[4:8] == b"acTL" and frames > 1:
-            raise Unreadable("unreadable", f"has {frames} frames: an animation is no capture")
+            raise Unreadable("unreadable", f"has {frames} frames: an animation is not a capture")
         at += 12 + int.from_bytes(start[:4], "big")
 
 
@@ -137,19 +137,19 @@ def parse_bmp(data: bytes) -> ImageHeader:
     """
     size = int.from_bytes(data[14:18], "little")
     if len(data) < 30 or size < 40:
-        raise Unreadable("unreadable", "the BMP is cut off in its header, or an OS/2 one")
+        raise Unreadable("unreadable", "the BMP is truncated in its header, or an OS/2 one")
     if size not in _BMP_HEADERS:
-        raise Unreadable("unreadable", f"no valid BMP: a header of {size} bytes")
+        raise Unreadable("unreadable", f"not a valid BMP: a header of {size} bytes")
     width, height, _, bits = struct.unpack("<iiHH", data[18:30])
     if width <= 0 or height == 0 or bits not in (1, 4, 8, 16, 24, 32):
-        raise Unreadable("unreadable", f"no valid BMP: {width}x{height}, {bits} bits a pixel")
+        raise Unreadable("unreadable", f"not a valid BMP: {width}x{height}, {bits} bits a pixel")
     if bmp_masks(data) is not None and bits not in _USUAL_MASKS:
-        raise Unreadable("unreadable", f"no valid BMP: masks of colours with {bits} bits a pixel")
+        raise Unreadable("unreadable", f"not a valid BMP: masks of colours with {bits} bits a pixel")
     return ImageHeader("bmp", width, abs(height), 8, 4 if bits == 32 else 3)
 
 
 def bmp_masks(data: bytes) -> tuple[int, ...] | None:
-    """Return which bits of a BMP's pixels are red, green and blue, where its header says so (BI_BITFIELDS)."""
+    """Return which bits of a BMP's pixels are red, green and blue, where its header defines them (BI_BITFIELDS)."""
     if int.from_bytes(data[30:34], "little") not in _BITFIELDS:
         return None
     return tuple(int.from_bytes(data[at : at + 4], "little") for at in (54, 58, 62))
@@ -168,22 +168,22 @@ def _walk_jpeg(stream: BinaryIO) -> ImageHeader:
         while marker == b"\xff\xff":
             marker = b"\xff" + stream.read(1)
         if len(marker) < 2 or marker[0] != 0xFF or marker[1] in (0xD9, 0xDA):
-            raise Unreadable("unreadable", "the JPEG has no frame header, or is cut off before it")
+            raise Unreadable("unreadable", "the JPEG has no frame header, or is truncated before it")
         if marker[1] in _JPEG_BARE:
             continue
         size = stream.read(2)
         length = int.from_bytes(size, "big")
         if len(size) < 2 or length < 2:
-            raise Unreadable("unreadable", "the JPEG is cut off in its header")
+            raise Unreadable("unreadable", "the JPEG is truncated in its header")
         if marker[1] not in _JPEG_FRAMES:
             stream.seek(length - 2, 1)
             continue
         frame = stream.read(6)
         if len(frame) < 6:
-            raise Unreadable("unreadable", "the JPEG is cut off in its frame header")
+            raise Unreadable("unreadable", "the JPEG is truncated in its frame header")
         bits, height, width, channels = struct.unpack(">BHHB", frame)
         if not width or not height:
-            raise Unreadable("unreadable", f"no valid JPEG: {width}x{height}")
+            raise Unreadable("unreadable", f"not a valid JPEG: {width}x{height}")
         return ImageHeader("jpeg", width, height, bits, channels)
 
 

@@ -29,7 +29,7 @@ _FORMATS = {"webp": "WEBP", "tiff": "TIFF", "gif": "GIF", "avif": "AVIF", "heic"
 _ORIENTATION = 274
 _SIDEWAYS = (5, 6, 7, 8)
 _BACK = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
-"""EXIF orientation to the `Image.Transpose` that undoes its turn."""
+"""EXIF orientation to the `Image.Transpose` that undoes it."""
 _BITS: dict[str, tuple[int, int]] = {
     **{"1": (1, 1), "L": (8, 1), "P": (8, 3), "LA": (8, 2), "PA": (8, 4)},
     **{"RGB": (8, 3), "RGBA": (8, 4), "RGBX": (8, 4), "CMYK": (8, 4), "YCbCr": (8, 3), "LAB": (8, 3)},
@@ -107,7 +107,7 @@ def _opened(stream: BinaryIO | io.BytesIO, kind: str) -> Any:
         raise Unreadable("unreadable", f"a damaged {kind.upper()} file ({_said(error)})") from None
     check_pixels(*image.size, "the image")
     if frames > 1:
-        what = "pages: save the one that is the capture" if kind == "tiff" else "frames: an animation is no capture"
+        what = "pages: save the one that is the capture" if kind == "tiff" else "frames: an animation is not a capture"
         raise Unreadable("unreadable", f"has {frames} {what}")
     if image.mode not in _BITS:
         raise Unreadable("unreadable", f"pixels of mode {image.mode}: save it with 8 or 16 bits a channel")

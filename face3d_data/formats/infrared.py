@@ -1,4 +1,4 @@
-"""Infrared images, for those who want a grey photograph: 16 bits become 8."""
+"""Infrared images as grey photographs: 16 bits become 8."""
 
 from __future__ import annotations
 

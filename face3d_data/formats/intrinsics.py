@@ -1,4 +1,4 @@
-"""Camera files: one record of a camera, read from every spelling that is known.
+"""Camera files: one record of a camera's intrinsics, read from all known spellings.
 
 Ours (`fx fy cx cy width height depth_scale model coeffs`), RealSense's (`ppx ppy`), Open3D's (`intrinsic_matrix`), ROS'
 `camera_info`, OpenCV's FileStorage, ORB-SLAM's and MATLAB's. A file of two cameras (`color`, `depth`) says by
@@ -105,7 +105,7 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
     known = {key: values[key] for key in numeric if key in needed or values.get(key) is not None}
     for key, value in known.items():
         if not finite_number(value):
-            raise ValueError(f"{key} = {reprlib.repr(value)} is no finite number")
+            raise ValueError(f"{key} = {reprlib.repr(value)} is not a finite number")
     for key in ("fx", "fy", "width", "height"):
         if key in known and not 0 < known[key] <= MOST_PX:
             raise ValueError(f"{key} = {known[key]!r} must be above 0 and at most {MOST_PX} px")
@@ -125,7 +125,7 @@ def _check_centre(known: Mapping[str, Any]) -> None:
     """Refuse a centre so far from the image that no pinhole sees it; that of a cut image may lie outside."""
     for name, side, focal in (("cx", "width", "fx"), ("cy", "height", "fy")):
         if side in known and abs(known[name] - known[side] / 2) > STEEPEST * known[focal] + known[side]:
-            raise ValueError(f"{name} = {known[name]!r} lies far outside the image ({side} {known[side]}): correct it")
+            raise ValueError(f"{name} = {known[name]!r} is far outside the image ({side} {known[side]}): correct it")
 
 
 def _listed(values: Mapping[str, Any]) -> str:
@@ -166,7 +166,7 @@ def metres_per_unit(scale: Any) -> float:
         ValueError: it is neither.
     """
     if not finite_number(scale):
-        raise ValueError(f"depth_scale = {reprlib.repr(scale)} is no finite number")
+        raise ValueError(f"depth_scale = {reprlib.repr(scale)} is not a finite number")
     if METRES_PER_UNIT[0] <= scale <= METRES_PER_UNIT[1] or scale == METRES:
         return float(scale)
     if UNITS_PER_METRE[0] <= scale <= UNITS_PER_METRE[1]:

@@ -1,4 +1,4 @@
-"""JSON that others wrote: whatever is wrong with it becomes one error, whatever number it holds can be asked about."""
+"""JSON files from other programs: every fault becomes one error, and numbers can be checked before use."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def read_json(path: Path) -> Any:
     except Unreadable as error:
         raise ValueError(f"{path.parent / error.detail}") from None
     except ValueError as error:
-        raise ValueError(f"{path}: no valid JSON ({error})") from None
+        raise ValueError(f"{path}: not valid JSON ({error})") from None
 
 
 def finite_number(value: Any) -> bool:
-    """Return whether a JSON value is a number that a float can hold: true, false, NaN and 10**400 are none."""
+    """Return whether a JSON value is a number that a float can hold; true, false, NaN and 10**400 are not."""
     # `type() in`, not isinstance: true and false are no numbers, and this runs ten times a capture.
     if type(value) not in (float, int):
         return False

@@ -1,4 +1,4 @@
-"""Landmarks as Lock3DFace brings them: a text of five lines `x:277 y:228`, in px; 0 stands for a point not found."""
+"""Landmark files of Lock3DFace: text of five lines `x:277 y:228`, in px; 0 stands for a point not found."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def parse_landmark_lines(data: bytes) -> np.ndarray:
         raise ValueError(error.detail) from None
     lines = text.split("\n") if text else []
     if len(lines) != N_POINTS:
-        raise ValueError(f"line {len(lines) + 1}: wanted {N_POINTS} lines, found {len(lines)}")
+        raise ValueError(f"line {len(lines) + 1}: expected {N_POINTS} lines, found {len(lines)}")
     points = np.full((N_POINTS, 2), np.nan, np.float32)
     for i, line in enumerate(lines):
         found = _LINE.match(line)
         if found is None:
-            raise ValueError(f"line {i + 1}: wanted x:<number> y:<number>, found {line[:60]!r}")
+            raise ValueError(f"line {i + 1}: expected x:<number> y:<number>, found {line[:60]!r}")
         x, y = float(found[1]), float(found[2])
         if max(x, y) > FARTHEST_PX:
-            raise ValueError(f"line {i + 1}: {x:g}, {y:g} px is in no image")
+            raise ValueError(f"line {i + 1}: {x:g}, {y:g} px cannot be in an image")
         if x and y:
             points[i] = x, y
     return points

@@ -25,7 +25,7 @@ def read_landmarks(path: Path) -> dict[str, Any]:
     """
     entries = read_json(path)
     if not isinstance(entries, dict):
-        raise ValueError(f"{path}: wanted an object with one entry a capture")
+        raise ValueError(f"{path}: expected an object with one entry per capture")
     return entries
 
 
@@ -46,8 +46,8 @@ def landmark_points(entry: Mapping[str, Any]) -> list[list[float]] | None:
 def left_in_image_first(points: np.ndarray) -> np.ndarray:
     """Return landmarks (5, 2 or 3) with the eye and mouth corner first that are left in the image of an upright face.
 
-    Many tools call left what is left to the person. On a face, the way from the left to the right one of a pair turns
-    clockwise into the way down to the chin, however the image is turned; where down cannot be told, x decides.
+    Many tools call left what is left for the person. On a face, the direction from the left to the right one of a pair,
+    rotated clockwise, is the direction to the chin, whatever the image's orientation; where down is unknown, x decides.
 
     Args:
         points: in the array's order, y down, NaN = unknown.

@@ -1,4 +1,4 @@
-"""The words by which camera files name a lens model; what is no pinhole, Brown-Conrady or rational lens is refused."""
+"""Lens model names in camera files; all but pinhole, Brown-Conrady and rational lenses are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def lens_model(values: Mapping[str, Any]) -> tuple[str, str]:
         if word in PLAIN_LENS | BROWN | AFTER_RADIAL or _may_name_a_device(key):
             continue
         raise ValueError(
-            f"{key} = {values[key]!r:.60} is a lens model that is not known: give pinhole, brown_conrady or "
+            f"{key} = {values[key]!r:.60} is an unknown lens model: give pinhole, brown_conrady or "
             "rational_polynomial, or undistort the images first"
         )
     return next(iter(known or named), ("", ""))
@@ -65,12 +65,12 @@ def _word(key: str, value: Any) -> str:
     if type(value) is int and _snake(key) in ("model", "distortion_model") and 0 <= value < len(_NUMBERED):
         value = _NUMBERED[value]
     if not isinstance(value, str):
-        raise ValueError(f"{key} = {reprlib.repr(value)} is no name of a distortion model")
+        raise ValueError(f"{key} = {reprlib.repr(value)} is not the name of a distortion model")
     word = re.sub(r"[\s-]+", "_", value.strip().lower())
     for prefix in ("distortion.", "rs2_distortion_", "calibration_lensdistortionmodel"):
         word = word.removeprefix(prefix)
     if _FISHEYE.search(word):
-        raise ValueError(f"{key} = {value!r:.60} is a fisheye lens, which is not read: undistort the images first")
+        raise ValueError(f"{key} = {value!r:.60} is a fisheye lens, which is not supported: undistort the images first")
     return word.replace("_", "")
 
 
@@ -88,7 +88,7 @@ def refuse_fisheye(values: Mapping[str, Any]) -> None:
         word = isinstance(value, str) and _FISHEYE_ANYWHERE.fullmatch(value.strip())
         if word or (_NAMES_FISHEYE.search(key) and _says(value)):
             raise ValueError(
-                f"{key} = {reprlib.repr(value)} is a fisheye lens, which is not read: undistort the images first"
+                f"{key} = {reprlib.repr(value)} is a fisheye lens, which is not supported: undistort the images first"
             )
         if isinstance(value, Mapping):
             left.extend(value.items())

@@ -86,7 +86,7 @@ def _take(lines: NumberedLines, start: int, count: int, name: str) -> NumberedLi
     taken = lines[start : start + count]
     if len(taken) < count:
         missing = f"{count - len(taken)} of {count} lines of landmarks are missing"
-        raise Unreadable("unreadable", f"{name}: line {lines[-1][0]}: the file is cut off: {missing}")
+        raise Unreadable("unreadable", f"{name}: line {lines[-1][0]}: the file is truncated: {missing}")
     return taken
 
 
@@ -101,7 +101,7 @@ def _marks(labels: NumberedLines, points: NumberedLines, size: int, name: str) -
     if len(marks) < len(labels):
         last = {text: number for number, text in labels}
         number, text = next((last[text], text) for number, text in labels if last[text] != number)
-        raise Unreadable("unreadable", f"{name}: line {number}: {text[:60]!r} stands there twice")
+        raise Unreadable("unreadable", f"{name}: line {number}: {text[:60]!r} appears twice")
     return marks
 
 
@@ -115,7 +115,7 @@ def _points(lines: NumberedLines, size: int, name: str) -> list[list[float]]:
     for number, text in lines:
         words = text.split()
         if len(words) != size or not all(map(_NUMBER.match, words)):
-            raise Unreadable("unreadable", f"{name}: line {number}: wanted {size} numbers, found {text[:60]!r}")
+            raise Unreadable("unreadable", f"{name}: line {number}: expected {size} numbers, found {text[:60]!r}")
         if max(abs(float(word)) for word in words) > FARTHEST:
-            raise Unreadable("unreadable", f"{name}: line {number}: {text[:60]!r} is no place on a face")
-    raise Unreadable("unreadable", f"{name}: line {lines[0][0]}: wanted {size} numbers a line")
+            raise Unreadable("unreadable", f"{name}: line {number}: {text[:60]!r} is not a position on a face")
+    raise Unreadable("unreadable", f"{name}: line {lines[0][0]}: expected {size} numbers a line")

@@ -1,4 +1,4 @@
-"""The text bundle of Lock3DFace's cropped depth: `<x>.name` names the videos, `<x>.dat` has their frames.
+"""Text bundles of Lock3DFace's cropped depth: `<x>.name` names the videos, `<x>.dat` has their frames.
 
 `.name`: a line `video,number of frames` a video. `.dat`: a line a frame, the frames of all videos one after another;
 in it 180 × 180 whole numbers of mm apart by spaces, column by column. So they are read in the public preprocessing
@@ -54,7 +54,7 @@ def parse_names(data: bytes) -> list[tuple[str, int]]:
         # More may follow after a second comma; what it means is not known.
         count = count.partition(",")[0].strip()
         if not comma or not video or not (count.isascii() and count.isdigit()) or len(count) > 6:
-            raise ValueError(f"line {number}: wanted <video>,<number of frames>, found {line[:60]!r}")
+            raise ValueError(f"line {number}: expected <video>,<number of frames>, found {line[:60]!r}")
         if int(count) > MOST_FRAMES:
             raise ValueError(f"line {number}: {count} frames are too many")
         videos.append((video, int(count)))
@@ -75,7 +75,7 @@ def find_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
             if not line:
                 return
             if len(line) > MOST_LINE_BYTES:
-                raise Unreadable("unreadable", f"{path.name}: line {number}, byte {at}: longer than a frame can be")
+                raise Unreadable("unreadable", f"{path.name}: line {number}, byte {at}: too long for a frame")
             yield number, at, line
             at += len(line)
 
@@ -113,10 +113,10 @@ def parse_frame(line: bytes) -> np.ndarray:
     line = line.removeprefix(UTF8_MARK).strip(b" \t\r\n")
     odd = line.translate(None, _DIGITS)
     if odd:
-        raise ValueError(f"character {line.index(odd[:1]) + 1}: {odd[:1]!r} is in no whole number")
+        raise ValueError(f"character {line.index(odd[:1]) + 1}: {odd[:1]!r} cannot be in a whole number")
     values = np.fromstring(line.decode("ascii"), np.float64, sep=" ") if line else np.zeros(0)
     if len(values) != N_VALUES:
-        raise ValueError(f"{len(values)} values, wanted {N_VALUES} ({SIDE}x{SIDE})")
+        raise ValueError(f"{len(values)} values, expected {N_VALUES} ({SIDE}x{SIDE})")
     if values.max() > 65535:
-        raise ValueError(f"value {int(values.argmax()) + 1}: {values.max():.6g} mm is no depth of 16 bits")
+        raise ValueError(f"value {int(values.argmax()) + 1}: {values.max():.6g} mm is not a 16-bit depth")
     return np.ascontiguousarray(values.astype(np.float32).reshape(SIDE, SIDE).T)

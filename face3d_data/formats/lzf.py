@@ -28,7 +28,7 @@ def unpack_lzf(packed: bytes, size: int) -> bytes:
 
     length = unpacked_length(packed)
     if length != size:
-        raise ValueError(f"it unpacks to {length} bytes, wanted {size}")
+        raise ValueError(f"it unpacks to {length} bytes, expected {size}")
     if not size:
         return b""
     with h5py.File("lzf", mode="w", driver="core", backing_store=False) as file:
@@ -49,7 +49,7 @@ def unpacked_length(packed: bytes) -> int:
     data = np.frombuffer(packed, np.uint8)
     starts = follow(lambda at: _next(data, at), 0, len(data), len(data))
     if len(starts) and int(_next(data, starts[-1:])[0]) != len(data):
-        raise ValueError(f"byte {starts[-1]} of the compressed data: it is cut off there")
+        raise ValueError(f"byte {starts[-1]} of the compressed data: it is truncated there")
     control = data[starts].astype(np.int64)
     second = data[np.minimum(starts + 1, len(data) - 1)].astype(np.int64)
     copied = (control >> 5) + 2 + np.where(control >> 5 == 7, second, 0)

@@ -1,11 +1,11 @@
-"""One matrix of numbers out of a MATLAB file of level 5, as `save` writes it, compressed or not.
+"""MATLAB files of level 5: one numeric matrix, as `save` writes it, compressed or not.
 
 MAT-File Format (The MathWorks, R2019b), "Level 5 MAT-File Format": a header of 128 bytes, then elements, each a tag
 (type, size in bytes) and data padded to 8 bytes; a variable is an element `miMATRIX`, or one `miCOMPRESSED` that holds
-it. Nothing but such matrices is taken: no cells, structures, sparse or complex ones. What sizes say is held against
-the file before memory is asked for, and a compressed matrix is unpacked as far as its own dimensions need.
+it. Only such matrices are accepted: no cells, structures, sparse or complex ones. Sizes are checked against the file
+before memory is allocated, and a compressed matrix is unpacked only as far as its own dimensions need.
 
-Evidence for a codec of our own (tests/formats/test_library_faults.py): scipy 1.17 `loadmat` crashes on spoilt files.
+Evidence for a codec of our own (tests/formats/test_library_faults.py): scipy 1.17 `loadmat` crashes on corrupt files.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _find(data: memoryview, name: str, shape: tuple[int, ...]) -> tuple[int, _Ta
 def _check(at: int, found: _Matrix, shape: tuple[int, ...]) -> None:
     if found.shape != shape:
         said = "x".join(map(str, found.shape[:9]))
-        raise _Fault(f"byte {at}: {found.name!r} is {said}, wanted {'x'.join(map(str, shape))}", "no_matrix")
+        raise _Fault(f"byte {at}: {found.name!r} is {said}, expected {'x'.join(map(str, shape))}", "no_matrix")
     count = math.prod(shape)
     if found.size != count * found.dtype.itemsize:
         raise _Fault(f"byte {at}: {found.name!r} has {found.size} bytes of values for {count} of {found.dtype}")
@@ -123,13 +123,13 @@ def _byte_order(data: memoryview) -> str:
     if bytes(data[:8]) == b"\x89HDF\r\n\x1a\n" or bytes(data[:19]) == b"MATLAB 7.3 MAT-file":
         raise _Fault("byte 0: a MATLAB 7.3 file (HDF5): save it as level 5 (-v7)")
     if len(data) < HEADER_BYTES:
-        raise _Fault(f"byte {len(data)}: the header is cut off ({len(data)} of {HEADER_BYTES} bytes)")
+        raise _Fault(f"byte {len(data)}: the header is truncated ({len(data)} of {HEADER_BYTES} bytes)")
     order = {b"IM": "<", b"MI": ">"}.get(bytes(data[126:128]))
     if order is None:
-        raise _Fault(f"byte 126: no MATLAB file of level 5 ({bytes(data[126:128])!r}, wanted 'IM' or 'MI')")
+        raise _Fault(f"byte 126: not a MATLAB file of level 5 ({bytes(data[126:128])!r}, expected 'IM' or 'MI')")
     version = struct.unpack(f"{order}H", data[124:126])[0]
     if version != 0x0100:
-        raise _Fault(f"byte 124: version 0x{version:04x} of the format is not known, wanted 0x0100")
+        raise _Fault(f"byte 124: version 0x{version:04x} of the format is not supported, expected 0x0100")
     return order
 
 
@@ -144,7 +144,7 @@ def _tag(data: memoryview, at: int, order: str, padded: bool = True, whole: bool
         whole: the data must be there to their end.
     """
     if at + 8 > len(data):
-        raise _Fault(f"byte {at}: a tag is cut off")
+        raise _Fault(f"byte {at}: a tag is truncated")
     kind, size = struct.unpack(f"{order}II", data[at : at + 8])
     if kind >> 16:
         kind, size = kind & 0xFFFF, kind >> 16
@@ -169,30 +169,30 @@ def _variable(data: memoryview, at: int, tag: _Tag, order: str) -> _Matrix | Non
     except _Fault as fault:
         where = "unpacked " if tag.type == _COMPRESSED else ""
         raise _Fault(f"byte {at}: in the variable there, {where}{fault}", fault.reason) from None
-    raise _Fault(f"byte {at}: an element of type {tag.type}, wanted a variable (14, or 15 where compressed)")
+    raise _Fault(f"byte {at}: an element of type {tag.type}, expected a variable (14, or 15 where compressed)")
 
 
 def _describe(head: memoryview, size: int, order: str) -> _Matrix | None:
     """Return what a matrix is, by its first bytes from its tag on, and its size as the tag says."""
     flags = _tag(head, 8, order)
     if flags.type != _UINT32 or flags.size != 8:
-        raise _Fault("byte 8: no flags of a variable")
+        raise _Fault("byte 8: not the flags of a variable")
     value = struct.unpack(f"{order}I", head[flags.start : flags.start + 4])[0]
     dimensions = _tag(head, flags.end, order, whole=False)
     if dimensions.type != _INT32 or dimensions.size % 4 or dimensions.start + dimensions.size > len(head):
-        raise _Fault(f"byte {flags.end}: no dimensions of a variable")
+        raise _Fault(f"byte {flags.end}: not the dimensions of a variable")
     shape = struct.unpack(
         f"{order}{dimensions.size // 4}i", head[dimensions.start : dimensions.start + dimensions.size]
     )
     title = _tag(head, dimensions.end, order, whole=False)
     if title.type != _INT8 or title.start + title.size > len(head):
-        raise _Fault(f"byte {dimensions.end}: no name of a variable")
+        raise _Fault(f"byte {dimensions.end}: not the name of a variable")
     name = bytes(head[title.start : title.start + title.size]).decode("latin-1")
     if not _FIRST_CLASS <= value & 0xFF <= _LAST_CLASS or (value >> 8) & _COMPLEX:
         return None
     values = _tag(head, title.end, order, whole=False)
     if values.type not in _DTYPES:
-        raise _Fault(f"byte {title.end}: values of type {values.type}, wanted numbers")
+        raise _Fault(f"byte {title.end}: values of type {values.type}, expected numbers")
     dtype = np.dtype(f"{order}{_DTYPES[values.type]}")
     if values.start + values.size > 8 + size:
         raise _Fault(f"byte {title.end}: values of {values.size} bytes in a variable of {size}")
@@ -208,7 +208,7 @@ def _values(data: memoryview, at: int, tag: _Tag, found: _Matrix) -> np.ndarray:
         except _Fault as fault:
             raise _Fault(f"byte {at}: in the variable there, unpacked {fault}") from None
     if len(held) < end:
-        raise _Fault(f"byte {at}: the variable there is cut off: {len(held)} of {end} unpacked bytes")
+        raise _Fault(f"byte {at}: the variable there is truncated: {len(held)} of {end} unpacked bytes")
     values = np.frombuffer(held, found.dtype, math.prod(found.shape), found.start)
     return values.reshape(found.shape, order="F")  # MATLAB stores column after column
 
@@ -234,7 +234,7 @@ def _unpack(data: memoryview, most_bytes: int, to_end: bool = False) -> bytearra
         if to_end and len(out) == most_bytes and not stream.eof:
             stream.decompress(left, _PADDING)
             if not stream.eof:
-                raise _Fault(f"byte {len(out)}: the data do not end where they should")
+                raise _Fault(f"byte {len(out)}: the data do not end at the expected byte")
     except zlib.error as error:
         raise _Fault(f"byte {len(out)}: damaged after it ({error})") from None
     return out

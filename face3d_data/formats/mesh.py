@@ -1,4 +1,4 @@
-"""Triangle meshes: what the codecs of mesh files give, and what they share."""
+"""Triangle meshes, the result of the codecs of mesh files, and their shared checks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from face3d_data.remarks import remark
 
 _SIXTEEN_BITS = 65535
 SMALL_POLYGON = 100
-"""Up to so many corners a polygon may have whatever the mesh has; the triangles of larger ones are judged."""
+"""A polygon with at most this many corners is always accepted; a larger one needs a mesh with as many vertices."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ def fan(indices: np.ndarray, starts: np.ndarray, sizes: np.ndarray, n_vertices: 
     """
     most = int(sizes.max(initial=0))
     if most > max(n_vertices, SMALL_POLYGON):
-        raise Unreadable("unreadable", f"{name}: a face has {most:,} corners, and there are {n_vertices:,} vertices")
+        raise Unreadable(
+            "unreadable", f"{name}: a face has {most:,} corners, but there are only {n_vertices:,} vertices"
+        )
     indices, starts = indices.astype(np.int32), starts.astype(np.int32)
     each = np.maximum(sizes - 2, 0).astype(np.int32)
     if (each == 1).all():
@@ -63,7 +65,7 @@ def check_indices(indices: np.ndarray, n_vertices: int, name: str, what: str = "
     wrong = np.flatnonzero((indices < 0) | (indices >= n_vertices))
     if len(wrong):
         value = int(indices[wrong[0]])
-        raise Unreadable("unreadable", f"{name}: {what} names vertex {value}, and there are {n_vertices}")
+        raise Unreadable("unreadable", f"{name}: {what} refers to vertex {value}, but there are {n_vertices}")
 
 
 def colors_u1(values: np.ndarray, name: str) -> np.ndarray:
@@ -85,7 +87,7 @@ def colors_u1(values: np.ndarray, name: str) -> np.ndarray:
     high = float(values[good].max(initial=0.0))
     scale = 255.0 if high <= 1 else 1.0 if high <= 255 else 255 / _SIXTEEN_BITS
     if not good.all():
-        remark(f"{name}: {np.count_nonzero(~good)} of {len(good)} colours are no colours: black")
+        remark(f"{name}: {np.count_nonzero(~good)} of {len(good)} colours are invalid: they become black")
         values = np.where(good[:, None], values, 0.0)
     return np.rint(values * scale).astype(np.uint8)
 
@@ -109,7 +111,7 @@ def coloured_vertices(
     if not has.any():
         return vertices, None
     if not has.all():
-        fate = "left aside, as the first has none" if not has[0] else "black"
+        fate = "ignored, as the first has none" if not has[0] else "black"
         remark(f"{name}: {np.count_nonzero(~has)} of {len(has)} vertices have no colour: {fate}")
     if not has[0]:
         return vertices, None

@@ -1,4 +1,4 @@
-"""The choice of codec by the ending of a mesh's file, compressed ones included."""
+"""Mesh files: the codec for an ending, including compressed files."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_mesh(path: Path) -> Mesh:
     check_points(len(mesh.vertices) // 3 if _ending(path) == ".stl" else len(mesh.vertices), path.name, "vertices")
     check_points(len(mesh.triangles), path.name, "triangles")
     if not len(mesh.triangles):
-        said = f"holds {len(mesh.vertices)} vertices and no face: cloud_folder reads points alone"
+        said = f"holds {len(mesh.vertices)} vertices and no faces: cloud_folder reads points only"
         raise Unreadable("no_surface", f"{path.name}: {said}")
     return mesh
 

@@ -41,12 +41,12 @@ def read_depth_npy(path: Path) -> np.ndarray:
     if finite.all():
         return np.where(depth > 0, depth, np.float32(0))
     if not finite.any():
-        raise Unreadable("unreadable", f"{path.name}: holds no finite value")
+        raise Unreadable("unreadable", f"{path.name}: contains no finite values")
     infinite = np.isinf(depth)
     if np.isfinite(values[infinite]).any():
-        raise Unreadable("unreadable", f"{path.name}: holds a number beyond {np.finfo(np.float32).max:.3g}")
+        raise Unreadable("unreadable", f"{path.name}: contains a number beyond {np.finfo(np.float32).max:.3g}")
     if infinite.any():
-        remark(f"{path.name}: {np.count_nonzero(infinite)} of {depth.size} readings are infinite: no reading")
+        remark(f"{path.name}: {np.count_nonzero(infinite)} of {depth.size} readings are infinite: they become missing")
     return np.where(finite & (depth > 0), depth, np.float32(0))
 
 
@@ -64,17 +64,17 @@ def _header(stream: BinaryIO, name: str) -> tuple[tuple[int, int], np.dtype]:
     """Return ((H, W), dtype). The header is a literal, never code: no pickle is touched."""
     shape, dtype = read_npy_header(stream, name)
     if dtype.kind not in "iuf":
-        raise Unreadable("unreadable", f"{name}: holds {dtype}, wanted numbers")
+        raise Unreadable("unreadable", f"{name}: contains {dtype}, expected numbers")
     if dtype.itemsize == 1:
-        raise Unreadable("depth_8bit", f"{name}: depth is {dtype}: 8 bits lose it")
+        raise Unreadable("depth_8bit", f"{name}: depth is {dtype}: 8 bits are not enough")
     if len(shape) == 3 and shape[2] == 1:
         shape = shape[:2]
     if len(shape) != 2 or not all(type(n) is int and n > 0 for n in shape):
-        raise Unreadable("unreadable", f"{name}: has shape {reprlib.repr(shape)}, wanted (H, W)")
+        raise Unreadable("unreadable", f"{name}: has shape {reprlib.repr(shape)}, expected (H, W)")
     wanted = stream.tell() + math.prod(shape) * dtype.itemsize
     size = os.fstat(stream.fileno()).st_size
     if size < wanted:
-        raise Unreadable("unreadable", f"{name}: is cut off ({size} of {wanted} bytes)")
+        raise Unreadable("unreadable", f"{name}: is truncated ({size} of {wanted} bytes)")
     check_pixels(shape[1], shape[0], name)
     return (shape[0], shape[1]), dtype
 
@@ -99,7 +99,7 @@ def read_npy_header(stream: BinaryIO, name: str) -> tuple[tuple[int, ...], np.dt
     except OSError:
         raise
     except Exception as error:  # NumPy parses it as Python text: a changed byte gives whatever the parser gives
-        raise Unreadable("unreadable", f"{name}: no .npy file ({error})") from None
+        raise Unreadable("unreadable", f"{name}: not a .npy file ({error})") from None
     return tuple(shape), dtype
 
 
@@ -109,4 +109,4 @@ def _check_length(stream: BinaryIO, size_bytes: int) -> None:
     length = int.from_bytes(stream.read(size_bytes), "little")
     stream.seek(at)
     if length > os.fstat(stream.fileno()).st_size:
-        raise ValueError(f"the header is cut off ({length} bytes)")
+        raise ValueError(f"the header is truncated ({length} bytes)")

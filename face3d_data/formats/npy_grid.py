@@ -1,4 +1,4 @@
-"""Range images in NumPy's `.npy` files: three coordinates a pixel."""
+"""Range images in NumPy's `.npy` files: three coordinates per pixel."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_grid_npy(path: Path) -> np.ndarray:
         grid = np.ascontiguousarray(values, np.float32)
     seen = np.asarray(np.isfinite(grid).all(axis=2) & grid.any(axis=2))
     if not seen.any():
-        raise Unreadable("unreadable", f"{path.name}: holds no finite point")
+        raise Unreadable("unreadable", f"{path.name}: contains no finite points")
     if seen.all():
         return grid
     return np.where(seen[..., None], grid, np.float32(np.nan))
@@ -55,12 +55,12 @@ def inspect_grid_npy(path: Path) -> tuple[int, int]:
 def _header(stream: BinaryIO, name: str) -> tuple[int, int]:
     shape, dtype = read_npy_header(stream, name)
     if dtype.kind != "f":
-        raise Unreadable("unreadable", f"{name}: holds {dtype}, wanted floats")
+        raise Unreadable("unreadable", f"{name}: contains {dtype}, expected floats")
     if len(shape) != 3 or shape[2] != 3 or not all(type(n) is int and n > 0 for n in shape):
-        raise Unreadable("unreadable", f"{name}: has shape {reprlib.repr(shape)}, wanted (H, W, 3)")
+        raise Unreadable("unreadable", f"{name}: has shape {reprlib.repr(shape)}, expected (H, W, 3)")
     wanted = stream.tell() + math.prod(shape) * dtype.itemsize
     size = os.fstat(stream.fileno()).st_size
     if size < wanted:
-        raise Unreadable("unreadable", f"{name}: is cut off ({size} of {wanted} bytes)")
+        raise Unreadable("unreadable", f"{name}: is truncated ({size} of {wanted} bytes)")
     check_pixels(shape[1], shape[0], name)
     return shape[0], shape[1]

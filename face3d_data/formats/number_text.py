@@ -1,4 +1,4 @@
-"""Numbers in text files: parsed by one C call, with the line of what is no number."""
+"""Numbers in text files: parsed by one C call, with the line of anything that is not a number."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def parse_numbers(text: bytes, where: str, first_line: int = 1, whole: bool = Fa
 
 def _unreadable(where: str, line: int, error: _NoNumber, whole: bool) -> Unreadable:
     hint = ": write decimal points, not commas" if "," in error.word else ""
-    said = f"{error.word} is no {'whole ' if whole else ''}number{hint}"
+    said = f"{error.word} is not a {'whole ' if whole else ''}number{hint}"
     return Unreadable("unreadable", f"{where}: line {line}: {said}")
 
 

@@ -1,4 +1,4 @@
-"""Wavefront OBJ: vertices with or without colours, and faces; everything else in the file is left aside.
+"""Wavefront OBJ: vertices with or without colours, and faces; everything else in the file is ignored.
 
 Evidence for a codec of our own (tests/formats/test_library_faults.py):
 trimesh 5.2 counts negative indices back from the last vertex of the file: other triangles, without an error.
@@ -41,7 +41,7 @@ def parse_obj(data: bytes, name: str) -> Mesh:
     check_line_lengths(text, name)
     lines = split_lines(text)
     if not len(lines.starts):
-        raise Unreadable("unreadable", f"{name}: holds no line of an OBJ file")
+        raise Unreadable("unreadable", f"{name}: contains no lines of an OBJ file")
     first = lines.data[lines.starts]
     second = lines.data[np.minimum(lines.starts + 1, len(lines.data) - 1)]
     is_vertex, is_face = ((first == letter) & (second <= 32) for letter in (_V, _F))
@@ -78,12 +78,12 @@ def obj_has_colors(head: bytes) -> bool:
 def _vertices(lines: TextLines, chosen: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     words = lines.counts[chosen] - 1
     if not len(chosen):
-        raise Unreadable("unreadable", f"{name}: holds no vertex")
+        raise Unreadable("unreadable", f"{name}: contains no vertices")
     odd = np.flatnonzero(~np.isin(words, VERTEX_WORDS))
     if len(odd):
         line = int(lines.numbers[chosen[odd[0]]])
         wanted = int(words[0]) if words[0] in VERTEX_WORDS else 3
-        raise Unreadable("unreadable", f"{name}: line {line}: a vertex of {words[odd[0]]} numbers, wanted {wanted}")
+        raise Unreadable("unreadable", f"{name}: line {line}: a vertex of {words[odd[0]]} numbers, expected {wanted}")
     return coloured_vertices(lines.parse(chosen, name, skip=1), words, 3, name)
 
 
@@ -101,7 +101,7 @@ def _triangles(lines: TextLines, is_vertex: np.ndarray, chosen: np.ndarray, name
     wrong = np.flatnonzero((indices < 1) | (indices > n_vertices))
     if len(wrong):
         line = lines.numbers[chosen[np.searchsorted(np.cumsum(sizes), wrong[0], side="right")]]
-        said = f"a face names vertex {indices[wrong[0]]}, and there are {n_vertices}"
+        said = f"a face refers to vertex {indices[wrong[0]]}, but there are {n_vertices}"
         raise Unreadable("unreadable", f"{name}: line {line}: {said}")
     return fan(indices - 1, np.cumsum(sizes) - sizes, sizes, n_vertices, name)
 

@@ -40,15 +40,15 @@ def parse_off(data: bytes, name: str) -> Mesh:
     text = blank_comments(plain_text(data, name))
     magic = _MAGIC.match(text)
     if magic and magic.group(4):
-        raise Unreadable("unreadable", f"{name}: line 1: a binary OFF file: only text is read")
+        raise Unreadable("unreadable", f"{name}: line 1: a binary OFF file: only text is supported")
     if magic:
         text = re.sub(rb"[^\n]", b" ", text[: magic.end()]) + text[magic.end() :]
     lines = split_lines(text)
     if not len(lines.starts):
-        raise Unreadable("unreadable", f"{name}: line 1: no count of vertices and faces")
+        raise Unreadable("unreadable", f"{name}: line 1: the counts of vertices and faces are missing")
     counts = lines.parse(slice(0, 1), name, whole=True)
     if len(counts) not in (2, 3) or (counts < 0).any():
-        raise Unreadable("unreadable", f"{name}: line {lines.numbers[0]}: wanted counts of vertices, faces and edges")
+        raise Unreadable("unreadable", f"{name}: line {lines.numbers[0]}: expected counts of vertices, faces and edges")
     n_vertices, n_faces = int(counts[0]), int(counts[1])
     check_points(n_vertices, name, "vertices", held_by=len(data))
     check_points(n_faces, name, "triangles", held_by=len(data))
@@ -67,7 +67,9 @@ def _by_lines(lines: TextLines, n_vertices: int, n_faces: int, color_at: int | N
     """Return the mesh of a file with a vertex a line, then a face a line."""
     if 1 + n_vertices + n_faces > len(lines.starts):
         has = len(lines.starts) - 1
-        raise Unreadable("unreadable", f"{name}: line {lines.numbers[-1]}: {has} of {n_vertices + n_faces} lines: cut?")
+        raise Unreadable(
+            "unreadable", f"{name}: line {lines.numbers[-1]}: {has} of {n_vertices + n_faces} lines: truncated?"
+        )
     rows = slice(1, 1 + n_vertices)
     words = lines.counts[rows]
     usual = int(words[0]) if n_vertices else 3
@@ -76,7 +78,7 @@ def _by_lines(lines: TextLines, n_vertices: int, n_faces: int, color_at: int | N
     odd = np.flatnonzero(~np.isin(words, allowed) | (words < 3))
     if len(odd):
         line = lines.numbers[1 + int(odd[0])]
-        raise Unreadable("unreadable", f"{name}: line {line}: a vertex with another number of values")
+        raise Unreadable("unreadable", f"{name}: line {line}: a vertex with a different number of values")
     numbers = lines.parse(rows, name)
     vertices, colors = coloured_vertices(numbers, words, len(numbers) if color_at is None else color_at, name)
     chosen = slice(1 + n_vertices, 1 + n_vertices + n_faces)
@@ -149,6 +151,6 @@ def _triangles(lines: TextLines, chosen: slice, n_vertices: int, name: str) -> n
     wrong = np.flatnonzero(is_corner & ~((values >= 0) & (values < n_vertices) & (values == np.floor(values))))
     if len(wrong):
         line = lines.numbers[chosen][np.searchsorted(np.cumsum(words), wrong[0], side="right")]
-        said = f"a face names vertex {values[wrong[0]]:g}, and there are {n_vertices}"
+        said = f"a face refers to vertex {values[wrong[0]]:g}, but there are {n_vertices}"
         raise Unreadable("unreadable", f"{name}: line {line}: {said}")
     return fan(np.where(is_corner, values, 0), begins + 1, sizes.astype(np.int64), n_vertices, name)

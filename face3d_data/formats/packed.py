@@ -1,4 +1,4 @@
-"""Files packed with gzip: found by their first bytes, whatever they are called, and unpacked up to a limit."""
+"""Gzip files: recognised by their first bytes, whatever their name, and unpacked up to a limit."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def unpack(data: bytes, name: str, most_bytes: int | None = None) -> bytes:
                 if size > most:
                     raise Unreadable(TOO_LARGE, f"{name}: unpacks to more than {_size_text(most)}: limits: max_points")
     except (OSError, EOFError, zlib.error) as error:
-        raise Unreadable("unreadable", f"{name}: damaged gzip after byte {size} of what it holds ({error})") from None
+        raise Unreadable("unreadable", f"{name}: damaged gzip after byte {size} of its content ({error})") from None
     held = b"".join(pieces)
     _refuse_twice(held, name)
     return held
@@ -56,7 +56,7 @@ def unpack(data: bytes, name: str, most_bytes: int | None = None) -> bytes:
 
 def _refuse_twice(held: bytes, name: str) -> None:
     if held.startswith(GZIP_MAGIC):
-        raise Unreadable("unreadable", f"{name}: is packed by gzip twice: unpack it once")
+        raise Unreadable("unreadable", f"{name}: is compressed with gzip twice: unpack it once")
     refuse_foreign(held, name)
 
 

@@ -1,4 +1,4 @@
-"""Lists of pairs as verification sets bring them, each line checked; which image a text means is the reader's to say.
+"""Pair lists of verification sets, with each line checked; the reader finds the images that they name.
 
 - LFW: a header `folds<TAB>pairs per fold` (or the pairs alone), then in each fold as many lines `name<TAB>1<TAB>4` as
   `name<TAB>1<TAB>name<TAB>2` (http://vis-www.cs.umass.edu/lfw/README.txt).
@@ -47,7 +47,7 @@ def read_lfw_pairs(path: Path) -> list[ListedPair]:
     """Return the pairs of LFW's `pairs.txt`, `pairsDevTrain.txt` or `pairsDevTest.txt`.
 
     Raises:
-        ValueError: a line is not as the form asks, named by file and line.
+        ValueError: a line does not have this form; the message names file and line.
         OSError: the file is gone.
     """
     lines = _lines(path)
@@ -64,7 +64,7 @@ def _lfw_pair(where: str, text: str, place: int, per_fold: int) -> ListedPair:
     same = len(fields) == 3
     numbers = [*fields[1:2], fields[-1]]
     if len(fields) not in (3, 4) or not all(fields) or not all(map(NUMBER.fullmatch, numbers)):
-        raise ValueError(f"{where}: wanted name, number, number or name, number, name, number between TABs")
+        raise ValueError(f"{where}: expected name, number, number or name, number, name, number between TABs")
     if per_fold and same != (place // per_fold % 2 == 0):
         raise ValueError(f"{where}: is out of order: each fold has {per_fold} pairs of one person, then of two")
     fold = place // (2 * per_fold) if per_fold else -1
@@ -72,10 +72,11 @@ def _lfw_pair(where: str, text: str, place: int, per_fold: int) -> ListedPair:
 
 
 def read_two_line_pairs(path: Path) -> list[ListedPair]:
-    """Return the pairs of `pairs_CALFW.txt` or `pairs_CPLFW.txt`; their folds are not told for all pairs, so for none.
+    """Return the pairs of `pairs_CALFW.txt` or `pairs_CPLFW.txt`; not all pairs have a fold there, so no folds are
+    returned.
 
     Raises:
-        ValueError: a line is not as the form asks, named by file and line.
+        ValueError: a line does not have this form; the message names file and line.
         OSError: the file is gone.
     """
     lines = _lines(path)
@@ -83,7 +84,7 @@ def read_two_line_pairs(path: Path) -> list[ListedPair]:
     for i in range(0, len(lines), 2):
         where = f"{path.name}, line {lines[i][0]}"
         if i + 1 == len(lines):
-            raise ValueError(f"{where}: has no second line: each pair takes two")
+            raise ValueError(f"{where}: the second line is missing: each pair takes two")
         (name1, label1), (name2, label2) = (_named(path, *line) for line in lines[i : i + 2])
         if label1 != label2:
             raise ValueError(f"{path.name}, line {lines[i + 1][0]}: says {label2} where the line before says {label1}")
@@ -94,7 +95,7 @@ def read_two_line_pairs(path: Path) -> list[ListedPair]:
 def _named(path: Path, number: int, text: str) -> tuple[str, int]:
     name, _, label = text.rpartition(" ")
     if not name.strip() or not NUMBER.fullmatch(label):
-        raise ValueError(f"{path.name}, line {number}: wanted a file's name and a number, 0 for two people")
+        raise ValueError(f"{path.name}, line {number}: expected a file's name and a number, 0 for two people")
     return name.strip(), int(label)
 
 
@@ -128,7 +129,7 @@ def _cfp_fold(path: Path, same: bool, fold: int, images: list[dict[int, str]]) -
         where = f"{name}, line {number}"
         match = re.fullmatch(r"([0-9]{1,9})\s*,\s*([0-9]{1,9})", text)
         if match is None:
-            raise ValueError(f"{where}: wanted two numbers and a comma between them")
+            raise ValueError(f"{where}: expected two numbers and a comma between them")
         codes = [int(match[1]), int(match[2])]
         for code, known in zip(codes, images, strict=True):
             if code not in known:
@@ -141,7 +142,7 @@ def _numbered(path: Path) -> dict[int, str]:
     for number, text in _lines(path):
         match = re.fullmatch(r"([0-9]{1,9})\s+(\S.*)", text)
         if match is None:
-            raise ValueError(f"{path.name}, line {number}: wanted a number and a path")
+            raise ValueError(f"{path.name}, line {number}: expected a number and a path")
         found[int(match[1])] = match[2]
     return found
 

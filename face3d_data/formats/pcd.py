@@ -82,7 +82,7 @@ def _columns(data: bytes, header: PcdHeader, name: str) -> dict[str, np.ndarray]
     if header.data == "binary":
         if wanted > len(data) - header.size:
             has = len(data) - header.size
-            raise Unreadable("unreadable", f"{name}: byte {header.size}: {has} of {wanted} bytes follow: cut off?")
+            raise Unreadable("unreadable", f"{name}: byte {header.size}: {has} of {wanted} bytes follow: truncated?")
         table = np.frombuffer(data, layout, header.n_points, header.size)
         return _unpacked({key: table[key][:, 0] for key in table.dtype.names or ()}, name)
     body = _decompress(data, header, wanted, name)
@@ -124,22 +124,22 @@ def parse_pcd_header(data: bytes, name: str) -> PcdHeader:
     """
     found = re.search(rb"(?m)^[ \t]*DATA[ \t]+(\w+)[^\S\n]*\n", data[:_LONGEST_HEADER])
     if found is None or not re.match(rb"\s*(#[^\n]*\n\s*)*VERSION\s", data[:_LONGEST_HEADER]):
-        raise Unreadable("unreadable", f"{name}: line 1: no PCD file: no header from VERSION to DATA")
+        raise Unreadable("unreadable", f"{name}: line 1: not a PCD file: no header from VERSION to DATA")
     lines = data[: found.end()].decode("latin-1").split("\n")[:-1]
     entries = {words[0]: words[1:] for words in map(str.split, lines) if words}
     kind = found.group(1).decode().lower()
     if kind not in ("ascii", "binary", "binary_compressed"):
-        raise Unreadable("unreadable", f"{name}: line {len(lines)}: DATA {kind[:40]} is not known")
+        raise Unreadable("unreadable", f"{name}: line {len(lines)}: DATA {kind[:40]} is not supported")
     names = entries.get("FIELDS", entries.get("COLUMNS", []))
     counts = entries.get("COUNT") or ["1"] * len(names)
     columns = (names, entries.get("SIZE", []), entries.get("TYPE", []), counts)
     if not names or len({len(column) for column in columns}) != 1:
-        raise Unreadable("unreadable", f"{name}: line 1: FIELDS, SIZE, TYPE and COUNT do not go together")
+        raise Unreadable("unreadable", f"{name}: line 1: FIELDS, SIZE, TYPE and COUNT do not match")
     fields = [_field(*field, f"{name}: line 1") for field in zip(*columns, strict=True)]
     # PCL pads with fields named `_`: each needs a name of its own here.
     fields = [(f"_{i}" if field == "_" else field, kind, count) for i, (field, kind, count) in enumerate(fields)]
     if len({field for field, _, _ in fields}) < len(fields) or not {"x", "y", "z"} <= {field for field, _, _ in fields}:
-        raise Unreadable("unreadable", f"{name}: line 1: FIELDS lacks x, y or z, or has one twice")
+        raise Unreadable("unreadable", f"{name}: line 1: FIELDS has no x, y or z, or one of them twice")
     sizes = [_whole(entries.get(key, ["1"]), f"{name}: line 1: {key}") for key in ("WIDTH", "HEIGHT")]
     n_points = _whole(entries["POINTS"], f"{name}: line 1: POINTS") if "POINTS" in entries else math.prod(sizes)
     return PcdHeader(tuple(fields), n_points, kind, found.end(), len(lines))
@@ -148,7 +148,9 @@ def parse_pcd_header(data: bytes, name: str) -> PcdHeader:
 def _field(field: str, size: str, kind: str, count: str, where: str) -> tuple[str, str, int]:
     times = _whole([count], f"{where}: COUNT")
     if kind not in _KINDS or not size.isascii() or not size.isdigit() or int(size[:4]) not in _SIZES[kind]:
-        raise Unreadable("unreadable", f"{where}: field {field[:40]!r}: no type {kind[:4]} of {size[:4]} bytes")
+        raise Unreadable(
+            "unreadable", f"{where}: field {field[:40]!r}: there is no type {kind[:4]} of {size[:4]} bytes"
+        )
     if not 1 <= times <= 4096:
         raise Unreadable("unreadable", f"{where}: field {field[:40]!r}: COUNT {times}")
     return field, f"{_KINDS[kind]}{int(size)}", times
@@ -156,7 +158,7 @@ def _field(field: str, size: str, kind: str, count: str, where: str) -> tuple[st
 
 def _whole(words: list[str], where: str) -> int:
     if len(words) != 1 or not re.fullmatch(r"[0-9]{1,12}", words[0]):
-        raise Unreadable("unreadable", f"{where}: wanted one whole number, not {' '.join(words)[:40]!r}")
+        raise Unreadable("unreadable", f"{where}: expected one whole number, not {' '.join(words)[:40]!r}")
     return int(words[0])
 
 
@@ -166,7 +168,7 @@ def _read_text(data: bytes, header: PcdHeader, name: str) -> dict[str, np.ndarra
     odd = np.flatnonzero(lines.counts != width)
     line = int(lines.numbers[odd[0]]) if len(odd) else header.lines + len(lines.numbers)
     if len(odd):
-        raise Unreadable("unreadable", f"{name}: line {line}: {lines.counts[odd[0]]} numbers, wanted {width}")
+        raise Unreadable("unreadable", f"{name}: line {line}: {lines.counts[odd[0]]} numbers, expected {width}")
     if len(lines.starts) != header.n_points:
         raise Unreadable("unreadable", f"{name}: line {line}: {len(lines.starts)} of {header.n_points} points")
     values = lines.parse(slice(None), name).reshape(-1, width)
@@ -186,7 +188,9 @@ def _packed_of_text(values: np.ndarray, kind: str, name: str) -> np.ndarray:
     """
     good = np.isfinite(values) if kind == "f4" else (values >= -(2**31)) & (values < 2**32)
     if not good.all():
-        remark(f"{name}: {np.count_nonzero(~good)} of {len(good)} packed colours are not of four bytes: black")
+        remark(
+            f"{name}: {np.count_nonzero(~good)} of {len(good)} packed colours do not have four bytes: they become black"
+        )
         values = np.where(good, values, 0.0)
     if kind == "f4":
         return values.astype(np.float32).view(np.uint32)
@@ -198,7 +202,7 @@ def _unpacked(columns: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray
     out = {field: values for field, values in columns.items() if field not in _PACKED}
     for field in _PACKED:
         if field in columns and columns[field].dtype.itemsize != 4:
-            remark(f"{name}: {field} is not of four bytes: colours are left aside")
+            remark(f"{name}: {field} does not have four bytes: colours are ignored")
         elif field in columns:
             packed = np.ascontiguousarray(columns[field]).view(np.uint32)
             out |= {key: (packed >> shift & 255).astype(np.uint8) for key, shift in zip("rgb", (16, 8, 0), strict=True)}
@@ -210,9 +214,9 @@ def _decompress(data: bytes, header: PcdHeader, wanted: int, name: str) -> bytes
     where = f"{name}: byte {at}"
     packed, unpacked = (int.from_bytes(data[at + i : at + i + 4], "little") for i in (0, 4))
     if len(data) < at + 8 or packed > len(data) - at - 8:
-        raise Unreadable("unreadable", f"{where}: {max(len(data) - at - 8, 0)} of {packed} bytes follow: cut off?")
+        raise Unreadable("unreadable", f"{where}: {max(len(data) - at - 8, 0)} of {packed} bytes follow: truncated?")
     if unpacked != wanted or wanted > packed * _MOST_LZF or wanted >= 2**31:
-        raise Unreadable("unreadable", f"{where}: {packed} bytes for {unpacked}, and its points take {wanted}")
+        raise Unreadable("unreadable", f"{where}: {packed} bytes for {unpacked}, but its points take {wanted}")
     try:
         return unpack_lzf(data[at + 8 : at + 8 + packed], wanted)
     except ValueError as error:

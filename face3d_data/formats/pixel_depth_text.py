@@ -1,4 +1,4 @@
-"""Depth images and marks in text files: a pixel a line, `x y depth`, and a point a line, `x y` or `x y z`."""
+"""Depth images and landmarks in text: one pixel per line, `x y depth`, or one point per line, `x y` or `x y z`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_pixel_depth(path: Path, window: tuple[int, int, int, int], option: str 
     x0, y0, width, height = window
     xy, depth = rows[:, :2], rows[:, 2]
     wrong = ~((xy >= 0) & (xy <= FARTHEST) & (xy == np.floor(xy))).all(axis=1)
-    _refuse(wrong, path.name, numbers, "no pixel is at x = {0:g}, y = {1:g}", rows)
+    _refuse(wrong, path.name, numbers, "there is no pixel at x = {0:g}, y = {1:g}", rows)
     _refuse(~((depth >= 0) & (depth <= FARTHEST)), path.name, numbers, "a depth cannot be {2:g}", rows)
     column, row = xy[:, 0] - x0, xy[:, 1] - y0
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
@@ -45,7 +45,7 @@ def read_pixel_depth(path: Path, window: tuple[int, int, int, int], option: str 
     first[at[::-1]] = np.flatnonzero(inside)[::-1]
     twice = np.zeros(len(rows), bool)
     twice[inside] = first[at] != np.flatnonzero(inside)
-    _refuse(twice, path.name, numbers, "pixel x = {0:g}, y = {1:g} stands there twice", rows)
+    _refuse(twice, path.name, numbers, "pixel x = {0:g}, y = {1:g} appears twice", rows)
     image = np.zeros(width * height, np.float32)
     image[at] = depth[inside]
     if not image.any():
@@ -74,7 +74,7 @@ def read_marks(path: Path, size: int, most_bytes: int = 65_536) -> np.ndarray:
         OSError: the file is gone or cannot be read.
     """
     if path.stat().st_size > most_bytes:
-        raise Unreadable("unreadable", f"{path.name}: has more than {most_bytes} bytes, and marks are a few points")
+        raise Unreadable("unreadable", f"{path.name}: has more than {most_bytes} bytes, too many for landmarks")
     return _rows(read_plain(path), path.name, size)[0]
 
 
@@ -83,13 +83,13 @@ def _rows(data: bytes, name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
     lines = split_lines(data)
     wrong = np.flatnonzero(lines.counts != size)
     if len(wrong):
-        said = f"holds {lines.counts[wrong[0]]} numbers, wanted {size}"
+        said = f"holds {lines.counts[wrong[0]]} numbers, expected {size}"
         raise Unreadable("unreadable", f"{name}: line {lines.numbers[wrong[0]]}: {said}")
     if not len(lines.counts):
-        raise Unreadable("unreadable", f"{name}: holds no number")
+        raise Unreadable("unreadable", f"{name}: contains no numbers")
     values = parse_numbers(data, name)
     if len(values) != size * len(lines.counts):
-        raise Unreadable("unreadable", f"{name}: holds characters that are neither numbers nor white space")
+        raise Unreadable("unreadable", f"{name}: contains characters that are neither numbers nor white space")
     return values.reshape(-1, size), lines.numbers
 
 

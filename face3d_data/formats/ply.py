@@ -54,7 +54,7 @@ def parse_ply_mesh(data: bytes, name: str) -> Mesh:
     header = parse_header(data, name)
     _judge(header, name, {"vertex": "vertices", "face": "triangles"}, len(data))
     if any(element.name == "tristrips" for element in header.elements):
-        raise Unreadable("unreadable", f"{name}: its surface is of triangle strips: only faces are read")
+        raise Unreadable("unreadable", f"{name}: its surface consists of triangle strips: only faces are supported")
     rows = _read(data, header, name, ("vertex", "face"))
     vertices, colors = _vertices(rows, name)
     lists = rows["face"].lists if "face" in rows else {}
@@ -63,7 +63,7 @@ def parse_ply_mesh(data: bytes, name: str) -> Mesh:
         return Mesh(vertices, np.zeros((0, 3), np.int32), colors)
     flat, starts, sizes = found
     if flat.dtype.kind not in "iu":
-        raise Unreadable("unreadable", f"{name}: indices of faces are {flat.dtype}, wanted whole numbers")
+        raise Unreadable("unreadable", f"{name}: indices of faces are {flat.dtype}, expected whole numbers")
     check_indices(flat, len(vertices), name)
     return Mesh(vertices, fan(flat, starts, sizes, len(vertices), name), colors)
 
@@ -119,10 +119,10 @@ def parse_header(data: bytes, name: str) -> PlyHeader:
         Unreadable: `unreadable`, with the line.
     """
     if not re.match(rb"ply\s", data[:4]):
-        raise Unreadable("unreadable", f"{name}: line 1: no PLY file: it begins with {data[:8]!r}")
+        raise Unreadable("unreadable", f"{name}: line 1: not a PLY file: it starts with {data[:8]!r}")
     end = re.search(rb"(?<=[\r\n])[ \t]*end_header[ \t]*(\r\n|\n|\r)", data[:_LONGEST_HEADER])
     if end is None:
-        raise Unreadable("unreadable", f"{name}: line 1: the header does not end")
+        raise Unreadable("unreadable", f"{name}: line 1: the header has no end")
     lines = re.split(rb"\r\n|\n|\r", data[: end.start()])
     order: str | None = None
     elements: list[Element] = []
@@ -133,7 +133,7 @@ def parse_header(data: bytes, name: str) -> PlyHeader:
         elif words and words[0] in ("element", "property"):
             _declare(words, elements, f"{name}: line {number}")
     if order is None:
-        raise Unreadable("unreadable", f"{name}: line 2: no format of {', '.join(_FORMATS)}")
+        raise Unreadable("unreadable", f"{name}: line 2: the format is not one of {', '.join(_FORMATS)}")
     return PlyHeader(order, tuple(elements), end.end(), len(lines))
 
 
@@ -141,15 +141,15 @@ def _declare(words: list[str], elements: list[Element], where: str) -> None:
     """Add what one line of a header declares."""
     if words[0] == "element":
         if len(words) != 3 or not re.fullmatch(r"[0-9]{1,18}", words[2]):
-            raise Unreadable("unreadable", f"{where}: wanted 'element NAME COUNT'")
+            raise Unreadable("unreadable", f"{where}: expected 'element NAME COUNT'")
         elements.append(Element(words[1], int(words[2]), []))
         return
     types = words[2:4] if words[1:2] == ["list"] else words[1:2]
     wanted = 5 if words[1:2] == ["list"] else 3
     if len(words) != wanted or not elements or any(kind not in _TYPES for kind in types):
-        raise Unreadable("unreadable", f"{where}: no property that PLY knows: {' '.join(words)[:60]!r}")
+        raise Unreadable("unreadable", f"{where}: not a property of PLY: {' '.join(words)[:60]!r}")
     if any(known.name == words[-1] for known in elements[-1].properties):
-        raise Unreadable("unreadable", f"{where}: property {words[-1][:40]!r} stands there twice")
+        raise Unreadable("unreadable", f"{where}: property {words[-1][:40]!r} appears twice")
     count = _TYPES[types[0]] if wanted == 5 else ""
     if count[:1] == "f":
         raise Unreadable("unreadable", f"{where}: a list counted by {types[0]}")
@@ -166,7 +166,7 @@ def _read(data: bytes, header: PlyHeader, name: str, wanted: tuple[str, ...]) ->
         rows = read_text_rows(data[header.size :], header.lines, used, name)
     found = {element.name: row for element, row in zip(used, rows, strict=True) if element.name in wanted}
     if "vertex" not in found or not {"x", "y", "z"} <= found["vertex"].columns.keys():
-        raise Unreadable("unreadable", f"{name}: line 1: declares no vertex with x, y and z")
+        raise Unreadable("unreadable", f"{name}: line 1: declares no vertices with x, y and z")
     return found
 
 

@@ -113,7 +113,7 @@ def _cast(values: np.ndarray, dtype: str, where: str) -> np.ndarray:
         return values.astype(kind)
     limits = np.iinfo(kind)
     if not ((values >= limits.min) & (values <= float(limits.max)) & (values == np.floor(values))).all():
-        raise Unreadable("unreadable", f"{where}: a number is no {kind.name}")
+        raise Unreadable("unreadable", f"{where}: a number is not of type {kind.name}")
     return values.astype(kind)
 
 
@@ -146,7 +146,9 @@ def read_binary_rows(data: bytes, offset: int, elements: Sequence[Element], orde
         # A row has a byte at least, or none is needed: so no count can ask for more than the file holds.
         if element.properties and element.count > len(data) - offset:
             has = len(data) - offset
-            raise Unreadable("unreadable", f"{where}: {has} bytes for {element.count} rows of {element.name}: cut off?")
+            raise Unreadable(
+                "unreadable", f"{where}: {has} bytes for {element.count} rows of {element.name}: truncated?"
+            )
         rows, offset = _alike_rows(data, offset, element, order, where) or _mixed_rows(
             data, offset, element, order, where
         )
@@ -181,7 +183,7 @@ def _alike_rows(data: bytes, offset: int, element: Element, order: str, where: s
         if lengths:
             return None
         whole = (len(data) - offset) // layout.itemsize
-        raise Unreadable("unreadable", f"{where}: {whole} of {element.count} rows of {element.name}: cut off?")
+        raise Unreadable("unreadable", f"{where}: {whole} of {element.count} rows of {element.name}: truncated?")
     table = np.frombuffer(data, layout, element.count, offset)
     if any((table[f"{key} count"] != length).any() for key, length in lengths.items()):
         return None
@@ -205,7 +207,9 @@ def _mixed_rows(data: bytes, offset: int, element: Element, order: str, where: s
     starts = follow(advance, offset, len(data), element.count)
     if len(starts) < element.count or (element.count and int(advance(starts[-1:])[0]) > len(data)):
         cut = int(starts[-1]) if len(starts) else offset
-        raise Unreadable("unreadable", f"{where}: {element.name}: the row at byte {cut} goes beyond the end: cut off?")
+        raise Unreadable(
+            "unreadable", f"{where}: {element.name}: the row at byte {cut} goes beyond the end: truncated?"
+        )
     rows, at = ElementRows(), starts
     for prop in element.properties:
         at, sizes, item = _step(array, at, prop, order)

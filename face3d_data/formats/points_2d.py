@@ -1,4 +1,4 @@
-"""Text files of points in a picture: a line `x y` each, parted by tabs or blanks."""
+"""Image points in text files: one line `x y` each, separated by tabs or blanks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?
 
 
 def read_points_2d(path: Path, count: int) -> np.ndarray:
-    """Return so many points, f8 (count, 2), px; blank lines do not count, `NaN` is a missing value.
+    """Return `count` points, f8 (count, 2), px; blank lines are skipped, `NaN` is a missing value.
 
     Raises:
         Unreadable: `unreadable`, with the line that is wrong, or where there are more or fewer points.
@@ -26,14 +26,14 @@ def read_points_2d(path: Path, count: int) -> np.ndarray:
     for number, words in lines:
         if len(words) != 2 or not all(_NUMBER.match(word) or word.lower() == "nan" for word in words):
             raise Unreadable(
-                "unreadable", f"{path.name}: line {number}: wanted x and y, found {' '.join(words)[:60]!r}"
+                "unreadable", f"{path.name}: line {number}: expected x and y, found {' '.join(words)[:60]!r}"
             )
     if len(lines) != count:
         last = lines[-1][0] if lines else 0
-        raise Unreadable("unreadable", f"{path.name}: line {last}: {len(lines)} points, wanted {count}")
+        raise Unreadable("unreadable", f"{path.name}: line {last}: {len(lines)} points, expected {count}")
     points = np.array([[float(word) for word in words] for _, words in lines])
     far = (np.abs(points) > FARTHEST_PX).any(axis=1)
     if far.any():
         number = lines[int(np.argmax(far))][0]
-        raise Unreadable("unreadable", f"{path.name}: line {number}: a point beyond {FARTHEST_PX:g} px")
+        raise Unreadable("unreadable", f"{path.name}: line {number}: a point is beyond {FARTHEST_PX:g} px")
     return points

@@ -46,13 +46,13 @@ def _opened(path: Path) -> Iterator[PpmImageFile]:
         try:
             image = PpmImagePlugin.PpmImageFile(stream)
         except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
-            what = "the file is empty" if not size else f"no PPM picture ({error})"
+            what = "the file is empty" if not size else f"not a PPM picture ({error})"
             raise Unreadable("unreadable", f"{path.name}: {what}") from None
         kind, (width, height), begin = image.tile[0][0], image.size, image.tile[0][2]
         if image.mode != "RGB" or kind != "raw":
-            raise Unreadable("unreadable", f"{path.name}: wanted a binary colour picture (P6) with values up to 255")
+            raise Unreadable("unreadable", f"{path.name}: expected a binary colour picture (P6) with values up to 255")
         end = int(begin) + 3 * width * height
         if size < end:
-            raise Unreadable("unreadable", f"{path.name}: byte {size}: the picture is cut off before byte {end}")
+            raise Unreadable("unreadable", f"{path.name}: byte {size}: the picture is truncated before byte {end}")
         check_pixels(width, height, path.name)
         yield image

@@ -1,4 +1,4 @@
-"""Frames of a RealSense recording (`.bag`), played by the maker's SDK: depth aligned to colour.
+"""RealSense playback: frames of a recording (`.bag`) from the vendor's SDK, with depth aligned to colour.
 
 The SDK is an extra: nothing of it is imported before a recording is opened.
 """
@@ -21,7 +21,7 @@ from face3d_data.formats.distortion import parse_distortion
 
 WAIT_MS = 200
 MOST_WAITS = 50
-"""A slow disk may keep a frame back for ten seconds; a recording that has ended says so."""
+"""Up to ten seconds for a frame from a slow disk; the SDK reports the end of a recording."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Playback:
             if numbers[0] != self._seen[0] and numbers[1] != self._seen[1]:
                 self._seen = numbers
                 return frames, color
-        raise RuntimeError("no frame came for ten seconds")
+        raise RuntimeError("there was no frame for ten seconds")
 
     def _arrays(self, frames: Any, color: Any) -> PlayedFrame:
         aligned = self._align.process(frames).get_depth_frame()
@@ -149,7 +149,7 @@ class Playback:
 
             packed = pixels.view(np.uint8).reshape(*pixels.shape[:2], 2)
             return cv2.cvtColor(packed, cv2.COLOR_YUV2RGB_YUYV)
-        raise Unreadable("bad_format", f"{self.path.name}: colour is {kind}, wanted RGB8, BGR8, RGBA8, BGRA8 or YUYV")
+        raise Unreadable("bad_format", f"{self.path.name}: colour is {kind}, expected RGB8, BGR8, RGBA8, BGRA8 or YUYV")
 
     def _told(self, act: Callable[[], Any]) -> Any:
         """Do something with the SDK, whose errors are RuntimeErrors that say what is wrong with the file."""

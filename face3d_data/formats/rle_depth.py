@@ -70,7 +70,7 @@ def decode_rle_depth(data: bytes) -> np.ndarray:
 
 def _size(data: bytes) -> tuple[int, int]:
     if len(data) < _PAIR.size:
-        raise Unreadable("unreadable", f"byte {len(data)}: the image's size is cut off")
+        raise Unreadable("unreadable", f"byte {len(data)}: the image's size is truncated")
     width, height = _PAIR.unpack_from(data)
     if width <= 0 or height <= 0 or width * height > MOST_PIXELS:
         raise Unreadable("unreadable", f"byte 0: the image's size is {width}x{height}")
@@ -84,13 +84,13 @@ def _runs(data: bytes, n_pixels: int) -> list[tuple[int, int]]:
     unpack = _PAIR.unpack_from
     while done < n_pixels:
         if at + _PAIR.size > size:
-            raise Unreadable("unreadable", f"byte {size}: cut off at pixel {done} of {n_pixels}")
+            raise Unreadable("unreadable", f"byte {size}: truncated at pixel {done} of {n_pixels}")
         empty, full = unpack(data, at)
         if empty < 0 or full < 0 or done + empty + full > n_pixels:
             raise Unreadable("unreadable", f"byte {at}: a run of {empty} empty and {full} full pixels at pixel {done}")
         at += _PAIR.size + 2 * full
         if at > size:
-            raise Unreadable("unreadable", f"byte {size}: cut off in a run of {full} values")
+            raise Unreadable("unreadable", f"byte {size}: truncated in a run of {full} values")
         done += empty + full
         runs.append((empty, full))
     return runs

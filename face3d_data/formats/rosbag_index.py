@@ -1,4 +1,4 @@
-"""How many messages a rosbag holds of each topic, from its index alone: no message is read, nothing unpacked.
+"""Rosbag index: the number of messages per topic, without reading or unpacking any message.
 
 Rosbag format 2.0 (wiki.ros.org/Bags/Format/2.0), little-endian: the line `#ROSBAG V2.0`, then records of u32 header
 length, header, u32 data length, data. A header is a row of u32 length, `name=value`. The first record (op 3) says at
@@ -41,15 +41,15 @@ def count_messages(path: Path) -> dict[str, int]:
 def _count(stream: BinaryIO, size: int) -> dict[str, int]:
     start = stream.read(len(MAGIC))
     if start != MAGIC:
-        raise ValueError(f"byte 0: no rosbag of version 2.0: it begins with {start!r}")
+        raise ValueError(f"byte 0: not a rosbag of version 2.0: it starts with {start!r}")
     fields, _ = _record(stream, size)
     if _number(fields, b"op", 1) != OP_BAG:
-        raise ValueError(f"byte {len(MAGIC)}: no bag header")
+        raise ValueError(f"byte {len(MAGIC)}: not a bag header")
     at = _number(fields, b"index_pos", 8)
     if at == 0:
         raise ValueError("the recording was not closed, so it has no index: run rosbag reindex on it")
     if not len(MAGIC) < at <= size:
-        raise ValueError(f"byte {len(MAGIC)}: the index lies at byte {at} of {size}")
+        raise ValueError(f"byte {len(MAGIC)}: the index is at byte {at} of {size}")
     stream.seek(at)
     topics: dict[int, str] = {}
     counts: dict[int, int] = {}
@@ -71,7 +71,7 @@ def _count(stream: BinaryIO, size: int) -> dict[str, int]:
 
 def _add(counts: dict[int, int], data: bytes, at: int) -> None:
     if len(data) % 8:
-        raise ValueError(f"byte {at}: {len(data)} bytes are no pairs of numbers")
+        raise ValueError(f"byte {at}: {len(data)} bytes are not pairs of numbers")
     for connection, count in np.frombuffer(data, "<u4").reshape(-1, 2).tolist():
         counts[connection] = counts.get(connection, 0) + count
 
@@ -87,7 +87,7 @@ def _record(stream: BinaryIO, size: int) -> tuple[dict[bytes, bytes], bytes]:
         place += 4
         name, equals, value = header[place : place + length].partition(b"=")
         if place + length > len(header) or not equals:
-            raise ValueError(f"byte {at}: a header that is cut off")
+            raise ValueError(f"byte {at}: a header that is truncated")
         fields[name] = value
         place += length
     return fields, _block(stream, size - stream.tell() - 4, at)
@@ -98,7 +98,7 @@ def _block(stream: BinaryIO, most: int, at: int) -> bytes:
     start = stream.read(4)
     length = _U32.unpack(start)[0] if len(start) == 4 else most + 1
     if length > most:
-        raise ValueError(f"byte {at}: a record that is cut off")
+        raise ValueError(f"byte {at}: a record that is truncated")
     return stream.read(length)
 
 

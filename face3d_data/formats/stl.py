@@ -39,9 +39,11 @@ def parse_stl(data: bytes, name: str) -> Mesh:
     elif _is_ascii(text_head(data[:4096], name)):
         corners = _parse_ascii(plain_text(data, name), name)
     elif len(data) < _HEADER_BYTES:
-        raise Unreadable("unreadable", f"{name}: byte {len(data)}: the header is cut off")
+        raise Unreadable("unreadable", f"{name}: byte {len(data)}: the header is truncated")
     else:
-        raise Unreadable("unreadable", f"{name}: byte 80: {count} facets need {wanted} bytes, the file has {len(data)}")
+        raise Unreadable(
+            "unreadable", f"{name}: byte 80: {count} facets need {wanted} bytes, but the file has {len(data)}"
+        )
     return Mesh(corners, np.arange(len(corners), dtype=np.int32).reshape(-1, 3))
 
 
@@ -58,7 +60,7 @@ def _parse_ascii(data: bytes, name: str) -> np.ndarray:
         raise Unreadable("unreadable", f"{name}: line {lines.numbers[odd[0]]}: a vertex without three numbers")
     if len(chosen) != 3 * ended:
         last = int(lines.numbers[-1])
-        raise Unreadable("unreadable", f"{name}: line {last}: {len(chosen)} vertices in {ended} facets: cut off?")
+        raise Unreadable("unreadable", f"{name}: line {last}: {len(chosen)} vertices in {ended} facets: truncated?")
     return lines.parse(chosen, name, skip=6).reshape(-1, 3)
 
 

@@ -1,4 +1,4 @@
-"""The one decoding layer under every text format: byte-order marks, UTF-16 and UTF-32, line ends, gzip.
+"""Text decoding, the layer under all text formats: byte-order marks, UTF-16 and UTF-32, line ends, gzip.
 
 Codecs of numbers work on bytes in which a digit is one byte. What an editor, PowerShell or a spreadsheet makes of a
 text (a mark at its beginning, two bytes a character, other line ends) is undone here, before any codec looks at it.
@@ -64,7 +64,7 @@ def unmarked(data: bytes, name: str) -> bytes:
         return data[size:].decode(encoding).encode()
     except UnicodeError as error:
         at = size + getattr(error, "start", 0)
-        said = f"byte {at}: is {title}, and damaged or cut off: save it as UTF-8"
+        said = f"byte {at}: is {title}, and damaged or truncated: save it as UTF-8"
         raise Unreadable("unreadable", f"{name}: {said}") from None
 
 
@@ -131,7 +131,7 @@ def decoded(data: bytes, name: str, fallback: str | None = None) -> str:
     except UnicodeDecodeError as error:
         if fallback is not None:
             return text.decode(fallback)
-        said = f"line {text.count(10, 0, error.start) + 1}: is no UTF-8 text: save it as UTF-8"
+        said = f"line {text.count(10, 0, error.start) + 1}: is not UTF-8 text: save it as UTF-8"
         raise Unreadable("unreadable", f"{name}: {said}") from None
 
 

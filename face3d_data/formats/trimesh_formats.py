@@ -1,4 +1,4 @@
-"""3MF and Collada (`.dae`) meshes, read by trimesh; what it would pass over in silence is refused before."""
+"""3MF and Collada (`.dae`) meshes, read by trimesh; content that it would silently skip is refused first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parse_3mf(data: bytes, name: str) -> Mesh:
                 if info.filename.lower().endswith(".model"):
                     _check_xml(archive.read(info), name)
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
-        raise Unreadable("unreadable", f"{name}: no 3MF file: {_line(error)}") from None
+        raise Unreadable("unreadable", f"{name}: not a 3MF file: {_line(error)}") from None
     return _mesh(data, "3mf", name)
 
 
@@ -57,7 +57,7 @@ def parse_dae(data: bytes, name: str) -> Mesh:
 
 def _check_xml(data: bytes, name: str) -> None:
     if _DOCTYPE in data.replace(b"\0", b"").upper():
-        raise Unreadable("unreadable", f"{name}: has a document type (<!DOCTYPE>), which is not read: remove it")
+        raise Unreadable("unreadable", f"{name}: has a document type (<!DOCTYPE>), which is not supported: remove it")
 
 
 def _mesh(data: bytes, kind: str, name: str) -> Mesh:
@@ -70,10 +70,10 @@ def _mesh(data: bytes, kind: str, name: str) -> Mesh:
     except Exception as error:  # whatever damaged numbers make of its arrays
         raise Unreadable("unreadable", f"{name}: {_line(error)}") from None
     if not len(triangles):
-        raise Unreadable("unreadable", f"{name}: its scene holds no triangles")
+        raise Unreadable("unreadable", f"{name}: its scene contains no triangles")
     check_indices(triangles.ravel(), len(vertices), name)
     if made.visual.kind == "vertex":
-        remark(f"{name}: colours of its vertices are left aside: save it as PLY to keep them")
+        remark(f"{name}: colours of its vertices are ignored: save it as PLY to keep them")
     return Mesh(vertices, triangles.astype(np.int32))
 
 

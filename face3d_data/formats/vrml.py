@@ -32,12 +32,12 @@ def parse_vrml(data: bytes, name: str) -> Mesh:
     """
     data = plain_text(data, name)
     if data[:10].upper() == b"#VRML V1.0":
-        raise Unreadable("unreadable", f"{name}: line 1: VRML 1.0: only VRML 2 is read")
+        raise Unreadable("unreadable", f"{name}: line 1: VRML 1.0: only VRML 2 is supported")
     scene = parse_nodes(data, name)
     parts = _Parts(scene)
     parts.walk()
     if not parts.vertices:
-        raise Unreadable("unreadable", f"{name}: line 1: holds no IndexedFaceSet with coordinates")
+        raise Unreadable("unreadable", f"{name}: line 1: contains no IndexedFaceSet with coordinates")
     return Mesh(np.concatenate(parts.vertices), np.concatenate(parts.triangles))
 
 
@@ -81,7 +81,7 @@ class _Parts:
         indices = self.scene.numbers(node.arrays["coordIndex"], whole=True)
         wrong = np.flatnonzero((indices < -1) | (indices >= count))
         if len(wrong):
-            self._fail(node, f"coordIndex {indices[wrong[0]]}, and there are {count} points")
+            self._fail(node, f"coordIndex {indices[wrong[0]]}, but there are {count} points")
         ends = np.flatnonzero(indices == -1)
         if not len(indices) or indices[-1] != -1:
             ends = np.append(ends, len(indices))
@@ -126,7 +126,9 @@ def _motion(scene: VrmlScene, node: Node) -> np.ndarray:
         span = node.scalars.get(key)
         numbers = scene.numbers(span) if span else np.array(default, np.float64)
         if len(numbers) != len(default) or not np.isfinite(numbers).all() or np.abs(numbers).max() > 1e9:
-            raise Unreadable("unreadable", f"{scene.where(node.at)}: {key} of {len(numbers)} numbers, or absurd ones")
+            raise Unreadable(
+                "unreadable", f"{scene.where(node.at)}: {key} of {len(numbers)} numbers, or with absurd values"
+            )
         values[key] = numbers
     turn, own = _rotation(values["rotation"]), _rotation(values["scaleOrientation"])
     linear = turn @ own @ np.diag(values["scale"]) @ own.T

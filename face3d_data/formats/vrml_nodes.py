@@ -1,4 +1,4 @@
-"""The nodes of a VRML 2 file: found by their words and brackets; arrays of numbers are skipped, not walked."""
+"""VRML 2 nodes: found by their words and brackets; arrays of numbers are skipped at once."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def parse_nodes(data: bytes, name: str) -> VrmlScene:
 
 
 def _without_comments(data: bytes) -> bytes:
-    """Return the file with blanks for its comments; a `#` in a string is none."""
+    """Return the file with its comments replaced by blanks; a `#` in a string does not start a comment."""
     spans = (found.span() for found in _COMMENT.finditer(data) if found.group()[:1] == b"#")
     places = np.fromiter((place for span in spans for place in span), np.int64).reshape(-1, 2)
     return blank_spans(data, places[:, 0], places[:, 1])
@@ -134,7 +134,7 @@ class _Walk:
             elif token[:1] != b'"':
                 self.word(token.decode("latin-1"), found.start())
         if len(self.open) > 1:
-            self.fail(len(self.scene.data), f"{self.open[-1].kind} is not closed: cut off?")
+            self.fail(len(self.scene.data), f"{self.open[-1].kind} is not closed: truncated?")
 
     def fail(self, at: int, what: str) -> None:
         raise Unreadable("unreadable", f"{self.scene.where(at)}: {what[:80]}")
@@ -149,7 +149,7 @@ class _Walk:
                 self.counted(at)
                 self.open[-1].uses.append((self.fields[-1], text))
         elif word in ("PROTO", "EXTERNPROTO"):
-            self.fail(at, f"{word}: nodes that a file defines itself are not read")
+            self.fail(at, f"{word}: nodes that a file defines itself are not supported")
         elif word in _NO_VALUES:
             if self.fields[-1] in _WORDS:
                 self.open[-1].words[self.fields[-1]] = word
@@ -165,7 +165,7 @@ class _Walk:
         """Count one more node, or use of one; what they take in memory is bounded by it."""
         self.count += 1
         if self.count > MOST_NODES:
-            self.fail(at, f"more than {MOST_NODES} nodes: no scan")
+            self.fail(at, f"more than {MOST_NODES} nodes: not a scan")
 
     def follows(self, char: bytes) -> bool:
         after = _AFTER.match(self.scene.data, self.at)
@@ -200,7 +200,7 @@ class _Walk:
             return
         end = self.scene.data.find(b"]", begin)
         if end < 0:
-            self.fail(at, f"{self.fields[-1]} [ is not closed: cut off?")
+            self.fail(at, f"{self.fields[-1]} [ is not closed: truncated?")
         if self.fields[-1] in _ARRAYS:
             self.open[-1].arrays[self.fields[-1]] = (self.at, end)
         self.at = end + 1

@@ -1,4 +1,4 @@
-"""Points as lines of numbers: XYZ, TXT, PTS, CSV.
+"""XYZ files: points as lines of numbers, also in TXT, PTS and CSV.
 
 Evidence for a codec of our own (tests/formats/test_library_faults.py):
 Open3D 0.20 leaves out lines that it does not understand, and reads nothing where commas separate, without an error.
@@ -47,7 +47,7 @@ def parse_xyz(data: bytes, name: str, columns: Sequence[str] | None = None) -> C
     check_line_lengths(text, name)
     lines, named = _table_lines(text, name, columns is not None)
     if not len(lines.starts):
-        raise Unreadable("unreadable", f"{name}: line 1: holds no point")
+        raise Unreadable("unreadable", f"{name}: line 1: contains no points")
     odd = np.flatnonzero(lines.counts != lines.counts[0])
     if len(odd):
         said = f"{lines.counts[odd[0]]} numbers, the first point has {lines.counts[0]}"
@@ -55,7 +55,7 @@ def parse_xyz(data: bytes, name: str, columns: Sequence[str] | None = None) -> C
     values = lines.parse(slice(None), name).reshape(-1, int(lines.counts[0]))
     names = columns or (named.names if named else judge_columns(values[:JUDGED_ROWS], name))
     if named and named.unknown:
-        remark(f"{name}: columns that are not known are left aside: {', '.join(named.unknown)[:100]}")
+        remark(f"{name}: unknown columns are ignored: {', '.join(named.unknown)[:100]}")
     return cloud_of_table(values, names, name)
 
 

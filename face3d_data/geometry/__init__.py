@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: no I/O."""
+"""Geometry of points, meshes and cameras: arrays in, arrays out, no I/O."""

@@ -41,7 +41,7 @@ def transform(points: np.ndarray, pose: np.ndarray) -> np.ndarray:
 
 
 def rotate(vectors: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """Return directions (N, 3) turned by the rotation of a rigid motion (4, 4), in the dtype of `vectors`."""
+    """Return directions (N, 3) rotated by the rotation of a rigid transform (4, 4), in the dtype of `vectors`."""
     return (vectors @ pose[:3, :3].T).astype(vectors.dtype)
 
 
@@ -106,7 +106,7 @@ def refine(
 
 
 def measure_fit(points: np.ndarray, face: MeanFace, nose: np.ndarray) -> Fit:
-    """Measure how well aligned points lie on the mean face, by the points within 70 mm of the nose tip.
+    """Measure how well aligned points fit the mean face, from the points within 70 mm of the nose tip.
 
     Args:
         points: (N, 3), mm, face frame.
@@ -114,8 +114,8 @@ def measure_fit(points: np.ndarray, face: MeanFace, nose: np.ndarray) -> Fit:
         nose: (3,), the scan's nose tip, face frame.
 
     Returns:
-        The rmse of point-to-plane distances up to 10 mm (infinite where there are none), and the share of points that
-        have such; of more than 4,096 points, so many evenly taken ones are measured.
+        The rmse of point-to-plane distances up to 10 mm (infinite if there are none), and the share of points within
+        that distance. Of more than 4,096 points, 4,096 at equal steps are measured.
     """
     offset = points - np.asarray(nose, points.dtype)
     near = every_nth(points[np.einsum("ij,ij->i", offset, offset) <= FIT_RADIUS_MM**2], FIT_POINTS)

@@ -1,4 +1,4 @@
-"""The camera: depth to points, points to pixels. Camera frame: x right, y down, z forward, mm.
+"""Pinhole camera: depth to points, points to pixels. Camera frame: x right, y down, z forward, mm.
 
 Pixel centres lie at whole numbers: pixel (u, v) of a pinhole looks along ((u - cx) / fx, (v - cy) / fy, 1), so the rays
 of its image are separable: one vector for its columns, one for its rows. Through a lens with distortion it looks along

@@ -1,4 +1,4 @@
-"""What does not belong to a scanned face: flying pixels, statistical outliers, loose pieces.
+"""Outlier removal for scanned faces: flying pixels, statistical outliers, loose pieces.
 
 One search for each point's nearest neighbours (the costly part) feeds the first two, `Neighbours`.
 """
@@ -68,18 +68,18 @@ def nearest_neighbours(points: np.ndarray, k: int) -> Neighbours:
 
 
 def flying_pixels(points: np.ndarray, neighbours: Neighbours, viewpoint: np.ndarray, gap_mm: float) -> np.ndarray:
-    """Mark points that hang between two surfaces: sparse, and with neighbours before and behind them.
+    """Mark flying pixels, points between two surfaces: sparse, with neighbours in front of and behind them.
 
     At an edge a depth camera mixes near and far into readings spread along the line of sight: a thin curtain, seen
     edge-on. With pixels s mm apart and a step of G mm, its points have neighbours about sqrt(2.5 s G) apart (8 of
     them), where on a surface of slope t they are 1.6 s (1 + t²)^¼ apart: at 1.2 mm and 6 mm, surfaces steeper than 84°
-    are taken for curtains. Lonely points beside the face are no curtain: those have neighbours across the ray.
+    are taken for curtains. Isolated points next to the face do not count: their neighbours are across the ray.
 
     Args:
         points: f4 (N, 3), mm.
         neighbours: of these points.
-        viewpoint: (3,), the camera's place in the frame of the points, mm.
-        gap_mm: the middle one of a flying pixel's neighbours is farther than this.
+        viewpoint: (3,), the camera's position in the frame of the points, mm.
+        gap_mm: the median distance of a flying pixel to its neighbours exceeds this.
 
     Returns:
         bool (N,), True for flying pixels.
@@ -99,7 +99,7 @@ def flying_pixels(points: np.ndarray, neighbours: Neighbours, viewpoint: np.ndar
 
 
 def statistical_outliers(neighbours: Neighbours, std_ratio: float) -> np.ndarray:
-    """Mark points that are lonelier than most, by the mean distance to their neighbours.
+    """Mark outliers by the mean distance to their neighbours.
 
     A point is an outlier where that mean exceeds the cloud's average of it by `std_ratio` standard deviations
     (Rusu et al. 2008, Towards 3D Point Cloud Based Object Maps for Household Environments, section 4.1).

@@ -1,4 +1,4 @@
-"""Crops as maps of pixels: what a shift, a scale and a roll of an image do to its depth, camera and landmarks.
+"""Crops as pixel maps: the effect of a shift, a scale and a roll of an image on its depth, camera and landmarks.
 
 Pixel centres lie at whole coordinates: the middle of an image of width W is at (W - 1) / 2.
 """

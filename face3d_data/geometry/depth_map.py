@@ -1,4 +1,4 @@
-"""Heights of aligned faces on one grid, and how far two of them are apart.
+"""Depth maps: heights of aligned faces on one grid, and the distance between two of them.
 
 A map is f4 (G,), one height in mm over each of the cells `GRID`, in the face frame: origin = nose tip, x right in the
 image, y up, z towards the viewer. NaN = nothing there.

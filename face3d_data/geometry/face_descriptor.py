@@ -1,8 +1,8 @@
-"""A fixed descriptor of faces, by which scans that may show one surface are found among many.
+"""Descriptor of face surfaces, to find scans that may show the same surface among many.
 
-A face in the face frame is laid onto the mean face, seen as heights over a grid, and what is left, its distances from
-the mean face, is a map of 24 x 24 cells over the mid-face. A scan that was turned or shifted by some degrees and
-millimetres, or sampled anew, keeps its map. Nothing is learnt.
+A face in the face frame is fitted to the mean face, as heights over a grid; the residuals, its distances from the mean
+face, form a map of 24 x 24 cells over the mid-face. A scan that was rotated or shifted by a few degrees and
+millimetres, or resampled, keeps its map. Nothing is learnt.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ _FINE_SHAPE = (121, 129)
 
 
 def pose_on_mean_face(points: np.ndarray, lowest_mm: float = LOW_MM) -> np.ndarray:
-    """Return the rigid motion that lays points onto the mean face: Gauss-Newton steps on heights over the x, y plane.
+    """Return the rigid transform that fits points to the mean face: Gauss-Newton steps on heights over the x, y plane.
 
-    Blais and Levine 1995, Registering Multiview Range Data to Create 3D Computer Objects: a point's partner is what
-    lies behind it in the view, so that nothing is searched for. Far ones weigh little (Geman and McClure's weights).
+    Blais and Levine 1995, Registering Multiview Range Data to Create 3D Computer Objects: a point's partner is what is
+    behind it in the view, so that no search is needed. Distant pairs have low weights (Geman and McClure's).
 
     Args:
         points: (N, 3), mm, in the face frame to some degrees and millimetres.
         lowest_mm: only points higher than this are fitted; `UPPER_MM` for what masks leave free.
 
     Returns:
-        f8 (4, 4); no motion where fewer than 50 points are near the mean face.
+        f8 (4, 4); the identity if fewer than 50 points are near the mean face.
     """
     pose = np.eye(4)
     apart = (points[:, :2] - [LEFT_MM + SPAN_MM / 2, LOW_MM + SPAN_MM / 2]) / (SPAN_MM / 2)

@@ -1,7 +1,6 @@
 """Farthest point sampling: exact, fast, by PointNet++'s CUDA kernel, and weighted by curvature.
 
-All start at the point farthest from the centroid unless told otherwise, so that nothing is drawn. Points must be
-finite.
+All start at the point farthest from the centroid by default, so that nothing is random. Points must be finite.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Low waves of face images, by which copies of one photograph are found among many, and how alike two images are.
+"""Image similarity: low frequencies of face images, to find copies of one photograph among many.
 
-Brightness is reduced to a few pixels and freed from the course of the light, so that JPEG, noise, scaling and exposure
-hardly change it. Nothing is learnt.
+Brightness is reduced to a few pixels and high-pass filtered to remove the illumination, so that JPEG, noise, scaling
+and exposure hardly change it. Nothing is learnt.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from scipy.ndimage import gaussian_filter
 WAVES_PX = 32
 DETAIL_PX = 64
 WAVES = 12
-"""Half waves across the image that are told of, and down it as many per pixel."""
+"""Half waves across the image that are kept, and down it as many per pixel."""
 SOFT_WAVES = 8.0
-"""Standard deviation of the Gaussian by which higher waves weigh less: small motions change them most."""
+"""Standard deviation of the Gaussian that gives higher waves less weight: small shifts change them most."""
 LEVEL_PX = 5.0
-"""Standard deviation of the Gaussian that the course of the light is taken off by."""
+"""Standard deviation of the Gaussian high-pass filter that removes the illumination."""
 LEAST_CONTRAST = 2.0
-"""Grey levels: what is flatter than this is not made stronger than it is."""
+"""Grey levels: lower contrast than this is not amplified."""
 SOFT_PX = 1.0
 FIT_STEPS = 8
 MOST_SHIFT_PX, MOST_TURN = 4.0, 0.15

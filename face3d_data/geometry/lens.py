@@ -73,9 +73,9 @@ def undistort(places: np.ndarray, distortion: np.ndarray) -> np.ndarray:
 
 
 def turned(distortion: np.ndarray, cosine: float, sine: float) -> np.ndarray:
-    """Return the distortion of a camera that is rolled: places turn by x cos - y sin, x sin + y cos.
+    """Return the distortion of a camera that is rolled: positions are rotated to x cos - y sin, x sin + y cos.
 
-    The radial part stays; (p2, p1), (s1, s3) and (s2, s4) are vectors of the image and turn with it.
+    The radial part stays the same; (p2, p1), (s1, s3) and (s2, s4) are vectors in the image and rotate with it.
 
     Args:
         distortion: (13,).

@@ -1,4 +1,4 @@
-"""The face in points without landmarks: where the mean face fits best, tried from many poses and places."""
+"""Face localisation in points without landmarks: the best fit of the mean face from many poses and positions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PITCHES_DEG = (0.0, -25.0, 25.0)
 SEARCHED = 12_000
 CELL_MM = 6.0
 PEAK_CELLS = 4
-"""A nose tip is the foremost within so many cells."""
+"""A nose tip is the foremost point within this many cells."""
 RING_MM = (28.0, 55.0)
 STANDS_OUT_MM = (6.0, 70.0)
 """A nose tip lies so far before the median of what surrounds it at `RING_MM`."""
@@ -120,7 +120,7 @@ def turn_deg(one: np.ndarray, other: np.ndarray) -> float:
 
 @cache
 def _turns() -> tuple[np.ndarray, ...]:
-    """Turns of a head away from the camera, to be undone."""
+    """Rotations that undo those of a head away from the camera."""
     angles = [(yaw, pitch) for yaw in YAWS_DEG for pitch in PITCHES_DEG]
     return tuple(Rotation.from_euler("yx", pair, degrees=True).as_matrix() for pair in angles)
 

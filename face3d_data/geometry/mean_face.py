@@ -1,4 +1,4 @@
-"""The mean face that scans are aligned to: a surface as oriented points, and its five landmarks, in the face frame.
+"""Mean face to which scans are aligned: a surface as oriented points, and its five landmarks, in the face frame.
 
 `mean_face.npz` is made by `benchmarks/make_mean_face.py` from the package's own synthetic people.
 """

@@ -1,4 +1,4 @@
-"""Pieces of a mesh that share no place: two heads in one file are two of them, beside each other."""
+"""Mesh pieces: connected parts without common vertices; two heads in one file are two pieces next to each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place that imports Open3D: on first use, with libusb loaded before it.
+"""Open3D import, only here: on first use, with libusb loaded before it.
 
 Open3D 0.20 links ``libusb-1.0.so.0``, which bare machines lack. The PyPI package ``libusb-package`` carries it; loaded
 with ``RTLD_GLOBAL`` first, the loader is content. The other system libraries it links (OpenGL, X11, udev, idn2) must be

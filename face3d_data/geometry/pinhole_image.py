@@ -1,4 +1,4 @@
-"""Images as a pinhole of the same focal lengths and centre would take them, from those seen through a lens."""
+"""Undistortion of images: from a lens to a pinhole camera with the same focal lengths and centre."""
 
 from __future__ import annotations
 

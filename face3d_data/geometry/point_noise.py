@@ -1,4 +1,4 @@
-"""The noise of points that were measured on a smooth surface, where no image tells which are neighbours."""
+"""Noise of points measured on a smooth surface, where no image defines which are neighbours."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MEDIAN_OF_CHI2 = 1 - 2 / (9 * (N_NEIGHBOURS - N_TERMS))
 
 
 def point_noise(points: np.ndarray) -> float | None:
-    """Return the standard deviation of points off a face that they lie on, mm; None for too few points, or too sparse.
+    """Return the standard deviation of points from the surface of a face, mm; None if they are too few or too sparse.
 
-    At places all over the cloud a quadric is fitted to the nearest points, in the plane of their two main directions;
-    the median of what is left over, each as an unbiased variance, is the answer. Noise that hangs together over more
-    than some points goes into the quadric, so that this is the noise from point to point; where it is larger than the
-    distance of neighbours, these are no longer the true ones, and it is found a fifth too small.
+    At positions all over the cloud a quadric is fitted to the nearest points, in the plane of their two main
+    directions; the result is the median of the residuals, each as an unbiased variance. Noise that is correlated over
+    more than a few points goes into the quadric, so this is the noise from point to point. Where it is larger than the
+    distance between neighbours, these are no longer the true ones, and the result is a fifth too small.
 
     Args:
         points: f4 (N, 3), mm, finite.

@@ -1,4 +1,4 @@
-"""The noise of a depth image's own readings: how large, how far it hangs together, how coarse; and more of its kind."""
+"""Noise of depth readings: its size, correlation length and quantization in a depth image, and its simulation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 
 WIDTHS_PX = (0.0, 0.8, 1.6)
-"""Components of noise: white noise smoothed by a Gaussian of that width. What hangs together over more than some 5 px
-cannot be told from a face's shape, and is left to it."""
+"""Components of noise, white noise smoothed by a Gaussian of that width. Noise that is correlated over more than about
+5 px cannot be distinguished from the shape of a face, and is ignored."""
 LAGS_PX = (1, 2, 3, 4)
 REACH_MM = 4.5
 """Longer lags than this (two at least) show the face's features: coarse images tell less of their noise."""
@@ -20,9 +20,9 @@ LEAST_SIGMA_MM = 0.06
 LEAST_SIGMA_STEPS = 0.3
 FEWEST, FEWEST_LEVELS = 200, 8
 BLOCKS_ACROSS, BLOCK_PX = 8, (8, 20)
-"""The face is judged block by block, about so many across; least and most pixels of their side."""
+"""The face is measured in blocks: about how many across, and least and most pixels of a block's side."""
 SMOOTHEST = 0.25
-"""Share of the blocks that count: the flattest, as strongly curved ones look like noise that hangs together."""
+"""Share of the blocks that count: the flattest, as strong curvature looks like correlated noise."""
 CHOSEN_SHARE = np.array([0.93, 0.86, 0.75])
 """What the flattest blocks of nothing but noise show of it: they are also those where it is small by chance."""
 

@@ -1,4 +1,4 @@
-"""Depth of one camera as another one beside it would see it: each reading is moved, the nearest in a pixel counts."""
+"""Depth registration: the depth of one camera as seen by one next to it; the nearest reading in a pixel counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from face3d_data.geometry.camera import depth_to_points, project, slopes
 
 WIDEST_PX = 16
-"""A reading covers at most so many pixels across: a colour image is a few times finer than its depth image."""
+"""Most pixels across that one reading covers: a colour image is a few times finer than its depth image."""
 
 
 @dataclass(frozen=True)

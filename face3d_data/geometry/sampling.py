@@ -1,4 +1,4 @@
-"""Subsampling by a named method, with what every method needs: finite points in, distinct points out."""
+"""Subsampling of points by a named method: finite points in, distinct points out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which points of a mesh are seen from outside, in front: what the skin hides is no scan of a face.
+"""Visible surface of a mesh, from the outside and the front: what the skin hides is not part of a face scan.
 
 Heads that are modelled have eyeballs, a mouth bag, teeth and an inner wall behind the skin. From each point rays go out
 along those of many directions over the front that do not graze its surface; on either side, for how triangles are wound
@@ -15,11 +15,11 @@ from face3d_data.geometry.surface import face_normals
 VIEWS = 24
 FIRST_VIEWS = 8
 LEAST_FACING = 2
-"""A point that has so many of the first directions on one side, all of them free, is seen: most of a bare scan is."""
+"""A point with at least this many of the first directions on one side, all free, is visible: most of a bare scan is."""
 WIDEST_DEG = 70.0
-"""Directions lie so far from the front at most: enough for the sides of a face, too little to look in from behind."""
+"""Largest angle of a direction from the front: enough for the sides of a face, too little to look in from behind."""
 STEEPEST_DEG = 55.0
-"""What a direction sees at a greater angle to its normal it only grazes: so gaps and borders show what lies inside."""
+"""At a greater angle to its normal a surface is only grazed: gaps and borders would show what is inside."""
 LEAST_FREE = 0.3
 """Share of the directions on one side of a point that must be free. On bare scans of faces 0.05 % have less."""
 CLEAR = 2e-4

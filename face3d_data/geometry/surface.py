@@ -1,4 +1,4 @@
-"""Points spread evenly over the surface of a triangle mesh, and its vertices as points."""
+"""Surface sampling: evenly distributed points on a triangle mesh, and its vertices as points."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ def sample_surface(
 
 
 def surface_vertices(vertices: np.ndarray, triangles: np.ndarray, colors: np.ndarray | None = None) -> SurfacePoints:
-    """Return a mesh's vertices in their order, each place once, with the mean normal of the triangles round it.
+    """Return a mesh's vertices in their order, each position once, with the mean normal of the triangles around it.
 
-    Left out are vertices without a triangle of any area: no normal can be told for them.
+    Vertices without a triangle of positive area are left out: they have no normal.
 
     Args:
         vertices: f8 (V, 3), finite.
         triangles: int (T, 3).
-        colors: u1 (V, 3); of vertices at one place the first one's.
+        colors: u1 (V, 3); of vertices at the same position the first one's.
 
     Raises:
         ValueError: no vertex is left.

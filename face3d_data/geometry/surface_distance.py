@@ -1,4 +1,4 @@
-"""Whether two clouds are samplings of one scan: how far apart they are after point-to-plane ICP, both ways.
+"""Surface distance of two clouds after point-to-plane ICP, both ways: whether they are samplings of one scan.
 
 Two figures tell. One is the difference in shape: distances are averaged over patches, which the sensor's noise and
 other samplings hardly change, and what noise would give by chance is taken off. The other is the distance in units of

@@ -1,4 +1,4 @@
-"""Other ways to thin a cloud to a fixed number of points: at random, one a voxel, or no two too near."""
+"""Thinning of a cloud to a fixed number of points: at random, one per voxel, or with a least distance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A contact sheet: one picture of many samples, each with its title.
+"""Contact sheet: one picture of many samples, each with its title.
 
 Plain arrays in, an RGB image out, as in `face3d_data.pictures.sample_picture`.
 """

@@ -1,4 +1,4 @@
-"""A sheet of what a face can wear: a row for each, from the front and from the side, in colour, depth and points.
+"""Mask sheet: everything a face can wear, one row each, from the front and the side, in colour, depth and points.
 
 Plain arrays in, RGB images out, as in `pictures.sample_picture`. From the front a sample is shown as it is; from the
 side its depth is seen as a surface, so what one camera did not see is missing there too.

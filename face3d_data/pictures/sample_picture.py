@@ -25,7 +25,7 @@ FACE_DEPTH_MM = 130.0
 MARGIN = 0.35
 """Share of the box's size that a close-up shows around it."""
 TITLE_LETTERS = 48
-"""So many letters of a title fit above one panel of a sample's picture."""
+"""Number of letters of a title that fit above one panel of a sample's picture."""
 
 
 def color_depth(depth: np.ndarray, span: tuple[float, float] | None = None) -> np.ndarray:

@@ -42,11 +42,11 @@ def collect(root: Path, apply_it: bool, compact_it: bool) -> Iterator[str]:
     """Yield one line for each thing removed (or to be removed) and each step compacted.
 
     Raises:
-        UserError: there is no workspace, no complete run in it, or a run is at work.
+        UserError: there is not a workspace, no complete run in it, or a run is at work.
     """
     workspace = Workspace(root)
     if not workspace.cache.is_dir():
-        raise UserError(f"{root} is no workspace (it has no cache/): give one with -w/--workspace")
+        raise UserError(f"{root} is not a workspace (it has no cache/): give one with -w/--workspace")
     with workspace.alone():
         live = reached(workspace)
         for name in workspace.run_names():

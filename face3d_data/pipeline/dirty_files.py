@@ -23,10 +23,10 @@ TABLE, PAGE = "dirty.csv", "index.html"
 COLUMNS = ("reason", "sample_id", "source", "step", "status", "detail", "path", "state", "files")
 STATES = {
     "copied": "all files of the capture are here",
-    "some_gone": "some files of the capture are gone, or lie outside of the source's folder",
+    "some_gone": "some files of the capture are gone, or are outside of the source's folder",
     "gone": "the capture's files are gone",
     "no_file": "the capture has no file of its own",
-    "outside": "the capture's files lie outside of the source's folder, and are not copied",
+    "outside": "the capture's files are outside of the source's folder, and are not copied",
 }
 
 
@@ -181,5 +181,5 @@ def summary(found: Sequence[Bad]) -> list[str]:
     gone = sorted({path for bad in found for path in bad.gone})
     lines += [f"gone: {path}" for path in gone]
     outside = sorted({path for bad in found for path in bad.outside})
-    lines += [f"not copied, as it lies outside of the source's folder: {path}" for path in outside]
+    lines += [f"not copied, as it is outside of the source's folder: {path}" for path in outside]
     return lines

@@ -156,7 +156,7 @@ def _check_root(pipeline: Pipeline, source: SourceStep) -> None:
     if root is None or root.exists():
         return
     written = Path(str(pipeline.raw["sources"][source.id].get("root", root))).expanduser()
-    where = f", neither beside the pipeline ({pipeline.base_dirs[0]}) nor here ({Path.cwd()})"
+    where = f", neither next to the pipeline ({pipeline.base_dirs[0]}) nor here ({Path.cwd()})"
     raise UserError(
         f"source {source.id!r}: root {written} does not exist{'' if written.is_absolute() else where}: correct it"
     )

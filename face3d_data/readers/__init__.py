@@ -1,1 +1,1 @@
-"""DATA IN: one file per database or layout; each registers itself."""
+"""Readers: data in, one file per database or layout; each registers itself."""

@@ -1,4 +1,4 @@
-"""Biwi Kinect Head Pose database: 24 recordings of 20 people who turn their heads before a Kinect."""
+"""Biwi Kinect Head Pose database: 24 recordings of 20 people who rotate their heads in front of a Kinect."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ MASK_SUFFIX = "_depth_mask.png"
 class Biwi(FrameSelection, FolderReader):
     """Read the Biwi Kinect Head Pose database: `NN/frame_NNNNN_depth.bin`, with pose and camera.
 
-    Sequences of the same person are one identity (`F03` for 03 and 15), told apart by the tag `session`. The colour
-    camera is another one than the depth camera, and the images are not registered: `image: color` gives the
-    photograph alone, without depth. The database brings no landmarks, and the head's centre that it brings does not
-    say where eyes, nose and mouth are, so none are given: the stage `locate_3d` finds them in the points. Depth shows
-    the upper body; `head_radius_mm` leaves only what lies near the head's centre. The sequences' folders may
-    lie anywhere below the root; the masks (`_depth_mask.png`) and `db_annotations` are left alone.
+    Sequences of the same person are one identity (`F03` for 03 and 15), with different values of the tag `session`.
+    Colour and depth come from different cameras and are not registered: `image: color` returns the photograph alone,
+    without depth. The database has no landmarks, and its head centres do not say where eyes, nose and mouth are, so
+    none are returned: the stage `locate_3d` finds them in the points. Depth shows the upper body; `head_radius_mm`
+    keeps only what is near the head's centre. The folders of the sequences may be anywhere below the root; the masks
+    (`_depth_mask.png`) and `db_annotations` are ignored.
 
-    `yaw_deg`, `pitch_deg`, `roll_deg` mean what they mean in `synthetic`: yaw > 0 looks to the image's right,
-    pitch > 0 down, roll > 0 leans to the image's left. They come from the pose's R, a motion of the camera frame
-    (x right, y down, z forward) whose unit matrix looks at the camera; how the usual evaluation code takes angles
-    from R agrees with that [unconfirmed by the database's own text].
+    `yaw_deg`, `pitch_deg`, `roll_deg` are defined as in `synthetic`: yaw > 0 looks to the image's right, pitch > 0
+    down, roll > 0 leans to the image's left. They come from the pose's R, a rotation in the camera frame (x right, y
+    down, z forward) whose identity looks at the camera; the usual evaluation code derives angles from R the same way
+    [unconfirmed by the database's own text].
     """
 
     name = "biwi"
@@ -64,22 +64,22 @@ class Biwi(FrameSelection, FolderReader):
     tag_names = ("sequence", "session", "frame", "yaw_deg", "pitch_deg", "roll_deg", "distance_mm", "sensor")
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
-        "no_depth": "the pose or colour image has no depth image beside it",
-        "no_color": "the depth image or pose has no colour image beside it",
-        "no_pose": "the frame has no _pose.txt beside it",
+        "no_depth": "the pose or colour image has no depth image next to it",
+        "no_color": "the depth image or pose has no colour image next to it",
+        "no_pose": "the frame has no _pose.txt next to it",
         "bad_pose": "the frame's _pose.txt cannot be used",
-        "no_intrinsics": "the recording's folder holds no depth.cal",
+        "no_intrinsics": "the recording's folder does not contain depth.cal",
         "bad_intrinsics": "the recording's depth.cal cannot be used",
-        "size_mismatch": "the depth image is not of the size that depth.cal is for",
-        "no_head": "no reading lies within head_radius_mm of the head's centre",
+        "size_mismatch": "the depth image does not have the size given in depth.cal",
+        "no_head": "no reading is within head_radius_mm of the head's centre",
     }
 
     pattern: str | None = Field(
-        None, exclude=True, description="how paths below root are named, if not [.../]{identity}/frame_{frame:int}"
+        None, exclude=True, description="pattern of paths below root, if not [.../]{identity}/frame_{frame:int}"
     )
-    image: Literal["none", "color"] = Field("none", description="color: the photograph alone; none: depth and camera")
+    image: Literal["none", "color"] = Field("none", description="color: the photograph only; none: depth and camera")
     head_radius_mm: float | None = Field(
-        None, gt=0, description="leave only depth that lies this near to the head's centre as recorded, mm"
+        None, gt=0, description="keep only depth within this distance of the recorded head centre, mm"
     )
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:
@@ -101,7 +101,7 @@ class Biwi(FrameSelection, FolderReader):
         return super()._compiled
 
     def begin(self) -> None:
-        """Forget the cameras that the last scan read."""
+        """Clear the cameras that the last scan read."""
         _depth_camera.cache_clear()
 
     def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[tuple[str, tuple[str, str]]]]:
@@ -149,7 +149,7 @@ class Biwi(FrameSelection, FolderReader):
 
     def _camera(self, folder: Folder) -> tuple[float, float, float, float]:
         if "depth.cal" not in folder.files:
-            raise Unreadable("no_intrinsics", f"{folder.name} holds no depth.cal")
+            raise Unreadable("no_intrinsics", f"{folder.name} does not contain depth.cal")
         camera = _depth_camera(folder.path / "depth.cal")
         if isinstance(camera, str):
             raise Unreadable("bad_intrinsics", f"{folder.name}/depth.cal: {camera}")
@@ -181,16 +181,16 @@ class Biwi(FrameSelection, FolderReader):
         squared = ((u - cx) / fx * there - x) ** 2 + ((v - cy) / fy * there - y) ** 2 + (there - z) ** 2
         near = squared <= (self.head_radius_mm or 0.0) ** 2
         if not near.any():
-            raise Unreadable("no_head", f"none within {self.head_radius_mm:g} mm of {x:.0f}, {y:.0f}, {z:.0f}")
+            raise Unreadable("no_head", f"no reading within {self.head_radius_mm:g} mm of {x:.0f}, {y:.0f}, {z:.0f}")
         kept = np.zeros_like(depth)
         kept[v[near], u[near]] = depth[v[near], u[near]]
         return kept
 
 
 def head_angles_deg(rotation: np.ndarray) -> tuple[float, float, float]:
-    """Return yaw, pitch and roll in degrees of a rotation (3, 3) of the camera frame, whose unit matrix is frontal.
+    """Return yaw, pitch and roll in degrees of a rotation (3, 3) in the camera frame, whose identity is frontal.
 
-    In the frame turned by 180° about x (y up, z to the camera) the rotation is Rz(roll) Rx(pitch) Ry(yaw).
+    In the frame rotated by 180° about x (y up, z to the camera) the rotation is Rz(roll) Rx(pitch) Ry(yaw).
     """
     turn = np.diag([1.0, -1.0, -1.0])
     r = turn @ rotation @ turn

@@ -1,4 +1,4 @@
-"""The Bosphorus database of 3D faces: structured light, 105 people, up to 54 scans each."""
+"""Bosphorus, a database of 3D faces: structured light, 105 people, up to 54 scans each."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CORNERS: tuple[tuple[str, ...], ...] = (
 """Labels whose mean is each of the five landmarks."""
 LEAST_LANDMARKS = 3
 TURN = np.array([1.0, -1.0, -1.0])
-"""The database's y goes up and its z to the viewer: half a turn about x leads to the camera frame."""
+"""The database's y points up and its z to the viewer: 180 degrees about x lead to the camera frame."""
 
 
 def _known_expression(value: str) -> str:
@@ -77,14 +77,14 @@ class Bosphorus(FolderReader):
     tag_names = ("category", "code", "number", "expression", "pose", "occlusion")
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
-        "no_range": "landmarks or a picture without a range image (.bnt) beside them",
+        "no_range": "landmarks or a picture without a range image (.bnt) next to them",
         "no_points": "the range image is all background",
     }
 
     subset: Literal["all", "frontal_neutral"] = Field(
         "all",
         exclude=True,
-        description="frontal_neutral: the neutral scans alone, N_N_0 to N_N_3",
+        description="frontal_neutral: only the neutral scans, N_N_0 to N_N_3",
     )
     categories: tuple[BosphorusCategory, ...] | None = Field(
         None, exclude=True, description="only these groups of codes: N, E, LFAU, UFAU, CAU, YR, PR, CR, O, IGN"
@@ -169,7 +169,7 @@ def five_points(marks: Mapping[str, tuple[float, ...]], size: int) -> np.ndarray
     """Return the five landmarks, f8 (5, size), NaN where one is missing; of a pair the one with the smaller x first.
 
     Args:
-        marks: label to so many coordinates; an eye needs both its corners.
+        marks: label to `size` coordinates; an eye needs both its corners.
         size: 2 or 3.
     """
     points = []

@@ -53,7 +53,7 @@ class Bu3dfe(NamedTree):
     tag_names = ("expression", "level", "ethnicity", "sex", "category", "code")
     reasons: ClassVar[dict[str, str]] = {
         **NamedTree.reasons,
-        "no_mesh": "landmarks (.bnd) without a mesh (.wrl) beside them",
+        "no_mesh": "landmarks (.bnd) without a mesh (.wrl) next to them",
         "no_surface": "the mesh has no faces, or faces without area",
         "bad_landmarks": "the .bnd cannot be read, or does not fit the mesh or a face",
         "same_name": "another file has the same person and capture",
@@ -105,7 +105,7 @@ class Bu3dfe(NamedTree):
         files, groups = found.first("mesh", "landmarks"), found.groups()
         problem = None
         if "mesh" not in files:
-            problem = ("no_mesh", f"{files['landmarks'].name} has no .wrl beside it")
+            problem = ("no_mesh", f"{files['landmarks'].name} has no .wrl next to it")
         twice = next((paths for paths in found.files.values() if len(paths) > 1), None)
         if twice is not None:
             problem = ("same_name", f"{twice[1][0].name} lies in {twice[0][0].parent.name} and again elsewhere")

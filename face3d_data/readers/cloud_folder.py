@@ -1,4 +1,4 @@
-"""Folders of point clouds: PLY, PCD, texts, NumPy arrays, bc."""
+"""Folders of point clouds: PLY, PCD, text, NumPy arrays, bc."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class CloudFolder(ScanFolder):
     outputs = ("points", "normals", "point_colors", "curvature", "landmarks_3d")
     reasons: ClassVar[dict[str, str]] = {
         **ScanFolder.reasons,
-        "unknown_columns": "what the columns are cannot be told: set columns",
-        "no_key": "the .npz file has several arrays or none of this name: set key",
+        "unknown_columns": "the meaning of the columns is ambiguous: set columns",
+        "no_key": "the .npz file has several arrays, or none of this name: set key",
     }
     scan_suffixes = CLOUD_SUFFIXES
     last_suffixes = (".obj", ".obj.gz")
 
     columns: tuple[Column, ...] | None = Field(
         None,
-        description="what the columns of texts and arrays are, in order: x y z nx ny nz r g b curvature, - for none",
+        description="columns of texts and arrays, in order: x y z nx ny nz r g b curvature, - to skip one",
     )
-    key: str | None = Field(None, min_length=1, description="the array of .npz files, if not points, xyz, data ...")
+    key: str | None = Field(None, min_length=1, description="array of .npz files to read, if not points, xyz, data ...")
 
     @model_validator(mode="after")
     def _columns_make_sense(self) -> CloudFolder:

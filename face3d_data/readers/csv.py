@@ -1,4 +1,4 @@
-"""Collections of any layout: a list (CSV) with a line a capture, naming its files, its person and its tags."""
+"""Collections of any layout, from a CSV with one line per capture: its files, its person and its tags."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ from face3d_data.registry import register
 
 @register
 class CsvReader(Reader):
-    """Read any layout by a CSV that names files, person and tags: `identity,color,depth,points,expression,…`.
+    """Read any layout from a CSV that lists files, person and tags: `identity,color,depth,points,expression,…`.
 
-    Columns with a meaning: `identity`; `capture` (made from the first file's path where it is absent or empty);
-    files `color`, `depth` (16-bit PNG or NPY), `grid` (NPY, H x W x 3), `grid_color`, `points` (a cloud, or a mesh's
-    vertices); a camera `fx,fy,cx,cy` or `intrinsics` (a camera file: ours, RealSense's, Open3D's, ROS', OpenCV's), and
-    `depth_scale` (metres per unit of depth, 1 for metres; or units per metre from 10 on); `landmarks` (a JSON file as
-    `rgbd_folder` reads it) or `left_eye_x,left_eye_y,…` in px, with `…_z` in the frame and unit of the points (of a
-    pair, the one on the left in the image comes first, however named); `mask` (none, worn). Every other column is a
-    tag: int, float, flag (true, false) or text, as all its cells allow. An empty cell says nothing.
+    Reserved columns: `identity`; `capture` (derived from the first file's path if missing or empty); files `color`,
+    `depth` (16-bit PNG or NPY), `grid` (NPY, H x W x 3), `grid_color`, `points` (a cloud, or a mesh's vertices); a
+    camera `fx,fy,cx,cy` or `intrinsics` (a camera file: ours, RealSense's, Open3D's, ROS', OpenCV's), and `depth_scale`
+    (metres per unit of depth, 1 for metres; or units per metre from 10 on); `landmarks` (a JSON file as `rgbd_folder`
+    reads it) or `left_eye_x,left_eye_y,…` in px, with `…_z` in the frame and unit of the points (of a pair, the one on
+    the left in the image comes first, whatever its name); `mask` (none, worn). Every other column is a tag: int, float,
+    flag (true, false) or text, whichever all its cells allow. An empty cell means unknown.
 
     Paths are relative to `root`, with `/` between folders. They may be absolute or lead up (`../shared/x.png`): the
-    list is the user's own word on where files are. The CSV is UTF-8 with commas, semicolons or tabs, and a cell holds
-    no line break. Colour is turned by its EXIF orientation unless there is depth to keep in step with.
+    user's own list decides where files are. The CSV is UTF-8 with commas, semicolons or tabs, without line breaks in
+    cells. Colour is rotated to its EXIF orientation unless there is depth, with which it must stay aligned.
     """
 
     name = "csv"
@@ -61,38 +61,38 @@ class CsvReader(Reader):
         **UNIT_REASONS,
         **AXES_REASONS,
         **POINT_REASONS,
-        "bad_line": "the line has another number of fields than the header, an open quote, or is no UTF-8",
-        "no_identity": "the line names no person",
-        "no_file": "the line names no file",
-        "missing_file": "a file that the line names is not there",
-        "bad_value": "a tag or the mask is not of its column's type",
+        "bad_line": "the line has a different number of fields than the header or an open quote, or is not UTF-8",
+        "no_identity": "the line has no person",
+        "no_file": "the line has no file",
+        "missing_file": "a file of the line does not exist",
+        "bad_value": "a tag or the mask does not have its column's type",
         "bad_intrinsics": "the line's camera cannot be used",
-        "no_depth_scale": "there is depth, and nothing says the unit of its values",
+        "no_depth_scale": "there is depth, but the unit of its values is unknown",
         "bad_landmarks": "the line's landmarks cannot be used",
         "size_mismatch": "colour, depth and camera, or grid and its colour, differ in size, or depth is not aligned",
-        "depth_8bit": "the depth image has 8 bits a pixel, which loses the depth",
+        "depth_8bit": "the depth image has 8 bits per pixel, which is not enough for depth",
     }
 
-    file: Path = Field(
-        exclude=True, description="the CSV; what a line says enters its capture, not the file as a whole"
+    file: Path = Field(exclude=True, description="the CSV; a changed line affects only its own capture")
+    root: Path | None = Field(
+        None, exclude=True, description="folder that paths in it are relative to [the CSV's folder]"
     )
-    root: Path | None = Field(None, exclude=True, description="folder of the paths in it; its own folder if not given")
     columns: dict[str, str] = Field(
-        {}, exclude=True, description="role (or tag) to the name of its column: {color: path, identity: subject}"
+        {}, exclude=True, description="role or tag to the name of its column: {color: path, identity: subject}"
     )
     tag_columns: tuple[str, ...] | None = Field(
         None,
         exclude=True,
-        description="columns to take as tags, name or name:type (str int float flag); all if not given",
+        description="columns to use as tags, name or name:type (str int float flag) [all]",
     )
     intrinsics: Path | None = Field(
         None,
         exclude=True,
-        description=f"camera of the lines that give none. {CAMERA_TEXT}",
+        description=f"camera of lines without one. {CAMERA_TEXT}",
     )
     units: Units = Field("mm", description=UNITS_TEXT + " (grid, points and 3D landmarks)")
     up: Literal["y", "-y"] = Field(
-        "y", description="axis that points up in grid, points and 3D landmarks: -y is the camera frame as it is"
+        "y", description="axis that points up in grid, points and 3D landmarks: -y is the camera frame"
     )
 
     @model_validator(mode="before")
@@ -161,7 +161,7 @@ class CsvReader(Reader):
             raise UserError(f"{self.name}: intrinsics: {error}: correct it, or name another file") from None
         columns = self._columns(header)
         if not lines:
-            raise UserError(f"{self.name}: {self.file}: no line after the header: nothing to read")
+            raise UserError(f"{self.name}: {self.file}: there are no lines after the header")
         if header.delimiter == ";":
             lines = with_points(lines, columns)
         good = [line.cells for line in lines if line.fault is None]
@@ -283,7 +283,7 @@ class CsvReader(Reader):
         return left_in_image_first(points)
 
     def _in_camera_frame(self, points: np.ndarray) -> np.ndarray:
-        """Return points f4 (…, 3) in mm with y down and z forward: with y up, turned by 180 degrees about x."""
+        """Return points f4 (…, 3) in mm with y down and z forward: with y up, rotated by 180 degrees about x."""
         scale = mm_per_unit(self.units)
         with np.errstate(over="ignore"):  # what overflows is no face, and is found by its size
             points = (points if scale == 1 else points * np.float64(scale)).astype(np.float32)
@@ -297,7 +297,7 @@ def _depth_size(path: Path) -> tuple[int, int]:
         return width, height
     header = read_image_header(path)
     if header.bits < 16:
-        raise Unreadable("depth_8bit", f"{path.name} has {header.bits} bits, wanted 16")
+        raise Unreadable("depth_8bit", f"{path.name} has {header.bits} bits, expected 16")
     if header.channels != 1:
-        raise Unreadable("unreadable", f"{path.name} has {header.channels} channels, wanted 1")
+        raise Unreadable("unreadable", f"{path.name} has {header.channels} channels, expected 1")
     return header.width, header.height

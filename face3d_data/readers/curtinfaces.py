@@ -1,4 +1,4 @@
-"""CurtinFaces: 52 people by the first Kinect, a matrix of points and colours for each capture."""
+"""CurtinFaces: 52 people recorded with the first Kinect, one matrix of points and colours per capture."""
 
 from __future__ import annotations
 
@@ -55,12 +55,14 @@ class Curtinfaces(FolderReader):
         **UNIT_REASONS,
         **AXES_REASONS,
         "no_matrix": "the file has no variable d of 307200 x 6 numbers",
-        "bad_color": "the colours are no numbers from 0 to 255",
+        "bad_color": "the colours are not numbers from 0 to 255",
     }
 
     units: Units = Field("mm", description=UNITS_TEXT)
-    x: Literal["right", "left"] = Field("right", description="where the files' x points in the image (unconfirmed)")
-    y: Literal["up", "down"] = Field("up", description="where the files' y points in the image (unconfirmed)")
+    x: Literal["right", "left"] = Field(
+        "right", description="direction of the files' x axis in the image (unconfirmed)"
+    )
+    y: Literal["up", "down"] = Field("up", description="direction of the files' y axis in the image (unconfirmed)")
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:
         """Return the endings of captures: both hold the same."""
@@ -95,7 +97,7 @@ class Curtinfaces(FolderReader):
     def _grid(self, xyz: np.ndarray, path: Path) -> np.ndarray:
         seen = np.isfinite(xyz).all(axis=2) & (xyz[..., 2] != 0)
         if not seen.any():
-            raise Unreadable("unreadable", f"{path.name}: holds no point")
+            raise Unreadable("unreadable", f"{path.name}: contains no points")
         signs = [1 if self.x == "right" else -1, 1 if self.y == "down" else -1, 1]
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is nothing
             grid = (xyz * (mm_per_unit(self.units) * np.array(signs))).astype(np.float32)

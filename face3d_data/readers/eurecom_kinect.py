@@ -1,4 +1,4 @@
-"""KinectFaceDB of EURECOM: 52 people, two sessions, nine states each, by the first Kinect."""
+"""KinectFaceDB of EURECOM: 52 people, two sessions, nine states each, recorded with the first Kinect."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ _NAME = r"(?P<person2>\d{4})_s(?P<session2>\d)_(?P<state>[A-Za-z]+)"
 class EurecomKinect(NamedTree):
     """Read KinectFaceDB (EURECOM): `0001/s1/RGB/rgb_0001_s1_Neutral.bmp`, `Depth/DepthKinect/*.txt`, `3DObj/*.obj`.
 
-    The colour images are cut out of the sensor's 640 x 480 (256 x 256 px), and the depth files give the sensor's own
-    columns and rows, so depth is cut to the colour image's window, whose first pixel `crop` says: colour and depth
-    are registered, as the database's paper says ("well-aligned") and as public code uses them. With `use: mesh` the
-    vertices of `3DObj` are given instead, whose frame has y up and z towards the viewer, in mm: turned by 180 degrees
-    about x. The 8-bit images `Depth/DepthBMP` are not read.
+    The colour images are crops (256 x 256 px) of the sensor's 640 x 480, and the depth files contain all columns and
+    rows of the sensor, so depth is cropped to the window of the colour image, whose first pixel is `crop`. Colour and
+    depth are registered, as the database's paper says ("well-aligned") and as public code uses them. `use: mesh`
+    returns the vertices of `3DObj` instead, in mm, from a frame with y up and z towards the viewer, rotated by 180
+    degrees about x. The 8-bit images `Depth/DepthBMP` are not read.
 
-    Landmarks are those of `Mark/MarkRGB` (`use: depth`) or `Mark/Mark3DObj` where they are there with five or six
-    points: eyes, nose tip, mouth corners [the chin last: unconfirmed]. Of a pair, the left one is left in the image.
+    Landmarks come from `Mark/MarkRGB` (`use: depth`) or `Mark/Mark3DObj`, if these exist and have five or six points:
+    eyes, nose tip, mouth corners [the chin last: unconfirmed]. Of a pair, the left one is left in the image.
     """
 
     name = "eurecom_kinect"
@@ -65,12 +65,12 @@ class EurecomKinect(NamedTree):
     tag_names = ("category", "session", "sensor", *PLAIN)
     reasons: ClassVar[dict[str, str]] = {
         **NamedTree.reasons,
-        "same_name": "two files have one person, session and state",
+        "same_name": "two files have the same person, session and state",
         "no_color": "the depth file has no colour image",
         "no_depth": "the colour image has no depth file in Depth/DepthKinect",
         "no_mesh": "the capture has no mesh in 3DObj",
         "bad_landmarks": "the file of landmarks cannot be used",
-        "size_mismatch": "the colour image is larger than what the sensor sees from crop on",
+        "size_mismatch": "the colour image, placed at crop, exceeds the sensor's image",
     }
     paths: ClassVar[Paths] = {
         "color": rf"{_CAPTURE}RGB/rgb_{_NAME}\.bmp",
@@ -83,15 +83,15 @@ class EurecomKinect(NamedTree):
     data_files: ClassVar[str] = r".*\.(?:bmp|obj)|.*/(?:Depth(?:Kinect)?|Mark(?:/[^/]*)?)/[^/]*\.txt"
     example: ClassVar[str] = "0001/s1/RGB/rgb_0001_s1_Neutral.bmp"
 
-    use: Literal["depth", "mesh"] = Field("depth", exclude=True, description="what is read: colour + depth, or meshes")
-    states: frozenset[State] | None = Field(None, exclude=True, description="states to take; all if not given")
-    sessions: frozenset[Literal[1, 2]] | None = Field(
-        None, exclude=True, description="sessions to take; all if not given"
+    use: Literal["depth", "mesh"] = Field(
+        "depth", exclude=True, description="what to read: colour and depth, or meshes"
     )
+    states: frozenset[State] | None = Field(None, exclude=True, description="states to use [all]")
+    sessions: frozenset[Literal[1, 2]] | None = Field(None, exclude=True, description="sessions to use [all]")
     intrinsics: tuple[float, float, float, float] = Field(
         (525.0, 525.0, 319.5, 239.5), description="camera of the whole 640 x 480 image: fx,fy,cx,cy in px (nominal)"
     )
-    crop: tuple[int, int] = Field((192, 74), description="x,y in the sensor's image of the colour images' first pixel")
+    crop: tuple[int, int] = Field((192, 74), description="x,y of the colour images' first pixel in the sensor's image")
 
     @field_validator("intrinsics")
     @classmethod
@@ -148,7 +148,9 @@ class EurecomKinect(NamedTree):
             return {}
         points = points[:5] * ([1, 1] if size == 2 else [1, -1, -1])
         if points[:2, 1].mean() >= points[3:, 1].mean():
-            raise Unreadable("bad_landmarks", f"{path.name}: the eyes lie below the mouth: not eyes, nose tip, mouth")
+            raise Unreadable(
+                "bad_landmarks", f"{path.name}: the eyes are below the mouth: not the order eyes, nose tip, mouth"
+            )
         points[:2], points[3:] = (pair[np.argsort(pair[:, 0])] for pair in (points[:2], points[3:]))
         return {"landmarks" if size == 2 else "landmarks_3d": points.tolist()}
 
@@ -187,10 +189,10 @@ def _one(found: Gathered, role: str, is_needed: bool) -> None:
     """Check that a capture has one file of a role, or at most one where it is not needed."""
     files = found.files.get(role, [])
     if len(files) > 1:
-        raise Unreadable("same_name", f"{files[1][0]} is the same capture as {files[0][0]}: take one away")
+        raise Unreadable("same_name", f"{files[1][0]} is the same capture as {files[0][0]}: remove one")
     if is_needed and not files:
         there = next(iter(found.files.values()))[0][0]
-        raise Unreadable(f"no_{role}", f"{there.name} has no {role} beside it")
+        raise Unreadable(f"no_{role}", f"{there.name} has no {role} file next to it")
 
 
 def _vertices(path: Path) -> np.ndarray:
@@ -200,5 +202,5 @@ def _vertices(path: Path) -> np.ndarray:
         points = vertices.astype(np.float32) * np.array([1, -1, -1], np.float32)
     points = points[np.isfinite(points).all(axis=1)]
     if not len(points):
-        raise Unreadable("unreadable", f"{path.name}: holds no finite vertex")
+        raise Unreadable("unreadable", f"{path.name}: contains no finite vertices")
     return points

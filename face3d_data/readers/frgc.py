@@ -1,4 +1,4 @@
-"""The range images of the Face Recognition Grand Challenge, version 2: Minolta Vivid scanners, 466 people."""
+"""Face Recognition Grand Challenge (FRGC), version 2: range images of Minolta Vivid scanners, 466 people."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Frgc(FolderReader):
     tag_names = ("session", "recording")
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
-        "no_range": "a texture (.ppm) that belongs to no range image",
+        "no_range": "a texture (.ppm) without a range image",
         "no_points": "no flag of the range image is set",
         "size_mismatch": "range image and texture differ in width or height",
     }
@@ -50,7 +50,7 @@ class Frgc(FolderReader):
     pattern: str | None = Field(
         "[{session}/]{identity}d{recording:int}",
         exclude=True,
-        description="how paths below root are named, without the ending; must give {identity}",
+        description="pattern of paths below root, without the file ending; must contain {identity}",
     )
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Reader `hdf5`: files of point clouds, a row a capture."""
+"""HDF5 files of point clouds, one row per capture."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ WHO = ("identity", "pid", "class", "label")
 """What may say who a row shows, the surest first."""
 TEXTS = ("sample_id", "variant", "root")
 MIRRORED = "%7E"
-"""In a person's name, where our shards and our exports' shape_names.txt have `~mirror`: read as a capture, such a face
-would be somebody whom a split parts from the person."""
+"""In the name of a person, where our shards and our exports' shape_names.txt have `~mirror`: read as a capture, such a
+face would be a different person, and a split could separate the two."""
 FRAMES = ("centroid", "scale")
 """What our normalised shards have, and our exports of them: mm = data * scale + centroid."""
 _KINDS = {"SV": "texts", "iuSV": "whole numbers or texts", "f": "float numbers", "u": "uint8 numbers"}
 """What is said of the types that an array may have (NumPy's letters)."""
 TURNED = ("points", "normals", "landmarks_3d", "grid")
 ROW_BYTES = 4
-"""A row takes so much of its file at least."""
+"""Least bytes of the file per row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +73,11 @@ class Hdf5(Reader):
     outputs = tuple(name for name in ARRAYS if name != "pose")
     tag_names = ("list", "shard_variant")
     reasons: ClassVar[dict[str, str]] = {
-        "unreadable": "the file, or this row of it, is damaged, cut off, or not what the reader takes",
-        "missing_file": "a *_files.txt names a file that is not there",
-        "no_points": "the row holds no finite point",
+        "unreadable": "the file, or this row of it, is damaged, truncated, or not supported by the reader",
+        "missing_file": "a *_files.txt names a file that does not exist",
+        "no_points": "the row has no finite points",
         "no_name": "the row's label is below 0, or shape_names.txt has no line for it",
-        "variant": "the row is a variant of another one: set variants: true to read it all the same",
+        "variant": "the row is a variant of another one: set variants: true to read it",
         **{reason: NAME_REASONS[reason] for reason in ("bad_name", "same_name")},
         **STRAY_REASONS,
         **UNIT_REASONS,
@@ -85,23 +85,21 @@ class Hdf5(Reader):
 
     root: Path = Field(exclude=True, description="folder of the files, or one file")
     files: str | None = Field(
-        None, exclude=True, description="name of a list (train_files.txt): only the files in it; all if not given"
+        None, exclude=True, description="name of a list of files to read (train_files.txt) [all files]"
     )
     person: Literal["identity", "pid", "class", "label"] | None = Field(
         None,
         exclude=True,
-        description="array that says who a row shows; the first of these that there is, if not given",
+        description="array with the person of each row [the first of these that exists]",
     )
     fields: tuple[str, ...] = Field(
-        ("points", "normals"), exclude=True, description="arrays to give, where a file has them"
+        ("points", "normals"), exclude=True, description="arrays to read, if a file has them"
     )
     variants: bool = Field(
-        False, exclude=True, description="read variants of other rows too, tagged with `shard_variant`"
+        False, exclude=True, description="also read variants of other rows, tagged with `shard_variant`"
     )
     units: Units = Field("mm", description=UNITS_TEXT + " (on a unit sphere: its radius in mm)")
-    up: Literal["y", "-y"] = Field(
-        "y", description="axis that points up: y as after align_3d, -y is the camera frame as it is"
-    )
+    up: Literal["y", "-y"] = Field("y", description="axis that points up: y as after align_3d, -y is the camera frame")
 
     @field_validator("fields")
     @classmethod
@@ -169,7 +167,7 @@ class Hdf5(Reader):
         arrays = self._arrays(one.path)
         data = arrays.get("data")
         if data is None:
-            raise Unreadable("unreadable", f"{one.label}: holds no 'data': wanted data (n, points, 3)")
+            raise Unreadable("unreadable", f"{one.label}: contains no 'data': expected data (n, points, 3)")
         n = data.shape[0]
         for name, array in arrays.items():
             self._check(one.label, name, array, n)
@@ -189,7 +187,7 @@ class Hdf5(Reader):
         return _Rows(n, fields, people, captures, variants, problems, texts.get("root", ()))
 
     def _is_given(self, one: H5File, name: str, arrays: Mapping[str, StoredArray]) -> bool:
-        """Return whether a file has an array; normals that are all zero, as many writers leave them, are none."""
+        """Return whether a file has an array; normals that are all zero, as many writers leave them, do not count."""
         stored = arrays.get(STORED.get(name, name))
         if stored is None or name != "normals" or not stored.shape[0]:
             return stored is not None
@@ -224,14 +222,14 @@ class Hdf5(Reader):
         if not fits or array.dtype.kind not in kinds or array.shape[0] != n:
             form = ", ".join(map(str, (n, *wanted)))
             held = "texts" if array.dtype.kind in "SV" else str(array.dtype)
-            said = f"{name!r} is {held} {array.shape}, wanted {_KINDS[kinds]} ({form})"
+            said = f"{name!r} is {held} {array.shape}, expected {_KINDS[kinds]} ({form})"
             raise Unreadable("unreadable", f"{label}: {said}")
         if name == "data":
             check_points(array.shape[1], label)
         elif wanted[:2] == ("H", "W"):
             check_pixels(array.shape[2], array.shape[1], label)
         if name == "data" and not array.shape[1]:
-            raise Unreadable("no_points", f"{label}: 'data' has rows without a point")
+            raise Unreadable("no_points", f"{label}: 'data' has rows without points")
 
     def _people(
         self, one: H5File, arrays: Mapping[str, StoredArray], texts: Mapping[str, list[str]]
@@ -240,7 +238,7 @@ class Hdf5(Reader):
         which: str | None = self.person or next((name for name in WHO if name in arrays), None)
         if which is None or which not in arrays:
             wanted = self.person or "identity, pid, class or label"
-            raise Unreadable("unreadable", f"{one.label}: has no {wanted}, so that nobody knows who a row shows")
+            raise Unreadable("unreadable", f"{one.label}: has no {wanted}, so the person of a row is unknown")
         if which == "identity":
             # With a dataset before it, it is an identity of ours; a bare name is as other programs write it.
             return [name_of(text).replace("~", "%7E") if "/" in text else _person(text) for text in texts[which]], {}
@@ -279,7 +277,7 @@ class Hdf5(Reader):
             values = read_point_rows(path, stored, row, row + 1)[0].astype(ARRAYS[name].dtype)
         if name == "points":
             if "normals" not in source.arrays and "normals" in self.fields and STORED["normals"] in arrays:
-                remark(f"{path.name}: its normals have no direction: left aside")
+                remark(f"{path.name}: its normals have no direction: they are ignored")
             values = self._in_mm(path, arrays, row, values)
         if self.up == "y" and name in TURNED:
             values = values * np.array([1, -1, -1], np.float32)
@@ -289,7 +287,7 @@ class Hdf5(Reader):
         """Return a row's points in mm, as its file or the option `units` says."""
         where = f"{path.name}: row {row}"
         if not np.isfinite(points).all(axis=1).any():
-            raise Unreadable("no_points", f"{where}: no point is finite")
+            raise Unreadable("no_points", f"{where}: no points are finite")
         if all(name in arrays for name in FRAMES):
             centroid, scale = (read_point_rows(path, arrays[name], row, row + 1)[0] for name in FRAMES)
             with np.errstate(all="ignore"):

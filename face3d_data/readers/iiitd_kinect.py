@@ -45,10 +45,10 @@ class IiitdKinect(NamedTree):
         **NamedTree.reasons,
         "no_color": "the depth image has no colour image of the same number",
         "no_depth": "the colour image has no depth image of the same number",
-        "copies_differ": "files of one name in several folds are not copies of one picture",
-        "in_both_parts": "one fold has the picture in training and in testing",
+        "copies_differ": "files with the same name in several folds are not copies of one picture",
+        "in_both_parts": "one fold has the picture in both training and testing",
         "size_mismatch": "colour and depth differ in width or height",
-        "depth_not_grey": "the depth image is coloured: it shows depth, and does not hold it",
+        "depth_not_grey": "the depth image is coloured: it visualises depth and does not contain it",
     }
     paths: ClassVar[Paths] = {
         "color": rf"{_PATH}/RGB/(?P<number>\d+)\.jpe?g",
@@ -57,19 +57,19 @@ class IiitdKinect(NamedTree):
     example: ClassVar[str] = "fold1/training/1/RGB/1.jpg"
 
     use: Literal["color", "depth", "both"] = Field(
-        "color", exclude=True, description="what is read; both only if they are registered, which is unconfirmed"
+        "color", exclude=True, description="what to read; both only if they are registered, which is unconfirmed"
     )
     depth_range_mm: tuple[float, float] | None = Field(
-        None, description="depth of the values 0 and 255 of a depth image, mm; needed for depth"
+        None, description="depth of the values 0 and 255 of a depth image, mm; required for depth"
     )
     intrinsics: tuple[float, float, float, float] | None = Field(
         None, description="camera of the depth images: fx,fy,cx,cy in px"
     )
     folds: frozenset[Annotated[int, Field(ge=1, le=FOLDS[-1])]] | None = Field(
-        None, exclude=True, description="folds whose files are looked at; all if not given"
+        None, exclude=True, description="folds to read [all]"
     )
     pictures: Literal["per_person", "per_fold"] = Field(
-        "per_person", exclude=True, description="whether files of one name in several folds are one picture"
+        "per_person", exclude=True, description="whether files with the same name in several folds are the same picture"
     )
 
     @field_validator("intrinsics")
@@ -83,7 +83,7 @@ class IiitdKinect(NamedTree):
     @classmethod
     def _is_range(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
         if value is not None and (min(value) < 0 or value[0] == value[1]):
-            raise ValueError("wanted two different depths of 0 mm or more, of the values 0 and 255")
+            raise ValueError("expected two different depths of 0 mm or more, of the values 0 and 255")
         return value
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Folders of face images, one folder a person."""
+"""Folders of face images, one folder per person."""
 
 from __future__ import annotations
 

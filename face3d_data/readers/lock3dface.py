@@ -1,4 +1,4 @@
-"""Lock3DFace: videos of 509 people before a Kinect v2, in folders of frames."""
+"""Lock3DFace: videos of 509 people recorded with a Kinect v2, in folders of frames."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ CATEGORIES: dict[str, dict[str, Tag]] = {
     "OC": {"session": 1},
     "TM": {"session": 2},
 }
-"""What a group of videos says of all its frames: neutral, facial expression, pose, occlusion, time lapse. Which
-expression or occlusion a frame shows is not told by any name."""
+"""Tags that all frames of a group of videos have: neutral, facial expression, pose, occlusion, time lapse. No name says
+which expression or occlusion a frame shows."""
 KINECT_V2 = (365.456, 365.456, 254.878, 205.395)
 SIZE = (512, 424)
 Lock3dfaceCategory = Literal["NU", "FE", "PS", "OC", "TM"]
@@ -64,7 +64,7 @@ class Lock3DFace(FrameFolders):
     outputs = ("color", "depth", "intrinsics", "landmarks")
     tag_names = ("category", "code", "number", "expression", "pose", "occlusion", "session", "frame", "sensor")
     default_pattern = "{identity}_Kinect_{category}_{number:int}"
-    frames_in = "wanted 001_Kinect_NU_1DEPTH and so on"
+    frames_in = "expected 001_Kinect_NU_1DEPTH and so on"
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         "no_depth": "the frame has no depth image",
@@ -72,20 +72,21 @@ class Lock3DFace(FrameFolders):
         "no_color": "the frame has no colour image",
         "bad_landmarks": "the video's landmark file cannot be used",
         "size_mismatch": "depth, infrared and the camera differ in width or height",
-        "depth_8bit": "the depth image has 8 bits a pixel, which loses the depth",
+        "depth_8bit": "the depth image has 8 bits per pixel, which is not enough for depth",
     }
 
     image: Literal["infrared", "color", "none"] = Field(
-        "infrared", description="infrared: as color, beside depth; color: the colour frame alone; none: depth alone"
+        "infrared",
+        description="infrared: depth and the infrared image as color; color: only the colour frame; none: only depth",
     )
     intrinsics: tuple[float, float, float, float] = Field(
         KINECT_V2, description="depth camera fx, fy, cx, cy in px of 512x424"
     )
     landmarks_of: Literal["first", "all"] = Field(
-        "first", exclude=True, description="frames that take their video's landmarks: its first, or all"
+        "first", exclude=True, description="frames that get the landmarks of their video: the first, or all"
     )
     categories: tuple[Lock3dfaceCategory, ...] = Field(
-        (), exclude=True, description="take only these: NU, FE, PS, OC, TM"
+        (), exclude=True, description="use only these: NU, FE, PS, OC, TM"
     )
     _landmark_files: dict[str, Path] = PrivateAttr(default_factory=dict)
 
@@ -104,7 +105,7 @@ class Lock3DFace(FrameFolders):
         return {"color": ("color",), "infrared": ("depth", "infrared"), "none": ("depth",)}[self.image]
 
     def begin(self) -> None:
-        """Forget the landmark files that the last scan found."""
+        """Clear the landmark files that the last scan found."""
         self._landmark_files.clear()
 
     def recording_of(self, folder: str) -> tuple[str, str] | None:
@@ -115,7 +116,7 @@ class Lock3DFace(FrameFolders):
         return found[1], found[2].lower()
 
     def _sort_in(self, folder: Folder, recordings: dict[str, Recording]) -> Iterator[Source]:
-        """Put a folder's frames into its recording; yield what is none, videos that are not unpacked among it."""
+        """Add a folder's frames to its recording; yield files that are not frames, including videos not unpacked."""
         yield from super()._sort_in(folder, recordings)
         for name in folder.files:
             if _RAW.fullmatch(name):
@@ -184,7 +185,7 @@ class Lock3DFace(FrameFolders):
         if not np.isfinite(points).all():
             return {}
         if (points >= SIZE).any():
-            raise ValueError(f"{path.name}: a point lies outside the image of {SIZE[0]}x{SIZE[1]}")
+            raise ValueError(f"{path.name}: a point is outside the image of {SIZE[0]}x{SIZE[1]}")
         for left, right in ((0, 1), (3, 4)):
             if points[left, 0] > points[right, 0]:
                 points[[left, right]] = points[[right, left]]
@@ -197,9 +198,9 @@ class Lock3DFace(FrameFolders):
             return
         name, depth = source.files["depth"].name, headers["depth"]
         if depth.bits < 16:
-            raise Unreadable("depth_8bit", f"{name} has {depth.bits} bits, wanted 16")
+            raise Unreadable("depth_8bit", f"{name} has {depth.bits} bits, expected 16")
         if depth.channels != 1:
-            raise Unreadable("unreadable", f"{name} has {depth.channels} channels, wanted 1")
+            raise Unreadable("unreadable", f"{name} has {depth.channels} channels, expected 1")
         sizes = {role: (header.width, header.height) for role, header in headers.items()}
         check_same_size(sizes | {"camera": SIZE})
 

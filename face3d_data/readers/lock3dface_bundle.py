@@ -1,4 +1,4 @@
-"""Lock3DFace's depth as a text bundle: faces cut to 180×180 px, a frame a line."""
+"""Lock3DFace's depth as a text bundle: faces cropped to 180×180 px, one frame per line."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ NamedFrames = list[tuple[str, int]]
 class Lock3DFaceBundle(FrameSelection):
     """Read Lock3DFace's text bundle [unconfirmed]: `<x>.dat` (180×180 depth in mm a line) and `<x>.name`.
 
-    What the two files hold is known from public preprocessing code alone. Listing reads the `.dat` from end to end,
-    once a run; the tags `bundle`, `line` and `byte` say where a frame is. There is no image, and no landmark: the stage
-    `locate_3d` finds them in the points.
+    The content of the two files is known from public preprocessing code only. Listing reads the whole `.dat` once per
+    run; the tags `bundle`, `line` and `byte` locate a frame. There are no images and no landmarks: the stage
+    `locate_3d` finds landmarks in the points.
 
-    Where on the sensor a face was cut out is not kept. The camera given is a Kinect v2's with its centre in the
-    middle of the cut: what comes out is the face as if it had been before the middle of the camera, turned by up to
-    some degrees and hardly sheared; set `intrinsics` where more is known.
+    The position of the crop on the sensor is not stored. The camera is assumed to be a Kinect v2's with its centre in
+    the middle of the crop, as if the face had been in front of the middle of the camera: it is rotated by up to a few
+    degrees and hardly sheared. Set `intrinsics` if more is known.
     """
 
     name = "lock3dface_bundle"
@@ -47,11 +47,11 @@ class Lock3DFaceBundle(FrameSelection):
     )  # fmt: skip
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
-        "no_names": "the .dat file has no .name file beside it",
-        "no_depth": "the .name file has no .dat file beside it",
+        "no_names": "the .dat file has no .name file next to it",
+        "no_depth": "the .name file has no .dat file next to it",
         "bad_names": "the .name file cannot be used",
         "no_frame": "the .dat file ends before this frame",
-        "frames_left": "the .dat file has more frames than the .name file tells",
+        "frames_left": "the .dat file has more frames than the .name file lists",
     }
 
     root: Path = Field(exclude=True, description="folder of the collection")
@@ -59,7 +59,7 @@ class Lock3DFaceBundle(FrameSelection):
         (KINECT_V2[0], KINECT_V2[1], 89.5, 89.5), description="camera fx, fy, cx, cy in px of 180x180"
     )
     categories: tuple[Lock3dfaceCategory, ...] = Field(
-        (), exclude=True, description="take only these: NU, FE, PS, OC, TM"
+        (), exclude=True, description="use only these: NU, FE, PS, OC, TM"
     )
 
     def scan(self) -> Iterator[Source]:
@@ -74,7 +74,7 @@ class Lock3DFaceBundle(FrameSelection):
             foreign = [name for name in (*folder.files, *folder.odd) if not name.endswith(tuple(ENDINGS))]
             yield from strays(folder, foreign, wanted="<x>.dat and <x>.name")
         if empty:
-            raise UserError(f"{self.name}: no bundle in {self.root}: wanted <x>.dat and <x>.name")
+            raise UserError(f"{self.name}: no bundle in {self.root}: expected <x>.dat and <x>.name")
 
     def _bundle(self, folder: Folder, stem: str, seen: set[str]) -> Iterator[Source]:
         for reason, missing, there in (("no_names", ".name", ".dat"), ("no_depth", ".dat", ".name")):
@@ -108,7 +108,7 @@ class Lock3DFaceBundle(FrameSelection):
             if match is None:
                 wrong = ("name_not_matched", f"{stem}.name: line {row}: {video} is no <subject>_Kinect_<NU..TM>_<n>")
             elif video in seen:
-                wrong = ("same_name", f"{stem}.name: line {row}: {video} stands there twice")
+                wrong = ("same_name", f"{stem}.name: line {row}: {video} appears twice")
             seen.add(video)
             taken = set(self.chosen(range(1, count + 1))) if match and not wrong and self._wanted(match) else set()
             if wrong:

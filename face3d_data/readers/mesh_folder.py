@@ -40,7 +40,7 @@ class MeshFolder(ScanFolder):
     outputs = ("points", "normals", "point_colors", "landmarks_3d")
     reasons: ClassVar[dict[str, str]] = {
         **ScanFolder.reasons,
-        "no_surface": "the file has no faces, or faces without area: cloud_folder reads points alone",
+        "no_surface": "the file has no faces, or faces without area: cloud_folder reads points only",
     }
     scan_suffixes = MESH_SUFFIXES
 

@@ -44,12 +44,12 @@ NEAREST_MM = (100.0, 1200.0)
 class RealSense(FrameFolders):
     """Read RealSense recordings of Open3D's tools: `<person>/[<recording>/]{color,depth}/000000.*`.
 
-    A recording is a folder that holds `color/` and `depth/`, its depth aligned to its colour, or with a camera file
-    of both cameras and `depth_to_color`. The camera is the nearest `intrinsic.json` (bag reader),
-    `camera_intrinsic.json` (recorder) or other camera file, in the recording's folder or above. The recorder writes
-    the camera's own units and leaves out what they are: millimetres are taken, which is what D400 cameras deliver
-    unless told otherwise. L500 (0.00025) and SR300 (0.000125) need `depth_scale`. The tag `units_per_metre` says what
-    was taken, and a collection in which nobody is near by that is refused.
+    A recording is a folder that contains `color/` and `depth/`, with depth aligned to colour, or with a camera file of
+    both cameras and `depth_to_color`. The camera is the nearest `intrinsic.json` (bag reader), `camera_intrinsic.json`
+    (recorder) or other camera file, in the recording's folder or above. The recorder writes the camera's own units
+    without naming them: millimetres are assumed, the default of D400 cameras. L500 (0.00025) and SR300 (0.000125) need
+    `depth_scale`. The tag `units_per_metre` records the unit used, and a collection in which no face is near by that
+    unit is refused.
     """
 
     name = "realsense"
@@ -57,7 +57,7 @@ class RealSense(FrameFolders):
     outputs = ("color", "depth", *CAMERA_ARRAYS)
     tag_names = ("recording", "frame", "sensor", "units_per_metre")
     default_pattern = "{identity}[/{recording}]"
-    frames_in = "wanted color/ and depth/"
+    frames_in = "expected color/ and depth/"
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         "no_color": "the depth image has no colour image of the same number",
@@ -65,10 +65,10 @@ class RealSense(FrameFolders):
         "no_intrinsics": "no camera_intrinsic.json or intrinsic.json in the recording's folder or above it",
         "bad_intrinsics": "the camera file of the recording cannot be used",
         **CAMERA_REASONS,
-        "depth_8bit": "the depth image has 8 bits a pixel, which loses the depth",
+        "depth_8bit": "the depth image has 8 bits per pixel, which is not enough for depth",
     }
 
-    depth_scale: DepthScale | None = Field(None, description=f"{DEPTH_SCALE_TEXT}, if not as the camera file says")
+    depth_scale: DepthScale | None = Field(None, description=f"{DEPTH_SCALE_TEXT}, if different from the camera file")
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:
         """Return the endings of colour and depth frames."""
@@ -80,7 +80,7 @@ class RealSense(FrameFolders):
         return (parent, role.lower()) if role.lower() in ("color", "depth") else None
 
     def begin(self) -> None:
-        """Forget the cameras that the last scan read."""
+        """Clear the cameras that the last scan read."""
         camera_in.cache_clear()
 
     def frame_source(self, recording: Recording, match: Match, frame: int) -> Source:
@@ -111,16 +111,16 @@ class RealSense(FrameFolders):
         """Compare the headers of the two images with each other and with the camera."""
         color, depth = (read_image_header(source.files[role]) for role in ("color", "depth"))
         if depth.bits < 16:
-            raise Unreadable("depth_8bit", f"{source.files['depth'].name} has {depth.bits} bits, wanted 16")
+            raise Unreadable("depth_8bit", f"{source.files['depth'].name} has {depth.bits} bits, expected 16")
         if depth.channels != 1:
-            raise Unreadable("unreadable", f"{source.files['depth'].name} has {depth.channels} channels, wanted 1")
+            raise Unreadable("unreadable", f"{source.files['depth'].name} has {depth.channels} channels, expected 1")
         check_sizes((color.width, color.height), (depth.width, depth.height), source.record)
 
     def survey(self, sources: Sequence[Source]) -> None:
-        """Refuse the collection where the depth's unit is not told and most of a few frames show nobody near.
+        """Refuse the collection if the depth unit is not given and most of a few frames show nobody near.
 
         Raises:
-            UserError: saying how far they are, and to set depth_scale.
+            UserError: with the distance found, and to set depth_scale.
         """
         told = []
         for source in sources[:SURVEYED_CAPTURES]:
@@ -133,7 +133,7 @@ class RealSense(FrameFolders):
         strange = [mm for mm in told if mm not in near and _near_in_another_unit(mm)]
         if len(strange) > len(near):
             raise UserError(
-                f"{self.name}: the camera files do not tell the depth's unit, and if it is mm, what is nearest lies "
+                f"{self.name}: the camera files do not give the depth unit, and if it is mm, the nearest reading is "
                 f"{strange[0]:.0f} mm away: set depth_scale to the camera's metres per unit "
                 "(L500 0.00025, SR300 0.000125; 0.001 if that is right)"
             )

@@ -1,4 +1,4 @@
-"""RealSense recordings as the cameras' own software writes them: `.bag` files, played by the maker's SDK."""
+"""RealSense recordings as the cameras' own software writes them: `.bag` files, played by the vendor's SDK."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class RealSenseBag(FrameSelection, FolderReader):
     tag_names = ("frame",)
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
-        "no_frames": "the recording holds no depth or no colour images",
-        "no_frame": "the SDK does not deliver so many frames with both colour and depth",
-        "bad_format": "depth or colour has pixels of a kind that is not read",
-        "rosbag2": "a .db3 recording of a newer SDK is not read: record or convert to .bag",
+        "no_frames": "the recording contains no depth or no colour images",
+        "no_frame": "the recording has fewer frames with both colour and depth than requested",
+        "bad_format": "the pixel format of depth or colour is not supported",
+        "rosbag2": ".db3 recordings of newer SDKs are not supported: record or convert to .bag",
     }
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:

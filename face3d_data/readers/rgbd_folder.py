@@ -58,19 +58,19 @@ class RgbdFolder(FolderReader):
     tag_names = RECORDED_TAGS
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
-        "no_color": "the depth image has no colour image beside it",
-        "no_depth": "the colour image has no depth image beside it",
-        "no_intrinsics": "no intrinsics.json (or other camera file) beside the capture or in a folder above it",
+        "no_color": "the depth image has no colour image next to it",
+        "no_depth": "the colour image has no depth image next to it",
+        "no_intrinsics": "no intrinsics.json (or other camera file) next to the capture or in a folder above it",
         "bad_intrinsics": "the camera file of the capture or its person cannot be used",
         "bad_landmarks": "the landmarks.json of the person, or this capture's entry in it, cannot be used",
         **CAMERA_REASONS,
-        "depth_8bit": "the depth image has 8 bits a pixel, which loses the depth",
+        "depth_8bit": "the depth image has 8 bits per pixel, which is not enough for depth",
     }
 
-    color_suffix: str = Field("_color.png", exclude=True, min_length=1, description="how colour files end")
-    depth_suffix: str = Field("_depth.png", exclude=True, min_length=1, description="how depth files end")
+    color_suffix: str = Field("_color.png", exclude=True, min_length=1, description="ending of colour files")
+    depth_suffix: str = Field("_depth.png", exclude=True, min_length=1, description="ending of depth files")
     depth_scale: DepthScale | None = Field(
-        None, exclude=True, description=f"{DEPTH_SCALE_TEXT}, if not as the camera file says"
+        None, exclude=True, description=f"{DEPTH_SCALE_TEXT}, if different from the camera file"
     )
 
     def suffixes(self) -> Mapping[str, tuple[str, ...]]:
@@ -81,10 +81,10 @@ class RgbdFolder(FolderReader):
         return self.color_suffix if role == "color" else self.depth_suffix
 
     def begin(self) -> None:
-        """Forget what the last scan read, and check the camera of the whole collection.
+        """Clear what the last scan read, and check the camera of the whole collection.
 
         Raises:
-            UserError: the root's camera file is wrong, or colour and depth files end alike.
+            UserError: the root's camera file is wrong, or colour and depth files have the same ending.
         """
         if self.color_suffix.lower() == self.depth_suffix.lower():
             raise UserError(f"{self.name}: color_suffix and depth_suffix are both {self.color_suffix!r}")
@@ -139,9 +139,9 @@ class RgbdFolder(FolderReader):
         color = read_image_header(source.files["color"])
         depth = read_image_header(source.files["depth"])
         if depth.bits < 16:
-            raise Unreadable("depth_8bit", f"{source.files['depth'].name} has {depth.bits} bits, wanted 16")
+            raise Unreadable("depth_8bit", f"{source.files['depth'].name} has {depth.bits} bits, expected 16")
         if depth.channels != 1:
-            raise Unreadable("unreadable", f"{source.files['depth'].name} has {depth.channels} channels, wanted 1")
+            raise Unreadable("unreadable", f"{source.files['depth'].name} has {depth.channels} channels, expected 1")
         check_sizes((color.width, color.height), (depth.width, depth.height), source.record["intrinsics"])
 
     def load(self, source: Source, name: str) -> np.ndarray:
@@ -180,7 +180,7 @@ def _landmarks(found: CaptureFiles) -> tuple[list[list[float]] | None, dict[str,
     if entry is None:
         return None, {}
     if not isinstance(entry, Mapping):
-        raise ValueError(f"landmarks.json: the entry of {found.stem} is no object")
+        raise ValueError(f"landmarks.json: the entry of {found.stem} is not an object")
     tags = {name: _tag(name, entry[name]) for name in RECORDED_TAGS if entry.get(name) is not None}
     if entry.get("masked") is True:
         tags["mask"] = "worn"
@@ -188,10 +188,10 @@ def _landmarks(found: CaptureFiles) -> tuple[list[list[float]] | None, dict[str,
 
 
 def _tag(name: str, value: Any) -> Tag:
-    """Return a value of `landmarks.json` that can be a tag: true, false, a finite number or a text.
+    """Return a value of `landmarks.json` as a tag: true, false, a finite number or a text.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is anything else.
     """
     if isinstance(value, bool) or finite_number(value):
         return value

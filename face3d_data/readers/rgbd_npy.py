@@ -48,16 +48,16 @@ class RgbdNpy(FolderReader):
     outputs = ("color", "depth", *CAMERA_ARRAYS)
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
-        "no_color": "the depth file has no colour image beside it",
-        "no_depth": "the colour image has no depth file beside it",
+        "no_color": "the depth file has no colour image next to it",
+        "no_depth": "the colour image has no depth file next to it",
         **CAMERA_REASONS,
-        "depth_8bit": "the depth file has 8 bits a value, which loses the depth",
+        "depth_8bit": "the depth file has 8 bits per value, which is not enough for depth",
     }
 
     intrinsics: tuple[float, float, float, float] | Path | None = Field(
         None, description=f"camera of all captures: fx,fy,cx,cy in px, or a camera file. {CAMERA_TEXT}"
     )
-    depth_scale: DepthScale | None = Field(None, description=f"{DEPTH_SCALE_TEXT}, if not as the camera file says")
+    depth_scale: DepthScale | None = Field(None, description=f"{DEPTH_SCALE_TEXT}, if different from the camera file")
 
     @field_validator("intrinsics", mode="before")
     @classmethod
@@ -74,9 +74,9 @@ class RgbdNpy(FolderReader):
         try:
             numbers = [float(number) for number in parts]
         except (TypeError, ValueError, OverflowError):
-            raise ValueError("wanted four numbers fx,fy,cx,cy or a JSON file") from None
+            raise ValueError("expected four numbers fx,fy,cx,cy or a JSON file") from None
         if len(numbers) != 4:
-            raise ValueError(f"wanted four numbers fx,fy,cx,cy or a JSON file, got {len(numbers)} numbers")
+            raise ValueError(f"expected four numbers fx,fy,cx,cy or a JSON file, got {len(numbers)} numbers")
         parse_intrinsics(dict(zip(("fx", "fy", "cx", "cy"), numbers, strict=True)), need_scale=False)
         return tuple(numbers)
 
@@ -143,5 +143,5 @@ class RgbdNpy(FolderReader):
             path = source.files["depth"]
             return depth_mm(read_depth_npy(path), {**self._record, "depth_scale": self._scale}, path.name)
         if self._camera is None:
-            raise Unreadable("unreadable", "no intrinsics are given")
+            raise Unreadable("unreadable", "intrinsics are missing")
         return camera_array(self._record, name)

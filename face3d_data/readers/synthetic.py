@@ -1,4 +1,4 @@
-"""The embedded source: parametric people, drawn and rendered when their arrays are asked for."""
+"""Synthetic people: the embedded source of parametric faces, rendered when their arrays are read."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Synthetic(Reader):
     tag_names = ("expression", "yaw_deg", "pitch_deg", "roll_deg", "distance_mm")
     reasons: ClassVar[dict[str, str]] = {}
 
-    people: int = Field(8, gt=0, exclude=True, description="how many people")
-    captures: int = Field(4, gt=0, exclude=True, description="captures of each person")
+    people: int = Field(8, gt=0, exclude=True, description="number of people")
+    captures: int = Field(4, gt=0, exclude=True, description="captures per person")
     first_person: int = Field(0, ge=0, exclude=True, description="number of the first person, for disjoint populations")
-    seed: int = Field(0, ge=0, description="the population; other seeds give other people")
+    seed: int = Field(0, ge=0, description="seed of the population; other seeds give other people")
     width: int = Field(640, ge=32, le=4096, description="image width in px; the field of view stays the same")
     height: int = Field(480, ge=24, le=4096, description="image height in px")
 

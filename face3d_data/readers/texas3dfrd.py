@@ -1,4 +1,4 @@
-"""The Texas 3D Face Recognition Database: stereo, 8-bit range images of 118 people."""
+"""Texas 3D Face Recognition Database: 8-bit range images from stereo, of 118 people."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class Texas3dfrd(FolderReader):
         **NAME_REASONS,
         "no_range": "a portrait without its range image",
         "no_points": "the range image is all black",
-        "not_8_bit_grey": "the range image is no grey picture of 8 bits",
+        "not_8_bit_grey": "the range image is not an 8-bit grey image",
         "size_mismatch": "range image and portrait differ in width or height",
-        "no_depth_at_landmark": "fewer than three of the five landmarks lie on the face in the range image",
+        "no_depth_at_landmark": "fewer than three of the five landmarks are on the face in the range image",
     }
 
     pattern: str | None = Field(
         "[PreprocessedImages/]Clean_{number:int}_{identity}_{time}",
         exclude=True,
-        description="how paths below root are named, without the ending; must give {identity}",
+        description="pattern of paths below root, without the file ending; must contain {identity}",
     )
-    mm_per_px: float = Field(0.32, gt=0, le=100, description="width and height of a px of the range image, mm")
+    mm_per_px: float = Field(0.32, gt=0, le=100, description="width and height of a pixel of the range image, mm")
     mm_per_grey: float = Field(0.32, gt=0, le=100, description="depth of one grey level, mm")
 
     _fiducials: dict[str, Path] = PrivateAttr(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Reader `verification_sets`: images of people, and the lists of pairs that go with them."""
+"""Verification sets (LFW, CFP, CALFW …): images of people, and the lists of pairs that belong to them."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ class VerificationSets(ImageFolder):
     tag_names = ("pose", "role")
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
-        "missing_image": "a pair names an image that is not there",
+        "missing_image": "an image of a pair does not exist",
     }
 
-    layout: SetLayout = Field("lfw", exclude=True, description="how the folders are laid out")
+    layout: SetLayout = Field("lfw", exclude=True, description="layout of the folders")
     pairs: Path | None = Field(
-        None, exclude=True, description="the list of pairs, to be checked: a file, for cfp the folder Protocol"
+        None, exclude=True, description="list of pairs to check: a file, for cfp the folder Protocol"
     )
     masked: tuple[Role, ...] | None = Field(
-        None, exclude=True, description="folders whose faces wear masks; none, but query for pku_masked_face"
+        None, exclude=True, description="folders with masked faces [none; for pku_masked_face: query]"
     )
 
     @cached_property
@@ -91,7 +91,7 @@ class VerificationSets(ImageFolder):
         try:
             yield from super().scan()
         except UserError as error:
-            if self.pattern is None and "wanted files named" in str(error):
+            if self.pattern is None and "expected files named" in str(error):
                 named = f"{PATTERNS[self.layout]}.jpg"
                 raise UserError(
                     f"{self.name}: no image in {self.root}: layout {self.layout} wants {named}: set layout or root"

@@ -151,7 +151,7 @@ def plan_dataset(
     allow_leaks: bool = False,
     origin: DatasetOrigin | None = None,
 ) -> DatasetPlan:
-    """Plan a dataset from the manifest that feeds it.
+    """Plan a dataset from its manifest.
 
     Args:
         frame: columns as in `table.FIXED_COLUMNS`, others are tags; `place` has names and shapes of arrays.
@@ -159,7 +159,7 @@ def plan_dataset(
         name: the dataset's name.
         seed: the pipeline's seed; with a sample's id it decides the order.
         allow_leaks: publish even if splits share people, captures or content.
-        origin: the pipeline that the rows come from; nothing is known of it by default.
+        origin: the pipeline that the rows come from; unknown by default.
 
     Raises:
         UserError: no row is left, a person of these lists has two names, or the rows' ids, splits or names of

@@ -152,7 +152,7 @@ def _layout(path: Path) -> ShardLayout:
     try:
         layout = read_layout(path)
         if "label" not in layout.arrays:
-            raise ValueError("it holds no 'label'")
+            raise ValueError("it contains no 'label'")
     except (OSError, ValueError) as error:
         if is_refused(error):
             raise UserError(f"{path}: {refusal(error)}") from None
@@ -168,7 +168,7 @@ def _chosen(arrays: Mapping[str, Any], fields: Sequence[str] | None, shard: Path
     chosen = tuple(field_of.get(name, name) for name in fields)
     lacking = [name for name in chosen if name not in there]
     if lacking:
-        raise UserError(f"{shard}: holds no {lacking[0]!r} (there: {', '.join(sorted(there))})")
+        raise UserError(f"{shard}: contains no {lacking[0]!r} (there: {', '.join(sorted(there))})")
     return chosen
 
 

@@ -96,7 +96,7 @@ class PublishedSpec(_Spec):
         names = (names,) if isinstance(names, str) else names
         for name in distinct_names(names) if isinstance(names, list | tuple) else ():
             if name not in RULES:
-                raise ValueError(f"{name!r} is no published protocol: choose among {', '.join(RULES)}")
+                raise ValueError(f"{name!r} is not a published protocol: choose among {', '.join(RULES)}")
         return names
 
 
@@ -129,7 +129,7 @@ class DatasetSpec(_Spec):
     def _declared(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
         for name in fields:
             if name not in ARRAYS:
-                raise ValueError(f"{name!r} is no array: choose among {', '.join(ARRAYS)}")
+                raise ValueError(f"{name!r} is not an array: choose among {', '.join(ARRAYS)}")
         if len(set(fields)) < len(fields):
             raise ValueError("a field is named twice")
         return fields

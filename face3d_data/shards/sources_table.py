@@ -61,7 +61,7 @@ def merged_names(identities: Iterable[str], ids: Iterable[str], where: str, allo
 
     Args:
         identities: of the dataset's rows.
-        ids: of the same rows: an id begins with the name that the person had in the source.
+        ids: of the same rows: an id starts with the name that the person had in the source.
         where: what the message names first.
         allowed: leaks are allowed: people whose rows have several names are left out instead of refused.
 

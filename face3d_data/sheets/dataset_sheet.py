@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def one_of_each(entries: Sequence[Entry], people: int) -> list[Entry]:
-    """Return a row of each of the first people by name: of the n-th person the first row of the n-th kind they have.
+    """Return one row of each of the first people by name: of the n-th person the first row of their n-th kind.
 
-    So a sheet shows plain, masked and varied samples alike. Kinds are variants without their numbers, and real masks.
+    So a sheet shows plain, masked and augmented samples. Kinds are variants without their numbers, and real masks.
     """
     kinds: dict[str, dict[tuple[str, object], Entry]] = {}
     for entry in entries:

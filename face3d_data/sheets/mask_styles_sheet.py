@@ -93,7 +93,7 @@ def write_mask_sheet(
     try:
         write_png(out, sheet(rows))
     except OSError as error:
-        raise UserError(f"--out {out}: cannot be written ({error.strerror}): give another path") from None
+        raise UserError(f"--out {out}: cannot be written ({error.strerror}): use another path") from None
     return out
 
 

@@ -82,7 +82,7 @@ def _find_capture(path: Path, where: str) -> tuple[Folder, str]:
                     return folder, name.removesuffix(COLOR_ENDING)
     elif path.is_file() and path.name.endswith(COLOR_ENDING):
         return next(walk(path.parent)), path.name.removesuffix(COLOR_ENDING)
-    raise UserError(f"{where}: no capture: give a file that ends with {COLOR_ENDING}, or a folder of such files")
+    raise UserError(f"{where}: not a capture: give a file that ends with {COLOR_ENDING}, or a folder of such files")
 
 
 def photographed(path: Path) -> Subject:

@@ -1,4 +1,4 @@
-"""Trace of a sample through its pipeline: lines, and a picture of what each step made of it."""
+"""Trace of a sample through its pipeline: lines of text, and a picture of each step's result."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Sample to samples; each registers itself."""
+"""Stages: sample to samples; each registers itself."""

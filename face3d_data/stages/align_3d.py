@@ -18,7 +18,8 @@ from face3d_data.sample import Sample
 from face3d_data.stage import Frame, Inputs, Names, Stage
 
 FACE_SIZES = (0.6, 1.6)
-"""Spread of the landmarks in mean faces; 96 rendered and 80 synthetic captures lie in 0.91 to 1.20, children below."""
+"""Rms distance of the landmarks relative to the mean face: 0.91 to 1.20 in 96 rendered and 80 synthetic captures, less
+in children."""
 
 
 @register
@@ -35,15 +36,20 @@ class Align3d(Stage):
     assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE_ASSET,)
     reasons: ClassVar[dict[str, str]] = {
         "too_few_landmarks": "fewer than three of the five 3D landmarks are known",
-        "non_finite_points": "a point is not finite: put clean or subsample before",
-        "not_face_sized": "the landmarks lie too far apart or too close for a face: a wrong unit, or wrong intrinsics",
-        "poor_fit": "the points do not lie on the mean face: no face, wrong landmarks, or too much is hidden",
+        "non_finite_points": "a point is not finite: put clean or subsample before this step",
+        "not_face_sized": "the landmarks are too far apart or too close for a face: a wrong unit, or wrong intrinsics",
+        "poor_fit": "the points do not fit the mean face: not a face, wrong landmarks, or too much is hidden",
     }
 
-    refine_icp: bool = Field(True, description="refine the landmarks' fit by ICP to the mean face's surface")
-    max_rmse_mm: float = Field(5.0, gt=0, description="reject where the inliers' rmse to the mean face is larger, mm")
+    refine_icp: bool = Field(True, description="refine the fit of the landmarks by ICP to the surface of the mean face")
+    max_rmse_mm: float = Field(
+        5.0, gt=0, description="reject if the rmse of the inliers to the mean face is larger, mm"
+    )
     min_inlier_share: float = Field(
-        0.6, ge=0, le=1, description="reject where fewer of the points near the nose lie within 10 mm of the mean face"
+        0.6,
+        ge=0,
+        le=1,
+        description="reject if a smaller share of the points near the nose is within 10 mm of the mean face",
     )
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:

@@ -1,4 +1,4 @@
-"""Stage `augment`: copies of a face that are varied by draws, each value recorded in a tag."""
+"""Stage `augment`: randomly varied copies of a face, with each drawn value recorded in a tag."""
 
 from __future__ import annotations
 
@@ -33,18 +33,20 @@ CLOUD_BYTES = 500_000
 IMAGE_BYTES = {"color": 920_000, "depth": 1_230_000, "grid": 3_700_000, "grid_color": 920_000}
 """What images of 640 x 480 px take."""
 TRIES = 16
-"""Draws for one copy before a sample is given up: where only bad luck takes too many points, one of so many is fine."""
+"""Draws for one copy before a sample is given up: if too many points are lost by bad luck only, one draw succeeds."""
 
 
 class _Copies(Stage):
     """What is asked of the copies, whatever the operations."""
 
-    copies: int = Field(1, ge=1, le=10_000, description="varied copies of each sample")
-    keep_original: bool = Field(False, description="also yield the sample as it is, under its own id")
+    copies: int = Field(1, ge=1, le=10_000, description="number of varied copies of each sample")
+    keep_original: bool = Field(False, description="also yield the unchanged sample, under its own id")
     keep_images: bool = Field(
-        True, description="false: copies have no color, depth, grid, grid_color, and none is read or stored for them"
+        True,
+        description="false: copies have no color, depth, grid, grid_color, and these are neither read nor "
+        "stored for them",
     )
-    min_points: int = Field(32, ge=1, description="draw a copy with fewer points than this again")
+    min_points: int = Field(32, ge=1, description="repeat the draw of a copy with fewer points than this")
 
 
 # The operations' own fields become the stage's, so that no default or bound is written twice.
@@ -71,7 +73,7 @@ class Augment(_Options):
     tag_inputs: ClassVar[Names] = (MIRRORED,)
     tag_names: ClassVar[Names] = tuple(TAG + name for name in names_of(OPERATIONS, "draws"))
     reasons: ClassVar[dict[str, str]] = {
-        "too_few_points": f"a copy has fewer points than min_points, {TRIES} times drawn: the options leave too few",
+        "too_few_points": f"a copy has fewer points than min_points after {TRIES} draws: the options remove too many",
     }
 
     model_config = ConfigDict(extra="allow")  # options of operations of other packages: fields would enter every key
@@ -93,10 +95,10 @@ class Augment(_Options):
         except UserError as error:
             raise ValueError(str(error)) from None
         if not operations:
-            raise ValueError(f"nothing to vary: give a strength ({', '.join(names_of(OPERATIONS, 'strengths'))})")
+            raise ValueError(f"nothing to vary: set a strength ({', '.join(names_of(OPERATIONS, 'strengths'))})")
         idle = [operation.name for operation in operations if not self._groups_of(operation)]
         if idle:
-            raise ValueError(f"keep_images: false leaves no image for {idle[0]}: leave one of them out")
+            raise ValueError(f"keep_images: false removes the image for {idle[0]}: leave one of them out")
         return self
 
     @cached_property
@@ -148,7 +150,7 @@ class Augment(_Options):
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield `copies` variants `aug:0`, `aug:1`, …: none depends on how many there are."""
         if rng is None:
-            raise ValueError("augment draws: give it an rng")
+            raise ValueError("augment uses random draws: give it an rng")
         if self.keep_original:
             yield sample
         bare = sample.without(*self._images_dropped)

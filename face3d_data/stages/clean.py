@@ -1,4 +1,4 @@
-"""Stage `clean`: remove what is not the face's surface from its points."""
+"""Stage `clean`: remove points that are not on the surface of the face."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from face3d_data.sample import PER_POINT, Sample
 from face3d_data.stage import Inputs, Names, Stage
 
 FLYING_SPACINGS, PIECE_SPACINGS = 2.5, 4.0
-"""Gaps are at least so many times the median distance of a point to its nearest neighbour."""
+"""Least size of a gap, as a multiple of the median distance of a point to its nearest neighbour."""
 
 
 @register
@@ -31,17 +31,28 @@ class Clean(Stage):
     reasons: ClassVar[dict[str, str]] = {"too_few_points": "fewer points than min_points are left"}
 
     # No least distance by default: some scanners' grids begin at 0, and a depth camera's holes never become points.
-    min_distance_mm: float | None = Field(None, ge=0, description="nearest depth from the camera kept, mm; null: any")
-    max_distance_mm: float | None = Field(5000.0, gt=0, description="farthest depth kept, mm; null: any")
+    min_distance_mm: float | None = Field(None, ge=0, description="least depth from the camera, mm; null: no limit")
+    max_distance_mm: float | None = Field(
+        5000.0, gt=0, description="greatest depth from the camera, mm; null: no limit"
+    )
     flying_gap_mm: float | None = Field(
-        6.0, gt=0, description="remove points that hang along the line of sight, so far apart, mm; null: keep them"
+        6.0,
+        gt=0,
+        description="remove flying pixels, points along the line of sight with gaps larger than this, "
+        "mm; null: keep them",
     )
     outlier_std: float | None = Field(
-        3.0, gt=0, description="remove points lonelier than average by so many standard deviations; null: keep them"
+        3.0,
+        gt=0,
+        description="remove outliers, points whose mean distance to their neighbours exceeds the average by this "
+        "many standard deviations; null: keep them",
     )
-    neighbours: int = Field(8, ge=3, le=64, description="neighbours that a point is judged by")
+    neighbours: int = Field(8, ge=3, le=64, description="number of neighbours that decide about a point")
     max_gap_mm: float | None = Field(
-        8.0, gt=0, description="keep the largest piece, pieces being so far apart, mm; null: keep all pieces"
+        8.0,
+        gt=0,
+        description="keep only the largest piece, where pieces are separated by gaps larger than "
+        "this, mm; null: keep all pieces",
     )
     min_points: int = Field(500, ge=1, description="reject a face with fewer points left than this")
 

@@ -1,4 +1,4 @@
-"""What the stages `mask` and `occlude` share: variants of a sample with something put before the face."""
+"""Covering: the base of the stages `mask` and `occlude`, variants of a sample with something in front of the face."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ IMAGES = ("color", "depth")
 
 
 def _with_labels(sample: Sample) -> Sample:
-    """Return a bare face with `occlusion` all skin, so that a dataset may have labels of plain and covered alike."""
+    """Return a bare face with `occlusion` all skin, so that plain samples of a dataset have labels too."""
     if "points" not in sample.arrays or "occlusion" in sample.arrays or sample.tags.get("mask", "none") != "none":
         return sample
     return sample.with_arrays(occlusion=np.zeros(len(sample.arrays["points"]), np.uint8))
 
 
 class Covering(Stage):
-    """A stage that puts something on the face, in colour, depth and points alike."""
+    """Base of stages that put something on the face, consistently in colour, depth and points."""
 
     inputs: ClassVar[Inputs] = (
         ("points", "landmarks_3d"),
@@ -59,15 +59,16 @@ class Covering(Stage):
     assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE, MEAN_HEAD)
     reasons: ClassVar[dict[str, str]] = REASONS
 
-    per_sample: int = Field(1, ge=1, le=100, description="variants made of each sample")
-    keep_original: bool = Field(False, description="yield the plain sample too, under its own id")
+    per_sample: int = Field(1, ge=1, le=100, description="number of variants of each sample")
+    keep_original: bool = Field(False, description="also yield the plain sample, under its own id")
     keep_images: bool = Field(
-        True, description="false: covered samples have points alone; no color and depth is read or stored for them"
+        True,
+        description="false: covered samples have only points; color and depth are neither read nor stored for them",
     )
-    p: float = Field(1.0, ge=0, le=1, description="share of the samples that are covered; needs keep_original")
-    max_yaw_deg: float = Field(55.0, gt=0, le=90, description="reject faces turned farther to a side")
-    min_points: int = Field(200, ge=1, description="reject faces with fewer points")
-    softening_px: float = Field(1.5, ge=0, le=2, description="colours blend over so many px outside the outline")
+    p: float = Field(1.0, ge=0, le=1, description="share of the samples to cover; needs keep_original")
+    max_yaw_deg: float = Field(55.0, gt=0, le=90, description="reject faces with a larger yaw")
+    min_points: int = Field(200, ge=1, description="reject faces with fewer points than this")
+    softening_px: float = Field(1.5, ge=0, le=2, description="width of the colour blend outside the outline")
 
     @model_validator(mode="after")
     def _p_needs_the_original(self) -> Covering:

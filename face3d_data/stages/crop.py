@@ -1,4 +1,4 @@
-"""Stage `crop`: a square image of the face, and everything measured in its pixels along with it."""
+"""Stage `crop`: a square image of the face, with everything that is measured in its pixels."""
 
 from __future__ import annotations
 
@@ -27,16 +27,18 @@ class CropFace(Stage):
     )  # fmt: skip
     outputs: ClassVar[Names] = ("color", "depth", "intrinsics", "distortion", "box", "landmarks", "pose")
     reasons: ClassVar[dict[str, str]] = {
-        "no_region": "the box is empty or outside the image, or the landmarks form no face",
-        "size_mismatch": "colour and depth differ in size, so they cannot be cropped alike",
+        "no_region": "the box is empty or outside the image, or the landmarks do not form a face",
+        "size_mismatch": "colour and depth differ in size, so they cannot be cropped together",
     }
 
     align: Literal["box", "similarity"] = Field(
-        "box", description="box: shift and scale; similarity: roll too, the landmarks to a five-point template"
+        "box",
+        description="box: shift and scale only; similarity: also roll, which brings the landmarks to a "
+        "five-point template",
     )
-    size_px: int = Field(182, ge=8, le=4096, description="side of the crop, px; 112 unless given with similarity")
+    size_px: int = Field(182, ge=8, le=4096, description="side of the crop, px [112 with similarity]")
     margin_px: float = Field(
-        44, ge=0, description="align = box: px of the crop left round the box, both sides together"
+        44, ge=0, description="align = box: margin around the box in px of the crop, sum of both sides"
     )
 
     @model_validator(mode="before")
@@ -70,7 +72,7 @@ class CropFace(Stage):
         crop = self._crop(sample)
         low, high = crop.corners().min(axis=0), crop.corners().max(axis=0)
         if (high <= -0.5).any() or (low >= np.array(shape[::-1]) - 0.5).any():
-            raise Reject("no_region", "the crop lies outside the image")
+            raise Reject("no_region", "the crop is outside the image")
         changed: dict[str, np.ndarray] = {}
         if "color" in arrays:
             changed["color"] = crop_color(arrays["color"], crop)

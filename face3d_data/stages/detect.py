@@ -1,4 +1,4 @@
-"""Stage `detect`: where the face is, and its five landmarks."""
+"""Stage `detect`: the face in the image, and its five landmarks."""
 
 from __future__ import annotations
 
@@ -36,28 +36,29 @@ class Detect(Stage):
     outputs = ("box", "landmarks")
     tag_names = ("face_score", "faces_found")
     reasons: ClassVar[dict[str, str]] = {
-        "no_face": "no face was found, or none with enough confidence",
+        "no_face": "no face was found with enough confidence",
         "several_faces": "more than one face was found, and several = reject",
     }
 
     detector: str = Field(
         "mtcnn",
-        description="mtcnn, or one of another package, looks at the colour image; given takes the landmarks that the "
-        "reader brought",
+        description="mtcnn, or a detector of another package, searches the colour image; given uses the "
+        "landmarks of the reader",
     )
-    min_face_px: float = Field(20.0, ge=12, description="smallest face sought, px: the larger, the faster")
+    min_face_px: float = Field(20.0, ge=12, description="smallest face to search for, px: the larger, the faster")
     thresholds: tuple[Probability, Probability, Probability] = Field(
-        (0.6, 0.7, 0.8), description="least probability that each of MTCNN's three networks must give"
+        (0.6, 0.7, 0.8), description="least probability required from each of MTCNN's three networks"
     )
-    min_confidence: float = Field(0.9, ge=0, le=1, description="least probability of a face that is kept")
+    min_confidence: float = Field(0.9, ge=0, le=1, description="least probability of a face to keep")
     which: Literal["best", "largest", "central", "confident"] = Field(
         "best",
-        description="the face taken where there are several; best: by side x centrality x confidence, the side that of "
-        "the box in the image, centrality 1 in the image's middle and 0 in its corners",
+        description="the face to use if there are several; best: by side x centrality x confidence, with the "
+        "side of the box in the image, and centrality 1 in the middle of the image and 0 in its corners",
     )
-    several: Literal["pick", "reject"] = Field("pick", description="what to do where there are several faces")
+    several: Literal["pick", "reject"] = Field("pick", description="what to do if there are several faces")
     depth_bound: bool = Field(
-        True, description="where depth exists, seek only the face sizes that are possible at the depths seen (faster)"
+        True,
+        description="if there is depth, search only for face sizes that are possible at the measured depths (faster)",
     )
     device: str = Field(
         "cpu", exclude=True, pattern=r"^(cpu|cuda(:\d+)?)$", description="torch device: cpu, cuda or cuda:1"
@@ -68,7 +69,7 @@ class Detect(Stage):
     def _a_detector(cls, name: str) -> str:
         known = {GIVEN: None, SHIPPED: None} if name in (GIVEN, SHIPPED) else {GIVEN: None, **components("detector")}
         if name not in known:
-            raise ValueError(f"no detector is named {name!r} ({hint(name, known)})")
+            raise ValueError(f"there is no detector {name!r} ({hint(name, known)})")
         return name
 
     def parameters(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Stage `locate_3d`: the five landmarks of scans that come without any, by fitting the mean face."""
+"""Stage `locate_3d`: the five landmarks of scans without any, by fitting the mean face."""
 
 from __future__ import annotations
 
@@ -47,17 +47,21 @@ class Locate3d(Stage):
     tag_names: ClassVar[Names] = ("located", "located_rmse_mm", "located_score")
     assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE_ASSET,)
     reasons: ClassVar[dict[str, str]] = {
-        "no_face": "the mean face fits nowhere well enough",
-        "turned": "the face fits better if the scan stands otherwise: wrong axes",
-        "too_few_points": "fewer points than min_points are there",
+        "no_face": "the mean face does not fit well enough anywhere",
+        "turned": "the face fits better in another orientation of the scan: wrong axes",
+        "too_few_points": "there are fewer points than min_points",
     }
 
     head: Literal["camera", "upside_down", "left_up", "right_up"] = Field(
-        "camera", description="how the head stands: upright before the camera, or the side of the image that is up"
+        "camera",
+        description="orientation of the head: upright in front of the camera, or the side of the image that is up",
     )
-    replace_given: bool = Field(False, description="also where the capture brings its landmarks")
+    replace_given: bool = Field(False, description="also locate captures that have landmarks already")
     min_score: float = Field(
-        0.42, ge=0, le=1, description="reject where the mean face fits worse: faces score 0.44 to 0.8, other places 0.4"
+        0.42,
+        ge=0,
+        le=1,
+        description="reject if the mean face fits worse: faces score 0.44 to 0.8, other positions up to 0.4",
     )
     min_points: int = Field(300, ge=30, description="reject a capture with fewer points than this")
 
@@ -100,7 +104,7 @@ class Locate3d(Stage):
         if found is None or found.score < SURE_SCORE:
             self._check_axes(points, found)
         if found is None:
-            raise Reject("no_face", f"nothing stands out like a nose: {CHECK}")
+            raise Reject("no_face", f"nothing protrudes like a nose: {CHECK}")
         if found.score < self.min_score:
             fit = f"rmse {found.rmse_mm:.2f} mm, inliers {found.inlier_share:.2f}, covered {found.covered:.2f}"
             raise Reject("no_face", f"the best fit scores {found.score:.2f} < {self.min_score:g} ({fit}): {CHECK}")

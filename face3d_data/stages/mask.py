@@ -1,4 +1,4 @@
-"""Stage `mask`: put a face mask on the face, in colour, depth and points alike."""
+"""Stage `mask`: put a face mask on the face, consistently in colour, depth and points."""
 
 from __future__ import annotations
 
@@ -52,23 +52,26 @@ class Mask(Covering):
         "mask_side", "mask_seed", "visible_ratio",
     )  # fmt: skip
     assets: ClassVar[tuple[Asset, ...]] = (*Covering.assets, MASK_STYLES_ASSET)
-    reasons: ClassVar[dict[str, str]] = {**Covering.reasons, "already_masked": "the face wears a mask already"}
+    reasons: ClassVar[dict[str, str]] = {**Covering.reasons, "already_masked": "the face already wears a mask"}
 
     styles: dict[str, Weight] = Field(
         dict.fromkeys(mask_styles(), 1.0), description="styles to draw from: a list, or style: weight"
     )
     worn: dict[WearStyle, Weight] = Field(
-        {"proper": 1.0}, description=f"how masks are worn, likewise: {', '.join(WORN)}"
+        {"proper": 1.0}, description=f"how masks are worn, in the same form: {', '.join(WORN)}"
     )
-    style_files: tuple[Path, ...] = Field((), description="YAML files of styles of your own, named by their file names")
-    standoff_mm: Standoff | None = Field(None, description="range of the stand-off, mm; each style's own if not given")
-    tilt_deg: Tilt = Field((-3.0, 3.0), description="range of the turn about the viewing axis")
+    style_files: tuple[Path, ...] = Field((), description="YAML files of your own styles, named after their files")
+    standoff_mm: Standoff | None = Field(None, description="range of the stand-off, mm [each style's own]")
+    tilt_deg: Tilt = Field((-3.0, 3.0), description="range of the rotation about the viewing axis")
     size: SizeRange = Field((0.96, 1.05), description="range of the factor on the style's outline")
-    colors: tuple[str, ...] = Field((), description="draw only these of a style's colours, where it has any of them")
-    patterns: tuple[ClothPattern, ...] = Field((), description=f"likewise of its patterns: {', '.join(CLOTH_PATTERNS)}")
+    colors: tuple[str, ...] = Field((), description="draw only these of a style's colours, if it has any of them")
+    patterns: tuple[ClothPattern, ...] = Field(
+        (), description=f"draw only these of its patterns, if it has any of them: {', '.join(CLOTH_PATTERNS)}"
+    )
 
     already_masked: Literal["reject", "keep", "cover"] = Field(
-        "reject", description="faces that wear a mask already (tag mask): left out, kept as they are, or covered too"
+        "reject",
+        description="faces that already wear a mask (tag mask): leave them out, keep them unchanged, or cover them too",
     )
 
     @field_validator("styles", "worn", mode="before")
@@ -93,7 +96,7 @@ class Mask(Covering):
     def _styles_are_known(self) -> Mask:
         known = [*mask_styles(), *(path.stem for path in self.style_files)]
         if not self.styles or not self.worn:
-            raise ValueError("styles and worn need one name or more")
+            raise ValueError("styles and worn need at least one name")
         for name in self.styles:
             if name not in known:
                 remedy = did_you_mean(name, known) or ": add its file to style_files"
@@ -110,7 +113,7 @@ class Mask(Covering):
         known = sorted({color for name in self.styles for color in self._wardrobe[name][0].colors})
         for color in self.colors:
             if color not in known:
-                raise ValueError(f"colors: no style chosen has {color!r} (they have {', '.join(known)})")
+                raise ValueError(f"colors: none of the chosen styles has {color!r} (they have {', '.join(known)})")
         return self
 
     def content_files(self) -> Iterator[tuple[str, Path]]:
@@ -129,7 +132,7 @@ class Mask(Covering):
         elif self.already_masked == "keep" or self.keep_original:
             yield sample
         else:
-            raise Reject("already_masked", f"wears {worn}: already_masked: keep leaves it as it is")
+            raise Reject("already_masked", f"wears {worn}: already_masked: keep leaves it unchanged")
 
     def variant(self, sample: Sample, face: Face, number: int, rng: np.random.Generator) -> Sample:
         """Return the sample with a mask of a drawn style."""

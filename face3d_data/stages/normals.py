@@ -1,4 +1,4 @@
-"""Stage `normals`: the surface's direction, and if asked its curvature, at every point."""
+"""Stage `normals`: the surface normal at every point, and its curvature on request."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ class Normals(Stage):
     optional: ClassVar[Names] = ("pose",)
     outputs: ClassVar[Names] = ("normals", "curvature")
     reasons: ClassVar[dict[str, str]] = {
-        "too_few_points": "three points at least are needed for a normal",
-        "non_finite_points": "a point is not finite: put clean or subsample before",
+        "too_few_points": "at least three points are needed for a normal",
+        "non_finite_points": "a point is not finite: put clean or subsample before this step",
     }
 
-    neighbours: int = Field(16, ge=3, le=256, description="points that a normal is fitted to, itself included")
-    curvature: bool = Field(False, description="also give the surface variation of every point as `curvature`")
+    neighbours: int = Field(
+        16, ge=3, le=256, description="number of points to fit a normal to, including the point itself"
+    )
+    curvature: bool = Field(False, description="also compute the surface variation of every point, as `curvature`")
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the sample with `normals`, and `curvature` if asked."""

@@ -1,4 +1,4 @@
-"""Stage `occlude`: put a hand, glasses, hair or a scarf before the face, or remove its lower part."""
+"""Stage `occlude`: put a hand, glasses, hair or a scarf in front of the face, or remove its lower part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DRAWS: tuple[type[Any], ...] = (*(kind.draws for kind in KINDS.values()), CropD
 
 @register
 class Occlude(Covering):
-    """Cover the face by a hand, glasses, hair or a scarf, in colour, depth and points alike; or crop it."""
+    """Cover the face with a hand, glasses, hair or a scarf, consistently in colour, depth and points; or crop it."""
 
     name: ClassVar[str] = "occlude"
     version: ClassVar[int] = 1
@@ -55,7 +55,7 @@ class Occlude(Covering):
         if unknown:
             raise ValueError(f"{unknown[0]!r} is none of {', '.join(known)}{did_you_mean(unknown[0], known)}")
         if not value:
-            raise ValueError("give one kind or more")
+            raise ValueError("give at least one kind")
         return value
 
     def variant(self, sample: Sample, face: Face, number: int, rng: np.random.Generator) -> Sample:

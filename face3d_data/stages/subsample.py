@@ -1,4 +1,4 @@
-"""Stage `subsample`: keep a fixed number of well-spread points."""
+"""Stage `subsample`: reduce points to a fixed, evenly distributed number."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Subsample(Stage):
     outputs: ClassVar[Names] = ("points", *PER_POINT)
     reasons: ClassVar[dict[str, str]] = {"too_few_points": "the scan has fewer distinct points than requested"}
 
-    n_points: int = Field(2048, gt=0, description="points kept per scan")
-    method: Method = Field("fast", description="how points are chosen")
-    pad: bool = Field(False, description="repeat points of a scan that has too few, instead of rejecting it")
+    n_points: int = Field(2048, gt=0, description="number of points to keep per scan")
+    method: Method = Field("fast", description="sampling method")
+    pad: bool = Field(False, description="repeat points of a scan with too few, instead of rejecting it")
 
     @property
     def random(self) -> bool:  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""Stage `to_cloud`: a depth image, a scanner's range image, or a whole scan's points become the points of one face."""
+"""Stage `to_cloud`: convert a depth image, a scanner's range image or a whole scan to the points of one face."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class ToCloud(Stage):
     optional: ClassVar[Names] = ("distortion", "color", "grid_color", "pose", *PER_POINT)
     outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", *PER_POINT)
     reasons: ClassVar[dict[str, str]] = {
-        "no_depth_at_landmark": "a landmark has no depth reading near it, so the face cannot be placed",
-        "too_few_points": "fewer points than min_points lie round the nose tip",
-        "implausible_size": "the eyes lie too close together or too far apart for a face: a wrong unit, or intrinsics",
-        "points_already": "a scanner's grid that has been made into points before",
-        "not_registered": "the landmarks are those of a photograph that does not lie over the scanner's grid",
+        "no_depth_at_landmark": "a landmark has no depth reading near it, so the face cannot be located",
+        "too_few_points": "there are fewer points than min_points around the nose tip",
+        "implausible_size": "the eyes are too close together or too far apart for a face: a wrong unit, or intrinsics",
+        "points_already": "the scanner's grid has already been converted to points",
+        "not_registered": "the landmarks belong to a photograph that is not registered to the scanner's grid",
     }
 
-    crop_radius_mm: float = Field(90.0, gt=0, description="points kept round the nose tip, mm")
-    min_points: int = Field(500, ge=1, description="reject a face with fewer points than this")
-    keep_colors: bool = Field(False, description="give every point the colour of its pixel")
+    crop_radius_mm: float = Field(90.0, gt=0, description="radius around the nose tip within which points are kept, mm")
+    min_points: int = Field(500, ge=1, description="reject faces with fewer points than this")
+    keep_colors: bool = Field(False, description="add the colour of its pixel to every point")
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the sample with `points`, `landmarks_3d` and their `pose`."""

@@ -1,4 +1,4 @@
-"""Stage `undistort`: colour and depth as a pinhole would take them."""
+"""Stage `undistort`: remove the lens distortion of colour and depth."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Undistort(Stage):
     outputs: ClassVar[Names] = ("color", "depth", "box", "landmarks")
     drops: ClassVar[Names] = ("distortion",)
     reasons: ClassVar[dict[str, str]] = {
-        "size_mismatch": "colour and depth differ in size, so they are not of one camera",
-        "beyond_lens": "the box or a landmark lies where the lens shows nothing",
+        "size_mismatch": "colour and depth differ in size, so they are not from the same camera",
+        "beyond_lens": "the box or a landmark is outside the field of view of the lens",
     }
 
     def created(self) -> frozenset[str]:

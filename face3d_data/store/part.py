@@ -178,7 +178,7 @@ def _header(path: Path) -> tuple[dict[str, Any], str]:
     first, _, lines = path.read_text("utf-8").partition("\n")
     header = json.loads(first)
     if not isinstance(header, dict):
-        raise BadPart(path, "its first line is no object")
+        raise BadPart(path, "its first line is not an object")
     return header, lines
 
 

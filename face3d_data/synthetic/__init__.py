@@ -1,1 +1,1 @@
-"""The embedded data source: parametric people, rendered to RGB-D."""
+"""Synthetic faces, the embedded data source: parametric people, rendered to RGB-D."""

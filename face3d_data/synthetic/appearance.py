@@ -1,4 +1,4 @@
-"""How a synthetic person looks apart from shape: skin, hair, brows, eyes, lips, clothes."""
+"""Appearance of a synthetic person apart from shape: skin, hair, brows, eyes, lips, clothes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One capture of one synthetic person: the same bytes for the same (seed, person, capture), in any order."""
+"""Capture of a synthetic person: the same bytes for the same (seed, person, capture), in any order."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ def rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
 
 
 def place(points: np.ndarray, scene: CaptureScene, camera: Camera, levels_menton: float, y: np.ndarray) -> np.ndarray:
-    """Turn points (..., 3) of the head frame by the pose and put them before the camera, in its frame.
+    """Rotate points (..., 3) of the head frame by the pose and put them in front of the camera, in its frame.
 
-    Shoulders follow only a third of the head's turn; between menton and shoulders the turn is blended.
+    Shoulders follow only a third of the head's rotation; it is blended between menton and shoulders.
     """
     full = rotation(scene.yaw_deg, scene.pitch_deg, scene.roll_deg)
     part = rotation(scene.yaw_deg / 3, scene.pitch_deg / 3, scene.roll_deg / 3)

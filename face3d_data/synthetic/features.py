@@ -1,4 +1,4 @@
-"""The features of a face as heights over the smooth head: cheeks, brows, sockets, eyes, nose, lips, chin.
+"""Facial features as heights over the smooth head: cheeks, brows, sockets, eyes, nose, lips, chin.
 
 Every function takes undeformed coordinates x, y (mm, any shape) and returns heights in mm along z; a nose or a lid,
 which stands out with an edge of its own, is joined by a smooth maximum so that a groove remains around it.

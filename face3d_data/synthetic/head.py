@@ -1,4 +1,4 @@
-"""The mesh of one person: skin grid, ears and hair, with the undeformed coordinates that paint and expressions use."""
+"""Head mesh of one person: skin grid, ears and hair, with the undeformed coordinates that paint and expressions use."""
 
 from __future__ import annotations
 

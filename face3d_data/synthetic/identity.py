@@ -1,4 +1,4 @@
-"""Who a synthetic person is: named shape parameters drawn from a few correlated factors, and an appearance."""
+"""Identity of a synthetic person: named shape parameters drawn from a few correlated factors, and an appearance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colour per pixel, in undeformed coordinates: mesh resolution does not limit what is drawn.
+"""Paint: colour per pixel, in undeformed coordinates, so that mesh resolution does not limit the detail.
 
 Functions take points of one material and return linear-light albedo f4 (N, 3) in 0..1.
 """

@@ -1,4 +1,4 @@
-"""A stereo depth camera's view of a true depth map: matching noise, quantised disparity, shadows and lost edges."""
+"""Sensor model of a stereo depth camera: matching noise, quantised disparity, shadows and lost edges."""
 
 from __future__ import annotations
 

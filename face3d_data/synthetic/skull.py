@@ -1,4 +1,4 @@
-"""The smooth head without features: crown, face, under the chin, neck and shoulders as one closed surface.
+"""Skull, the smooth head without features: crown, face, under the chin, neck and shoulders as one closed surface.
 
 Frame of the head: x right in the image, y up, z towards the viewer, mm; y = 0 at the pupils, z = 0 at the ears.
 """

@@ -93,7 +93,7 @@ def _claim(out: Path, made_of: dict[str, int]) -> None:
         UserError: see `write_people`.
     """
     if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file: name a folder that is new, empty or written by `face3d synth`")
+        raise UserError(f"{out} is a file: use a folder that is new, empty or written by `face3d synth`")
     marker = out / MARKER
     if marker.exists():
         try:
@@ -103,11 +103,11 @@ def _claim(out: Path, made_of: dict[str, int]) -> None:
         if there != made_of:
             differs = [key for key in made_of if not isinstance(there, dict) or there.get(key) != made_of[key]]
             raise UserError(
-                f"{out} was written with another {', '.join(differs)}: name another folder or remove this one"
+                f"{out} was written with another {', '.join(differs)}: use another folder or remove this one"
             )
         return
     if out.exists() and any(out.iterdir()):
-        raise UserError(f"{out} is not empty and was not written by `face3d synth`: name another folder")
+        raise UserError(f"{out} is not empty and was not written by `face3d synth`: use another folder")
     make_folder(out)
     _write_text(marker, json.dumps(made_of))
 

@@ -26,7 +26,7 @@ def csv_rows(text: str, where: str) -> list[list[str]]:
     try:
         return list(reader)
     except csv.Error as error:
-        raise UserError(f"{where}, line {reader.line_num + 1}: is no CSV ({error}): correct it") from None
+        raise UserError(f"{where}, line {reader.line_num + 1}: is not a CSV ({error}): correct it") from None
 
 
 def header_text(names: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ class Frozen:
         for split in sorted(set(self.lines.values())):
             if others[split]:
                 yield (
-                    f"frozen: {split} holds {others[split]} {PEOPLE[self.unit_name]} beside the {listed[split]} that "
+                    f"frozen: {split} holds {others[split]} {PEOPLE[self.unit_name]} besides the {listed[split]} that "
                     f"{self.file} names: only_listed: true keeps them out"
                 )
 

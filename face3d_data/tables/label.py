@@ -156,7 +156,7 @@ def read_labels(path: Path, tags: Sequence[str]) -> tuple[str, dict[str, dict[st
     lines = [(number, row) for number, row in enumerate(table[1:], 2) if row]
     wrong = next(((number, row) for number, row in lines if len(row) != len(header)), None)
     if wrong is not None or not lines:
-        what = f"line {wrong[0]} has {len(wrong[1])} fields, the header {len(header)}" if wrong else "holds no line"
+        what = f"line {wrong[0]} has {len(wrong[1])} fields, the header {len(header)}" if wrong else "contains no line"
         raise UserError(f"{path}: {what}: correct it")
     return key, _by_row(path, header, key, tags, lines)
 
@@ -170,7 +170,7 @@ def _by_row(
     for place, (number, _) in enumerate(lines):
         row = same_form(columns[key][place])
         if not row or row in found:
-            what = f"{row!r} stands there twice" if row else f"{key} is empty"
+            what = f"{row!r} appears twice" if row else f"{key} is empty"
             raise UserError(f"{path}: line {number}: {what}: correct it")
         values = {name: cells[place] for name, cells in typed.items()}
         found[row] = {name: value for name, value in values.items() if value is not None}

@@ -3,8 +3,8 @@
 Three forms are read, recognised by their first line:
 
 - `pairs.csv` of a dataset: `fold,same,id1,name1,id2,name2`.
-- LFW's text (http://vis-www.cs.umass.edu/lfw/README.txt): a header `folds<TAB>pairs per fold`, or the pairs alone where
-  there are no folds; then in each fold as many lines `name<TAB>1<TAB>4` and as many `name<TAB>1<TAB>name<TAB>2`.
+- LFW's text (http://vis-www.cs.umass.edu/lfw/README.txt): a header `folds<TAB>pairs per fold`, or the number of pairs
+alone if there are no folds; then in each fold as many lines `name<TAB>1<TAB>4` and as many `name<TAB>1<TAB>name<TAB>2`.
 - the same lines without a header, and without folds; a first line `name id1 id2` in words is skipped.
 """
 
@@ -91,7 +91,7 @@ def _csv_lines(path: Path, rows: list[tuple[int, str]]) -> Iterator[PairLine]:
             _wrong(path, number, f"has {len(fields)} fields: {','.join(PAIR_COLUMNS)} are needed")
         fold, same, id1, name1, id2, name2 = fields
         if not re.fullmatch(r"[0-9]{1,9}", fold) or same not in ("0", "1"):
-            _wrong(path, number, "begins with no fold and 0 or 1: write for instance 0,1,…")
+            _wrong(path, number, "does not start with a fold and 0 or 1: write for instance 0,1,…")
         yield number, int(fold), same == "1", name1, id1, name2, id2
 
 

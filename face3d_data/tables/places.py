@@ -12,7 +12,7 @@ from face3d_data.names import same_form
 from face3d_data.table import TableContext
 from face3d_data.tables.csv_text import csv_rows, header_text
 
-DAMAGED_STATE = "it is no list of places that a split step wrote: move it away, and everybody is drawn again"
+DAMAGED_STATE = "it was not written by a split step: move it away, and all people are assigned again"
 SPLIT_STATE = "split.csv"
 """Ending of the file in the run's folder in which a split step keeps the places of its last run."""
 

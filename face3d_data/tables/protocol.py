@@ -97,7 +97,7 @@ def gallery_rows(ids: Sequence[str], identities: Sequence[str], origins: Sequenc
         ids: sample ids; the other arrays have the same length.
         identities: the person of each row.
         origins: the capture that each row comes from.
-        captures: captures of each identity.
+        captures: number of captures to enrol per identity.
     """
     of_capture: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, (identity, origin) in enumerate(zip(identities, origins, strict=True)):

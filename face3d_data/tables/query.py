@@ -79,9 +79,9 @@ def parse_query(text: str) -> Query:
             tree = ast.parse(line, mode="eval").body
     except SyntaxError as error:
         at = f"column {error.offset}: " if error.offset else ""
-        raise QueryError(f"{at}is no query ({error.msg}): {ALLOWED}") from None
+        raise QueryError(f"{at}is not a query ({error.msg}): {ALLOWED}") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        what = "is nested too deep" if isinstance(error, RecursionError | MemoryError) else "is no query"
+        what = "is nested too deep" if isinstance(error, RecursionError | MemoryError) else "is not a query"
         raise QueryError(f"{what}: {ALLOWED}") from None
     _refuse_comments(line)
     _check_condition(line, tree, 0)
@@ -94,7 +94,7 @@ def _refuse_comments(line: str) -> None:
         return
     for token in tokenize.generate_tokens(io.StringIO(line).readline):
         if token.type == tokenize.COMMENT:
-            raise QueryError(f"column {token.start[1] + 1}: a query holds no comment: remove what follows '#'")
+            raise QueryError(f"column {token.start[1] + 1}: a query contains no comment: remove what follows '#'")
 
 
 def _place(line: str, node: ast.AST) -> str:
@@ -163,7 +163,7 @@ def _check_value(line: str, node: ast.expr) -> None:
 
 
 def literal(line: str, node: ast.expr) -> str | int | float | bool:
-    """Return a literal's value; texts in the normal form in which all texts are compared (NFC).
+    """Return a literal's value; texts in the normal form used for comparison (NFC).
 
     Raises:
         QueryError: it is not a literal, or a number beyond the range of floats.

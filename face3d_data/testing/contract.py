@@ -87,7 +87,7 @@ def _check_stage_declares(stage: Stage) -> None:
     names = (*stage.names_read(), *stage.outputs)
     need(set(names) <= ARRAYS.keys(), stage, f"it declares arrays {sorted(set(names) - ARRAYS.keys())}")
     for name in stage.declared_tags():
-        need(bool(_TAG.match(name)), stage, f"tag {name!r} is no name")
+        need(bool(_TAG.match(name)), stage, f"tag {name!r} is not a name")
     need(bool(stage.outputs or stage.declared_tags()), stage, "it declares no outputs and no tags")
 
 
@@ -120,10 +120,10 @@ def _check_refusal(stage: Stage, what: str, sample: Sample) -> None:
 
 
 def check_reader(reader: Reader, limit: int = 20) -> list[Source]:
-    """Check a reader on a collection, and return what it found there.
+    """Check a reader on a collection, and return the sources that it found.
 
-    Checked are its declarations, that two scans and a pickled copy find the same, that captures are told apart, that
-    each array comes as declared and the same twice, and that bad sources have declared reasons.
+    Checks its declarations, that two scans and a pickled copy find the same, that captures have different ids, that
+    each array is as declared and the same when read twice, and that bad sources have declared reasons.
 
     Args:
         reader: a reader whose root holds at least one good capture.

@@ -1,4 +1,4 @@
-"""Ground of the contract checks: what all kinds of component share, and how a breach is reported."""
+"""Base of the contract checks: what all kinds of component share, and how a violation is reported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_texts(component: Any) -> None:
     cls = type(component)
     need(bool(_SLUG.match(cls.name)), cls, f"the name {cls.name!r} is not lower_case")
     version = getattr(cls, "version", 1)
-    need(isinstance(version, int) and version >= 1, cls, f"version {version!r} is no number from 1")
+    need(isinstance(version, int) and version >= 1, cls, f"version {version!r} is not a whole number from 1 up")
     need("__doc__" in vars(cls) and bool((cls.__doc__ or "").strip()), cls, "no docstring: its first line is the help")
     for name, info in cls.model_fields.items():
         need(bool(info.description), cls, f"field {name!r} has no description")
@@ -53,7 +53,7 @@ def check_component(component: Component) -> None:
     cls = type(component)
     check_texts(component)
     for slug, text in cls.reasons.items():
-        need(bool(_SLUG.match(slug)) and bool(text), cls, f"reason {slug!r} is no lower_case slug with a text")
+        need(bool(_SLUG.match(slug)) and bool(text), cls, f"reason {slug!r} is not a lower_case slug with a text")
     need(pickled(component).fingerprint() == component.fingerprint(), cls, "pickling changes its fingerprint")
 
 

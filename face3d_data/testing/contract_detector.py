@@ -1,4 +1,4 @@
-"""Contract check of detectors: faces of declared forms, best first, the same twice."""
+"""Contract check of detectors: faces of declared forms, best first, the same when run twice."""
 
 from __future__ import annotations
 

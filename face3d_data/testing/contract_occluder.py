@@ -1,4 +1,4 @@
-"""Contract check of occluders: a draw decides the surface, which is well formed and lies outside the skin."""
+"""Contract check of occluders: a draw decides the surface, which is well formed and outside the skin."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_occluder(kind: OccluderKind) -> list[Occluder]:
         ContractError: naming the kind and what it breaks.
     """
     check_texts(kind)
-    need(is_dataclass(kind.draws), kind, "draws is no dataclass")
+    need(is_dataclass(kind.draws), kind, "draws is not a dataclass")
     said = kind.draws.__doc__ or ""
     silent = [field.name for field in fields(kind.draws) if f"{field.name}:" not in said]
     need(not silent, kind, f"the docstring of {kind.draws.__name__} says nothing of {silent}")
@@ -67,7 +67,7 @@ def _drawn(kind: OccluderKind, seed: int) -> Any:
 def _check_mesh(kind: OccluderKind, occluder: Occluder) -> None:
     vertices, triangles = occluder.vertices, occluder.triangles
     need(occluder.label in (1, 2), kind, f"label {occluder.label}: write 1 (face mask) or 2 (another occluder)")
-    need(len(triangles) > 0 and triangles.max() < len(vertices), kind, "triangles name vertices that are not there")
+    need(len(triangles) > 0 and triangles.max() < len(vertices), kind, "triangles name vertices that do not exist")
     need(len(occluder.normals) == len(occluder.coords) == len(vertices), kind, "vertices lack normals or coords")
     need(len(occluder.part) == len(triangles), kind, "not every triangle belongs to a part")
     need(bool(np.isfinite(vertices).all()), kind, "vertices are not finite")
@@ -85,4 +85,4 @@ def _check_paint(kind: OccluderKind, occluder: Occluder) -> None:
     albedo = occluder.paint(occluder.part[chosen], occluder.coords[occluder.triangles[chosen, 0]])
     need(albedo.shape == (len(chosen), 3), kind, f"paint gives {albedo.shape} for {len(chosen)} places")
     inside = bool(np.isfinite(albedo).all()) and float(albedo.min()) >= 0 and float(albedo.max()) <= 1
-    need(inside, kind, "paint is no albedo from 0 to 1")
+    need(inside, kind, "paint is not an albedo from 0 to 1")

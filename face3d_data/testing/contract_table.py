@@ -1,4 +1,4 @@
-"""Contract check of table steps: rows in, rows out, and none of them lost or invented without a word."""
+"""Contract check of table steps: rows in, rows out, and none of them lost or invented silently."""
 
 from __future__ import annotations
 

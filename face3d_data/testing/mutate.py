@@ -1,4 +1,4 @@
-"""Spoilt copies of files for fuzz tests: cut off, flipped, with absurd numbers; the same seed spoils alike."""
+"""Mutation of files for fuzz tests: truncated, with flipped bits, with absurd numbers; the seed decides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NUMBER = re.compile(rb"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 
 
 def mutate(data: bytes, seed: int) -> tuple[bytes, str]:
-    """Return a spoilt copy of a file and what was done to it.
+    """Return a corrupted copy of a file and what was done to it.
 
     Args:
         data: the file.

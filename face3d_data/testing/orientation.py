@@ -1,4 +1,4 @@
-"""Whether points look the way a reader has to turn them: held against the mean face."""
+"""Orientation check: whether a reader's points have the required axes, by comparison with the mean face."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def check_orientation(
     if not fit.rmse_mm <= MOST_RMSE_MM or fit.inlier_share < LEAST_INLIERS:
         raise ContractError(f"the mean face does not fit: rmse {fit.rmse_mm:.2f} mm, inliers {fit.inlier_share:.2f}")
     if turned > most_turned_deg:
-        raise ContractError(f"the face is turned by {turned:.0f} degrees from looking at the camera upright")
+        raise ContractError(f"the face is rotated by {turned:.0f} degrees from looking at the camera upright")
 
 
 def _fit_landmarks(landmarks_3d: np.ndarray) -> np.ndarray:
-    """Return the motion that brings landmarks to the mean face's, refusing those that only a mirror image would fit."""
+    """Return the rigid transform from landmarks to the mean face's; refuse those that only a mirror image would fit."""
     face = mean_face()
     known = np.isfinite(landmarks_3d).all(1)
     if known.sum() < 3:

@@ -1,4 +1,4 @@
-"""Tiny RGB-D captures of made-up faces: a few hundred points each, made in microseconds, for tests of everything."""
+"""Tiny RGB-D captures of made-up faces: a few hundred points each, created in microseconds, for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writers of tiny collections on disk, one for each reader's layout."""
+"""Writers of tiny collections on disk, one per reader's layout."""
 
 from __future__ import annotations
 

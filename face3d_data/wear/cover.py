@@ -1,4 +1,4 @@
-"""Covering a face: one occluder put into a sample's depth, colour and points, so that the three agree."""
+"""Cover of a face: one occluder put consistently into a sample's depth, colour and points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An occluder in a colour image: shaded by the light on the face, anti-aliased, soft at the outline."""
+"""Colour of an occluder in an image: shaded by the light on the face, anti-aliased, soft at the outline."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def shaded(
 
 
 def _subpixel_counts(inside: np.ndarray) -> np.ndarray:
-    """Return u1 (h, w), how many subpixels are looked through: most at the outline of a silhouette u1 (h, w)."""
+    """Return u1 (h, w), how many subpixels are sampled: most at the outline of a silhouette u1 (h, w)."""
     import cv2
 
     block = np.ones((3, 3), np.uint8)
@@ -84,7 +84,7 @@ def _subpixel_counts(inside: np.ndarray) -> np.ndarray:
 
 
 def _subpixels(counts: np.ndarray) -> np.ndarray:
-    """Return the places f8 (N, 2) of so many subpixels of each pixel, pixel centres at whole numbers."""
+    """Return the positions f8 (N, 2) of the subpixels of each pixel, pixel centres at whole numbers."""
     places = [np.argwhere(counts > i)[:, ::-1] + offset for i, offset in enumerate(SUBPIXELS)]
     return np.concatenate(places)
 

@@ -1,4 +1,4 @@
-"""An occluder in a depth image: which pixels see it, and what a depth camera would read there."""
+"""Depth of an occluder in an image: which pixels see it, and what a depth camera would read there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gaps between a cloud's points on its screen, and the places that fill them."""
+"""Gaps between a cloud's points on its screen, and the positions that fill them."""
 
 from __future__ import annotations
 

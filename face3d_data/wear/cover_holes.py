@@ -1,4 +1,4 @@
-"""Where a depth camera reads nothing: how often it happens in a depth image, and as often on an occluder."""
+"""Holes in depth readings: how frequent they are in a depth image, and the same frequency on an occluder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def measure_holes(depth: np.ndarray) -> HoleModel:
 
 
 def lost_readings(z_mm: np.ndarray, occluded: np.ndarray, holes: HoleModel, rng: np.random.Generator) -> np.ndarray:
-    """Return bool (h, w), True where the camera loses the occluder: here and there, and beside what is far behind it.
+    """Return bool (h, w), True where the camera loses the occluder: at random, and next to what is far behind it.
 
     Args:
         z_mm: f4 (h, w), what is seen, the occluder in it; 0 = nothing.

@@ -1,4 +1,4 @@
-"""An occluder in a cloud of points: those behind it go, its own come, as dense and as noisy."""
+"""Points of an occluder in a cloud: hidden points are removed, its own are added with the same density and noise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ APART = 0.75
 """New points are no nearer to old ones than this share of the spacing, where points are spread evenly in space."""
 FLATTEST_COS = 0.2
 MOST_NEW = 2
-"""New points are at most so many times the cloud's own: points on a line, or in clumps, are as dense as no surface."""
+"""Most new points, as a multiple of the cloud's own: points on a line, or in clumps, are denser than any surface."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ def _placed(
 
 
 def _spread_evenly(screen: Screen, new: NewPoints, occluder: Occluder) -> NewPoints:
-    """Keep as many of the new points, the farthest from each other, as the cloud had on so much surface."""
+    """Keep as many new points, the farthest from each other, as the cloud had on the same area of surface."""
     spacing = screen.spacing
     chosen = _within_reach(screen, new.points)
     if spacing is None or not chosen.any():

@@ -1,4 +1,4 @@
-"""The camera in which a cloud is looked at: the images' own, or one made up for a cloud without images."""
+"""Screen of a cloud: the camera of its images, or an assumed one for a cloud without images."""
 
 from __future__ import annotations
 

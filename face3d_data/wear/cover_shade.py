@@ -1,4 +1,4 @@
-"""How an occluder shades itself: where it hides its lamp, and where it lies in a hollow of its own."""
+"""Self-shading of an occluder: where it blocks its lamp, and where it has hollows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def self_shading(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return how much of the lamp, and of the light from everywhere, reaches the pixels of a box, f4 (h, w) each.
 
-    Hollows are told by the depth about its mean over the surroundings (Luft, Colditz and Deussen 2006, Image
+    Hollows are found from the depth relative to its mean over the surroundings (Luft, Colditz and Deussen 2006, Image
     Enhancement by Unsharp Masking the Depth Buffer).
 
     Args:

@@ -1,4 +1,4 @@
-"""How a cloud's points are spread, and how noisy they are along the rays by which they were seen."""
+"""Spacing of a cloud's points, and their noise along the viewing rays."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ SAMPLE = 700
 REGULAR = 0.05
 """Less variation of the distances to the nearest neighbour than this is a grid."""
 EVEN = 0.8
-"""Where distances in space vary less than this share of those in the image, the points were spread evenly in space."""
+"""Where distances in space vary less than this share of those in the image, the points are evenly spaced in space."""
 FIT_RADIUS_MM = 5.0
 FIT_NEIGHBOURS = (12, 30)
-"""Noise is judged about surfaces through the points within that radius, at least and at most so many."""
+"""Noise is measured from surfaces through the points within that radius, at least and at most this many."""
 
 
 @dataclass(frozen=True)
 class Spacing:
-    """How a cloud's points are spread in the middle of the face.
+    """Spacing of a cloud's points in the middle of the face.
 
     Attributes:
         space_mm: median distance to the nearest neighbour.

@@ -1,4 +1,4 @@
-"""What a sample shows of a face, and what can be told from it: its sensor's noise, the light, what is where."""
+"""View of a face: what a sample shows of it, and estimates from it: sensor noise, light, and where things are."""
 
 from __future__ import annotations
 

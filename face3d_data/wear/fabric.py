@@ -1,4 +1,4 @@
-"""What a mask's cloth looks like: colour, pattern, weave, seams and the shadow of its folds, in linear light."""
+"""Fabric of a mask: colour, pattern, weave, seams and the shadow of its folds, in linear light."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a head is: the motion to the face frame from landmarks in space, or from five pixels alone."""
+"""Head pose: the rigid transform to the face frame from 3D landmarks, or from five pixels alone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from face3d_data.geometry.mean_face import mean_face
 LANDMARK_ERROR = np.array([0.05, 0.05, 0.07, 0.11, 0.11])
 """Standard deviations of found landmarks, in eye distances: noses differ in length, and a smile moves the mouth."""
 TURN_PRIOR_DEG = np.array([8.0, 35.0, 40.0])
-"""Standard deviations of pitch, yaw and roll: for all that, five pixels say little about pitch."""
+"""Standard deviations of pitch, yaw and roll: five pixels say little about pitch."""
 QUICK_STAGES = ((200, 20.0, 3), (800, 10.0, 3))
-"""What is worn is fitted to the scan itself: its frame need not be as exact as the one that scans are aligned to."""
+"""What is worn is fitted to the scan itself: its frame need not be as exact as the one for alignment."""
 QUICK_POINTS = 2000
 NEAREST_MM = 450.0
 FOCAL_PER_SIDE = 1.2

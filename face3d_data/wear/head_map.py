@@ -1,4 +1,4 @@
-"""The unrolled head: a surface around a head as a radial map over a plane, and the mean head given so.
+"""Head map, the unrolled head: a surface around a head as a radial map over a plane, and the mean head in this form.
 
 Seen from a centre inside the head, a point of the face frame has a direction and a radius. The direction is laid out by
 the azimuthal equidistant projection about an axis through the mouth (Snyder 1987, Map Projections, p. 191): plane

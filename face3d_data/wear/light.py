@@ -1,4 +1,4 @@
-"""The light on a face, from the face's own pixels: how bright white cloth would be there, for every slope of it."""
+"""Light on a face, estimated from its own pixels: how bright white cloth would be there, for every slope."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The draw of one worn mask: which style, how it is worn, and every number that decides its shape and colour."""
+"""Random draw of one worn mask: its style, how it is worn, and all numbers that decide its shape and colour."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class MaskDraw:
         color: name of the colour among the style's.
         pattern: pattern of the cloth.
         standoff_mm: stand-off from the skin that it touches.
-        tilt_deg: turn about the viewing axis.
+        tilt_deg: rotation about the viewing axis.
         size: factor on the style's outline.
         side: the ear a dangling mask hangs from, -1 image left, 1 image right.
-        seed: of wrinkles, weave and the pattern's place.
+        seed: of wrinkles, weave and the pattern's position.
     """
 
     style: str

@@ -1,4 +1,4 @@
-"""What a mask has beside its cloth: ear loops or head straps, an exhalation valve, filter discs."""
+"""Fittings of a mask: ear loops or head straps, an exhalation valve, filter discs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outline of a worn mask on a person's unrolled head, and the places of the cloth inside it.
+"""Outline of a worn mask on a person's unrolled head, and the positions of the cloth inside it.
 
 A mask is worn by a chain of maps: the style's own coordinates (mm from the nose tip on the mean head), how it is worn
 (pulled down, hanging from an ear, tilted, another size), and the person's features. All can be inverted, so that

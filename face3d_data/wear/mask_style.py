@@ -1,4 +1,4 @@
-"""Styles of face masks: what one is made of, and one table of those that come with the package.
+"""Styles of face masks: their fields, and the table of the packaged styles.
 
 Places are in mm along the skin of the mean head, from its nose tip: x to the right in the image, y up (`head_map`'s
 plane with its zero moved to the nose tip). A user's style is a YAML file of the same fields.
@@ -49,15 +49,15 @@ class Pleats(_Part):
     """Horizontal folds, each a step of cloth that opens downwards."""
 
     heights: tuple[Coordinate, ...] = Field(description="y of each fold, mm")
-    depth_mm: float = Field(1.6, ge=0, le=6, description="how far a fold stands off")
-    drop_mm: float = Field(9.0, gt=0, description="over which height a fold runs out")
+    depth_mm: float = Field(1.6, ge=0, le=6, description="height of a fold")
+    drop_mm: float = Field(9.0, gt=0, description="height over which a fold fades out")
 
 
 class Ridge(_Part):
     """A fold of stiff cloth that stands off like a tent's ridge, or a dome."""
 
     kind: Literal["vertical", "horizontal", "dome"] = Field(description="direction of the fold")
-    height_mm: float = Field(ge=0, le=45, description="how far it stands off the taut cloth")
+    height_mm: float = Field(ge=0, le=45, description="its height above the taut cloth")
     at: Coordinate = Field(0.0, description="x of a vertical, y of a horizontal ridge, mm")
     softness_mm: float = Field(2.0, ge=0.1, description="rounding of the fold")
 
@@ -74,7 +74,7 @@ class Valve(_Part):
 class Discs(_Part):
     """Two filter discs, one at each side."""
 
-    at: SkinPoint = Field(description="centre of the right one, mm; the left one mirrors it")
+    at: SkinPoint = Field(description="centre of the right one, mm; the left one is its mirror image")
     radius_mm: float = Field(38.0, gt=5, le=60)
     thickness_mm: float = Field(20.0, gt=1, le=50)
     color: Color = "#c2557e"
@@ -93,9 +93,9 @@ class PrintedLines(_Part):
 
     at: SkinPoint = Field(description="its middle, mm")
     width_mm: float = Field(24.0, gt=1, le=80)
-    letter_mm: float = Field(4.5, gt=0.5, le=20, description="height of a letter; lines are half as far apart again")
+    letter_mm: float = Field(4.5, gt=0.5, le=20, description="height of a letter; line spacing is 1.5 times this")
     lines: int = Field(2, ge=1, le=6)
-    color: Color | None = Field(None, description="if not given, dark grey on light cloth, light grey on dark")
+    color: Color | None = Field(None, description="default: dark grey on light cloth, light grey on dark")
 
 
 class MaskStyle(_Part):
@@ -104,12 +104,12 @@ class MaskStyle(_Part):
     outline: tuple[SkinPoint, ...] = Field(
         description="right half of the outline, from the top of the middle to its bottom, mm"
     )
-    standoff_mm: Standoff = Field((1.2, 2.2), description="stand-off of the cloth from the skin it touches")
+    standoff_mm: Standoff = Field((1.2, 2.2), description="distance of the cloth from the skin it touches")
     taut: float = Field(
-        1.0, ge=0, le=1, description="1: taut over all hollows of the face, 0: clings to all but narrow ones"
+        1.0, ge=0, le=1, description="1: taut over all hollows of the face; 0: follows all but narrow ones"
     )
-    edge_mm: float = Field(14.0, gt=1, description="width of the rim over which the cloth comes down to the skin")
-    smooth_mm: float = Field(3.0, ge=0, le=20, description="stiffness: what is smaller is rounded off")
+    edge_mm: float = Field(14.0, gt=1, description="width of the rim in which the cloth meets the skin")
+    smooth_mm: float = Field(3.0, ge=0, le=20, description="stiffness: smaller details are rounded off")
     wrinkles_mm: float = Field(0.0, ge=0, le=3, description="irregular folds")
     hem_mm: float = Field(3.0, ge=0, le=12, description="width of the hem or weld along the outline")
     wire_mm: float = Field(0.0, ge=0, le=4, description="height of the nose wire under the cloth")
@@ -121,13 +121,13 @@ class MaskStyle(_Part):
     label: PrintedLines | None = None
     straps: Literal["ear_loops", "head_straps", "none"] = "ear_loops"
     strap_mm: float = Field(3.5, gt=0.5, le=20, description="width of a strap")
-    strap_color: Color | None = Field(None, description="if not given, that of dark cloth, or else near white")
-    colors: dict[str, Color] = Field(min_length=1, description="names of colours, one of which is drawn")
+    strap_color: Color | None = Field(None, description="default: that of dark cloth, otherwise near white")
+    colors: dict[str, Color] = Field(min_length=1, description="names of colours, one of which is drawn at random")
     inks: tuple[Color, ...] = Field(("#f4f4f0", "#20242c"), min_length=1, description="second colours of patterns")
     patterns: tuple[ClothPattern, ...] = Field(("plain",), min_length=1)
     weave: float = Field(0.04, ge=0, le=0.5, description="contrast of the cloth's weave")
     texture: str | None = Field(
-        None, min_length=1, description="PNG beside the YAML file, laid over the outline's bounding box"
+        None, min_length=1, description="PNG next to the YAML file, stretched over the outline's bounding box"
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""A user's own style of face mask: a YAML file of the fields of `MaskStyle`, and the PNG texture it may name."""
+"""Style files of face masks: YAML with the fields of `MaskStyle`, and the PNG texture that it may name."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _read_texture(path: Path, texture: Path) -> np.ndarray:
     except (OSError, ValueError, cv2.error):  # a name may hold what no path can
         image = None
     if image is None or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4):
-        raise UserError(f"mask style {path}: 'texture' = {texture.name!r} is no 8-bit RGB or RGBA PNG beside it")
+        raise UserError(f"mask style {path}: 'texture' = {texture.name!r} is not an 8-bit RGB or RGBA PNG next to it")
     if min(image.shape[:2]) < 2 or max(image.shape[:2]) > LARGEST_TEXTURE_PX:
-        raise UserError(f"mask style {path}: 'texture' = {texture.name!r} needs 2 to {LARGEST_TEXTURE_PX} px a side")
+        raise UserError(f"mask style {path}: 'texture' = {texture.name!r} needs 2 to {LARGEST_TEXTURE_PX} px per side")
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGBA)

@@ -1,4 +1,4 @@
-"""The surface of a worn face mask: cloth stretched over a person's skin, with the relief of its style.
+"""Surface of a worn face mask: cloth stretched over a person's skin, with the relief of its style.
 
 Cloth touches what stands out (nose bridge, cheekbones, chin) and spans what lies between: it is the convex hull of the
 skin inside the outline, moved off by the stand-off, smoothed as stiffly as the style is, and brought down to the skin

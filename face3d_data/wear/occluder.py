@@ -1,7 +1,7 @@
 """Occluders: surfaces worn on a face or held before it, and the rays that meet them.
 
-Rays may be handed in any frame together with the motion from it to the face frame: the scene for ray casting is built
-once per occluder, whatever is seen from wherever. The parameter of a hit along its ray is the same in every frame.
+Rays may be given in any frame together with the rigid transform from it to the face frame: the scene for ray casting is
+built once per occluder, whatever the viewpoint. The parameter of a hit along its ray is the same in every frame.
 """
 
 from __future__ import annotations

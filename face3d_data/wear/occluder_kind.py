@@ -1,4 +1,4 @@
-"""Kinds of occluder: what is drawn of one, and the surface that is built from it on a person's skin."""
+"""Kinds of occluder: the random draw of one, and the surface that is built from it on a person's skin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person's skin as a radius over the unrolled head: what everything worn is fitted to.
+"""Skin of a person as a radius over the unrolled head: everything worn is fitted to it.
 
 The field is the mean head's radius plus the scan's own smoothed deviation from it. Where the scan has no reading
 (holes, the far cheek, behind the ears) the deviation of its surroundings goes on, so straps may run round the head.
@@ -42,7 +42,7 @@ class Skin:
     width: float
 
     def with_lower_chin(self, lower_mm: float) -> Skin:
-        """Return the skin with its chin taken to be so much lower."""
+        """Return the skin with its chin lower by `lower_mm`."""
         heights = self.heights.copy()
         heights[1, 0] -= lower_mm
         return replace(self, heights=heights)

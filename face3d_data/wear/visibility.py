@@ -1,4 +1,4 @@
-"""How much of a face is still seen past an occluder."""
+"""Visible share of a face behind an occluder."""
 
 from __future__ import annotations
 

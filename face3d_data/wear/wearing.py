@@ -1,4 +1,4 @@
-"""What a face wears: the face in a sample's arrays, and the arrays with something put on it.
+"""Wearing: the face in a sample's arrays, and the arrays after something was put on it.
 
 Plain arrays in and out, by the names of `sample.ARRAYS`, so that stages and a training loader use the same.
 """
@@ -25,24 +25,25 @@ from face3d_data.wear.skin import Skin, face_oval, fit_skin, mean_skin
 from face3d_data.wear.visibility import hidden_by_points, visible_ratio
 
 REASONS = {
-    "no_landmarks": "fewer than three landmarks are known, or one lies outside the image or where no depth is",
-    "profile": "the face is turned too far away for its landmarks to be trusted",
-    "too_few_points": "fewer points, or readings of depth round the nose, than min_points",
-    "bad_camera": "intrinsics or pose are no camera's: not finite, a focal length not above 0, or no way back",
-    "out_of_frame": "less than 60 % of what is worn would lie inside the image",
-    "not_face_sized": "the landmarks lie too far apart or too close for a face: a wrong unit, or wrong intrinsics",
+    "no_landmarks": "fewer than three landmarks are known, or one is outside the image or has no depth",
+    "profile": "the face is rotated too far for its landmarks to be reliable",
+    "too_few_points": "there are fewer points, or depth readings around the nose, than min_points",
+    "bad_camera": "intrinsics or pose are invalid: not finite, a focal length that is not positive, or a pose "
+    "without inverse",
+    "out_of_frame": "less than 60 % of what is worn would be inside the image",
+    "not_face_sized": "the landmarks are too far apart or too close for a face: a wrong unit, or wrong intrinsics",
     "color_not_aligned": "colour and depth differ in size: align colour to depth when recording",
 }
 """Why a face cannot wear anything."""
 COVERED = ("color", "depth", "points", "normals", "point_colors", "occlusion")
 """Arrays that change."""
 REACH_MM = 130.0
-"""Readings within this distance of the nose tip tell the skin."""
+"""Readings within this distance of the nose tip define the skin."""
 SKIN_POINTS = 40_000
 FACE_SIZES = (0.6, 1.6)
-"""Spread of the landmarks in mean faces."""
+"""Accepted range of the landmarks' rms distance, relative to the mean face."""
 BEFORE_SCAN_MM, BEFORE_FACE_MM = 5000.0, 600.0
-"""Where a scan is looked at from that has no camera of its own: far along z, or before the face."""
+"""Viewpoint of a scan without a camera of its own: far along z, or in front of the face."""
 MIN_POSE_DET = 1e-9
 SKIN_MESH_EVERY, CLOUD_SKIN_MESH_EVERY = 2, 4
 """The skin is seen in images; in clouds it but hides, within some mm, what goes round the head."""
@@ -56,9 +57,9 @@ class Face:
     """A sample's face, ready to wear something.
 
     Attributes:
-        view: its arrays, and the motion from the camera to the face frame.
+        view: its arrays, and the rigid transform from the camera to the face frame.
         skin: the person's skin.
-        landmarks: f4 (5, 3), face frame, mm; those of the mean face where they are not known.
+        landmarks: f4 (5, 3), face frame, mm; the mean face's if unknown.
     """
 
     view: View
@@ -80,17 +81,17 @@ def wear(
         face: whose.
         occluder: what; face frame.
         rng: draws the readings' noise.
-        softening_px: colours blend over so many px outside the outline.
+        softening_px: width of the colour blend outside the outline, px.
 
     Returns:
-        The arrays that change, of `COVERED`, and the share of the face that is still visible.
+        The changed arrays, of `COVERED`, and the share of the face that is still visible.
 
     Raises:
-        Reject: too little of it lies inside the image.
+        Reject: too little of the face is inside the image.
     """
     share = _share_in_frame(face.view, occluder)
     if share < LEAST_IN_FRAME:
-        raise Reject("out_of_frame", f"{share:.0%} of what is worn lies inside the image")
+        raise Reject("out_of_frame", f"{share:.0%} of what is worn is inside the image")
     covered = cover(face.view, occluder, rng, softening_px=softening_px)
     made = {name: getattr(covered, name) for name in COVERED}
     arrays = {name: array for name, array in made.items() if array is not None}
@@ -222,9 +223,9 @@ def _landmark_pixels(arrays: ArrayMap, shape: tuple[int, int]) -> np.ndarray:
     limit = np.array([shape[1], shape[0]]) - 0.5
     inside = np.isfinite(pixels).all(axis=1) & (pixels >= -0.5).all(axis=1) & (pixels <= limit).all(axis=1)
     if not inside.all():
-        raise Reject("no_landmarks", f"{int((~inside).sum())} of 5 lie outside the image or are not known")
+        raise Reject("no_landmarks", f"{int((~inside).sum())} of 5 are outside the image or unknown")
     if np.ptp(pixels, axis=0).max() < 4:
-        raise Reject("no_landmarks", "the five lie within 4 px of each other")
+        raise Reject("no_landmarks", "the five are within 4 px of each other")
     return pixels
 
 
@@ -233,7 +234,7 @@ def _check_camera(arrays: ArrayMap) -> None:
     if intrinsics is not None and not (np.isfinite(intrinsics).all() and (intrinsics[:2] > 0).all()):
         raise Reject("bad_camera", f"intrinsics {intrinsics.tolist()}")
     if pose is not None and not (np.isfinite(pose).all() and np.linalg.det(pose[:3, :3]) > MIN_POSE_DET):
-        raise Reject("bad_camera", "the pose cannot be undone, or mirrors")
+        raise Reject("bad_camera", "the pose has no inverse, or mirrors")
 
 
 def _check_landmarks(landmarks: np.ndarray) -> None:

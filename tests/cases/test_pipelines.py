@@ -30,7 +30,7 @@ def test_a_query_runs_no_code_and_nothing_is_written(run, tmp_path):
     code, said = run("query_exec.yaml")
     assert code == 2
     assert "step 'some' (select): 'query' = " in said
-    assert "is no query" in said
+    assert "is not a query" in said
     assert said.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["captures", "query_exec.yaml"]
 
@@ -41,15 +41,15 @@ def test_a_query_runs_no_code_and_nothing_is_written(run, tmp_path):
         ("yaml_bomb.yaml", "yaml_bomb.yaml, line 10: holds more than 10,000 values"),
         ("yaml_cycle.yaml", "yaml_cycle.yaml, line 3: the alias *a stands inside of what it repeats"),
         ("yaml_merge.yaml", "yaml_merge.yaml, line 3: expected a mapping or list of mappings for merging"),
-        ("yaml_date.yaml", "yaml_date.yaml, line 3: '2026-02-30' is no date that there is"),
+        ("yaml_date.yaml", "yaml_date.yaml, line 3: '2026-02-30' is not a valid date"),
         ("yaml_int.yaml", "yaml_int.yaml, line 2: '9999"),
         ("yaml_b60.yaml", "yaml_b60.yaml, line 4: the tag 'tag:yaml.org,2002:binary' is not taken"),
         (
             "styles_nested_1.yaml",
-            "'styles' = [['surgical'], 'kn95', 'cloth']: ['surgical'] is no name",
+            "'styles' = [['surgical'], 'kn95', 'cloth']: ['surgical'] is not a name",
         ),
         ("styles_nested_2.yaml", "step 'worn' (mask): 'styles' = [{'id': 'cleaned'"),
-        ("protocol_names.yaml", "'protocol.names' = [[]]: [] is no name: give a list of names"),
+        ("protocol_names.yaml", "'protocol.names' = [[]]: [] is not a name: use a list of names"),
     ],
 )
 def test_what_no_pipeline_can_hold_is_one_line_at_once(run, monkeypatch, name, said):

@@ -50,7 +50,7 @@ def test_one_reader_is_shown_with_its_parameters_and_reasons(capsys, monkeypatch
     assert code == 0
     assert lines[0].startswith("rgbd_npy (version 3): Read colour PNG + depth NPY pairs")
     assert "root folder of the collection (path; required; not in the fingerprint)" in lines
-    assert "depth_8bit the depth file has 8 bits a value, which loses the depth" in lines
+    assert "depth_8bit the depth file has 8 bits per value, which is not enough for depth" in lines
     assert "(float or null; default null)" in " ".join(lines)
     limits = "(max_megapixels: float, max_points: int; default {max_megapixels: 64, max_points: 4000000};"
     assert limits in " ".join(lines)

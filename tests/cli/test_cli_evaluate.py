@@ -126,7 +126,7 @@ MISTAKES = [
     (("pionts", "run-s0"), "no dataset 'pionts' in work/datasets (there: points, rgb)"),
     (("empty", "run-s0"), "empty: is not a dataset (it has no dataset.json)"),
     (("points", "gone.pt"), "gone.pt: no such checkpoint: give a .pt or .safetensors file, or the folder of a run"),
-    (("points", "empty"), "empty: holds no checkpoints/best.pt"),
+    (("points", "empty"), "empty: contains no checkpoints/best.pt"),
     (("points", "text.pt"), "text.pt: "),
     (("points", "weights.pt"), "weights.pt: has no key 'model_state_dict'"),
     (("rgb", "run-s0"), "dataset rgb holds"),
@@ -146,13 +146,13 @@ MISTAKES = [
     (("points", "run-s0", "--device", "gpu"), "'gpu' is no device: auto, cpu, cuda, cuda:1 or mps"),
     (("points", "run-s0", "--resamples", "0"), "0 is not in the range x>=1"),
     (("points", "run-s0", "--data.n-points", "0"), "'data.n_points' = 0"),
-    (("points", "run-s0", "--baseline", "--train-dataset", "rgb"), "--train-dataset: dataset rgb holds no points"),
+    (("points", "run-s0", "--baseline", "--train-dataset", "rgb"), "--train-dataset: dataset rgb contains no points"),
     (("points", "run-s0", "--train-dataset", "gone"), "no dataset 'gone' in work/datasets"),
     (
         ("rgb", "--train-dataset", "points"),
-        "nothing to judge: give a checkpoint (no baselines: dataset rgb holds no points",
+        "nothing to judge: give a checkpoint (no baselines: dataset rgb contains no points",
     ),
-    (("rgb", "--baseline"), "--baseline: dataset rgb holds no points, which the baselines are made from"),
+    (("rgb", "--baseline"), "--baseline: dataset rgb contains no points, which the baselines are made from"),
 ]
 
 

@@ -28,4 +28,4 @@ def test_a_folder_with_other_things_exits_2_with_one_line(tmp_path, capsys):
     assert stopped.value.code == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
-    assert "is not empty and was not written by `face3d synth`: name another folder" in said[0]
+    assert "is not empty and was not written by `face3d synth`: use another folder" in said[0]

@@ -143,7 +143,7 @@ def test_a_path_that_leads_out_of_the_root_is_not_copied(made, tmp_path, capsys)
     assert (rows[0]["files"], rows[0]["state"]) == ([], "outside")
     assert not list((tmp_path / "out").rglob("*.png"))
     assert export(moved, tmp_path / "again", "--reason", "no_face") == 0
-    assert "not copied, as it lies outside of the source's folder: " in capsys.readouterr().out
+    assert "not copied, as it is outside of the source's folder: " in capsys.readouterr().out
 
 
 def test_export_and_retry_exclude_each_other(made, tmp_path, capsys):

@@ -272,5 +272,5 @@ def test_what_does_not_fit_is_one_line(workspace, arguments, message):
 
 def test_what_could_not_be_read_or_is_not_finished_is_said():
     told = domain_notes(domains(rows(), 2), "scaled", 2, ["scaled"])
-    assert told[2] == "not measured (without depth and points, or unreadable): photos 1"
+    assert told[2] == "not measured (no depth or points, or unreadable): photos 1"
     assert told[3] == "not finished: scaled still have inputs to process"

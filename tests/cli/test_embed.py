@@ -125,7 +125,7 @@ MISTAKES = [
     (("points", "run", "--out", "e.h5", "--where", "mask = 1"), "query 'mask = 1'"),
     (("points", "run", "--out", "e.h5", "--where", "mask == 'kn95'"), "matches"),
     (("rgb", "run", "--out", "e.h5"), "dataset rgb holds"),
-    (("points", "run", "--out", "e.h5", "--device", "tpu"), "'tpu' is no device"),
+    (("points", "run", "--out", "e.h5", "--device", "tpu"), "'tpu' is not a device"),
     (("points", "run", "--out", "e.h5", "--data.fields", "points,normals"), "takes 3 channels and"),
 ]
 

@@ -109,7 +109,7 @@ def test_a_log_gets_every_line_with_its_time_and_is_appended_to(toy, capsys, tmp
     assert all(texts.count(line) == 2 for line in out.splitlines())
     assert any("toy_scale: 4 in" in text for text in texts), "progress too, though it was not printed"
     answer(capsys, "run", "nowhere.yaml", "--log", "run.log")
-    assert "nowhere.yaml: no such file" in (tmp_path / "run.log").read_text()
+    assert "nowhere.yaml: there is no such file" in (tmp_path / "run.log").read_text()
 
 
 def test_a_log_that_cannot_be_written_is_one_line(toy, capsys):

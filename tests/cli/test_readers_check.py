@@ -217,7 +217,7 @@ def test_json_says_the_same(capsys, root):
     ("arguments", "said"),
     [
         (["--check", "bosporus", "{root}"], "did you mean 'bosphorus'"),
-        (["--check", "bosphorus", "{root}/nowhere"], "is no folder: give the collection's"),
+        (["--check", "bosphorus", "{root}/nowhere"], "is not a folder: give the collection's"),
         (["--check", "bosphorus"], "give a reader and a folder"),
         (["--check", "bosphorus", "{root}", "--set", "subset"], "write KEY=VALUE"),
         (

@@ -76,11 +76,11 @@ def test_configs_are_listed(capsys):
 MISTAKES = [
     (("--batch.identites", "3"), "No such option '--batch.identites'"),
     (("--model.wdths", "3"), "unknown option 'wdths'"),
-    (("--model", "pointnet_basik"), "no network is named 'pointnet_basik'"),
+    (("--model", "pointnet_basik"), "there is no network 'pointnet_basik'"),
     (("--model", "pointnet_basik"), "did you mean 'pointnet_basic'?"),
     (("--model.widths", "a,b"), "model pointnet_basic: 'widths.0' = 'a': give a whole number"),
     (("--model.widths",), "--model.widths needs a value: --model.widths=VALUE"),
-    (("--loss", "tripplet"), "no loss is named 'tripplet'"),
+    (("--loss", "tripplet"), "there is no loss 'tripplet'"),
     (("--loss.triplet.margin", "-1"), "loss triplet: 'margin' = -1"),
     (("--augment.yaw", "3"), "unknown option 'yaw'"),
     (("--optimizer.learning-rate", "0"), "'optimizer.learning_rate' = 0: Input should be greater than 0"),
@@ -114,7 +114,7 @@ def test_a_mistake_gets_one_line_that_names_it(sets, tmp_path, capsys, options, 
 def test_batches_hold_no_more_people_than_there_are(sets, tmp_path, capsys):
     code, said, _ = call(capsys, "train", sets / "points", *SMALL, "--out", tmp_path / "r", "--batch.identities", "32")
     assert code == 0
-    assert "note: batch.identities is 32, and there are 8 people: batches hold all 8" in said
+    assert "note: batch.identities is 32, but there are 8 people: batches hold all 8" in said
     assert "steps of 32 samples an epoch" in said, "8 people with 4 samples each"
 
 

@@ -76,21 +76,21 @@ def test_coordinates_without_a_flag_are_no_point(path):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (b"2 rows", b"rows", "line 1: wanted 'N rows', found b'rows"),
-        (b"3 columns", b"3 rows", "line 2: wanted 'N columns'"),
-        (b"flag X Y Z", b"flag Z Y X", "line 3: wanted 'pixels (flag X Y Z):'"),
+        (b"2 rows", b"rows", "line 1: expected 'N rows', found b'rows"),
+        (b"3 columns", b"3 rows", "line 2: expected 'N columns'"),
+        (b"flag X Y Z", b"flag Z Y X", "line 3: expected 'pixels (flag X Y Z):'"),
         (b"2 rows", b"0 rows", "line 1: 0 rows of 3 columns"),
         (b"2 rows", b"9999999 rows", "line 1: 9999999 rows of 3 columns"),
-        (b"2 rows", b"99999999999999999999 rows", "line 1: wanted 'N rows'"),
-        (b"0 1 1 0 0 1", b"0 1 1 0 0 2", "line 4: a flag is neither 0 nor 1"),
-        (b"0 1 1 0 0 1", b"0 1 1 0 0 x", "line 4: b'x' is no number"),
-        (b"0 1 1 0 0 1", b"0 1 1 0 1", "line 4: 5 numbers, wanted 6"),
-        (b"1.5", b"1.5.5", "line 5: holds what is no number"),
-        (b"20.5", b"20.5 7", "line 6: 7 numbers, wanted 6"),
-        (b"-1700", b"inf", "line 7: a coordinate beyond"),
-        (b"-1700", b"nan", "line 7: a coordinate beyond"),
-        (b"-1700", b"1e400", "line 7: a coordinate beyond"),
-        (b"-1700", b"-1700\r\n5", "line 8: 5 lines of numbers, wanted 4"),
+        (b"2 rows", b"99999999999999999999 rows", "line 1: expected 'N rows'"),
+        (b"0 1 1 0 0 1", b"0 1 1 0 0 2", "line 4: a flag is not 0 or 1"),
+        (b"0 1 1 0 0 1", b"0 1 1 0 0 x", "line 4: b'x' is not a number"),
+        (b"0 1 1 0 0 1", b"0 1 1 0 1", "line 4: 5 numbers, expected 6"),
+        (b"1.5", b"1.5.5", "line 5: contains something that is not a number"),
+        (b"20.5", b"20.5 7", "line 6: 7 numbers, expected 6"),
+        (b"-1700", b"inf", "line 7: a coordinate is beyond"),
+        (b"-1700", b"nan", "line 7: a coordinate is beyond"),
+        (b"-1700", b"1e400", "line 7: a coordinate is beyond"),
+        (b"-1700", b"-1700\r\n5", "line 8: 5 lines of numbers, expected 4"),
     ],
 )
 def test_wrong_lines_are_named(path, old, new, said):
@@ -109,12 +109,12 @@ def test_a_file_cut_after_any_line_is_refused(path):
 
 def test_nothing_seen_has_its_own_reason(path):
     error = refused(put(path, BY_HAND.replace(b"0 1 1 0 0 1", b"0 0 0 0 0 0")))
-    assert (error.reason, error.detail) == ("no_points", f"{path.name}: no point in 2 x 3")
+    assert (error.reason, error.detail) == ("no_points", f"{path.name}: no points in 2 x 3")
 
 
 def test_a_plain_file_too_short_for_its_size_is_found_by_its_header(tmp_path):
     path = put(tmp_path / "a.abs", BY_HAND.replace(b"2 rows", b"480 rows"))
-    assert "the file is cut off" in refused(path, read_abs_shape).detail
+    assert "the file is truncated" in refused(path, read_abs_shape).detail
 
 
 def test_a_packed_file_cut_or_damaged_anywhere_is_refused_with_the_byte(tmp_path):
@@ -139,7 +139,7 @@ def test_a_bomb_is_unpacked_no_further_than_its_header_asks_for(tmp_path):
         tracemalloc.stop()
     assert peak < 8e6
     path.write_bytes(gzip.compress(b"2 rows" + b" " * 20_000_000, 1))
-    assert "line 2: wanted 'N columns'" in refused(path, read_abs_shape).detail
+    assert "line 2: expected 'N columns'" in refused(path, read_abs_shape).detail
 
 
 @pytest.mark.parametrize("ends", [("\r\n", " "), ("\n", "")])

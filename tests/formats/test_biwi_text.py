@@ -35,13 +35,13 @@ def test_the_literals_are_read():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "line 1: wanted three numbers, found ''"),
-        ("1 2\n", "line 1: wanted three numbers, found '1 2'"),
-        ("575 0 320\n0 575 nan\n0 0 1\n", "line 2: wanted three numbers"),
-        ("575 0 320\n0 575 240\n", "line 3: wanted three numbers"),
-        ("575 1 320\n0 575 240\n0 0 1\n", "lines 1 to 3: no camera matrix"),
-        ("-575 0 320\n0 575 240\n0 0 1\n", "lines 1 to 3: no camera matrix"),
-        ("575 0 320\n0 1e30 240\n0 0 1\n", "lines 1 to 3: no camera matrix"),
+        ("", "line 1: expected three numbers, found ''"),
+        ("1 2\n", "line 1: expected three numbers, found '1 2'"),
+        ("575 0 320\n0 575 nan\n0 0 1\n", "line 2: expected three numbers"),
+        ("575 0 320\n0 575 240\n", "line 3: expected three numbers"),
+        ("575 1 320\n0 575 240\n0 0 1\n", "lines 1 to 3: not a camera matrix"),
+        ("-575 0 320\n0 575 240\n0 0 1\n", "lines 1 to 3: not a camera matrix"),
+        ("575 0 320\n0 1e30 240\n0 0 1\n", "lines 1 to 3: not a camera matrix"),
         ("1 " * 9000, "18000 characters are too many"),
     ],
 )
@@ -53,12 +53,12 @@ def test_what_is_no_camera_is_said_with_its_line(text, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (POSE.replace("0.980639", "1.98"), "lines 1 to 3: no rotation"),
-        ("1 0 0\n0 1 0\n0 0 -1\n\n1 2 3\n", "lines 1 to 3: no rotation"),
-        ("1e300 0 0\n0 1 0\n0 0 1\n\n1 2 3\n", "lines 1 to 3: no rotation"),
-        ("1 0 0\n0 1 0\n0 0 1\n\n", "line 5: wanted three numbers, found ''"),
-        ("1 0 0\n0 1 0\n0 0 1\n\n1 2 x\n", "line 5: wanted three numbers, found '1 2 x'"),
-        ("1 0 0\n0 1 0\n0 0 1\n\n1 2 99999\n", "line 5: the centre lies 1e"),
+        (POSE.replace("0.980639", "1.98"), "lines 1 to 3: not a rotation"),
+        ("1 0 0\n0 1 0\n0 0 -1\n\n1 2 3\n", "lines 1 to 3: not a rotation"),
+        ("1e300 0 0\n0 1 0\n0 0 1\n\n1 2 3\n", "lines 1 to 3: not a rotation"),
+        ("1 0 0\n0 1 0\n0 0 1\n\n", "line 5: expected three numbers, found ''"),
+        ("1 0 0\n0 1 0\n0 0 1\n\n1 2 x\n", "line 5: expected three numbers, found '1 2 x'"),
+        ("1 0 0\n0 1 0\n0 0 1\n\n1 2 99999\n", "line 5: the centre is 1e"),
     ],
 )
 def test_what_is_no_pose_is_said_with_its_line(text, said):

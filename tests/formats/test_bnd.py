@@ -27,15 +27,15 @@ def test_cut_off_anywhere_is_told_with_its_line():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b"1 2 3\n", "line 7: 3 numbers, wanted vertexIndex x y z"),
-        (b"1 2 3 four\n", "line 7: 'four' is no number"),
-        (b"-1 2 3 4\n", "line 7: no vertex index and place"),
-        (b"1.5 2 3 4\n", "line 7: no vertex index"),
-        (b"4294967296 2 3 4\n", "line 7: no vertex index"),
-        (b"1 nan 3 4\n", "line 7: no vertex index"),
-        (b"1 2 1e300 4\n", "line 7: no vertex index"),
-        (b"", "82 landmarks, wanted 83"),
-        (LINE * 2, "84 landmarks, wanted 83"),
+        (b"1 2 3\n", "line 7: 3 numbers, expected vertexIndex x y z"),
+        (b"1 2 3 four\n", "line 7: 'four' is not a number"),
+        (b"-1 2 3 4\n", "line 7: not a vertex index and a position"),
+        (b"1.5 2 3 4\n", "line 7: not a vertex index"),
+        (b"4294967296 2 3 4\n", "line 7: not a vertex index"),
+        (b"1 nan 3 4\n", "line 7: not a vertex index"),
+        (b"1 2 1e300 4\n", "line 7: not a vertex index"),
+        (b"", "82 landmarks, expected 83"),
+        (LINE * 2, "84 landmarks, expected 83"),
     ],
 )
 def test_damage_is_named_with_its_line(line, said):

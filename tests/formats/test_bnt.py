@@ -94,7 +94,7 @@ def test_a_file_cut_at_any_field_is_refused_with_the_byte(file, at):
         (0, "0000", "byte 0: 0 rows"),
         (2, "0000", "byte 0: 2 rows of 0 columns"),
         (4, "000000000000f87f", "byte 4: the background value is nan"),
-        (12, "ffff", "byte 103: the file is cut off before byte 65553"),
+        (12, "ffff", "byte 103: the file is truncated before byte 65553"),
         (19, "ffffffff", "byte 19: says 4294967295 values"),
         (23, "000000000000f07f", "byte 23: inf is not a coordinate in mm"),
         (47, "ffffffffffffef7f", "byte 47: 1.79769e+308 is not a coordinate"),
@@ -109,7 +109,7 @@ def test_absurd_values_are_refused_with_the_byte(file, at, new, said):
 
 def test_absurd_sizes_that_agree_with_each_other_ask_for_no_memory(file):
     file.write_bytes(struct.pack("<HHdH", 65535, 13107, -1e9, 0) + struct.pack("<I", 4294836225))
-    assert "byte 18: the file is cut off before byte 34358689818" in refused(file).detail
+    assert "byte 18: the file is truncated before byte 34358689818" in refused(file).detail
 
 
 def test_a_texture_coordinate_outside_the_picture_is_refused_and_one_on_its_edge_is_not(file):

@@ -37,7 +37,7 @@ def test_columns_in_another_order_and_of_unknown_names():
         cloud = parse_xyz(b"Scalar_field,z,y,x,nx,ny,nz\n9,3,2,1,0,0,1\n9,6,5,4,0,1,0\n", "a.csv")
     assert cloud.points.tolist() == [[1, 2, 3], [4, 5, 6]]
     assert cloud.normals.tolist() == [[0, 0, 1], [0, 1, 0]]
-    assert heard == ["a.csv: columns that are not known are left aside: Scalar_field"]
+    assert heard == ["a.csv: unknown columns are ignored: Scalar_field"]
 
 
 def test_what_programs_call_columns_is_known():

@@ -52,8 +52,8 @@ def test_delimiters_and_line_ends_are_told(path, delimiter, end):
         (b"ann,a,b", "3 fields, and the header has 2"),
         (b'ann,"a', "a quote is not closed"),
         (b'ann,"a"b', "expected after"),
-        (b"ann,\xff", "is no UTF-8 (byte 5 of the line)"),
-        (b"ann,a\0b", "holds a zero byte (character 6)"),
+        (b"ann,\xff", "is not UTF-8 (byte 5 of the line)"),
+        (b"ann,a\0b", "contains a zero byte (character 6)"),
         (b"ann," + b"x" * 200_000, "field larger than field limit"),
     ],
 )
@@ -71,11 +71,11 @@ def test_a_bad_line_costs_itself_alone(path, line, fault):
         (b"\n\n", "is empty"),
         (b"person,color\n", "no column 'identity' (there are: person, color), with a comma, a semicolon or a tab"),
         (b"identity\nann\n", "one column only, 'identity'"),
-        (b"identity,x;identity\n", "cannot be told"),
+        (b"identity,x;identity\n", "the delimiter of the columns is ambiguous"),
         (b"identity,color,color\n", "two columns are named 'color'"),
         (b'identity,"color\n', "line 1: a quote is not closed"),
-        (b"\xff\xfei\0d\0x", "byte 6: is UTF-16, and damaged or cut off: save it as UTF-8"),
-        (b"identity,\xff\n", "is no UTF-8"),
+        (b"\xff\xfei\0d\0x", "byte 6: is UTF-16, and damaged or truncated: save it as UTF-8"),
+        (b"identity,\xff\n", "is not UTF-8"),
     ],
 )
 def test_a_bad_header_is_named(path, data, said):

@@ -63,7 +63,7 @@ def test_it_is_named_inside_of_gzip_too(tmp_path, kind):
 @pytest.mark.parametrize("name", ["a.obj.gz", "a.xyz.gz"])
 def test_gzip_in_gzip_is_named(tmp_path, name):
     (tmp_path / name).write_bytes(gzip.compress(gzip.compress(b"1 2 3\n")))
-    with pytest.raises(Unreadable, match=rf"{name}: is packed by gzip twice: unpack it once"):
+    with pytest.raises(Unreadable, match=rf"{name}: is compressed with gzip twice: unpack it once"):
         (read_mesh if "obj" in name else read_cloud)(tmp_path / name)
 
 

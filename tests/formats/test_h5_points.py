@@ -149,9 +149,9 @@ REFUSED = {
     "virtual": (virtual, "virtual or external"),
     "external": (lambda f: f.create_dataset("data", (2, 3, 3), "f4", external="/etc/passwd"), "virtual or external"),
     "lzf": (lambda f: f.create_dataset("data", data=CLOUD, compression="lzf"), "compressed by filter 32000: write it"),
-    "lists": (lambda f: f.create_dataset("data", (2,), h5py.vlen_dtype(np.dtype("i4"))), "wanted rows of numbers"),
-    "number": (lambda f: f.create_dataset("data", data=1.0), "wanted rows of numbers"),
-    "empty": (lambda f: f.create_dataset("data", data=h5py.Empty("f4")), "wanted rows of numbers"),
+    "lists": (lambda f: f.create_dataset("data", (2,), h5py.vlen_dtype(np.dtype("i4"))), "expected rows of numbers"),
+    "number": (lambda f: f.create_dataset("data", data=1.0), "expected rows of numbers"),
+    "empty": (lambda f: f.create_dataset("data", data=h5py.Empty("f4")), "expected rows of numbers"),
     "huge": (lambda f: f.create_dataset("data", (10**7, 2048, 3), "f4", chunks=(1, 2048, 3)), "the file has"),
     "never": (lambda f: f.create_dataset("data", (9, 9, 3), "f4"), "972 bytes nowhere"),
 }
@@ -192,7 +192,7 @@ def test_a_file_that_is_cut_off_after_it_was_looked_at(tmp_path):
     array = read_arrays(path, NAMES)["data"]
     path.write_bytes(by_hand()[:630])
     assert read_point_rows(path, array, 0, 1).shape == (1, 2, 3)
-    with pytest.raises(Unreadable, match=r"a\.h5: 'data': byte 630: the file is cut off"):
+    with pytest.raises(Unreadable, match=r"a\.h5: 'data': byte 630: the file is truncated"):
         read_point_rows(path, array)
     path.unlink()
     with pytest.raises(FileNotFoundError):

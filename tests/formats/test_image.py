@@ -237,7 +237,7 @@ def test_colours_of_a_bmp_lie_where_its_masks_say(tmp_path, data, want):
         (bmp(bytes(4), (0xF00, 0xF0, 0xF), bits=16), "bitfields"),
         (bmp(bytes(8), (0xFF0000, 0xFF00, 0xFF), bits=24), "masks of colours with 24 bits"),
         (bmp(bytes(8), (), 66), "a header of 66 bytes"),
-        (bmp(bytes.fromhex("00030201"), (0xFF000000, 0xFF0000, 0xFF00)), "cut off"),
+        (bmp(bytes.fromhex("00030201"), (0xFF000000, 0xFF0000, 0xFF00)), "truncated"),
     ],
 )
 def test_a_bmp_whose_colours_cannot_be_known_is_refused(tmp_path, data, said):
@@ -256,5 +256,5 @@ def test_a_png_of_several_frames_is_no_capture(tmp_path, before, frames):
         assert read_color(tmp_path / "a.png").tolist() == [[[9, 8, 7]]]
         return
     for read in (read_color, read_image_header):
-        with pytest.raises(Unreadable, match=r"a\.png: has 3 frames: an animation is no capture"):
+        with pytest.raises(Unreadable, match=r"a\.png: has 3 frames: an animation is not a capture"):
             read(tmp_path / "a.png")

@@ -31,7 +31,7 @@ def test_a_missing_key_is_named_with_its_file(tmp_path, key):
 @pytest.mark.parametrize("key", GOOD)
 @pytest.mark.parametrize("value", [None, "1", True, float("nan"), float("inf"), [1], 10**400, -(10**400)], ids=short)
 def test_what_is_no_number_is_named(key, value):
-    with pytest.raises(ValueError, match=rf"^{key} = .* is no finite number"):
+    with pytest.raises(ValueError, match=rf"^{key} = .* is not a finite number"):
         parse_intrinsics(GOOD | {key: value})
 
 

@@ -33,12 +33,12 @@ def test_cut_anywhere_it_is_refused_with_the_line_or_whole(tmp_path):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "line 1: wanted 5 lines, found 0"),
-        (LITERAL + b"x:1 y:1\n", "line 7: wanted 5 lines, found 6"),
-        (LITERAL.replace(b"x:304", b"x:nan"), "line 2: wanted x:<number> y:<number>, found 'x:nan y:229'"),
-        (LITERAL.replace(b"x:304", b"x:-3"), "line 2: wanted"),
-        (LITERAL.replace(b"x:304", b"x:30400"), "line 2: 30400, 229 px is in no image"),
-        (LITERAL.replace(b"x:304", b"\xff:304"), "line 2: wanted"),
+        (b"", "line 1: expected 5 lines, found 0"),
+        (LITERAL + b"x:1 y:1\n", "line 7: expected 5 lines, found 6"),
+        (LITERAL.replace(b"x:304", b"x:nan"), "line 2: expected x:<number> y:<number>, found 'x:nan y:229'"),
+        (LITERAL.replace(b"x:304", b"x:-3"), "line 2: expected"),
+        (LITERAL.replace(b"x:304", b"x:30400"), "line 2: 30400, 229 px cannot be in an image"),
+        (LITERAL.replace(b"x:304", b"\xff:304"), "line 2: expected"),
         (b"1" * 20_000, "20000 bytes or more are too many"),
     ],
 )

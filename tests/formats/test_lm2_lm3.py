@@ -87,15 +87,15 @@ def test_a_file_cut_after_any_line_is_refused(tmp_path, data, read):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (b"3 landmarks", b"4 landmarks", "line 9: the file is cut off: 2 of 8 lines of landmarks are missing"),
-        (b"3 landmarks", b"999999 landmarks", "cut off"),
+        (b"3 landmarks", b"4 landmarks", "line 9: the file is truncated: 2 of 8 lines of landmarks are missing"),
+        (b"3 landmarks", b"999999 landmarks", "truncated"),
         (b"3 landmarks", b"2 landmarks", "line 8: 'Chin middle' after the last of 2 landmarks"),
         (b"3 landmarks", b"many landmarks", "the file ends without a line 'N landmarks'"),
-        (b"-0.953", b"nan", "line 5: wanted 3 numbers, found '-62.978 nan 13.127'"),
-        (b"-0.953", b"1_0", "line 5: wanted 3 numbers"),
-        (b"-0.953", b"1e300", "line 5: '-62.978 1e300 13.127' is no place on a face"),
-        (b"-0.953 ", b"", "line 5: wanted 3 numbers, found '-62.978 13.127'"),
-        (b"Nose tip", b"Chin middle", "line 8: 'Chin middle' stands there twice"),
+        (b"-0.953", b"nan", "line 5: expected 3 numbers, found '-62.978 nan 13.127'"),
+        (b"-0.953", b"1_0", "line 5: expected 3 numbers"),
+        (b"-0.953", b"1e300", "line 5: '-62.978 1e300 13.127' is not a position on a face"),
+        (b"-0.953 ", b"", "line 5: expected 3 numbers, found '-62.978 13.127'"),
+        (b"Nose tip", b"Chin middle", "line 8: 'Chin middle' appears twice"),
     ],
 )
 def test_wrong_lm3_lines_are_named(tmp_path, old, new, said):
@@ -107,7 +107,7 @@ def test_wrong_lm3_lines_are_named(tmp_path, old, new, said):
     [
         (b"Labels:", b"Names:", "line 11: the file ends without 'Labels:'"),
         (b"2D Image coordinates:", b"Points:", "without '2D Image coordinates:'"),
-        (b"700 803.5", b"700,803.5", "line 11: wanted 2 numbers, found '700,803.5'"),
+        (b"700 803.5", b"700,803.5", "line 11: expected 2 numbers, found '700,803.5'"),
         (b"2 landmarks", b"1 landmarks", "line 11: '700 803.5' after the last of 1 landmarks"),
     ],
 )

@@ -21,14 +21,14 @@ def test_the_literal_is_read():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b"", "0 values, wanted 32400"),
+        (b"", "0 values, expected 32400"),
         (LITERAL[:-6], "32399 values"),
         (LITERAL + b" 1", "32401 values"),
-        (LITERAL.replace(b"702", b"-70"), "character 5: b'-' is in no whole number"),
-        (LITERAL.replace(b"702", b"7e2"), "character 6: b'e' is in no whole number"),
-        (LITERAL.replace(b"702", b"70\xff"), "is in no whole number"),
-        (LITERAL.replace(b"702", b"65536"), "value 2: 65536 mm is no depth"),
-        (LITERAL.replace(b"702", b"9" * 400), "value 2: inf mm is no depth"),
+        (LITERAL.replace(b"702", b"-70"), "character 5: b'-' cannot be in a whole number"),
+        (LITERAL.replace(b"702", b"7e2"), "character 6: b'e' cannot be in a whole number"),
+        (LITERAL.replace(b"702", b"70\xff"), "cannot be in a whole number"),
+        (LITERAL.replace(b"702", b"65536"), "value 2: 65536 mm is not a 16-bit depth"),
+        (LITERAL.replace(b"702", b"9" * 400), "value 2: inf mm is not a 16-bit depth"),
     ],
 )
 def test_what_is_no_frame_is_said(line, said):
@@ -53,5 +53,5 @@ def test_lines_are_found_and_none_is_longer_than_a_frame(tmp_path):
     path.write_bytes(b"1 2\n\n345")
     assert list(find_lines(path)) == [(1, 0, b"1 2\n"), (2, 4, b"\n"), (3, 5, b"345")]
     path.write_bytes(b"1\n" + b"2" * (MOST_LINE_BYTES + 1))
-    with pytest.raises(Unreadable, match=r"a\.dat: line 2, byte 2: longer than a frame can be"):
+    with pytest.raises(Unreadable, match=r"a\.dat: line 2, byte 2: too long for a frame"):
         list(find_lines(path))

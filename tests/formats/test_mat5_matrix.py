@@ -73,14 +73,14 @@ def test_the_other_byte_order_and_small_elements(path):
     ("data", "reason", "said"),
     [
         (b"", "unreadable", "a.mat: the file is empty"),
-        (HEADER[:60], "unreadable", "byte 60: the header is cut off"),
-        (HEADER[:126] + b"XX", "unreadable", "byte 126: no MATLAB file of level 5"),
+        (HEADER[:60], "unreadable", "byte 60: the header is truncated"),
+        (HEADER[:126] + b"XX", "unreadable", "byte 126: not a MATLAB file of level 5"),
         (HEADER[:124] + b"\0\2IM", "unreadable", "byte 124: version 0x0200"),
         (b"\x89HDF\r\n\x1a\n" + bytes(200), "unreadable", "7.3 file (HDF5): save it as level 5"),
         (HEADER, "no_matrix", "no variable 'd' (there are: none)"),
         (HEADER + VARIABLE.replace(b"d", b"e"), "no_matrix", "no variable 'd' (there are: e)"),
         (HEADER + VARIABLE[:16] + b"\1" + VARIABLE[17:], "no_matrix", "no variable 'd' (there are: ?)"),
-        (HEADER + VARIABLE[:32] + b"\4" + VARIABLE[33:], "no_matrix", "'d' is 4x2, wanted 3x2"),
+        (HEADER + VARIABLE[:32] + b"\4" + VARIABLE[33:], "no_matrix", "'d' is 4x2, expected 3x2"),
         (HEADER + b"\x0d" + VARIABLE[1:], "unreadable", "byte 128: an element of type 13"),
         (HEADER + VARIABLE[:-1], "unreadable", "byte 128: an element of 96 bytes, and 95 are left"),
         (HEADER + VARIABLE[:52] + b"\x31" + VARIABLE[53:], "unreadable", "byte 48: values of 49 bytes in a variable"),
@@ -119,12 +119,12 @@ def test_a_bomb_is_not_unpacked(path):
     data = stream.compress(VARIABLE)
     data += b"".join(stream.compress(bytes(1 << 20)) for _ in range(128)) + stream.flush()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert "do not end where they should" in refused(path, HEADER + struct.pack("<II", 15, len(data)) + data).detail
+    assert "do not end at the expected byte" in refused(path, HEADER + struct.pack("<II", 15, len(data)) + data).detail
     huge = VARIABLE[:32] + struct.pack("<ii", 2**29, 1) + VARIABLE[40:]
     assert refused(path, HEADER + packed(huge)).reason == "no_matrix"
     assert refused(path, HEADER + packed(huge), (2**29, 1)).reason == "unreadable"
     most = 2**29 - 22  # the largest number of doubles that the sizes of 32 bits can say
     said = VARIABLE[:4] + struct.pack("<I", 2**32 - 100) + VARIABLE[8:32] + struct.pack("<ii", most, 1)
     said += VARIABLE[40:52] + struct.pack("<I", 8 * most) + VARIABLE[56:]
-    assert "is cut off: 104 of" in refused(path, HEADER + packed(said), (most, 1)).detail
+    assert "is truncated: 104 of" in refused(path, HEADER + packed(said), (most, 1)).detail
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 << 10

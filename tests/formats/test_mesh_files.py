@@ -189,27 +189,27 @@ def test_cut_off_anywhere_is_told_or_still_a_mesh(parse, data):
 @pytest.mark.parametrize(
     ("parse", "data", "old", "new", "said"),
     [
-        (parse_obj, OBJ, b"v 1 1 0", b"v 1 1", "line 5: a vertex of 2 numbers, wanted 3"),
-        (parse_obj, OBJ, b"v 1 1 0", b"v 1 1 zero", "line 5: 'zero' is no number"),
-        (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 2 3 9", "line 12: a face names vertex 9, and there are 4"),
-        (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 2 3 0", "line 12: a face names vertex 0"),
-        (parse_obj, OBJ, b"f -4 ", b"f -9 ", "a face names vertex -4"),
-        (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 2 3.5 4", "'3.5' is no whole number"),
+        (parse_obj, OBJ, b"v 1 1 0", b"v 1 1", "line 5: a vertex of 2 numbers, expected 3"),
+        (parse_obj, OBJ, b"v 1 1 0", b"v 1 1 zero", "line 5: 'zero' is not a number"),
+        (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 2 3 9", "line 12: a face refers to vertex 9, but there are 4"),
+        (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 2 3 0", "line 12: a face refers to vertex 0"),
+        (parse_obj, OBJ, b"f -4 ", b"f -9 ", "a face refers to vertex -4"),
+        (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 2 3.5 4", "'3.5' is not a whole number"),
         (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 /2 3 4", "a corner without a vertex"),
-        (parse_obj, b"hello\n", b"", b"", "holds no vertex"),
+        (parse_obj, b"hello\n", b"", b"", "contains no vertices"),
         (parse_stl, STL, b"\x01\0\0\0", b"\xff\xff\xff\xff", "byte 80: 4294967295 facets need"),
         (parse_stl, STL_TEXT, b"vertex 0 0 0", b"vertex 0 0", "line 4: a vertex without three numbers"),
-        (parse_stl, STL_TEXT, b"vertex 0 0 0", b"vertex 0 0 o", "line 4: 'o' is no number"),
+        (parse_stl, STL_TEXT, b"vertex 0 0 0", b"vertex 0 0 o", "line 4: 'o' is not a number"),
         (parse_stl, STL_TEXT, b"vertex 0 0 0", b"vertex1 0 0 0", "2 vertices in 1 facets"),
         (parse_stl, STL_TEXT, b"vertex 0 0 0", b"vertex-1 0 0 0", "2 vertices in 1 facets"),
         (parse_stl, STL_TEXT, b"endfacet\n", b"endfacets\n", "3 vertices in 0 facets"),
-        (parse_stl, STL_TEXT, b"endfacet\n", b"", "3 vertices in 0 facets: cut off"),
-        (parse_stl, b"short", b"", b"", "byte 5: the header is cut off"),
-        (parse_off, OFF, b"4 2 0", b"4000000000 2 0", "of 4000000002 lines: cut"),
-        (parse_off, OFF, b"4 2 0", b"four 2 0", "line 1: 'four' is no whole number"),
-        (parse_off, OFF, b"4 0 1 2 3", b"4 0 1 2 4", "line 7: a face names vertex 4, and there are 4"),
+        (parse_stl, STL_TEXT, b"endfacet\n", b"", "3 vertices in 0 facets: truncated"),
+        (parse_stl, b"short", b"", b"", "byte 5: the header is truncated"),
+        (parse_off, OFF, b"4 2 0", b"4000000000 2 0", "of 4000000002 lines: truncated"),
+        (parse_off, OFF, b"4 2 0", b"four 2 0", "line 1: 'four' is not a whole number"),
+        (parse_off, OFF, b"4 0 1 2 3", b"4 0 1 2 4", "line 7: a face refers to vertex 4, but there are 4"),
         (parse_off, OFF, b"4 0 1 2 3", b"9 0 1 2 3", "line 7: a face of 9 corners, and 4 numbers follow"),
-        (parse_off, OFF, b"1 0 0 0", b"1 0 0", "line 3: a vertex with another number of values"),
+        (parse_off, OFF, b"1 0 0 0", b"1 0 0", "line 3: a vertex with a different number of values"),
         (parse_off, b"OFF BINARY\n1 2", b"", b"", "binary OFF"),
     ],
 )
@@ -232,29 +232,29 @@ def changed(path: str, value) -> bytes:
     ("data", "said"),
     [
         (glb(document(), BINARY)[:30], "byte 8"),
-        (glb(document(), BINARY)[:-1], "byte 8|cut off"),
-        (b"glTF", "byte 0: no binary glTF"),
+        (glb(document(), BINARY)[:-1], "byte 8|truncated"),
+        (b"glTF", "byte 0: not a binary glTF"),
         (b"glTF" + bytes(16), "glTF 0: only version 2"),
-        (b"glTF" + struct.pack("<IIII", 2, 22, 2, 0x4E4F534A) + b"[]", "the JSON is no object"),
-        (b"glTF" + struct.pack("<IIII", 2, 22, 2, 0x4E4F534A) + b"{!", "no valid JSON"),
-        (b"glTF" + struct.pack("<IIII", 2, 20 + 10**5, 10**5, 0x4E4F534A) + b"[" * 10**5, "nested|no valid JSON"),
+        (b"glTF" + struct.pack("<IIII", 2, 22, 2, 0x4E4F534A) + b"[]", "the JSON is not an object"),
+        (b"glTF" + struct.pack("<IIII", 2, 22, 2, 0x4E4F534A) + b"{!", "not valid JSON"),
+        (b"glTF" + struct.pack("<IIII", 2, 20 + 10**5, 10**5, 0x4E4F534A) + b"[" * 10**5, "nested|not valid JSON"),
         (changed("accessors.0.count", 10**12), r"accessors\[0\] goes beyond"),
         (changed("accessors.0.count", -1), r"accessors\[0\] has another type"),
         (changed("accessors.0.byteOffset", 4), r"accessors\[0\] goes beyond"),
         (changed("bufferViews.0.byteLength", 10**9), r"accessors\[0\] goes beyond"),
         (changed("bufferViews.0.byteStride", 2), r"accessors\[0\] goes beyond"),
-        (changed("bufferViews.0.byteOffset", 1.5), "an offset or length is no whole number"),
+        (changed("bufferViews.0.byteOffset", 1.5), "an offset or length is not a whole number"),
         (changed("accessors.0.componentType", 5121), "another type"),
         (changed("accessors.0.sparse", {}), "sparse"),
         (changed("buffers.0.uri", "a.bin"), "outside the file"),
-        (changed("nodes.0.children", [0]), r"nodes\[0\] stands in the scene twice"),
+        (changed("nodes.0.children", [0]), r"nodes\[0\] is in the scene twice"),
         (changed("nodes.0.mesh", "x\n\ud800"), r"meshes\['x\\n"),
         (changed("nodes.0.scale", [1, 1, "a"]), "scale is not 3 numbers"),
         (changed("meshes.0.primitives.0.mode", 5), "a part of mode 5"),
         (changed("meshes.0.primitives", [1]), "no POSITION"),
         (changed("extensionsRequired", ["KHR_draco_mesh_compression"]), "needs .*draco"),
-        (changed("scenes", []), r"scenes\[0\] is not there"),
-        (changed("scenes.0.nodes", []), "its scene holds no triangles"),
+        (changed("scenes", []), r"scenes\[0\] does not exist"),
+        (changed("scenes.0.nodes", []), "its scene contains no triangles"),
     ],
 )
 def test_damage_of_glb_is_named(data, said):
@@ -266,7 +266,7 @@ def test_damage_of_glb_is_named(data, said):
 
 def test_glb_with_an_index_too_large_is_refused():
     data = glb(document(), BINARY[:-2] + b"\x07\x00")
-    with pytest.raises(Unreadable, match="names vertex 7, and there are 3"):
+    with pytest.raises(Unreadable, match="refers to vertex 7, but there are 3"):
         parse_glb(data, "a.glb")
 
 
@@ -274,7 +274,7 @@ def test_glb_whose_nodes_repeat_a_mesh_is_no_scan():
     made = document()
     made["nodes"] = [{"mesh": 0}] * 50
     made["scenes"] = [{"nodes": list(range(50))}]
-    with pytest.raises(Unreadable, match="so often that it is no scan"):
+    with pytest.raises(Unreadable, match="too often for a scan"):
         parse_glb(glb(made, BINARY), "a.glb")
 
 

@@ -49,7 +49,7 @@ def test_infinities_are_no_reading_and_remarked(path, values, infinite):
     with remarks_into(heard := []):
         depth = read_depth_npy(path)
     assert depth.tolist() == [[value if np.isfinite(value) else 0 for value in values]]
-    assert heard == ([f"a.npy: {infinite} of 4 readings are infinite: no reading"] if infinite else [])
+    assert heard == ([f"a.npy: {infinite} of 4 readings are infinite: they become missing"] if infinite else [])
 
 
 def test_negative_values_are_no_reading(path):

@@ -42,11 +42,11 @@ def test_other_orders_and_precisions_are_read(path, values):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (np.zeros((4, 3), np.float32), "wanted (H, W, 3)"),
-        (np.zeros((4, 4, 2), np.float32), "wanted (H, W, 3)"),
-        (np.zeros((0, 4, 3), np.float32), "wanted (H, W, 3)"),
-        (np.zeros((4, 4, 3), np.int32), "wanted floats"),
-        (np.full((4, 4, 3), np.nan, np.float32), "holds no finite point"),
+        (np.zeros((4, 3), np.float32), "expected (H, W, 3)"),
+        (np.zeros((4, 4, 2), np.float32), "expected (H, W, 3)"),
+        (np.zeros((0, 4, 3), np.float32), "expected (H, W, 3)"),
+        (np.zeros((4, 4, 3), np.int32), "expected floats"),
+        (np.full((4, 4, 3), np.nan, np.float32), "contains no finite points"),
     ],
 )
 def test_other_arrays_are_refused(path, values, said):
@@ -82,7 +82,7 @@ def test_a_changed_byte_is_refused_or_read(path):
 def test_absurd_sizes_are_refused_before_memory_is_asked_for(path, shape):
     header = LITERAL[10:128].replace(b"(1, 2, 3)", shape.encode()).rstrip().ljust(117) + b"\n"
     path.write_bytes(LITERAL[:10] + header + LITERAL[128:])
-    with pytest.raises(Unreadable, match=r"cut off|wanted \(H, W, 3\)"):
+    with pytest.raises(Unreadable, match=r"truncated|expected \(H, W, 3\)"):
         read_grid_npy(path)
 
 

@@ -29,13 +29,13 @@ def test_nothing_is_no_number(text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"1 2\n3 x4\n", "a: line 2: 'x4' is no number"),
-        (b"1\n\n\n1-2", "a: line 4: '1-2' is no number"),
-        (b"0.5.5", "a: line 1: '0.5.5' is no number"),
-        (b"1,5,2", "a: line 1: '1,5,2' is no number: write decimal points, not commas"),
-        (b"1 \xff\x00", r"a: line 1: '\\xff\\x00' is no number"),
-        (b"0x10", "a: line 1: '0x10' is no number"),
-        (b"1_0", "a: line 1: '1_0' is no number"),
+        (b"1 2\n3 x4\n", "a: line 2: 'x4' is not a number"),
+        (b"1\n\n\n1-2", "a: line 4: '1-2' is not a number"),
+        (b"0.5.5", "a: line 1: '0.5.5' is not a number"),
+        (b"1,5,2", "a: line 1: '1,5,2' is not a number: write decimal points, not commas"),
+        (b"1 \xff\x00", r"a: line 1: '\\xff\\x00' is not a number"),
+        (b"0x10", "a: line 1: '0x10' is not a number"),
+        (b"1_0", "a: line 1: '1_0' is not a number"),
     ],
 )
 def test_what_is_no_number_is_named_with_its_line(text, said):
@@ -45,7 +45,7 @@ def test_what_is_no_number_is_named_with_its_line(text, said):
 
 def test_whole_numbers_have_no_point():
     assert parse_numbers(b"1 -2", "a", whole=True).tolist() == [1, -2]
-    with pytest.raises(Unreadable, match=r"line 8: '1\.5' is no whole number"):
+    with pytest.raises(Unreadable, match=r"line 8: '1\.5' is not a whole number"):
         parse_numbers(b"1\n1.5", "a", first_line=7, whole=True)
 
 
@@ -56,7 +56,7 @@ def test_lines_have_words_and_numbers(end):
     assert lines.numbers.tolist() == [12, 14, 15]
     assert lines.words(slice(0, 2), skip=1) == b" 1\n 2 3" + (b"\r" if end == b"\r\n" else b"") + b"\n" or end != b"\n"
     assert lines.parse(np.array([0, 1]), "f", skip=1).tolist() == [1, 2, 3]
-    with pytest.raises(Unreadable, match="f: line 15: 'c' is no number"):
+    with pytest.raises(Unreadable, match="f: line 15: 'c' is not a number"):
         lines.parse(slice(2, 3), "f")
 
 

@@ -26,9 +26,13 @@ def obj(path, *colors):
 @pytest.mark.parametrize(
     ("colors", "wanted", "said"),
     [
-        (("", "0 1 0", ""), None, "2 of 3 vertices have no colour: left aside, as the first has none"),
+        (("", "0 1 0", ""), None, "2 of 3 vertices have no colour: ignored, as the first has none"),
         (("1 0 0", "", "0 0 1"), [[255, 0, 0], [0, 0, 0], [0, 0, 255]], "1 of 3 vertices have no colour: black"),
-        (("1 0 0", "nan 0 1", "0 0 1"), [[255, 0, 0], [0, 0, 0], [0, 0, 255]], "1 of 3 colours are no colours: black"),
+        (
+            ("1 0 0", "nan 0 1", "0 0 1"),
+            [[255, 0, 0], [0, 0, 0], [0, 0, 255]],
+            "1 of 3 colours are invalid: they become black",
+        ),
         (("1 0 0 1", "-1 0 0 1", "inf 0 1 1"), [[255, 0, 0], [0, 0, 0], [0, 0, 0]], "2 of 3 colours"),
         (("65535 0 0", "0 32896 0", "257 0 514"), [[255, 0, 0], [0, 128, 0], [1, 0, 2]], None),
         (("1.5 0 0", "255 9 0", "300.5 0 0"), [[2, 0, 0], [255, 9, 0], [0, 0, 0]], "1 of 3 colours"),
@@ -94,7 +98,7 @@ def test_nan_colours_of_a_ply_cost_themselves(tmp_path, order):
     for reader in (read_mesh, read_cloud):
         found, heard = read(path, reader)
         assert found.colors.tolist() == [[255, 0, 0], [0, 0, 0], [0, 0, 255]]
-        assert heard == ["a.ply: 1 of 3 colours are no colours: black"]
+        assert heard == ["a.ply: 1 of 3 colours are invalid: they become black"]
 
 
 def test_text_that_does_not_fit_its_declared_type_costs_no_shape(tmp_path):
@@ -111,7 +115,7 @@ def test_normals_that_are_all_zero_are_left_aside(tmp_path):
         cloud, heard = read(path, read_cloud)
         assert len(cloud.points) == 2 + 1  # one vertex at 0, 0, 0 is a point
         assert cloud.normals is None
-        assert heard == ["a.ply: its normals have no direction: left aside"]
+        assert heard == ["a.ply: its normals have no direction: they are ignored"]
         assert cloud_arrays(path) == ("points", "colors")
 
 
@@ -119,7 +123,7 @@ def test_points_without_direction_among_others_are_left_out_with_a_remark(tmp_pa
     path = ply(tmp_path / "a.ply", "u1", np.full((3, 3), 9), [[0, 0, 2], [np.nan, 0, 1], [0, 1, 0]])
     cloud, heard = read(path, read_cloud)
     assert cloud.normals.tolist() == [[0, 0, 1], [0, 1, 0]]
-    assert heard == ["a.ply: 1 of 3 points have a normal without direction: left out"]
+    assert heard == ["a.ply: 1 of 3 points have a normal without direction: they are left out"]
     assert cloud_arrays(path) == ("points", "normals", "colors")
 
 

@@ -64,14 +64,14 @@ def test_cfp_s_numbers(tmp_path):
     [
         (read_lfw_pairs, "2\t1\nA\t1\t2\n", "a.txt, line 1: asks for 4 lines of pairs, there are 1"),
         (read_lfw_pairs, "1\t1\nA\t1\tB\t2\nA\t1\t2\n", "a.txt, line 2: is out of order"),
-        (read_lfw_pairs, "A\t1\t2\nA 1 2\n", "a.txt, line 2: wanted name, number, number"),
-        (read_lfw_pairs, "A\t1\tx\n", "a.txt, line 1: wanted name"),
-        (read_lfw_pairs, "A\t1\t\t2\n", "a.txt, line 1: wanted name"),
-        (read_lfw_pairs, b"A\t1\t2\n\xff", "a.txt: line 2: is no UTF-8 text"),
-        (read_two_line_pairs, "a.jpg 1\nb.jpg 1\nc.jpg 0\n", "a.txt, line 3: has no second line"),
+        (read_lfw_pairs, "A\t1\t2\nA 1 2\n", "a.txt, line 2: expected name, number, number"),
+        (read_lfw_pairs, "A\t1\tx\n", "a.txt, line 1: expected name"),
+        (read_lfw_pairs, "A\t1\t\t2\n", "a.txt, line 1: expected name"),
+        (read_lfw_pairs, b"A\t1\t2\n\xff", "a.txt: line 2: is not UTF-8 text"),
+        (read_two_line_pairs, "a.jpg 1\nb.jpg 1\nc.jpg 0\n", "a.txt, line 3: the second line is missing"),
         (read_two_line_pairs, "a.jpg 1\nb.jpg 0\n", "a.txt, line 2: says 0 where the line before says 1"),
-        (read_two_line_pairs, "a.jpg 1\nb.jpg\n", "a.txt, line 2: wanted a file's name and a number"),
-        (read_two_line_pairs, "a.jpg 1\nb.jpg -1\n", "a.txt, line 2: wanted a file's name and a number"),
+        (read_two_line_pairs, "a.jpg 1\nb.jpg\n", "a.txt, line 2: expected a file's name and a number"),
+        (read_two_line_pairs, "a.jpg 1\nb.jpg -1\n", "a.txt, line 2: expected a file's name and a number"),
     ],
 )
 def test_lines_that_are_wrong(tmp_path, read, text, message):
@@ -82,10 +82,10 @@ def test_lines_that_are_wrong(tmp_path, read, text, message):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("Split/FP/02/diff.txt", "1,2\n1;2\n", "FP/02/diff.txt, line 2: wanted two numbers"),
+        ("Split/FP/02/diff.txt", "1,2\n1;2\n", "FP/02/diff.txt, line 2: expected two numbers"),
         ("Split/FP/02/diff.txt", "3,1\n", "FP/02/diff.txt, line 1: image 3 is not in the list"),
         ("Split/FP/02/diff.txt", None, "diff.txt: cannot be read"),
-        ("Pair_list_P.txt", "x y\n", "Pair_list_P.txt, line 1: wanted a number and a path"),
+        ("Pair_list_P.txt", "x y\n", "Pair_list_P.txt, line 1: expected a number and a path"),
         ("Pair_list_F.txt", None, "Pair_list_F.txt: cannot be read"),
     ],
 )

@@ -73,7 +73,7 @@ def test_colours_of_text_with_a_sign_are_their_bytes_and_others_cost_only_themse
     for value in (b"4294967296", b"-2147483649", b"nan"):
         with remarks_into(heard):
             assert parse_pcd(data.replace(b"1122867", value), "a.pcd").colors.tolist() == [[0, 0, 0], [0, 0, 255]]
-    assert heard == ["a.pcd: 1 of 2 packed colours are not of four bytes: black"]
+    assert heard == ["a.pcd: 1 of 2 packed colours do not have four bytes: they become black"]
 
 
 def test_colours_of_eight_bytes_are_neither_promised_nor_given(tmp_path):
@@ -85,7 +85,7 @@ def test_colours_of_eight_bytes_are_neither_promised_nor_given(tmp_path):
     assert cloud_arrays(tmp_path / "a.pcd") == ("points",)
     assert cloud.points.tolist() == [[1, 2, 3], [4, 5, 6]]
     assert cloud.colors is None
-    assert heard == ["a.pcd: rgb is not of four bytes: colours are left aside"]
+    assert heard == ["a.pcd: rgb does not have four bytes: colours are ignored"]
 
 
 @pytest.mark.parametrize("body", ["ascii", "binary", "binary_compressed"])
@@ -112,7 +112,7 @@ def test_open3d_writes_what_is_read(tmp_path):
     try:
         o3d = open3d()
     except MissingDependency:
-        pytest.skip("Open3D is not there")
+        pytest.skip("Open3D is not installed")
     points = np.random.default_rng(0).normal(size=(500, 3)).round(2)
     made = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
     for name, options in (("a", {"write_ascii": True}), ("b", {}), ("c", {"compressed": True})):
@@ -138,20 +138,20 @@ def test_cut_off_anywhere_is_told_with_its_place(data):
     ("data", "old", "new", "said"),
     [
         (BINARY, b"POINTS 2", b"POINTS 400000000", "32 of 6400000000 bytes follow"),
-        (BINARY, b"POINTS 2", b"POINTS -2", "POINTS: wanted one whole number"),
-        (BINARY, b"SIZE 4 4 4 4", b"SIZE 4 4 4 3", "field 'rgb': no type U of 3 bytes"),
-        (BINARY, b"SIZE 4 4 4 4", b"SIZE 4 4 4", "do not go together"),
+        (BINARY, b"POINTS 2", b"POINTS -2", "POINTS: expected one whole number"),
+        (BINARY, b"SIZE 4 4 4 4", b"SIZE 4 4 4 3", "field 'rgb': there is no type U of 3 bytes"),
+        (BINARY, b"SIZE 4 4 4 4", b"SIZE 4 4 4", "do not match"),
         (BINARY, b"COUNT 1 1 1 1", b"COUNT 1 1 1 99999", "COUNT 99999"),
-        (BINARY, b"FIELDS x y z rgb", b"FIELDS x y w rgb", "FIELDS lacks x, y or z"),
-        (BINARY, b"FIELDS x y z rgb", b"FIELDS x y z x", "or has one twice"),
-        (BINARY, b"DATA binary", b"DATA sideways", "line 11: DATA sideways is not known"),
+        (BINARY, b"FIELDS x y z rgb", b"FIELDS x y w rgb", "FIELDS has no x, y or z"),
+        (BINARY, b"FIELDS x y z rgb", b"FIELDS x y z x", "or one of them twice"),
+        (BINARY, b"DATA binary", b"DATA sideways", "line 11: DATA sideways is not supported"),
         (BINARY, b"VERSION", b"REVISION", "no header from VERSION to DATA"),
-        (TEXT, b"1 2 -3 1122867", b"1 2 -3", "line 12: 3 numbers, wanted 4"),
-        (TEXT, b"1 2 -3 1122867", b"1 2 -3 x", "line 12: 'x' is no number"),
+        (TEXT, b"1 2 -3 1122867", b"1 2 -3", "line 12: 3 numbers, expected 4"),
+        (TEXT, b"1 2 -3 1122867", b"1 2 -3 x", "line 12: 'x' is not a number"),
         (TEXT, b"POINTS 2", b"POINTS 3", "2 of 3 points"),
         (COMPRESSED, b"\x20\x00\x17", b"\x20\xff\x17", "it points before the beginning"),
-        (COMPRESSED, b"\x20\x00\x17", b"\x40\x00\x17", "it unpacks to 33 bytes, wanted 32"),
-        (COMPRESSED, struct.pack("<I", 32), struct.pack("<I", 2**31), "and its points take 32"),
+        (COMPRESSED, b"\x20\x00\x17", b"\x40\x00\x17", "it unpacks to 33 bytes, expected 32"),
+        (COMPRESSED, struct.pack("<I", 32), struct.pack("<I", 2**31), "but its points take 32"),
         (COMPRESSED, struct.pack("<I", len(PACKED)), struct.pack("<I", 2**31), "of 2147483648 bytes follow"),
     ],
 )

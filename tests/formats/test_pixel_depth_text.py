@@ -40,17 +40,17 @@ def test_any_order_of_lines_gives_the_same_image(path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b"192 76", "line 6: holds 2 numbers, wanted 3"),
-        (b"192 76 1 2", "line 6: holds 4 numbers, wanted 3"),
-        (b"192 76 x", "line 6: 'x' is no number"),
-        (b"-1 76 5", "line 6: no pixel is at x = -1, y = 76"),
-        (b"1.5 76 5", "line 6: no pixel is at x = 1.5"),
-        (b"nan 76 5", "line 6: no pixel is at x = nan"),
-        (b"1e300 76 5", "line 6: no pixel is at x = 1e+300"),
+        (b"192 76", "line 6: holds 2 numbers, expected 3"),
+        (b"192 76 1 2", "line 6: holds 4 numbers, expected 3"),
+        (b"192 76 x", "line 6: 'x' is not a number"),
+        (b"-1 76 5", "line 6: there is no pixel at x = -1, y = 76"),
+        (b"1.5 76 5", "line 6: there is no pixel at x = 1.5"),
+        (b"nan 76 5", "line 6: there is no pixel at x = nan"),
+        (b"1e300 76 5", "line 6: there is no pixel at x = 1e+300"),
         (b"192 76 -5", "line 6: a depth cannot be -5"),
         (b"192 76 inf", "line 6: a depth cannot be inf"),
         (b"192 76 65536", "line 6: a depth cannot be 65536"),
-        (b"193 74 3", "line 6: pixel x = 193, y = 74 stands there twice"),
+        (b"193 74 3", "line 6: pixel x = 193, y = 74 appears twice"),
     ],
 )
 def test_a_bad_line_is_named(path, line, said):
@@ -97,7 +97,7 @@ def test_a_whole_image_is_read_fast(path):
 def test_marks_are_read(path):
     path.write_bytes(b"1.5\t2\r\n-3e1\t4\n")
     assert read_marks(path, 2).tolist() == [[1.5, 2], [-30, 4]]
-    with pytest.raises(Unreadable, match="line 1: holds 2 numbers, wanted 3"):
+    with pytest.raises(Unreadable, match="line 1: holds 2 numbers, expected 3"):
         read_marks(path, 3)
     path.write_bytes(b"1 2\n" * 20_000)
     with pytest.raises(Unreadable, match="more than 65536 bytes"):

@@ -99,14 +99,14 @@ def test_cut_off_anywhere_is_told_with_its_place(data):
     [
         (b"element vertex 5", b"element vertex 4294967295", f"byte {BODY + 9}: .* bytes for 4294967295 rows of vertex"),
         (b"element face 2", b"element face 99", f"byte {FACES + 1}: .* bytes for 99 rows of face"),
-        (b"element vertex 5", b"element vertex -1", "line 4: wanted 'element NAME COUNT'"),
-        (b"property float x\n", b"property half x\n", "line 5: no property that PLY knows: 'property half x'"),
-        (b"property float x\n", b"", "line 1: declares no vertex with x, y and z"),
-        (b"property float y", b"property float x", "line 6: property 'x' stands there twice"),
+        (b"element vertex 5", b"element vertex -1", "line 4: expected 'element NAME COUNT'"),
+        (b"property float x\n", b"property half x\n", "line 5: not a property of PLY: 'property half x'"),
+        (b"property float x\n", b"", "line 1: declares no vertices with x, y and z"),
+        (b"property float y", b"property float x", "line 6: property 'x' appears twice"),
         (b"list uchar ushort", b"list float ushort", "line 13: a list counted by float"),
-        (b"binary_big_endian", b"binary_odd_endian", "line 2: no format of ascii"),
+        (b"binary_big_endian", b"binary_odd_endian", "line 2: the format is not one of ascii"),
         (b"element face 2", b"element tristrips 2", "triangle strips"),
-        (b"\x07\x03\x00\x01", b"\x07\x03\x00\x09", "a face names vertex 9, and there are 5"),
+        (b"\x07\x03\x00\x01", b"\x07\x03\x00\x09", "a face refers to vertex 9, but there are 5"),
         (b"\x00\x04\x00\x00", b"\x00\xff\x00\x00", f"byte {FACES}: face: the row at byte {FACES} goes beyond the end"),
     ],
 )
@@ -120,13 +120,13 @@ def test_damage_is_named(old, new, said):
     ("old", "new", "said"),
     [
         (b"1 0 0\r\n", b"1 0\r\n", "line 11: 2 numbers do not make a vertex"),
-        (b"1 0 0\r\n", b"1 0 zero\r\n", "line 11: 'zero' is no number"),
+        (b"1 0 0\r\n", b"1 0 zero\r\n", "line 11: 'zero' is not a number"),
         (b"3 0 1 2", b"4 0 1 2", "line 13: 4 numbers do not make a face"),
         (b"3 0 1 2", b"-1 0 1 2", "line 13: 4 numbers do not make a face"),
         (b"3 0 1 2", b"1e300 0 1 2", "line 13: 4 numbers do not make a face"),
-        (b"3 0 1 2", b"3 0 1 2.5", "face: vertex_index: a number is no int32"),
-        (b"3 0 1 2", b"3 0 1 1e20", "face: vertex_index: a number is no int32"),
-        (b"3 0 1 2", b"3 0 1 -1", "a face names vertex -1"),
+        (b"3 0 1 2", b"3 0 1 2.5", "face: vertex_index: a number is not of type int32"),
+        (b"3 0 1 2", b"3 0 1 1e20", "face: vertex_index: a number is not of type int32"),
+        (b"3 0 1 2", b"3 0 1 -1", "a face refers to vertex -1"),
     ],
 )
 def test_damage_of_a_text_is_named_with_its_line(old, new, said):
@@ -137,7 +137,7 @@ def test_damage_of_a_text_is_named_with_its_line(old, new, said):
 def test_points_that_were_not_seen_are_left_out():
     data = TEXT.replace(b"1 0 0\r\n", b"nan 0 0\r\n")
     assert parse_ply_cloud(data, "a.ply").points.tolist() == [[0, 0, 0.1], [0, 1, 0]]
-    with pytest.raises(Unreadable, match="holds no finite point"):
+    with pytest.raises(Unreadable, match="contains no finite points"):
         parse_ply_cloud(TEXT.replace(b"0 0 0.1\r\n1 0 0\r\n0 1 0\r\n", b"nan 0 0\r\n" * 3), "a.ply")
 
 
@@ -176,5 +176,5 @@ def test_a_list_longer_than_its_file_is_a_file_cut_off(kind, count, rows):
         f"property float z\nelement face {rows}\nproperty list {kind} int vertex_indices\nend_header\n"
     )
     data = header.encode() + bytes(36) + bytes.fromhex(count)[::-1] * rows
-    with pytest.raises(Unreadable, match=r"a\.ply: byte \d+: face: the row at byte \d+ goes beyond the end: cut off"):
+    with pytest.raises(Unreadable, match=r"a\.ply: byte \d+: face: the row at byte \d+ goes beyond the end: truncated"):
         parse_ply_mesh(data, "a.ply")

@@ -29,13 +29,13 @@ def test_points_typed_by_hand(tmp_path, line_end, gap):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "line 0: 0 points, wanted 3"),
-        (BY_HAND[:10], "line 2: wanted x and y, found '-1'"),
-        (BY_HAND[:16], "line 2: 2 points, wanted 3"),
-        (BY_HAND + b"1\t2\r\n", "line 4: 4 points, wanted 3"),
-        (BY_HAND.replace(b"\t7", b"\t7\t8"), "line 1: wanted x and y, found '12.5 7 8'"),
-        (BY_HAND.replace(b"3e1", b"inf"), "line 2: wanted x and y"),
-        (BY_HAND.replace(b"3e1", b"3e99"), "line 2: a point beyond 1e+06 px"),
+        (b"", "line 0: 0 points, expected 3"),
+        (BY_HAND[:10], "line 2: expected x and y, found '-1'"),
+        (BY_HAND[:16], "line 2: 2 points, expected 3"),
+        (BY_HAND + b"1\t2\r\n", "line 4: 4 points, expected 3"),
+        (BY_HAND.replace(b"\t7", b"\t7\t8"), "line 1: expected x and y, found '12.5 7 8'"),
+        (BY_HAND.replace(b"3e1", b"inf"), "line 2: expected x and y"),
+        (BY_HAND.replace(b"3e1", b"3e99"), "line 2: a point is beyond 1e+06 px"),
         (b"1 2\n" * 1000, "over 600 bytes for 3 points"),
     ],
 )

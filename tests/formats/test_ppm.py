@@ -32,20 +32,20 @@ def test_a_picture_cut_anywhere_is_refused(tmp_path):
         path.write_bytes(BY_HAND[:at])
         for read in (read_ppm, read_ppm_size):
             refused(path, read)
-    assert "byte 16: the picture is cut off before byte 17" in refused(path)
+    assert "byte 16: the picture is truncated before byte 17" in refused(path)
 
 
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        (b"P3 2 1 255\n", "wanted a binary colour picture"),
-        (b"P5 2 1 255\n", "wanted a binary colour picture"),
-        (b"P6 0 1 255\n", "no PPM picture"),
+        (b"P3 2 1 255\n", "expected a binary colour picture"),
+        (b"P5 2 1 255\n", "expected a binary colour picture"),
+        (b"P6 0 1 255\n", "not a PPM picture"),
         (b"P6 2 1 65535\n", "with values up to 255"),
         (b"P6 2 1 0\n", "maxval must be greater than 0"),
-        (b"P6 999999 999999 255\n", "the picture is cut off before byte 2999994000024"),
-        (b"P6 -2 1 255\n", "no PPM picture"),
-        (b"GIF89a", "no PPM picture"),
+        (b"P6 999999 999999 255\n", "the picture is truncated before byte 2999994000024"),
+        (b"P6 -2 1 255\n", "not a PPM picture"),
+        (b"GIF89a", "not a PPM picture"),
     ],
 )
 def test_absurd_headers_are_refused(tmp_path, header, said):

@@ -48,7 +48,7 @@ def test_cut_anywhere_it_is_refused_with_the_byte(tmp_path):
     path = tmp_path / "a.bin"
     for end in range(len(LITERAL)):
         path.write_bytes(LITERAL[:end])
-        with pytest.raises(Unreadable, match=rf"unreadable: a.bin: byte {end}: .*cut off"):
+        with pytest.raises(Unreadable, match=rf"unreadable: a.bin: byte {end}: .*truncated"):
             read_rle_depth(path)
 
 
@@ -63,7 +63,7 @@ def test_cut_anywhere_it_is_refused_with_the_byte(tmp_path):
         (struct.pack("<iiii", 2, 2, 2, 3), "byte 8: a run of 2 empty and 3 full pixels at pixel 0"),
         (struct.pack("<iiii", 2, 2, 2**31 - 1, 2**31 - 1), "byte 8: a run of"),
         (struct.pack("<iiiiii", 2, 2, 3, 0, 0, 9), "byte 16: a run of 0 empty and 9 full pixels at pixel 3"),
-        (struct.pack("<ii", 2, 2) + bytes(80), "byte 88: cut off at pixel 0 of 4"),
+        (struct.pack("<ii", 2, 2) + bytes(80), "byte 88: truncated at pixel 0 of 4"),
     ],
 )
 def test_impossible_sizes_and_runs_are_refused(data, said):

@@ -64,16 +64,16 @@ def test_cut_anywhere_it_is_refused_or_whole_records_are_left(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (b"V2.0", b"V1.2", "byte 0: no rosbag of version 2.0"),
+        (b"V2.0", b"V1.2", "byte 0: not a rosbag of version 2.0"),
         (b"\x5a\0\0\0\0\0\0\0", bytes(8), "was not closed"),
-        (b"\x5a\0\0\0\0\0\0\0", b"\xff" * 8, "byte 13: the index lies at byte 18446744073709551615"),
-        (b"op=\x03", b"op=\x04", "byte 13: no bag header"),
+        (b"\x5a\0\0\0\0\0\0\0", b"\xff" * 8, "byte 13: the index is at byte 18446744073709551615"),
+        (b"op=\x03", b"op=\x04", "byte 13: not a bag header"),
         (b"op=\x06", b"op=\x09", "a record of kind 9 in the index"),
         (b"op=\x06", b"ob=\x06", "a record without op"),
-        (b"conn=\x05", b"conn:\x05", "byte 90: a header that is cut off"),
-        (b"\x45\0\0\0", b"\xff\xff\xff\xff", "byte 13: a record that is cut off"),
-        (b"\x08\0\0\0\x05", b"\x07\0\0\0\x05", "7 bytes are no pairs"),
-        (b"\x09\0\0\0conn", b"\xff\xff\xff\xffconn", "byte 90: a header that is cut off"),
+        (b"conn=\x05", b"conn:\x05", "byte 90: a header that is truncated"),
+        (b"\x45\0\0\0", b"\xff\xff\xff\xff", "byte 13: a record that is truncated"),
+        (b"\x08\0\0\0\x05", b"\x07\0\0\0\x05", "7 bytes are not pairs"),
+        (b"\x09\0\0\0conn", b"\xff\xff\xff\xffconn", "byte 90: a header that is truncated"),
     ],
 )
 def test_what_is_damaged_is_said_with_its_byte(tmp_path, old, new, said):

@@ -143,7 +143,7 @@ def test_binary_stl_is_told_by_its_length_even_where_it_begins_like_a_mark(tmp_p
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"\xff\xfev\0 \0\x31", "a: byte 6: is UTF-16, and damaged or cut off: save it as UTF-8"),
+        (b"\xff\xfev\0 \0\x31", "a: byte 6: is UTF-16, and damaged or truncated: save it as UTF-8"),
         (b"\xfe\xff\xd8\x00\0v", "a: byte 2: is UTF-16, and damaged"),
         (b"\xff\xfe\0\0\xff\xff\xff\xff", "a: byte 4: is UTF-32, and damaged"),
     ],
@@ -157,7 +157,7 @@ def test_damaged_wide_texts_are_named_with_the_byte(data, said):
 def test_eight_bit_names_fall_back_where_the_format_allows_names_and_are_refused_elsewhere():
     assert decoded("Zoë".encode("latin-1"), "a", "latin-1") == "Zoë"
     assert decoded("Zoë".encode(), "a", "latin-1") == "Zoë"
-    with pytest.raises(Unreadable, match="a: line 2: is no UTF-8 text: save it as UTF-8"):
+    with pytest.raises(Unreadable, match="a: line 2: is not UTF-8 text: save it as UTF-8"):
         decoded(b"Ann\nZo\xeb\n", "a")
 
 
@@ -179,5 +179,5 @@ def test_json_faults_name_the_file(tmp_path):
     with pytest.raises(ValueError, match=r"a\.json: byte 4: is UTF-16"):
         read_json(path)
     path.write_text(json.dumps([1])[:-1])
-    with pytest.raises(ValueError, match=r"a\.json: no valid JSON"):
+    with pytest.raises(ValueError, match=r"a\.json: not valid JSON"):
         read_json(path)

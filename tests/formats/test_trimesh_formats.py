@@ -119,11 +119,11 @@ def test_gltf_with_its_buffer_embedded_is_read(tmp_path):
     [
         (gltf(buffers=[{"byteLength": 42, "uri": "a.bin"}]), "another file: save it as .glb"),
         (gltf(buffers=[{"byteLength": 42}]), "another file: save it as .glb"),
-        (gltf(buffers=[]), "wanted one buffer"),
-        (gltf(buffers=[{"uri": "data:;base64,!!"}]), "no base64"),
-        (gltf(buffers=[{"uri": "data:text/plain,abc"}]), "no base64"),
-        (gltf()[:-40], "no valid JSON"),
-        (b"[]", "wanted one buffer"),
+        (gltf(buffers=[]), "expected one buffer"),
+        (gltf(buffers=[{"uri": "data:;base64,!!"}]), "not base64"),
+        (gltf(buffers=[{"uri": "data:text/plain,abc"}]), "not base64"),
+        (gltf()[:-40], "not valid JSON"),
+        (b"[]", "expected one buffer"),
     ],
 )
 def test_damage_of_gltf_is_named(tmp_path, data, said):
@@ -137,4 +137,4 @@ def test_colours_left_aside_are_remarked(tmp_path):
     with remarks_into(heard):
         mesh = read(tmp_path, box.export(file_type="dae"), "dae")
     assert len(mesh.triangles) == 12
-    assert heard in ([], ["a.dae: colours of its vertices are left aside: save it as PLY to keep them"])
+    assert heard in ([], ["a.dae: colours of its vertices are ignored: save it as PLY to keep them"])

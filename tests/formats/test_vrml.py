@@ -104,21 +104,21 @@ def test_coordinates_may_be_shared():
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("", "line 1: holds no IndexedFaceSet"),
+        ("", "line 1: contains no IndexedFaceSet"),
         ("Shape { geometry Sphere { radius 2 } }", "line 2: Sphere: only IndexedFaceSet is read"),
         (f"\n\nLOD {{ level [ Shape {{ {FACES} }} ] }}", "line 4: LOD: only"),
         ('Inline { url "b.wrl" }', "line 2: Inline: only"),
         ("PROTO Face [ field SFNode a NULL ] { Shape { } }", "line 2: PROTO: nodes that a file defines itself"),
         (f"DEF a Shape {{ {FACES} }} Group {{ children [ USE a ] }}", "line 2: USE a: shapes that are used again"),
-        (f"Shape {{ {FACES.replace('0 1 2 -1', '0 1 3 -1')} }}", "line 2: coordIndex 3, and there are 3 points"),
+        (f"Shape {{ {FACES.replace('0 1 2 -1', '0 1 3 -1')} }}", "line 2: coordIndex 3, but there are 3 points"),
         (f"Shape {{ {FACES.replace('0 1 2 -1', '0 1 -2 -1')} }}", "line 2: coordIndex -2"),
         (f"\nShape {{\n {FACES.replace('1 0 0', '1 0 0 7')} }}", r"line 4: point \[: 10 numbers are not points"),
-        (f"\nShape {{\n {FACES.replace('1 0 0', chr(10) + '1 x 0')} }}", "line 5: 'x' is no number"),
-        (f"Shape {{ {FACES.replace('0 1 2 -1', '0 1.5 2 -1')} }}", "line 2: '1.5' is no whole number"),
-        (f"Shape {{ {FACES}", "line 2: Shape is not closed: cut off"),
+        (f"\nShape {{\n {FACES.replace('1 0 0', chr(10) + '1 x 0')} }}", "line 5: 'x' is not a number"),
+        (f"Shape {{ {FACES.replace('0 1 2 -1', '0 1.5 2 -1')} }}", "line 2: '1.5' is not a whole number"),
+        (f"Shape {{ {FACES}", "line 2: Shape is not closed: truncated"),
         (f"Shape {{ {FACES} }} }}", "line 2: '}' without '{'"),
-        ("Shape { geometry { } }", "line 2: '{' without a node's type|holds no"),
-        ("Shape { geometry IndexedFaceSet { coordIndex [ 0 1 2", r"line 2: coordIndex \[ is not closed: cut off"),
+        ("Shape { geometry { } }", "line 2: '{' without a node's type|contains no"),
+        ("Shape { geometry IndexedFaceSet { coordIndex [ 0 1 2", r"line 2: coordIndex \[ is not closed: truncated"),
         ("Shape { geometry IndexedFaceSet { coord USE b coordIndex [ 0 ] } }", "line 2: USE b: no Coordinate"),
         (f"Transform {{ scale 1 2 children Shape {{ {FACES} }} }}", "line 2: scale of 2 numbers"),
         (
@@ -178,5 +178,5 @@ def test_compressed_files_are_unpacked_up_to_a_limit():
 
 
 def test_a_scene_of_countless_nodes_is_refused():
-    with pytest.raises(Unreadable, match="more than 20000 nodes: no scan"):
+    with pytest.raises(Unreadable, match="more than 20000 nodes: not a scan"):
         vrml("Group { } " * 20_001)

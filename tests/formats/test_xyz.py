@@ -73,24 +73,24 @@ def test_points_without_a_direction_are_left_out():
     ("text", "said"),
     [
         ("1 2 3\n4 5\n", "unreadable: a: line 2: 2 numbers, the first point has 3"),
-        ("1 2 3\n\n4 five 6\n", "unreadable: a: line 3: 'five' is no number"),
-        ("1 2 3\n4 5-6 7\n", "unreadable: a: line 2: '5-6' is no number"),
+        ("1 2 3\n\n4 five 6\n", "unreadable: a: line 3: 'five' is not a number"),
+        ("1 2 3\n4 5-6 7\n", "unreadable: a: line 2: '5-6' is not a number"),
         ("1,2,,3\n1,2,,3\n", "unreadable: a: line 1: an empty cell"),
         ("x,y,z\n1,2,3\n1, ,3,4\n", "unreadable: a: line 3: an empty cell"),
         ("1;2;\t;3\n", "unreadable: a: line 1: an empty cell"),
         (",1,2,3\n", "unreadable: a: line 1: an empty cell"),
         ("1,2,3\n,4,5\n", "unreadable: a: line 2: an empty cell"),
-        ("1O.5 3 4\n1 2 3\n", "unreadable: a: line 1: '1O.5 3 4' is no point, and no header: '1O.5' looks like"),
-        ("$1 2 3\n1 2 3\n", r"unreadable: a: line 1: '\$1 2 3' is no point, and no header: '\$1'"),
-        ('"1.5",2,3\n1,2,3\n', "unreadable: a: line 1: .* is no point, and no header: '1.5'"),
-        ("\u221212 2 3\n1 2 3\n", "unreadable: a: line 1: .* is no point, and no header: '\u221212'"),
-        ("1,234.5;2;3\n1;2;3\n", "unreadable: a: line 1: .* is no point, and no header: '1,234.5'"),
-        ("# a scan\n\nx 2 3\n1 2 3\n", "unreadable: a: line 3: 'x 2 3' is no point, and no header: '2'"),
+        ("1O.5 3 4\n1 2 3\n", "unreadable: a: line 1: '1O.5 3 4' is neither a point nor a header: '1O.5' looks like"),
+        ("$1 2 3\n1 2 3\n", r"unreadable: a: line 1: '\$1 2 3' is neither a point nor a header: '\$1'"),
+        ('"1.5",2,3\n1,2,3\n', "unreadable: a: line 1: .* is neither a point nor a header: '1.5'"),
+        ("\u221212 2 3\n1 2 3\n", "unreadable: a: line 1: .* is neither a point nor a header: '\u221212'"),
+        ("1,234.5;2;3\n1;2;3\n", "unreadable: a: line 1: .* is neither a point nor a header: '1,234.5'"),
+        ("# a scan\n\nx 2 3\n1 2 3\n", "unreadable: a: line 3: 'x 2 3' is neither a point nor a header: '2'"),
         ("1 2 3 4\n", "unknown_columns: a: has 4 columns"),
-        ("", "unreadable: a: line 1: holds no point"),
-        ("# nothing\n", "unreadable: a: line 1: holds no point"),
-        ("x y z\n", "unreadable: a: line 1: holds no point"),
-        ("nan nan nan\n", "unreadable: a: holds no finite point"),
+        ("", "unreadable: a: line 1: contains no points"),
+        ("# nothing\n", "unreadable: a: line 1: contains no points"),
+        ("x y z\n", "unreadable: a: line 1: contains no points"),
+        ("nan nan nan\n", "unreadable: a: contains no finite points"),
     ],
 )
 def test_damage_is_named_with_its_line(text, said):
@@ -99,7 +99,7 @@ def test_damage_is_named_with_its_line(text, said):
 
 
 def test_columns_that_do_not_fit_are_named():
-    with pytest.raises(Unreadable, match="unknown_columns: a: has 3 columns, and columns names 4"):
+    with pytest.raises(Unreadable, match="unknown_columns: a: has 3 columns, but the option columns names 4"):
         parse_xyz(b"1 2 3\n", "a", ("x", "y", "z", "-"))
 
 
@@ -146,14 +146,14 @@ def test_npy_cut_off_anywhere_is_told_with_its_byte():
     ("old", "new", "said"),
     [
         (b"(2, 3)", b"(9, 3)", "24 of 108 bytes follow"),
-        (b"(2, 3), }", b"(2**62,)}", "no .npy header"),
+        (b"(2, 3), }", b"(2**62,)}", "not a .npy header"),
         (b"(2, 3), }", b"(2, -3),}", "has shape"),
         (b"(2, 3), }", b"(3, 2), }", r"has shape \(3, 2\): transpose it to \(N, 3\)"),
-        (b"'<f4'", b"'|O4'", "no .npy header|wanted numbers"),
-        (b"'<f4'", b"'<U4'", "wanted numbers"),
-        (b"\x93NUM", b"\x94NUM", "no .npy header"),
-        (b"\x01\x00", b"\x09\x00", "no .npy header"),
-        (b"NUMPY\x01\x00;\x00", b"NUMPY\x02\x00\xff\xff", "no .npy header"),
+        (b"'<f4'", b"'|O4'", "not a .npy header|expected numbers"),
+        (b"'<f4'", b"'<U4'", "expected numbers"),
+        (b"\x93NUM", b"\x94NUM", "not a .npy header"),
+        (b"\x01\x00", b"\x09\x00", "not a .npy header"),
+        (b"NUMPY\x01\x00;\x00", b"NUMPY\x02\x00\xff\xff", "not a .npy header"),
     ],
 )
 def test_damage_of_npy_is_named(old, new, said):
@@ -260,7 +260,7 @@ def test_several_points_at_the_origin_are_holes_where_no_other_place_is_given_as
     scan = np.array([[0, 0, 0], [1, 2, 3], [0, 0, 0], [4, 5, 6], [4, 5, 6], [0, 0, 0], [np.nan, 0, 0]])
     with remarks_into(heard):
         assert cloud_of_table(scan, ("x", "y", "z"), "a").points.tolist() == [[1, 2, 3], [4, 5, 6], [4, 5, 6]]
-    assert heard == ["a: 4 of 7 points are left out: not finite, or several at 0 0 0, as holes are written"]
+    assert heard == ["a: 4 of 7 points are left out: not finite, or several at 0 0 0, which means holes"]
 
 
 def test_npz_gives_the_normals_and_colours_that_lie_beside_its_points(tmp_path):
@@ -279,7 +279,7 @@ def test_npz_gives_the_normals_and_colours_that_lie_beside_its_points(tmp_path):
     with remarks_into(heard):
         cloud = read_cloud(path)
     assert (cloud.points.tolist(), cloud.colors) == (POINTS, None)
-    assert heard == ["a.npz: colors of shape (9, 3) do not fit 2 points: left aside"]
+    assert heard == ["a.npz: colors of shape (9, 3) do not fit 2 points: they are ignored"]
     path.write_bytes(npz(points=np.tile(points, (200, 1)), normals=np.tile(normals, (200, 1))))
     assert cloud_arrays(path) == ("points", "normals")
     assert len(read_cloud(path).normals) == 400

@@ -40,7 +40,7 @@ def test_stages_that_take_a_pinhole_say_so_in_a_row(captures):
         made(captures, [FACES, mask], ["color"])
     text = (captures.parent / "w" / "runs" / "t" / "worn.dirty.csv").read_text()
     assert text.count(",reject,distorted,") == 6
-    assert "mask takes a pinhole: put undistort before it" in text
+    assert "mask needs a pinhole camera: put undistort before it" in text
 
 
 def test_intrinsics_are_not_published_without_the_lens(captures):

@@ -34,7 +34,7 @@ def heads(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_remark_is_counted_and_shown(heads, tmp_path, capsys):
     path, vertices = heads
-    said = f"{path.name}: {vertices - 1} of {vertices} vertices have no colour: left aside, as the first has none"
+    said = f"{path.name}: {vertices - 1} of {vertices} vertices have no colour: ignored, as the first has none"
     for _ in ("run", "cached"):
         assert _answer(["run", "p.yaml"]) == 0
         printed = capsys.readouterr()

@@ -46,7 +46,7 @@ def outcome(result):
 
 def test_a_failing_inspection_is_one_error_row_and_is_tried_again(tmp_path, monkeypatch):
     root, work = write_toys(tmp_path / "in", 1, 3), tmp_path / "work"
-    fail_at(monkeypatch, "c1", KeyError("a key\nthat is not there"))
+    fail_at(monkeypatch, "c1", KeyError("a key\nthat does not exist"))
     want = (2, [("src/p000/c1", "error", "KeyError", 1)])
     first = run(make(root), work, engine="serial")
     assert outcome(first) == want

@@ -31,11 +31,11 @@ def step(**keys):
 WRONG = {
     "unknown stage": (
         step(stage="toy_scael"),
-        r"step 'a': no stage is named 'toy_scael' \(did you mean 'toy_scale'\?\)",
+        r"step 'a': there is no stage 'toy_scael' \(did you mean 'toy_scale'\?\)",
     ),
     "unknown reader": (
         {"sources": {"src": {"reader": "nope"}}},
-        r"source 'src': no reader is named 'nope' \(known: .*toy_files",
+        r"source 'src': there is no reader 'nope' \(known: .*toy_files",
     ),
     "unknown option": (
         step(**{"with": {"factr": 2}}),
@@ -173,8 +173,8 @@ def test_overrides_reach_steps_sources_and_seed(tmp_path):
     [
         ("name: a\nname: b\n", r"line 2: key 'name' is written twice"),
         ("name: [", r"p.yaml, line 1"),
-        ("name: a\non: 3\n", r"line 2: key True is no text: quote it"),
-        ("1: a\n", r"line 1: key 1 is no text: quote it"),
+        ("name: a\non: 3\n", r"line 2: key True is not a text: quote it"),
+        ("1: a\n", r"line 1: key 1 is not a text: quote it"),
         ("name: a\nsources: [1]\n", r"'sources' = \[1\]"),
         ("name: a\nsources: {s: null}\n", r"'sources.s' = None"),
         ("- 1\n", r"is not a mapping"),

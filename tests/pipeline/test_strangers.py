@@ -59,7 +59,7 @@ def test_a_component_is_one_that_is_registered(tmp_path):
     for name in ("os", "../stages/detect", "face3d_data.stages.detect", "covering", "__init__", "detect.os"):
         document = raw()
         document["steps"][0]["stage"] = name
-        with pytest.raises(UserError, match="no stage is named"):
+        with pytest.raises(UserError, match="there is no stage"):
             make_pipeline(document, tmp_path)
 
 

@@ -95,7 +95,7 @@ def test_only_what_is_near_the_head_can_be_kept(root):
     rows, columns = np.mgrid[: whole.shape[0], : whole.shape[1]]
     points = np.stack([(columns - cx) / fx * whole, (rows - cy) / fy * whole, whole], axis=2)
     assert np.array_equal(near > 0, (whole > 0) & (np.linalg.norm(points - centre, axis=2) <= 100))
-    with pytest.raises(Unreadable, match="no_head: none within 1 mm"):
+    with pytest.raises(Unreadable, match="no_head: no reading within 1 mm"):
         Biwi(root=root, head_radius_mm=1).sample(found(root)[name]).arrays["depth"]
 
 
@@ -152,14 +152,14 @@ def test_what_is_wrong_is_listed(root):
         "25/25_00001": "name_not_matched",
         "01/other.png": "name_not_matched",
     }
-    assert found(root)["F01/01_00004"].problem[1] == "frame_00004_pose.txt: lines 1 to 3: no rotation"
+    assert found(root)["F01/01_00004"].problem[1] == "frame_00004_pose.txt: lines 1 to 3: not a rotation"
 
 
 def test_another_size_and_a_cut_file_are_refused(root):
     path = root / "01" / "frame_00003_depth.bin"
     source = found(root)["F01/01_00003"]
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(Unreadable, match=r"unreadable: frame_00003_depth.bin: byte \d+: cut off"):
+    with pytest.raises(Unreadable, match=r"unreadable: frame_00003_depth.bin: byte \d+: truncated"):
         Biwi(root=root).load(source, "depth")
     write_runs(path, np.zeros((4, 4), np.int16))
     with pytest.raises(Unreadable, match=r"size_mismatch: depth 4x4, depth\.cal 640x480"):

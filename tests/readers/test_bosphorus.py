@@ -248,11 +248,11 @@ def test_a_flat_folder_is_read_with_a_pattern(root):
 @pytest.mark.parametrize(
     ("ending", "name", "said"),
     [
-        (".bnt", "grid", "byte 100: the file is cut off"),
+        (".bnt", "grid", "byte 100: the file is truncated"),
         (".lm3", "", "a.lm"),
         (".lm2", "", "a.lm"),
-        (".png", "color", "cut off"),
-        (".png", "grid_color", "cut off"),
+        (".png", "color", "truncated"),
+        (".png", "grid_color", "truncated"),
     ],
 )
 def test_broken_files_have_a_reason(root, ending, name, said):

@@ -124,10 +124,10 @@ def spoil_bnd(root, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda lines: lines[:80], "80 landmarks, wanted 83"),
+        (lambda lines: lines[:80], "80 landmarks, expected 83"),
         (lambda lines: ["9999999 0 0 0", *lines[1:]], "line 1: vertex 9999999, and the mesh has"),
         (lambda lines: [*lines[:4], "7 0 0 0", *lines[5:]], "line 5: lies .* mm from vertex 7: of another mesh"),
-        (lambda lines: lines[30:83] + lines[:30], "mm wide, wanted .*: in another order"),
+        (lambda lines: lines[30:83] + lines[:30], "mm wide, expected .*: in another order"),
     ],
 )
 def test_landmarks_that_do_not_fit_are_refused(root, change, said):
@@ -142,7 +142,7 @@ def test_a_broken_mesh_is_refused_with_its_line(root):
     path.write_text(path.read_text()[:5000])
     faces = reader(root, expressions=["neutral"])
     with pytest.raises(
-        Unreadable, match=r"unreadable: F0001_NE00WH_F3D\.wrl: line \d+: point \[ is not closed: cut off"
+        Unreadable, match=r"unreadable: F0001_NE00WH_F3D\.wrl: line \d+: point \[ is not closed: truncated"
     ):
         faces.load(next(faces.scan()), "points")
 

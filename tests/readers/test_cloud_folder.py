@@ -100,8 +100,8 @@ def test_the_array_of_npz_is_chosen(one):
         ("a.xyz", b"1 2 3 4 5\n", "unknown_columns", "has 5 columns"),
         ("a.xyz", b"1 2 3\n4 5 6\n7 9 9\n", "wrong_units", "set units"),
         ("a.bc", b"12345", "unreadable", "byte 0: 5 bytes are not points"),
-        ("a.ply", b"ply\n", "unreadable", "the header does not end"),
-        ("a.npz", b"PK", "unreadable", "no .npz file"),
+        ("a.ply", b"ply\n", "unreadable", "the header has no end"),
+        ("a.npz", b"PK", "unreadable", "not a .npz file"),
     ],
 )
 def test_bad_files_have_a_reason(one, name, data, reason, said):
@@ -115,7 +115,7 @@ def test_metres_are_refused_for_the_whole_collection(one):
     for number in range(3):
         write_text(one / "ann" / f"{number}.xyz", y_up(face_scan(0, 0, 24).points) / 1000)
     clouds = reader(one)
-    with pytest.raises(UserError, match=r"these look like metres: set units: m .* \(3 of 3 captures looked at\)"):
+    with pytest.raises(UserError, match=r"these look like metres: set units: m .* \(3 of 3 captures checked\)"):
         clouds.survey(list(clouds.scan()))
     metres = reader(one, units="m")
     metres.survey(list(metres.scan()))

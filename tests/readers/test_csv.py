@@ -186,7 +186,7 @@ def test_landmarks_come_from_a_json_file_too(tmp_path, rows):
         assert csv.load(source, "landmarks").tolist() == [[1 + i, 2] for i in range(5)]
     (source,) = rewritten(tmp_path, [plain | {"landmarks": "many.json", "capture": "x"}]).scan()
     assert "landmarks" not in source.arrays
-    for capture, file, said in [("c9", "many.json", "is no object"), ("c0", "faces.csv", "no valid JSON")]:
+    for capture, file, said in [("c9", "many.json", "is not an object"), ("c0", "faces.csv", "not valid JSON")]:
         (source,) = rewritten(tmp_path, [plain | {"landmarks": file, "capture": capture}]).scan()
         assert source.problem[0] == "bad_landmarks"
         assert said in source.problem[1]
@@ -276,10 +276,10 @@ def test_faces_upside_down_are_refused_with_what_to_set(tmp_path, rows):
         wrong.load(grid, "grid")
     for name in ("points", "landmarks_3d"):
         with pytest.raises(
-            Unreadable, match=r"wrong_axes: landmarks of c2\.npy: the eyes lie below the mouth: set up: y"
+            Unreadable, match=r"wrong_axes: landmarks of c2\.npy: the eyes are below the mouth: set up: y"
         ):
             wrong.load(points, name)
-    with pytest.raises(UserError, match=r"csv: .*set up: y.* \(2 of 2 captures looked at\)"):
+    with pytest.raises(UserError, match=r"csv: .*set up: y.* \(2 of 2 captures checked\)"):
         wrong.survey([grid, points])
     reader(tmp_path).survey([grid, points])
 

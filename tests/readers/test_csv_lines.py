@@ -52,7 +52,7 @@ def test_a_type_that_is_given_is_demanded(tmp_path, rows):
     written = [row | {"grade": cell} for row, cell in zip(rows, ("01", "x", "2.5"), strict=False)]
     found = list(rewritten(tmp_path, written, tag_columns=["grade:int"]).scan())
     assert found[0].tags["grade"] == 1
-    assert found[1].problem == ("bad_value", "faces.csv line 3: grade: 'x' is no whole number")
+    assert found[1].problem == ("bad_value", "faces.csv line 3: grade: 'x' is not a whole number")
     assert found[2].problem[0] == "bad_value"
     assert [source.tags["grade"] for source in rewritten(tmp_path, written, tag_columns=["grade:str"]).scan()] == [
         "01",
@@ -67,17 +67,17 @@ def test_a_type_that_is_given_is_demanded(tmp_path, rows):
         ({"identity": ""}, "no_identity", "line 2: the identity is empty"),
         ({"identity": "a/b"}, "bad_name", "line 2: person 'a/b'"),
         ({"capture": "c~1"}, "bad_name", "line 2: capture 'c~1'"),
-        ({"color": "", "depth": ""}, "no_file", "names no file (color, depth, grid"),
-        ({"color": "gone.png"}, "missing_file", "color: 'gone.png' is no file"),
+        ({"color": "", "depth": ""}, "no_file", "has no file (color, depth, grid"),
+        ({"color": "gone.png"}, "missing_file", "color: 'gone.png' is not a file"),
         ({"color": "files\\p0\\c0_rgb.png"}, "missing_file", "write / between folders"),
-        ({"color": "files"}, "missing_file", "is no file"),
+        ({"color": "files"}, "missing_file", "is not a file"),
         ({"mask": "perhaps"}, "bad_value", "mask: 'perhaps' is none of none, unmasked"),
         ({"fx": ""}, "bad_intrinsics", "key 'fx' is missing"),
-        ({"fx": "12_0"}, "bad_intrinsics", "fx: '12_0' is no finite number"),
+        ({"fx": "12_0"}, "bad_intrinsics", "fx: '12_0' is not a finite number"),
         ({"fx": "-1"}, "bad_intrinsics", "fx = -1.0 must be above 0"),
         ({"depth_scale": "2"}, "bad_intrinsics", "units per metre"),
         ({"depth_scale": ""}, "no_depth_scale", "0.001 where values are mm"),
-        ({"nose_x": ""}, "bad_landmarks", "nose_x: '' is no finite number"),
+        ({"nose_x": ""}, "bad_landmarks", "nose_x: '' is not a finite number"),
         ({"nose_x": "1e39"}, "bad_landmarks", "nose_x: '1e39' is too large"),
         ({"grid_color": "files/p0/c0_rgb.png"}, "no_file", "grid_color without grid"),
         ({"intrinsics": "camera.json"}, "bad_intrinsics", "both intrinsics and fx"),
@@ -108,7 +108,7 @@ def test_lines_that_cannot_be_parsed_and_doubles_are_listed(tmp_path, rows):
     [
         ({"columns": {"color": "path"}}, "columns: color: no column 'path'"),
         ({"tag_columns": ["sex"]}, "tag_columns: no column 'sex'"),
-        ({"tag_columns": ["session:number"]}, "no type is named 'number'"),
+        ({"tag_columns": ["session:number"]}, "there is no type 'number'"),
         ({"tag_columns": ["color"]}, "column 'color' cannot be a tag"),
         ({"columns": {"identity": "who"}}, "no column 'who' .* map columns"),
     ],
@@ -122,7 +122,7 @@ def test_options_that_do_not_fit_are_named(tmp_path, rows, options, said):
 
 def test_a_list_without_lines_files_or_columns_is_refused(tmp_path, rows):
     for data, said in [
-        (b"identity,color\n", "no line after the header"),
+        (b"identity,color\n", "no lines after the header"),
         (b"identity,expression\nann,neutral\n", "no column of files"),
         (b"", "is empty"),
     ]:
@@ -160,4 +160,4 @@ def test_a_decimal_comma_in_another_list_is_named(tmp_path, rows):
     write_list(tmp_path / "faces.csv", [{**row, "fx": "600,5"} if "fx" in row else row for row in rows], "\t")
     said = [source.problem[1] for source in reader(tmp_path).scan() if source.problem]
     assert said
-    assert all("fx: '600,5' is no finite number: write a decimal point, not a comma" in text for text in said)
+    assert all("fx: '600,5' is not a finite number: write a decimal point, not a comma" in text for text in said)

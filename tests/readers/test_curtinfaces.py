@@ -94,7 +94,7 @@ def test_other_axes_and_units_are_refused_until_they_are_set(tmp_path, columns, 
     found = list(curtin.scan())
     with pytest.raises(Unreadable, match=f"wrong_(axes|units): 01.mat: .*{said}"):
         curtin.load(found[0], "grid")
-    with pytest.raises(UserError, match=rf"curtinfaces: 01.mat: .*{said} \(2 of 2 captures looked at\)"):
+    with pytest.raises(UserError, match=rf"curtinfaces: 01.mat: .*{said} \(2 of 2 captures checked\)"):
         curtin.survey(found)
     curtin = reader(tmp_path, **options)
     curtin.survey(found)

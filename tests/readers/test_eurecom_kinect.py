@@ -170,8 +170,8 @@ def test_marks_that_are_not_five_or_six_points(root, text, problem, arrays):
     [
         ("0001/s1/RGB/rgb_0001_s1_Sad.bmp", "no state is named 'Sad'"),
         ("0001/s1/RGB/rgb_0002_s1_Neutral.bmp", "named person 0002, session 1, but lies in another's folder"),
-        ("0001/s1/RGB/other.bmp", "wanted 0001/s1/RGB/rgb_0001_s1_Neutral.bmp"),
-        ("0001/s1/Depth/DepthKinect/depth.txt", "wanted 0001/s1/RGB"),
+        ("0001/s1/RGB/other.bmp", "expected 0001/s1/RGB/rgb_0001_s1_Neutral.bmp"),
+        ("0001/s1/Depth/DepthKinect/depth.txt", "expected 0001/s1/RGB"),
     ],
 )
 def test_a_name_that_does_not_fit_is_listed(root, name, said):
@@ -206,7 +206,7 @@ def test_wrong_roots_and_cameras_are_named(root, tmp_path):
     with pytest.raises(UserError, match="is not a folder"):
         list(reader(tmp_path / "gone").scan())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="wanted files as 0001/s1/RGB"):
+    with pytest.raises(UserError, match="expected files as 0001/s1/RGB"):
         list(reader(tmp_path / "empty").scan())
     with pytest.raises(UserError, match="must be above 0"):
         reader(root, intrinsics=[0, 1, 2, 3])

@@ -170,24 +170,28 @@ def broken(path, **arrays):
 
 CLOUD = np.ones((2, 9, 3), "f4")
 BAD_FILES = {
-    "no_data": ({"label": [0, 1]}, "unreadable", "holds no 'data'"),
-    "flat": ({"data": CLOUD[0], "label": [0] * 9}, "unreadable", r"'data' is float32 \(9, 3\), wanted float"),
-    "columns": ({"data": CLOUD[..., :2], "label": [0, 1]}, "unreadable", r"wanted float numbers \(2, N, 3\)"),
+    "no_data": ({"label": [0, 1]}, "unreadable", "contains no 'data'"),
+    "flat": ({"data": CLOUD[0], "label": [0] * 9}, "unreadable", r"'data' is float32 \(9, 3\), expected float"),
+    "columns": ({"data": CLOUD[..., :2], "label": [0, 1]}, "unreadable", r"expected float numbers \(2, N, 3\)"),
     "whole": (
         {"data": CLOUD.astype("i4"), "label": [0, 1]},
         "unreadable",
-        r"'data' is int32 \(2, 9, 3\), wanted float numbers \(2",
+        r"'data' is int32 \(2, 9, 3\), expected float numbers \(2",
     ),
-    "nobody": ({"data": CLOUD}, "unreadable", "has no identity, pid, class or label, so that nobody knows"),
+    "nobody": (
+        {"data": CLOUD},
+        "unreadable",
+        "has no identity, pid, class or label, so the person of a row is unknown",
+    ),
     "labels": (
         {"data": CLOUD, "label": [0, 1, 2]},
         "unreadable",
-        r"'label' is int64 \(3,\), wanted whole numbers or texts \(2\)",
+        r"'label' is int64 \(3,\), expected whole numbers or texts \(2\)",
     ),
     "real": ({"data": CLOUD, "pid": [0.5, 1.0]}, "unreadable", "'pid' is float64"),
-    "none": ({"data": CLOUD[:, :0], "label": [0, 1]}, "no_points", "rows without a point"),
+    "none": ({"data": CLOUD[:, :0], "label": [0, 1]}, "no_points", "rows without points"),
     "normals": ({"data": CLOUD, "label": [0, 1], "normal": CLOUD[:, :5, :2]}, "unreadable", "'normal' is"),
-    "text": ({"data": CLOUD, "identity": np.array([b"a", b"\xff"])}, "unreadable", "a text that is no UTF-8"),
+    "text": ({"data": CLOUD, "identity": np.array([b"a", b"\xff"])}, "unreadable", "a text that is not UTF-8"),
 }
 
 
@@ -208,7 +212,7 @@ def test_rows_without_a_name_a_point_or_of_their_own(tmp_path, faces):
     reader = Hdf5(root=tmp_path, up="-y")
     found = list(reader.scan())
     assert [source.problem and source.problem[0] for source in found] == [None] * 4 + ["no_name"] * 2
-    with pytest.raises(Unreadable, match=r"no_points: ply_data_train0\.h5: row 1: no point is finite"):
+    with pytest.raises(Unreadable, match=r"no_points: ply_data_train0\.h5: row 1: no points are finite"):
         reader.load(found[1], "points")
     write_shard(tmp_path / "b" / "x.h5", clouds[:1], ["d/p"], ["c"])
     write_shard(tmp_path / "b" / "y.h5", clouds[:2], ["d/p", "d/~"], ["c", "e"])
@@ -223,10 +227,10 @@ def test_what_lists_name_in_vain_and_roots_without_files(tmp_path, faces):
     (tmp_path / "train_files.txt").write_text("gone.h5\nelsewhere\\ply_data_train0.h5\n\n")
     assert only_problem(Hdf5(root=tmp_path)) == (
         "missing_file",
-        "train_files.txt, line 1: gone.h5 is no file below the root",
+        "train_files.txt, line 1: gone.h5 is not a file below the root",
     )
     (tmp_path / "train_files.txt").write_bytes(b"\xff\xff")
-    with pytest.raises(UserError, match=r"hdf5: train_files\.txt: line 1: is no UTF-8 text"):
+    with pytest.raises(UserError, match=r"hdf5: train_files\.txt: line 1: is not UTF-8 text"):
         list(Hdf5(root=tmp_path).scan())
     for options, message in (
         ({"root": tmp_path / "no"}, "neither a folder nor a file"),
@@ -235,7 +239,7 @@ def test_what_lists_name_in_vain_and_roots_without_files(tmp_path, faces):
         with pytest.raises(UserError, match=message):
             list(Hdf5(**options).scan())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"wanted files that end with \.h5 or \.hdf5"):
+    with pytest.raises(UserError, match=r"expected files that end with \.h5 or \.hdf5"):
         list(Hdf5(root=tmp_path / "empty").scan())
 
 
@@ -264,7 +268,7 @@ def test_a_row_of_nobody_and_a_listed_file_outside_of_the_root_are_told(tmp_path
     reason, detail = bad[-1].problem
     assert (reason, bad[-1].files) == ("missing_file", {})
     assert detail.startswith("train_files.txt, line 2: ")
-    assert detail.endswith("other.h5 is no file below the root")
+    assert detail.endswith("other.h5 is not a file below the root")
 
 
 def test_mirrored_faces_of_our_modelnet_files_are_variants_too(tmp_path, faces):
@@ -307,7 +311,7 @@ def test_normals_that_are_all_zero_are_left_aside_with_a_remark(tmp_path, faces)
     assert {source.arrays for source in found} == {("points",)}
     with remarks_into(heard):
         assert reader.load(found[0], "points").tobytes() == clouds[0].tobytes()
-    assert heard == ["ply_data_train0.h5: its normals have no direction: left aside"]
+    assert heard == ["ply_data_train0.h5: its normals have no direction: they are ignored"]
     some = np.zeros_like(clouds)
     some[-1, 5] = [0, 0, 1]
     write_modelnet(tmp_path / "b", "train", clouds, who, normals=some)

@@ -120,8 +120,8 @@ def test_missing_twins_copies_that_differ_and_both_parts_are_listed(root):
     ("name", "said"),
     [
         ("fold10/training/1/RGB/1.jpg", "fold10 is none of fold1 to fold9"),
-        ("fold1/training/1/RGB/a.jpg", "wanted fold1/training/1/RGB/1.jpg"),
-        ("fold1/training/1/RGB/1.png", "wanted fold1/training/1/RGB/1.jpg"),
+        ("fold1/training/1/RGB/a.jpg", "expected fold1/training/1/RGB/1.jpg"),
+        ("fold1/training/1/RGB/1.png", "expected fold1/training/1/RGB/1.jpg"),
         ("fold1/training/a~b/RGB/1.jpg", "person 'a~b'"),
     ],
 )
@@ -153,5 +153,5 @@ def test_filters_and_wrong_roots(root, tmp_path):
         with pytest.raises(UserError, match="folds"):
             reader(root, folds=folds)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="wanted files as fold1/training/1/RGB"):
+    with pytest.raises(UserError, match="expected files as fold1/training/1/RGB"):
         list(reader(tmp_path / "empty").scan())

@@ -202,7 +202,7 @@ def test_what_is_wrong_is_listed(root):
         "data/color/003_Kinect_XX_1COLOR/02.jpg": "name_not_matched",
         "data/depth/001_Kinect_NU_1DEPTH/first.png": "name_not_matched",
     }
-    said = "002_Kinect_NU_1INFRARED.txt: line 2: wanted 5 lines, found 1"
+    said = "002_Kinect_NU_1INFRARED.txt: line 2: expected 5 lines, found 1"
     assert found(root)["002/NU_1_01"].problem[1] == said
 
 

@@ -118,13 +118,13 @@ def test_what_is_wrong_is_listed(root):
         "left/kinect_all": "frames_left",
         "bad/kinect_all": "bad_names",
     }
-    assert problems(root)["bad/kinect_all"][1].endswith("line 2: wanted <video>,<number of frames>, found 'b'")
+    assert problems(root)["bad/kinect_all"][1].endswith("line 2: expected <video>,<number of frames>, found 'b'")
 
 
 def test_lines_that_run_together_are_listed_with_its_place(root):
     path = root / "kinect_all.dat"
     path.write_bytes(path.read_bytes().replace(b"\n", b" ", 2))
-    said = "kinect_all.dat: line 1, byte 0: longer than a frame can be"
+    said = "kinect_all.dat: line 1, byte 0: too long for a frame"
     assert problems(root) == {"./kinect_all": ("unreadable", said)}
 
 
@@ -146,7 +146,7 @@ def test_names_that_no_table_can_hold_are_listed(root):
 
 
 def test_an_empty_root_is_said(tmp_path):
-    with pytest.raises(UserError, match=r"wanted <x>\.dat and <x>\.name"):
+    with pytest.raises(UserError, match=r"expected <x>\.dat and <x>\.name"):
         list(Lock3DFaceBundle(root=tmp_path).scan())
 
 

@@ -229,8 +229,8 @@ def test_a_pattern_gives_person_and_tags(tmp_path):
         ("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n", "no_surface", "its faces have no area"),
         ("v 0 0 0\nv 1 0 0\nv nan 1 0\nf 1 2 3\n", "no_surface", "its faces have no area"),
         ("v 0 0 0\nv 1e200 0 0\nv 1 1 0\nf 1 2 3\n", "unreadable", "a coordinate is 1e.200: damaged"),
-        ("v 0 0 0\nv 1e20 0 0\nv 1 1 0\nf 1 2 3\n", "unreadable", "damaged, or another unit"),
-        ("v 0 0 0\nv 1 0 0\nv 1 1 zero\nf 1 2 3\n", "unreadable", "line 3: 'zero' is no number"),
+        ("v 0 0 0\nv 1e20 0 0\nv 1 1 0\nf 1 2 3\n", "unreadable", "damaged, or has another unit"),
+        ("v 0 0 0\nv 1 0 0\nv 1 1 zero\nf 1 2 3\n", "unreadable", "line 3: 'zero' is not a number"),
         ("v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 3\n", "wrong_units", "set units"),
     ],
 )
@@ -256,7 +256,7 @@ def test_what_a_scanner_did_not_see_is_left_out(one):
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"no capture in .*: wanted files named <person>/<capture>\.obj"):
+    with pytest.raises(UserError, match=r"no capture in .*: expected files named <person>/<capture>\.obj"):
         list(reader(tmp_path).scan())
 
 
@@ -305,5 +305,5 @@ def test_two_people_in_one_file_are_remarked(one):
             load(reader(root), "points")
     assert heard["one"] == []
     assert heard["two"] == [
-        "a.obj: two separate pieces of a head's size stand beside each other, and both are kept: cut out one"
+        "a.obj: two separate pieces of a head's size are next to each other, and both are kept: crop to one"
     ]

@@ -88,7 +88,7 @@ def test_metres_per_unit_are_recognised(root):
 def test_a_recorder_of_another_unit_is_noticed(root):
     write_recording(root / "ann", [face_scan(0, 0), face_scan(0, 1)], units_per_metre=4000)
     sources = list(found(root).values())
-    with pytest.raises(UserError, match=r"nearest lies \d+ mm away: set depth_scale"):
+    with pytest.raises(UserError, match=r"the nearest reading is \d+ mm away: set depth_scale"):
         RealSense(root=root).survey(sources)
     RealSense(root=root).survey(sources[2:])  # the bag reader's files say their unit
     RealSense(root=root, depth_scale=4000).survey(list(found(root, depth_scale=4000).values()))
@@ -130,7 +130,7 @@ def test_folders_may_be_capitalised_and_others_are_told_what_is_wanted(root):
     assert list(found(root)) == ALL
     (root / "ann" / "Color").rename(root / "ann" / "rgb")
     said = {source.problem[1] for source in RealSense(root=root).scan() if source.problem}
-    assert "000000.jpg: lies in no folder of frames: wanted color/ and depth/" in said
+    assert "000000.jpg: is not in a folder of frames: expected color/ and depth/" in said
 
 
 def test_a_persons_camera_serves_the_recordings_of_that_person(root):

@@ -283,7 +283,7 @@ def test_a_wrong_option_is_said_in_one_line(root, options, said):
 def test_a_missing_or_empty_root_is_said(tmp_path):
     with pytest.raises(UserError, match=f"root {tmp_path / 'no'} is not a folder"):
         list(RgbdFolder(root=tmp_path / "no").scan())
-    with pytest.raises(UserError, match=r"no capture in .*: wanted files named <person>/<capture>_color\.png"):
+    with pytest.raises(UserError, match=r"no capture in .*: expected files named <person>/<capture>_color\.png"):
         list(RgbdFolder(root=tmp_path).scan())
 
 

@@ -52,8 +52,8 @@ def test_without_unit_or_camera_the_arrays_are_not_promised(root):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"intrinsics": "1,2,3"}, "'intrinsics' = '1,2,3': wanted four numbers fx,fy,cx,cy or a JSON file, got 3"),
-        ({"intrinsics": "a,b,c,d"}, "wanted four numbers"),
+        ({"intrinsics": "1,2,3"}, "'intrinsics' = '1,2,3': expected four numbers fx,fy,cx,cy or a JSON file, got 3"),
+        ({"intrinsics": "a,b,c,d"}, "expected four numbers"),
         ({"intrinsics": [0, 1, 2, 3]}, "fx = 0.0 must be above 0"),
         ({"depth_scale": 0}, "depth_scale"),
         ({"depth_scale": 2}, "depth_scale"),

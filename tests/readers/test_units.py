@@ -106,7 +106,7 @@ class InMemory(Reader):
         if source.capture == "gone":
             raise FileNotFoundError
         if source.capture == "bad":
-            raise Unreadable("unreadable", "cut off")
+            raise Unreadable("unreadable", "truncated")
         points = scan_in(source.capture)
         check_face_size(points, source.capture)
         return points
@@ -117,7 +117,7 @@ def sources(*captures):
 
 
 def test_a_collection_of_another_unit_is_refused_in_one_line():
-    with pytest.raises(UserError, match=r"in_memory: m: it spans .*metres.*\(2 of 3 captures looked at\)"):
+    with pytest.raises(UserError, match=r"in_memory: m: it spans .*metres.*\(2 of 3 captures checked\)"):
         survey_units(InMemory(), sources("m", "mm", "m", "bad", "gone"))
 
 
@@ -155,7 +155,7 @@ def surveyed(*made):
 )
 def test_a_capture_that_fails_as_nobody_foresaw_has_no_vote(error):
     surveyed(error, np.zeros((1, 3)))
-    with pytest.raises(UserError, match=r"in m \(1 of 1 captures looked at\)"):
+    with pytest.raises(UserError, match=r"in m \(1 of 1 captures checked\)"):
         surveyed(error, WrongUnit("wrong_units", "in m", True), error)
 
 

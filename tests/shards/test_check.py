@@ -63,7 +63,7 @@ def test_a_file_that_may_not_be_read_is_no_damage(link, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     info = json.loads((link / "dataset.json").read_text())
-    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\): mend that .*; nothing was removed"):
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\): fix that .*; nothing was removed"):
         list(faults(link, info, refuse))
 
 

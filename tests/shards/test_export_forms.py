@@ -95,7 +95,7 @@ def test_rgbd(dataset, mirrored, tmp_path, several):
         assert [camera[key] for key in ("fx", "fy", "cx", "cy")] == sample["intrinsics"].tolist()
         assert (camera["width"], camera["height"]) == (5, 4)
         assert own.exists() == several
-    more = ["the camera differs from row to row: it is in <id>_intrinsics.json beside each image"] if several else []
+    more = ["the camera differs from row to row: it is in <id>_intrinsics.json next to each image"] if several else []
     assert said == ["left out: points, normals, landmarks (it holds color, depth, intrinsics, distortion)", *more]
 
 

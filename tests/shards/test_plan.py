@@ -260,7 +260,7 @@ def test_spec_reads_as_yaml_gives_it():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fields": ["poinst"]}, "'poinst' is no array"),
+        ({"fields": ["poinst"]}, "'poinst' is not an array"),
         ({"fields": ["points", "points"]}, "named twice"),
         ({"fields": []}, "at least 1 item"),
         ({"fields": ["color"], "normalize": True}, "needs 'points'"),

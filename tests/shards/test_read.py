@@ -165,7 +165,7 @@ def test_dataset_tables_and_lists(dataset):
     [
         ((), "choose a split"),
         (("exam",), r"has no split 'exam' \(there: train, eval, test\)"),
-        (("train", ["depth"]), r"holds no 'depth' \(there: color, normals, points\)"),
+        (("train", ["depth"]), r"contains no 'depth' \(there: color, normals, points\)"),
     ],
 )
 def test_wrong_readers_are_user_errors(dataset, arguments, message):
@@ -193,7 +193,7 @@ def test_what_is_no_shard(tmp_path):
         ShardReader(path)
     with h5py.File(path, "w") as file:
         file.create_dataset("data", data=np.zeros((4, 2)))
-    with pytest.raises(UserError, match="it holds no 'label'"):
+    with pytest.raises(UserError, match="it contains no 'label'"):
         ShardReader(path)
 
 

@@ -235,7 +235,7 @@ def other_person(file):
         (put_nan, "normal holds values that are not finite"),
         (chunk, "cannot be read as a shard ('data' is not contiguous"),
         (widen, "data is float64 (4, 16, 3), not float32 (4, 16, 3)"),
-        (drop_color, "holds no 'color'"),
+        (drop_color, "contains no 'color'"),
         (drop_label, "cannot be read as a shard"),
         (drop_scale, "holds centroid, color, data, identity, label, normal, root, sample_id, variant, which is not"),
         (

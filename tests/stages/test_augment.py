@@ -153,7 +153,7 @@ def test_only_copies_lose_their_images():
     assert "color" in original.arrays
     assert "color" not in copy.arrays
     assert "landmarks" in copy.arrays
-    with pytest.raises(UserError, match="keep_images: false leaves no image for blur"):
+    with pytest.raises(UserError, match="keep_images: false removes the image for blur"):
         build(Augment, {"yaw_deg": 5, "blur_px": 2, "keep_images": False}, "step 'varied'")
 
 
@@ -170,7 +170,7 @@ def test_a_mirrored_face_is_not_mirrored_back_as_a_third_person():
 
 
 def test_a_stage_with_every_strength_zero_is_refused():
-    with pytest.raises(UserError, match=r"step 'varied' \(augment\).*nothing to vary: give a strength \(mirror_p"):
+    with pytest.raises(UserError, match=r"step 'varied' \(augment\).*nothing to vary: set a strength \(mirror_p"):
         build(Augment, {"copies": 4}, "step 'varied'")
     with pytest.raises(UserError, match="'jitter_mm' = true: give a number"):
         build(Augment, {"jitter_mm": True}, "step 'varied'")

@@ -131,7 +131,9 @@ def test_landmarks_are_sought_and_shown_through_the_lens():
 
 def test_a_stage_that_takes_a_pinhole_rejects_another_camera():
     _, sample = through_a_lens()
-    with pytest.raises(Reject, match="distorted: the lens has distortion, mask takes a pinhole: put undistort"):
+    with pytest.raises(
+        Reject, match="distorted: the lens has distortion, but mask needs a pinhole camera: put undistort"
+    ):
         Mask().apply_all(sample)
     for name, cls in components("stage").items():
         reads = {*cls.optional, *(n for group in cls.inputs for n in ([group] if isinstance(group, str) else group))}

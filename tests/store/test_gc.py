@@ -84,7 +84,7 @@ def test_compaction_keeps_every_row_and_array_and_settles(tmp_path):
 
 
 def test_gc_refuses_what_is_no_workspace_and_what_has_no_complete_run(tmp_path):
-    with pytest.raises(UserError, match="no workspace"):
+    with pytest.raises(UserError, match="not a workspace"):
         list(collect(tmp_path, apply_it=True, compact_it=False))
     run(pipeline_of(write_toys(tmp_path / "in")), tmp_path / "work", engine="serial", until="scaled")
     with pytest.raises(UserError, match="complete a run first"):

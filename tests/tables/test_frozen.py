@@ -64,7 +64,9 @@ def test_an_empty_list_is_refused_and_nobody_to_match_is_not(split):
 def test_strangers_in_a_listed_split_are_said(split):
     places, result = split(["lab/P00,test"])
     assert Counter(places.values()) == {"train": 6, "eval": 1, "test": 3}
-    assert "frozen: test holds 2 people beside the 1 that f.csv names: only_listed: true keeps them out" in result.notes
+    assert (
+        "frozen: test holds 2 people besides the 1 that f.csv names: only_listed: true keeps them out" in result.notes
+    )
     _, result = split([f"lab/P{i:02},test" for i in range(3)])
     assert not [note for note in result.notes if "beside" in note]
 

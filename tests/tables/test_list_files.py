@@ -53,7 +53,7 @@ def test_a_cell_without_end_names_file_and_line(context, tmp_path, user):
     make, text = USERS[user]
     header = "sample_id,why\n" if user == "allow" else ""
     (tmp_path / "list").write_text(header + text + "x" * 140_000 + "\n")
-    with pytest.raises(UserError, match=r"list, line \d+: is no CSV \(field larger than field limit"):
+    with pytest.raises(UserError, match=r"list, line \d+: is not a CSV \(field larger than field limit"):
         make(tmp_path / "list").run([ROWS], context())
 
 

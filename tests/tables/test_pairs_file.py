@@ -88,8 +88,8 @@ GOOD = "p0\tc0\tc1\np0\tc0\tp1\tc0\n"
         ('fold,same,id1,name1,id2,name2\n0,1,"d__p0__c0,d__p0\n0,1,"a,b,c,d\n', "line 2: has 3 fields"),
         ("9" * 5000 + "\n" + GOOD, "line 1: has 1 fields"),
         (GOOD + "p0\tc0\t" + "9" * 5000, "line 3: no sample '999"),
-        ("fold,same,id1,name1,id2,name2\nx,1,d__p0__c0,d__p0,d__p0__c1,d__p0\n", "line 2: begins with no fold"),
-        ("fold,same,id1,name1,id2,name2\n0,2,d__p0__c0,d__p0,d__p0__c1,d__p0\n", "line 2: begins with no fold"),
+        ("fold,same,id1,name1,id2,name2\nx,1,d__p0__c0,d__p0,d__p0__c1,d__p0\n", "line 2: does not start with a fold"),
+        ("fold,same,id1,name1,id2,name2\n0,2,d__p0__c0,d__p0,d__p0__c1,d__p0\n", "line 2: does not start with a fold"),
         ("fold,same,id1,name1,id2,name2\n0,1,d__p0__c0,d__p0,d__p1__c1,d__p1\n", "line 2: calls d/p0 and d/p1 one"),
     ],
 )

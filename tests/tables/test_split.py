@@ -261,14 +261,14 @@ def test_bad_frozen_files(context, tmp_path, text, message):
 )
 def test_a_damaged_state_file_is_one_line_with_what_to_do(context, tmp_path, content):
     (tmp_path / "people.split.csv").write_bytes(content)
-    with pytest.raises(UserError, match=r"people\.split\.csv: .*move it away, and everybody is drawn again") as caught:
+    with pytest.raises(UserError, match=r"people\.split\.csv: .*move it away, and all people are") as caught:
         Split().run([manifest([("d/a", "1")])], context())
     assert "\n" not in str(caught.value)
 
 
 def test_a_foreign_state_file_is_refused(context, tmp_path):
     (tmp_path / "people.split.csv").write_text("hello\n")
-    with pytest.raises(UserError, match="it is no list of places that a split step wrote: move it away"):
+    with pytest.raises(UserError, match="it was not written by a split step: move it away"):
         Split().run([manifest([("d/a", "1")])], context())
 
 

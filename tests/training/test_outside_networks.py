@@ -146,7 +146,7 @@ def test_a_loss_of_another_library_is_one(dataset, folder, capsys):
             "network my_parts:Nett: {folder}/my_parts.py has no 'Nett': did you mean 'Net'?",
         ),
         (("--model", "my_partz:Net"), "network my_partz:Net: no module named 'my_partz' here or on PYTHONPATH"),
-        (("--model", "my_parts:closeness"), "network my_parts:closeness: is a function, no network: see"),
+        (("--model", "my_parts:closeness"), "network my_parts:closeness: is a function, not a network: see"),
         (
             ("--model", "my_parts:Net", "--model.widht", "3"),
             "unknown option 'widht' (known: embedding_size, in_ch",
@@ -156,7 +156,7 @@ def test_a_loss_of_another_library_is_one(dataset, folder, capsys):
         (("--model", "my_parts:Several"), "returns (16, 9) for 16 samples: return a tensor (16, 8)"),
         (("--model", "my_parts:Net", "--data.fields", "points,normals"), "takes 3 channels and data.fields"),
         (("--loss", "my_parts:each"), "loss my_parts:each: returns a tensor (16,): return one number"),
-        (("--loss", "my_parts:torch"), "loss my_parts:torch: is a module, no loss"),
+        (("--loss", "my_parts:torch"), "loss my_parts:torch: is a module, not a loss"),
         (
             ("--loss", "my_parts:closeness", "--loss.my_parts:closeness.m", "1"),
             "loss my_parts:closeness: unknown option 'm'",
@@ -187,5 +187,5 @@ def test_a_config_in_yaml_names_them_too():
     config = load_config("own.yaml", [("loss.my_parts:Spread.weight", "2")])
     assert config.model == {"name": "my_parts:Net", "width": 4}
     assert config.loss == {"my_parts:Spread": {"scale": 3, "weight": 2}}
-    with pytest.raises(UserError, match=r"no such checkpoint|holds no"):
+    with pytest.raises(UserError, match=r"no such checkpoint|contains no"):
         load_model("missing")

@@ -95,7 +95,7 @@ def find_checkpoint(path: Path) -> Path:
             if (path / CHECKPOINT_FOLDER / name).is_file():
                 return path / CHECKPOINT_FOLDER / name
         raise UserError(
-            f"{path}: holds no {CHECKPOINT_FOLDER}/{BEST_CHECKPOINT}: "
+            f"{path}: contains no {CHECKPOINT_FOLDER}/{BEST_CHECKPOINT}: "
             "give a checkpoint, or the folder of a run that made one"
         )
     if not path.is_file():

@@ -1,1 +1,1 @@
-"""What several readers use; a module here is no reader."""
+"""Parts that several readers share; the modules here are not readers."""

@@ -1,4 +1,4 @@
-"""Where axes point: range images and landmarks held against what is known of faces and of pixels."""
+"""Axis check: the directions of axes in range images and landmarks, compared with pixels and with faces."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 
-AXES_REASONS: dict[str, str] = {"wrong_axes": "x or y does not point where pixels or landmarks say"}
+AXES_REASONS: dict[str, str] = {"wrong_axes": "x or y points in another direction than pixels or landmarks show"}
 CLEAR = 0.6
-"""So many of all neighbours must agree on a direction."""
+"""Share of all neighbours that must agree on a direction."""
 
 
 def growing(values: np.ndarray, along: int) -> float:
@@ -50,4 +50,4 @@ def check_landmark_axes(landmarks: np.ndarray, where: str, remedy: str) -> None:
     """
     eyes, mouth = (rows[np.isfinite(rows)] for rows in (landmarks[:2, 1], landmarks[3:, 1]))
     if len(eyes) and len(mouth) and eyes.mean() > mouth.mean():
-        raise Unreadable("wrong_axes", f"{where}: the eyes lie below the mouth: {remedy}")
+        raise Unreadable("wrong_axes", f"{where}: the eyes are below the mouth: {remedy}")

@@ -41,7 +41,7 @@ def five_of_83(indices: np.ndarray, points: np.ndarray, vertices: np.ndarray, na
     for what, pair, (least, most) in widths:
         width = float(np.linalg.norm(pair[0] - pair[1]))
         if not least <= width <= most:
-            said = f"{what} is {width:.3g} mm wide, wanted {least:g} to {most:g}: in another order?"
+            said = f"{what} is {width:.3g} mm wide, expected {least:g} to {most:g}: in another order?"
             raise Unreadable("bad_landmarks", f"{name}: {said}")
     found = left_first(np.concatenate([eyes, np.full((1, 3), np.nan), mouth]))
     found[2] = _nose_tip(found, vertices)

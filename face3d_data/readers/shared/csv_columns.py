@@ -1,4 +1,4 @@
-"""What the columns of a list mean: roles (files, person, camera, landmarks), and tags with their types."""
+"""Columns of a CSV of captures: roles (files, person, camera, landmarks), and tags with their types."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def plan_columns(header: Sequence[str], mapping: Mapping[str, str], tags: Sequen
     roles = {role: place[role] for role in ROLES if role in place and role not in taken}
     roles |= {role: place[column] for role, column in mapping.items() if role in ROLES}
     if not any(role in roles for role in FILE_ROLES):
-        raise UserError(f"{where}: no column of files: name one {', '.join(FILE_ROLES)}, or say which it is in columns")
+        raise UserError(
+            f"{where}: there is no column of files: name one {', '.join(FILE_ROLES)}, or map one in columns"
+        )
     renamed = {column: role for role, column in mapping.items() if role not in ROLES}
     used = {header[at] for at in roles.values()}
     wanted: list[tuple[str, str | None]] = [_typed(text, where) for text in tags or ()]
@@ -97,7 +99,7 @@ def plan_columns(header: Sequence[str], mapping: Mapping[str, str], tags: Sequen
 def _typed(text: str, where: str) -> tuple[str, str | None]:
     name, colon, kind = text.partition(":")
     if colon and kind not in TYPES:
-        raise UserError(f"{where}: tag_columns: {text!r}: no type is named {kind!r} (known: {', '.join(TYPES)})")
+        raise UserError(f"{where}: tag_columns: {text!r}: there is no type {kind!r} (known: {', '.join(TYPES)})")
     return name, kind or None
 
 
@@ -108,7 +110,7 @@ def _tag_column(name: str, kind: str | None, place: Mapping[str, int], where: st
     if not _TAG_NAME.match(name):
         raise UserError(f"{where}: column {name!r} cannot be a tag (letters, digits and _): {remedy}")
     if name in _NO_TAG:
-        raise UserError(f"{where}: column {name!r} cannot be a tag, the name has another meaning: {remedy}")
+        raise UserError(f"{where}: column {name!r} cannot be a tag, as its name is reserved: {remedy}")
     return TagColumn(name, place[name], kind)
 
 
@@ -159,12 +161,12 @@ def tag_value(text: str, kind: str) -> Tag:
     """Return a cell as a value of a type, by the rules of patterns: no `12_0`, no `nan`, no digits of other scripts.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it does not have this type.
     """
     if not _fits(text, kind):
-        named = {"int": "whole number", "float": "finite number", "flag": "true or false"}[kind]
+        named = {"int": "a whole number", "float": "a finite number", "flag": "true or false"}[kind]
         hint = ": write a decimal point, not a comma" if _DECIMAL_COMMA.match(text) else ""
-        raise ValueError(f"{text[:40]!r} is no {named}{hint}")
+        raise ValueError(f"{text[:40]!r} is not {named}{hint}")
     if kind == "flag":
         return _FLAGS[text.lower()]
     return {"int": int, "float": float, "str": str}[kind](text)

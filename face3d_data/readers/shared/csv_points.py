@@ -12,9 +12,9 @@ from face3d_data.formats.mesh_file import MESH_SUFFIXES, read_mesh
 
 POINT_SUFFIXES: tuple[str, ...] = tuple(dict.fromkeys((*CLOUD_SUFFIXES, *MESH_SUFFIXES)))
 POINT_REASONS: dict[str, str] = {
-    "unknown_columns": "what the columns of a cloud's text or array are cannot be told",
-    "no_key": "the .npz file holds no array of points",
-    "no_surface": "the mesh has no face",
+    "unknown_columns": "the meaning of the columns of a cloud's text or array is ambiguous",
+    "no_key": "the .npz file contains no array of points",
+    "no_surface": "the mesh has no faces",
 }
 
 
@@ -26,7 +26,7 @@ def check_point_file(path: Path) -> None:
         OSError: it is gone.
     """
     if not path.name.lower().endswith(POINT_SUFFIXES):
-        raise Unreadable("unreadable", f"{path.name}: no cloud or mesh: wanted one of {' '.join(POINT_SUFFIXES)}")
+        raise Unreadable("unreadable", f"{path.name}: not a cloud or mesh: expected one of {' '.join(POINT_SUFFIXES)}")
     if path.stat().st_size == 0:
         raise Unreadable("unreadable", f"{path.name}: the file is empty")
 
@@ -46,5 +46,5 @@ def read_points(path: Path) -> np.ndarray:
         points = read_mesh(path).vertices
         points = points[np.isfinite(points).all(axis=1)]
     if not len(points):
-        raise Unreadable("unreadable", f"{path.name}: holds no point")
+        raise Unreadable("unreadable", f"{path.name}: contains no points")
     return points

@@ -1,4 +1,4 @@
-"""One line of a list to what is known of its capture: files, camera, landmarks and tags."""
+"""Rows of a CSV of captures: from one line to files, camera, landmarks and tags."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ class ListRow:
         """
         files = {role: self._path(role) for role in FILE_ROLES if self.cell(role)}
         if not files:
-            raise Unreadable(
-                "no_file", f"names no file ({', '.join(r for r in FILE_ROLES if r in self.columns.roles)})"
-            )
+            raise Unreadable("no_file", f"has no file ({', '.join(r for r in FILE_ROLES if r in self.columns.roles)})")
         return files
 
     def _path(self, role: str) -> Path:
@@ -57,7 +55,7 @@ class ListRow:
         path = os.path.join(self.folder, text)
         if not os.path.isfile(path):
             hint = ": write / between folders" if "\\" in text else ""
-            raise Unreadable("missing_file", f"{role}: {text[:200]!r} is no file{hint}")
+            raise Unreadable("missing_file", f"{role}: {text[:200]!r} is not a file{hint}")
         return Path(path)
 
     def capture(self, person: str) -> str:
@@ -183,7 +181,7 @@ class ListRow:
     def _entry(self, path: str, capture: str) -> list[list[float | None]]:
         entries = self._read(path, read_json)
         if not isinstance(entries, Mapping):
-            raise ValueError(f"{path}: wanted an object with landmarks_px, or one with an entry a capture")
+            raise ValueError(f"{path}: expected an object with landmarks_px, or one with an entry a capture")
         entry = entries if "landmarks_px" in entries else self._named(entries, capture, path)
         try:
             return landmark_points(entry) or []  # type: ignore[return-value]
@@ -196,7 +194,7 @@ class ListRow:
         if name is None:
             raise ValueError(f"{path}: no entry for {capture!r} or {stems[0]!r}")
         if not isinstance(entries[name], Mapping):
-            raise ValueError(f"{path}: the entry of {name!r} is no object")
+            raise ValueError(f"{path}: the entry of {name!r} is not an object")
         return entries[name]
 
     def _points(self) -> list[list[float | None]]:

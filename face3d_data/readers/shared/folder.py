@@ -1,4 +1,4 @@
-"""What the readers of folders share: the walk, the grouping of files into captures by name, and bad names."""
+"""Base of readers of folders: the walk, the grouping of files into captures by name, and bad names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NAME_REASONS: dict[str, str] = {
     "name_not_matched": "the file's name does not fit the pattern",
     "bad_name": "a person's or capture's name cannot be part of an id",
     "same_name": "another file has the same person and capture",
-    "unreadable": "a file is missing, empty, cut off, or not what its name says",
+    "unreadable": "a file is missing, empty, truncated, or not what its name says",
     **STRAY_REASONS,
 }
 
@@ -129,7 +129,7 @@ class FolderReader(Reader):
                 yield source
         if others is not None:
             wanted = self.pattern or f"<person>/<capture>{next(iter(self.suffixes().values()))[0]}"
-            raise UserError(f"{self.name}: no capture in {self.root}: wanted files named {wanted}{beside(others)}")
+            raise UserError(f"{self.name}: no capture in {self.root}: expected files named {wanted}{beside(others)}")
 
     def _sources(self, folder: Folder, seen: set[tuple[str, str]]) -> Iterator[Source]:
         groups, others = self._group(folder)

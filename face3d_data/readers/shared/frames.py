@@ -1,4 +1,4 @@
-"""What readers of recordings share: which frames of a recording are taken, and frames that lie in sibling folders."""
+"""Base of readers of recordings: selection of frames, and frames in sibling folders."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 
 class FrameSelection(Reader):
-    """Options that say which frames of a recording are taken; the others are left out, and are not dirty."""
+    """Options that select frames of a recording; the others are left out, and are not dirty."""
 
-    first: int = Field(0, ge=0, exclude=True, description="place of the first frame taken in its recording, from 0")
-    every: int = Field(1, ge=1, exclude=True, description="take each n-th frame from there")
-    max_frames: int | None = Field(None, ge=1, exclude=True, description="take at most so many frames of a recording")
+    first: int = Field(0, ge=0, exclude=True, description="index of the first frame to use in each recording, from 0")
+    every: int = Field(1, ge=1, exclude=True, description="use every n-th frame from the first one on")
+    max_frames: int | None = Field(None, ge=1, exclude=True, description="maximum number of frames per recording")
 
     def chosen(self, frames: Sequence[T]) -> Sequence[T]:
         """Return the frames that are taken of one recording, whose frames are in order."""
@@ -100,13 +100,13 @@ class FrameFolders(FrameSelection, FolderReader):
         yield from others
 
     def _sort_in(self, folder: Folder, recordings: dict[str, Recording]) -> Iterator[Source]:
-        """Put a folder's frames into its recording; yield what is none."""
+        """Add a folder's frames to its recording; yield the files that are not frames."""
         found = self.recording_of(folder.name)
         if found is None:
             self.other_folder(folder)
             for name in folder.files:
                 if name.lower().endswith(DATA_SUFFIXES):
-                    yield unmatched(folder, name, "name_not_matched", f"lies in no folder of frames: {self.frames_in}")
+                    yield unmatched(folder, name, "name_not_matched", f"is not in a folder of frames: {self.frames_in}")
             return
         if not folder.files and not folder.odd:
             return  # an empty folder must not keep the full one of its name out

@@ -1,4 +1,4 @@
-"""Which HDF5 files a folder has: by ending, by the lists that name them, and what names their labels."""
+"""HDF5 files of a folder, found by ending or by the lists that name them, and the names of their labels."""
 
 from __future__ import annotations
 
@@ -61,20 +61,18 @@ def find_files(root: Path, wanted_list: str | None, reader: str) -> list[H5File]
     if root.is_file():
         return [H5File(root, root.name, "", _names(root.parent / NAMES_FILE, reader))]
     if not root.is_dir():
-        raise UserError(f"{reader}: root {root} is neither a folder nor a file: set root to where the .h5 files are")
+        raise UserError(f"{reader}: root {root} is neither a folder nor a file: set root to the .h5 files")
     folders = list(walk(root))
     files = {name: path for folder in folders for name, path in _h5_in(folder)}
     lists = {name: path for folder in folders for name, path in _lists_in(folder)}
     if wanted_list is not None:
         lists = {name: path for name, path in lists.items() if wanted_list in (name, PurePosixPath(name).name)}
         if not lists:
-            raise UserError(
-                f"{reader}: files: no {wanted_list!r} in {root}: name a list that is there, or leave it out"
-            )
+            raise UserError(f"{reader}: files: no {wanted_list!r} in {root}: name an existing list, or leave it out")
     listed, missing = _listed(root, lists, files, reader)
     chosen = [name for name in files if wanted_list is None or name in listed]
     if not chosen and not missing:
-        raise UserError(f"{reader}: no file in {root}: wanted files that end with {' or '.join(ENDINGS)}")
+        raise UserError(f"{reader}: no file in {root}: expected files that end with {' or '.join(ENDINGS)}")
     names = {folder.name: _names(folder.path / NAMES_FILE, reader) for folder in folders if NAMES_FILE in folder.files}
     return [H5File(files[name], name, listed.get(name, ""), _nearest(name, names)) for name in chosen] + missing
 
@@ -96,7 +94,7 @@ def _listed(
         for number, line in _lines(path, reader):
             found = _find(line, name, files)
             if found is None:
-                detail = f"{name}, line {number}: {line[:200]} is no file below the root"
+                detail = f"{name}, line {number}: {line[:200]} is not a file below the root"
                 missing.append(H5File(path, f"{name} line {number}", problem=("missing_file", detail)))
             else:
                 listed.setdefault(found, PurePosixPath(name).name.removesuffix(LIST_ENDING))

@@ -1,4 +1,4 @@
-"""What the readers of meshes share: how a surface becomes points, and each file read once."""
+"""Points of mesh files: sampling of surfaces, with each file read once."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from face3d_data.geometry.surface import SurfacePoints, face_normals, sample_sur
 from face3d_data.remarks import remark, remarks_into
 
 SurfaceChoice = Literal["visible", "all"]
-SURFACE_TEXT = (
-    "visible: what is seen from outside, in front, without what the skin hides (eyeballs, teeth, a mouth bag, an inner "
-    "wall); all: every surface of the file"
-)
+SURFACE_TEXT = "visible: what is visible from the outside, in front, without what the skin hides (eyeballs, "
+"teeth, mouth cavity, inner wall); all: every surface of the file"
 PointsFrom = Literal["surface", "vertices"]
-POINTS_FROM_TEXT = "surface: points spread evenly over the faces; vertices: those of the file"
-N_POINTS_TEXT = "points spread over a surface"
+POINTS_FROM_TEXT = "surface: points sampled evenly on the faces; vertices: the vertices of the file"
+N_POINTS_TEXT = "number of points to sample on a surface"
 MOST_MESH_POINTS = 5_000_000
 LOOKS_AWAY = 0.1
 """Mean of the normals' parts away from the viewer, from -1 to 1, from which on a surface counts as inside out."""
 ENOUGH = 1.02
-"""So many times the points that should do are spread anew where some are hidden."""
+"""Factor on the estimated number of points when sampling again because some were hidden."""
 _LARGEST = 1e100
 
 
@@ -99,11 +97,11 @@ def _seen(
         return np.flatnonzero(seen), turned
 
     if stand_apart(mesh.vertices, mesh.triangles, axes[:, [0, 2]].T):
-        remark(f"{name}: two separate pieces of a head's size stand beside each other, and both are kept: cut out one")
+        remark(f"{name}: two separate pieces of a head's size are next to each other, and both are kept: crop to one")
     kept, turned = chosen(made)
     if not len(kept):
         raise Unreadable(
-            "no_surface", f"{name}: nothing of it is seen from in front: check up and front, or surface: all"
+            "no_surface", f"{name}: nothing of it is visible from the front: check up and front, or set surface: all"
         )
     wanted = len(made.points) if points_from == "surface" else len(kept)
     if len(kept) < wanted:

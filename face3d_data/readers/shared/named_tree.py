@@ -1,4 +1,4 @@
-"""What readers share whose captures are told by a file's whole path: their files lie in sibling folders, by kind."""
+"""Base of readers that identify a capture by a file's whole path: its files are in sibling folders, by kind."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class NamedTree(Reader):
                     foreign.append(name)
             others.extend(strays(folder, foreign, wanted=f"files as {self.example}"))
         if not seen:
-            said = f"wanted files as {self.example}{beside(list(filter(is_stray, others)))}"
+            said = f"expected files as {self.example}{beside(list(filter(is_stray, others)))}"
             raise UserError(f"{self.name}: no capture in {self.root}: {said}")
         for key in sorted(gathered):
             yield self.source(gathered[key])
@@ -112,5 +112,5 @@ class NamedTree(Reader):
         if re.fullmatch(self.left_alone, path, re.IGNORECASE | re.DOTALL):
             return True
         if re.fullmatch(self.data_files, path, re.IGNORECASE | re.DOTALL):
-            return unmatched(folder, name, "name_not_matched", f"wanted {self.example}")
+            return unmatched(folder, name, "name_not_matched", f"expected {self.example}")
         return False

@@ -179,14 +179,14 @@ class _Parser:
 
     def check(self, field: Field, previous: Field | None) -> None:
         if not _NAME.match(field.name):
-            raise self.error(field.at, f"{field.name!r} is no name: use letters, digits and _")
+            raise self.error(field.at, f"{field.name!r} is not a name: use letters, digits and _")
         if field.type not in TYPES:
-            raise self.error(field.at, f"no type is named {field.type!r} (known: {', '.join(TYPES)})")
+            raise self.error(field.at, f"there is no type {field.type!r} (known: {', '.join(TYPES)})")
         if field.name in {known.name for known in self.fields}:
-            raise self.error(field.at, f"{{{field.name}}} stands there twice")
+            raise self.error(field.at, f"{{{field.name}}} is used twice")
         if field.name in _RESERVED:
-            raise self.error(field.at, f"{{{field.name}}} is the name of a table's column: choose another")
+            raise self.error(field.at, f"{{{field.name}}} is a reserved column name: choose another")
         if field.name in ("identity", "capture") and field.type == "flag":
             raise self.error(field.at, f"{{{field.name}}} cannot be a flag")
         if previous is not None and field.type != "flag":
-            raise self.error(field.at, f"where {{{previous.name}}} ends cannot be told: put text between the two")
+            raise self.error(field.at, f"the end of {{{previous.name}}} is ambiguous: put text between the two")

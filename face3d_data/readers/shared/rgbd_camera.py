@@ -1,4 +1,4 @@
-"""What the readers of RGB-D share: the camera's files, its arrays, depth in mm, and depth beside a colour camera."""
+"""Cameras of RGB-D captures: camera files, their arrays, depth in mm, and a depth camera next to a colour camera."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ CAMERA_FILES: tuple[str, ...] = (
 )  # fmt: skip
 """Names of camera files beside captures, and in the folders above: ours, Open3D's, ROS', OpenCV's."""
 CAMERA_TEXT = (
-    "Camera files may be ours (fx fy cx cy width height depth_scale model coeffs), RealSense's (ppx ppy), Open3D's "
+    "Camera files can be ours (fx fy cx cy width height depth_scale model coeffs), RealSense's (ppx ppy), Open3D's "
     "(intrinsic_matrix), ROS' camera_info or OpenCV's FileStorage, in JSON, YAML or XML."
 )
 CAMERA_REASONS: dict[str, str] = {
     "size_mismatch": "colour, depth and the camera file differ in width or height; or depth is not aligned to colour",
-    "wrong_units": "depth is farther or nearer than any camera sees: set depth_scale",
+    "wrong_units": "depth is beyond the range of any camera: set depth_scale",
 }
 CAMERA_ARRAYS: tuple[str, ...] = ("intrinsics", "distortion")
 DEPTH_SCALE_TEXT = "metres per unit of depth (0.001: mm, 1: metres), or units per metre from 10 on (1000: mm)"
@@ -151,10 +151,10 @@ def _check_centre(size: tuple[int, int], record: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=1024)
 def camera_in(folder: Path, need_scale: bool = True) -> Intrinsics | str | None:
-    """Return the camera whose file lies in a folder, or what is wrong with it; None where there is none.
+    """Return the camera whose file is in a folder, or what is wrong with it; None if there is no such file.
 
-    Several files may describe one camera, the first of `CAMERA_FILES` counts; they must not contradict each other.
-    `camera_in.cache_clear` forgets what the last scan read.
+    If several files describe the camera, the first of `CAMERA_FILES` is used; they must not contradict each other.
+    `camera_in.cache_clear` drops what the last scan read.
     """
     names = [name for name in CAMERA_FILES if (folder / name).exists()]
     found = [camera_at(folder / name, need_scale) for name in names]
@@ -163,7 +163,7 @@ def camera_in(folder: Path, need_scale: bool = True) -> Intrinsics | str | None:
         return wrong
     cameras = [one for one in found if isinstance(one, Intrinsics)]
     if len({(one.fx, one.fy, one.cx, one.cy, one.width, one.height, one.distortion) for one in cameras}) > 1:
-        return f"{folder / names[0]}: differs from {names[1]} beside it: take one away"
+        return f"{folder / names[0]}: differs from {names[1]} next to it: remove one"
     told = [one for one in cameras if one.depth_scale is not None]
     return next(iter(told or cameras), None)
 

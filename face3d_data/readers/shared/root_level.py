@@ -1,4 +1,4 @@
-"""Roots that are a level too high or too low: which folder would make the files' names fit."""
+"""Root level: finds the folder that fits the file names if a root is one level too high or too low."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the readers of folders of scans share: units, axes, landmarks beside the scans, and each file read once."""
+"""Base of readers of folders of scans: units, axes, landmarks next to the scans, and each file read once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from face3d_data.readers.shared.units import UNIT_REASONS, UNITS_TEXT, Units, ch
 
 Axis = Literal["x", "-x", "y", "-y", "z", "-z"]
 FRONT_BY_UP: dict[str, Axis] = {"y": "z", "-y": "-z", "z": "-y", "-z": "y", "x": "z", "-x": "-z"}
-"""Where a face looks, if only its up is told: y up is a scanner's or a viewer's frame, -y a camera's, z Blender's."""
+"""Where a face looks if only its up is given: y up is a scanner's or a viewer's frame, -y a camera's, z Blender's."""
 LANDMARKS_KEY = "landmarks_3d"
 _KNOWN_KEYS = (LANDMARKS_KEY, "landmarks_px")
 LANDMARKS_SUFFIX = ".landmarks.json"
@@ -46,18 +46,18 @@ class ScanFolder(FolderReader):
     reasons: ClassVar[dict[str, str]] = {
         **NAME_REASONS,
         **UNIT_REASONS,
-        "no_scan": "landmarks without a scan beside them",
-        "bad_landmarks": "the landmarks beside the scan cannot be used",
+        "no_scan": "landmarks without a scan next to them",
+        "bad_landmarks": "the landmarks next to the scan cannot be used",
     }
     scan_suffixes: ClassVar[tuple[str, ...]] = ()
     companions = (*PICTURES, ".mtl")
 
     units: Units = Field("mm", description=UNITS_TEXT)
     up: Axis = Field(
-        "y", description="the axis of the files that points up: y; z as in Blender; -y for a camera's frame (y down)"
+        "y", description="axis of the files that points up: y; z as in Blender; -y for a camera's frame (y down)"
     )
     front: Axis | None = Field(
-        None, description="the axis that the face looks along, if not z for up y, -z for -y, -y for z, y for -z"
+        None, description="axis along which the face looks, if not z for up y, -z for -y, -y for z, y for -z"
     )
 
     @model_validator(mode="after")
@@ -79,7 +79,7 @@ class ScanFolder(FolderReader):
         return {"scan": self.scan_suffixes, "landmarks": (LANDMARKS_SUFFIX,)}
 
     def begin(self) -> None:
-        """Forget what the last scan read."""
+        """Clear what the last scan read."""
         _entries_in.cache_clear()
 
     def _group(self, folder: Folder) -> tuple[dict[str, dict[str, str]], list[tuple[str, tuple[str, str]]]]:
@@ -95,7 +95,7 @@ class ScanFolder(FolderReader):
         """Return the source of one scan and its landmarks."""
         match, files = found.match, found.files
         if "scan" not in files:
-            problem = ("no_scan", f"{files['landmarks'].name} has no {' or '.join(self.scan_suffixes)} beside it")
+            problem = ("no_scan", f"{files['landmarks'].name} has no {' or '.join(self.scan_suffixes)} next to it")
             return Source(match.person, match.capture, files, tags=match.tags, problem=problem)
         try:
             landmarks = _landmarks(found)
@@ -122,7 +122,7 @@ class ScanFolder(FolderReader):
             return left_first(self.to_camera(np.array(rows, np.float64) * mm_per_unit(self.units)))
         arrays = last_read(self, source.files["scan"], self.converted)
         if name not in arrays:
-            raise Unreadable("unreadable", f"{source.files['scan'].name}: holds no {name}")
+            raise Unreadable("unreadable", f"{source.files['scan'].name}: contains no {name}")
         return arrays[name]
 
     def to_camera(self, vectors: np.ndarray) -> np.ndarray:
@@ -141,7 +141,9 @@ class ScanFolder(FolderReader):
         points_mm = arrays["points"] * mm_per_unit(self.units)
         farthest = float(np.abs(points_mm).max())
         if not farthest < _FARTHEST_MM:
-            raise Unreadable("unreadable", f"{path.name}: a coordinate is {farthest:g} mm: damaged, or another unit")
+            raise Unreadable(
+                "unreadable", f"{path.name}: a coordinate is {farthest:g} mm: the file is damaged, or has another unit"
+            )
         check_face_size(points_mm, path.name, self.units)
         arrays["points"] = self.to_camera(points_mm)
         if "normals" in arrays:
@@ -170,7 +172,7 @@ def _entries_in(folder: Path) -> Mapping[str, Any] | str:
         entries = read_json(folder / "landmarks.json")
     except ValueError as error:
         return str(error)
-    return entries if isinstance(entries, Mapping) else "landmarks.json: wanted an object with one entry a capture"
+    return entries if isinstance(entries, Mapping) else "landmarks.json: expected an object with one entry a capture"
 
 
 def _landmarks(found: CaptureFiles) -> list[list[float] | None] | None:

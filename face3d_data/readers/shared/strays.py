@@ -1,4 +1,4 @@
-"""What lies below a root and is no capture: known companions stay silent, everything else is a row with a reason.
+"""Stray files below a root that are not captures: known companions are skipped, all others become a row with a reason.
 
 The one place that says which files may lie beside captures. Others are listed, those of one ending in one folder by one
 row that says how many they are, so that no file vanishes and an archive's hundred parts are no hundred rows.
@@ -34,10 +34,10 @@ COMPANION_NAMES: tuple[str, ...] = ("readme", "license", "licence", "copying", "
 """Beginnings of names without an ending, in small letters, that are companions too."""
 ARCHIVES: tuple[str, ...] = (".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".gz", ".zst")
 STRAY_REASONS: dict[str, str] = {
-    "other_format": "files of a kind that this reader does not read; one row for each ending in a folder",
-    "hidden_folder": "a folder whose name begins with a dot: it is not entered",
+    "other_format": "files of a type that this reader does not support; one row per ending and folder",
+    "hidden_folder": "a folder whose name starts with a dot: it is skipped",
     "unreadable_folder": "a folder that cannot be read",
-    "linked_folder": "a link to a folder that is read by another name: its captures come in once",
+    "linked_folder": "a link to a folder that is read under another name: its captures are read once",
 }
 LISTED_ONLY = ("other_format", "hidden_folder", "linked_folder")
 """Reasons that say of no capture that it is bad: they count to no limit."""
@@ -123,7 +123,7 @@ def strays(
         remedy = "unpack it" if archive else f"is not read (wanted {wanted})" if wanted else "is not read"
         yield _group(folder, f"*{ending}", found, remedy)
     if folder.dotted:
-        yield _group(folder, ".*", folder.dotted, "its name begins with a dot: rename it if it is a capture")
+        yield _group(folder, ".*", folder.dotted, "its name starts with a dot: rename it if it is a capture")
     for name in folder.hidden:
         yield _hidden(folder, name)
     for name, target in folder.linked:
@@ -156,7 +156,7 @@ def _hidden(folder: Folder, name: str) -> Source:
             break
     number = f"more than {MOST_COUNTED}" if count > MOST_COUNTED else str(count)
     detail = (
-        f"{printable(name)}: {number} files in a folder whose name begins with a dot: rename it if they are captures"
+        f"{printable(name)}: {number} files in a folder whose name starts with a dot: rename it if they are captures"
     )
     person = printable(folder.name) or "."
     return Source(person, printable(name), problem=("hidden_folder", detail), stands_for=max(1, count))

@@ -1,4 +1,4 @@
-"""Units of length: what a collection's numbers mean, and the check that faces come out as large as faces are."""
+"""Units of length of a collection, and the check that its faces have the size of faces."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _known_units(value: Any) -> Any:
 Units = Annotated[str | float, BeforeValidator(_known_units)]
 """Type of a reader's field `units`: a name, or millimetres per unit as a number."""
 UNITS_TEXT = "unit of the files' coordinates: um, 0.1mm, mm, cm, m, or millimetres per unit as a number"
-UNIT_REASONS: dict[str, str] = {"wrong_units": "what is there is far from the size of a face: set units"}
+UNIT_REASONS: dict[str, str] = {"wrong_units": "the size is far from that of a face: set units"}
 
 FACE_WIDTH_MM = (110.0, 190.0)
 """A face is so wide; what is scanned reaches from the bare face to a head with its shoulders."""
@@ -112,7 +112,7 @@ def looks_like(raw: float, units: str | float, option: str = "units") -> str:
     measured = f"it spans {raw:.3g} across, and faces are {FACE_WIDTH_MM[0]:.0f} to {FACE_WIDTH_MM[1]:.0f} mm wide"
     fitting = fitting_units(raw)
     if not raw:
-        return "holds no extent: all points are at one place, or fewer than three are finite"
+        return "has no extent: all points are at one position, or fewer than three are finite"
     if 1.0 <= raw <= 2.1 and "m" not in fitting:
         return f"{measured}: this looks normalised to a unit sphere: set {option} to its radius in mm"
     if not fitting and _may_be_inches(raw):
@@ -180,4 +180,4 @@ def survey_units(
     if len(odd) >= LEAST_ODD and not wrong and not good:
         wrong = odd
     if len(wrong) > good:
-        raise UserError(f"{reader.name}: {wrong[0]} ({len(wrong)} of {good + len(wrong)} captures looked at)")
+        raise UserError(f"{reader.name}: {wrong[0]} ({len(wrong)} of {good + len(wrong)} captures checked)")

@@ -244,7 +244,7 @@ def _schema(info: Mapping[str, Any], shard: MappedShard, rows: pd.DataFrame) -> 
     for stored, form in info["arrays"].items():
         shape, array = tuple(info["shapes"][form["field"]]), shard.arrays.get(stored)
         if array is None:
-            yield f"holds no {stored!r}"
+            yield f"contains no {stored!r}"
         elif (array.dtype, array.shape) != (np.dtype(form["dtype"]), (len(rows), *shape)):
             yield f"{stored} is {array.dtype} {array.shape}, not {np.dtype(form['dtype'])} {(len(rows), *shape)}"
         elif shard.layout.units[stored] != form["unit"]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def audit(
     dataset: Dataset, table: pd.DataFrame, same_person: Path | None = None
 ) -> tuple[dict[str, int | None], list[Leak], list[Suspect]]:
-    """Return what splits share.
+    """Return what is shared between splits.
 
     Args:
         dataset: the dataset.
@@ -34,7 +34,7 @@ def audit(
         only in spelling.
 
     Raises:
-        UserError: the list cannot be read.
+        UserError: the CSV cannot be read.
     """
     known = own_names(table["identity"], table["sample_id"]).union(dataset.info.get("same_person", {}).items())
     names = one_name_each([*known, *([] if same_person is None else read_same_person(same_person))])
@@ -54,7 +54,7 @@ def look_for_near_duplicates(
 ) -> Search:
     """Return the suspects of a dataset: its near-duplicates, if these are searched for, and those known already.
 
-    Pairs that are a leak for certain, of one capture or recording, or equal in key or bytes, are passed over.
+    Pairs that are certain leaks, of one capture or recording, or with the same key or bytes, are skipped.
 
     Args:
         dataset: the dataset.

@@ -65,8 +65,8 @@ def export_dataset(
         The number of samples written.
 
     Raises:
-        UserError: `out` holds something, a format does not fit the dataset's arrays or another format, there is no
-            such split, or the dataset is damaged.
+        UserError: `out` is not empty, a format does not fit the dataset's arrays or another format, there is no such
+            split, or the dataset is damaged.
     """
     dataset = checked_dataset(path, check)
     rows = ExportRows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))

@@ -84,7 +84,7 @@ class RgbdFiles(Form):
 
     def losses(self) -> list[str]:
         """Return what the files do not hold."""
-        more = ["the camera differs from row to row: it is in <id>_intrinsics.json beside each image"]
+        more = ["the camera differs from row to row: it is in <id>_intrinsics.json next to each image"]
         return super().losses() + (more if len(self.cameras) > 1 else []) + self.lists_left_out
 
 

@@ -1,4 +1,4 @@
-"""Occluders of the face databases that are no masks, one a file: what is drawn, and the surface built from it."""
+"""Occluders other than masks, as in face databases, one per file: the random draw, and the surface built from it."""
 
 from face3d_data.wear.occluder_kind import OccluderKind
 from face3d_data.wear.occluders.glasses import Glasses, Sunglasses

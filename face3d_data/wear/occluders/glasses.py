@@ -1,4 +1,4 @@
-"""Glasses and sunglasses: rims before the eyes, a bridge over the nose, temples along the head to the ears, lenses."""
+"""Glasses and sunglasses: rims in front of the eyes, a bridge over the nose, temples to the ears, lenses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from face3d_data.wear.skin import Skin
 FRAME, LENS = 0, 1
 EYE_TO_LENS_MM = 13.0
 MOST_FORWARD_MM = 7.0
-"""Glasses that would touch cheeks or nose are put on so much farther before the eyes at most."""
+"""Glasses that would touch cheeks or nose are moved at most this far forward."""
 PANTOSCOPIC_DEG = 8.0
 """The lenses' lower edges are nearer to the cheeks."""
 EAR_Z_MM = -118.0

@@ -19,14 +19,14 @@ from face3d_data.wear.wearing import Face
 
 COLORS = ("#171310", "#241a14", "#3d2a1b", "#5a3d24", "#8a6238", "#b08c56", "#74381d", "#85807b")
 ROOT_B_MM = 146.0
-"""Where the locks begin: on the crown, out of sight from before the face."""
+"""Where the locks begin: on the crown, out of sight from the front."""
 FRINGE, CROWN = 0, 1
 CROWN_MM = 34.0
-"""So much of a lock lies above the hairline."""
+"""Length of a lock above the hairline."""
 ROOT_HALF_MM = 74.0
 N_LOCKS, N_ALONG, N_ACROSS = 84, 18, 5
 LOCK_COORDS_MM = 100.0
-"""Each lock has so much of the first surface coordinate to itself."""
+"""Range of the first surface coordinate that each lock has to itself."""
 
 
 @dataclass(frozen=True)

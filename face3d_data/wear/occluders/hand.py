@@ -1,4 +1,4 @@
-"""A hand on the face: over the mouth or over an eye, with its wrist and the beginning of a sleeve."""
+"""Hand on the face: over the mouth or over an eye, with its wrist and the start of a sleeve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bones of a hand laid on a face: a flat palm, and fingers that follow the skin."""
+"""Hand pose: the bones of a hand laid on a face, with a flat palm and fingers that follow the skin."""
 
 from __future__ import annotations
 

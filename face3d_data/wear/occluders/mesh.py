@@ -1,4 +1,4 @@
-"""Meshes that occluders are put together from: tubes, sheets and discs, kept outside the skin."""
+"""Mesh parts of occluders: tubes, sheets and discs, kept outside the skin."""
 
 from __future__ import annotations
 

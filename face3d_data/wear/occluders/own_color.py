@@ -1,4 +1,4 @@
-"""The colours of a person's own skin and hair, so that a hand or a fringe is theirs."""
+"""Own colours of a person's skin and hair, so that a hand or a fringe matches them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removing the lower face outright: what others do instead of covering it."""
+"""Removal of the lower face, which some studies use instead of a mask."""
 
 from __future__ import annotations
 

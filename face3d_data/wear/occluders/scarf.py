@@ -1,4 +1,4 @@
-"""A scarf wound round neck and lower face: thick folds, from nose or mouth down to the shoulders."""
+"""Scarf around neck and lower face: thick folds, from nose or mouth down to the shoulders."""
 
 from __future__ import annotations
 

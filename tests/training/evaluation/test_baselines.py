@@ -146,5 +146,5 @@ def test_a_dataset_without_points_is_refused(tmp_path):
     from made import spec_of
 
     dataset = Dataset(build(tmp_path / "d", aligned(), spec_of(fields=["depth"])))
-    with pytest.raises(UserError, match="holds no 'points'"):
+    with pytest.raises(UserError, match="contains no 'points'"):
         depth_maps(dataset, "test", range(6))

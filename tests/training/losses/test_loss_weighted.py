@@ -78,7 +78,7 @@ def test_embeddings_that_are_not_finite_stop_the_run(bad):
     ("losses", "text"),
     [
         ({}, "loss: there is none"),
-        ({"triplets": {}}, "no loss is named 'triplets'.*triplet"),
+        ({"triplets": {}}, "there is no loss 'triplets'.*triplet"),
         ({"arcface": {"m": 0.5}}, "loss arcface: .*'m'"),
         ({"softmax": {"weight": -1}}, "loss softmax: .*weight"),
     ],

@@ -95,12 +95,12 @@ def plan_baselines(
         train_dataset: the dataset that LDA learns from; `dataset` if not given.
 
     Raises:
-        UserError: they were asked for, and the dataset holds no points; or `train_dataset` cannot teach.
+        UserError: they were asked for, and the dataset contains no points; or `train_dataset` cannot teach.
     """
     if wanted is False:
         return BaselinePlan()
     if "points" not in dataset.info["spec"]["fields"]:
-        why = f"dataset {dataset.name} holds no points, which the baselines are made from"
+        why = f"dataset {dataset.name} contains no points, which the baselines are made from"
         if wanted:
             raise UserError(f"--baseline: {why}: say --no-baseline")
         return BaselinePlan(notices=(f"no baselines: {why}",))
@@ -121,7 +121,7 @@ def _cannot_teach(dataset: Dataset) -> str:
     if LEARNT_FROM not in dataset.splits:
         return f"dataset {dataset.name} has no split {LEARNT_FROM!r} to learn from"
     if "points" not in dataset.info["spec"]["fields"]:
-        return f"dataset {dataset.name} holds no points to learn from"
+        return f"dataset {dataset.name} contains no points to learn from"
     people = len({person_of(identity) for identity in dataset.table(LEARNT_FROM)["identity"]})
     if people < LDA_FEWEST_PEOPLE:
         return f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {people} people, {LDA_FEWEST_PEOPLE} are needed"
