@@ -35,7 +35,7 @@ class Engine:
         jobs: workers; `serial` has none.
 
     Raises:
-        UserError: no such engine.
+        UserError: there is no such engine.
     """
 
     def __init__(self, name: str, jobs: int = 1) -> None:

@@ -67,7 +67,7 @@ def load_pipeline(
 
 
 def _of_dataset_alone(source: Mapping[str, Any], option: str) -> bool:
-    """Return whether datasets have an option that a source, as the YAML has it, has not."""
+    """Return whether datasets have an option that a source lacks, as the YAML has it."""
     from face3d_data.shards.schema import DatasetSpec
 
     try:

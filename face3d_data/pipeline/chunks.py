@@ -32,7 +32,7 @@ class ChunkSize:
         self._fixed = fixed is not None
 
     def learn(self, inputs: int, seconds: float) -> None:
-        """Take one chunk's rate into account."""
+        """Update the rate from one chunk."""
         if not self._fixed and inputs:
             by_rate = int(CHUNK_SECONDS * inputs / max(seconds, 1e-6))
             self.rows = max(1, min(by_rate, self._most, self._share))

@@ -131,7 +131,7 @@ class _Captures:
 
 
 def _relative(path: Path, root: Path | None) -> str:
-    """Return a file's path as rows tell it: from the source's root, with `/`, bytes that are no UTF-8 as `\\x..`."""
+    """Return a file's path as rows tell it: from the source's root, with `/`, bytes that are not UTF-8 as `\\x..`."""
     text = os.path.relpath(path, root).replace(os.sep, "/") if root is not None else path.name
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
@@ -172,7 +172,7 @@ def _table(found: Sequence[Bad]) -> str:
 
 
 def summary(found: Sequence[Bad]) -> list[str]:
-    """Return lines on what was copied, one a reason, and one for files that are gone."""
+    """Return lines on what was copied, one per reason, and one for files that no longer exist."""
     reasons = Counter(bad.row["reason"] for bad in found)
     lines = []
     for reason, count in reasons.most_common():

@@ -39,7 +39,7 @@ class Bad:
         row: the row as `face3d dirty` lists it.
         state: one of `STATES`.
         files: copied files, relative to the folder.
-        gone: files that are not there any more.
+        gone: files that no longer exist.
         outside: files that do not lie below the source's root; links are followed.
     """
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def why(now: Mapping[str, Any], before: Mapping[str, Any] | None, todo: int, inputs: int, forced: bool) -> str:
-    """Return one line that says why a step will run, or that it need not.
+    """Return one line with the reason why a step will run, or that it is up to date.
 
     Args:
         now: the step's record as the lock would hold it.

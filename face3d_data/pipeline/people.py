@@ -15,7 +15,7 @@ def same_person_lines(pipeline: Pipeline) -> list[IdentityPair]:
     """Return the lines of all lists that the pipeline names: who is one person is that on every way to a dataset.
 
     Raises:
-        UserError: a list is not there, or is not what it should be.
+        UserError: a list does not exist or is not valid.
     """
     steps = [(step.id, step.component) for step in pipeline.steps]
     lists = [

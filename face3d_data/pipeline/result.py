@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Workers:
-    """Workers of a run; they decide how long it takes, and no byte of what it makes.
+    """Workers of a run; they decide how long it takes, and never its results.
 
     Attributes:
         engine: `serial`, `loky` (processes) or `threading`.
@@ -36,7 +36,7 @@ class Workers:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How a run goes about its work; nothing here changes a result."""
+    """Settings of a run; none of them changes a result."""
 
     engine: Engine
     chunk: int | None = None
@@ -72,7 +72,7 @@ class StepResult:
 
 @dataclass
 class RunResult:
-    """What a run left behind.
+    """Results of a run.
 
     Attributes:
         steps: results by source and step id, in the order in which they ran.

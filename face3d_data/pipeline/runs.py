@@ -89,7 +89,7 @@ def run_name(pipeline: str) -> str:
     """Return the name under which a pipeline ran: it may be given as its file too.
 
     Raises:
-        UserError: the file is no pipeline.
+        UserError: the file is not a pipeline.
     """
     from face3d_data.pipeline.spec import PIPELINE_KEYS
     from face3d_data.yaml_file import read_yaml

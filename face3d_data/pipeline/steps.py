@@ -73,7 +73,7 @@ def to_do(
 def run_stage(
     step: Step, stage: Stage, pipeline: Pipeline, workspace: Workspace, inputs: list[Entry], settings: RunSettings
 ) -> StepResult:
-    """Do what a stage has not done yet for these inputs, then join everything it has.
+    """Compute what a stage has not computed yet for these inputs, then join all of its results.
 
     Raises:
         RunStopped: no memory, no disk, or the books do not balance.

@@ -89,7 +89,7 @@ def _of_split(table: pd.DataFrame, split: str, where: str) -> list[bool]:
 
 
 def table_csv(table: pd.DataFrame) -> str:
-    """Return rows as a split CSV; an unknown number of points, and a tag that a row has not, are empty."""
+    """Return rows as a split CSV; an unknown number of points, and a tag that a row lacks, are empty."""
     names = list(table.columns)
     columns = (table[name].astype(object).where(table[name].notna(), "").tolist() for name in names)
     return csv_text(names, zip(*columns, strict=True))

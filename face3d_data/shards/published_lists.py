@@ -64,7 +64,7 @@ def published_texts(
             where none is read by it.
 
     Raises:
-        UserError: no such split, or no one in it can be enrolled.
+        UserError: there is no such split, or no one in it can be enrolled.
     """
     split = split_of(spec.split, table["split"], f"{where}: protocol")
     rows = (table["split"] == split).to_numpy(bool)
@@ -127,7 +127,7 @@ def read_published(dataset: Dataset, name: str, table: pd.DataFrame) -> Publishe
         table: rows of its split.
 
     Raises:
-        UserError: the list is not there, or names a sample that the table has not.
+        UserError: the list does not exist, or names a sample that the table lacks.
     """
     listed = _read(dataset, name)
     row_of = {sample_id: row for row, sample_id in enumerate(table["sample_id"])}

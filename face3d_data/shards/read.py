@@ -228,7 +228,7 @@ class Dataset:
     def table(self, split: str) -> pd.DataFrame:
         """Return the rows of a split (or of `gallery`, `probe`, `dirty`, `pairs`), texts as texts.
 
-        A tag that a row has not is empty where the tag is a text, and missing where it is a number, true or false.
+        A tag that a row lacks is empty where the tag is a text, and missing where it is a number, true or false.
         """
         import pandas as pd
 

@@ -202,7 +202,7 @@ def tag_columns(tags: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame,
     without the tag has None.
 
     Args:
-        tags: a manifest; a name that it has not is a column of None.
+        tags: a manifest; a name that it lacks is a column of None.
         names: the tags.
     """
     import pandas as pd

@@ -80,7 +80,7 @@ class ShardInfo:
 
 
 def write_shard(task: ShardTask, read: Read) -> ShardInfo:
-    """Write one shard whole or not at all; one that is there already and complete is kept.
+    """Write one shard completely or not at all; one that is there already and complete is kept.
 
     Memory: one sample at a time.
 

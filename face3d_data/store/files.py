@@ -84,7 +84,7 @@ class FileHashes:
         return self._remembered.get(name)
 
     def _rows_of(self, folder: bytes) -> dict[bytes, tuple[int, int, int, int, int, str]]:
-        """Return what is remembered of a folder's files and of those below it: one query, not one a file."""
+        """Return what is remembered of a folder's files and of those below it: one query, not one per file."""
         query = "SELECT path, size, mtime, ctime, inode, hashed_at, digest FROM files WHERE path > ? AND path < ?"
         found = self._db.execute(query, (folder, folder[:-1] + b"0")) if self._db is not None else ()
         return {row[0]: row[1:] for row in found}
@@ -93,7 +93,7 @@ class FileHashes:
         """Return the SHA-256 of a file's content, from memory where its stat is unchanged.
 
         Raises:
-            OSError: the file is not there, cannot be read, or does not stop changing.
+            OSError: the file does not exist, cannot be read, or does not stop changing.
         """
         return self.state(path).sha256
 

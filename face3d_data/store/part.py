@@ -83,7 +83,7 @@ def part_id(rows: Sequence[PartRow]) -> str:
 
 
 def write_part(folder: Path, rows: Sequence[PartRow], records: Sequence[Mapping[str, np.ndarray]]) -> str:
-    """Write the arrays, then the rows that make them count, each whole or not at all.
+    """Write the arrays, then the rows that make them count, each completely or not at all.
 
     Args:
         folder: the step's `parts` folder.

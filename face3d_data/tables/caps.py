@@ -1,4 +1,4 @@
-"""Caps: which captures stay where there are more than wanted of a person or of a source."""
+"""Caps: which captures stay if a person or a source has too many."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Capture:
 def in_turn(units: Iterable[str], seed: int, masked: Iterable[str] | None = None) -> list[str]:
     """Return units in the order in which they are chosen: by digest(seed, unit).
 
-    So a unit more takes its place among the others, which keep their order.
+    So a new unit is inserted among the others, which keep their order.
 
     Args:
         units: people or captures.
@@ -52,7 +52,7 @@ def in_turn(units: Iterable[str], seed: int, masked: Iterable[str] | None = None
 
 
 def over_per_person(captures: Iterable[Capture], most: int, seed: int, share: bool) -> Iterator[tuple[Capture, str]]:
-    """Yield the captures that a person has beyond `most`, each with what is said of it.
+    """Yield the captures that a person has beyond `most`, each with the detail for `dirty.csv`.
 
     Args:
         captures: of everybody.
@@ -68,14 +68,14 @@ def over_per_person(captures: Iterable[Capture], most: int, seed: int, share: bo
 def over_people(
     captures: Iterable[Capture], most: Mapping[str, int], seed: int, share: bool, cause: str
 ) -> Iterator[tuple[Capture, str]]:
-    """Yield all captures of the people that a source has beyond its number, each with what is said of it.
+    """Yield all captures of the people that a source has beyond its number, each with the detail for `dirty.csv`.
 
     Args:
         captures: of everybody.
         most: source to the people of it that stay; sources that are not in it keep everybody.
         seed: decides which.
         share: keep each source's share of people with masked captures.
-        cause: the option that wants it, for what is said.
+        cause: the option that requires it, for the detail.
     """
     for source, mine in _grouped(captures, "source").items():
         people = _in_turn_of_people(mine, seed, share)
@@ -88,10 +88,10 @@ def over_people(
 def over_captures(
     captures: Iterable[Capture], most: Mapping[str, int], seed: int, share: bool, cause: str
 ) -> Iterator[tuple[Capture, str]]:
-    """Yield the captures that a source has beyond its number, each with what is said of it.
+    """Yield the captures that a source has beyond its number, each with the detail for `dirty.csv`.
 
-    People are taken whole, in the order in which `over_people` takes them, the last one in part: so that those who stay
-    have captures to compare.
+    People are kept with all their captures, in the order of `over_people`, only the last one with some: so that those
+    who stay have captures to compare.
 
     Args: see `over_people`.
     """

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @register
 class Combine(TableStep):
-    """Put several manifests one after the other, people with several names under one.
+    """Join several manifests, and give people with several names one name.
 
-    Two rows that are one are refused. With `same_person` a row's identity is the name that its person keeps; its id
-    and its capture stay what they are. Rows of one person must not go round that step: a dataset in which some of them
-    have the name that is kept and others have not is refused.
+    Duplicate rows are refused. With `same_person`, a row's identity becomes the name that is kept for its person; its
+    id and its capture do not change. All rows of a person have to pass through this step: a dataset in which only some
+    of them have the name that is kept is refused.
     """
 
     name = "combine"
@@ -45,10 +45,10 @@ class Combine(TableStep):
         return self.same_person
 
     def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
-        """Return all rows in the order of `from`; a tag that a row has not got is None.
+        """Return all rows in the order of `from`; a tag that a row lacks is None.
 
         Raises:
-            UserError: two rows have one id, or one origin and one key; or a list of names is not there or wrong.
+            UserError: two rows have the same id, or the same origin and key; or a list of names is missing or wrong.
         """
         import pandas as pd
 
@@ -75,7 +75,7 @@ class Combine(TableStep):
 
 
 def check_unique(frame: pd.DataFrame, step: str) -> None:
-    """Check that no two rows have one id, and no two of one origin one key.
+    """Check that no two rows have the same id, and no two of one origin the same key.
 
     Raises:
         UserError: naming both rows and the remedy.

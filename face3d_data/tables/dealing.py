@@ -9,7 +9,7 @@ from face3d_data.errors import UserError
 
 
 def deal(n: int, per_batch: int, iterations: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Deal people or samples out to the batches of an epoch: all of them in each pass, none twice in a batch.
+    """Assign people or samples to the batches of an epoch: all of them in each pass, none twice in a batch.
 
     Passes follow one another through the epochs, and the order of each is drawn. The last batch of a pass is filled up
     from the start of its order.
@@ -39,7 +39,7 @@ def check_people(people: np.ndarray, per_batch: int) -> int:
     """Return how many people there are.
 
     Args:
-        people: i8 (n,), who each row is.
+        people: i8 (n,), the person of each row.
         per_batch: people that a batch takes.
 
     Raises:

@@ -21,14 +21,14 @@ PEOPLE = {"identity": "people", "capture": "captures"}
 
 @dataclass(frozen=True)
 class Frozen:
-    """A list of places, and what it says of the units that are there.
+    """Frozen list of splits, matched with the units in the data.
 
     Attributes:
         file: name of the list.
         unit_name: its column of units: `identity` or `capture`.
         lines: name to split, as listed.
         found: unit to split, for units that the list names under any of their names.
-        notes: lines that name nobody.
+        notes: lines that match nobody.
     """
 
     file: str
@@ -57,7 +57,7 @@ def read_frozen(
     names: Mapping[str, Sequence[str]],
     step: str,
 ) -> Frozen:
-    """Return a list of places, matched with the units that there are.
+    """Return a frozen list, matched with the units in the data.
 
     Args:
         file: CSV; a relative one is looked up in `base_dirs`, in order.
@@ -68,7 +68,7 @@ def read_frozen(
         step: id of the step, for messages.
 
     Raises:
-        UserError: the file is not there, does not fit, names nobody, or puts one person into two splits.
+        UserError: the file does not exist, does not fit, matches nobody, or puts one person into two splits.
     """
     path = look_up(file, base_dirs)
     if path is None:
@@ -94,7 +94,7 @@ def read_frozen(
 
 def _nobody(unused: Sequence[str], total: int, what: str, known: set[str]) -> str:
     if not total:
-        return "names nobody: fill it, or leave 'frozen' out"
+        return "matches nobody: fill it, or leave out 'frozen'"
     near = nearest_names(unused[0], sorted(known)) or ": correct its first column"
     return f"none of its {total} lines is of anybody here ({unused[0]!r} …; {what} are called {min(known)!r} …){near}"
 

@@ -69,7 +69,7 @@ class Label(TableStep):
         """Return the rows with the tags of their lines.
 
         Raises:
-            UserError: the file is not there or not as it should be, names nothing here, or (with `require`) not all.
+            UserError: the file does not exist or is not valid, matches nothing, or (with `require`) not everything.
         """
         import pandas as pd
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Most = int | dict[str, int] | None
 SOURCES_TOLD = 6
-"""With more sources than this, notes tell no more of each."""
+"""With more sources than this, notes do not list each one."""
 
 
 @register

@@ -26,7 +26,7 @@ def read_list(path: Path) -> list[str]:
     In text, blank lines and lines that begin with `#` do not count. Names (`d__anna__1`) are turned into ids.
 
     Raises:
-        UserError: the file is no UTF-8 text, or it is empty.
+        UserError: the file is not UTF-8 text, or it is empty.
     """
     try:
         text = read_text(path)

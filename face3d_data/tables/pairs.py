@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDS_FROM = 4
-"""Fewer people cannot be parted into two folds that each have an impostor pair."""
+"""Fewer people cannot be divided into two folds that each have an impostor pair."""
 PAIR_COLUMNS = ("fold", "same", "id1", "name1", "id2", "name2")
 ALL_BELOW = 4
 """All pairs are listed, and some drawn, while there are fewer than this many times those wanted."""

@@ -26,7 +26,7 @@ def read_places(text: str, unit_name: str, where: str) -> dict[str, str]:
         where: what messages name.
 
     Raises:
-        UserError: the columns are not there, or one unit has two splits.
+        UserError: a column is missing, or one unit has two splits.
     """
     first, _, rest = text.partition("\n")
     rows = csv_rows(rest if first.startswith("#") else text, where)

@@ -22,11 +22,11 @@ DIRECTIONS = (("plain", "plain"), ("masked", "plain"), ("plain", "masked"), ("ma
 
 @dataclass(frozen=True, eq=False)
 class Protocol:
-    """Who is enrolled and who is asked for, as rows of a table.
+    """Gallery and probes as rows of a table.
 
     Attributes:
         name: `masked_to_plain`: probes in masks, gallery without.
-        title: the same for people to read.
+        title: the same in words.
         gallery: i64, rows that enrol: the first capture of each person in the gallery's state.
         probe: i64, rows to be recognised: those in the probe's state, of people who are enrolled, in other captures.
         probe_side: i64, all rows in the probe's state: what pairs for verification take first.

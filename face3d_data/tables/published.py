@@ -25,7 +25,7 @@ class Published:
     Attributes:
         name: the protocol's, as in `RULES`.
         gallery: i64, the row that enrols each person: its first capture that may.
-        probe: i64, rows to be recognised, one a capture, of people who are enrolled.
+        probe: i64, rows to be recognised, one per capture, of people who are enrolled.
         categories: category of each probe, `YR/R10` within `YR`.
         notes: what was left out, and what differs from the published numbers.
     """
@@ -38,7 +38,7 @@ class Published:
 
     @property
     def title(self) -> str:
-        """What it is of, for people to read."""
+        """Title of the protocol, in words."""
         return RULES[self.name].title
 
     def counts(self) -> dict[str, int]:

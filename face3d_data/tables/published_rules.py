@@ -24,7 +24,7 @@ KINECT_STATES = (
 
 @dataclass(frozen=True)
 class ProtocolRole:
-    """Where a capture stands in a protocol.
+    """Role of a capture in a protocol.
 
     Attributes:
         category: category it is counted in as a probe, `YR/R10` within `YR`; empty: it is never a probe.
@@ -47,7 +47,7 @@ class Rule:
     """A published protocol.
 
     Attributes:
-        title: what it is of, for people to read.
+        title: in words.
         people: people in its gallery, as published.
         counts: category to its probes, as published; not every category's number is.
         probes: all probes, as published.

@@ -33,8 +33,7 @@ Truth = list[bool | None]
 def matching(frame: pd.DataFrame, query: str, where: str, notes: list[str] | None = None) -> list[bool]:
     """Return for each row whether it matches a query; a row that lacks a tag it asks for does not.
 
-    Unknown is what is asked of a tag that a row lacks: `not` leaves it unknown, `or` and `and` decide without it where
-    they can.
+    A test of a tag that a row lacks is unknown: `not` leaves it unknown, `or` and `and` decide without it if they can.
 
     Args:
         frame: a manifest, or a table of a dataset.

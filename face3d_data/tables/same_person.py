@@ -24,7 +24,7 @@ def read_same_person(path: Path) -> list[IdentityPair]:
     not count.
 
     Raises:
-        UserError: the file is no UTF-8 text, lacks a column, holds something else than people, or maps nobody.
+        UserError: the file is not UTF-8 text, lacks a column, contains something other than people, or maps nobody.
     """
     try:
         text = read_text(path)
@@ -62,8 +62,8 @@ def one_name_each(lines: Iterable[IdentityPair]) -> dict[str, str]:
     """Return every name that is not the one kept, to the one that is.
 
     Names joined by a line, in whichever direction and by however many steps, are one person's. Kept is the name that
-    the lines lead to: the one that itself is the same as no other. Of several of these, and where the lines go in a
-    circle, the first by name is kept. So the result rests on the lines alone, not on their order nor on who is there.
+    the lines lead to: the one that itself is the same as no other. Of several of these, and if the lines form a cycle,
+    the first by name is kept. So the result depends only on the lines, not on their order or on the people in the data.
 
     Args:
         lines: (identity, same_as).
@@ -100,7 +100,7 @@ def read_lists(files: Sequence[Path], base_dirs: Sequence[Path], where: str) -> 
         where: what messages name first.
 
     Raises:
-        UserError: a list is not there, or is not what it should be.
+        UserError: a list does not exist or is not valid.
     """
     found = []
     for file in files:
@@ -119,7 +119,7 @@ def look_up_names(
     Args: see `read_lists`; `people` are those that there are.
 
     Raises:
-        UserError: a list is not there, or is not what it should be.
+        UserError: a list does not exist or is not valid.
     """
     lines: list[IdentityPair] = []
     notes: list[str] = []

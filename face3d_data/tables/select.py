@@ -1,4 +1,4 @@
-"""Select: keep the rows that a query and lists of ids let through."""
+"""Select: keep the rows that match a query and lists of ids."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @register
 class Select(TableStep):
-    """Keep the rows that a query on tags and lists of ids or identities let through."""
+    """Keep the rows that match a query on tags and lists of ids or identities."""
 
     name = "select"
     version = 2
@@ -49,7 +49,7 @@ class Select(TableStep):
         return (self.query,) if self.query else ()
 
     def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
-        """Return the rows kept; each other one is dirty with the first reason that holds.
+        """Return the rows that are kept; each other one is dirty with the first reason that applies.
 
         Raises:
             UserError: the query does not fit the rows, or a list is missing or empty.

@@ -26,7 +26,7 @@ SUM_TOLERANCE = Fraction(1, 1_000_000)
 RESERVED = ("dirty", "pairs", "gallery", "probe", "sources")
 """Names that a dataset's other CSVs have."""
 STRATA_TOLD = 6
-"""With more strata than this, notes tell no more of each."""
+"""With more strata than this, notes do not list each one."""
 
 
 def person_of(identity: str) -> str:
@@ -41,10 +41,10 @@ def own_identity(sample_id: str) -> str:
 
 @register
 class Split(TableStep):
-    """Put whole people (or, closed set, captures) into train, eval and test, and keep them there.
+    """Assign whole people (or captures, for a closed set) to train, eval and test, and keep them there.
 
-    With `stratify` each split gets its share of every stratum: of every source, say, and of the people with masked
-    captures. Who has a place already keeps it, with other strata too; another `stratify` is another draw.
+    With `stratify`, each split gets its share of every stratum, for example of every source and of the people with
+    masked captures. Earlier assignments are kept; another `stratify` is another draw.
     """
 
     name = "split"
@@ -108,7 +108,7 @@ class Split(TableStep):
             context: `seed` and, for the places of the previous run, `run_dir`.
 
         Raises:
-            UserError: the frozen file is missing or does not fit, or a name in `stratify` is no column.
+            UserError: the frozen file is missing or does not fit, or a name in `stratify` is not a column.
         """
         import pandas as pd
 

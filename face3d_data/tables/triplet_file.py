@@ -29,7 +29,7 @@ def triplet_file_name(epoch: int, n: int, identities: int, size: int) -> str:
 
 
 def save_triplets(path: Path, triplets: np.ndarray, table: pd.DataFrame) -> None:
-    """Write triplets, whole or not at all.
+    """Write triplets, completely or not at all.
 
     The array holds texts (n, 7): anchor id, positive id, negative id, positive class, negative class, positive name,
     negative name, as the columns `id`, `class` and `name` of a training CSV have them.

@@ -55,7 +55,7 @@ def test_one_name_in_two_normal_forms_is_one(split):
 
 
 def test_an_empty_list_is_refused_and_nobody_to_match_is_not(split):
-    with pytest.raises(UserError, match="names nobody: fill it"):
+    with pytest.raises(UserError, match="matches nobody: fill it"):
         split([])
     places, _ = split(["lab/P00,test"], PEOPLE.iloc[:0])
     assert places == {}

@@ -27,12 +27,12 @@ from face3d_training.sampler import PKSampler, SampledRows, ShuffleSampler
 from face3d_training.variation import Variation
 
 DEFAULT_CHANNELS = 3
-"""Channels of a network that says nothing of them."""
+"""Channels of a network that does not declare them."""
 
 
 @dataclass(frozen=True)
 class Learning:
-    """What a run learns with.
+    """Parts of a training run.
 
     Attributes:
         rows: the faces.
@@ -72,16 +72,16 @@ class Learning:
 
 
 def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder: Path) -> Learning:
-    """Build all of it; weights are drawn from the config's seed.
+    """Build all parts; weights are drawn from the config's seed.
 
     Args:
-        dataset: what is learnt from.
-        config: how.
-        fabric: where.
+        dataset: the training data.
+        config: of the run.
+        fabric: the device and precision.
         folder: the run's folder; offline triplets are written into it.
 
     Raises:
-        UserError: the parts do not go together.
+        UserError: the parts do not fit each other.
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -110,7 +110,7 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
 
 
 def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[TrainConfig, tuple[str, ...]]:
-    """Return the config with batches of no more people than there are, and a note where that changes it."""
+    """Return the config with batches of at most as many people as there are, and a note if that changes it."""
     drawn = config.batch.sampler == "pk" or config.triplets.offline
     if not drawn or config.triplets.file is not None or not 2 <= people < config.batch.identities:
         return config, ()
@@ -120,7 +120,7 @@ def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[Trai
 
 
 def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> SeenData:
-    """Load the weights that training begins with, if any; return what the network will have seen."""
+    """Load the weights that training starts from, if any; return what the network will have seen."""
     seen = SeenData(training_fingerprint(rows.table))
     first_layers = getattr(spec, "weights", None)
     if first_layers is not None:

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read as tensors and plain values, never as code."""
+"""Checkpoints: written completely or not at all, read as tensors and plain values, never as code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ABOUT = "face3d_training"
 ABOUT_KEYS = ("epoch", "dataset", "dataset_name", "splits", "training_data_complete", DATASET_LEAKS)
 """Where a .safetensors keeps, as JSON, what is known of its network's training, and which keys of the checkpoint."""
 SHOWN = 4
-"""Names of weights that a message lists."""
+"""Number of names of weights that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def build_spec(config: TrainConfig) -> ModelSpec:
     """Return the options of a config's network.
 
     Raises:
-        UserError: no such network, or an option that it has not.
+        UserError: there is no such network, or it does not have an option in the config.
     """
     options = {key: value for key, value in config.model.items() if key != "name"}
     spec = make_spec("model", config.model["name"], options, spec_of_network)
@@ -70,7 +70,7 @@ def without_weights(config: TrainConfig) -> TrainConfig:
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint whole or not at all; the one that was there stays until the new one is on the disk.
+    """Write a checkpoint completely or not at all; the one that was there stays until the new one is on the disk.
 
     Raises:
         RunStopped: the disk is full, or cannot be written.

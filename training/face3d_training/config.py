@@ -28,7 +28,7 @@ class _Section(BaseModel):
 
 
 class DataConfig(_Section):
-    """What of the shards the network sees."""
+    """Arrays and rows of the dataset that the network uses."""
 
     fields: tuple[str, ...] = Field(
         ("points",),
@@ -67,7 +67,7 @@ class DataConfig(_Section):
 
 
 class BatchConfig(_Section):
-    """Which samples make a step."""
+    """Batches."""
 
     sampler: Literal["pk", "shuffle"] = Field(
         "pk", description="pk: identities × samples; shuffle: any samples, for losses that need no positives"
@@ -95,7 +95,7 @@ class TripletsConfig(_Section):
 
 
 class OptimizerConfig(_Section):
-    """How weights move."""
+    """Optimizer."""
 
     name: Literal["adam", "adamw", "sgd", "adagrad", "rmsprop"] = Field("adam", description="name of the optimizer")
     learning_rate: float = Field(1e-3, gt=0, description="learning rate after the warm-up")
@@ -105,7 +105,7 @@ class OptimizerConfig(_Section):
 
 
 class ScheduleConfig(_Section):
-    """How the learning rate moves."""
+    """Schedule of the learning rate."""
 
     name: Literal["constant", "cosine", "step", "plateau"] = Field(
         "cosine", description="course of the learning rate after the warm-up"
@@ -125,7 +125,7 @@ class MasksConfig(_Section):
 
 
 class StopConfig(_Section):
-    """When it is enough, or hopeless."""
+    """When training stops."""
 
     metric: Literal["auc", "eer", "rank1", "loss"] = Field(
         "auc", description="figure on eval_split that chooses the best epoch"
@@ -212,7 +212,7 @@ def load_config(name_or_path: str | Path | None, overrides: Iterable[tuple[str, 
             `("model", "pointmlp")` and `("loss", "arcface")` replace the whole entry.
 
     Raises:
-        UserError: no such config, no YAML mapping, an unknown key or a value that is not allowed.
+        UserError: there is no such config, it is not a YAML mapping, a key is unknown, or a value is not allowed.
     """
     where, values = ("training config", {}) if name_or_path is None else _read(name_or_path)
     for key, value in overrides:
@@ -274,7 +274,7 @@ def _parts(key: str) -> list[str]:
 
 
 def _holds_text(parts: list[str]) -> bool:
-    """Return whether a key is a text or a path: a query such as `name == 'a: b'` and a file named 2024 are no YAML."""
+    """Return whether a key is a text or a path: a query such as `name == 'a: b'` and a file named 2024 are not YAML."""
     model: Any = TrainConfig
     for part in parts:
         info = getattr(model, "model_fields", {}).get(part)

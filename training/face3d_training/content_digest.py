@@ -20,7 +20,8 @@ class _Hash(Protocol):
 def content_digest(state: Mapping[str, Any]) -> str:
     """Return the SHA-256, 64 hex digits, over a mapping's keys and values but for `KEY` itself.
 
-    Tensors count by dtype, shape and bytes, wherever they lie; a tuple is no list; the order of keys does not count.
+    Tensors count by dtype, shape and bytes, wherever they are in memory; a tuple is not a list; the order of keys does
+    not count.
     """
     found = hashlib.sha256()
     _add(found, {key: value for key, value in state.items() if key != KEY})

@@ -36,7 +36,7 @@ def choose_device(name: str) -> torch.device:
     """Return the torch device of a config's or option's name; `auto` is CUDA, then MPS, then the CPU.
 
     Raises:
-        UserError: that device is not there.
+        UserError: there is no such device.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -54,7 +54,7 @@ def make_fabric(device: str, precision: Literal["32-true", "bf16-mixed", "16-mix
     """Return Fabric, launched: one process, or one of those that torchrun started (gloo on CPUs, NCCL on GPUs).
 
     Raises:
-        UserError: the device is not there, or cannot compute in that precision.
+        UserError: there is no such device, or it cannot compute in that precision.
     """
     chosen = choose_device(device)
     processes = int(os.environ.get("WORLD_SIZE", "1"))

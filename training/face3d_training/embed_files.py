@@ -25,7 +25,7 @@ def write_embeddings(
     layout: FolderLayout,
     about: Mapping[str, str] | None = None,
 ) -> int:
-    """Write embeddings as HDF5, whole or not at all.
+    """Write embeddings as HDF5, completely or not at all.
 
     `gallery`: `/<name>/embedding` f4 (E,), the mean over the person's images, of unit length again. `images`: `/<name>`
     with attribute `label`, the person's class; `/<name>/<id>` with attribute `file_path`, and in it `embedding` f4

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COLUMNS = {"identity": "identity", "origin": "origin_id", "key": "key", "root": "root", "content": "content"}
 """Kind of leak to the column that tells of it: people, captures, what was computed, recordings' files, and bytes."""
 FORMS = "form"
-"""Kind of a fingerprint that is no leak: the arrays, and how they are stored, whose contents it has."""
+"""Kind of a fingerprint that is not a leak: the arrays whose contents it has, and how they are stored."""
 COMPARED = {
     "name": "people and captures by their names",
     "recording": "captures by the bytes of their files",
@@ -33,13 +33,13 @@ CANNOT_KNOW = (
     "Faces that came back under another name, out of files that do not say what they were made of (an export as PLY, "
     "NPY or images), and changed since, are found by none of these."
 )
-"""What no comparison shows."""
+"""Note if rows cannot be compared."""
 DATASET_LEAKS = "dataset_leaks"
-"""Key of a checkpoint: what splits of the datasets share that its network learnt from, in words."""
+"""Key of a checkpoint: what splits share in its network's training data, in words."""
 
 
 def leaks_of(dataset: Dataset) -> list[str]:
-    """Return what the splits of a dataset share, a line a kind that begins with the dataset's name."""
+    """Return what the splits of a dataset share, one line per kind that begins with the dataset's name."""
     return [f"dataset {dataset.name}: {line}" for line in told_leaks(dataset)]
 
 
@@ -68,8 +68,8 @@ class SeenData:
 
     Attributes:
         data: what `training_fingerprint` returns of all of them.
-        complete: False where it begins with weights of which no one knows what they were learnt from.
-        leaks: what splits of the datasets share that it learns from, in words; allowed where there is anything.
+        complete: False if it starts from weights whose training data are unknown.
+        leaks: what splits share in the training data, in words; leaks were allowed if there are any.
     """
 
     data: Mapping[str, torch.Tensor]
@@ -77,7 +77,7 @@ class SeenData:
     leaks: tuple[str, ...] = ()
 
     def add(self, state: Mapping[str, Any]) -> None:
-        """Add what a checkpoint's network had seen, whose weights are begun with."""
+        """Add the training data of the checkpoint from whose weights training starts."""
         data = state.get("training_data")
         self.complete &= data is not None and bool(state.get("training_data_complete", False))
         if data is not None:
@@ -86,11 +86,11 @@ class SeenData:
         self.add_leaks(state.get(DATASET_LEAKS, ()))
 
     def add_leaks(self, lines: Iterable[str]) -> None:
-        """Add what splits of a dataset share that was learnt from."""
+        """Add what splits share in a dataset of the training data."""
         self.leaks = tuple(dict.fromkeys((*self.leaks, *lines)))
 
     def as_state(self) -> dict[str, Any]:
-        """Return it as a checkpoint's keys."""
+        """Return the data as keys of a checkpoint."""
         return {
             "training_data": self.data,
             "training_data_complete": self.complete,
@@ -98,7 +98,7 @@ class SeenData:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take what a checkpoint of the same run says."""
+        """Restore the data from a checkpoint of the same run."""
         self.data, self.complete = state["training_data"], state.get("training_data_complete", False)
         self.add_leaks(state.get(DATASET_LEAKS, ()))
 
@@ -148,7 +148,7 @@ def _forms(table: pd.DataFrame) -> list[str]:
 
 
 def shared_with_training(table: pd.DataFrame, fingerprint: Mapping[str, torch.Tensor]) -> list[Leak]:
-    """Return what of these rows was learnt from.
+    """Return which of these rows are in the training data.
 
     Args:
         table: the rows that are to be judged on, columns as above and `sample_id`.

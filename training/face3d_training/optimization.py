@@ -33,7 +33,7 @@ def make_optimizer(config: OptimizerConfig, parameters: Iterable[torch.nn.Parame
 
 
 class Schedule:
-    """The learning rate's course: a linear warm-up, then one of torch's schedulers.
+    """Schedule of the learning rate: a linear warm-up, then one of torch's schedulers.
 
     Args:
         config: which.
@@ -63,7 +63,7 @@ class Schedule:
         self.warmup = LinearLR(optimizer, FIRST_SHARE, 1.0, warm) if warm else None
 
     def step(self) -> None:
-        """Go on by one step of the optimizer."""
+        """Advance by one step of the optimizer."""
         self.done += 1
         if self.warmup is not None and self.done <= self.warmup_steps:
             self.warmup.step()
@@ -71,7 +71,7 @@ class Schedule:
             self.main.step()
 
     def evaluated(self, figure: float) -> None:
-        """Tell how good an evaluation was (the larger, the better); `plateau` lowers the rate where nothing is won."""
+        """Report the figure of an evaluation (larger is better); `plateau` lowers the rate if it does not improve."""
         if self.plateau is not None and self.done >= self.warmup_steps:
             self.plateau.step(figure)
 
@@ -81,7 +81,7 @@ class Schedule:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint has to hold to go on."""
+        """Return the state that a checkpoint needs to continue."""
         parts = {"main": self.main, "warmup": self.warmup, "plateau": self.plateau}
         return {"done": self.done, **{name: part.state_dict() for name, part in parts.items() if part is not None}}
 

@@ -33,21 +33,21 @@ VERSIONED = ("face3d_data", "torch", "numpy", "lightning-fabric", "pytorch-metri
 def find_run(
     folder: Path, config: TrainConfig, dataset: Dataset, resume: bool, restart: bool = False
 ) -> dict[str, Any] | None:
-    """Return where a run stopped, or None where one may begin; writes nothing.
+    """Return the state of a stopped run, or None if a new one may start; writes nothing.
 
     Args:
         folder: the run's folder.
         config: how it is to be trained.
         dataset: what it is trained on.
-        resume: go on with a run that is there.
-        restart: a run that is there may be removed.
+        resume: continue an existing run.
+        restart: an existing run may be removed.
 
     Returns:
-        The last checkpoint, or None where the run begins.
+        The last checkpoint, or None for a new run.
 
     Raises:
-        UserError: the folder is in use and neither was asked for, or there is nothing to go on with, or config or
-            dataset are not those that the run began with.
+        UserError: the folder is in use and neither is set, or there is no run to continue, or config or dataset
+            differ from those of the run.
     """
     last = folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT
     if not resume:
@@ -83,7 +83,7 @@ def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bo
         folder: the run's folder.
         config: how it is trained.
         dataset: what it is trained on.
-        resume: it goes on.
+        resume: an earlier run is continued.
         leaks: what splits share of the datasets that it learns from, in words.
     """
     if not resume:

@@ -20,7 +20,7 @@ from face3d_training.validation import Validation
 
 @dataclass
 class RunProgress:
-    """Where a run is, and what it has seen; all of it goes into every checkpoint.
+    """Progress of a run; all of it is stored in every checkpoint.
 
     Attributes:
         epoch: the epoch at work, from 0; `batch` is the next of its batches, `step` counts all steps made or skipped.
@@ -67,7 +67,7 @@ class Run:
 
 
 def state_of(run: Run) -> dict[str, Any]:
-    """Return all that a run goes on from; the first keys are those that other programs read."""
+    """Return everything that a run continues from; the first keys are those that other programs read."""
     learning, progress = run.learning, run.progress
     return {
         "epoch": progress.epoch,
@@ -93,7 +93,7 @@ def state_of(run: Run) -> dict[str, Any]:
 
 
 def restore(run: Run, state: dict[str, Any]) -> None:
-    """Take up a run where a checkpoint was written."""
+    """Restore a run from a checkpoint."""
     learning = run.learning
     learning.raw.load_state_dict(state["model_state_dict"])
     learning.losses.load_state_dict(state["loss_state_dict"])
@@ -107,7 +107,7 @@ def restore(run: Run, state: dict[str, Any]) -> None:
 
 
 def why_over(run: Run) -> str:
-    """Return why a run is at its end, or nothing where it is not."""
+    """Return why a run is complete, or nothing if it is not."""
     progress = run.progress
     if progress.epoch >= run.config.epochs:
         return f"its {progress.epoch} epochs are done (more: --epochs)"
@@ -115,7 +115,7 @@ def why_over(run: Run) -> str:
 
 
 def why_stopped_early(run: Run) -> str:
-    """Return why training is over before its last epoch, or nothing where it is not."""
+    """Return why training ends before its last epoch, or nothing if it does not."""
     progress, stop = run.progress, run.config.stop
     if progress.batch == 0 and progress.history and all_separated(progress.history[-1]):
         return "every triplet of the training split satisfies the margin"

@@ -17,7 +17,7 @@ Draw = tuple[int, int, int]
 
 
 class BatchSampler:
-    """The batches of one epoch after another, as lists of `Draw`; a subclass says which rows.
+    """Batches of one epoch after another, as lists of `Draw`; a subclass chooses the rows.
 
     All processes make the same batches, and each takes an equal, contiguous share of every one (where it cannot be
     equal, shares differ by one sample): together they see what one process would.
@@ -62,7 +62,7 @@ class SampledRows:
     """Rows that batches are made of.
 
     Attributes:
-        labels: i8 (n,), who each row is.
+        labels: i8 (n,), the person of each row.
         masked: bool (n,), which rows wear a mask.
         captures: which recording each row comes from; each row is one if None.
     """

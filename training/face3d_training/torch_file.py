@@ -28,7 +28,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
     `model_state_dict`, beside its metadata.
 
     Raises:
-        UserError: no such file, none that can be read, no mapping, or one that needs classes of other programs.
+        UserError: the file does not exist, cannot be read, is not a mapping, or needs classes of other programs.
     """
     path = path.expanduser()
     if not path.is_file():

@@ -89,7 +89,7 @@ def write_history(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
 
 
 def history_csv(history: Sequence[Mapping[str, float]]) -> str:
-    """Return a CSV with one line an epoch; a figure that an epoch has not is empty."""
+    """Return a CSV with one line per epoch; a figure that an epoch lacks is empty."""
     names = list(dict.fromkeys(name for row in history for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")

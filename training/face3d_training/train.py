@@ -101,7 +101,7 @@ def _train(run: Run, resumed: bool, stop_asked: Callable[[], bool] | None) -> Pa
         run.say(f"{folder}: {over}: nothing is left to do")
         return folder / CHECKPOINT_FOLDER / BEST_CHECKPOINT
     if resumed:
-        run.say(f"goes on in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
+        run.say(f"continues in epoch {run.progress.epoch + 1}, after {run.progress.step} steps")
     try:
         if stop_asked is not None:
             _run_epochs(run, stop_asked)
@@ -124,7 +124,7 @@ def _open(
     say: Callable[[str], None],
     check: bool,
 ) -> tuple[Run, bool]:
-    """Return a run that is ready to learn, described in its folder, and whether it goes on with an earlier one."""
+    """Return a run that is ready to learn, described in its folder, and whether it continues an earlier one."""
     place = make_fabric(config.device, config.precision)
     fabric = place.fabric
     tell = say if fabric.is_global_zero else _silent
@@ -212,7 +212,7 @@ def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | No
             on_first(
                 run.fabric, lambda: save_checkpoint(run.folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT, state_of(run))
             )
-            run.say(f"saved step {progress.step}: --resume goes on with it")
+            run.say(f"saved step {progress.step}: --resume continues from it")
             raise KeyboardInterrupt
     return time.monotonic() - started, seen
 

@@ -92,7 +92,7 @@ def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates:
             than `near_duplicates.FEW` samples.
 
     Raises:
-        UserError: the folder is no dataset, or of another schema; or the list is not what it should be.
+        UserError: the folder is not a dataset, or has another schema; or the list is not valid.
     """
     dataset = _open(path)
     problems = [Problem("files", *found) for found in check_files(dataset)]

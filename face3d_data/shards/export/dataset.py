@@ -90,7 +90,7 @@ def _chosen(formats: Sequence[str]) -> list[str]:
     """Return the formats asked for, each once.
 
     Raises:
-        UserError: no such format, or two that cannot share a folder.
+        UserError: there is no such format, or two that cannot share a folder.
     """
     for name in formats:
         if name not in FORMATS:

@@ -61,7 +61,7 @@ class _H5Files(Form):
         return {name: batch.arrays[name].astype("<f4") for name in EXPORT_FRAMES} if self.rows.normalized else {}
 
     def write(self, table: pd.DataFrame, batch: Batch) -> None:
-        """Append rows, going on to the next file where one is full."""
+        """Append rows, continuing in the next file when one is full."""
         size = self.per_file or max(1, self.total)
         start = 0
         while start < len(table):
@@ -78,7 +78,7 @@ class _H5Files(Form):
 
 
 class ModelNetFiles(_H5Files):
-    """`ply_data_<split>0.h5` with `data`, `label`, `normal`; `<split>_files.txt`; `shape_names.txt`, a label a line."""
+    """`ply_data_<split>0.h5` with `data`, `label`, `normal`; `<split>_files.txt`; `shape_names.txt`, one per line."""
 
     holds: ClassVar[tuple[str, ...]] = ("points", "normals")
     per_file: ClassVar[int | None] = PER_FILE

@@ -83,7 +83,7 @@ MODEL_BREACHES = {
     "mapping": "full=True gives no mapping with 'embedding'",
     "size": r"embeddings have the shape \(3, 7\), not \(3, 8\)",
     "length": "embeddings are not of unit length",
-    "first": r"the outputs \['penalty'\] have not the batch first",
+    "first": r"the outputs \['penalty'\] do not have the batch first",
     "unused": r"no gradient reaches \['third.weight', 'third.bias'\]",
     "detached": r"no gradient reaches \['first.weight', 'first.bias'\]",
     "drops": "in evaluation one input gives two embeddings",
@@ -192,7 +192,7 @@ LOSS_BREACHES = {
     "nan": "give one finite number",
     "same": "one embedding many times gives (inf|nan)",
     "root": "one embedding many times gives gradients that are not finite",
-    "stats": "its stats are no plain numbers",
+    "stats": "its stats are not plain numbers",
 }
 
 

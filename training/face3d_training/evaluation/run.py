@@ -51,7 +51,7 @@ VERSIONED = ("face3d_data", "torch", "numpy", "scikit-learn", "scipy")
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of an evaluation.
+    """Request for an evaluation.
 
     Attributes:
         dataset: a dataset's folder.
@@ -64,7 +64,7 @@ class Request:
         train_dataset: folder of the dataset whose split `train` the learnt baseline learns from; the one that is judged
             on if not given.
         allow_leaks: go on where training and test share something.
-        notices: what has to be said beside every figure.
+        notices: what has to be stated with every figure.
         changes: keys of a config's `data` that are changed, how faces are put before networks.
         device: where networks run.
         workers: loader processes.
@@ -169,10 +169,10 @@ def default_name(
 
 
 def refuse_leaks(checks: Iterable[LeakCheck], allowed: bool) -> None:
-    """Stop where a method was trained on what it is to be judged on.
+    """Stop if a method was trained on its test data.
 
     Raises:
-        RunStopped: it was, and that is not allowed.
+        RunStopped: one was, and that is not allowed.
     """
     found = [f"{check.method}: {line}" for check in checks if check.state == "found" for line in check.lines]
     if found and not allowed:
@@ -227,7 +227,7 @@ def _judge(
 
 
 class _Steps:
-    """Tells of steps that are announced when they begin, so that those before are done."""
+    """Progress of steps: each is announced when it begins, and those before it are done."""
 
     def __init__(self, label: str, total: int, progress: ProgressCallback) -> None:
         self.label, self.total, self.progress, self.begun = label, total, progress, 0

@@ -19,7 +19,7 @@ known; with offline triplets also `triplet` i8 (T, 3), places of anchor, positiv
 
 @dataclass(frozen=True)
 class LossValue:
-    """What a loss found in a batch.
+    """Result of a loss on a batch.
 
     Attributes:
         loss: scalar, differentiable; None where there was nothing to learn from (no valid triplet): no step is made.
@@ -42,8 +42,8 @@ class LossSpec(Spec):
     """Options of a loss.
 
     Attributes:
-        needs: outputs that the network must have beside `embedding`.
-        needs_labels: arrays of the batch that it reads beside `label`, such as `visible_ratio`.
+        needs: outputs that the network must have in addition to `embedding`.
+        needs_labels: arrays of the batch that it reads in addition to `label`, such as `visible_ratio`.
     """
 
     kind: ClassVar[str] = "loss"

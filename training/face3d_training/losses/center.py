@@ -14,11 +14,11 @@ from face3d_training.registry import register
 
 @register
 class Center(LossSpec):
-    """Half the mean squared distance of embeddings to the centre of their person.
+    """Center loss: half the mean squared distance of embeddings to the centre of their person.
 
-    Wen et al. 2016, A discriminative feature learning approach for deep face recognition (ECCV). It draws people
-    together and none apart, so it goes with another loss. Centres start at 0 and are moved by the paper's own rule
-    (its equation 4), at the rate `alpha` and not at the optimizer's.
+    Wen et al. 2016, A discriminative feature learning approach for deep face recognition (ECCV). It pulls embeddings
+    of a person together but separates nobody, so combine it with another loss. Centres start at 0 and are moved by the
+    paper's own rule (its equation 4), at the rate `alpha` and not at the optimizer's.
     """
 
     name: ClassVar[str] = "center"
@@ -47,7 +47,7 @@ class CenterLoss(LossModule):
         self.register_buffer("centers", torch.zeros(n_classes, embedding_size))
 
     def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
-        """Return the loss by the centres as they are, and in training move them."""
+        """Return the loss with the present centres, and move them in training."""
         label = batch["label"]
         offset = outputs["embedding"] - self.centers[label]
         if self.training:

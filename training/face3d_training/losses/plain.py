@@ -42,7 +42,7 @@ class PlainLoss(LossModule):
     """A module or function of embeddings f4 (B, E), unit length, and labels i8 (B,), as a loss.
 
     Args:
-        loss: it; it returns a scalar.
+        loss: the module or function, which returns a scalar.
         name: for messages.
     """
 
@@ -51,10 +51,10 @@ class PlainLoss(LossModule):
         self.loss, self.name = loss, name
 
     def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
-        """Return what it returns.
+        """Return its result.
 
         Raises:
-            UserError: that is no scalar.
+            UserError: the result is not a scalar.
         """
         value = self.loss(outputs["embedding"], batch["label"])
         if isinstance(value, LossValue):
@@ -66,7 +66,7 @@ class PlainLoss(LossModule):
 
 
 def spec_of_loss(found: Any, reference: str) -> type[LossSpec] | None:
-    """Return the spec of a module's class or of a function; None of anything else.
+    """Return the spec of a module's class or of a function; None for anything else.
 
     Raises:
         UserError: an argument cannot be an option; one line names the remedy.

@@ -22,7 +22,7 @@ PREFIXES = ("module.", "_orig_mod.", "model.")
 STATES = ("model_state_dict", "state_dict")
 """Where checkpoints keep the weights."""
 SHOWN = 6
-"""Names that a warning shows."""
+"""Number of names that a warning shows."""
 
 
 class ImageSpec(ModelSpec):
@@ -30,7 +30,7 @@ class ImageSpec(ModelSpec):
 
     Attributes:
         first_convolution: name of the weight that sees the image.
-        aliases: names in published files that mean one of ours.
+        aliases: names in published files, mapped to those of this program.
     """
 
     inputs: ClassVar[Literal["points", "image"]] = "image"

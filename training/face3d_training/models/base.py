@@ -86,7 +86,7 @@ def norm_layer(kind: Literal["batch", "group"], channels: int, dims: int) -> nn.
     """Return a normalisation of (B, channels[, …]) tensors.
 
     Args:
-        kind: `batch` has statistics of the batch, so that samples of one batch influence each other; `group` has not.
+        kind: `batch` has statistics of the batch, so that samples of one batch influence each other; `group` does not.
         channels: number of channels; groups are the largest number up to 32 that divides it and leaves 16 channels in
             each (Wu and He 2018): the norm of one number alone, in a vector (B, C), would be 0 whatever it is.
         dims: 1 for (B, C) and (B, C, L), 2 for (B, C, H, W).

@@ -50,7 +50,7 @@ class PlainNet(EmbeddingNet):
         """Return the module's outputs.
 
         Raises:
-            UserError: they are no embeddings of the declared length, or the points have other channels.
+            UserError: they are not embeddings of the declared length, or the points have other channels.
         """
         if inputs.ndim == 3 and self.in_channels is not None:
             check_points(inputs, self.name, self.in_channels)
@@ -65,7 +65,7 @@ class PlainNet(EmbeddingNet):
 
 
 def spec_of_network(found: Any, reference: str) -> type[ModelSpec] | None:
-    """Return the spec of a torch module's class; None of anything else.
+    """Return the spec of a torch module's class; None for anything else.
 
     Raises:
         UserError: its constructor or what it declares cannot be a network's; one line names the remedy.

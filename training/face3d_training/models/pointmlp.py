@@ -77,7 +77,7 @@ class PointMLPElite8Spec(PointMLPEliteSpec):
 
 
 class ResidualBlock(nn.Module):
-    """Two linear layers with norms, added to what came in; the ReLU after it is left to the caller."""
+    """Two linear layers with norms, added to the input; the ReLU after it is left to the caller."""
 
     def __init__(self, channels: int, inner: int, norm: NormKind) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class PointMlpStage(nn.Module):
 
 
 class PointMLP(EmbeddingNet):
-    """All networks of the family, by their spec."""
+    """Network of the family, by its spec."""
 
     def __init__(self, spec: PointMLPSpec) -> None:
         super().__init__()

@@ -81,7 +81,7 @@ class Transform(nn.Module):
 
 
 class PointNet(EmbeddingNet):
-    """Both networks of the family, by their spec."""
+    """Network of the family, by its spec."""
 
     def __init__(self, spec: PointNetBasicSpec, transforms: bool) -> None:
         super().__init__()

@@ -53,7 +53,7 @@ class SampledSpec(PointsSpec):
 
 
 class PointNet2Spec(SampledSpec):
-    """What all PointNet++ share."""
+    """Options of all PointNet++."""
 
     centers: tuple[PositiveCount, PositiveCount] = Field(
         (512, 128), description="points sampled on the first and second level"
@@ -162,7 +162,7 @@ class SetAbstraction(nn.Module):
 
 
 class PointNet2(EmbeddingNet):
-    """All networks of the family, by their spec."""
+    """Network of the family, by its spec."""
 
     def __init__(self, spec: PointNet2Spec) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from face3d_training.ops.kernels import find_kernel, kernel
 BLOCK = 64
 """Distances among which a maximum is looked for in two steps on a CPU."""
 TWO_STEPS = 32_768
-"""Distances from which two steps are faster than one argmax, which is no vector code."""
+"""Distances from which two steps are faster than one argmax, which is not vectorised."""
 
 
 @torch.compiler.disable

@@ -23,7 +23,7 @@ def gather_points(features: torch.Tensor, index: torch.Tensor, method: str = "ex
         f4 (B, ..., C).
 
     Raises:
-        UserError: no such method.
+        UserError: there is no such method.
     """
     return find_kernel("gather_points", method)(features, index)
 

@@ -37,7 +37,7 @@ def ball_query(
         i8 (B, S, k), in the order of points.
 
     Raises:
-        UserError: no such method.
+        UserError: there is no such method.
     """
     return find_kernel("ball_query", method)(points.float(), centers.float(), radius, k)
 
@@ -58,7 +58,7 @@ def nearest_points(points: torch.Tensor, centers: torch.Tensor, k: int, method: 
 
     Raises:
         ValueError: k is larger than N.
-        UserError: no such method.
+        UserError: there is no such method.
     """
     if k > points.shape[1]:
         raise ValueError(f"{k} nearest of {points.shape[1]} points")

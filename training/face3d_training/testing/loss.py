@@ -28,7 +28,7 @@ def check_loss(spec: LossSpec, more: SampleOutputs | None = None, embedding_size
 
     Args:
         spec: its options.
-        more: what it needs beside `embedding`, for 12 samples; random numbers of (12, E) or (12,) if not given.
+        more: what it needs in addition to `embedding`, for 12 samples; random numbers of (12, E) or (12,) if not given.
         embedding_size: E.
 
     Raises:
@@ -63,7 +63,7 @@ def _check_value(spec: LossSpec, outputs: SampleOutputs, chosen: torch.Tensor) -
     one = run.value.loss.shape == () and bool(torch.isfinite(run.value.loss))
     need(one, spec, f"its value is {value}: give one finite number")
     plain = all(isinstance(number, int | float) for number in run.value.stats.values())
-    need(plain, spec, "its stats are no plain numbers")
+    need(plain, spec, "its stats are not plain numbers")
     need(run.value.loss.requires_grad, spec, "no gradient reaches the embeddings")
     run.value.loss.backward()
     need(any(learns(leaf.grad) for leaf in run.leaves.values()), spec, "no gradient reaches the embeddings")

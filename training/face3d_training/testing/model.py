@@ -90,7 +90,7 @@ def _check_outputs(spec: ModelSpec, outputs: Any) -> None:
     unit = torch.allclose(embedding.norm(dim=1), torch.ones(len(embedding)), atol=1e-4)
     need(unit, spec, "embeddings are not of unit length")
     apart = [name for name, value in outputs.items() if len(value) != len(embedding)]
-    need(not apart, spec, f"the outputs {apart} have not the batch first")
+    need(not apart, spec, f"the outputs {apart} do not have the batch first")
 
 
 def _check_gradients(spec: ModelSpec, net: EmbeddingNet, inputs: torch.Tensor) -> None:

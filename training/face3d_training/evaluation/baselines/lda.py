@@ -2,7 +2,7 @@
 
 Fisher 1936, The Use of Multiple Measurements in Taxonomic Problems; the ridge on the scatter within people is that of
 Friedman 1989, Regularized Discriminant Analysis. It matters more than anything else: with a small one the directions
-fit the people who were learnt from, and strangers are mistaken for each other.
+fit the training people, and others are mistaken for each other.
 """
 
 from __future__ import annotations

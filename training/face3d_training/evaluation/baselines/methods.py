@@ -36,7 +36,7 @@ PAIRS_AT_A_TIME = 4096
 LEAST_SEEN = 0.3
 """Share of the grid that the median face must cover; aligned faces cover 0.9 and more, masked ones too."""
 LDA_FEWEST_PEOPLE = 6
-"""Fewer people cannot be parted into some to learn from and some to choose on."""
+"""Fewer people cannot be divided into some for training and some for choosing."""
 HELD_OUT = 0.2
 RIDGES_MM2 = (20.0, 10.0, 5.0, 2.0)
 """Tried from the strongest on; below 2 mm² the directions fit how the training people were made (rank-1 .54 to .81 on
@@ -78,7 +78,7 @@ def depth_maps(
 
 
 class DepthMapMatcher:
-    """Minus the clipped distance of depth maps, mm, each one's median over the upper face removed: nothing is learnt.
+    """Minus the clipped distance of depth maps, mm, with each one's median over the upper face removed; untrained.
 
     Args:
         table: the rows.

@@ -33,15 +33,15 @@ ProgressCallback = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class BaselinePlan:
-    """What is judged beside the networks; nothing is computed yet.
+    """Baselines to judge next to the networks; nothing is computed yet.
 
     Attributes:
-        dataset: what is judged on; None: no baseline is judged.
+        dataset: the test data; None: no baseline is judged.
         split: the split of it.
         table: its rows.
         teacher: dataset whose split `train` LDA learns from; None: there is no LDA.
-        leaks: whether that shares something with what is judged on.
-        notices: why a baseline is not there.
+        leaks: whether the LDA's training data share something with the test data.
+        notices: why a baseline is missing.
         wanted: the baselines were asked for, so that it is an error where they are not possible.
     """
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST_PEOPLE = 3
-"""Fewer have no interval worth its name."""
+"""With fewer people, an interval would be meaningless."""
 LEAST_MEASURED = 0.5
 """Share of the resamples that must give a figure; fewer than that give no interval."""
 

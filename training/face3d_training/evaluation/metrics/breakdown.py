@@ -35,14 +35,14 @@ FEWEST_PEOPLE = 3
 def break_down(
     matcher: Matcher, protocol: Protocol, outcomes: Outcomes, settings: EvaluationSettings
 ) -> dict[str, tuple[ProbeSubset, ...]]:
-    """Return the parts of a protocol's probes by each column that parts them in two or more.
+    """Return the parts of a protocol's probes by each column that divides them into two or more.
 
     Where only the gallery wears masks, the mask's columns are those of the enrolled sample of the probe's person.
 
     Args:
         matcher: the method.
         protocol: gallery and probes.
-        outcomes: what became of the probes.
+        outcomes: results of the probes.
         settings: resamples, confidence, seed, and pairs at most.
 
     Raises:

@@ -44,7 +44,7 @@ class PairLists:
     """One list of pairs by its name.
 
     Attributes:
-        title: what is compared, for people to read.
+        title: what is compared, in words.
         pairs: what ROC figures are of.
         folds: pairs in folds for the accuracy.
     """
@@ -56,7 +56,7 @@ class PairLists:
 
 @dataclass(frozen=True, eq=False)
 class Lists:
-    """All that is asked.
+    """Lists of an evaluation.
 
     Attributes:
         pairs: lists of pairs by name.

@@ -60,7 +60,7 @@ class VerificationResult:
     """Verification on one list of pairs.
 
     Attributes:
-        title: what is compared, for people to read.
+        title: what is compared, in words.
         people: people in the pairs.
         genuine: genuine pairs.
         impostors: impostor pairs.
@@ -91,7 +91,7 @@ class IdentificationResult:
     """Identification of probes among the enrolled.
 
     Attributes:
-        title: what is compared, for people to read.
+        title: what is compared, in words.
         people: people enrolled.
         gallery: samples enrolled.
         probes: samples to be recognised, all of enrolled people.
@@ -151,7 +151,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a method costs; None where it is not known or does not apply.
+    """Cost of a method; None where it is not known or does not apply.
 
     Attributes:
         parameters: weights that are learnt.
@@ -225,7 +225,7 @@ class SeedsResult:
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What was evaluated on.
+    """Dataset of an evaluation.
 
     Attributes:
         name: name of the dataset.
@@ -235,7 +235,7 @@ class DatasetFacts:
         people: whose.
         captures: of how many captures.
         masked: rows that wear a mask.
-        note: what has to be said beside every figure.
+        note: what has to be stated with every figure.
     """
 
     name: str
@@ -250,7 +250,7 @@ class DatasetFacts:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """All that one evaluation found.
+    """Results of one evaluation.
 
     Attributes:
         dataset: what it was evaluated on.

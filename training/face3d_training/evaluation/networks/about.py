@@ -41,13 +41,13 @@ class CheckpointFacts:
 
 @dataclass(frozen=True)
 class LeakCheck:
-    """Whether a method was trained on what it is judged on.
+    """Leak check of a method: whether it was trained on its test data.
 
     Attributes:
         method: what the report calls it.
         state: `none` found, `found`, or `unknown`: its training data is not known.
-        lines: what is shared, a line a kind.
-        compared: how rows were compared with what was learnt from: `name`, `recording`, `content`.
+        lines: what is shared, one line per kind.
+        compared: how rows were compared with the training data: `name`, `recording`, `content`.
     """
 
     method: str

@@ -41,7 +41,7 @@ class Network:
         rows: the faces that it is judged on.
         config: how they are put before it.
         facts: where it comes from.
-        leaks: whether it was trained on what it is judged on.
+        leaks: whether it was trained on its test data.
         notices: lines for the reader.
     """
 
@@ -61,7 +61,7 @@ def load_networks(
 
     Args:
         paths: checkpoints, or folders of runs, of which the best is taken.
-        dataset: what they are judged on.
+        dataset: the test data.
         split: the split of it.
         changes: keys of `data` that are changed.
         device: where they are put.

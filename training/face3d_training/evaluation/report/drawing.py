@@ -72,7 +72,7 @@ def method_styles(evaluation: Evaluation, baselines: Iterable[str] = ()) -> dict
 
     Args:
         evaluation: whose methods.
-        baselines: names of those that are no networks.
+        baselines: names of those that are not networks.
     """
     group_of = {name: group for group in evaluation.seeds for name in group.methods}
     styles: dict[str, Style] = {}

@@ -26,7 +26,7 @@ MOST_MAPS = 4
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is to be seen in a report beside figures.
+    """Pictures of a report.
 
     Attributes:
         plots: SVG by name: `<protocol>-roc`, `-det`, `-cmc`, `-scores`, `-by-<column>`, and `map-<n>`.
@@ -48,13 +48,13 @@ def draw(
     vectors: Mapping[str, np.ndarray],
     faces: FacePictures | None,
 ) -> Drawn:
-    """Return what a report shows beside figures.
+    """Return the pictures of a report.
 
     Mistakes are those of the first network, or of the first method where there is none.
 
     Args:
         evaluation: the figures, with their raw arrays.
-        about: what stands behind them.
+        about: their provenance.
         table: the rows that were judged.
         vectors: f4 (n, E), embeddings of the rows by method; a map is drawn of the first four, of several runs
             of one config of the first.

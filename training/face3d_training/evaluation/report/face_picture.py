@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 GROUND = 245
-"""Grey of what is no face."""
+"""Grey of the background."""
 IN_FRONT_OF_CAMERA_MM = 150.0
 """Clouds that lie farther along z are in the camera's frame (y down, z away from it), others in the face's."""
 NEIGHBOURS = 8

@@ -22,19 +22,19 @@ METRICS, SCORES, PROBES, REPORT, PLOTS = "metrics.json", "scores.csv", "probes.c
 
 
 def metrics_of(evaluation: Evaluation, about: About) -> dict[str, Any]:
-    """Return what metrics.json holds: the evaluation's figures, and what stands behind them under `about`."""
+    """Return what metrics.json holds: the evaluation's figures, and their provenance under `about`."""
     return {**as_json(evaluation), "about": as_json(about)}
 
 
 def write_evaluation(
     folder: Path, evaluation: Evaluation, about: About, table: pd.DataFrame, report: str, plots: Mapping[str, str]
 ) -> None:
-    """Write an evaluation's folder, whole or not at all; an evaluation that was there is replaced.
+    """Write an evaluation's folder, completely or not at all; an evaluation that was there is replaced.
 
     Args:
         folder: the folder.
         evaluation: the figures, with their raw arrays.
-        about: what stands behind them.
+        about: their provenance.
         table: the rows that were judged, columns `id`, `name`.
         report: the report as HTML.
         plots: plots as SVG, by name.
@@ -61,7 +61,7 @@ def check_replaceable(folder: Path) -> None:
     """Check, before any work, that an evaluation can be written into a folder: nothing else is there.
 
     Raises:
-        UserError: it holds something that is no evaluation.
+        UserError: it contains something other than an evaluation.
     """
     if folder.is_dir() and ((folder / METRICS).is_file() or not any(folder.iterdir())):
         return

@@ -40,7 +40,7 @@ def make_report(evaluation: Evaluation, about: About, table: pd.DataFrame, drawn
 
     Args:
         evaluation: the figures.
-        about: what stands behind them.
+        about: their provenance.
         table: the rows that were judged.
         drawn: plots and mistakes.
     """

@@ -84,7 +84,7 @@ def det(pairs: Mapping[str, ScoredPairs], styles: Mapping[str, Style]) -> str | 
 
 @styled
 def cmc(results: Mapping[str, IdentificationResult], styles: Mapping[str, Style]) -> str | None:
-    """Return the CMC curves as SVG; None where nobody is to be recognised, or only one is enrolled.
+    """Return the CMC curves as SVG; None if there are no probes, or only one person is enrolled.
 
     Args:
         results: identification by method.

@@ -20,7 +20,7 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
 
     Args:
         evaluation: the figures.
-        about: what stands behind them.
+        about: their provenance.
     """
     facts = evaluation.dataset
     yield (
@@ -44,7 +44,7 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
 
 
 def notices(evaluation: Evaluation, about: About) -> tuple[str, ...]:
-    """Return every line for the reader once: what has to be said beside every figure first."""
+    """Return every line for the reader once: what has to be stated with every figure first."""
     note = (evaluation.dataset.note,) if evaluation.dataset.note else ()
     own = (f"{name}: {line}" for name, method in evaluation.methods.items() for line in method.notices)
     return tuple(dict.fromkeys((*note, *about.notices, *evaluation.notices, *own)))

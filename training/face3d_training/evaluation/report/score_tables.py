@@ -56,7 +56,7 @@ class ScoreTable:
     Attributes:
         key: name of the protocol or list.
         title: the same for people.
-        counts: what was compared, in words, after what has to be said beside every figure.
+        counts: what was compared, in words, after what has to be stated with every figure.
         columns: names of the figures that at least one method has.
         rows: the methods.
         lacking: what could not be measured, and why.
@@ -77,7 +77,7 @@ def score_tables(evaluation: Evaluation, baselines: Collection[str] = ()) -> lis
 
     Args:
         evaluation: the figures.
-        baselines: names of the methods that are no networks.
+        baselines: names of the methods that are not networks.
     """
     keys = dict.fromkeys(
         key for method in evaluation.methods.values() for key in (*method.identification, *method.verification)
