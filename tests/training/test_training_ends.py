@@ -106,7 +106,7 @@ def test_more_epochs_go_on_with_an_ended_run(dataset, tmp_path):
     folder = tmp_path / "run"
     go(dataset, folder, ("epochs", 1))
     said = go(dataset, folder, ("epochs", 2), resume=True)
-    assert any(line.startswith("goes on in epoch 2, after ") for line in said)
+    assert any(line.startswith("continues in epoch 2, after ") for line in said)
     assert any(line.startswith("epoch 2/2: ") for line in said)
 
 
