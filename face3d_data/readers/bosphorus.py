@@ -56,17 +56,18 @@ Occlusion = Literal["none", "eye", "mouth", "glasses", "hair"]
 
 @register
 class Bosphorus(FolderReader):
-    """Read the Bosphorus database: `bs000/bs000_N_N_0.bnt` with `.lm3`, `.lm2` and `.png` beside it.
+    """Read the Bosphorus database: `bs000/bs000_N_N_0.bnt` with `.lm3`, `.lm2` and `.png` next to it.
 
-    `grid` comes from the `.bnt`, `landmarks_3d` from the `.lm3` where it has three of the five points, `color` from the
-    `.png`, `landmarks` (px of `color`) from the `.lm2` where it has all five, and `grid_color` from the `.png` through
-    the texture coordinates. An eye is the mean of its two corners. What a capture lacks is not given; without a `.bnt`
-    it is listed. The people's folders may lie anywhere below the root. [unconfirmed]: that the `.lm2` counts px from 0.
+    `grid` comes from the `.bnt`, `landmarks_3d` from the `.lm3` if it has at least three of the five points, `color`
+    from the `.png`, `landmarks` (px of `color`) from the `.lm2` if it has all five, and `grid_color` from the `.png`
+    through the texture coordinates. An eye is the mean of its two corners. Arrays whose file is missing are left out; a
+    capture without a `.bnt` is listed as dirty. The folders of people may be anywhere below the root. [unconfirmed]:
+    that the `.lm2` counts px from 0.
 
-    `left` is the viewer's: in landmark values that public code quotes, the left eye's corners have the
-    smaller x in a frame whose x goes to the right; of a pair the one with the smaller x comes first in any case.
+    `left` is the viewer's left: in landmark values quoted in public code, the corners of the left eye have the smaller
+    x in a frame whose x points right; of a pair the one with the smaller x always comes first.
 
-    Tag `expression` is the emotion, or the code of the action units (`lfau_12`); `pose` is `yaw_r10`, `pitch_su`,
+    The tag `expression` is the emotion, or the code of the action units (`lfau_12`); `pose` is `yaw_r10`, `pitch_su`,
     `cross_rd` or `frontal`. Scans that the database set aside (`IGN`) have neither.
     """
 

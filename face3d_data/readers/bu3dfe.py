@@ -40,11 +40,11 @@ _NAME += r"(?P<ethnicity>AE|AM|BL|IN|LA|WH))_(?P<kind>F3D|RAW)"
 class Bu3dfe(NamedTree):
     """Read BU-3DFE: `F0001/F0001_AN01WH_F3D.wrl` with its 83 landmarks in the `.bnd`.
 
-    The frame of the files is y up, z towards the viewer, mm [unconfirmed, as public code renders them so].
-    Textures are not read. `landmarks_3d` are given where a mesh has a `.bnd`: an eye is the mean of its two corners;
-    left is left in the image, by place. The 83 points have no nose tip: it is the vertex that stands out most from the
-    plane of eyes and mouth, between them, and unknown where none does. Landmarks that lie off their vertex, or not as
-    far apart as eyes and mouths are, are refused rather than given wrong.
+    The frame of the files is y up, z towards the viewer, mm [unconfirmed, as public code renders them so]. Textures are
+    not read. A mesh with a `.bnd` has `landmarks_3d`: an eye is the mean of its two corners; left is left in the image,
+    by position. The 83 points do not include the nose tip: it is the vertex that protrudes most from the plane of eyes
+    and mouth, between them, and unknown if none does. Landmarks that are off their vertex, or at implausible distances
+    for eyes and mouths, are refused.
     """
 
     name = "bu3dfe"

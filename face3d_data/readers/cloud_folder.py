@@ -20,17 +20,18 @@ _ARRAY = {"points": "points", "normals": "normals", "colors": "point_colors", "c
 class CloudFolder(ScanFolder):
     """Read folders of point clouds, PLY PCD XYZ TXT PTS CSV NPY NPZ BC BCNC OBJ: `<person>/<capture>.ply`.
 
-    Texts and arrays have a point a row. Three columns are x y z. Six are x y z and a normal, if the first rows have
-    normals of unit length, else x y z and r g b (0 to 255, 0 to 1, or 0 to 65535). Seven are x y z, normal, curvature,
-    or else x y z, intensity, r g b, as PTS files have them. A header line or a comment that names all columns counts
-    more, and `columns` most; columns of names that are not known are left aside. Arrays of records say by their fields
-    what their columns are. Of an OBJ the vertices are read, where no other file makes the same capture. Texts, PLY, PCD
-    and OBJ may be packed (`.ply.gz`); texts may be UTF-8, UTF-16 or UTF-32, with decimal commas between blanks.
+    Text files and arrays have one point per row. Three columns are x y z. Six are x y z and a normal, if the first rows
+    have normals of unit length, otherwise x y z and r g b (0 to 255, 0 to 1, or 0 to 65535). Seven are x y z, normal,
+    curvature, or x y z, intensity, r g b, as in PTS files. A header line or a comment that names all columns takes
+    precedence over that, and the option `columns` over both; columns with unknown names are ignored. In arrays of
+    records the field names define the columns. The vertices of an OBJ are read unless another file makes the same
+    capture. Text, PLY, PCD and OBJ files may be compressed (`.ply.gz`); text may be UTF-8, UTF-16 or UTF-32, with
+    decimal commas if blanks separate the numbers.
 
-    Points with a coordinate that is not finite, and points whose normal has no direction, are left out; where no normal
-    has one, normals are. Colours that are no colours are black. Both is remarked: `face3d show ID` says it.
-    Landmarks may lie beside the clouds, in their unit and axes: `<capture>.landmarks.json` or `landmarks.json` with
-    `landmarks_3d: {nose: [x, y, z], ...}`.
+    Points with a coordinate that is not finite, and points whose normal has no direction, are left out; if no normal
+    has a direction, the normals are left out. Invalid colours become black. A remark reports both (see `face3d show
+    ID`). Landmarks may be next to the clouds, in their unit and axes: `<capture>.landmarks.json` or `landmarks.json`
+    with `landmarks_3d: {nose: [x, y, z], ...}`.
     """
 
     name = "cloud_folder"

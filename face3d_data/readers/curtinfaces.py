@@ -37,13 +37,13 @@ _LOOKED_AT = 5
 class Curtinfaces(FolderReader):
     """Read CurtinFaces: `01/01.mat` (or `.dat`), variable `d` of 307200 x 6: X Y Z R G B of every pixel.
 
-    Pixels stand column after column, from the rightmost column to the left, each from top to bottom. Where Z is 0 or
-    no number there is nothing. What is behind the person is in the grid too. Units (mm) are as public code takes
-    them; where x and y point is unconfirmed, so that it is held against the pixels: a capture whose x does not grow
-    to the right, or whose y does not grow downwards once turned, is refused, saying what to set.
+    Pixels are stored column by column, from the rightmost column to the left, each from top to bottom. A Z of 0 or NaN
+    is a hole. The grid includes the background. Units (mm) are those of public code; the directions of x and y are
+    unconfirmed and are checked against the pixels: a capture whose x does not grow to the right, or whose y does not
+    grow downwards after rotation, is refused with the option to set.
 
-    The numbers of captures are a protocol of pose, expression, light and disguise; which number is what is not known
-    here, so that it is the tag `number` alone.
+    The numbers of captures encode pose, expression, light and disguise; the code is not known here, so the number
+    becomes the tag `number` only.
     """
 
     name = "curtinfaces"

@@ -28,11 +28,11 @@ PHOTOGRAPHS: tuple[str, ...] = (".jpg", ".jpeg")
 class Frgc(FolderReader):
     """Read the range images of FRGC v2: `Fall2003range/02463d452.abs.gz` with the texture `02463d453.ppm`.
 
-    The seasons' folders (in `nd1` in the distribution) may lie anywhere below the root, or be the root; photographs
-    (`.jpg`), which are other recordings, are left alone. The texture is the `.ppm` with
-    the same number, or else the next; it lies over the range image pixel by pixel, so that it gives `grid_color` and
-    `color`. The database has no landmarks: `detect` finds them in `color`. The person is what stands before the `d`;
-    `session` is the season's folder, `recording` the number.
+    The folders of the seasons (in `nd1` in the distribution) may be anywhere below the root, or be the root;
+    photographs (`.jpg`), which are other recordings, are ignored. The texture is the `.ppm` with the same number, or
+    else the next; it matches the range image pixel by pixel, and becomes both `grid_color` and `color`. The database
+    has no landmarks: `detect` finds them in `color`. The person is the part of the name in front of the `d`; `session`
+    is the season's folder, `recording` the number.
     """
 
     name = "frgc"

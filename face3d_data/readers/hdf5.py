@@ -56,16 +56,15 @@ class _Rows:
 
 @register
 class Hdf5(Reader):
-    """Read clouds from HDF5, a row a capture: ModelNet-style files, face HDF5 (`data, pid, class`), our own shards.
+    """Read clouds from HDF5, one row per capture: ModelNet-style files, face HDF5 (`data, pid, class`), our own shards.
 
-    Read are `data` (n, points, 3) and `normal`. Who a row shows is said by `identity`, `pid`, `class` or `label`, the
-    first that the file has, as numbers or texts; a `shape_names.txt` beside the file, or in a folder above it, names
-    the labels. Files named in a `*_files.txt` get the tag `list` (`train`). Our shards know their unit, and rows that
-    they normalised are put back to mm; elsewhere `units` says it, and points on a unit sphere are refused until it is
-    set to their radius.
-    Our shards and exports also say which recording a row was made of (`root`), so that it is found again in a split.
-    Rows that are variants of others (masked, augmented, mirrored) are listed as dirty unless `variants` is set: read
-    as captures they would make pairs of a recording with itself.
+    The arrays read are `data` (n, points, 3) and `normal`. The person of a row is in `identity`, `pid`, `class` or
+    `label`, the first that the file has, as numbers or strings; a `shape_names.txt` next to the file, or in a folder
+    above it, names the labels. Files listed in a `*_files.txt` get the tag `list` (`train`). Our shards record their
+    unit, and rows that they normalised are scaled back to mm; for other files set `units`, and points on a unit sphere
+    are refused until it is set to their radius. Our shards and exports also record the recording of each row (`root`),
+    so that a split recognises it. Rows that are variants of others (masked, augmented, mirrored) are listed as dirty
+    unless `variants` is set: read as captures they would make pairs of a recording with itself.
     """
 
     name = "hdf5"

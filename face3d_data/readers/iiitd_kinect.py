@@ -28,13 +28,13 @@ _PATH = r"(?:.*/)?fold(?P<fold>\d+)/(?P<part>training|testing)/(?P<person>[^/]+)
 class IiitdKinect(NamedTree):
     """Read IIIT-D Kinect RGB-D: `fold1/training/001/RGB/1.jpg` and `Depth/1.jpg`; a picture of several folds is one.
 
-    The folds list the same pictures again and again: files with one person and one name are one capture, whose tags
-    `fold1`, `fold2`, … say `training` or `testing`. Copies of other sizes in bytes are another picture under the same
-    name: listed as bad, unless `pictures: per_fold` makes each file a capture of its own.
+    The folds contain the same pictures repeatedly: files with the same person and name are one capture, whose tags
+    `fold1`, `fold2`, … are `training` or `testing`. Files of different sizes are different pictures under the same
+    name: they are listed as dirty, unless `pictures: per_fold` makes each file a separate capture.
 
-    Depth is a JPEG of 8 bits (tag `lossy_depth`), and what its values mean is unconfirmed: it is given only where
-    `depth_range_mm` says the depths of values 0 and 255; then 0 is a hole. That colour and depth are registered is
-    unconfirmed too: `use` gives one of them, or both where that is known.
+    Depth is an 8-bit JPEG (tag `lossy_depth`), and the meaning of its values is unconfirmed: it is read only if
+    `depth_range_mm` sets the depths of the values 0 and 255; 0 is then a hole. It is also unconfirmed that colour and
+    depth are registered: `use` selects one of them, or both if you know that they are.
     """
 
     name = "iiitd_kinect"

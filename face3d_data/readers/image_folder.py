@@ -16,10 +16,10 @@ from face3d_data.registry import register
 
 @register
 class ImageFolder(FolderReader):
-    """Read folders of images, `<person>/<image>.{jpg,jpeg,png,bmp}`, turned as their EXIF orientation says.
+    """Read folders of images, `<person>/<image>.{jpg,jpeg,png,bmp}`, rotated to their EXIF orientation.
 
-    WebP, TIFF, GIF, JFIF and AVIF are read too, and HEIC with the extra `heic`; animations and several pages are not.
-    Grey images, palettes, alpha and 16 bits become 8-bit RGB.
+    WebP, TIFF, GIF, JFIF and AVIF are also supported, and HEIC with the extra `heic`; animations and multi-page files
+    are not. Grey images, palettes, alpha and 16 bits become 8-bit RGB.
     """
 
     name = "image_folder"

@@ -46,17 +46,18 @@ _LANDMARKS = re.compile(r"(.+?)INFRARED\.(?i:txt)", re.DOTALL)
 class Lock3DFace(FrameFolders):
     """Read Lock3DFace: `001_Kinect_NU_1DEPTH/01.png`, with `INFRARED` and `COLOR`.
 
-    The folders may lie anywhere below the root. Depth (16 bits, mm) and infrared are images of one camera, so
-    `image: infrared` gives the infrared frame as `color` beside depth; 16 bits are stretched to 8 from the 1st to the
-    99th percentile. The colour camera is another one and not registered: `image: color` gives its frame alone.
+    The folders may be anywhere below the root. Depth (16 bits, mm) and infrared are images of the same camera, so
+    `image: infrared` returns the infrared frame as `color`, together with depth; 16 bits are scaled to 8 between the
+    1st and the 99th percentile. The colour camera is a different one and not registered: `image: color` returns its
+    frame only.
 
-    Landmarks are those of the infrared image, and so of depth: one file a video,
-    `<video>INFRARED.txt`, in the public code of the database's makers (Led3D) used with the video's first frame.
-    They are given for a video's first frame, or with `landmarks_of: all` for every frame of a head that keeps still;
-    points that were not found (0) leave a frame without them. Eyes and mouth corners are ordered by x.
+    Landmarks are those of the infrared image, and so of depth: one file per video, `<video>INFRARED.txt`, used with the
+    video's first frame in the public code of the database's authors (Led3D). The first frame of a video has them, or
+    with `landmarks_of: all` every frame (if the head keeps still); a frame with points that were not found (0) has
+    none. Eyes and mouth corners are ordered by x.
 
-    The camera is not part of the database: a Kinect v2's as its firmware reports it for one device (printed by
-    libfreenect2 and repeated in many programs); others differ by a few px in the centre.
+    The camera is not part of the database: it is a Kinect v2's as the firmware of one device reports it (printed by
+    libfreenect2 and used in many programs); other devices differ by a few px in the centre.
     """
 
     name = "lock3dface"

@@ -27,7 +27,7 @@ NamedFrames = list[tuple[str, int]]
 
 @register
 class Lock3DFaceBundle(FrameSelection):
-    """Read Lock3DFace's text bundle [unconfirmed]: `<x>.dat` (180×180 depth in mm a line) and `<x>.name`.
+    """Read Lock3DFace's text bundle [unconfirmed]: `<x>.dat` (180×180 depth in mm per line) and `<x>.name`.
 
     The content of the two files is known from public preprocessing code only. Listing reads the whole `.dat` once per
     run; the tags `bundle`, `line` and `byte` locate a frame. There are no images and no landmarks: the stage

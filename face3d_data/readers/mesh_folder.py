@@ -26,12 +26,12 @@ from face3d_data.registry import register
 class MeshFolder(ScanFolder):
     """Read folders of meshes, OBJ STL PLY OFF glTF 3MF DAE VRML: `<person>/<capture>.obj`; their surface as points.
 
-    Points are those that are seen from outside, in front (`surface`): what lies behind the skin is no scan.
-    `normals` are those of the faces, turned to the side from which they are seen, however the faces are wound; with
-    `surface: all`, all are turned where most look away from the viewer. `point_colors` come from vertex colours, where
-    a file has them: OBJ, PLY, OFF and glTF may; textures are not read. Where the beginning of a file has vertices
-    without a colour there are none, later ones without are black; both is remarked: `face3d show ID` says it. All may
-    be packed (`.obj.gz`). Landmarks may lie beside the meshes, in their unit and axes:
+    Points are sampled on the surface that is visible from the outside, in front (`surface`): what is behind the skin is
+    not part of a scan. `normals` are those of the faces, oriented towards the visible side, whatever the winding; with
+    `surface: all`, all are flipped if most point away from the viewer. `point_colors` come from vertex colours, if a
+    file has them (OBJ, PLY, OFF and glTF can); textures are not read. If the first vertices of a file have no colour,
+    there are no colours; later vertices without colour become black; a remark reports both (see `face3d show ID`). All
+    files may be compressed (`.obj.gz`). Landmarks may be next to the meshes, in their unit and axes:
     `<capture>.landmarks.json` or `landmarks.json` with `landmarks_3d: {nose: [x, y, z], ...}`.
     """
 

@@ -27,12 +27,12 @@ KINDS = ("Depth", "Color")
 class RealSenseBag(FrameSelection, FolderReader):
     """Read RealSense recordings through the SDK: `<person>/<recording>.bag`; needs the extra `realsense`.
 
-    Depth is aligned to colour by the SDK, with the colour camera's intrinsics and the device's own unit of depth; its
-    lens is `distortion`, all zeros for most cameras. Frames are counted in the file's index without the SDK, and
-    numbered from 0 as the SDK delivers those that have both images: releases differ by a frame at the beginning (2.59
-    leaves out the first), so keep one release for one dataset. A frame that is counted but not delivered is listed as
-    `no_frame`. Frames are played forward: taking few of a long recording reads it up to the last one taken. `.db3`
-    files (SDK 2.57 and later) are listed, not read.
+    The SDK aligns depth to colour, with the intrinsics of the colour camera and the device's own depth unit;
+    `distortion` is the colour lens, all zeros for most cameras. Frames are counted in the file's index without the SDK,
+    and numbered from 0 in the order in which the SDK delivers those with both images. SDK releases differ by a frame at
+    the start (2.59 leaves out the first), so use one release per dataset. A frame that is counted but not delivered is
+    listed as `no_frame`. Frames are played forward: selecting a few of a long recording reads it up to the last
+    selected one. `.db3` files (SDK 2.57 and later) are listed, not read.
     """
 
     name = "realsense_bag"

@@ -45,11 +45,11 @@ RECORDED_TAGS: tuple[str, ...] = ("expression", "yaw_deg", "pitch_deg", "roll_de
 class RgbdFolder(FolderReader):
     """Read folders of colour + depth PNG pairs with their camera: `<person>/<capture>_color.png`, `_depth.png`.
 
-    The camera is the first found of `<capture>_intrinsics.json` beside the capture, then `intrinsics.json` in its
-    folder, the folder above, and so on up to the root. Other camera files will do: `camera_intrinsic.json` (Open3D,
-    RealSense), `camera_info.yaml` (ROS), `camera.xml` (OpenCV). One that says no unit needs `depth_scale`; one of two
-    cameras (`color`, `depth`, `depth_to_color`) has depth brought to the colour camera. A `landmarks.json` in the
-    capture's folder adds landmarks and tags (`masked: true` becomes `mask: worn`).
+    The camera is the first found of `<capture>_intrinsics.json` next to the capture, then `intrinsics.json` in its
+    folder, the folder above, and so on up to the root. Other camera files are supported: `camera_intrinsic.json`
+    (Open3D, RealSense), `camera_info.yaml` (ROS), `camera.xml` (OpenCV). A camera file without a depth unit needs
+    `depth_scale`; with one of two cameras (`color`, `depth`, `depth_to_color`) depth is registered to the colour
+    camera. A `landmarks.json` in the capture's folder adds landmarks and tags (`masked: true` becomes `mask: worn`).
     """
 
     name = "rgbd_folder"

@@ -37,9 +37,9 @@ _JPEG_SUFFIXES = (".jpg", ".jpeg")
 class RgbdNpy(FolderReader):
     """Read colour PNG + depth NPY pairs: `<person>/<stem>.png` and `<person>/<stem>.npy`.
 
-    Colour may be a JPEG (`.jpg`, `.jpeg`) where there is no PNG of its name.
-    NaN and negative depth are holes. Without `depth_scale`, in the options or the camera file, no depth is given,
-    without `intrinsics` no camera, and `to_cloud` needs both.
+    Colour may be a JPEG (`.jpg`, `.jpeg`) if there is no PNG of that name. NaN and negative depth are holes. Without
+    `depth_scale`, in the options or the camera file, there is no depth, and without `intrinsics` no camera; `to_cloud`
+    needs both.
     """
 
     name = "rgbd_npy"

@@ -15,10 +15,11 @@ from face3d_data.registry import register
 
 @register
 class Synthetic(Reader):
-    """Render people that do not exist: a face with some 30 drawn measures, expressions, pose, colour and stereo depth.
+    """Render people who do not exist: faces with some 30 random shape parameters, expression, pose, colour and stereo
+    depth.
 
     Needs no data. Capture 0 of a person is near-frontal and neutral, the others vary; the same (seed, person, capture)
-    and size give the same bytes, whatever else is asked for. Landmarks are exact.
+    and size give the same bytes, whatever else is rendered. Landmarks are exact.
     """
 
     name = "synthetic"

@@ -33,13 +33,13 @@ _GREYS = 255
 class Texas3dfrd(FolderReader):
     """Read the Texas 3DFRD: `PreprocessedImages/Clean_0001_001_<14 digits>_Range.png` and `_Portrait.png`.
 
-    The range image has 8 bits, brighter is nearer and 0 is nothing; a px and a grey level are 0.32 mm each, as public
-    code quotes the database's paper. The portrait lies over it pixel by pixel: `grid_color` and `color`.
+    The range image has 8 bits: brighter is nearer and 0 is a hole; a pixel and a grey level are 0.32 mm each, as public
+    code quotes the database's paper. The portrait matches it pixel by pixel: `grid_color` and `color`.
 
-    Where `ManualFiducialPoints` has a text of 25 points for the capture, `landmarks` and `landmarks_3d` come from it:
-    lines 4 and 5 are the left eye's corners, 8 and 9 the right's, 15 and 16 those of the mouth, 19 the nose tip; left
-    is left in the image (public code seeks the left ones at smaller x). [unconfirmed]: that these files have the
-    capture's number, person and 14 digits in their names, and whether px count from 0 or 1.
+    If `ManualFiducialPoints` has a text file of 25 points for the capture, `landmarks` and `landmarks_3d` come from it:
+    lines 4 and 5 are the left eye's corners, 8 and 9 the right eye's, 15 and 16 those of the mouth, 19 the nose tip;
+    left is left in the image (public code searches the left ones at smaller x). [unconfirmed]: that these files have
+    the capture's number, person and 14 digits in their names, and whether px count from 0 or 1.
     """
 
     name = "texas3dfrd"

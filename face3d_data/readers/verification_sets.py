@@ -46,10 +46,10 @@ class VerificationSets(ImageFolder):
 
     Layouts, below the root: `lfw` `<name>/<name>_0001.jpg`; `calfw` and `cplfw` `<name>_0001.jpg`, all in one folder;
     `cfp` `Data/Images/<person>/{frontal,profile}/<n>.jpg`, tagged with `pose`; `query_gallery`
-    `{query,gallery}/<person>/<image>`, tagged with `role`. `pku_masked_face` is the same, faces of `query` wear masks
-    unless the person's folder ends with `_0` (bare) or `_1` (masked) [unconfirmed]. With `pairs`, an image that a pair
-    names and the folder lacks is listed as dirty, with the line; `pairs_as_text` gives the list as `face3d evaluate
-    --pairs` reads it.
+    `{query,gallery}/<person>/<image>`, tagged with `role`. `pku_masked_face` has the same layout, and faces of `query`
+    wear masks unless the person's folder ends with `_0` (bare) or `_1` (masked) [unconfirmed]. With `pairs`, an image
+    of a pair that is missing in the folder is listed as dirty, with the line; `pairs_as_text` returns the list in the
+    form that `face3d evaluate --pairs` reads.
     """
 
     name = "verification_sets"

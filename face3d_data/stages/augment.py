@@ -55,12 +55,11 @@ _Options: Any = create_model("_Options", __base__=_Copies, __module__=__name__, 
 
 @register
 class Augment(_Options):
-    """Make varied copies of a face: turned, noisy, thinned, mirrored, each by its own draw.
+    """Make varied copies of a face: rotated, noisy, thinned, mirrored, each with its own random draw.
 
-    Every strength is 0 by default, and 0 leaves that operation out. Strengths given as ± and those called "up to" are
-    bounds of an even draw, a σ is used as it is. Operations are applied in the order in which their parameters are
-    listed. The drawn values become the tags aug_<name>, those of operations that are on. A face that was mirrored
-    before is not mirrored again.
+    Every strength is 0 by default, which turns its operation off. Strengths described as "largest" or ± are bounds of a
+    uniform draw; a σ is used unchanged. Operations are applied in the order in which their options are listed. The
+    drawn values of active operations become the tags aug_<name>. A face that is already mirrored is not mirrored again.
     """
 
     name: ClassVar[str] = "augment"

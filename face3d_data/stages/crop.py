@@ -17,7 +17,7 @@ from face3d_data.stage import Inputs, Names, Stage
 
 @register
 class CropFace(Stage):
-    """Cut the face out as a square: colour, depth, camera, landmarks and pose follow."""
+    """Crop the face to a square; depth, camera, landmarks and pose are adjusted to it."""
 
     name: ClassVar[str] = "crop"
     version: ClassVar[int] = 2

@@ -25,7 +25,7 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 class Detect(Stage):
     """Find the face: its box and five landmarks.
 
-    Where there are several, `which` says which is taken, and the tag `faces_found` how many there were.
+    If there are several faces, `which` selects one, and the tag `faces_found` has their number.
     """
 
     name = "detect"

@@ -33,9 +33,9 @@ APART_DEG = 40.0
 
 @register
 class Locate3d(Stage):
-    """Find the five landmarks in points, a grid or depth without any colour: the mean face is fitted from many starts.
+    """Find the five landmarks in points, a grid or depth, without colour, by fitting the mean face from many starts.
 
-    They are the mean face's landmarks where it fits best, so they lie some millimetres from the person's own.
+    They are the landmarks of the mean face at its best fit, so they are a few millimetres from the person's own.
     """
 
     name: ClassVar[str] = "locate_3d"

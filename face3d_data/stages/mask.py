@@ -43,7 +43,7 @@ FILE_STEM = re.compile(r"[\w.-]+")
 
 @register
 class Mask(Covering):
-    """Put a face mask of a drawn style on the face: points, depth and colour agree, and all is labelled."""
+    """Put a face mask of a random style on the face, consistently in points, depth and colour, with labels."""
 
     name: ClassVar[str] = "mask"
     version: ClassVar[int] = 2

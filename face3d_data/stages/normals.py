@@ -19,7 +19,7 @@ from face3d_data.stage import Inputs, Names, Stage
 
 @register
 class Normals(Stage):
-    """Estimate unit normals that point to the camera, and curvature if asked."""
+    """Estimate unit normals that point to the camera, and optionally curvature."""
 
     name: ClassVar[str] = "normals"
     version: ClassVar[int] = 1

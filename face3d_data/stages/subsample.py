@@ -20,7 +20,7 @@ CURVATURE_NEIGHBOURS = 16
 
 @register
 class Subsample(Stage):
-    """Keep a fixed number of well-spread points."""
+    """Keep a fixed number of evenly distributed points."""
 
     name: ClassVar[str] = "subsample"
     version: ClassVar[int] = 1

@@ -23,9 +23,9 @@ EYES_MM = (25.0, 120.0)
 
 @register
 class ToCloud(Stage):
-    """Turn depth and intrinsics, a scanner's grid, or a whole scan's points, into the points of the face in mm.
+    """Convert depth and intrinsics, a scanner's grid or the points of a whole scan to the points of the face, in mm.
 
-    Depth seen through a lens with distortion is undistorted point by point, exactly: nothing is resampled.
+    Depth from a lens with distortion is undistorted point by point, exactly, without resampling.
     """
 
     name: ClassVar[str] = "to_cloud"

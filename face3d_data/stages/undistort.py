@@ -16,11 +16,11 @@ from face3d_data.stage import Inputs, Names, Stage
 
 @register
 class Undistort(Stage):
-    """Turn images of a lens with distortion into those of a pinhole; images of a pinhole pass as they are.
+    """Remove lens distortion from images; images of a pinhole camera pass unchanged.
 
-    Needed before stages that see images through their camera (mask, occlude, augment) where a camera file gives
-    distortion. `to_cloud` and `locate_3d` do not need it: they undistort each point, exactly. Colour is interpolated,
-    depth is that of the nearest pixel.
+    Needed before stages that use images with their camera (mask, occlude, augment) if the camera file has distortion.
+    `to_cloud` and `locate_3d` do not need it: they undistort each point exactly. Colour is interpolated, depth is taken
+    from the nearest pixel.
     """
 
     name: ClassVar[str] = "undistort"
