@@ -161,7 +161,7 @@ def distinct_names(values: Iterable[Any]) -> list[str]:
     """Return names as a validator is given them, before anything was checked.
 
     Raises:
-        ValueError: one is no text, or stands there twice.
+        ValueError: one is no text, or appears twice.
     """
     names = list(values)
     for name in names:

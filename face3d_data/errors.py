@@ -27,7 +27,7 @@ def is_no_memory(error: object) -> bool:
 def is_refused(error: BaseException) -> bool:
     """Return whether the system refuses a file (no permission, a failing disk), which says nothing of what it holds.
 
-    A file that is not there is another matter; h5py's errors about what a file holds have no number.
+    A file that does not exist is another matter; h5py's errors about what a file holds have no number.
     """
     return isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.ENOTDIR)
 

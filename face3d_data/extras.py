@@ -15,7 +15,7 @@ def extra_line(extra: str) -> str:
     """Return the command that installs an extra of pyproject.toml.
 
     A package that was installed from a folder, or runs in a clone, is on no index under its name: then the folder is
-    named, with the pins that lie in it.
+    named, with the pins that are in it.
     """
     folder = _folder()
     if folder is None:

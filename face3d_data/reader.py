@@ -159,7 +159,7 @@ class Reader(Component):
         Only names and small shared files are read: no image is opened.
 
         Raises:
-            UserError: the root is not there, is empty, or an option does not fit it.
+            UserError: the root does not exist, is empty, or an option does not fit it.
         """
         raise ContractError(f"reader {self.name!r} defines no scan")
 

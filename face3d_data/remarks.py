@@ -14,7 +14,7 @@ _HEARD: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
 
 
 def remark(text: str) -> None:
-    """Say in one line, which names the file, what of it is left aside; without a collector nothing happens."""
+    """Say in one line, which names the file, what of it is ignored; without a collector nothing happens."""
     heard = _HEARD.get()
     if heard is not None and text not in heard:
         heard.append(text)

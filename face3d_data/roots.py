@@ -35,7 +35,7 @@ def source_roots(fingerprint: str, sources: Sequence[Source], folder: Path | Non
     Args:
         fingerprint: the reader's; it counts only for sources without files, whose record is all there is.
         sources: with the states of their files.
-        folder: the reader's root; where an export lies in it, its CSVs say what its files were made of.
+        folder: the reader's root; where an export is in it, its CSVs say what its files were made of.
     """
     listed = exported_roots(folder) if folder is not None else {}
     found = [frozenset(_tokens(source)) for source in sources]
@@ -49,7 +49,7 @@ def source_roots(fingerprint: str, sources: Sequence[Source], folder: Path | Non
 
 
 def _carried(source: Source, listed: Mapping[str, str]) -> Iterator[str]:
-    """Yield the tokens of what a source's files were made of, as far as they or the lists beside them say it."""
+    """Yield the tokens of what a source's files were made of, as far as they or the lists next to them say it."""
     yield from split_root(source.root)
     for path in source.files.values():
         yield from split_root(carried_root(path))

@@ -38,7 +38,7 @@ never touch `key`, `root` or `place`.
 
 @dataclass(frozen=True)
 class TableContext:
-    """What a table step may know beside its frames.
+    """What a table step may know besides its frames.
 
     Attributes:
         step: the step's id in the pipeline.

@@ -36,7 +36,7 @@ def read_state(path: Path) -> FileState:
     """Hash a file and return its state, as one that may have been changed just now.
 
     Raises:
-        OSError: it is not there or cannot be read.
+        OSError: it does not exist or cannot be read.
     """
     stat = os.stat(path)
     return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, digest_file(path), False)

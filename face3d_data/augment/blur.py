@@ -40,7 +40,7 @@ class Blur(Operation):
         }
 
     def apply(self, arrays: Mapping[str, np.ndarray], record: Record) -> dict[str, np.ndarray]:
-        """Return the blurred image, mirrored at its edges to have what lies beyond them."""
+        """Return the blurred image, mirrored at its edges to have what is beyond them."""
         sigma_px, length_px = float(record["blur_px"]), float(record["motion_blur_px"])
         if (sigma_px == 0 and length_px == 0) or "color" not in arrays or not arrays["color"].size:
             return {}

@@ -11,7 +11,7 @@ from face3d_data.geometry.camera import viewpoint_of
 STANDARD_MM = 700.0
 """How far before a scan whose camera is not known one is put: faces are captured at 500 to 1000 mm."""
 MOST_PX = 2048
-"""Side of the largest raster made for a cloud: what lies beyond, far outliers, is wrapped round."""
+"""Side of the largest raster made for a cloud: what is beyond, far outliers, is wrapped round."""
 QUERIES = 2000
 
 
@@ -22,7 +22,7 @@ class PointsInView:
     Attributes:
         camera: f8 (4, 4), camera frame to the frame of the points.
         points: f8 (N, 3), mm, camera frame: x right, y down, z forward.
-        valid: bool (N,), finite and before the camera.
+        valid: bool (N,), finite and in front of the camera.
     """
 
     camera: np.ndarray

@@ -23,14 +23,14 @@ NEAREST_MM = 250.0
 class VirtualView(Operation):
     """Look at the face with another camera, and take away the points that it does not see.
 
-    The camera is led round the nose tip: by a positive yaw to the right of the old image, by a positive pitch above it,
-    each drawn evenly within its bounds, as is its distance. What it sees is what the old one saw, without points that
-    then are turned away or hidden behind others.
+    The camera is led around the nose tip: by a positive yaw to the right of the old image, by a positive pitch above
+    it, each drawn evenly within its bounds, as is its distance. What it sees is what the old one saw, without points
+    that then are turned away or hidden behind others.
 
     The points that stay, landmarks and normals stay where they are, in their own frame; `pose` leads from the *new*
-    camera's frame to it. So an aligned face stays aligned, and noise that is added later lies along the new rays. To
-    show the face turned as well, add a rotation or set the points into the new camera's frame by inverting `pose`.
-    Images, their camera and what is measured in their pixels are of the old view, and are removed.
+    camera's frame to it. So an aligned face stays aligned, and noise that is added later is along the new rays. To show
+    the face turned as well, add a rotation or set the points into the new camera's frame by inverting `pose`. Images,
+    their camera and what is measured in their pixels are of the old view, and are removed.
     """
 
     name: ClassVar[str] = "virtual_view"

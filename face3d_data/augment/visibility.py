@@ -49,7 +49,7 @@ def visible(points: np.ndarray, motion: np.ndarray) -> np.ndarray:
 
 
 def neighbour_planes(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return how far points lie apart, where they lie in the planes of their neighbours, and these planes' normals.
+    """Return how far points lie apart, where they are in the planes of their neighbours, and these planes' normals.
 
     Args:
         points: f8 (N, 3), N ≥ 2, mm, seen from the origin.

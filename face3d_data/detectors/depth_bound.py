@@ -14,7 +14,7 @@ _SAME_DEPTH = 0.1
 def possible_face_px(depth: np.ndarray, fx: float) -> tuple[float, float] | None:
     """Return the smallest and the largest width in px that a face can have at the depths seen.
 
-    The farthest depth bounds the smallest. It counts only where at least a tenth of a face's area at that depth lies at
+    The farthest depth bounds the smallest. It counts only where at least a tenth of a face's area at that depth is at
     it or farther, in pixels whose neighbours are about as deep: noise does not stretch the range. Nothing bounds the
     largest: a face nearer than the sensor can measure is a hole, and large faces cost next to nothing to seek.
 

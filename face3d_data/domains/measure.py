@@ -99,7 +99,7 @@ def _noise(depth: np.ndarray, face: np.ndarray, focal_px: float) -> float | None
 
 
 def _window(image: np.ndarray, box: np.ndarray | None) -> np.ndarray:
-    """Return the part of an image that a box shows; the whole one without a box, or where the box lies beside it."""
+    """Return the part of an image that a box shows; the whole one without a box, or where the box is outside it."""
     if box is None:
         return image
     height, width = image.shape[:2]

@@ -25,7 +25,7 @@ _GROUPS = {"xyz": _XYZ, "points": _XYZ, "position": _XYZ, "normal": _NORMAL, "no
 _USUAL_KEYS = ("points", "vertices", "verts", "xyz", "positions", "position", "coords", "data", "arr_0")
 _COMPANION_KEYS = {"normals": ("normals", "normal", "vertex_normals"),
                    "colors": ("colors", "color", "rgb", "vertex_colors")}  # fmt: skip
-"""Arrays that may lie beside one of points x y z, with a row for each; the first of a kind counts."""
+"""Arrays that may be next to one of points x y z, with a row for each; the first of a kind counts."""
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -85,7 +85,7 @@ def _member(archive: zipfile.ZipFile, there: list[str], key: str, name: str, mos
 
 
 def _with_beside(points: np.ndarray, found: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Return records (N,) of points and what lies beside them; what does not fit is left aside with a remark."""
+    """Return records (N,) of points and what is next to them; what does not fit is ignored with a remark."""
     fitting = {"points": points}
     for kind, table in found.items():
         widths = (3, 4) if kind == "colors" else (3,)

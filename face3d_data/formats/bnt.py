@@ -80,7 +80,7 @@ def read_bnt_texture(path: Path) -> np.ndarray:
     v = 0 is the picture's first row.
 
     Raises:
-        Unreadable: as `read_bnt`, or where a texture coordinate lies outside of 0..1.
+        Unreadable: as `read_bnt`, or where a texture coordinate is outside of 0..1.
     """
     with open(path, "rb", buffering=0) as stream:
         header = _header(stream, path.name)

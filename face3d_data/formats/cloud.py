@@ -13,7 +13,7 @@ from face3d_data.formats.mesh import colors_u1
 from face3d_data.remarks import remark
 
 COLUMN_NAMES: tuple[str, ...] = ("x", "y", "z", "nx", "ny", "nz", "r", "g", "b", "curvature", "-")
-"""What a column can be; `-` is left aside."""
+"""What a column can be; `-` is ignored."""
 _SAME = {"red": "r", "green": "g", "blue": "b", "intensity": "-", "reflectance": "-", "alpha": "-", "a": "-",
          "rf": "r", "gf": "g", "bf": "b", "af": "-"}  # fmt: skip
 _PLACE = r"(?:pos|position|points?|coords?|coordinates?|vertex|vertices|location|xyz)"
@@ -75,7 +75,7 @@ def judge_columns(rows: np.ndarray, name: str) -> tuple[str, ...]:
 
     Seven columns are x y z, normal, curvature where the normals are of unit length; else x y z, intensity, r g b, as
     laser scanners write them. Rows that are not finite, or zero where a normal or a colour would be, decide nothing;
-    where none decides, or what are no normals have signs, which no colour has, these columns are left aside.
+    where none decides, or what are no normals have signs, which no colour has, these columns are ignored.
 
     Args:
         rows: (R, k), the first `JUDGED_ROWS` of the file.
@@ -147,8 +147,8 @@ def cloud_of_columns(columns: Mapping[str, np.ndarray], name: str) -> Cloud:
 
     Left out are, with a remark, points with a coordinate that is not finite (scanners mark with them what they did not
     see), several points at 0, 0, 0 (the holes of organised clouds; see `is_point`) and, where there are normals, points
-    whose normal has no direction. Where none of the first normals has one, normals are left aside instead. They are
-    made unit.
+    whose normal has no direction. Where none of the first normals has one, normals are ignored instead. They are made
+    unit.
 
     Raises:
         Unreadable: `unreadable`: no point is left.

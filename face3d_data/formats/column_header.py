@@ -21,7 +21,7 @@ _OTHER_TERMS = frozenset(
 LEAST_TERMS = 2
 """Words of a comment by which it is no prose."""
 MOST_COMMENTS = 200
-"""Lines at the beginning of a file that are looked at."""
+"""Lines at the beginning of a file that are checked."""
 
 
 @dataclass(frozen=True)

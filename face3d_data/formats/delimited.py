@@ -1,7 +1,7 @@
 """Delimited text (CSV): a header and one record per line, parsed strictly, each fault with its line number.
 
 RFC 4180 with three differences: the delimiter may be `;` or a tab, as spreadsheets write them; spaces round a cell do
-not count; and a cell holds no line break, so that an unclosed quote costs its own line and not the rest of the file.
+not count; and a cell contains no line break, so that an unclosed quote costs its own line and not the rest of the file.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _cells(data: bytes, delimiter: str) -> tuple[str, ...]:
     """Return a line's cells.
 
     Raises:
-        ValueError: it is no UTF-8, holds a zero byte, or a quote is not closed.
+        ValueError: it is not UTF-8, holds a zero byte, or a quote is not closed.
     """
     if b"\0" in data:
         raise ValueError(f"contains a zero byte (character {data.index(0) + 1})")

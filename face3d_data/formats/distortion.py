@@ -28,7 +28,7 @@ def parse_distortion(values: Mapping[str, Any]) -> tuple[float, ...] | None:
 
     Raises:
         ValueError: a fisheye or unknown model, numbers that fit none, a key that looks like distortion and is not
-            known: nothing is left aside in silence.
+            known: nothing is ignored in silence.
     """
     key, model = lens_model(values)
     found = [key for key in LIST_KEYS if values.get(key) is not None]

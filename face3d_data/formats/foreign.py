@@ -12,7 +12,7 @@ _GIT_LFS = b"version https://git-lfs.github.com/spec/"
 
 
 def refuse_foreign(start: bytes, name: str) -> None:
-    """Refuse a file that something else lies in the place of, with what that is and the remedy.
+    """Refuse a file that something else is in the place of, with what that is and the remedy.
 
     Args:
         start: the file, or its beginning.

@@ -29,7 +29,7 @@ _TRIANGLES = 4
 def parse_glb(data: bytes, name: str) -> Mesh:
     """Return the mesh of a binary glTF file (Khronos, glTF 2.0): all triangles of its scene, moved by its nodes.
 
-    Vertex colours are given where every part has them; materials, textures, skins and morph targets are left aside.
+    Vertex colours are given where every part has them; materials, textures, skins and morph targets are ignored.
     Compressed geometry (Draco, meshopt), sparse accessors and buffers outside the file are refused.
 
     Args:

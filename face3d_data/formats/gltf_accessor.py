@@ -64,7 +64,7 @@ def _table(
     dtype: np.dtype,
     index: str,
 ) -> np.ndarray:
-    """Return the numbers of an accessor, of a view of the buffer, as they lie there.
+    """Return the numbers of an accessor, of a view of the buffer, as they are there.
 
     Raises:
         ValueError: they go beyond the view or the buffer.

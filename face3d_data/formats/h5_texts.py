@@ -1,6 +1,6 @@
 """HDF5 strings: of fixed length, and of variable length as h5py writes a list of str.
 
-Texts of variable length lie in global heaps; an array holds for each its length, the heap's address and a number in it
+Texts of variable length are in global heaps; an array holds for each its length, the heap's address and a number in it
 (HDF5 File Format Specification 3.0, III.E and IV.A.2.d). They are read here, as the arrays of `h5_points` are, with
 every place held against the file's size.
 """
@@ -31,7 +31,7 @@ def read_texts(path: Path, array: StoredArray) -> list[str]:
         array: one of its arrays, of texts.
 
     Raises:
-        Unreadable: `unreadable`: a text is no UTF-8, too long, or not where the array says.
+        Unreadable: `unreadable`: a text is not UTF-8, too long, or not where the array says.
         OSError: the file is gone.
     """
     rows = read_point_rows(path, array).reshape(-1)

@@ -48,7 +48,7 @@ def read_depth_png(path: Path) -> np.ndarray:
 
     Raises:
         Unreadable: `depth_8bit` where it has 8 bits or fewer; `unreadable` where it has several channels, is missing,
-            cut off, damaged or no PNG.
+            cut off, damaged or not a PNG.
     """
     import cv2
 

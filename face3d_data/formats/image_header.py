@@ -156,7 +156,7 @@ def bmp_masks(data: bytes) -> tuple[int, ...] | None:
 
 
 def has_odd_masks(data: bytes) -> bool:
-    """Return whether an image is a BMP whose colours lie in other bits than decoders expect."""
+    """Return whether an image is a BMP whose colours are in other bits than decoders expect."""
     masks = bmp_masks(data) if data.startswith(b"BM") else None
     return masks is not None and masks not in _USUAL_MASKS.get(int.from_bytes(data[28:30], "little"), ())
 

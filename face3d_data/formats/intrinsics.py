@@ -87,7 +87,7 @@ def read_intrinsics(path: Path, need_scale: bool = True) -> Intrinsics:
 
 
 def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intrinsics:
-    """Return the camera in a mapping, whatever spelling it has; keys that say nothing of a camera are left aside.
+    """Return the camera in a mapping, whatever spelling it has; keys that say nothing of a camera are ignored.
 
     Raises:
         ValueError: naming the key and the remedy.
@@ -122,7 +122,7 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
 
 
 def _check_centre(known: Mapping[str, Any]) -> None:
-    """Refuse a centre so far from the image that no pinhole sees it; that of a cut image may lie outside."""
+    """Refuse a centre so far from the image that no pinhole sees it; that of a cut image may be outside."""
     for name, side, focal in (("cx", "width", "fx"), ("cy", "height", "fy")):
         if side in known and abs(known[name] - known[side] / 2) > STEEPEST * known[focal] + known[side]:
             raise ValueError(f"{name} = {known[name]!r} is far outside the image ({side} {known[side]}): correct it")

@@ -28,7 +28,7 @@ _DIGITS = b"0123456789 "
 
 @dataclass(frozen=True)
 class BundleFrame:
-    """Where one frame lies in a `.dat` file: line from 1, byte offset, length in bytes, and its content's digest."""
+    """Where one frame is in a `.dat` file: line from 1, byte offset, length in bytes, and its content's digest."""
 
     number: int
     at: int

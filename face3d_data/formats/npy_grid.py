@@ -21,7 +21,7 @@ def read_grid_npy(path: Path) -> np.ndarray:
     There is none where a coordinate is not finite, and where all three are 0: so cameras' software marks holes.
 
     Raises:
-        Unreadable: `unreadable` where the file is cut off, no array of floats of shape (H, W, 3), or holds no finite
+        Unreadable: `unreadable` where the file is cut off, no array of floats of shape (H, W, 3), or contains no finite
             point.
         OSError: it is gone or cannot be read.
     """

@@ -25,8 +25,8 @@ def parse_obj(data: bytes, name: str) -> Mesh:
     """Return the mesh of an OBJ file (Wavefront, Advanced Visualizer manual, appendix B1).
 
     Indices count from 1; negative ones count back from the vertex last given. Groups, materials, texture coordinates
-    and normals are left aside; polygons are cut as fans. Colours are given where the first vertex has one, as r g b
-    from 0 to 1 (or to 255, or 65535) after x y z; vertices that lack theirs are black then.
+    and normals are ignored; polygons are cut as fans. Colours are given where the first vertex has one, as r g b from 0
+    to 1 (or to 255, or 65535) after x y z; vertices that lack theirs are black then.
 
     Args:
         data: the file.

@@ -25,10 +25,10 @@ _COLOR_WORDS = (4, 3)
 def parse_off(data: bytes, name: str) -> Mesh:
     """Return the mesh of an OFF file (Geomview manual, OFF): a vertex a line, then a face a line.
 
-    `C`, `N` and `ST` before `OFF` say that vertices have normals, colours and texture coordinates after x y z; of
-    these the colours are kept. Counts may follow the first word on its line, with or without a blank; a file without
-    it is taken as `OFF`. Colours of faces are left aside. Vertices and faces may be broken into lines in any way where
-    faces have no colours: then it is the numbers that count.
+    `C`, `N` and `ST` before `OFF` say that vertices have normals, colours and texture coordinates after x y z; of these
+    the colours are kept. Counts may follow the first word on its line, with or without a blank; a file without it is
+    taken as `OFF`. Colours of faces are ignored. Vertices and faces may be broken into lines in any way where faces
+    have no colours: then it is the numbers that count.
 
     Args:
         data: the file.

@@ -14,7 +14,7 @@ PACKED_SUFFIX = ".gz"
 GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 1 << 20
 _GZIP_WINDOW = 31
-"""For zlib: a window of 2^15 bytes, and gzip's header round the stream."""
+"""For zlib: a window of 2^15 bytes, and gzip's header around the stream."""
 
 
 def with_packed(suffixes: tuple[str, ...]) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ def _is_packed(kind: str, data: str) -> bool:
 def parse_pcd(data: bytes, name: str) -> Cloud:
     """Return the cloud of a PCD file (PCL documentation, The PCD file format, version 0.7).
 
-    The viewpoint is left aside: points come as the file has them. Rows of NaN (organised clouds have them where
-    nothing was seen) are left out.
+    The viewpoint is ignored: points come as the file has them. Rows of NaN (organised clouds have them where nothing
+    was seen) are left out.
 
     Args:
         data: the file.

@@ -1,7 +1,7 @@
 """PLY: meshes and clouds, in text and in both byte orders.
 
-Evidence for a codec of our own (tests/formats/test_library_faults.py):
-trimesh 5.2 reads text that is cut off, and faces of vertices that are not there, without an error.
+Evidence for a codec of our own (tests/formats/test_library_faults.py): trimesh 5.2 reads text that is cut off, and
+faces of vertices that do not exist, without an error.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PlyHeader:
 def parse_ply_mesh(data: bytes, name: str) -> Mesh:
     """Return the mesh of a PLY file (Turk 1994, The PLY Polygon File Format): elements `vertex` and `face`.
 
-    Polygons are cut as fans; texture coordinates and other elements are left aside; triangle strips are refused.
+    Polygons are cut as fans; texture coordinates and other elements are ignored; triangle strips are refused.
 
     Args:
         data: the file.
@@ -69,7 +69,7 @@ def parse_ply_mesh(data: bytes, name: str) -> Mesh:
 
 
 def parse_ply_cloud(data: bytes, name: str) -> Cloud:
-    """Return the points of a PLY file; faces are left aside.
+    """Return the points of a PLY file; faces are ignored.
 
     Raises:
         Unreadable: `unreadable`, with the line or the byte.

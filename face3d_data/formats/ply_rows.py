@@ -248,7 +248,7 @@ def follow(advance: Callable[[np.ndarray], np.ndarray], start: int, end: int, n_
     doubled again gives all rows of the block in a few steps of NumPy.
 
     Args:
-        advance: places int (n,) to the ends of rows that would begin there; an end lies beyond its beginning.
+        advance: places int (n,) to the ends of rows that would begin there; an end is beyond its beginning.
         start: of the first row.
         end: no row begins there or later.
         n_rows: how many rows there are.

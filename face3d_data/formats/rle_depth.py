@@ -52,7 +52,7 @@ def decode_rle_depth(data: bytes) -> np.ndarray:
 
     Raises:
         Unreadable: `unreadable`: cut off, or a run that is negative or too long. Bytes after the last pixel are
-            left aside, as the database's own example does.
+            ignored, as the database's own example does.
     """
     width, height = _size(data)
     counts = _runs(data, width * height)

@@ -22,7 +22,7 @@ def parse_stl(data: bytes, name: str) -> Mesh:
     """Return the mesh of an STL file (3D Systems, StereoLithography Interface Specification, 1989).
 
     It is binary where its length is what the count at byte 80 asks for: many binary files begin with `solid` too.
-    Stored normals are left aside: many writers leave them zero. Each facet has its own three vertices.
+    Stored normals are ignored: many writers leave them zero. Each facet has its own three vertices.
 
     Args:
         data: the file.

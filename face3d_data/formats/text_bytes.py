@@ -119,7 +119,7 @@ def decoded(data: bytes, name: str, fallback: str | None = None) -> str:
     Args:
         data: the file, not compressed.
         name: its name, for errors.
-        fallback: the encoding of bytes that are no UTF-8 (`latin-1`, for formats that allow names in it); None: they
+        fallback: the encoding of bytes that are not UTF-8 (`latin-1`, for formats that allow names in it); None: they
             are refused.
 
     Raises:

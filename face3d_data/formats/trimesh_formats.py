@@ -19,7 +19,7 @@ _DOCTYPE = b"<!DOCTYPE"
 def parse_3mf(data: bytes, name: str) -> Mesh:
     """Return the mesh of a 3MF file (3MF Consortium, Core Specification 1.3): the triangles of all built items.
 
-    Colours and materials are left aside; the unit is the reader's to say.
+    Colours and materials are ignored; the unit is the reader's to say.
 
     Raises:
         Unreadable: `unreadable`, with what is wrong; `too_large` for what unpacks to more than limits allow.
@@ -39,7 +39,7 @@ def parse_dae(data: bytes, name: str) -> Mesh:
     """Return the mesh of a Collada file (Khronos, COLLADA 1.4.1): the triangles of its scene, moved by its nodes.
 
     trimesh leaves out a geometry that pycollada cannot read; such a file is refused here. Colours, materials and the
-    file's unit and up axis are left aside: reader options say what they are.
+    file's unit and up axis are ignored: reader options say what they are.
 
     Raises:
         Unreadable: `unreadable`, with what is wrong.

@@ -19,9 +19,9 @@ _FIELDS = {"translation": (0, 0, 0), "rotation": (0, 0, 1, 0), "scale": (1, 1, 1
 def parse_vrml(data: bytes, name: str) -> Mesh:
     """Return the mesh of a VRML 2 file: the faces of every `IndexedFaceSet`, moved by the transforms above it.
 
-    Polygons are cut as fans; colours, normals and texture coordinates are left aside. Coordinates may be shared by
-    `USE`. Nodes that could not be read without guessing (level of detail, switches, inlined files, other solids,
-    shapes used twice) are refused, never left out.
+    Polygons are cut as fans; colours, normals and texture coordinates are ignored. Coordinates may be shared by `USE`.
+    Nodes that could not be read without guessing (level of detail, switches, inlined files, other solids, shapes used
+    twice) are refused, never left out.
 
     Args:
         data: the file, not compressed (`unpack` undoes that).

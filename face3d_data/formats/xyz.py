@@ -30,10 +30,10 @@ from face3d_data.remarks import remark
 def parse_xyz(data: bytes, name: str, columns: Sequence[str] | None = None) -> Cloud:
     """Return the cloud of a text with a point a line.
 
-    Numbers are separated by blanks, commas or semicolons; where semicolons are there, or commas stand inside of
-    numbers between blanks, a comma is a decimal one. From `#` or `//` on a line is a comment. A first line of words,
-    or a comment before the points, that has x, y and z and a word for each column names the columns; those of unknown
-    names are left aside. A first line of one number is the number of points, as PTS files have it.
+    Numbers are separated by blanks, commas or semicolons; where semicolons are there, or commas stand inside of numbers
+    between blanks, a comma is a decimal one. From `#` or `//` on a line is a comment. A first line of words, or a
+    comment before the points, that has x, y and z and a word for each column names the columns; those of unknown names
+    are ignored. A first line of one number is the number of points, as PTS files have it.
 
     Args:
         data: the file.

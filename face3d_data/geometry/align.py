@@ -21,7 +21,7 @@ FIT_POINTS = 4096
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a scan lies on the mean face: point-to-plane rmse of its inliers in mm, and their share."""
+    """Fit of a scan to the mean face: point-to-plane rmse of its inliers in mm, and their share."""
 
     rmse_mm: float
     inlier_share: float

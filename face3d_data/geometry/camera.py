@@ -1,6 +1,6 @@
 """Pinhole camera: depth to points, points to pixels. Camera frame: x right, y down, z forward, mm.
 
-Pixel centres lie at whole numbers: pixel (u, v) of a pinhole looks along ((u - cx) / fx, (v - cy) / fy, 1), so the rays
+Pixel centres are at whole numbers: pixel (u, v) of a pinhole looks along ((u - cx) / fx, (v - cy) / fy, 1), so the rays
 of its image are separable: one vector for its columns, one for its rows. Through a lens with distortion it looks along
 the undistorted place (`geometry/lens`).
 """
@@ -163,9 +163,9 @@ def sphere_region(
 
 
 def _edges(corners: np.ndarray) -> np.ndarray:
-    """Return places (N, 3) on the plane z = 1 round the box that corners are seen in, and a little more.
+    """Return places (N, 3) on the plane z = 1 around the box that corners are seen in, and a little more.
 
-    A lens maps the plane without folds, so that the image of the box lies within the image of its edge.
+    A lens maps the plane without folds, so that the image of the box is within the image of its edge.
     """
     places = corners[:, :2] / corners[:, 2:]
     low, high = places.min(axis=0), places.max(axis=0)
@@ -178,7 +178,7 @@ def _edges(corners: np.ndarray) -> np.ndarray:
 
 
 def viewpoint_of(points: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """Return where points are looked at from: the camera, or far away before them.
+    """Return where points are checked from: the camera, or far away before them.
 
     A scanner's grid may begin at a depth of 0 or below; its camera is then not at the origin of its frame, and all that
     is known is that it looks along z.

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 BLOCK = 1 << 16
 """Points whose neighbours are held at once."""
 MOST_CELLS = 2_000_000
-"""Cubes along an axis, so that a cube's code fits into 64 bits; what lies beyond, kilometres away, is one cube."""
+"""Cubes along an axis, so that a cube's code fits into 64 bits; what is beyond, kilometres away, is one cube."""
 HALF_OF_NEIGHBOURS = tuple(
     (x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) > (0, 0, 0)
 )

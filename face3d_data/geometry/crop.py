@@ -1,6 +1,6 @@
 """Crops as pixel maps: the effect of a shift, a scale and a roll of an image on its depth, camera and landmarks.
 
-Pixel centres lie at whole coordinates: the middle of an image of width W is at (W - 1) / 2.
+Pixel centres are at whole coordinates: the middle of an image of width W is at (W - 1) / 2.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ UPPER = GRID[:, 1] > 10.0
 """bool (G,): cells from the ridge of the nose on upwards, of which masks cover next to nothing."""
 CLIP_MM = 6.0
 BACK_MM = -75.0
-"""What lies farther back is not the face."""
+"""What is farther back is not the face."""
 KERNEL_MM = 1.8
 """Standard deviation of the Gaussian that spreads a point over cells: clouds of 2,048 points are 2.7 mm apart."""
 REACH_CELLS = 2

@@ -115,7 +115,7 @@ def pointnet2_farthest(points: np.ndarray, n_points: int) -> np.ndarray:
         int (n_points,), in the order of choice.
 
     Raises:
-        MissingDependency: the extension, torch with CUDA or a device is not there.
+        MissingDependency: the extension, torch with CUDA or a device is missing.
     """
     try:
         from pointnet2_ops.pointnet2_utils import furthest_point_sample

@@ -28,7 +28,7 @@ def lift_landmarks(
         distortion: (13,) of the lens; None for a pinhole.
 
     Returns:
-        f4 (5, 3), mm, camera frame; None where a landmark has no reading near it, or lies where the lens shows nothing.
+        f4 (5, 3), mm, camera frame; None where a landmark has no reading near it, or is where the lens shows nothing.
     """
     landmarks = np.asarray(landmarks, np.float64)
     if not np.isfinite(landmarks).all():
@@ -51,7 +51,7 @@ def lift_landmarks(
 def lift_from_grid(grid: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
     """Return landmarks that were found in a picture registered to a scanner's grid, in 3D.
 
-    Depth is as robust as in `lift_landmarks`; x and y are medians of the points in a disc round the pixel.
+    Depth is as robust as in `lift_landmarks`; x and y are medians of the points in a disc around the pixel.
 
     Args:
         grid: f4 (H, W, 3), mm, camera frame, NaN = nothing.
@@ -115,7 +115,7 @@ def _depth_around(
 
 
 def _disc(depth: np.ndarray, pixel: np.ndarray, radius_px: float) -> np.ndarray:
-    """Return the readings within a radius of a pixel, those that lie outside the image left out."""
+    """Return the readings within a radius of a pixel, those that are outside the image left out."""
     height, width = depth.shape
     u, v = pixel
     x0, x1 = np.clip([np.ceil(u - radius_px), np.floor(u + radius_px) + 1], 0, width).astype(int)

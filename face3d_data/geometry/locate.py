@@ -41,7 +41,7 @@ class Located:
         motion: f8 (4, 4), frame of the points to face frame.
         landmarks: f4 (5, 3), mm, the mean face's landmarks in the frame of the points.
         rmse_mm: of the inliers among the points within 70 mm of the nose, to the mean face's planes.
-        inlier_share: share of these points that lie within 10 mm of it.
+        inlier_share: share of these points that are within 10 mm of it.
         covered: share of the mean face within 70 mm of its nose tip that has a point within 6 mm.
     """
 
@@ -53,7 +53,7 @@ class Located:
 
     @property
     def score(self) -> float:
-        """How well it fits, 0 to 1: points lie on the face, and the face on points."""
+        """How well it fits, 0 to 1: points are on the face, and the face on points."""
         return self.inlier_share * self.covered / (1.0 + self.rmse_mm / 4.0)
 
 
@@ -128,7 +128,7 @@ def _turns() -> tuple[np.ndarray, ...]:
 def _peaks(turned: np.ndarray) -> np.ndarray:
     """Return f8 (P, 3): points that may be a nose tip, those that stand out most first.
 
-    Only cells with points are looked at: a stray reading far away costs nothing.
+    Only cells with points are checked: a stray reading far away costs nothing.
     """
     cells, foremost = _foremost(turned)
     height, tree = foremost[:, 2], cKDTree(cells)

@@ -60,7 +60,7 @@ def open3d() -> Any:
         The ``open3d`` module.
 
     Raises:
-        MissingDependency: Open3D or a system library that it links is not there; the message names the packages.
+        MissingDependency: Open3D or a system library that it links is missing; the message names the packages.
     """
     try:
         _load_libusb()

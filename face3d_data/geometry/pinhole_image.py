@@ -60,7 +60,7 @@ def pinhole_depth(depth: np.ndarray, sources: np.ndarray) -> np.ndarray:
 
 
 def pinhole_pixels(pixels: np.ndarray, intrinsics: np.ndarray, distortion: np.ndarray) -> np.ndarray:
-    """Return where pixels (N, 2) of the lens's image lie in the pinhole's, px; NaN where the lens shows nothing."""
+    """Return where pixels (N, 2) of the lens's image are in the pinhole's, px; NaN where the lens shows nothing."""
     camera = np.asarray(intrinsics, np.float64)
     return slopes(pixels, camera, distortion) * camera[:2] + camera[2:]
 

@@ -173,7 +173,7 @@ def _block_variances(depth: np.ndarray, usable: np.ndarray, lags: tuple[int, ...
 def _third_differences(
     depth: np.ndarray, usable: np.ndarray, blocks: np.ndarray, lag: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return third differences (N,) down the rows where all four readings are usable, and the blocks they lie in."""
+    """Return third differences (N,) down the rows where all four readings are usable, and the blocks they are in."""
     n = max(len(depth) - 3 * lag, 0)
     d, w = (array[: n + 3 * lag] for array in (depth, usable))
     whole = w[:n] & w[lag : n + lag] & w[2 * lag : n + 2 * lag] & w[3 * lag :][:n]

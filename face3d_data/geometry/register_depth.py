@@ -58,7 +58,7 @@ def register_depth(
 
 
 def _splat(low: np.ndarray, high: np.ndarray, z: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return the nearest z in each pixel whose centre lies in a reading's rectangle, low to high (N, 2), px."""
+    """Return the nearest z in each pixel whose centre is in a reading's rectangle, low to high (N, 2), px."""
     height, width = shape
     good = np.isfinite(low).all(axis=1) & np.isfinite(high).all(axis=1) & (z > 0)
     good &= (high > -0.5).all(axis=1) & (low < np.array([width, height])).all(axis=1)

@@ -41,7 +41,7 @@ def sample_points(
 
     Raises:
         ValueError: an unknown method, or what it needs is not given.
-        MissingDependency: the method's library is not there.
+        MissingDependency: the method's library is not installed.
     """
     check_method(method, rng, curvature)
     candidates = _finite(points)

@@ -3,7 +3,7 @@
 Two figures tell. One is the difference in shape: distances are averaged over patches, which the sensor's noise and
 other samplings hardly change, and what noise would give by chance is taken off. The other is the distance in units of
 the clouds' own noise: clouds of two recordings lie as far apart as their noise says, samplings of one recording share
-points, or lie between them, and are nearer.
+points, or are between them, and are nearer.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _fit(first: ScanSurface, second: ScanSurface, lowest_mm: float) -> np.ndarra
 
 
 def _inside(points: np.ndarray, lowest_mm: float) -> np.ndarray:
-    """Return which points (N, 3) lie in the map's square, above `lowest_mm`, and are of the face."""
+    """Return which points (N, 3) are in the map's square, above `lowest_mm`, and are of the face."""
     x, y = points[:, 0] - LEFT_MM, points[:, 1] - LOW_MM
     across = (x > 0) & (x < SPAN_MM) & (y > 0) & (y < SPAN_MM)
     return across & (points[:, 1] > lowest_mm) & (points[:, 2] > BACK_MM)

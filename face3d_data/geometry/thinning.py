@@ -101,13 +101,13 @@ def poisson_points(points: np.ndarray, n_points: int, rng: np.random.Generator) 
 
 
 def _mean_near(tree: cKDTree, points: np.ndarray, reach: float) -> float:
-    """Return about how many points lie within reach of one, itself included, of points in random order."""
+    """Return about how many points are within reach of one, itself included, of points in random order."""
     return float(tree.query_ball_point(points[:64], reach, return_length=True).mean())
 
 
 @dataclass(frozen=True)
 class _Near:
-    """Which points come after each and lie near it, nearest first, looked up once for all radii that are left to try.
+    """Which points come after each and are near it, nearest first, looked up once for all radii that are left to try.
 
     Attributes:
         squares: f8 (M,), sorted squared distances of all pairs.

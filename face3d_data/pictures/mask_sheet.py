@@ -24,7 +24,7 @@ MIDDLE_MM = np.array([0.0, -22.0, -55.0])
 HALF_MM = 120.0
 """What a panel shows: this far from the middle of the head, face frame."""
 NEAR_MM, DEEP_MM = 5.0, 130.0
-"""What a depth panel's colours span: from before the nose tip to the ears."""
+"""What a depth panel's colours span: from in front of the nose tip to the ears."""
 JUMP_MM, JUMP_STEPS = 8.0, 6.0
 """Neighbouring readings farther apart, in mm or in widths of a pixel, are two surfaces."""
 SUPERSAMPLING = 2
@@ -128,7 +128,7 @@ def _from_the_side(arrays: ArrayMap, look: SheetView, size: int) -> tuple[np.nda
 
 
 def _surface(arrays: ArrayMap, look: SheetView) -> tuple[Occluder, np.ndarray]:
-    """Return the readings round the head as a surface in the face frame, and the colours f4 (V, 3) of its corners."""
+    """Return the readings around the head as a surface in the face frame, and the colours f4 (V, 3) of its corners."""
     depth = np.asarray(arrays["depth"])
     points, pixels = depth_to_points(depth, arrays["intrinsics"])
     number = np.full(depth.shape, -1)

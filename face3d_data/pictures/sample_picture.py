@@ -74,7 +74,7 @@ def draw_marks(image: np.ndarray, arrays: ArrayMap) -> np.ndarray:
 
 
 def two_sides(points: np.ndarray, pose: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return where points lie in a picture from the front and in one from the side.
+    """Return where points are in a picture from the front and in one from the side.
 
     Args:
         points: (N, 3) mm.
@@ -168,7 +168,7 @@ def panels(arrays: ArrayMap, size: int, close_up: bool = False) -> list[tuple[st
 
 
 def _of_grid(arrays: ArrayMap) -> list[tuple[str, np.ndarray, ArrayMap]]:
-    """Return the pictures of a scanner's grid, with landmarks where they lie on it: a photograph has its own pixels."""
+    """Return the pictures of a scanner's grid, with landmarks where they are on it: a photograph has its own pixels."""
     if "grid" not in arrays:
         return []
     grid = arrays["grid"]

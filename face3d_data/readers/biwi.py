@@ -34,9 +34,9 @@ PEOPLE: dict[str, str] = {
 is known here): 02 and 21, 03 and 15, 05 and 18, 07 and 22 show the same person."""
 SIZE = (640, 480)
 ANNOTATIONS = "db_annotations"
-"""Folder of the poses alone, once more, in the same folders as `hpdb` beside it has."""
+"""Folder of the poses alone, once more, in the same folders as `hpdb` next to it has."""
 MASK_SUFFIX = "_depth_mask.png"
-"""How the files of `head_pose_masks` end, which has the same folders as `hpdb` beside it."""
+"""How the files of `head_pose_masks` end, which has the same folders as `hpdb` next to it."""
 
 
 @register

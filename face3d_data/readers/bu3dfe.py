@@ -79,7 +79,7 @@ class Bu3dfe(NamedTree):
         """Yield every mesh that the options select, sorted, and every mesh and `.bnd` that fits no name.
 
         Raises:
-            UserError: the root is not there or holds no mesh, or the options select none.
+            UserError: the root does not exist or contains no mesh, or the options select none.
         """
         selected = False
         for source in super().scan():

@@ -29,7 +29,7 @@ from face3d_data.sample import Tag
 VARIABLE = "d"
 COLUMNS_PX, ROWS_PX = 640, 480
 SEEN_MM = (300.0, 5000.0)
-"""Distances that the sensor measures, with some room: the median of a capture lies there."""
+"""Distances that the sensor measures, with some room: the median of a capture is there."""
 _LOOKED_AT = 5
 
 

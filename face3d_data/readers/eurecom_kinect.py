@@ -155,7 +155,7 @@ class EurecomKinect(NamedTree):
         return {"landmarks" if size == 2 else "landmarks_3d": points.tolist()}
 
     def inspect(self, source: Source) -> None:
-        """Check that the colour image lies within what the sensor sees."""
+        """Check that the colour image is within what the sensor sees."""
         if "color" in source.files:
             header = read_image_header(source.files["color"])
             self._window(header.width, header.height, source.files["color"])

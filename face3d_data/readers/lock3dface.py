@@ -130,7 +130,7 @@ class Lock3DFace(FrameFolders):
         yield from super()._strays(replace(folder, files=files))
 
     def other_folder(self, folder: Folder) -> None:
-        """Remember the landmark files that lie in it."""
+        """Remember the landmark files that are in it."""
         for name in folder.files:
             found = _LANDMARKS.fullmatch(name)
             if found:

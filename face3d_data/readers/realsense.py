@@ -37,7 +37,7 @@ from face3d_data.registry import register
 USUAL_SCALE = 0.001
 OTHER_UNITS_PER_METRE = (100, 4000, 8000, 10_000)
 NEAREST_MM = (100.0, 1200.0)
-"""A tenth of a face's depth image lies nearer than the far end; L500 cameras read as 1000 units a metre do not."""
+"""A tenth of a face's depth image is nearer than the far end; L500 cameras read as 1000 units a metre do not."""
 
 
 @register

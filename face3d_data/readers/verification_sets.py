@@ -73,7 +73,7 @@ class VerificationSets(ImageFolder):
         return super()._compiled if self.pattern is not None else compile_pattern(PATTERNS[self.layout])
 
     def scan(self) -> Iterator[Source]:
-        """Yield every image, then every image that a pair names and that is not there.
+        """Yield every image, then every image that a pair names and that does not exist.
 
         Raises:
             UserError: the root or the list of pairs cannot be used.

@@ -45,7 +45,7 @@ def rendered(person: int) -> Subject:
 
 
 def captured(path: Path) -> Subject:
-    """Return an RGB-D capture, given its colour file or a folder that it lies in or under.
+    """Return an RGB-D capture, given its colour file or a folder that it is in or under.
 
     Raises:
         UserError: there is none, or it cannot be read.

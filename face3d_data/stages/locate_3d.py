@@ -23,7 +23,7 @@ AXES: dict[str, np.ndarray] = {
     "left_up": np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]),
     "right_up": np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]),
 }
-"""How the head stands before the camera, to the rotation that brings its axes to those of the face frame."""
+"""How the head stands in front of the camera, to the rotation that brings its axes to those of the face frame."""
 CHECK = "if many are, check the reader's axes (up, front), or head"
 SURE_SCORE = 0.5
 """Faces that fit worse are looked for in scans that stand otherwise, too: it takes nine times as long."""

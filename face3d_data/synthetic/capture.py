@@ -53,7 +53,7 @@ def person_head(seed: int, person: int, detail: float) -> tuple[Head, np.ndarray
 def draw_scene(seed: int, person: int, capture: int, rng: np.random.Generator) -> CaptureScene:
     """Draw pose, expression, light and background; capture 0 is near-frontal and neutral.
 
-    Yaw, pitch and roll lie within 20 degrees, the distance within 500-800 mm.
+    Yaw, pitch and roll are within 20 degrees, the distance within 500-800 mm.
     """
     spread = np.array([2.5, 2.5, 1.5]) if capture == 0 else np.array([20.0, 20.0, 20.0])
     yaw, pitch, roll = (rng.uniform(-1, 1, 3) * spread).tolist()
@@ -150,9 +150,9 @@ def render_capture(
         noise: False gives the true depth and colour without the sensors' noise.
 
     Returns:
-        arrays `color` u1 (H, W, 3), `depth` f4 (H, W) mm (whole millimetres with noise, 0 = no reading),
-        `intrinsics` f8 (4,), `landmarks` f4 (5, 2) px, `landmarks_3d` f4 (5, 3) mm in the camera frame,
-        `box` f4 (4,) px round the face; and the tags `expression`, `yaw_deg`, `pitch_deg`, `roll_deg`, `distance_mm`.
+        arrays `color` u1 (H, W, 3), `depth` f4 (H, W) mm (whole millimetres with noise, 0 = no reading), `intrinsics`
+        f8 (4,), `landmarks` f4 (5, 2) px, `landmarks_3d` f4 (5, 3) mm in the camera frame, `box` f4 (4,) px around the
+        face; and the tags `expression`, `yaw_deg`, `pitch_deg`, `roll_deg`, `distance_mm`.
 
     Raises:
         MissingDependency: Open3D cannot be loaded.

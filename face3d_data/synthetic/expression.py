@@ -104,7 +104,7 @@ def displacement(
 
 
 def _jaw(p: Identity, at: Levels, e: Expression, x: np.ndarray, y: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Turn what lies below the mouth line about the jaw's hinge, less and less down the neck."""
+    """Turn what is below the mouth line about the jaw's hinge, less and less down the neck."""
     split = mouth_split(p, at, x, y)
     lower = split * smooth_step(rest[:, 2], -5.0, 45.0) * smooth_step(y, at.menton - 26.0, at.menton - 4.0)
     angle = e.jaw / 95.0
@@ -122,7 +122,7 @@ def _jaw(p: Identity, at: Levels, e: Expression, x: np.ndarray, y: np.ndarray, r
 
 
 def _mouth(p: Identity, at: Levels, e: Expression, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pull the corners, the lips between them and the cheeks beside them."""
+    """Pull the corners, the lips between them and the cheeks next to them."""
     half = p["mouth_width"] / 2
     side, sign = np.abs(x), np.tanh(x / 3.0)
     corner = bump(side, y, half + 1, at.stomion - 1, 12, 12)

@@ -204,7 +204,7 @@ def _lip_roll(distance: np.ndarray, peak: np.ndarray, width: np.ndarray, reach: 
 
 
 def _nasolabial(p: Identity, at: Levels, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the fold from the wing of the nose round the corner of the mouth: a step that fades outward."""
+    """Return the fold from the wing of the nose around the corner of the mouth: a step that fades outward."""
     top, bottom = at.tip - 3.0, at.stomion - 10.0
     t = np.clip((top - y) / (top - bottom), 0.0, 1.0)
     fold_x = p["nose_width"] / 2 + 2.5 + (p["mouth_width"] / 2 + 8.0 - p["nose_width"] / 2) * t**1.15

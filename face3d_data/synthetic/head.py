@@ -28,7 +28,7 @@ class MeshGrid:
         rest: f8 (R, C, 3) neutral positions, head frame, mm.
         coords: f8 (R, C, 2) undeformed x, y of the face; features are drawn in them.
         front: f8 (R, C) 1 where features and expressions apply, falling to 0 at the sides.
-        cavity: f8 (R, C) how deep each vertex lies in a hollow of the features, mm, negative on ridges.
+        cavity: f8 (R, C) how deep each vertex is in a hollow of the features, mm, negative on ridges.
         closed: whether the last column joins the first.
     """
 
@@ -122,7 +122,7 @@ def _row_parameters(skull: Skull, detail: float) -> np.ndarray:
 
 
 def _column_angles(detail: float) -> np.ndarray:
-    """Return angles round the head, dense over the middle of the face."""
+    """Return angles around the head, dense over the middle of the face."""
     step = 0.0157 / detail
     steps = [step] * round(0.40 / step)
     while sum(steps) < np.pi / 2 - 0.03:
@@ -164,13 +164,13 @@ def _skin(identity: Identity, skull: Skull, detail: float) -> MeshGrid:
 
 
 def _cavity(relief_mm: np.ndarray, detail: float) -> np.ndarray:
-    """Return how far the relief lies below its surroundings; the head's own roundness would show as bands."""
+    """Return how far the relief is below its surroundings; the head's own roundness would show as bands."""
     near, far = (gaussian_filter(relief_mm, s * detail, mode=("nearest", "wrap")) - relief_mm for s in (3.0, 9.0))
     return near + 0.4 * far
 
 
 def collar_depth(skull: Skull, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Return how far (mm) points lie below the shirt's collar, negative above it; it dips in front."""
+    """Return how far (mm) points are below the shirt's collar, negative above it; it dips in front."""
     dip = 16.0 * smooth_step(z, -10.0, 45.0) * np.exp(-0.5 * (x / 45.0) ** 2)
     return skull.levels.menton - 47.0 - dip - y
 

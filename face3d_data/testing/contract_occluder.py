@@ -26,7 +26,7 @@ def check_occluder(kind: OccluderKind) -> list[Occluder]:
     """Check a kind of occluder on the mean head, and return what is built from some draws.
 
     Checked are its texts, that a draw is a `draws` whose values are numbers and texts, the same for one seed and others
-    for others, that a draw decides every byte of the surface, that the mesh is well formed, lies outside the skin, and
+    for others, that a draw decides every byte of the surface, that the mesh is well formed, is outside the skin, and
     that its paint is an albedo.
 
     Raises:

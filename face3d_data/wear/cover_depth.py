@@ -14,7 +14,7 @@ from face3d_data.wear.cover_holes import HoleModel, lost_readings
 from face3d_data.wear.occluder import Occluder, RayHits, camera_rays
 
 FRONT_MM = 6.0
-"""What lies farther than this before the occluder (a hand, a strand) stays before it."""
+"""What is farther than this before the occluder (a hand, a strand) stays before it."""
 NEAREST_MM = 10.0
 
 RayCaster = Callable[[np.ndarray], np.ndarray]
@@ -122,7 +122,7 @@ def cover_depth(
 
     Args:
         depth: f4 (H, W), mm, 0 = no reading.
-        box: the pixels round the occluder.
+        box: the pixels around the occluder.
         sight: of whole pixels in the box.
         noise: of the image.
         holes: how the image loses readings.

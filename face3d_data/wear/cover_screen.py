@@ -19,7 +19,7 @@ class Screen:
 
     Attributes:
         points: f8 (N, 3), mm, in the frame of this camera.
-        usable: int (M,), those of them that are finite and before the camera.
+        usable: int (M,), those of them that are finite and in front of the camera.
         places: f8 (M, 2), px, where these are seen.
         offset: f8 (3,), what leads from this camera's frame to the view's.
         to_face: f8 (4, 4), this camera's frame to the face frame.

@@ -28,7 +28,7 @@ VIEWED_POINTS, LIT_POINTS = 2000, 4000
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A face as a sample shows it. What is None is not there.
+    """A face as a sample shows it. None: not present.
 
     Attributes:
         to_face: f8 (4, 4), camera frame to face frame, rigid or with one scale.
@@ -75,7 +75,7 @@ class View:
 
     @cached_property
     def screen(self) -> Screen:
-        """The camera in which the points are looked at."""
+        """The camera in which the points are checked."""
         viewpoint = np.zeros(3)
         if self.shape is None:
             some = every_nth(self.camera_points[finite(self.camera_points)], VIEWED_POINTS)
@@ -234,5 +234,5 @@ class View:
 
 
 def in_face(places: np.ndarray) -> np.ndarray:
-    """Return bool (N,), whether places (N, 3) of the face frame lie on the front of a face, hair left out mostly."""
+    """Return bool (N,), whether places (N, 3) of the face frame are on the front of a face, hair left out mostly."""
     return np.asarray((((places - MIDDLE_MM) / HALF_AXES_MM) ** 2).sum(axis=1) <= 1)

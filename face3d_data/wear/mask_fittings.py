@@ -19,7 +19,7 @@ from face3d_data.wear.skin import Skin
 STRAP_STANDOFF_MM = 1.6
 STRAP_STEP_MM = 4.0
 CORNERS_DEG = (62.0, 116.0)
-"""Where straps are sewn on: angles round the outline's middle, from the top."""
+"""Where straps are sewn on: angles around the outline's middle, from the top."""
 EAR_TOP, EAR_BOTTOM = (134.0, 30.0), (138.0, -22.0)
 """Where loops go behind the ear, mm from the nose tip on the mean head."""
 OVER_EAR, UNDER_EAR = ((132.0, 50.0), (152.0, 78.0)), ((120.0, -52.0), (150.0, -64.0))

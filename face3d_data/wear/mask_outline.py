@@ -62,14 +62,14 @@ class WornOutline:
         return np.hypot(offset[..., 0], offset[..., 1]) / self._reach_at(offset)
 
     def inward_mm(self, cloth: np.ndarray) -> np.ndarray:
-        """Return how far places (..., 2) of the cloth lie inside the outline, mm, negative outside; exact near it."""
+        """Return how far places (..., 2) of the cloth are inside the outline, mm, negative outside; exact near it."""
         offset = cloth - self.centre
         reach = self._reach_at(offset)
         slope = np.interp(self._angle(offset), self._angles, np.gradient(self.reach, self._angles))
         return (reach - np.hypot(offset[..., 0], offset[..., 1])) / np.sqrt(1 + (slope / reach) ** 2)
 
     def outline(self, share: float = 1.0, n: int = N_ANGLES) -> np.ndarray:
-        """Return places (n, 2) of the cloth round the outline, or round a share of it, clockwise from the top."""
+        """Return places (n, 2) of the cloth around the outline, or round a share of it, clockwise from the top."""
         angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
         reach = share * np.interp(angle, self._angles, self.reach)
         return self.centre + reach[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)

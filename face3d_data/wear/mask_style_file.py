@@ -36,7 +36,7 @@ def read_mask_style(path: Path) -> MaskStyleFile:
     """Read a style.
 
     Args:
-        path: the YAML file; a texture is looked for beside it.
+        path: the YAML file; a texture is looked for next to it.
 
     Raises:
         UserError: the file or its texture cannot be read, or a field is wrong; the field is named.

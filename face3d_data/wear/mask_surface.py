@@ -1,8 +1,8 @@
 """Surface of a worn face mask: cloth stretched over a person's skin, with the relief of its style.
 
-Cloth touches what stands out (nose bridge, cheekbones, chin) and spans what lies between: it is the convex hull of the
+Cloth touches what stands out (nose bridge, cheekbones, chin) and spans what is between: it is the convex hull of the
 skin inside the outline, moved off by the stand-off, smoothed as stiffly as the style is, and brought down to the skin
-along the rim. Nowhere does it lie below the skin, lips and nose wings included.
+along the rim. Nowhere does it are below the skin, lips and nose wings included.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _closed(floor: np.ndarray) -> np.ndarray:
 
 
 def _stiffened(taut: np.ndarray, floor: np.ndarray, used: np.ndarray, sigma: float) -> np.ndarray:
-    """Return the cloth smoothed, and as smoothly lifted where it would lie below the floor: no bump comes through."""
+    """Return the cloth smoothed, and as smoothly lifted where it would be below the floor: no bump comes through."""
     import cv2
 
     smooth = _smoothed(taut, used, sigma)

@@ -1,7 +1,7 @@
 """Skin of a person as a radius over the unrolled head: everything worn is fitted to it.
 
 The field is the mean head's radius plus the scan's own smoothed deviation from it. Where the scan has no reading
-(holes, the far cheek, behind the ears) the deviation of its surroundings goes on, so straps may run round the head.
+(holes, the far cheek, behind the ears) the deviation of its surroundings goes on, so straps may run around the head.
 """
 
 from __future__ import annotations

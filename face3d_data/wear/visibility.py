@@ -52,7 +52,7 @@ def hidden_by_points(cloud: np.ndarray, covers: np.ndarray, points: np.ndarray, 
 
     Args:
         cloud: (N, 3), face frame, mm.
-        covers: bool (N,), the points of the cloud that are of something before the face.
+        covers: bool (N,), the points of the cloud that are of something in front of the face.
         points: (M, 3), face frame, mm.
         to_face: (4, 4), camera to face frame.
 

@@ -46,7 +46,7 @@ BEFORE_SCAN_MM, BEFORE_FACE_MM = 5000.0, 600.0
 """Viewpoint of a scan without a camera of its own: far along z, or in front of the face."""
 MIN_POSE_DET = 1e-9
 SKIN_MESH_EVERY, CLOUD_SKIN_MESH_EVERY = 2, 4
-"""The skin is seen in images; in clouds it but hides, within some mm, what goes round the head."""
+"""The skin is seen in images; in clouds it but hides, within some mm, what goes around the head."""
 CHIN_MARGIN_MM = 5.0
 """Five pixels do not tell where the chin is: what ends on the throat looks worn, what bares the chin does not."""
 LEAST_IN_FRAME = 0.6
@@ -253,7 +253,7 @@ def _check_turn(to_face: np.ndarray, max_yaw_deg: float) -> None:
 
 
 def _share_in_frame(view: View, occluder: Occluder) -> float:
-    """Return the share of the main part's vertices that lie in the image; 1 where there is none."""
+    """Return the share of the main part's vertices that are in the image; 1 where there is none."""
     image = view.depth if view.depth is not None else view.color
     if image is None or view.intrinsics is None:
         return 1.0

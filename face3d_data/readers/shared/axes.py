@@ -38,7 +38,7 @@ def check_grid_axes(grid: np.ndarray, where: str, remedy: str) -> None:
 
 
 def check_landmark_axes(landmarks: np.ndarray, where: str, remedy: str) -> None:
-    """Check that the eyes lie above the mouth.
+    """Check that the eyes are above the mouth.
 
     Args:
         landmarks: (5, 3), camera frame, in the array's order, NaN = unknown.
@@ -46,7 +46,7 @@ def check_landmark_axes(landmarks: np.ndarray, where: str, remedy: str) -> None:
         remedy: what to set.
 
     Raises:
-        Unreadable: `wrong_axes`: they lie below it.
+        Unreadable: `wrong_axes`: they are below it.
     """
     eyes, mouth = (rows[np.isfinite(rows)] for rows in (landmarks[:2, 1], landmarks[3:, 1]))
     if len(eyes) and len(mouth) and eyes.mean() > mouth.mean():

@@ -31,7 +31,7 @@ def five_of_83(indices: np.ndarray, points: np.ndarray, vertices: np.ndarray, na
         name: the file's name, for errors.
 
     Raises:
-        Unreadable: `bad_landmarks`: they do not lie at their vertices, or not as those of a face do.
+        Unreadable: `bad_landmarks`: they are not at their vertices, or not like those of a face.
     """
     _check_places(indices, points, vertices, name)
     corners = [points[list(pair)] for pair in EYES]

@@ -43,7 +43,7 @@ class ListRow:
         """Return role to file, in the order of the roles.
 
         Raises:
-            Unreadable: `no_file`: the line names none; `missing_file`: one that it names is not there.
+            Unreadable: `no_file`: the line names none; `missing_file`: one that it names does not exist.
         """
         files = {role: self._path(role) for role in FILE_ROLES if self.cell(role)}
         if not files:

@@ -61,7 +61,7 @@ class FrameFolders(FrameSelection, FolderReader):
     )
 
     def recording_of(self, folder: str) -> tuple[str, str] | None:
-        """Return (recording's name, role) of a folder by its path below the root, None where it holds no frames."""
+        """Return (recording's name, role) of a folder by its path below the root, None where it contains no frames."""
         raise ContractError(f"reader {self.name!r} defines no recording_of")
 
     def frame_source(self, recording: Recording, match: Match, frame: int) -> Source:
@@ -69,7 +69,7 @@ class FrameFolders(FrameSelection, FolderReader):
         raise ContractError(f"reader {self.name!r} defines no frame_source")
 
     def other_folder(self, folder: Folder) -> None:
-        """Look at a folder that holds no frames (it may hold shared files); nothing by default."""
+        """Look at a folder that contains no frames (it may hold shared files); nothing by default."""
 
     @cached_property
     def _compiled(self) -> NamePattern:

@@ -56,7 +56,7 @@ def find_files(root: Path, wanted_list: str | None, reader: str) -> list[H5File]
         reader: what messages name first.
 
     Raises:
-        UserError: nothing is there, or a list is not there or no text.
+        UserError: nothing is there, or a list does not exist or is not text.
     """
     if root.is_file():
         return [H5File(root, root.name, "", _names(root.parent / NAMES_FILE, reader))]
@@ -78,7 +78,7 @@ def find_files(root: Path, wanted_list: str | None, reader: str) -> list[H5File]
 
 
 def strays_of(root: Path) -> Iterator[Source]:
-    """Yield a row for what lies below a root and is neither an HDF5 file nor a companion."""
+    """Yield a row for what is below a root and is neither an HDF5 file nor a companion."""
     for folder in walk(root) if root.is_dir() else ():
         foreign = [name for name in (*folder.files, *folder.odd) if not name.lower().endswith(ENDINGS)]
         yield from strays(folder, foreign, wanted=" or ".join(ENDINGS))
@@ -147,7 +147,7 @@ def _lines(path: Path, reader: str) -> list[tuple[int, str]]:
     """Return (number, text) of the lines that are not empty.
 
     Raises:
-        UserError: the file is no UTF-8 text, or too long for a list.
+        UserError: the file is not UTF-8 text, or too long for a list.
     """
     try:
         text = read_text(path, LONGEST_LIST, wanted="for a list")

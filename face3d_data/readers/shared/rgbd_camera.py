@@ -34,7 +34,7 @@ DEPTH_SCALE_TEXT = "metres per unit of depth (0.001: mm, 1: metres), or units pe
 DepthScale = Annotated[float, AfterValidator(metres_per_unit)]
 """Type of a reader's option `depth_scale`, whichever way it is written."""
 PLAUSIBLE_MM = (20.0, 50_000.0)
-"""The median of a depth image's readings lies between: nothing is nearer to a lens, nor measured farther off."""
+"""The median of a depth image's readings is between: nothing is nearer to a lens, nor measured farther off."""
 OFF_CENTRE = 0.2
 """How far from the middle the centre may lie, in sides of the image; lenses are centred within a few hundredths."""
 SAME_TIMES = 1.15
@@ -131,7 +131,7 @@ def check_sizes(color: tuple[int, int] | None, depth: tuple[int, int], record: M
 
 
 def _check_centre(size: tuple[int, int], record: Mapping[str, Any]) -> None:
-    """Check a camera that says no size by its centre, which lies near the middle of an image that is not cut."""
+    """Check a camera that says no size by its centre, which is near the middle of an image that is not cut."""
     centre = (record["cx"], record["cy"])
     if all(abs(at - (px - 1) / 2) <= OFF_CENTRE * px for at, px in zip(centre, size, strict=True)):
         return
@@ -187,7 +187,7 @@ def camera_above(folder: Path, depth: int, root: Path, need_scale: bool = True) 
 
     Args:
         folder: where the capture lies.
-        depth: how many folders it lies below the root.
+        depth: how many folders it is below the root.
         root: the collection's folder, looked at last.
         need_scale: width, height and depth_scale must be there.
     """

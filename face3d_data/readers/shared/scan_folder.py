@@ -37,7 +37,7 @@ _FARTHEST_MM = 1e7
 class ScanFolder(FolderReader):
     """Base of the readers of scans in files: `<root>/<person>/<capture><suffix>`, or as `pattern` says.
 
-    Landmarks may lie beside the scans, in the scan's own unit and axes: `<capture>.landmarks.json` with
+    Landmarks may be next to the scans, in the scan's own unit and axes: `<capture>.landmarks.json` with
     `{"landmarks_3d": {"nose": [x, y, z], ...}}`, or `landmarks.json` in the folder, with one such object for each
     capture. Names are left_eye, right_eye, nose, mouth_left, mouth_right; one that is missing or null is unknown, and
     with fewer than three there is no array. Of a pair, the one on the left in the image comes first, however named.

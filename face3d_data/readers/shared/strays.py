@@ -1,6 +1,6 @@
 """Stray files below a root that are not captures: known companions are skipped, all others become a row with a reason.
 
-The one place that says which files may lie beside captures. Others are listed, those of one ending in one folder by one
+The one place that says which files may be next to captures. Others are listed, those of one ending in one folder by one
 row that says how many they are, so that no file vanishes and an archive's hundred parts are no hundred rows.
 """
 
@@ -23,13 +23,13 @@ PICTURES: tuple[str, ...] = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif", ".ppm"),
     *(".tga", ".dds", ".exr", ".hdr"),
 )
-"""Textures and photographs that lie beside scans."""
+"""Textures and photographs that are next to scans."""
 COMPANIONS: tuple[str, ...] = (
     *(".txt", ".md", ".rst", ".rtf", ".pdf", ".doc", ".docx", ".odt", ".htm", ".html", ".log"),
     *(".json", ".yaml", ".yml", ".toml", ".ini", ".xml", ".csv", ".tsv", ".xls", ".xlsx", ".ods"),
     *(".md5", ".sha1", ".sha256", ".sfv", ".py", ".m", ".sh", ".bat", ".ipynb"),
 )
-"""Notes, tables, camera and landmark files, checksums, scripts: they may lie beside captures and are no row."""
+"""Notes, tables, camera and landmark files, checksums, scripts: they may be next to captures and are no row."""
 COMPANION_NAMES: tuple[str, ...] = ("readme", "license", "licence", "copying", "notice", "md5sums", "sha256sums")
 """Beginnings of names without an ending, in small letters, that are companions too."""
 ARCHIVES: tuple[str, ...] = (".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".gz", ".zst")
@@ -71,7 +71,7 @@ class Folder:
 
 
 def printable(text: str) -> str:
-    """Return `text` with bytes that are no UTF-8 written as `\\x..`."""
+    """Return `text` with bytes that are not UTF-8 written as `\\x..`."""
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
@@ -102,7 +102,7 @@ def strays(
     Args:
         folder: as the walk gives it.
         names: files in it, and odd things, that are no capture and have no row yet.
-        companions: endings, in small letters, that may lie beside this reader's captures, beside `COMPANIONS`.
+        companions: endings, in small letters, that may be next to this reader's captures, beside `COMPANIONS`.
         wanted: what the reader reads, for the row.
     """
     if folder.fault:

@@ -206,7 +206,7 @@ class _Front:
         return np.stack([side * (across + width + self.gap_mm / 2), height * (y - self.shape.droop * x)], axis=1)
 
     def at(self, plane: np.ndarray) -> np.ndarray:
-        """Return places (..., 3) of the front at plane coordinates (..., 2): it bends round the face."""
+        """Return places (..., 3) of the front at plane coordinates (..., 2): it bends around the face."""
         back = -5.0 * (plane[..., 0] / 60.0) ** 2
         return self.origin + np.concatenate([plane, back[..., None]], axis=-1) @ self.axes
 

@@ -66,7 +66,7 @@ def draw_hair(rng: np.random.Generator) -> HairDraw:
 
 
 def build_hair(skin: Skin, landmarks: np.ndarray, draw: HairDraw) -> Occluder:
-    """Build a fringe on a person; arguments as for `build_glasses`. Part 0 hangs into the face, part 1 lies above."""
+    """Build a fringe on a person; arguments as for `build_glasses`. Part 0 hangs into the face, part 1 is above."""
     rng = np.random.default_rng([draw.seed, 0])
     guard = np.maximum(skin.radius, skin.guard)
     under = spanned(guard, 10.0, 44.0)

@@ -129,7 +129,7 @@ def _lift(surface: np.ndarray, wrist: np.ndarray, frame: np.ndarray, size: float
 
 
 def _resting(surface: np.ndarray, place: np.ndarray, radius_mm: float) -> np.ndarray:
-    """Return a place (3,) moved along its ray so that a ball of that radius lies on the surface."""
+    """Return a place (3,) moved along its ray so that a ball of that radius is on the surface."""
     plane, _ = unroll(place)
     return roll_up(plane, sample_map(surface, plane) + radius_mm)
 

@@ -14,7 +14,7 @@ SKIN_AB = ((-48.0, 26.0), (48.0, 100.0))
 """Corners in the mean head's plane, mm: cheeks, nose and forehead."""
 HAIR_AB = ((-58.0, 114.0), (58.0, 148.0))
 HAIR_MM = 8.0
-"""About how thick hair lies there."""
+"""About how thick hair is there."""
 NEAR_MM = (15.0, 25.0)
 """Readings so far from skin and from hair are of something else."""
 FEWEST = 25
@@ -78,7 +78,7 @@ def _in_image(face: Face, corners: tuple, above_mm: float, near_mm: float) -> tu
 
 
 def _in_cloud(face: Face, corners: tuple, above_mm: float, near_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same of the points that lie there."""
+    """Return the same of the points that are there."""
     view = face.view
     assert view.point_colors is not None
     points = transform(view.camera_points, view.to_face)

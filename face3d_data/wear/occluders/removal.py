@@ -65,7 +65,7 @@ def remove_below(face: Face, draw: CropDraw) -> tuple[dict[str, np.ndarray], flo
 
 
 def _pixels_below(shape: tuple[int, int], intrinsics: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Return bool (H, W), the pixels whose rays lie below a plane through the camera with this normal."""
+    """Return bool (H, W), the pixels whose rays are below a plane through the camera with this normal."""
     fx, fy, cx, cy = np.asarray(intrinsics, np.float64)
     across = (np.arange(shape[1]) - cx) / fx * up[0] + up[2]
     down = (np.arange(shape[0]) - cy) / fy * up[1]

@@ -138,7 +138,7 @@ def _places(skin: Skin, draw: ScarfDraw, down: np.ndarray) -> np.ndarray:
 
 
 def _neck_radius(plane: np.ndarray) -> np.ndarray:
-    """Return distances from the map's centre of an upright elliptical cylinder round the neck, cut off below."""
+    """Return distances from the map's centre of an upright elliptical cylinder around the neck, cut off below."""
     toward = directions(plane)
     x, z = toward[..., 0] / SIDE_MM, toward[..., 2] / FRONT_MM
     from_axis = (CENTRE[2] - NECK_Z_MM) / FRONT_MM
