@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from face3d_data.errors import UserError
+from face3d_data.plurals import plural
 from face3d_data.references import is_reference, load_reference
 from face3d_data.registry import Adapt, Registry, hint, owner_of
 
@@ -106,11 +107,6 @@ class Catalogue:
             }
             for kind in self.kinds.values()
         ]
-
-
-def plural(word: str) -> str:
-    """Return the plural of a kind's name or title: stages, losses."""
-    return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
 def describe(cls: type[Any]) -> dict[str, Any]:

@@ -10,8 +10,7 @@ _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def guarded(cell: Any) -> Any:
-    """Return the text of a cell to write: what a spreadsheet would take for a formula (OWASP, CSV injection) gets a
-    `'`.
+    """Return a cell as text in which nothing is a formula to a spreadsheet (OWASP, CSV injection): those get a `'`.
 
     Numbers, also as text, are not formulas. `plain` undoes it.
     """

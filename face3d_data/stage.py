@@ -13,6 +13,7 @@ import numpy as np
 from face3d_data.component import Component
 from face3d_data.digest import digest, seed_from
 from face3d_data.errors import ContractError, Reject, UserError
+from face3d_data.plurals import counted
 from face3d_data.sample import PER_POINT, Arrays, Sample, Tag, check_array, check_points_agree
 
 Names = tuple[str, ...]
@@ -160,7 +161,7 @@ class Stage(Component):
         """
         outputs = self.apply_all(sample, seed)
         if len(outputs) != 1:
-            raise UserError(f"{self.name} gave {len(outputs)} samples: use apply_all")
+            raise UserError(f"{self.name} gave {counted(len(outputs), 'sample')}: use apply_all")
         return outputs[0]
 
 

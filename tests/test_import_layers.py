@@ -17,7 +17,18 @@ from face3d_data.cli.main import face3d
 ROOT = Path(__file__).resolve().parents[1]
 DATA, TRAINING = ROOT / "face3d_data", ROOT / "training" / "face3d_training"
 DATA_LAYERS = (
-    {"errors", "digest", "extras", "json_text", "remarks", "csv_cells", "terminal", "version", "system_libraries"},
+    {
+        "errors",
+        "digest",
+        "extras",
+        "json_text",
+        "plurals",
+        "remarks",
+        "csv_cells",
+        "terminal",
+        "version",
+        "system_libraries",
+    },
     {"atomic", "names", "references", "resources", "sample", "signature", "unchanged", "yaml_file"},
     {"registry"},
     {"component", "formats", "geometry", "detectors"},

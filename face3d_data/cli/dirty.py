@@ -10,6 +10,7 @@ from face3d_data.cli.completion import complete_run
 from face3d_data.cli.options import json_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 
 
 @click.command(short_help="List the inputs that gave no sample, and why.")
@@ -55,7 +56,7 @@ def command(
         from face3d_data.pipeline.retry import retry_rows
 
         count = sum(retry_rows(workspace, name, step, reason) for name in names)
-        echo(f"{count} rows will be tried again by the next run")
+        echo(f"{counted(count, 'row')} will be tried again by the next run")
     elif as_json:
         echo_json(rows)
     else:

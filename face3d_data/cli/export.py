@@ -10,6 +10,7 @@ import click
 from face3d_data.cli.completion import complete_dataset
 from face3d_data.cli.options import check_option, workspace_option
 from face3d_data.cli.output import echo
+from face3d_data.plurals import counted
 from face3d_data.shards.find import find_dataset
 from face3d_data.terminal import shows_bars
 
@@ -80,4 +81,4 @@ def command(
     bar.render_finish()
     for line in notes:
         echo(f"note: {line}", err=True)
-    echo(f"{written} samples as {', '.join(dict.fromkeys(formats))} in {out}")
+    echo(f"{counted(written, 'sample')} as {', '.join(dict.fromkeys(formats))} in {out}")

@@ -10,6 +10,7 @@ import click
 from face3d_data.cli.completion import complete_pipeline
 from face3d_data.cli.options import check_writable, engine_options, workspace_option
 from face3d_data.cli.output import echo
+from face3d_data.plurals import counted
 
 
 @click.command(short_help="Show who is in which split, or freeze it.")
@@ -45,7 +46,7 @@ def command(
     people = Counter(split for _, split in {(entry.identity, entry.split) for entry in entries})
     samples = Counter(entry.split for entry in entries)
     for split in dict.fromkeys(entry.split for entry in sorted(entries, key=lambda entry: entry.split)):
-        echo(f"{split}: {people[split]} people, {samples[split]} samples")
+        echo(f"{split}: {counted(people[split], 'person')}, {counted(samples[split], 'sample')}")
     if freeze is not None:
         write_atomic(freeze, text)
         echo(f"written to {freeze}: give it to the step as `frozen: {freeze}`")

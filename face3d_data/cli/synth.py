@@ -9,6 +9,7 @@ import click
 
 from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.terminal import is_quiet, shows_bars
 
 
@@ -43,4 +44,7 @@ def command(out: Path, people: int, captures: int, seed: int, width: int, height
         raise UserError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
     if live:
         click.echo(err=True)
-    echo(f"{people} people x {captures} captures in {out}: read them with the reader rgbd_folder, root: {out}")
+    echo(
+        f"{counted(people, 'person')} x {counted(captures, 'capture')} in {out}: read them with the reader "
+        f"rgbd_folder, root: {out}"
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from face3d_data.databases.description import Database
 from face3d_data.databases.file_patterns import Recognised, count_files
 from face3d_data.errors import Unreadable, UserError
+from face3d_data.plurals import counted
 from face3d_data.reader import Reader, Source, captures
 from face3d_data.readers.shared.strays import LISTED_ONLY
 
@@ -89,9 +90,9 @@ class Collection:
     @property
     def missing(self) -> tuple[str, ...]:
         """What is missing, in words; nothing where the collection is whole."""
-        parts = [f"{self.people.missing:,} people"] if self.people.missing else []
-        parts += [f"{self.captures.missing:,} captures"] if self.captures.missing else []
-        parts += [f"{self.recordings.missing:,} recordings"] if self.recordings and self.recordings.missing else []
+        parts = [counted(self.people.missing, "person")] if self.people.missing else []
+        parts += [counted(self.captures.missing, "capture")] if self.captures.missing else []
+        parts += [counted(self.recordings.missing, "recording")] if self.recordings and self.recordings.missing else []
         if not parts:
             values = (pair for tally in self.tallies.values() for pair in tally.items())
             parts += [f"{count.missing:,} of {value}" for value, count in values if count.missing]

@@ -10,6 +10,7 @@ from typing import Any
 
 from face3d_data.databases.collection import Collection, Count, Examples, captures_text
 from face3d_data.databases.file_patterns import Recognised
+from face3d_data.plurals import counted
 
 MAX_LINES = 24
 MAX_WIDTH = 100
@@ -20,7 +21,9 @@ TALLY_LINES = 3
 
 def collection_lines(found: Collection) -> list[str]:
     """Return what was found as lines for people, the verdict last."""
-    lines = [_cut(f"{found.reader}: {found.database or 'a collection'} in {found.root}: {found.n_files:,} files")]
+    lines = [
+        _cut(f"{found.reader}: {found.database or 'a collection'} in {found.root}: {counted(found.n_files, 'file')}")
+    ]
     if found.stopped:
         lines += ["", *_wrapped(found.stopped)]
     if found.captures.found or found.left_out:
@@ -109,7 +112,7 @@ def _look(found: Collection) -> Iterator[str]:
                 f"wanted are files named {wanted}: give their ROOT" if wanted else "see face3d readers for all readers"
             )
     elif seen.name != found.name:
-        of = f"{seen.files:,} of {found.n_files:,} files"
+        of = f"{seen.files:,} of {counted(found.n_files, 'file')}"
         yield f"these look like files of {seen.title} ({of}):"
         yield _command(seen)
     elif seen.root == root:

@@ -13,6 +13,7 @@ import numpy as np
 
 from face3d_data.domains.domain import Domain
 from face3d_data.geometry.reading_noise import LEAST_SIGMA_MM
+from face3d_data.plurals import counted
 
 PANEL_INCHES = 4.3
 ROW_INCHES, HEAD_INCHES = 0.46, 1.35
@@ -75,7 +76,12 @@ def _people(axis: Any, domains: Sequence[Domain]) -> None:
     for row, domain in enumerate(domains):
         axis.barh(row, domain.captures, 0.22, color=_color(row), alpha=0.55)
         axis.barh(row, domain.people, 0.6, color=_color(row))
-        _say(axis, row, domain.captures, f"{domain.people} people, {domain.captures:,} captures")
+        _say(
+            axis,
+            row,
+            domain.captures,
+            f"{counted(domain.people, 'person')}, {counted(domain.captures, 'capture')}",
+        )
     axis.set_xlim(0, 1.6 * max(domain.captures for domain in domains))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from face3d_data.errors import UserError
 from face3d_data.pipeline.lock import cache_folders, read_lock
+from face3d_data.plurals import counted
 from face3d_data.store.gc import compact, find_garbage, remove
 from face3d_data.store.workspace import StepCache, Workspace
 
@@ -69,4 +70,4 @@ def collect(root: Path, apply_it: bool, compact_it: bool) -> Iterator[str]:
                 count = compact(StepCache(workspace.cache / folder), live[folder])
                 if count:
                     left = len(list((workspace.cache / folder / "parts").glob("*.jsonl")))
-                    yield f"{folder}: {count} parts rewritten, {left} left"
+                    yield f"{folder}: {counted(count, 'part')} rewritten, {left} left"

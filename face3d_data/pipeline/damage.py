@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from face3d_data.errors import DamagedCache
 from face3d_data.pipeline.spec import Pipeline
+from face3d_data.plurals import counted
 from face3d_data.store.part import BadPart, check_arrays, read_part_rows
 from face3d_data.store.workspace import StepCache, Workspace
 
@@ -46,6 +47,6 @@ def _message(first: str, others: list[BadPart]) -> str:
     found = [first, *map(str, others)]
     shown = "; ".join(found[:SHOWN]) + (f"; {len(found) - SHOWN} more" if len(found) > SHOWN else "")
     what = "1 part of the cache was damaged and removed" if len(found) == 1 else (
-        f"{len(found)} parts of the cache were damaged and removed"
+        f"{counted(len(found), 'part of the cache was', 'parts of the cache were')} damaged and removed"
     )  # fmt: skip
     return f"{what}: {shown}: run again, and what was in them is made again"

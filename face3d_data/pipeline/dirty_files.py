@@ -17,6 +17,7 @@ from face3d_data.pipeline.build import load_pipeline
 from face3d_data.pipeline.dirty_page import Bad, page
 from face3d_data.pipeline.run import PIPELINE
 from face3d_data.pipeline.spec import SourceStep
+from face3d_data.plurals import counted
 from face3d_data.store.workspace import Workspace
 
 TABLE, PAGE = "dirty.csv", "index.html"
@@ -177,7 +178,7 @@ def summary(found: Sequence[Bad]) -> list[str]:
     lines = []
     for reason, count in reasons.most_common():
         files = {name for bad in found if bad.row["reason"] == reason for name in bad.files}
-        lines.append(f"{reason}: {count} rows, {len(files)} files")
+        lines.append(f"{reason}: {counted(count, 'row')}, {counted(len(files), 'file')}")
     gone = sorted({path for bad in found for path in bad.gone})
     lines += [f"gone: {path}" for path in gone]
     outside = sorted({path for bad in found for path in bad.outside})

@@ -15,6 +15,7 @@ from face3d_data.errors import Unreadable
 from face3d_data.formats.image import IMAGE_SUFFIXES, read_color, read_depth_png
 from face3d_data.formats.image_header import read_image_header
 from face3d_data.pictures.sample_picture import color_depth, fit
+from face3d_data.plurals import counted
 
 THUMBNAIL_PX = 120
 SHOWN = 60
@@ -78,7 +79,7 @@ def page(found: Sequence[Bad], folder: Path, states: Mapping[str, str]) -> str:
 def _section(reason: str, mine: Sequence[Bad], folder: Path, states: Mapping[str, str]) -> str:
     cards = "".join(_card(bad, folder, states) for bad in mine[:SHOWN])
     more = len(mine) - SHOWN
-    note = f'<p class="soft">{more} more rows are in dirty.csv.</p>' if more > 0 else ""
+    note = f'<p class="soft">{counted(more, "more row is", "more rows are")} in dirty.csv.</p>' if more > 0 else ""
     return f'<h2 id="{quote(reason)}">{html.escape(reason)}: {len(mine)}</h2><div class="cards">{cards}</div>{note}\n'
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from face3d_data.plurals import counted
+
 
 def why(now: Mapping[str, Any], before: Mapping[str, Any] | None, todo: int, inputs: int, forced: bool) -> str:
     """Return one line with the reason why a step will run, or that it is up to date.
@@ -17,13 +19,13 @@ def why(now: Mapping[str, Any], before: Mapping[str, Any] | None, todo: int, inp
         forced: asked for by name.
     """
     if forced:
-        return f"forced: {inputs} inputs again"
+        return f"forced: {counted(inputs, 'input')} again"
     changes = differences(now, before) if before is not None else []
     if not todo:
         told = f" (changed, but done before: {'; '.join(changes)})" if changes else ""
-        return f"up to date: {inputs} inputs done{told}"
+        return f"up to date: {counted(inputs, 'input')} done{told}"
     if before is None:
-        return f"first run: {todo} inputs"
+        return f"first run: {counted(todo, 'input')}"
     if changes:
         return f"{'; '.join(changes)}: {todo} of {inputs} inputs"
     return f"{todo} new inputs of {inputs}"

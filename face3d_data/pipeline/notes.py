@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from face3d_data.pipeline.people import same_person_lines
+from face3d_data.plurals import counted
 from face3d_data.store.manifest import Entry, matches, value_of
 from face3d_data.tables.same_person import one_name_each
 from face3d_data.tables.spellings import spelling_lines
@@ -55,7 +56,7 @@ def lost_rows(done: RowsByStep, pipeline: Pipeline) -> list[str]:
         if lost:
             passed_by = " and ".join(step.id for step in takers)
             why = f"where of step {passed_by}" if takers else "no step that leads to one takes them"
-            notes.append(f"{lost} rows of {name} are in no dataset: {why}")
+            notes.append(f"{counted(lost, f'row of {name} is', f'rows of {name} are')} in no dataset: {why}")
     return notes
 
 

@@ -23,6 +23,7 @@ from face3d_data.pipeline.measure import Sizes, measure_rows
 from face3d_data.pipeline.notes import nothing_left
 from face3d_data.pipeline.people import same_person_lines
 from face3d_data.pipeline.result import StepResult
+from face3d_data.plurals import counted
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
@@ -126,7 +127,7 @@ def _publish(
     for note in (*replaced, *plan.notes):
         tell(f"{'':>12}  {note}")
     counts = ", ".join(f"{split} {n}" for split, n in plan.table["split"].value_counts(sort=False).items())
-    tell(f"{name:>12}  dataset: {len(plan.table)} samples ({counts})")
+    tell(f"{name:>12}  dataset: {counted(len(plan.table), 'sample')} ({counts})")
     return folder
 
 

@@ -22,6 +22,7 @@ from face3d_data.pipeline.result import RunResult, RunSettings, Say, StepResult,
 from face3d_data.pipeline.sources import read_source
 from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
 from face3d_data.pipeline.steps import run_stage, run_table, step_inputs
+from face3d_data.plurals import counted
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
 from face3d_data.store.workspace import Workspace, cache_folder
@@ -137,7 +138,7 @@ def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, k
             result.steps[source.id] = step
             if keep:
                 _write_source(result, source.id)
-                hashed = f", {hashes.hashed - before} files hashed" if hashes.hashed > before else ""
+                hashed = f", {counted(hashes.hashed - before, 'file')} hashed" if hashes.hashed > before else ""
                 tell(_line(step, source.reader.name, hashed))
                 _tell_small_run(step, result.pipeline, tell)
                 where = space.run_dir(result.pipeline.name) / f"{source.id}.dirty.csv"

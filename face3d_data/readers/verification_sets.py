@@ -18,6 +18,7 @@ from face3d_data.formats.pair_lists import (
     read_two_line_pairs,
 )
 from face3d_data.names import check_id_part
+from face3d_data.plurals import counted
 from face3d_data.reader import Source
 from face3d_data.readers.image_folder import ImageFolder
 from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles
@@ -83,7 +84,7 @@ class VerificationSets(ImageFolder):
             wanted.pop((source.person, source.capture), None)
             yield source
         for (person, capture), (where, lines) in wanted.items():
-            more = f" and {lines - 1} more lines" if lines > 1 else ""
+            more = f" and {counted(lines - 1, 'more line')}" if lines > 1 else ""
             detail = f"{where}{more}: there is no image {capture} of {person}"
             yield Source(person, capture, problem=("missing_image", detail))
 

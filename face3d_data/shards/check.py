@@ -11,6 +11,7 @@ from typing import Any
 
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError, refusal
+from face3d_data.plurals import counted
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import DESCRIPTION, OWN_DIGEST, description_digest
 
@@ -46,7 +47,7 @@ def _refuse(dataset: Dataset, found: list[tuple[str, str]]) -> None:
     if not found:
         return
     shown = "; ".join(f"{name} {what}" for name, what in found[:SHOWN])
-    more = f"; {len(found) - SHOWN} more files" if len(found) > SHOWN else ""
+    more = f"; {counted(len(found) - SHOWN, 'more file')}" if len(found) > SHOWN else ""
     raise UserError(
         f"dataset {dataset.path} is damaged or was changed: {shown}{more}: {_remedy(dataset)}; --no-check takes it as "
         "it is"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from face3d_data.plurals import counted
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,13 +16,16 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 LEAK_KINDS = ("identity", "origin", "root", "key", "content")
-NAMED = {"identity": "people", "origin": "captures"}
+NAMED = {"identity": "person", "origin": "capture"}
 """Kinds whose things have names of their own; of the others the samples are named that share them."""
 
 
-def noun_of(kind: str) -> str:
-    """Return what is counted of a kind of leak: people, captures, or samples that share something."""
-    return NAMED.get(kind) or ("samples of the same files" if kind == "root" else f"samples with equal {kind}")
+def counted_things(number: int, kind: str) -> str:
+    """Return a number of things of a kind of leak: people, captures, or samples that share something."""
+    if kind in NAMED:
+        return counted(number, NAMED[kind])
+    shared = "of the same files" if kind == "root" else f"with equal {kind}"
+    return f"{counted(number, 'sample')} {shared}"
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Leak:
 
     def __str__(self) -> str:
         shown = ", ".join(self.things[:SHOWN]) + (" …" if len(self.things) > SHOWN else "")
-        return f"{len(self.things)} {noun_of(self.kind)} in more than one split: {shown}"
+        return f"{counted_things(len(self.things), self.kind)} in more than one split: {shown}"
 
 
 @dataclass(frozen=True)

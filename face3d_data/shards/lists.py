@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from face3d_data.csv_cells import guarded
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.published_lists import published_texts
 from face3d_data.shards.schema import DatasetSpec, GallerySpec, ProbeSpec
 from face3d_data.tables.pairs import make_pairs, pairs_csv, pairs_txt
@@ -50,7 +51,10 @@ def make_lists(
     if spec.gallery is not None or spec.probe is not None:
         gallery, probe = _protocol(table, tags, spec.gallery or GallerySpec(), spec.probe or ProbeSpec(), where, notes)
         texts |= {"gallery.csv": table_csv(gallery), "probe.csv": table_csv(probe)}
-        notes.append(f"gallery: {len(gallery)} samples of {gallery['name'].nunique()} people; probe: {len(probe)}")
+        notes.append(
+            f"gallery: {counted(len(gallery), 'sample')} of {counted(gallery['name'].nunique(), 'person')}; "
+            f"probe: {len(probe)}"
+        )
     if spec.protocol is not None:
         made, told = published_texts(table, tags, spec.protocol, where, readers or {})
         texts |= made

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError, refusal
 from face3d_data.json_text import parse_json
+from face3d_data.plurals import counted
 from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.origin import DatasetOrigin
@@ -272,7 +273,7 @@ def _notes(left_out: pd.DataFrame, leaks: Sequence[Leak]) -> list[str]:
     notes = [f"allowed leak: {leak}" for leak in leaks]
     for reason, rows in left_out.groupby("reason", sort=True):
         more = " …" if rows["detail"].nunique() > 1 else ""
-        notes.append(f"{len(rows)} rows left out, {reason}: {rows['detail'].iloc[0]}{more}")
+        notes.append(f"{counted(len(rows), 'row')} left out, {reason}: {rows['detail'].iloc[0]}{more}")
     return notes
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import PublishedSpec
 from face3d_data.tables.published import Published, differences, make_published
@@ -84,7 +85,7 @@ def published_texts(
         notes.append(f"protocol {name}: gallery {len(made.gallery)}; probes {len(made.probe)}: {counts}")
         notes += made.notes
         others = int((rows & ~of_database).sum())
-        notes += [f"{name}: {others} rows left out: of other databases"] if others else []
+        notes += [f"{name}: {counted(others, 'row')} left out: of other databases"] if others else []
     return texts, notes
 
 
@@ -187,14 +188,21 @@ def _wrong(listed: pd.DataFrame, rows: pd.DataFrame, split: str) -> Iterator[str
         people[role].append(row[3])
         captures[role].append(row[4])
     if strange:
-        yield f"{len(strange)} rows are not gallery or probe rows of {split}.csv ({strange[0]} …)"
-    for what, names in (("people enrol", people["gallery"]), ("captures are probes", captures["probe"])):
+        wrong = counted(len(strange), "row is not a gallery or probe row", "rows are not gallery or probe rows")
+        yield f"{wrong} of {split}.csv ({strange[0]} …)"
+    for what, names in (
+        (("person enrols", "people enrol"), people["gallery"]),
+        (("capture is a probe", "captures are probes"), captures["probe"]),
+    ):
         twice = [one for one, n in Counter(names).items() if n > 1]
         if twice:
-            yield f"{len(twice)} {what} twice ({twice[0]} …)"
+            yield f"{counted(len(twice), *what)} twice ({twice[0]} …)"
     both = sorted(set(captures["gallery"]) & set(captures["probe"]))
     if both:
-        yield f"{len(both)} captures are in the gallery and probes ({both[0]} …)"
+        yield f"{counted(len(both), 'capture is', 'captures are')} in the gallery and probes ({both[0]} …)"
     unknown = sorted(set(people["probe"]) - set(people["gallery"]))
     if unknown:
-        yield f"{len(unknown)} people are asked for who are not enrolled ({unknown[0]} …)"
+        yield (
+            f"{counted(len(unknown), 'person is asked for who is', 'people are asked for who are')} not "
+            f"enrolled ({unknown[0]} …)"
+        )

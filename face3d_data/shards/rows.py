@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
+from face3d_data.plurals import counted
 from face3d_data.roots import split_root
 from face3d_data.sample import ARRAYS, PER_POINT
 from face3d_data.shards.schema import (
@@ -236,7 +237,10 @@ def _splits(splits: Sequence[str], where: str) -> list[str]:
     if not any(splits):
         return [ONLY_SPLIT] * len(splits)
     if not all(splits):
-        raise UserError(f"{where}: {sum(not s for s in splits)} rows have no split while others do: split all of them")
+        raise UserError(
+            f"{where}: {counted(sum(not s for s in splits), 'row has', 'rows have')} no split while others do: "
+            "split all of them"
+        )
     return list(splits)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.rows import split_order
 from face3d_data.tables.protocol import wears_mask
 from face3d_data.tables.split import own_identity, person_of
@@ -124,13 +125,16 @@ def sources_notes(sources: pd.DataFrame, names: dict[str, str]) -> list[str]:
         more = len(sources) - len(told)
         notes.append("from " + "; ".join(parts) + (f"; {more} more" if more else "") + f" (see {SOURCES_FILE})")
     if names:
-        notes.append(f"{len(names)} people are listed under another name: {_some(sorted(names.items()))}")
+        notes.append(
+            f"{counted(len(names), 'person is', 'people are')} listed under another name: "
+            f"{_some(sorted(names.items()))}"
+        )
     return notes
 
 
 def _told(source: str, people: int, captures: int, samples: int, masked: int) -> str:
     worn = f" ({masked} masked)" if masked else ""
-    return f"{source}: {people} people, {captures} captures, {samples} samples{worn}"
+    return f"{source}: {counted(people, 'person')}, {counted(captures, 'capture')}, {counted(samples, 'sample')}{worn}"
 
 
 def _some(pairs: Sequence[tuple[str, str]]) -> str:

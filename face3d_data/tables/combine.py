@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.registry import register
 from face3d_data.table import FIXED_COLUMNS, TableContext, TableResult, TableStep
 from face3d_data.tables.same_person import look_up_names, renamed
@@ -69,7 +70,7 @@ class Combine(TableStep):
         people = set(map(person_of, before))
         names, notes = look_up_names(self.same_person, context.base_dirs, people, f"step {context.step!r}")
         now = {names.get(person, person) for person in people}
-        notes.append(f"{len(people)} names are those of {len(now)} people")
+        notes.append(f"{len(people)} names are those of {counted(len(now), 'person')}")
         identity = pd.Series(renamed(before, names), dtype=object)
         return TableResult(frame.assign(identity=identity), None, tuple(notes))
 

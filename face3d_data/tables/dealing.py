@@ -6,6 +6,7 @@ import numpy as np
 
 from face3d_data.digest import seed_from
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 
 
 def deal(n: int, per_batch: int, iterations: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,12 +49,13 @@ def check_people(people: np.ndarray, per_batch: int) -> int:
     count = len(np.unique(people))
     if count < 2:
         raise UserError(
-            f"{len(people)} samples of {count} identities: at least two people are needed: check "
+            f"{counted(len(people), 'sample')} of {counted(count, 'identity')}: at least two people are needed: check "
             "data.train_split and data.where"
         )
     if count < per_batch:
         raise UserError(
-            f"batch.identities is {per_batch}, but there are only {count} people to learn from: set it to {count} or "
+            f"batch.identities is {per_batch}, but there are only {counted(count, 'person')} to learn from: set "
+            f"it to {count} or "
             "less, or check data.train_split and data.where"
         )
     if per_batch < 2:

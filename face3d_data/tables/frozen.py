@@ -10,12 +10,13 @@ from pathlib import Path
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.text_bytes import read_text
+from face3d_data.plurals import counted, plural
 from face3d_data.tables.assign import assign, exact
 from face3d_data.tables.lists import look_up
 from face3d_data.tables.places import read_places
 from face3d_data.tables.unmatched import lines_note, nearest_names
 
-PEOPLE = {"identity": "people", "capture": "captures"}
+PERSON = {"identity": "person", "capture": "capture"}
 """What the units of a list are called, by its column."""
 
 
@@ -44,8 +45,8 @@ class Frozen:
         for split in sorted(set(self.lines.values())):
             if others[split]:
                 yield (
-                    f"frozen: {split} holds {others[split]} {PEOPLE[self.unit_name]} besides the {listed[split]} that "
-                    f"{self.file} names: only_listed: true keeps them out"
+                    f"frozen: {split} holds {counted(others[split], PERSON[self.unit_name])} besides the "
+                    f"{listed[split]} that {self.file} names: only_listed: true keeps them out"
                 )
 
 
@@ -87,7 +88,9 @@ def read_frozen(
     known = {name for mine in names.values() for name in mine}
     unused = sorted(lines.keys() - known)
     if names and not found:
-        raise UserError(f"step {step!r}: frozen: {path}: {_nobody(unused, len(lines), PEOPLE[unit_name], known)}")
+        raise UserError(
+            f"step {step!r}: frozen: {path}: {_nobody(unused, len(lines), plural(PERSON[unit_name]), known)}"
+        )
     note = lines_note("frozen", path.name, unused, len(lines), known)
     return Frozen(path.name, unit_name, lines, found, [note] if note else [])
 
@@ -147,8 +150,8 @@ def assign_listed(
     total = sum(shares.values(), Fraction())
     if not total:
         raise UserError(
-            f"step {step!r}: only_listed: {frozen.file} names every split with a ratio, but not {len(rest)} "
-            f"{PEOPLE[frozen.unit_name]} ({min(rest)} …): list them, or give another split a ratio"
+            f"step {step!r}: only_listed: {frozen.file} names every split with a ratio, but not "
+            f"{counted(len(rest), PERSON[frozen.unit_name])} ({min(rest)} …): list them, or give another split a ratio"
         )
     open_places = {unit: split for unit, split in kept.items() if split not in closed}
     drawn = assign(rest, {name: share / total for name, share in shares.items()}, open_places, seed, even)

@@ -14,6 +14,7 @@ import numpy as np
 
 from face3d_data.digest import seed_from
 from face3d_data.names import name_of
+from face3d_data.plurals import counted
 from face3d_data.tables.split import person_of
 
 if TYPE_CHECKING:
@@ -117,11 +118,16 @@ def _folds(
     """Return the people of each fold; those with two captures are assigned first, so that each fold has some."""
     names = sorted(people)
     if len(names) < FOLDS_FROM:
-        note = f"pairs: {len(names)} people are too few for folds: one list" if folds > 1 else ""
+        note = (
+            f"pairs: {counted(len(names), 'person is', 'people are')} too few for folds: one list" if folds > 1 else ""
+        )
         return [names], [note] if note else []
     able = [name for name in names if _across(people[name], "origin")]
     count = min(folds, len(names) // 2, max(1, len(able)))
-    notes = [f"pairs: {count} folds, {folds} wanted: {len(names)} people, {len(able)} of them with two captures"]
+    notes = [
+        f"pairs: {counted(count, 'fold')}, {folds} wanted: {counted(len(names), 'person')}, {len(able)} of "
+        "them with two captures"
+    ]
     unable = [name for name in names if name not in set(able)]
     dealt = [group[i] for group in (able, unable) for i in rng.permutation(len(group))]
     return [sorted(dealt[i::count]) for i in range(count)], notes if count < folds else []

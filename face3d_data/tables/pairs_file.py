@@ -21,6 +21,7 @@ import numpy as np
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import name_of
+from face3d_data.plurals import counted
 from face3d_data.tables.csv_text import csv_rows
 from face3d_data.tables.pair_rows import PairRows
 from face3d_data.tables.pairs import PAIR_COLUMNS
@@ -62,7 +63,11 @@ def read_pairs(path: Path, table: pd.DataFrame) -> PairRows:
     in_folds = len(set(fold.tolist())) > 1
     notes = [f"pairs: {path.name} has no folds"] if not in_folds else places.shared(first, second, fold)
     twice = len(lines) - len({frozenset((a, b)) for a, b in zip(first.tolist(), second.tolist(), strict=True)})
-    notes += [f"pairs: {twice} lines of {path.name} repeat a pair"] if twice else []
+    notes += (
+        [f"pairs: {counted(twice, f'line of {path.name} repeats', f'lines of {path.name} repeat')} a pair"]
+        if twice
+        else []
+    )
     return PairRows(first, second, same, fold if in_folds else None, False, tuple(notes))
 
 
@@ -108,7 +113,11 @@ def _text_lines(path: Path, rows: list[tuple[int, str]], *header: int) -> Iterat
             )
         same = len(fields) == 3
         if header and same != (place // per_fold % 2 == 0):
-            _wrong(path, number, f"is out of order: in each fold {per_fold} pairs of one person, then as many of two")
+            _wrong(
+                path,
+                number,
+                f"is out of order: in each fold {counted(per_fold, 'pair')} of one person, then as many of two",
+            )
         name2, id2 = (fields[0], fields[2]) if same else fields[2:]
         yield number, place // (2 * per_fold) if header else -1, same, fields[0], fields[1], name2, id2
 
@@ -166,4 +175,8 @@ class _Places:
             folds[self.people[a]].add(number)
             folds[self.people[b]].add(number)
         several = sum(len(numbers) > 1 for numbers in folds.values())
-        return [f"pairs: {several} people are in several folds: accuracy is flattered"] if several else []
+        return (
+            [f"pairs: {counted(several, 'person is', 'people are')} in several folds: accuracy is flattered"]
+            if several
+            else []
+        )

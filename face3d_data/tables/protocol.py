@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from face3d_data.plurals import counted
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -80,7 +82,10 @@ def _protocol(
     others = asking[probe_rows(ids[asking], origins[asking], origins[gallery])]
     known = np.isin(identities[others], identities[gallery])
     strangers = len(set(identities[others[~known]]))
-    note = f"{int((~known).sum())} probes of {strangers} people are left out: nobody of their name is enrolled"
+    note = (
+        f"{counted(int((~known).sum()), 'probe')} of {counted(strangers, 'person')} are left out: nobody of "
+        "their name is enrolled"
+    )
     return Protocol(
         f"{probe_state}_to_{gallery_state}", f"{probe_state} → {gallery_state}",
         gallery, others[known], asking, enrolling, (note,) if strangers else (),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from face3d_data.plurals import counted
 from face3d_data.tables.protocol import Protocol, natural, wears_mask
 from face3d_data.tables.published_rules import RULES, ProtocolRole
 
@@ -104,7 +105,7 @@ def make_published(table: pd.DataFrame, tags: pd.DataFrame, name: str) -> Publis
         left_out["masked or varied"] = len(table) - len(usable)
     if unknown:
         left_out["of people who have no capture that can be enrolled"] = unknown
-    notes = [f"{name}: {n} rows left out: {why}" for why, n in left_out.items()]
+    notes = [f"{name}: {counted(n, 'row')} left out: {why}" for why, n in left_out.items()]
     asked = {_recording(places[row], identity[row], origin[row]) for row in probe}
     notes += differences(name, len(gallery), len(asked) if rule.of_videos else len(probe))
     rows = (np.array(gallery, np.int64), np.array(probe, np.int64))
@@ -141,7 +142,8 @@ def differences(name: str, people: int, probes: int | None) -> list[str]:
         return []
     what = "videos as probes" if rule.of_videos else "probes"
     return [
-        f"{name}: {people} people enrolled and {probes} {what}, published are {rule.people} and {rule.probes}: "
+        f"{name}: {counted(people, 'person')} enrolled and {probes} {what}, published are {rule.people} and "
+        f"{rule.probes}: "
         "figures are not those of papers"
     ]
 

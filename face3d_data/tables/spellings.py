@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from face3d_data.names import loose_form
+from face3d_data.plurals import counted
 
 SHOWN = 3
 
@@ -31,4 +32,6 @@ def spelling_lines(people: Iterable[str], names: Mapping[str, str]) -> list[str]
         "list them for same_person of 'combine'"
         for group in found[:SHOWN]
     ]
-    return notes + ([f"suspected to be one person: {len(found) - SHOWN} more groups"] if len(found) > SHOWN else [])
+    return notes + (
+        [f"suspected to be one person: {counted(len(found) - SHOWN, 'more group')}"] if len(found) > SHOWN else []
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from face3d_data.component import did_you_mean
 from face3d_data.names import loose_form
+from face3d_data.plurals import counted
 
 SHOWN = 5
 NOTED = 3
@@ -55,7 +56,9 @@ def value_notes(what: str, name: str, wanted: Iterable[Any], there: Collection[A
     """
     lacking = [value for value in wanted if not _among(value, there)]
     notes = [_value_note(what, name, value, there) for value in lacking[:NOTED]]
-    return notes + ([f"{what}: no row has {len(lacking) - NOTED} more values of {name}"] if lacking[NOTED:] else [])
+    return notes + (
+        [f"{what}: no row has {counted(len(lacking) - NOTED, 'more value')} of {name}"] if lacking[NOTED:] else []
+    )
 
 
 def _among(value: Any, there: Collection[Any]) -> bool:

@@ -121,7 +121,7 @@ def test_run_status_dirty_retry_and_gc(here, capsys):
     _, out, _ = call(capsys, "dirty", "--json")
     assert [(row["path"], row["reason"]) for row in json.loads(out)] == [("p000/bad.txt", "unlucky")]
     _, out, _ = call(capsys, "dirty", "--retry", "--reason", "unlucky")
-    assert out == "1 rows will be tried again by the next run\n"
+    assert out == "1 row will be tried again by the next run\n"
     _, out, _ = call(capsys, "run", "p.yaml", "--engine", "serial")
     assert "12 out, 1 dirty (unlucky 1), 1 new" in out
     code, out, _ = call(capsys, "gc", "--apply", "--compact")

@@ -11,7 +11,7 @@ def test_synth_writes_the_layout_and_says_how_to_read_it(tmp_path):
         command, [str(out), "--people", "1", "--captures", "1", "--width", "96", "--height", "72", "-j1"]
     )
     assert done.exit_code == 0, done.output
-    assert "1 people x 1 captures" in done.output
+    assert "1 person x 1 capture" in done.output
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == [
         "intrinsics.json",
         "person_000/capture_00_color.png",

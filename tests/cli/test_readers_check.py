@@ -108,7 +108,7 @@ def test_a_root_of_another_database_names_it_and_its_reader(capsys, tmp_path):
     (folder / "04200d020.abs.gz").touch()
     code, out, _ = check(capsys, "bosphorus", tmp_path / "nd1")
     assert code == 1
-    assert "these look like files of Face Recognition Grand Challenge 2 (1 of 1 files):" in out
+    assert "these look like files of Face Recognition Grand Challenge 2 (1 of 1 file):" in out
     assert f"face3d readers --check frgc {tmp_path / 'nd1'}" in out.splitlines()
 
 
@@ -137,7 +137,7 @@ def test_half_copied_people_scans_and_twins_are_counted_and_named(capsys, root):
     assert any(line.startswith("left out, name_not_matched: 1, first bs003/read m") for line in lines)
     assert any(line.startswith("without landmarks_3d: ") and "bs000/bs000_CAU" in line for line in lines)
     assert "copy the rest of the database into the folder, or go on with what is there" in lines
-    assert lines[-1] == "missing: 1 people, 46 captures, 90 bs*.lm3, parts of 1 capture"
+    assert lines[-1] == "missing: 1 person, 46 captures, 90 bs*.lm3, parts of 1 capture"
 
 
 def test_the_folder_of_one_person_points_to_its_parent(capsys, root):

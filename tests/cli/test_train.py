@@ -64,7 +64,7 @@ def test_people_with_one_capture_are_counted(sets, tmp_path, capsys):
         capsys, "train", sets / "points", *SMALL, "--epochs", "1", "--data.where", one, "--out", tmp_path / "r"
     )
     assert code == 0
-    assert "1 people have one capture only: their genuine pairs are of a recording with itself" in out.splitlines()
+    assert "1 person has one capture only: their genuine pairs are of a recording with itself" in out.splitlines()
 
 
 def test_configs_are_listed(capsys):
@@ -114,7 +114,7 @@ def test_a_mistake_gets_one_line_that_names_it(sets, tmp_path, capsys, options, 
 def test_batches_hold_no_more_people_than_there_are(sets, tmp_path, capsys):
     code, said, _ = call(capsys, "train", sets / "points", *SMALL, "--out", tmp_path / "r", "--batch.identities", "32")
     assert code == 0
-    assert "note: batch.identities is 32, but there are 8 people: batches hold all 8" in said
+    assert "note: batch.identities is 32, but the dataset has 8 people: batches contain all" in said
     assert "steps of 32 samples an epoch" in said, "8 people with 4 samples each"
 
 

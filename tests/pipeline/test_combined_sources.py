@@ -250,7 +250,7 @@ def test_names_that_are_merged_behind_the_split_are_refused_with_the_remedy(fold
         "identity,split\nhall/p000,train\nlab/p001,test\nhall/p002,eval\nhall/p003,eval\n"
     )
     with pytest.raises(
-        RunStopped, match=r"1 people in more.*: lab/p001: put 'split' behind every 'combine' with 'same_p"
+        RunStopped, match=r"1 person in more.*: lab/p001: put 'split' behind every 'combine' with 'same_p"
     ):
         go(folder, make_pipeline(raw, folder))
 

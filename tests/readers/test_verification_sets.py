@@ -84,7 +84,7 @@ def test_images_that_pairs_name_and_that_are_not_there(tmp_path):
     reader = VerificationSets(root=tmp_path, pairs=tmp_path / "pairs.txt")
     assert problems(reader) == [
         ("missing_image", f"pairs.txt, line 2: there is no image {a}_0002 of {a}"),
-        ("missing_image", f"pairs.txt, line 3 and 1 more lines: there is no image {b}_0001 of {b}"),
+        ("missing_image", f"pairs.txt, line 3 and 1 more line: there is no image {b}_0001 of {b}"),
     ]
     check_reader(reader)
     assert problems(VerificationSets(root=tmp_path)) == []

@@ -239,7 +239,7 @@ def test_triplets_beside_clouds(dataset, tmp_path):
             assert train.loc[anchor, "origin_id"] != train.loc[positive, "origin_id"]
             assert rest == [str(train.loc[row, key]) for key in ("class", "name") for row in (positive, negative)]
     _, said = export(dataset, tmp_path / "alone", "triplets", triplets=TripletPlan(n=20, batch=10))
-    assert said == ["4 people a batch, 32 asked for: split 'train' shows no more"]
+    assert said == ["4 people per batch, 32 asked for: split 'train' shows no more"]
     assert not list((tmp_path / "alone").rglob("*.ply"))
 
 
@@ -247,7 +247,7 @@ def test_triplets_that_cannot_be_drawn(dataset, tmp_path):
     with pytest.raises(UserError, match="there is no 'train': choose a split"):
         export(dataset, tmp_path / "out", "triplets", splits=["eval", "test"])
     one = build(tmp_path / "d", manifest(n_people=3), spec_of())
-    with pytest.raises(UserError, match="split 'train' shows 1 people: triplets need two"):
+    with pytest.raises(UserError, match="split 'train' shows 1 person: triplets need two"):
         export_dataset(one, tmp_path / "out", ["triplets"])
     assert not (tmp_path / "out").exists()
 

@@ -59,7 +59,7 @@ def test_no_split_at_all_is_the_split_all(tmp_path):
     assert sorted(path.name for path in link.glob("*.csv")) == ["all.csv", "dirty.csv", "sources.csv"]
     frame = manifest()
     frame.loc[0, "split"] = ""
-    with pytest.raises(UserError, match="1 rows have no split while others do"):
+    with pytest.raises(UserError, match="1 row has no split while others do"):
         plan_of(frame)
 
 
@@ -183,8 +183,8 @@ def test_two_rows_with_one_id():
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("identity", "d/p1~mirror", "1 people in more than one split: d/p1"),
-        ("origin_id", "d/p1/c0", "1 captures in more than one split: d/p1/c0"),
+        ("identity", "d/p1~mirror", "1 person in more than one split: d/p1"),
+        ("origin_id", "d/p1/c0", "1 capture in more than one split: d/p1/c0"),
         ("key", f"{3:032x}", "2 samples with equal key in more than one split: d/p0/c0, d/p1/c0"),
     ],
 )
@@ -201,7 +201,7 @@ def test_leaks_stop_before_anything_is_written(tmp_path, column, value, message)
 @pytest.mark.parametrize(("n", "end"), [(1, "d/0"), (3, "d/0, d/1, d/2"), (4, "d/0, d/1, d/2 …")])
 def test_a_leak_names_three_at_most(n, end):
     leak = Leak("origin", tuple(f"d/{i}" for i in range(n)))
-    assert str(leak) == f"{n} captures in more than one split: {end}"
+    assert str(leak) == f"{n} capture{'s' if n > 1 else ''} in more than one split: {end}"
 
 
 def test_by_capture_shares_people_but_no_capture(tmp_path):
@@ -211,7 +211,7 @@ def test_by_capture_shares_people_but_no_capture(tmp_path):
         plan_of(frame)
     assert plan_of(frame, by="capture").leaks == []
     frame.loc[0, "origin_id"] = frame.loc[1, "origin_id"]
-    with pytest.raises(RunStopped, match="1 captures"):
+    with pytest.raises(RunStopped, match="1 capture"):
         plan_of(frame, by="capture")
 
 

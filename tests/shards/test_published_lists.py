@@ -123,16 +123,16 @@ def edited(dataset, change):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("probe,N,d__p0__c1", "gallery,,d__p0__c1", "1 people enrol twice (d/p0 …)"),
-        ("gallery,,d__p0__c0,d__p0,d/p0/c0\n", "", "1 people are asked for who are not enrolled (d/p0 …)"),
+        ("probe,N,d__p0__c1", "gallery,,d__p0__c1", "1 person enrols twice (d/p0 …)"),
+        ("gallery,,d__p0__c0,d__p0,d/p0/c0\n", "", "1 person is asked for who is not enrolled (d/p0 …)"),
         (
             "probe,N,d__p0__c1,d__p0,d/p0/c1",
             "probe,N,d__p0__c0,d__p0,d/p0/c0",
-            "1 captures are in the gallery and probes",
+            "1 capture is in the gallery and probes",
         ),
-        ("probe,N,d__p0__c1,d__p0,d/p0/c1", "probe,E,d__p0__c2,d__p0,d/p0/c2", "1 captures are probes twice"),
-        ("probe,N,d__p0__c1,d__p0", "probe,N,d__p0__c1,d__p1", "1 rows are not gallery or probe rows of all.csv"),
-        ("probe,N,d__p0__c1", "probe,,d__p0__c1", "1 rows are not gallery or probe rows of all.csv (d/p0/c1 …)"),
+        ("probe,N,d__p0__c1,d__p0,d/p0/c1", "probe,E,d__p0__c2,d__p0,d/p0/c2", "1 capture is a probe twice"),
+        ("probe,N,d__p0__c1,d__p0", "probe,N,d__p0__c1,d__p1", "1 row is not a gallery or probe row of all.csv"),
+        ("probe,N,d__p0__c1", "probe,,d__p0__c1", "1 row is not a gallery or probe row of all.csv (d/p0/c1 …)"),
         ("role,category", "role,kind", "has the columns role,kind,id,name,sample_id"),
     ],
 )

@@ -56,7 +56,7 @@ def test_two_sources_and_merged_people_are_told():
     assert plan_of(two_sources()).notes == [
         "from hall: 3 people, 6 captures, 12 samples (6 masked); lab: 3 people, 6 captures, 12 samples (6 masked) "
         "(see sources.csv)",
-        "1 people are listed under another name: d/p3 is d/p0",
+        "1 person is listed under another name: d/p3 is d/p0",
     ]
 
 
@@ -64,7 +64,7 @@ def test_of_many_sources_the_largest_are_told():
     frame = manifest()
     table = plan_of(frame.assign(source=[f"s{i}" for i in range(len(frame))])).sources
     (note,) = sources_notes(table, {})
-    assert note.count(" people") == 4
+    assert note.count(" 1 person, 1 capture, ") == 4
     assert note.endswith("; 14 more (see sources.csv)")
 
 

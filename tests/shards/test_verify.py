@@ -155,8 +155,8 @@ def other_shard(rows):
     ("change", "message"),
     [
         (change_class, "labels: train.csv: class is not the place of name among the sorted names in 2 rows"),
-        (change_id, "labels: train.csv: id is not the name of sample_id in 1 rows"),
-        (change_name, "labels: train.csv: name is not the name of identity in 1 rows"),
+        (change_id, "labels: train.csv: id is not the name of sample_id in 1 row"),
+        (change_name, "labels: train.csv: name is not the name of identity in 1 row"),
         (double, "labels: *.csv: 1 sample ids occur twice"),
         (swap_index, "rows: shards/train-00000.h5: sample_id is not that of the CSV"),
         (change_variant, "rows: shards/train-00000.h5: variant is not that of the CSV"),
@@ -164,8 +164,8 @@ def other_shard(rows):
         (drop_row, "rows: dataset.json: split train: {'people': 4, 'samples': 12, 'shards': 3}"),
         (rename_column, "schema: train.csv: has the columns id,name,klass"),
         (other_split, "schema: train.csv: holds rows of another split"),
-        (wrong_origin, "labels: train.csv: sample is not of its origin in 1 rows"),
-        (wrong_dataset, "labels: train.csv: identity is not of the dataset in 1 rows"),
+        (wrong_origin, "labels: train.csv: sample is not of its origin in 1 row"),
+        (wrong_dataset, "labels: train.csv: identity is not of the dataset in 1 row"),
         (bad_number, "schema: train.csv: cannot be read"),
         (reorder, "rows: train.csv: is not in the order of digest(seed, sample_id)"),
         (other_shard, "rows: shards/train-00000.h5: "),
@@ -270,9 +270,9 @@ def move(link, to_identity=None, to_origin=None, key=None):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"to_identity": "d/p2"}, "1 people in more than one split: d/p2"),
-        ({"to_identity": "d/p2~mirror"}, "1 people in more than one split: d/p2"),
-        ({"to_origin": "d/p2/c0"}, "1 captures in more than one split: d/p2/c0"),
+        ({"to_identity": "d/p2"}, "1 person in more than one split: d/p2"),
+        ({"to_identity": "d/p2~mirror"}, "1 person in more than one split: d/p2"),
+        ({"to_origin": "d/p2/c0"}, "1 capture in more than one split: d/p2/c0"),
         ({"key": f"{6:032x}"}, "2 samples with equal key in more than one split: "),
     ],
 )
@@ -304,7 +304,7 @@ def test_blank_images_are_no_leak(tmp_path):
 def test_allowed_leaks_are_still_listed(tmp_path):
     frame = manifest()
     frame.loc[0, "origin_id"] = "d/p1/c0"
-    assert any("1 captures in more than one split" in p for p in problems(build(tmp_path, frame, allow_leaks=True)))
+    assert any("1 capture in more than one split" in p for p in problems(build(tmp_path, frame, allow_leaks=True)))
 
 
 def test_a_closed_set_may_share_people_only(tmp_path):
@@ -402,12 +402,12 @@ def test_pairs_txt_has_to_say_the_same(link):
 def test_faults_in_gallery_and_probe(link):
     edit_csv(link / "probe.csv", lambda rows: rows[1].__setitem__(column("variant"), "aug:1"))
     accept(link)
-    assert problems(link) == ["lists: probe.csv: 1 rows are not those of test.csv (d__p2__c1 …)"]
+    assert problems(link) == ["lists: probe.csv: 1 row is not one of test.csv (d__p2__c1 …)"]
     gallery = (link / "gallery.csv").read_text().splitlines()
     probe = (link / "probe.csv").read_text().splitlines()
     (link / "probe.csv").write_text("\n".join([probe[0], gallery[1]]) + "\n")
     accept(link)
-    assert problems(link) == ["lists: probe.csv: 1 captures are in the gallery too (d/p2/c0 …)"]
+    assert problems(link) == ["lists: probe.csv: 1 capture is in the gallery too (d/p2/c0 …)"]
     (link / "probe.csv").write_text("id,name\n")
     accept(link)
     assert problems(link) == ["lists: probe.csv: has the columns id,name"]

@@ -49,7 +49,7 @@ def test_a_person_in_two_splits(tmp_path):
         "test": ["d/p0/c2"],
     }
     [line] = [line for line in lines if line.startswith("faces: leaks: ")]
-    assert "1 people in more than one split: d/p0 (d/p0: train has d/p0/c" in line
+    assert "1 person in more than one split: d/p0 (d/p0: train has d/p0/c" in line
     assert "; test has d/p0/c2)" in line
     assert "faces: published with --allow-leaks" in lines
 
@@ -75,7 +75,7 @@ def test_a_person_under_two_names(tmp_path):
     assert what == "d/p0 = d/p4"
     assert sorted(samples["train"]) == ["d/p0/c0", "d/p0/c1", "d/p0/c2"]
     assert sorted(samples["eval"]) == ["d/p4/c0", "d/p4/c1", "d/p4/c2"]
-    assert any("1 people in more than one split: d/p0 = d/p4" in line for line in lines)
+    assert any("1 person in more than one split: d/p0 = d/p4" in line for line in lines)
     names.write_text("identity,same_as\nd/p3,d/p0\n")
     assert verified(link, "--same-person", str(names))[0] == 0, "both are in train"
     names.write_text("identity,other\nd/p4,d/p0\n")
@@ -104,7 +104,7 @@ def test_a_capture_through_variants_of_variants(tmp_path):
     assert what == "d/p0/c1"
     assert [i.rpartition("~")[0] for i in samples["test"]] == ["d/p0/c1~mask:a.0+aug:1"]
     assert sorted(i.partition("~")[2].rpartition("~")[0] for i in samples["train"]) == ["", "mask:a.0"]
-    assert any("1 captures in more than one split: d/p0/c1 (d/p0/c1: train has " in line for line in lines)
+    assert any("1 capture in more than one split: d/p0/c1 (d/p0/c1: train has " in line for line in lines)
 
 
 def test_equal_keys(tmp_path):
@@ -247,4 +247,4 @@ def test_what_was_shared_when_it_was_published_is_told_where_the_rows_do_not_sho
     dataset = Dataset(build(tmp_path))
     assert told_leaks(dataset) == []
     dataset.info["leaks"] = {"identity": ["d/p0 = e/ann"], "content": []}
-    assert told_leaks(dataset) == ["1 people in more than one split: d/p0 = e/ann"]
+    assert told_leaks(dataset) == ["1 person in more than one split: d/p0 = e/ann"]

@@ -93,7 +93,7 @@ def test_only_listed_with_a_list_of_every_split(split):
     everybody = [f"lab/P{i:02},{'test' if i < 3 else 'train'}" for i in range(10)]
     places, _ = split(everybody, only_listed=True, ratios={"train": 0.5, "test": 0.5})
     assert Counter(places.values()) == {"train": 7, "test": 3}
-    with pytest.raises(UserError, match=r"f\.csv names every split with a ratio, but not 1 people \(lab/P09"):
+    with pytest.raises(UserError, match=r"f\.csv names every split with a ratio, but not 1 person \(lab/P09"):
         split(everybody[:9], only_listed=True, ratios={"train": 0.5, "test": 0.5})
 
 

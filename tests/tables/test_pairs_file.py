@@ -83,7 +83,7 @@ GOOD = "p0\tc0\tc1\np0\tc0\tp1\tc0\n"
         (GOOD + "p0\tc0\tc0\n", "line 3: pairs capture d/p0/c0 with itself: remove the line"),
         (GOOD + "p0\tc0\tp0\tc1\n", "line 3: calls d/p0 and d/p0 two people: correct the line"),
         ("2\t1\n" + GOOD, "line 1: asks for 4 lines of pairs, but there are 2"),
-        ("1\n" + "\n".join(reversed(GOOD.splitlines())), "line 2: is out of order: in each fold 1 pairs of one person"),
+        ("1\n" + "\n".join(reversed(GOOD.splitlines())), "line 2: is out of order: in each fold 1 pair of one person"),
         ("fold,same,id1,name1,id2,name2\n0,1,d__p0__c0,d__p0\n", "line 2: has 4 fields: fold,same,"),
         ('fold,same,id1,name1,id2,name2\n0,1,"d__p0__c0,d__p0\n0,1,"a,b,c,d\n', "line 2: has 3 fields"),
         ("9" * 5000 + "\n" + GOOD, "line 1: has 1 fields"),
@@ -118,7 +118,7 @@ def test_repeated_pairs_and_people_in_several_folds_are_noted(table, written):
     plain = table[table["mask"] == "none"].reset_index(drop=True)
     lines = ["p0\tc0\tc1", "p0\tc0\tp1\tc0", "p1\tc0\tc1", "p2\tc0\tp1\tc0"]
     read = read_pairs(written("2\t1\n" + "\n".join(lines)), plain)
-    assert read.notes == ("pairs: 1 people are in several folds: accuracy is flattered",)
+    assert read.notes == ("pairs: 1 person is in several folds: accuracy is flattered",)
     assert np.array_equal(read.fold, [0, 0, 1, 1])
     read = read_pairs(written("\n".join([*lines, "p0\tc1\tc0"])), plain)
-    assert read.notes == ("pairs: list.txt has no folds", "pairs: 1 lines of list.txt repeat a pair")
+    assert read.notes == ("pairs: list.txt has no folds", "pairs: 1 line of list.txt repeats a pair")

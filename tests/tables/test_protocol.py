@@ -71,7 +71,7 @@ def test_probes_of_people_who_are_not_enrolled_are_left_out_and_counted():
     table = split_table([*captures(2, 2, ("none", "kn95")), ("stranger", "c0", "kn95"), ("stranger", "c1", "kn95")])
     protocol = protocols(table)[0]["masked_to_plain"]
     assert named(table, protocol.probe) == [("p0", "c1", "kn95"), ("p1", "c1", "kn95")]
-    assert protocol.notes == ("2 probes of 1 people are left out: nobody of their name is enrolled",)
+    assert protocol.notes == ("2 probes of 1 person are left out: nobody of their name is enrolled",)
 
 
 def test_a_mirrored_person_is_somebody_else_and_enrols():

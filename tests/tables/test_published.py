@@ -38,7 +38,7 @@ def test_bosphorus_enrols_the_first_neutral_scan_and_counts_the_others_by_catego
     }
     assert found.counts()["AU"] == 3
     assert found.notes == (
-        "bosphorus: 1 rows left out: ignored by the database (IGN)",
+        "bosphorus: 1 row left out: ignored by the database (IGN)",
         "bosphorus: 2 people enrolled and 9 probes, published are 105 and 4543: figures are not those of papers",
     )
 
@@ -70,7 +70,7 @@ def test_frgc_enrols_the_earliest_scan_and_parts_the_rest_by_expression():
     table, found = made(rows, "frgc")
     assert captures(table, found.gallery) == ["02463/02463d452"]
     assert found.categories == ("non_neutral", "unlabelled", "neutral")
-    assert "frgc: 1 rows left out: of Spring 2003, the training part" in found.notes
+    assert "frgc: 1 row left out: of Spring 2003, the training part" in found.notes
 
 
 def test_lock3dface_asks_for_no_frame_of_the_video_that_enrols():
@@ -105,7 +105,7 @@ def test_masked_and_varied_rows_and_people_who_are_not_enrolled_are_left_out_and
     assert captures(table, found.gallery) == ["bs000/N_N_0"]
     assert captures(table, found.probe) == ["bs000/E_FEAR_0"]
     assert "bosphorus: 3 rows left out: masked or varied" in found.notes
-    assert "bosphorus: 1 rows left out: of people who have no capture that can be enrolled" in found.notes
+    assert "bosphorus: 1 row left out: of people who have no capture that can be enrolled" in found.notes
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -154,7 +154,7 @@ def test_few_iterations_go_on_in_the_next_epoch():
 @pytest.mark.parametrize(
     ("sizes", "options", "text"),
     [
-        ([5], {"identities": 4, "samples": 4}, "5 samples of 1 identities: .*at least two people"),
+        ([5], {"identities": 4, "samples": 4}, "5 samples of 1 identity: .*at least two people"),
         ([3, 3, 3], {"identities": 4, "samples": 4}, "batch.identities is 4, but there are only 3 people.*set it to 3"),
         ([3, 3], {"identities": 1, "samples": 4}, "batch.identities is 1"),
         ([3, 3], {"identities": 2, "samples": 2, "world": 3}, "is 4: each of 3 processes needs 2 samples"),

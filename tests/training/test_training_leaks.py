@@ -27,8 +27,8 @@ KEYS = [
     *(("epochs", 1), ("threads", 1), ("device", "cpu"), ("stop.collapse_spread", 0.0)),
 ]
 LINES = [
-    "dataset points: 1 people in more than one split: tiny/p08",
-    "dataset points: 1 captures in more than one split: tiny/p08/c0",
+    "dataset points: 1 person in more than one split: tiny/p08",
+    "dataset points: 1 capture in more than one split: tiny/p08/c0",
     "dataset points: 2 samples of the same files in more than one split: tiny/p08/c0, "
     "tiny/p08/c0~mask_surgical.0~00000041",
 ]
@@ -67,14 +67,14 @@ def test_a_clean_dataset_has_no_lines(clean):
 
 
 def test_a_leaking_dataset_is_refused_before_anything_is_written(leaky, tmp_path, capsys):
-    with pytest.raises(RunStopped, match="1 people in more than one split: tiny/p08") as stopped:
+    with pytest.raises(RunStopped, match="1 person in more than one split: tiny/p08") as stopped:
         train(leaky, load_config(None, KEYS), tmp_path / "r", say=print)
     assert "--allow-leaks" in str(stopped.value)
     assert not (tmp_path / "r").exists()
     options = [f"--{key.replace('_', '-')}={str(value).strip('[]').replace(' ', '')}" for key, value in KEYS]
     assert _answer(["train", str(leaky), *options, "--out", str(tmp_path / "r")]) == 1
     [line] = capsys.readouterr().err.strip().splitlines()
-    assert "1 captures in more than one split: tiny/p08/c0" in line
+    assert "1 capture in more than one split: tiny/p08/c0" in line
 
 
 def test_bytes_that_leaked_when_it_was_published_count_too(clean, tmp_path):

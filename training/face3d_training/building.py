@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights, read_checkpoint
 from face3d_training.config import TrainConfig
@@ -66,8 +67,9 @@ class Learning:
         where = f"{fabric.device}" + (f" × {fabric.world_size}" if fabric.world_size > 1 else "")
         people = len(self.rows.identities)
         return (
-            f"{self.spec.name}: {count:,} parameters; {len(self.rows)} samples of {people} people; "
-            f"{len(self.sampler)} steps of {self.batch_size} samples an epoch; on {where}"
+            f"{self.spec.name}: {count:,} parameters; {counted(len(self.rows), 'sample')} of "
+            f"{counted(people, 'person')}; "
+            f"{counted(len(self.sampler), 'step')} of {self.batch_size} samples an epoch; on {where}"
         )
 
 
@@ -114,7 +116,8 @@ def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[Trai
     drawn = config.batch.sampler == "pk" or config.triplets.offline
     if not drawn or config.triplets.file is not None or not 2 <= people < config.batch.identities:
         return config, ()
-    note = f"batch.identities is {config.batch.identities}, and there are {people} people: batches hold all {people}"
+    has = f"the dataset has {counted(people, 'person')}"
+    note = f"batch.identities is {config.batch.identities}, but {has}: batches contain all"
     batch = config.batch.model_copy(update={"identities": people})
     return config.model_copy(update={"batch": batch}), (note,)
 

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from face3d_data.digest import seed_from
 from face3d_data.errors import RunStopped, UserError, is_full_disk
+from face3d_data.plurals import counted
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import Dataset
 from face3d_training.building import build_learning
@@ -156,7 +157,10 @@ def _introduce(run: Run) -> None:
         run.say(f"note: {line}")
     alone = getattr(learning.sampler, "single_capture", 0)
     if alone:
-        run.say(f"{alone} people have one capture only: their genuine pairs are of a recording with itself")
+        run.say(
+            f"{counted(alone, 'person has', 'people have')} one capture only: their genuine pairs are of a "
+            "recording with itself"
+        )
 
 
 def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:

@@ -16,8 +16,10 @@ from face3d_data.geometry.surface import SurfacePoints, face_normals, sample_sur
 from face3d_data.remarks import remark, remarks_into
 
 SurfaceChoice = Literal["visible", "all"]
-SURFACE_TEXT = "visible: what is visible from the outside, in front, without what the skin hides (eyeballs, "
-"teeth, mouth cavity, inner wall); all: every surface of the file"
+SURFACE_TEXT = (
+    "visible: what is visible from the outside, in front, without what the skin hides (eyeballs, "
+    "teeth, mouth cavity, inner wall); all: every surface of the file"
+)
 PointsFrom = Literal["surface", "vertices"]
 POINTS_FROM_TEXT = "surface: points sampled evenly on the faces; vertices: the vertices of the file"
 N_POINTS_TEXT = "number of points to sample on a surface"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from face3d_data.plurals import counted
+
 if TYPE_CHECKING:
     from face3d_data.shards.audit.near_duplicates import Search
     from face3d_data.shards.audit.verify import Verification
@@ -59,7 +61,7 @@ def _searched(search: Search) -> dict[str, Any]:
 def verification_lines(verdict: Verification) -> list[str]:
     """Return a verdict as lines for people."""
     shown = [
-        f"{verdict.name}: {split}: {counts['samples']} samples, {counts['people']} people"
+        f"{verdict.name}: {split}: {counted(counts['samples'], 'sample')}, {counted(counts['people'], 'person')}"
         for split, counts in verdict.splits.items()
     ]
     words = {
@@ -94,4 +96,4 @@ def _search_lines(search: Search) -> Iterator[str]:
             yield f"equal bytes {what} within a split: {count} suspected"
     yield from (f"suspected: {suspect}" for suspect in search.suspects[:SHOWN])
     if len(search.suspects) > SHOWN:
-        yield f"suspected: {len(search.suspects) - SHOWN} more pairs, which --json gives"
+        yield f"suspected: {counted(len(search.suspects) - SHOWN, 'more pair')}, which --json gives"

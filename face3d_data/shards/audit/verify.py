@@ -13,6 +13,7 @@ import numpy as np
 from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
+from face3d_data.plurals import counted
 from face3d_data.shards.audit.near_duplicates import Search
 from face3d_data.shards.audit.verify_leaks import audit, look_for_near_duplicates
 from face3d_data.shards.audit.verify_lists import Problems, check_pairs, check_protocol
@@ -190,7 +191,7 @@ def check_labels(table: pd.DataFrame, same_person: Mapping[str, str]) -> Problem
         for what in (what for what, is_wrong in wrong.items() if is_wrong):
             bad.setdefault((split, what), []).append(sample_id)
     for (split, what), ids in bad.items():
-        yield f"{split}.csv", f"{what} in {len(ids)} rows ({ids[0]} …)"
+        yield f"{split}.csv", f"{what} in {counted(len(ids), 'row')} ({ids[0]} …)"
 
 
 def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[str, str]) -> Iterator[str]:

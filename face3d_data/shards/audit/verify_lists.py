@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.published_lists import check_published
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.pairs import PAIR_COLUMNS as PAIR_COLUMNS
@@ -58,7 +59,7 @@ def _wrong_pairs(pairs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
         if what:
             wrong[what] += 1
             first.setdefault(what, f"{id1} {id2}")
-    yield from (f"{n} pairs {what} ({first[what]} …)" for what, n in wrong.items())
+    yield from (f"{counted(n, 'pair')} {what} ({first[what]} …)" for what, n in wrong.items())
 
 
 def _wrong_pair(
@@ -91,7 +92,7 @@ def _wrong_folds(pairs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
             of_person[person.get(sample_id, sample_id)].add(fold)
     several = sorted(name for name, mine in of_person.items() if len(mine) > 1)
     if several:
-        yield f"{len(several)} people are in several folds ({several[0]} …)"
+        yield f"{counted(len(several), 'person is', 'people are')} in several folds ({several[0]} …)"
 
 
 def _as_text(pairs: pd.DataFrame) -> str:
@@ -134,7 +135,10 @@ def check_protocol(dataset: Dataset, table: pd.DataFrame) -> Problems:
         rows = set(_rows(table[table["split"] == split]))
         strange = [row for row in _rows(lists[name]) if row not in rows]
         if strange:
-            yield f"{name}.csv", f"{len(strange)} rows are not those of {split}.csv ({strange[0][0]} …)"
+            yield (
+                f"{name}.csv",
+                f"{counted(len(strange), 'row is not one', 'rows are not those')} of {split}.csv ({strange[0][0]} …)",
+            )
     both = set(lists["gallery"]["origin_id"]) & set(lists["probe"]["origin_id"])
     if both:
-        yield "probe.csv", f"{len(both)} captures are in the gallery too ({min(both)} …)"
+        yield "probe.csv", f"{counted(len(both), 'capture is', 'captures are')} in the gallery too ({min(both)} …)"

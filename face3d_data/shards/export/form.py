@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from face3d_data.atomic import make_folder
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
+from face3d_data.plurals import counted
 from face3d_data.shards.lists import csv_text
 from face3d_data.shards.read import Batch, Dataset
 
@@ -104,12 +105,16 @@ class Form:
         if gone:
             lines.append(f"left out: {', '.join(gone)} (it holds {', '.join(self.holds) or 'no arrays'})")
         if not self.knows_recordings and self.n_variants:
-            lines.append(f"{self.n_variants} rows are variants of other rows, which only the CSVs record")
-        if not self.knows_recordings and self.n_mirrored:
             lines.append(
-                f"{self.n_mirrored} rows are mirrored faces, counted as other people here; only the CSVs name the "
-                "people that they mirror"
+                f"{counted(self.n_variants, 'row is a variant', 'rows are variants')} of other rows, which only "
+                "the CSVs record"
             )
+        if not self.knows_recordings and self.n_mirrored:
+            one, many = (
+                "row is a mirrored face, counted as another person",
+                "rows are mirrored faces, counted as other people",
+            )
+            lines.append(f"{counted(self.n_mirrored, one, many)} here; only the CSVs name the people that they mirror")
         return lines
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.export.form import ExportRows, Form
 from face3d_data.tables.triplet_draws import TripletDraws
 from face3d_data.tables.triplet_file import save_triplets, triplet_file_name
@@ -63,10 +64,14 @@ class TripletFiles(Form):
         super().begin(split, table)
         people, plan = table["class"].nunique(), self.plan
         if people < 2:
-            raise UserError(f"{self.rows.dataset.path}: split {split!r} shows {people} people: triplets need two")
+            raise UserError(
+                f"{self.rows.dataset.path}: split {split!r} shows {counted(people, 'person')}: triplets need two"
+            )
         identities = min(plan.identities, people)
         if identities < plan.identities:
-            self.fewer = f"{identities} people a batch, {plan.identities} asked for: split {split!r} shows no more"
+            self.fewer = (
+                f"{counted(identities, 'person')} per batch, {plan.identities} asked for: split {split!r} shows no more"
+            )
         labels, captures = table["class"].to_numpy(), table["origin_id"].tolist()
         draws = TripletDraws(labels, captures, identities, plan.batch, plan.seed)
         for epoch in range(plan.epochs):

@@ -95,7 +95,7 @@ def test_one_person_or_no_probe_gives_no_figure():
     alone = people_table(1, 3)
     found = identify(ScoreMatcher(alone, np.zeros((3, 3))), protocols(alone)[0]["plain_to_plain"], FEW)
     assert found.rank["1"].value is None
-    assert found.mean_average_precision.why == "not measurable with 1 people enrolled"
+    assert found.mean_average_precision.why == "not measurable with 1 person enrolled"
     assert found.outcomes.rival.tolist() == [-1, -1]
     single = people_table(4, 1)
     found = identify(ScoreMatcher(single, np.zeros((4, 4))), protocols(single)[0]["plain_to_plain"], FEW)

@@ -56,5 +56,5 @@ def test_embeddings_that_do_not_fit_are_refused():
         EmbeddingMatcher("net", table, np.zeros((3, 8)))
     wrong = np.zeros((4, 8))
     wrong[2, 1] = np.inf
-    with pytest.raises(UserError, match=r"net: the embeddings of 1 rows are not finite \(d/p01/c0 …\)"):
+    with pytest.raises(UserError, match=r"net: the embeddings of 1 row are not finite \(d/p01/c0 …\)"):
         EmbeddingMatcher("net", table, wrong)

@@ -36,7 +36,7 @@ def test_intervals_are_percentiles_of_what_was_measured():
     [
         ([0.1, 0.2, 0.3], FEWEST_PEOPLE - 1, "no interval with 2 people"),
         ([0.1, np.nan, np.nan], 9, "no interval: 1 of 3 resamples give a figure"),
-        ([1.0, 1.0, np.nan], 9, "no interval: every resample of the 9 people gives the same"),
+        ([1.0, 1.0, np.nan], 9, "no interval: every resample of 9 people gives the same"),
     ],
 )
 def test_where_there_is_no_interval_it_is_said(samples, people, why):

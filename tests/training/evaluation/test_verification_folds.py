@@ -46,7 +46,7 @@ def test_perfect_folds_have_no_interval_that_would_claim_certainty():
     found = judged(two_folds(SAME), [3, 1, 3, 1, 3, 1, 3, 1])
     assert found.accuracy.value == 1.0
     assert found.accuracy.low is None
-    assert found.accuracy.why == "no interval: every resample of the 6 people gives the same"
+    assert found.accuracy.why == "no interval: every resample of 6 people gives the same"
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_perfect_folds_have_no_interval_that_would_claim_certainty():
             PairRows(np.array([0, 0]), np.array([1, 2]), np.array([True, False])),
             "not measurable: there are no two folds",
         ),
-        (two_folds([True, False, True, False, False, False, False, False]), "only 1 folds have genuine pairs"),
-        (two_folds([True, False, True, False, True, True, True, True]), "only 1 folds have impostor pairs"),
+        (two_folds([True, False, True, False, False, False, False, False]), "only 1 fold has genuine pairs"),
+        (two_folds([True, False, True, False, True, True, True, True]), "only 1 fold has impostor pairs"),
         (PairRows(*[np.zeros(0, np.int64)] * 2, np.zeros(0, bool), np.zeros(0, np.int64)), "there are no two folds"),
     ],
 )

@@ -19,6 +19,7 @@ import numpy as np
 from face3d_data.digest import seed_from
 from face3d_data.errors import UserError
 from face3d_data.geometry.depth_map import clipped_distance, level_upper, smooth_map
+from face3d_data.plurals import counted
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.protocol import protocols
 from face3d_data.tables.split import person_of
@@ -149,7 +150,7 @@ def learn_lda(maps: np.ndarray, table: pd.DataFrame) -> Learnt:
     people = np.unique(person)
     if len(people) < LDA_FEWEST_PEOPLE:
         raise UserError(
-            f"baseline LDA: {len(people)} people to train on, at least {LDA_FEWEST_PEOPLE} are needed: "
+            f"baseline LDA: {counted(len(people), 'person')} to train on, at least {LDA_FEWEST_PEOPLE} are needed: "
             "name a dataset that has more by --train-dataset, or say --no-baseline"
         )
     order = np.random.default_rng(seed_from("lda", people.tolist())).permutation(people)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.split import person_of
 from face3d_training.evaluation.baselines.methods import (
@@ -76,8 +77,9 @@ class BaselinePlan:
         rows = self.teacher.table(LEARNT_FROM)
         learnt = learn_lda(_maps("depth maps to learn from", self.teacher, LEARNT_FROM, len(rows), progress), rows)
         told = (
-            f"{LDA}: learnt from {learnt.people} people of dataset {self.teacher.name}, split {LEARNT_FROM}; ridge "
-            f"{learnt.ridge_mm2:g} mm² and {learnt.dimensions} directions chosen on {learnt.held_out} of them, held out"
+            f"{LDA}: learnt from {counted(learnt.people, 'person')} of dataset {self.teacher.name}, "
+            f"split {LEARNT_FROM}; ridge {learnt.ridge_mm2:g} mm² and {learnt.dimensions} directions chosen on "
+            f"{learnt.held_out} of them, held out"
         )
         return [*found, lda_matcher(self.table, maps, learnt.lda)], [told]
 
@@ -124,7 +126,10 @@ def _cannot_teach(dataset: Dataset) -> str:
         return f"dataset {dataset.name} contains no points to learn from"
     people = len({person_of(identity) for identity in dataset.table(LEARNT_FROM)["identity"]})
     if people < LDA_FEWEST_PEOPLE:
-        return f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {people} people, {LDA_FEWEST_PEOPLE} are needed"
+        return (
+            f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {counted(people, 'person')}, "
+            f"{LDA_FEWEST_PEOPLE} are needed"
+        )
     return ""
 
 

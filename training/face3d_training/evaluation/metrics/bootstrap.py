@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from face3d_data.digest import seed_from
+from face3d_data.plurals import counted
 from face3d_data.tables.split import person_of
 from face3d_training.evaluation.metrics.figure import Figure
 
@@ -79,12 +80,12 @@ def figure_of(value: float, samples: np.ndarray, people: int, confidence: float)
     """
     measured = samples[np.isfinite(samples)]
     if people < FEWEST_PEOPLE:
-        return Figure(float(value), why=f"no interval with {people} people", samples=samples)
+        return Figure(float(value), why=f"no interval with {counted(people, 'person')}", samples=samples)
     if len(measured) == 0 or len(measured) < LEAST_MEASURED * len(samples):
         why = f"no interval: {len(measured)} of {len(samples)} resamples give a figure"
         return Figure(float(value), why=why, samples=samples)
     if measured.min() == measured.max() == value:  # all right, or all wrong: no proof that nobody else would differ
-        why = f"no interval: every resample of the {people} people gives the same"
+        why = f"no interval: every resample of {counted(people, 'person')} gives the same"
         return Figure(float(value), why=why, samples=samples)
     low, high = np.quantile(measured, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Figure(float(value), float(low), float(high), None, samples)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from face3d_data.plurals import counted
 from face3d_data.tables.pair_rows import every_pair
 from face3d_data.tables.protocol import Protocol
 from face3d_training.evaluation.metrics.bootstrap import PairPeople
@@ -92,7 +93,7 @@ def _part(
     everybody = PairPeople(matcher.table, probes, probes)
     people = len(everybody.names)
     if len(probes) < FEWEST_PROBES or people < FEWEST_PEOPLE:
-        few = Figure(None, why=f"too few: {len(probes)} probes of {people} people")
+        few = Figure(None, why=f"too few: {counted(len(probes), 'probe')} of {counted(people, 'person')}")
         return ProbeSubset(value, len(probes), people, few, few)
     enrolled = matcher.table["identity"].iloc[protocol.gallery].nunique()
     names = np.array(everybody.names)[everybody.first]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from face3d_data.plurals import counted
 from face3d_data.tables.pair_rows import PairRows
 from face3d_training.evaluation.metrics.bootstrap import PairPeople, figure_of, people_weights
 from face3d_training.evaluation.metrics.figure import Figure, ScoredPairs, Spread
@@ -86,7 +87,8 @@ def _obstacle(pairs: PairRows) -> str:
         return "there are no two folds, and a threshold must come from other folds than those it judges"
     genuine, impostors = (len(np.unique(pairs.fold[mine])) for mine in (pairs.same, ~pairs.same))
     if min(genuine, impostors) < 2:
-        return f"only {min(genuine, impostors)} folds have {'genuine' if genuine <= impostors else 'impostor'} pairs"
+        few = counted(min(genuine, impostors), "fold has", "folds have")
+        return f"only {few} {'genuine' if genuine <= impostors else 'impostor'} pairs"
     return ""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from face3d_data.plurals import counted
 from face3d_data.tables.protocol import Protocol
 from face3d_data.tables.split import person_of
 from face3d_training.evaluation.metrics.bootstrap import figure_of, people_weights
@@ -67,7 +68,7 @@ def share_figure(
         settings: resamples, confidence and seed.
     """
     if not len(values) or enrolled <= rank:
-        few = f"{enrolled} people enrolled" if len(values) else "no probes"
+        few = f"{counted(enrolled, 'person')} enrolled" if len(values) else "no probes"
         return Figure(None, why=f"not measurable with {few}")
     names, place = np.unique(person, return_inverse=True)
     total = np.bincount(place, weights=values)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,13 +51,15 @@ class EmbeddingMatcher:
 
     def __init__(self, name: str, table: pd.DataFrame, vectors: np.ndarray) -> None:
         if len(vectors) != len(table):
-            raise UserError(f"{name}: {len(vectors)} embeddings for {len(table)} rows: embed the same split")
+            raise UserError(
+                f"{name}: {counted(len(vectors), 'embedding')} for {counted(len(table), 'row')}: embed the same split"
+            )
         wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(wrong):
             where = table["id"].iloc[int(wrong[0])]
             raise UserError(
-                f"{name}: the embeddings of {len(wrong)} rows are not finite ({where} …): the network has diverged, or "
-                "the sample contains NaN"
+                f"{name}: the embeddings of {counted(len(wrong), 'row')} are not finite ({where} …): "
+                "the network has diverged, or the sample contains NaN"
             )
         self.name, self.table = name, table
         self.vectors = np.asarray(vectors, np.float64)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from face3d_data.digest import canonical, digest_file
-from face3d_data.shards.leaks import noun_of
+from face3d_data.shards.leaks import counted_things
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, Trained, find_checkpoint, load_model
 from face3d_training.config import TrainConfig, as_mapping
@@ -120,7 +120,7 @@ def leak_line(kind: str, things: Sequence[str]) -> str:
 
 def _counted(kind: str, things: Sequence[str]) -> tuple[str, str]:
     """Return how many things of what kind, and the first of them."""
-    return f"{len(things)} {noun_of(kind)}", ", ".join(things[:3]) + (" …" if len(things) > 3 else "")
+    return counted_things(len(things), kind), ", ".join(things[:3]) + (" …" if len(things) > 3 else "")
 
 
 def runs_of_one_config(networks: Sequence[Network]) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from face3d_data.plurals import counted
 from face3d_training.evaluation.metrics.figure import Figure
 from face3d_training.evaluation.metrics.results import Evaluation, ModelFacts
 from face3d_training.evaluation.networks.about import About, CheckpointFacts
@@ -46,7 +47,8 @@ def make_report(evaluation: Evaluation, about: About, table: pd.DataFrame, drawn
     """
     facts = evaluation.dataset
     counts = (
-        f"{facts.samples:,} samples of {facts.people:,} people in {facts.captures:,} captures, "
+        f"{counted(facts.samples, 'sample')} of {counted(facts.people, 'person')} in "
+        f"{counted(facts.captures, 'capture')}, "
         f"{facts.masked:,} samples masked"
     )
     judged = verdicts(evaluation, about.baselines)

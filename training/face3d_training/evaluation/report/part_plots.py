@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from face3d_data.plurals import counted
 from face3d_training.evaluation.metrics.results import ProbeSubset
 from face3d_training.evaluation.report.drawing import TEXT_COLOR, Style, cut, new_canvas, styled, svg_of
 
@@ -80,7 +81,11 @@ def embedding_map(places: np.ndarray, people: Sequence[str], masked: np.ndarray,
                 edgecolors="white",
             )  # fmt: skip
             axes.scatter([], [], c="#6b7280", marker=marker, s=26, label=label)
-    axes.set(xticks=[], yticks=[], title=f"{way}: {len(places)} faces of {len(names)} people")
+    axes.set(
+        xticks=[],
+        yticks=[],
+        title=f"{way}: {counted(len(places), 'face')} of {counted(len(names), 'person')}",
+    )
     axes.set_aspect("equal", adjustable="datalim")
     axes.legend(loc="best")
     return svg_of(canvas)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from face3d_data.plurals import counted
 from face3d_training.evaluation.metrics.figure import Figure, Spread
 from face3d_training.evaluation.metrics.results import Evaluation
 from face3d_training.evaluation.networks.about import About
@@ -24,7 +25,7 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
     """
     facts = evaluation.dataset
     yield (
-        f"{facts.name}, split {facts.split}: {facts.samples:,} samples of {facts.people:,} people, "
+        f"{facts.name}, split {facts.split}: {counted(facts.samples, 'sample')} of {counted(facts.people, 'person')}, "
         f"{facts.masked:,} of them masked"
     )
     yield from (f"LEAK: {line}" for line in about.leak_lines)
