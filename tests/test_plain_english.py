@@ -46,7 +46,7 @@ WORDS = {
 }
 """A pattern of words to what to write instead."""
 SOURCES = ("face3d_data", "training/face3d_training")
-PAGES = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "pipelines/*.yaml", "manifests/**/*.yaml",
+PAGES = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "docs/**/*.md", "pipelines/*.yaml", "manifests/**/*.yaml",
          "training/configs/*.yaml")  # fmt: skip
 GLOSSARY = "not called"
 """Lines of CONTRIBUTING's glossary name words that texts do not use."""
