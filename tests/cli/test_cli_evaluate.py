@@ -134,7 +134,7 @@ MISTAKES = [
     (("points", "run-s0", "--split", "tset"), "has no split 'tset': choose one of train, eval, test"),
     (
         ("points", "run-s0", "--protocol", "masked_to_plan"),
-        "no protocol 'masked_to_plan' here (there: plain_to_plain, ",
+        "there is no protocol 'masked_to_plan' here (known: plain_to_plain, ",
     ),
     (("points", "run-s0", "--protocol", "masked_to_plan"), "did you mean 'masked_to_plain'?"),
     (("points", "run-s0", "--pairs", "gone.txt"), "gone.txt: cannot be read: give a file of pairs"),
@@ -143,7 +143,7 @@ MISTAKES = [
     (("points", "run-s0", "--pairs", "x", "--protocol", "y"), "give --pairs or --protocol, not both"),
     (("points",), "evaluate: there is nothing to judge: give a checkpoint, or leave out --no-baseline"),
     (("points", "run-s0", "--out", "taken"), "--out taken: contains something other than an evaluation"),
-    (("points", "run-s0", "--device", "gpu"), "'gpu' is no device: auto, cpu, cuda, cuda:1 or mps"),
+    (("points", "run-s0", "--device", "gpu"), "'gpu' is not a device: auto, cpu, cuda, cuda:1 or mps"),
     (("points", "run-s0", "--resamples", "0"), "0 is not in the range x>=1"),
     (("points", "run-s0", "--data.n-points", "0"), "'data.n_points' = 0"),
     (("points", "run-s0", "--baseline", "--train-dataset", "rgb"), "--train-dataset: dataset rgb contains no points"),

@@ -84,7 +84,7 @@ MISTAKES = [
     (("--loss.triplet.margin", "-1"), "loss triplet: 'margin' = -1"),
     (("--augment.yaw", "3"), "unknown option 'yaw'"),
     (("--optimizer.learning-rate", "0"), "'optimizer.learning_rate' = 0: Input should be greater than 0"),
-    (("--config", "points_pointnett"), "config points_pointnett: no such file, and none of that name ("),
+    (("--config", "points_pointnett"), "config points_pointnett: there is no such file or packaged config ("),
     (("--resume", "--restart"), "--resume and --restart exclude each other"),
     (("--resume",), "has no checkpoints/last.pt to resume: leave out --resume"),
     (("--device", "cuda:7"), "device cuda:7: torch sees "),
@@ -96,7 +96,7 @@ MISTAKES = [
         ("--data.fields", "points,normals"),
         "takes 3 channels and data.fields (points, normals) give 6",
     ),
-    (("--data.where", "identity == 'tiny/p00'"), "8 samples of 1 identities: at least two people are needed"),
+    (("--data.where", "identity == 'tiny/p00'"), "8 samples of 1 identity: at least two people are needed"),
     (("--triplets", "absent.npy"), "absent.npy"),
     (("--weights", "absent.pt"), "absent.pt: no such checkpoint"),
 ]
@@ -115,7 +115,7 @@ def test_batches_hold_no_more_people_than_there_are(sets, tmp_path, capsys):
     code, said, _ = call(capsys, "train", sets / "points", *SMALL, "--out", tmp_path / "r", "--batch.identities", "32")
     assert code == 0
     assert "note: batch.identities is 32, but the dataset has 8 people: batches contain all" in said
-    assert "steps of 32 samples an epoch" in said, "8 people with 4 samples each"
+    assert "1 step of 32 samples an epoch" in said, "8 people with 4 samples each"
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_a_run_in_use_is_resumed_or_removed_only_when_asked(sets, capsys):
 def test_a_checkpoint_of_another_architecture_is_refused(sets, tmp_path, capsys):
     other = ("--model.widths", "8,32")
     line = refused(capsys, 2, "train", sets / "points", *SMALL, *other, "--out", sets / "run", "--resume")
-    assert "was begun with another model.widths ([8, 16] → [8, 32])" in line
+    assert "was started with another model.widths ([8, 16] → [8, 32])" in line
     line = refused(
         capsys, 2, "train", sets / "points", *SMALL, *other, "--out", tmp_path / "r", "--weights", sets / "run"
     )

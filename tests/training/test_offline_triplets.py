@@ -37,7 +37,7 @@ def draws_of(table, identities=3, size=8, seed=0):
 def test_triplets_are_of_the_people_of_their_batch_and_of_two_captures(captures_of, samples, seed, epoch):
     table = made_table(captures_of, samples)
     if table.groupby("label").size().max() == 1:
-        with pytest.raises(UserError, match="nobody has two samples"):
+        with pytest.raises(UserError, match="no one has two samples"):
             draws_of(table)
         return
     triplets = draws_of(table, seed=seed).of_epoch(epoch, 30)

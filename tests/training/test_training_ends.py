@@ -121,7 +121,9 @@ def test_a_full_disk_stops_training_in_one_line_and_resume_goes_on(dataset, tmp_
 
     with monkeypatch.context() as patch:
         patch.setattr(f"face3d_training.tracking.{place}", full)
-        with pytest.raises(RunStopped, match=r"run: no disk space left: make room, and go on with --resume"):
+        with pytest.raises(
+            RunStopped, match=r"run: there is no disk space left: free some space, and continue with --resume"
+        ):
             go(dataset, folder, ("epochs", 2), resume=True)
     said = go(dataset, folder, ("epochs", 2), resume=True)
     assert any(line.startswith("epoch 2/2: ") for line in said) or "nothing is left to do" in said[-1]

@@ -95,7 +95,7 @@ def judged(place, request_of):
         out, "small-s0", "small-s1", "narrow", baselines=True, protocol=None, notices=("made-up people",)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("face3d_training.evaluation.baselines.plan.FEWEST_PEOPLE", 2)
+        patch.setattr("face3d_training.evaluation.baselines.plan.LDA_FEWEST_PEOPLE", 2)
         patch.setattr("face3d_training.evaluation.baselines.methods.LDA_FEWEST_PEOPLE", 2)
         evaluation, about = run_evaluation(request)
     return evaluation, about, out
@@ -174,7 +174,7 @@ def test_a_leak_stops_everything_before_any_figure(place, request_of, tmp_path, 
         run_evaluation(request_of(tmp_path / "out", "small-s0", tmp_path / "leaky"))
     assert "\n" not in str(stop.value)
     lines = [line for line in re.split("[:;] ", str(stop.value)) if " were in the training data" in line]
-    assert [line.split(" were learnt")[0] for line in lines] == [
+    assert [line.split(" were in")[0] for line in lines] == [
         "4 people of the split",
         "16 captures of the split",
         "32 samples with equal key of the split",
@@ -227,7 +227,7 @@ def test_an_epoch_chosen_on_the_same_people_elsewhere_is_said_too(place, tmp_pat
 
 @pytest.mark.slow
 def test_baselines_alone_and_what_lda_lacks(request_of, tmp_path, monkeypatch):
-    monkeypatch.setattr("face3d_training.evaluation.baselines.plan.FEWEST_PEOPLE", 10)
+    monkeypatch.setattr("face3d_training.evaluation.baselines.plan.LDA_FEWEST_PEOPLE", 10)
     evaluation, about = run_evaluation(request_of(tmp_path / "out", baselines=True))
     assert list(evaluation.methods) == list(about.baselines) == ["depth map, untrained"]
     assert about.notices[0].startswith("no LDA of depth maps: split 'train' of dataset points shows 8 people, 10 are")
@@ -240,7 +240,9 @@ def test_points_that_are_not_aligned_have_no_baseline(place, request_of, tmp_pat
     monkeypatch.setattr("face3d_training.evaluation.baselines.methods.LEAST_SEEN", 1.1)
     evaluation, about = run_evaluation(request_of(tmp_path / "out", "small-s0", baselines=None))
     assert list(evaluation.methods) == ["small-s0"]
-    assert about.told[0].startswith(f"no baselines: {place / 'points'}: a baseline needs points in the face frame")
+    assert about.baseline_notes[0].startswith(
+        f"no baselines: {place / 'points'}: a baseline needs points in the face frame"
+    )
     with pytest.raises(UserError, match="a baseline needs points in the face frame"):
         run_evaluation(request_of(tmp_path / "out2", "small-s0", baselines=True))
 
