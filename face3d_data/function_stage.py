@@ -80,7 +80,7 @@ class FunctionStage(Stage):
         given |= {name: sample.arrays[name] for name in self.takes_if_there if name in sample.arrays}
         made = type(self).function(**given, **({"rng": rng} if self.random else {}))
         if self.returns == (ROWS,):
-            yield sample.take(np.asarray(made))
+            yield sample.take(_checked_rows(np.asarray(made), len(sample.arrays["points"]), self.name))
             return
         arrays = made if isinstance(made, Mapping) else {self.returns[0]: made}
         if made is None or not set(arrays) <= set(self.returns):
@@ -91,6 +91,22 @@ class FunctionStage(Stage):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.reference, self.folder, {name: getattr(self, name) for name in type(self).model_fields})
+
+
+def _checked_rows(kept: np.ndarray, count: int, name: str) -> np.ndarray:
+    """Return which points are kept, having checked that it is a mask of them, or their numbers, each once.
+
+    Raises:
+        ContractError: it is neither.
+    """
+    mask = kept.dtype == bool and kept.shape == (count,)
+    numbers = kept.dtype.kind in "iu" and kept.ndim == 1 and len(np.unique(kept)) == len(kept)
+    if mask or (numbers and (not len(kept) or (kept.min() >= 0 and kept.max() < count))):
+        return kept
+    raise ContractError(
+        f"stage {name!r} gives rows and returned {kept.dtype} of shape {kept.shape}: return a mask of {count}, "
+        "or numbers of points from 0, each once"
+    )
 
 
 def _as_declared(name: str, array: Any) -> np.ndarray:

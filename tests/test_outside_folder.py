@@ -149,8 +149,12 @@ def test_the_text_of_a_function_is_in_the_key_and_what_it_calls_is_not(folder):
         ("parts:near_nose", "parts:", "stage parts:: write MODULE:NAME"),
         ("radius_mm: 60", "radius: 60", "step 'middle' (near_nose): unknown option 'radius' (known: radius_mm)"),
         ("radius_mm: 60", "radius_mm: far", "'radius_mm' = 'far': give a number"),
-        ("parts:MyReader", "parts:Shift", "source 'tiny': reader parts:Shift: is a stage, no reader"),
-        ("parts:ByName", "parts:near_nose", "step 'people': table step parts:near_nose: is a function, no table step"),
+        ("parts:MyReader", "parts:Shift", "source 'tiny': reader parts:Shift: is a stage, not a reader"),
+        (
+            "parts:ByName",
+            "parts:near_nose",
+            "step 'people': table step parts:near_nose: is a function, not a table step",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line(folder, old, new, said):

@@ -162,4 +162,6 @@ def _build(kind: type[Operation], options: Mapping[str, Any]) -> Operation:
 
 
 def _view(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    return arrays[name].view()
+    view = arrays[name].view()
+    view.flags.writeable = False
+    return view

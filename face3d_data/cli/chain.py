@@ -10,6 +10,7 @@ import click
 
 from face3d_data.cli.options import check_writable, engine_options, field_options, field_values, workspace_option
 from face3d_data.cli.output import echo, say
+from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.chain import Fragment
@@ -178,5 +179,7 @@ def _save(path: Path, text: str) -> None:
     from face3d_data.atomic import write_atomic
 
     check_writable(path, "--save")
+    if path.exists() and path.read_bytes() != text.encode():
+        raise UserError(f"--save {path}: is there already: remove it, or give another path")
     write_atomic(path, text)
     echo(f"written to {path}: face3d run {path}")

@@ -36,6 +36,8 @@ def command(pipeline: str, workspace: Path, step: str | None, most: int, out: Pa
     from face3d_data.pictures.sample_picture import write_png
     from face3d_data.pipeline.runs import default_step, last_runs, run_name
 
+    if out is not None and out.suffix.lower() != ".png":
+        raise UserError(f"--out {out}: give the name of a .png file")
     name = run_name(pipeline)
     ((_, result),) = last_runs(workspace, name, partial(echo, err=True))
     step = step or default_step(result)

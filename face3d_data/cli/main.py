@@ -39,6 +39,8 @@ GROUPS = (
     ("Keep", "face3d export quickstart out --format rgbd", ("export", "gc")),
 )
 """Title, an example, and the commands of each group of the help."""
+COMPLETING = "_FACE3D_COMPLETE"
+"""Environment variable by which a shell asks for completions; click answers and exits."""
 STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 
@@ -115,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = _answer(arguments)
     finally:
-        output.close_log()
+        output.reset()
     sys.exit(code)
 
 
@@ -125,6 +127,11 @@ def _answer(arguments: Sequence[str] | None) -> int:
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except SystemExit as stop:
+        if COMPLETING in os.environ:
+            raise
+        _say(f"a component called sys.exit({stop.code!r}), which ended the command: remove that call")
+        return STOPPED
     except (KeyboardInterrupt, click.Abort):
         _say("stopped; finished parts stay, run again to go on")
         return INTERRUPTED

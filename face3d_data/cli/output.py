@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import click
 from face3d_data.errors import UserError
 from face3d_data.terminal import escaped, set_quiet
 
+_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 ")
 NOTE = " " * 13
 """Begins a note on a run: something that the user should know, not progress."""
 
@@ -57,13 +59,17 @@ def echo(line: object, err: bool = False) -> None:
 
 def echo_page(text: str, err: bool = False) -> None:
     """Print a text of several lines."""
-    click.echo(escaped(text, keep="\n"), err=err)
+    shown = escaped(text, keep="\n")
+    _record(shown)
+    click.echo(shown, err=err)
 
 
 def echo_json(record: Any) -> None:
     """Print JSON; control characters that JSON allows are written as JSON's own escapes."""
     text = json.dumps(record, indent=1, ensure_ascii=False)
-    click.echo("".join(f"\\u{ord(c):04x}" if c != "\n" and escaped(c) != c else c for c in text))
+    shown = "".join(f"\\u{ord(c):04x}" if c != "\n" and escaped(c) != c else c for c in text)
+    _record(shown)
+    click.echo(shown)
 
 
 def be(quiet: bool | None = None, verbose: bool | None = None, log: Path | None = None) -> None:
@@ -79,6 +85,7 @@ def be(quiet: bool | None = None, verbose: bool | None = None, log: Path | None 
     set_quiet(_in_force.quiet)
     if log is not None:
         close_log()
+        _check_log(log)
         try:
             _in_force.log = open(log, "a", encoding="utf-8")  # noqa: SIM115 - it is open as long as the command runs
         except OSError as error:
@@ -97,15 +104,38 @@ def reset() -> None:
 
 def close_log() -> None:
     """Close the log file, if there is one."""
-    if _in_force.log is not None:
-        _in_force.log.close()
-        _in_force.log = None
+    log, _in_force.log = _in_force.log, None
+    if log is not None:
+        try:
+            log.close()
+        except OSError as error:  # what was not flushed yet has no room left
+            click.echo(f"face3d: --log {log.name}: cannot be written ({error.strerror})", err=True)
+
+
+def _check_log(path: Path) -> None:
+    """Check that a file that is there is a log: one line with its time after the other.
+
+    Raises:
+        UserError: it is something else, which a log appended to it would damage.
+    """
+    if not path.is_file():
+        return
+    with open(path, "rb") as stream:
+        start = stream.read(len("2026-12-01T00:00:00+00:00 "))
+    if start and not _TIME.fullmatch(start):
+        raise UserError(f"--log {path}: is there already and is not a log: give another path")
 
 
 def _record(text: str) -> None:
-    if _in_force.log is not None:
-        _in_force.log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
+    if _in_force.log is None:
+        return
+    try:
+        for line in text.splitlines() or [""]:
+            _in_force.log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
         _in_force.log.flush()
+    except OSError as error:
+        name, _in_force.log = _in_force.log.name, None
+        raise UserError(f"--log {name}: cannot be written ({error.strerror}): give another path") from None
 
 
 class TerminalHandler(logging.Handler):

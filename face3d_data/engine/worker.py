@@ -193,6 +193,11 @@ class Chunk:
             if len(made) != len(samples):
                 raise ContractError(f"stage {self.stage.name!r}: run_batch gave {len(made)} for {len(samples)} samples")
             return made
+        except SystemExit as stop:  # code of a plugin: the run is not its to end
+            if len(samples) == 1:
+                return [
+                    ContractError(f"stage {self.stage.name!r} called sys.exit({stop.code!r}): raise Reject instead")
+                ]
         except Exception as error:
             if len(samples) == 1 or _stops_the_run(error):
                 return [error] * len(samples)

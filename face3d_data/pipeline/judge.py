@@ -37,13 +37,19 @@ def check_limits(what: str, inputs: int, dirty: Sequence[Dirty], limits: Limits,
 
 
 def small_run_note(inputs: int, dirty: Sequence[Dirty], limits: Limits) -> str | None:
-    """Return a line about a step that rejected more than the limits allow, of too few inputs to be judged by them.
+    """Return a line about a step of few inputs that failed, or rejected more than the limits allow.
 
     Args:
         inputs: of the step or source.
         dirty: its rows.
         limits: the pipeline's.
     """
+    failed = [row for row in dirty if row.status in ("error", "crash")]
+    if failed and inputs < LIMITS_FROM:
+        common = ", ".join(
+            f"{reason} {number}" for reason, number in Counter(row.reason for row in failed).most_common(3)
+        )
+        return f"{len(failed)} of {inputs} failed ({common}), first: {failed[0].detail[:160]}: see face3d dirty"
     rejects = [row for row in dirty if row.status == "reject"]
     if inputs >= LIMITS_FROM or len(rejects) <= limits.max_reject_rate * inputs:
         return None

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
+import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from face3d_data.digest import seed_from
 from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import StepProgress
 from face3d_data.engine.stats import Report
-from face3d_data.errors import RunStopped
+from face3d_data.errors import Face3dError, RunStopped
 from face3d_data.pipeline.chunks import ChunkSize, chunks
 from face3d_data.pipeline.result import RunSettings, StepResult
 from face3d_data.pipeline.spec import Pipeline, Step
@@ -34,7 +35,10 @@ from face3d_data.store.manifest import (
 from face3d_data.store.part import PartRow
 from face3d_data.store.place import StorageLocation
 from face3d_data.store.workspace import StepCache, Workspace, is_done
-from face3d_data.table import TableContext, TableStep
+from face3d_data.table import TableContext, TableResult, TableStep
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RECORDED_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "torch", "open3d-cpu", "open3d", "fpsample", "trimesh")
 
@@ -183,7 +187,7 @@ def run_table(
     inputs = [entry for entries in chosen for entry in entries]
     if not table.checks_ids:
         check_unique(inputs, step.id)
-    outcome = table.run([to_frame(entries) for entries in chosen], context)
+    outcome = _outcome(step.id, table, [to_frame(entries) for entries in chosen], context)
     known = {entry.id: entry for entry in inputs}
     result = StepResult(step.id, table.name, step.fingerprint(pipeline.seed), len(inputs), [])
     result.entries = from_frame(outcome.frame, known)
@@ -197,9 +201,35 @@ def run_table(
     if len(result.entries) + len(result.dirty) != result.inputs:
         raise RunStopped(
             f"step {step.id!r}: {result.inputs} rows in, {len(result.entries)} out, {len(result.dirty)} left out: "
-            f"table step {table.name!r} lost some without a reason"
+            f"table step {table.name!r} "
+            + ("lost rows without a reason" if len(result.entries) < result.inputs else "added rows")
         )
     return result
+
+
+def _outcome(step: str, table: TableStep, frames: list[pd.DataFrame], context: TableContext) -> TableResult:
+    """Run a table step; what a plugin's own does wrong is one line that names the step.
+
+    Raises:
+        RunStopped: it raised, returned something else, or left rows out with a reason that it does not declare.
+    """
+    where = f"step {step!r} (table step {table.name!r})"
+    try:
+        outcome = table.run(frames, context)
+    except SystemExit as stop:
+        raise RunStopped(f"{where}: called sys.exit({stop.code!r}): raise UserError instead") from None
+    except (Face3dError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        text = " ".join(str(error).split())[:300]
+        raise RunStopped(f"{where}: {type(error).__name__}: {text} ({at.filename}, line {at.lineno})") from error
+    if not isinstance(outcome, TableResult):
+        raise RunStopped(f"{where}: returned {type(outcome).__name__}: return a TableResult")
+    reasons = set() if outcome.dirty is None else set(outcome.dirty["reason"])
+    if undeclared := sorted(reasons - set(table.reasons)):
+        raise RunStopped(f"{where}: left rows out with the reason {undeclared[0]!r}: declare it in 'reasons'")
+    return outcome
 
 
 def describe_step(step: Step, pipeline_seed: int) -> dict[str, Any]:

@@ -112,6 +112,38 @@ def test_a_log_gets_every_line_with_its_time_and_is_appended_to(toy, capsys, tmp
     assert "nowhere.yaml: there is no such file" in (tmp_path / "run.log").read_text()
 
 
+def test_a_log_is_never_appended_to_another_file(toy, capsys, tmp_path):
+    before = (tmp_path / "toy.yaml").read_text()
+    code, _, err = answer(capsys, *toy, "--log", "toy.yaml")
+    assert code == 2
+    assert err == "face3d: --log toy.yaml: is there already and is not a log: give another path\n"
+    assert (tmp_path / "toy.yaml").read_text() == before
+
+
+def test_pages_and_json_are_logged_too(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("pipelines", "quickstart"), ("readers", "--json")):
+        (tmp_path / "a.log").unlink(missing_ok=True)
+        out = answer(capsys, *arguments, "--log", "a.log")[1]
+        logged = [line.split(" ", 1)[1] for line in (tmp_path / "a.log").read_text().splitlines()]
+        assert logged == out.splitlines()
+
+
+def test_files_of_the_user_are_not_replaced(toy, capsys, tmp_path):
+    before = (tmp_path / "toy.yaml").read_text()
+    answer(capsys, *toy)
+    chain = ("chain", "--save", "toy.yaml", "read", "toy_files", "--root", "in", "write", "d", "--fields", "points")
+    for arguments, said in (
+        (("domains", "toy", "--out", "toy.yaml"), "--out toy.yaml: give the name of a .png file"),
+        (chain, "--save toy.yaml: is there already"),
+        (("export", "toy", "work/datasets/toy/shards/e"), "is inside the dataset"),
+    ):
+        code, _, err = answer(capsys, *arguments)
+        assert (code, err.count("\n")) == (2, 1)
+        assert said in err
+    assert (tmp_path / "toy.yaml").read_text() == before
+
+
 def test_a_log_that_cannot_be_written_is_one_line(toy, capsys):
     code, _, err = answer(capsys, *toy, "--log", "no/such/run.log")
     assert code == 2

@@ -75,6 +75,8 @@ def export_dataset(
         raise UserError(f"{out}: is not empty: choose a folder that does not exist yet")
     chosen = _chosen(formats)
     out = out.absolute()
+    if out.resolve().is_relative_to(path.resolve()):
+        raise UserError(f"{out}: is inside the dataset {path}: choose a folder outside")
     try:
         with atomic_folder(out, sync_files=False) as partial:
             forms = _forms(rows, partial, chosen, triplets or TripletPlan())
