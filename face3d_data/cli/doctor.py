@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -25,4 +24,5 @@ def command(workspace: str, as_json: bool) -> None:
         echo_json(report)
     else:
         echo_page("\n".join(lines_of(report)))
-    sys.exit(1 if report["problems"] else 0)
+    if report["problems"]:
+        raise click.exceptions.Exit(1)

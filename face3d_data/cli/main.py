@@ -8,6 +8,7 @@ import os
 import pkgutil
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,8 +40,6 @@ GROUPS = (
     ("Keep", "face3d export quickstart out --format rgbd", ("export", "gc")),
 )
 """Title, an example, and the commands of each group of the help."""
-COMPLETING = "_FACE3D_COMPLETE"
-"""Environment variable by which a shell asks for completions; click answers and exits."""
 STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 
@@ -128,8 +127,8 @@ def _answer(arguments: Sequence[str] | None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except SystemExit as stop:
-        if COMPLETING in os.environ:
-            raise
+        if Path(traceback.extract_tb(stop.__traceback__)[-1].filename).parent == Path(click.__file__).parent:
+            raise  # click itself ends so after a completion, and where nobody reads its output any more
         _say(f"a component called sys.exit({stop.code!r}), which ended the command: remove that call")
         return STOPPED
     except (KeyboardInterrupt, click.Abort):

@@ -62,5 +62,5 @@ def test_views_share_no_point_and_their_mean_is_the_embedding(dataset, net):
 
 @pytest.mark.slow
 def test_more_views_than_points_are_refused(dataset):
-    with pytest.raises(UserError, match=r"data.views: 3 of 32 points each, but dataset points holds 64"):
+    with pytest.raises(UserError, match=r"data.views: 3 of 32 points each, but dataset points has 64"):
         rows(dataset, n_points=32, views=3)

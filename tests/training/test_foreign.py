@@ -120,11 +120,11 @@ def test_what_fits_nowhere_is_listed_and_the_rest_is_loaded(tmp_path):
     foreign = load_foreign(saved(tmp_path, content))
     assert foreign.unmatched == [
         "layer1.0.conv1.weight: (64, 32, 3, 3) in the file, (64, 64, 3, 3) in the network",
-        "classifier.weight: no such name in the network",
-        "fc.0.weight: no such name in the network",
-        "fc.3.weight: no such name in the network",
-        "fc.weight: not in the file, starts fresh",
-        "fc.bias: not in the file, starts fresh",
+        "classifier.weight: the network has no weight of that name",
+        "fc.0.weight: the network has no weight of that name",
+        "fc.3.weight: the network has no weight of that name",
+        "fc.weight: not in the file, keeps its initial values",
+        "fc.bias: not in the file, keeps its initial values",
     ]
     assert "fc.weight" not in foreign.loaded
     assert "layer4.1.conv2.weight" in foreign.loaded
@@ -175,9 +175,9 @@ def test_a_key_that_is_not_there_is_named(tmp_path, key):
     ("change", "message"),
     [
         ({"model_architecture": "vgg16"}, "model_architecture 'vgg16' is not one of .*resnet34"),
-        ({"model_state_dict": {"body.weight": torch.ones(2)}}, "no weight of it fits resnet18"),
+        ({"model_state_dict": {"body.weight": torch.ones(2)}}, "none of its weights fits resnet18"),
         ({"model_state_dict": {"body.weight": 3}}, "its model_state_dict is not tensors by name"),
-        ({"model_state_dict": {}}, "no weight of it fits resnet18"),
+        ({"model_state_dict": {}}, "none of its weights fits resnet18"),
         ({"embedding_dimension": 0}, "model_triplet.pt: model resnet18: 'embedding_size' = 0"),
         ({"model_state_dict": {"conv1.weight": torch.ones(64, 2, 7, 7)}}, "'in_channels' = 2"),
     ],

@@ -59,7 +59,7 @@ def _wrong_pairs(pairs: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
         if what:
             wrong[what] += 1
             first.setdefault(what, f"{id1} {id2}")
-    yield from (f"{counted(n, 'pair')} {what} ({first[what]} …)" for what, n in wrong.items())
+    yield from (f"pairs {what}: {n}, first {first[what]}" for what, n in wrong.items())
 
 
 def _wrong_pair(

@@ -150,8 +150,8 @@ def test_published_weights_start_both_branches(tmp_path, caplog):
     net = build("lpd", weights=tmp_path / "resnet50.pth", in_channels=4).state_dict()
     assert torch.equal(net["layer4.2.conv3.weight"], state["layer4.2.conv3.weight"])
     assert torch.equal(net["conv1.weight"][:, :3], state["conv1.weight"])
-    assert "fc.weight: no such name in the network" in caplog.text
-    assert "localiser.fc1.weight: not in the file, starts fresh" in caplog.text
+    assert "fc.weight: the network has no weight of that name" in caplog.text
+    assert "localiser.fc1.weight: not in the file, keeps its initial values" in caplog.text
 
 
 def test_a_length_that_cannot_be_halved_is_refused():

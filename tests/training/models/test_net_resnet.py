@@ -204,8 +204,8 @@ def test_what_a_file_does_not_give_starts_fresh_and_is_told(tmp_path, caplog):
     message = record.getMessage()
     assert "fc.weight: (1000, 512) in the file, (24, 512) in the network" in message
     assert "fc.bias: (1000,) in the file, (24,) in the network" in message
-    assert "layer1.0.conv1.weight: not in the file, starts fresh" in message
-    assert "head.weight: no such name in the network" in message
+    assert "layer1.0.conv1.weight: not in the file, keeps its initial values" in message
+    assert "head.weight: the network has no weight of that name" in message
     assert f"{len(state) - 2} tensors fit" in message
     assert torch.equal(net["layer1.0.conv1.weight"], fresh["layer1.0.conv1.weight"])
     assert torch.equal(net["layer4.1.conv2.weight"], state["layer4.1.conv2.weight"])
