@@ -35,14 +35,14 @@ def page() -> str:
 def entry(database: Database) -> list[str]:
     """Return the part of the page on one database."""
     facts = [
-        ("Licence: whom to ask", prose(database.ask)),
+        ("Licence", prose(database.ask)),
         ("Read by", names([database.reader])),
         ("Published protocol", prose(database.protocol or "none known")),
         ("Cite", prose(database.citation)),
         ("Notes", prose(database.notes)),
     ]
-    told = [f"- **{title}**: {' '.join(text.split())}" for title, text in facts if text.strip()]
-    return [prose(database.what), "", *told]
+    listed = [f"- **{title}**: {' '.join(text.split())}" for title, text in facts if text.strip()]
+    return [prose(database.what), "", *listed]
 
 
 def number(value: int | None) -> str:

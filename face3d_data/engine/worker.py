@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from face3d_data.digest import digest, seed_from
+from face3d_data.engine.part_buffer import PartBuffer
 from face3d_data.engine.stats import Report, peak_memory_mb
 from face3d_data.engine.threads import limit_threads
 from face3d_data.errors import (
@@ -33,10 +34,9 @@ from face3d_data.errors import (
 from face3d_data.reader import Reader, Source, load_remarked
 from face3d_data.sample import Arrays, Sample, Tag
 from face3d_data.stage import ANY_STAGE, Stage, check_output
-from face3d_data.store.part import NO_RECORD, BadPart, PartRow, read_array, write_part
+from face3d_data.store.part import NO_RECORD, BadPart, PartRow, read_array
 from face3d_data.table import FIXED_COLUMNS
 
-BUFFER_BYTES = 64_000_000
 DETAIL_CHARS = 300
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -132,7 +132,7 @@ class Chunk:
 
     def run(self) -> Report:
         """Run the stage over the rows and write what it gives as parts."""
-        report, buffer = Report(), _Buffer(self.folder)
+        report, buffer = Report(), PartBuffer(self.folder)
         step = max(1, self.stage.batch_size)
         for start in range(0, len(self.items), step):
             for item, rows, records in self._run_items(self.items[start : start + step]):
@@ -242,33 +242,6 @@ class Chunk:
         if len(rows) > 1 and len(set(names)) < len(names):
             raise ContractError(f"stage {self.stage.name!r} gave {len(rows)} outputs named {names}: name each draw")
         return rows, records
-
-
-class _Buffer:
-    """Rows and records on their way into a part; what one input gave stays together."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._clear()
-
-    def _clear(self) -> None:
-        self._rows: list[PartRow] = []
-        self._records: list[dict[str, np.ndarray]] = []
-        self._bytes = 0
-
-    def add(self, rows: Sequence[PartRow], records: Sequence[dict[str, np.ndarray]]) -> None:
-        size = sum(array.nbytes for record in records for array in record.values())
-        if self._rows and self._bytes + size > BUFFER_BYTES:
-            self.flush()
-        base = len(self._records)
-        self._rows += [replace(row, record=row.record + base) if row.record != NO_RECORD else row for row in rows]
-        self._records += records
-        self._bytes += size
-
-    def flush(self) -> None:
-        if self._rows:
-            write_part(self._folder, self._rows, self._records)
-        self._clear()
 
 
 def _stops_the_run(outcome: object) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from face3d_data.engine.worker import BUFFER_BYTES, Chunk, Item
+from face3d_data.engine.part_buffer import BUFFER_BYTES
+from face3d_data.engine.worker import Chunk, Item
 from face3d_data.reader import Reader
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Entry

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from face3d_data.shards.rows import Read
 from face3d_data.tables.same_person import IdentityPair
+from face3d_data.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,3 +37,8 @@ class DatasetOrigin:
     read: Read | None = None
     same_person: Sequence[IdentityPair] = ()
     readers: Mapping[str, str] = field(default_factory=dict)
+
+    def attributes(self) -> dict[str, str]:
+        """Return what every shard and dataset.json say of where a dataset comes from."""
+        names = {"pipeline": self.pipeline, "pipeline_digest": self.pipeline_digest}
+        return {**names, "package_version": __version__}

@@ -27,7 +27,6 @@ from face3d_data.shards.sources_table import (
 )
 from face3d_data.shards.write import Read, ShardRow, ShardTask
 from face3d_data.tables.same_person import IdentityPair, one_name_each
-from face3d_data.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,18 +173,9 @@ def plan_dataset(
     tags = kept.iloc[order].reset_index(drop=True)
     every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(table, tags)
     asked, asked_types = tag_columns(tags, spec.tags)
-    attributes = {
-        "pipeline": origin.pipeline,
-        "pipeline_digest": origin.pipeline_digest,
-        "package_version": __version__,
-    }
-    record: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "name": name,
-        **attributes,
-        "seed": seed,
-        "by": origin.by,
-    }
+    attributes = origin.attributes()
+    record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **attributes}
+    record |= {"seed": seed, "by": origin.by}
     shapes = {field: list(shape) for field, shape in usable_shapes.items()}
     record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
     record |= {"same_person": {**apart, **names}, "tags": asked_types}

@@ -7,7 +7,7 @@ import numpy as np
 from face3d_data.augment.augmentation import OPERATIONS
 from face3d_data.augment.operation import Operation
 from face3d_data.sample import PER_POINT
-from face3d_data.testing import tiny_sample
+from face3d_data.testing.contract_augmentation import tiny_arrays
 
 STRONG: dict[str, dict] = {
     "mirror": {"mirror_p": 1.0},
@@ -41,23 +41,10 @@ def zero(name: str) -> Operation:
     return KINDS[name]()
 
 
-def capture(width: int = 96, height: int = 72) -> dict[str, np.ndarray]:
-    """Return every array of a tiny capture, none of which can be written to; `curvature` numbers the points."""
-    arrays = dict(tiny_sample(width=width, height=height).arrays)
-    count = len(arrays["points"])
-    arrays["curvature"] = np.arange(count, dtype=np.float32)
-    arrays["occlusion"] = (np.arange(count) % 3).astype(np.uint8)
-    arrays["grid"] = np.random.default_rng(0).normal(size=(6, 8, 3)).astype(np.float32)
-    arrays["grid_color"] = np.random.default_rng(1).integers(0, 255, (6, 8, 3)).astype(np.uint8)
-    for array in arrays.values():
-        array.flags.writeable = False
-    return arrays
-
-
 def fitting(name: str) -> dict[str, np.ndarray]:
     """Return the arrays of a tiny capture that an operation does something to: a photograph has no shape."""
     shape = ("points", "depth", "grid", "grid_color", *PER_POINT)
-    return {key: array for key, array in capture().items() if name != "flip" or key not in shape}
+    return {key: array for key, array in tiny_arrays().items() if name != "flip" or key not in shape}
 
 
 def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> bool:

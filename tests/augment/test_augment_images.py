@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from augment_examples import capture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -13,6 +12,7 @@ from face3d_data.augment.erasing import Erasing, rectangle
 from face3d_data.augment.flip import Flip
 from face3d_data.augment.jpeg import Jpeg
 from face3d_data.augment.mirror import Mirror
+from face3d_data.testing.contract_augmentation import tiny_arrays
 
 SAME_COLORS = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue_deg": 0.0}
 SHARP = {"blur_px": 0.0, "motion_blur_px": 0.0, "motion_blur_deg": 0.0}
@@ -29,7 +29,7 @@ images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st
 
 
 def photo() -> dict[str, np.ndarray]:
-    return {name: array for name, array in capture().items() if name in PHOTO}
+    return {name: array for name, array in tiny_arrays().items() if name in PHOTO}
 
 
 def recolor(colors, **changes):
@@ -54,7 +54,7 @@ def test_a_photograph_is_flipped_with_its_marks_and_keeps_its_person():
 
 @pytest.mark.parametrize("name", ["points", "depth", "grid"])
 def test_where_the_shape_is_known_nothing_is_flipped(name):
-    arrays = {**photo(), name: capture()[name]}
+    arrays = {**photo(), name: tiny_arrays()[name]}
     assert not Flip(flip_p=1).fits(arrays)
     assert Flip(flip_p=1).apply(arrays, {"flip": True}) == {}
     assert Flip(flip_p=1).fits(photo())
@@ -100,7 +100,7 @@ def test_colours_follow_their_plain_twin(image, brightness, contrast, saturation
 
 
 def test_points_get_the_colours_that_their_pixels_get():
-    arrays = capture()
+    arrays = tiny_arrays()
     operation = ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue_deg=40)
     after = operation.apply(arrays, operation.draw(np.random.default_rng(4)))
     rows, columns = np.nonzero(arrays["depth"])
@@ -161,7 +161,7 @@ def test_blur_keeps_an_even_image(record):
 
 
 def test_a_lower_quality_is_worse_and_colours_are_not_exchanged():
-    color = capture()["color"]
+    color = tiny_arrays()["color"]
     error = [np.abs(Jpeg().apply({"color": color}, {"jpeg_quality": q})["color"] - color.astype(float)).mean()
              for q in (95, 50, 10)]  # fmt: skip
     assert error[0] < error[1] < error[2]
@@ -243,4 +243,4 @@ def test_no_image_is_too_small(operation, shape):
 
 @pytest.mark.parametrize("operation", ALL_ON, ids=lambda operation: operation.name)
 def test_without_an_image_nothing_happens(operation):
-    assert operation.apply({"points": capture()["points"]}, operation.draw(np.random.default_rng(1))) == {}
+    assert operation.apply({"points": tiny_arrays()["points"]}, operation.draw(np.random.default_rng(1))) == {}

@@ -1,12 +1,13 @@
 """Mirror: the whole capture at once, so that it is one that a camera could have taken."""
 
 import numpy as np
-from augment_examples import capture, strong
+from augment_examples import strong
 
 from face3d_data.augment.mirror import Mirror
 from face3d_data.augment.rotation import Rotation
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import depth_to_points, project
+from face3d_data.testing.contract_augmentation import tiny_arrays
 
 YES = {"mirror": True}
 
@@ -17,7 +18,7 @@ def mirrored(arrays):
 
 def in_face_frame() -> dict[str, np.ndarray]:
     """A capture whose points are in another frame than the camera's."""
-    arrays = capture()
+    arrays = tiny_arrays()
     return {**arrays, **strong("rotation").apply(arrays, {"yaw_deg": 20.0, "pitch_deg": -10.0, "roll_deg": 7.0})}
 
 
@@ -32,7 +33,7 @@ def test_twice_is_the_identity():
 
 
 def test_the_left_eye_becomes_the_right_one():
-    arrays = capture()
+    arrays = tiny_arrays()
     after = mirrored(arrays)
     width = arrays["color"].shape[1]
     np.testing.assert_allclose(after["landmarks"][0], [width - 1, 0] + arrays["landmarks"][1] * [-1, 1], atol=1e-4)
@@ -61,7 +62,7 @@ def test_the_pose_stays_a_motion():
 
 
 def test_a_turn_to_the_left_is_mirrored_to_one_to_the_right():
-    arrays = {"points": capture()["points"], "landmarks_3d": capture()["landmarks_3d"]}
+    arrays = {"points": tiny_arrays()["points"], "landmarks_3d": tiny_arrays()["landmarks_3d"]}
     left = mirrored({**arrays, **Rotation().apply(arrays, {"yaw_deg": 25.0, "pitch_deg": 0.0, "roll_deg": 0.0})})
     flat = mirrored(arrays)
     right = {**flat, **Rotation().apply(flat, {"yaw_deg": -25.0, "pitch_deg": 0.0, "roll_deg": 0.0})}
@@ -69,7 +70,7 @@ def test_a_turn_to_the_left_is_mirrored_to_one_to_the_right():
 
 
 def test_a_scanners_grid_and_its_colours_turn_over_together():
-    arrays = capture()
+    arrays = tiny_arrays()
     after = mirrored({name: arrays[name] for name in ("grid", "grid_color", "landmarks_3d")})
     np.testing.assert_array_equal(after["grid"], arrays["grid"][:, ::-1] * [-1, 1, 1])
     np.testing.assert_array_equal(after["grid_color"], arrays["grid_color"][:, ::-1])
@@ -84,12 +85,12 @@ def test_landmarks_in_a_grids_pixels_stay_on_their_points():
 
 def test_unknown_landmarks_do_not_spoil_the_box():
     box = np.float32([10, 5, 40, 50])
-    after = mirrored({"points": capture()["points"], "box": box, "landmarks": np.full((5, 2), np.nan, np.float32)})
+    after = mirrored({"points": tiny_arrays()["points"], "box": box, "landmarks": np.full((5, 2), np.nan, np.float32)})
     np.testing.assert_array_equal(after["box"], box)
 
 
 def test_without_an_image_the_cameras_axis_stays():
-    arrays = capture()
+    arrays = tiny_arrays()
     after = mirrored({name: arrays[name] for name in ("landmarks", "intrinsics", "landmarks_3d")})
     np.testing.assert_allclose(after["intrinsics"], arrays["intrinsics"])
     np.testing.assert_allclose(project(after["landmarks_3d"], after["intrinsics"]), after["landmarks"], atol=1e-2)

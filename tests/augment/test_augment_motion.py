@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from augment_examples import capture, strong
+from augment_examples import strong
 
 from face3d_data.augment.motion import face_centre
 from face3d_data.augment.rotation import Rotation
@@ -10,6 +10,7 @@ from face3d_data.augment.scale import Scale
 from face3d_data.augment.translation import Translation
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import project
+from face3d_data.testing.contract_augmentation import tiny_arrays
 
 NOSE_MM = np.float32([10, 20, 600])
 
@@ -58,7 +59,7 @@ def test_translation_moves_everything_but_directions():
 
 @pytest.mark.parametrize("name", ["rotation", "scale", "translation"])
 def test_moved_points_still_project_onto_their_pixels(name):
-    arrays = capture()
+    arrays = tiny_arrays()
     operation = strong(name)
     after = {**arrays, **operation.apply(arrays, operation.draw(np.random.default_rng(0)))}
     seen = transform(after["points"].astype(np.float64), np.linalg.inv(after["pose"]))
@@ -71,11 +72,11 @@ def test_moved_points_still_project_onto_their_pixels(name):
 
 
 def test_two_motions_add_up_in_the_pose():
-    arrays = capture()
+    arrays = tiny_arrays()
     for name in ("rotation", "scale", "translation"):
         arrays = {**arrays, **strong(name).apply(arrays, strong(name).draw(np.random.default_rng(7)))}
     back = transform(arrays["points"].astype(np.float64), np.linalg.inv(arrays["pose"]))
-    np.testing.assert_allclose(back, capture()["points"], atol=1e-3)
+    np.testing.assert_allclose(back, tiny_arrays()["points"], atol=1e-3)
 
 
 def test_the_centre_is_the_nose_or_the_mean_of_what_is_finite():

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from augment_examples import capture, strong
+from augment_examples import strong
 
 from face3d_data.augment.depth_noise import DepthNoise
 from face3d_data.augment.jitter import Jitter
 from face3d_data.augment.rotation import Rotation
 from face3d_data.augment.scale import Scale
+from face3d_data.testing.contract_augmentation import tiny_arrays
 
 RECORD = {"depth_noise_mm": 2.0, "depth_noise_seed": 3}
 
@@ -44,7 +45,7 @@ def test_depth_noise_moves_along_the_ray_only():
 
 @pytest.mark.parametrize("motion", [Rotation(yaw_deg=60, pitch_deg=40), Scale(scale=0.3)])
 def test_depth_noise_is_the_cameras_in_whatever_frame_the_points_are(motion):
-    arrays = capture()
+    arrays = tiny_arrays()
     record = motion.draw(np.random.default_rng(1))
     noise_first = {**arrays, **DepthNoise().apply(arrays, RECORD)}
     moved_first = {**arrays, **motion.apply(arrays, record)}
@@ -61,7 +62,7 @@ def test_a_scan_without_a_camera_gets_the_noise_of_one_metre_along_z():
 
 
 def test_points_that_are_not_finite_spoil_no_others():
-    arrays = capture()
+    arrays = tiny_arrays()
     holed = arrays["points"].copy()
     holed[::7] = np.nan
     for name in ("jitter", "depth_noise"):

@@ -4,13 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from augment_examples import KINDS, STRONG, capture, fitting, same, strong, zero
+from augment_examples import KINDS, STRONG, fitting, same, strong, zero
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d_data.augment.augmentation import OPERATIONS
 from face3d_data.augment.operation import uniform
 from face3d_data.sample import ARRAYS, PER_POINT, check_array
+from face3d_data.testing.contract_augmentation import tiny_arrays
 from face3d_data.testing.strategies import point_clouds
 
 every_operation = pytest.mark.parametrize("name", KINDS)
@@ -80,7 +81,7 @@ def test_only_declared_arrays_are_read(name):
 
 @every_operation
 def test_arrays_that_follow_the_points_do(name):
-    operation, arrays = strong(name), capture()
+    operation, arrays = strong(name), tiny_arrays()
     after = {**arrays, **operation.apply(arrays, operation.draw(np.random.default_rng(2)))}
     rows = after["curvature"].astype(int)
     assert {len(after[key]) for key in ("points", *PER_POINT)} == {len(rows)}

@@ -2,22 +2,22 @@
 
 import numpy as np
 import pytest
-from augment_examples import capture
 from scipy.spatial import cKDTree
 
 from face3d_data.augment.dropout import Dropout
 from face3d_data.augment.holes import Holes
 from face3d_data.augment.resampling import Resampling
+from face3d_data.testing.contract_augmentation import tiny_arrays
 
 
 def kept_rows(operation, record, arrays=None) -> np.ndarray:
-    arrays = arrays or capture()
+    arrays = arrays or tiny_arrays()
     return {**arrays, **operation.apply(arrays, record)}["curvature"].astype(int)
 
 
 def test_dropout_removes_about_its_share_and_keeps_the_order():
     rows = kept_rows(Dropout(), {"dropout": 0.25, "dropout_seed": 1})
-    assert len(rows) / len(capture()["points"]) == pytest.approx(0.75, abs=0.03)
+    assert len(rows) / len(tiny_arrays()["points"]) == pytest.approx(0.75, abs=0.03)
     assert (np.diff(rows) > 0).all()
 
 
@@ -30,7 +30,7 @@ def test_dropout_draws_its_share_evenly_from_nothing_on():
 
 
 def test_holes_are_balls_round_points_and_nothing_else_goes():
-    arrays = capture()
+    arrays = tiny_arrays()
     record = {"holes": 3, "hole_radius_mm": 15.0, "holes_seed": 4}
     rows = kept_rows(Holes(), record)
     gone = np.setdiff1d(np.arange(len(arrays["points"])), rows)
@@ -58,7 +58,7 @@ def test_samplings_of_one_surface_differ_and_are_each_distinct(method):
 
 
 def test_farthest_and_poisson_points_are_spread_wider_than_any():
-    arrays = capture()
+    arrays = tiny_arrays()
     spacing = {}
     for method in ("fast", "poisson", "random"):
         rows = kept_rows(Resampling(), {"resample_points": 200, "resample_method": method, "resample_seed": 0})
@@ -67,7 +67,7 @@ def test_farthest_and_poisson_points_are_spread_wider_than_any():
 
 
 def test_too_few_points_are_all_kept_and_some_once_more():
-    arrays = {name: array[:100] for name, array in capture().items() if name in ("points", "curvature")}
+    arrays = {name: array[:100] for name, array in tiny_arrays().items() if name in ("points", "curvature")}
     rows = kept_rows(Resampling(), {"resample_points": 250, "resample_method": "fast", "resample_seed": 0}, arrays)
     counts = np.bincount(rows, minlength=100)
     assert counts.sum() == 250
@@ -75,7 +75,7 @@ def test_too_few_points_are_all_kept_and_some_once_more():
 
 
 def test_points_that_are_not_finite_are_never_chosen():
-    points = capture()["points"].copy()
+    points = tiny_arrays()["points"].copy()
     points[::2] = np.inf
     for n_points in (100, 5000):
         record = {"resample_points": n_points, "resample_method": "fast", "resample_seed": 0}

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from augment_examples import capture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from face3d_data.augment.raster import STANDARD_MM, own_raster, points_in_view
 from face3d_data.augment.sensor import SENSORS, Sensor
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import depth_to_points, project
+from face3d_data.testing.contract_augmentation import tiny_arrays
 from face3d_data.testing.strategies import depth_images
 
 INTRINSICS = np.array([600.0, 590.0, 19.5, 14.5])
@@ -251,7 +251,7 @@ def test_depths_beyond_any_disparity_are_holes(operation, record):
 
 @both
 def test_a_whole_capture_stays_consistent(operation, record):
-    arrays = capture()
+    arrays = tiny_arrays()
     after = {**arrays, **operation.apply(arrays, record)}
     rows, columns = np.rint(project(after["points"], after["intrinsics"])).astype(int).T[::-1]
     np.testing.assert_allclose(after["points"][:, 2], after["depth"][rows, columns], rtol=1e-6)

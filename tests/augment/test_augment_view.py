@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from augment_examples import capture
 from face_scans import head_pose
 
 from face3d_data.augment.depth_noise import DepthNoise
@@ -11,6 +10,7 @@ from face3d_data.augment.virtual_view import NEAREST_MM, VirtualView, view_motio
 from face3d_data.augment.visibility import visible
 from face3d_data.geometry.align import transform
 from face3d_data.sample import PER_POINT
+from face3d_data.testing.contract_augmentation import tiny_arrays
 from face3d_data.wear.head_map import map_mesh, mean_head
 from face3d_data.wear.occluder import Occluder, camera_rays
 
@@ -130,7 +130,7 @@ def test_angles_and_distances_are_drawn_to_both_sides():
 
 
 def test_kept_points_stay_in_place_and_order_and_take_their_values_along():
-    arrays = capture()
+    arrays = tiny_arrays()
     after = apply(arrays, view_yaw_deg=55.0)
     rows = after["curvature"].astype(int)
     assert 0.4 * len(arrays["points"]) < len(rows) < 0.95 * len(arrays["points"])
@@ -141,7 +141,7 @@ def test_kept_points_stay_in_place_and_order_and_take_their_values_along():
 
 
 def test_the_pose_leads_from_the_new_camera():
-    arrays = capture()
+    arrays = tiny_arrays()
     after = apply(arrays, view_yaw_deg=30.0, view_pitch_deg=-10.0, view_distance_mm=50.0)
     nose = arrays["landmarks_3d"][2].astype(np.float64)
     np.testing.assert_allclose(
@@ -157,7 +157,7 @@ def test_the_pose_leads_from_the_new_camera():
 
 @pytest.mark.parametrize("scale", [1.0, 1.7])
 def test_an_aligned_face_loses_the_same_points_and_stays_aligned(scale):
-    arrays = capture()
+    arrays = tiny_arrays()
     to_face = np.linalg.inv(head_pose(20, 10, 500.0)) @ np.diag([scale, scale, scale, 1])
     aligned = {**arrays, "pose": to_face}
     for name in ("points", "landmarks_3d"):
@@ -172,7 +172,7 @@ def test_an_aligned_face_loses_the_same_points_and_stays_aligned(scale):
 def test_images_are_of_the_old_view_and_go():
     images = {"color", "depth", "intrinsics", "grid", "grid_color", "box", "landmarks"}
     assert set(VirtualView.removes) == images
-    assert apply(capture()) == {}, "where the camera stays, so do they"
+    assert apply(tiny_arrays()) == {}, "where the camera stays, so do they"
 
 
 def test_thinning_leaves_the_nearest_point_of_each_pixel(scan):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from augment_examples import STRONG, capture, same
+from augment_examples import STRONG, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from face3d_data.augment.jitter import Jitter
 from face3d_data.augment.rotation import Rotation
 from face3d_data.errors import UserError
 from face3d_data.sample import PER_POINT, check_array
+from face3d_data.testing.contract_augmentation import tiny_arrays
 
 EVERYTHING = {name: value for kind, options in STRONG.items() if kind != "flip" for name, value in options.items()}
 """All that can be on at once."""
@@ -35,11 +36,11 @@ def test_only_what_is_on_is_kept_in_the_fixed_order():
 
 def test_nothing_on_changes_nothing():
     assert Augmentation.of().draw(np.random.default_rng(0)) == {}
-    assert same(Augmentation.of().apply(capture(), {}), capture())
+    assert same(Augmentation.of().apply(tiny_arrays(), {}), tiny_arrays())
 
 
 def test_it_is_its_operations_one_after_the_other():
-    augmentation, arrays = Augmentation.of(**EVERYTHING), capture()
+    augmentation, arrays = Augmentation.of(**EVERYTHING), tiny_arrays()
     record = augmentation.draw(np.random.default_rng(3))
     by_hand = dict(arrays)
     for operation in augmentation.operations:
@@ -51,7 +52,7 @@ def test_it_is_its_operations_one_after_the_other():
 
 def test_operations_that_do_not_fit_are_left_out():
     augmentation = Augmentation.of(jitter_mm=1, mirror_p=1)
-    arrays = {"color": capture()["color"]}
+    arrays = {"color": tiny_arrays()["color"]}
     varied = augmentation.vary(arrays, augmentation.draw(np.random.default_rng(0)))
     assert set(varied.arrays) == {"color"}
     assert [operation.name for operation in varied.operations] == ["mirror"]
@@ -62,7 +63,7 @@ def test_arrays_that_an_operation_removes_are_gone_for_those_after_it():
         removes: ClassVar = ("color", "landmarks_3d")
 
     augmentation = Augmentation((Blinding(jitter_mm=1), Rotation(yaw_deg=15)))
-    arrays, record = capture(), augmentation.draw(np.random.default_rng(0))
+    arrays, record = tiny_arrays(), augmentation.draw(np.random.default_rng(0))
     after = augmentation.apply(arrays, record)
     assert after.keys() == arrays.keys() - {"color", "landmarks_3d"}
     assert augmentation.vary(arrays, record).arrays.dropped == {"color", "landmarks_3d"}
@@ -74,7 +75,7 @@ def test_arrays_that_an_operation_removes_are_gone_for_those_after_it():
 
 
 KINDS_OF_SAMPLES = {
-    "all": tuple(capture()),
+    "all": tuple(tiny_arrays()),
     "cloud": ("points", "normals", "curvature", "occlusion", "landmarks_3d"),
     "photo": ("color", "box", "landmarks"),
     "depth": ("depth", "intrinsics"),
@@ -89,7 +90,7 @@ KINDS_OF_SAMPLES = {
 @settings(max_examples=25, deadline=None)
 def test_any_operations_together_keep_the_contract_and_repeat_from_json(kind, names, seed, spoiled):
     augmentation = Augmentation.of(**{option: value for name in names for option, value in STRONG[name].items()})
-    arrays = {name: array for name, array in capture().items() if name in KINDS_OF_SAMPLES[kind]}
+    arrays = {name: array for name, array in tiny_arrays().items() if name in KINDS_OF_SAMPLES[kind]}
     if spoiled and "points" in arrays:
         arrays["points"] = np.where(np.arange(len(arrays["points"]))[:, None] % 3, arrays["points"], np.nan)
         arrays["landmarks_3d"] = np.full((5, 3), np.nan, np.float32)

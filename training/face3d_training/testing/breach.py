@@ -6,21 +6,11 @@ import re
 
 import torch
 
-from face3d_data.errors import ContractError
 from face3d_data.references import is_reference
+from face3d_data.testing.contract_base import need
 from face3d_training.registry import Spec
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]*\Z")
-
-
-def need(holds: bool, spec: Spec, message: str) -> None:
-    """Check one rule.
-
-    Raises:
-        ContractError: it does not hold; the message names the component and the breach.
-    """
-    if not holds:
-        raise ContractError(f"{spec.kind} {spec.name!r}: {message}")
 
 
 def check_texts(spec: Spec) -> None:

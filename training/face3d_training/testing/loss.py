@@ -8,10 +8,11 @@ import torch
 from torch.nn import functional
 
 from face3d_data.errors import ContractError, UserError
+from face3d_data.testing.contract_base import need
 from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
 from face3d_training.losses.weighted import WeightedLosses
 from face3d_training.models.base import Outputs
-from face3d_training.testing.breach import check_texts, generator, learns, need
+from face3d_training.testing.breach import check_texts, generator, learns
 
 PERSONS, CAPTURES = 4, 3
 SampleOutputs = Mapping[str, torch.Tensor]

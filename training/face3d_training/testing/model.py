@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from face3d_data.errors import ContractError, UserError
+from face3d_data.testing.contract_base import need
 from face3d_training.models.base import EmbeddingNet, ModelSpec
-from face3d_training.testing.breach import check_texts, generator, learns, need
+from face3d_training.testing.breach import check_texts, generator, learns
 
 CLOUDS, POINTS, IMAGE_PX = 3, 512, 64
 MOVED_SHARE = 0.05
