@@ -1,8 +1,7 @@
 """YAML of others: what is read, and what is refused, at once and with its line."""
 
-import time
-
 import pytest
+from hang_guard import ends_soon
 
 from face3d_data.errors import UserError
 from face3d_data.yaml_file import MOST_NESTED, MOST_VALUES, parse_yaml, read_yaml
@@ -77,10 +76,8 @@ def test_values(text, value):
     ],
 )
 def test_what_is_refused_is_one_line_at_once(text, said):
-    started = time.process_time()
-    with pytest.raises(ValueError, match=said) as caught:
+    with ends_soon(), pytest.raises(ValueError, match=said) as caught:
         parse_yaml(text)
-    assert time.process_time() - started < 1
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
 

@@ -1,9 +1,8 @@
 """Cameras, what is seen of a head, and the cost of a file: inputs that once gave wrong points, or cost gigabytes."""
 
-import time
-
 import numpy as np
 import pytest
+from hang_guard import ends_soon
 
 from face3d_data.errors import Unreadable
 from face3d_data.geometry.camera import depth_to_points
@@ -37,10 +36,8 @@ def test_float_metres_in_a_list_are_millimetres(cases):
 def test_an_image_of_900_megapixels_is_a_row(cases):
     reader = ImageFolder(root=cases / "image_30000_px_in_109_kB")
     (source,) = reader.scan()
-    started = time.process_time()
-    with pytest.raises(Unreadable, match=r"too_large: a.png: 30000x30000 px are 900 megapixels"):
+    with ends_soon(), pytest.raises(Unreadable, match=r"too_large: a.png: 30000x30000 px are 900 megapixels"):
         reader.inspect(source)
-    assert time.process_time() - started < 1
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
+from hang_guard import HANG_SECONDS
 from PIL import Image
 
 from face3d_data.errors import Unreadable
@@ -205,18 +206,18 @@ def bombs(folder):
 @pytest.mark.slow
 def test_bombs_cost_neither_time_nor_memory(tmp_path):
     bombs(tmp_path)
-    for name, module, function, most_s in (
-        ("a.png", "image", "read_color", 2),
-        ("a.png", "image_header", "read_image_header", 2),
-        ("a.npz", "cloud_file", "read_cloud", 2),
-        ("a.npz", "cloud_file", "cloud_arrays", 2),
-        ("a.xyz.gz", "cloud_file", "read_cloud", 4),
+    for name, module, function in (
+        ("a.png", "image", "read_color"),
+        ("a.png", "image_header", "read_image_header"),
+        ("a.npz", "cloud_file", "read_cloud"),
+        ("a.npz", "cloud_file", "cloud_arrays"),
+        ("a.xyz.gz", "cloud_file", "read_cloud"),
     ):
         assert (tmp_path / name).stat().st_size < 3_000_000
         said, seconds, peak_mb = in_a_process(tmp_path / name, module, function)
         assert said.startswith("too_large: ") or (function == "cloud_arrays" and said == "read"), name
         assert peak_mb < 500, f"{name}: {peak_mb:.0f} MB"
-        assert seconds < most_s, name
+        assert seconds < HANG_SECONDS, name
 
 
 def test_looking_at_columns_unpacks_no_bomb(tmp_path):

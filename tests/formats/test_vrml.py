@@ -1,10 +1,10 @@
 """VRML 2: parsed by its words, whatever its lines; what cannot be read without guessing is refused."""
 
 import gzip
-import time
 
 import numpy as np
 import pytest
+from hang_guard import ends_soon
 from write_meshes import vrml_text
 
 from face3d_data.errors import Unreadable
@@ -159,10 +159,8 @@ def test_shapes_that_share_coordinates_a_thousand_times_are_no_scan():
     "bomb", ['"\\' * 50_000, "{" * 100_000, "a " * 50_000, "[" * 100_000, "a{" * 50_000, "#" * 10**5]
 )
 def test_hostile_structure_takes_no_time(bomb):
-    began = time.process_time()
-    with pytest.raises(Unreadable):
+    with ends_soon(), pytest.raises(Unreadable):
         vrml(bomb)
-    assert time.process_time() - began < 2
 
 
 def test_compressed_files_are_unpacked_up_to_a_limit():

@@ -1,10 +1,10 @@
 """Whatever stands in a training config or among its options: it is taken, or refused in one line, at once."""
 
 import random
-import time
 
 import pytest
 import yaml
+from hang_guard import ends_soon
 from soak import tries
 from yaml_mutations import VALUES, mutated
 
@@ -25,9 +25,9 @@ ONCE_FAILED = [
 ]
 
 
+@ends_soon()
 def plan(config, overrides=()):
     """Build what can be built without a dataset; return what it was refused with, or nothing."""
-    started = time.process_time()
     try:
         made = load_config(config, overrides)
         build_spec(made)
@@ -37,7 +37,6 @@ def plan(config, overrides=()):
     except UserError as error:
         said = str(error)
         assert said
-    assert time.process_time() - started < 2
     return said
 
 

@@ -1,8 +1,8 @@
-import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from hang_guard import ends_soon
 from score_matcher import ScoreMatcher, people_table, random_scores
 from sklearn import metrics
 
@@ -88,13 +88,12 @@ def test_a_similarity_that_is_not_finite_is_refused():
 
 
 @pytest.mark.slow
-def test_a_thousand_resamples_of_100_000_pairs_take_seconds():
+def test_a_thousand_resamples_of_100_000_pairs_end_soon():
     table = people_table(57, 8)
     scores = random_scores(table, np.random.default_rng(0))
-    started = time.process_time()
-    found = all_of(table, scores, EvaluationSettings(resamples=1000))
+    with ends_soon():
+        found = all_of(table, scores, EvaluationSettings(resamples=1000))
     assert found.genuine + found.impostors > 100_000
-    assert time.process_time() - started < 10
 
 
 def plain_lfw(scores, same, fold):
