@@ -32,16 +32,29 @@ ARRAYS: dict[str, ArraySpec] = {
     "grid_color": ArraySpec("u1", ("H", "W", 3), "RGB of the grid's points"),
     "box": ArraySpec("f4", (4,), "x1, y1, x2, y2 px"),
     "landmarks": ArraySpec("f4", (5, 2), "px: left eye, right eye, nose, left and right mouth corner (image left)"),
+    "landmarks_68": ArraySpec("f4", (68, 2), "px: the 68 of iBUG (300-W), NaN = unknown"),
+    "landmarks_dense": ArraySpec("f4", (478, 2), "px: the 478 of MediaPipe's face mesh, NaN = unknown"),
     "landmarks_3d": ArraySpec("f4", (5, 3), "the same five, mm, same frame as points"),
+    "landmarks_68_3d": ArraySpec("f4", (68, 3), "the same 68, mm, same frame as points, NaN = no depth there"),
+    "landmarks_dense_3d": ArraySpec("f4", (478, 3), "the same 478, mm, same frame as points, NaN = no depth there"),
     "points": ArraySpec("f4", ("N", 3), "mm, camera frame, or face frame after align_3d"),
-    "pose": ArraySpec("f8", (4, 4), "camera frame to frame of points, normals, landmarks_3d"),
+    "pose": ArraySpec("f8", (4, 4), "camera frame to frame of points, normals, landmarks_3d, vertices"),
     "normals": ArraySpec("f4", ("N", 3), "unit"),
     "curvature": ArraySpec("f4", ("N",), "surface variation, 0 = flat"),
     "point_colors": ArraySpec("u1", ("N", 3), "RGB"),
     "occlusion": ArraySpec("u1", ("N",), "0 skin, 1 face mask, 2 other occluder"),
+    "vertices": ArraySpec("f4", ("V", 3), "of a template fitted to the face, mm, same frame as points"),
+    "vertex_visible": ArraySpec("u1", ("V",), "1 where points support the vertex, 0 where the fit fills a gap"),
+    "vertex_residual": ArraySpec("f4", ("V",), "mm from the vertex to the points, NaN = not seen"),
 }
 PER_POINT: tuple[str, ...] = ("normals", "curvature", "point_colors", "occlusion")
 """Arrays with one row a point, beside `points` itself."""
+POSITIONS: tuple[str, ...] = ("landmarks_3d", "landmarks_68_3d", "landmarks_dense_3d", "vertices")
+"""Arrays of places (n, 3), mm, that are in the frame of `points` and move with them."""
+PIXELS: tuple[str, ...] = ("landmarks", "landmarks_68", "landmarks_dense")
+"""Arrays of places (n, 2) in px of the image."""
+VERTEX_VALUES: tuple[str, ...] = ("vertex_visible", "vertex_residual")
+"""Arrays with one row a vertex: how well the points that were fitted support it."""
 
 
 def check_array(name: str, array: np.ndarray) -> None:

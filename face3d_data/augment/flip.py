@@ -11,7 +11,7 @@ from pydantic import Field
 from face3d_data.augment.mirror import Mirror
 from face3d_data.augment.operation import ArrayNames, Operation, Record
 from face3d_data.registry import register
-from face3d_data.sample import Tag
+from face3d_data.sample import PIXELS, POSITIONS, Tag
 
 GEOMETRY: ArrayNames = ("points", "depth", "grid")
 """Where one of these is there, a flipped face is another shape, which only `mirror` may make."""
@@ -27,7 +27,10 @@ class Flip(Operation):
 
     name: ClassVar[str] = "flip"
     needs: ClassVar[ArrayNames] = ("color",)
-    acts_on: ClassVar[ArrayNames] = ("color", "box", "landmarks", "landmarks_3d", "intrinsics", "pose")
+    acts_on: ClassVar[ArrayNames] = (
+        "color", "box", *PIXELS, *(name for name in POSITIONS if name != "vertices"), "intrinsics", "pose",
+    )  # fmt: skip
+    removes: ClassVar[ArrayNames] = Mirror.removes
     draws: ClassVar[ArrayNames] = ("flip",)
     strengths: ClassVar[ArrayNames] = ("flip_p",)
 

@@ -8,17 +8,16 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from face3d_data.augment.motion import MOVED
 from face3d_data.augment.operation import ArrayNames, Operation, Record
+from face3d_data.geometry.landmark_sets import MIRRORED
 from face3d_data.registry import register
-from face3d_data.sample import Tag
+from face3d_data.sample import PIXELS, POSITIONS, VERTEX_VALUES, Tag
 
-SWAPPED = [1, 0, 2, 4, 3]
-"""The landmarks' order after mirroring: what was the left eye is the right one."""
 SIGNS = np.array([-1, 1, 1], np.float32)
 POSE_SIGNS = np.outer([-1, 1, 1, 1], [-1, 1, 1, 1])
 """M pose M, element by element, with M = diag(-1, 1, 1, 1)."""
-IN_PIXELS: ArrayNames = ("color", "depth", "grid", "grid_color", "intrinsics", "box", "landmarks")
+IN_PIXELS: ArrayNames = ("color", "depth", "grid", "grid_color", "intrinsics", "box", *PIXELS)
+IN_SPACE: ArrayNames = ("points", *(name for name in POSITIONS if name != "vertices"), "normals", "pose")
 
 
 @register
@@ -26,11 +25,13 @@ class Mirror(Operation):
     """Mirror the whole capture left to right: points, normals, landmarks, images, camera and pose.
 
     No face is symmetric, so a mirrored face counts as another person: its identity gets the suffix `~mirror`. With M =
-    diag(-1, 1, 1), points become M points and `pose` becomes M pose M, as the camera is mirrored too.
+    diag(-1, 1, 1), points become M points and `pose` becomes M pose M, as the camera is mirrored too. A fitted
+    template is removed: its vertices have no mirror order.
     """
 
     name: ClassVar[str] = "mirror"
-    acts_on: ClassVar[ArrayNames] = (*IN_PIXELS, *MOVED)
+    acts_on: ClassVar[ArrayNames] = (*IN_PIXELS, *IN_SPACE)
+    removes: ClassVar[ArrayNames] = ("vertices", *VERTEX_VALUES)
     draws: ClassVar[ArrayNames] = ("mirror",)
     strengths: ClassVar[ArrayNames] = ("mirror_p",)
     identity_suffix: ClassVar[str] = "~mirror"
@@ -52,8 +53,8 @@ class Mirror(Operation):
         if not record["mirror"]:
             return {}
         changed = {**_mirror_space(arrays), **_mirror_images(arrays), **_mirror_pixels(arrays)}
-        for name in {"landmarks", "landmarks_3d"} & changed.keys():
-            changed[name] = np.ascontiguousarray(changed[name][SWAPPED])
+        for name in MIRRORED.keys() & changed.keys():
+            changed[name] = np.ascontiguousarray(changed[name][MIRRORED[name]])
         return changed
 
     def new_identity(self, record: Record) -> str:
@@ -62,7 +63,7 @@ class Mirror(Operation):
 
 
 def _mirror_space(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    names = [name for name in ("points", "normals", "landmarks_3d") if name in arrays]
+    names = [name for name in IN_SPACE if name in arrays and name != "pose"]
     changed = {name: arrays[name] * SIGNS for name in names}
     return {**changed, "pose": arrays["pose"] * POSE_SIGNS} if "pose" in arrays else changed
 
@@ -83,8 +84,9 @@ def _mirror_pixels(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     if "box" in arrays:
         x1, y1, x2, y2 = arrays["box"]
         changed["box"] = np.array([across - x2, y1, across - x1, y2], np.float32)
-    if "landmarks" in arrays:
-        changed["landmarks"] = (arrays["landmarks"] * [-1, 1] + [across, 0]).astype(np.float32)
+    for name in PIXELS:
+        if name in arrays:
+            changed[name] = (arrays[name] * [-1, 1] + [across, 0]).astype(np.float32)
     return changed
 
 

@@ -8,29 +8,33 @@ import numpy as np
 
 from face3d_data.geometry.align import rotate, transform
 from face3d_data.geometry.landmarks import NOSE
+from face3d_data.sample import POSITIONS
 
-MOVED = ("points", "landmarks_3d", "normals", "pose")
+MOVED = ("points", *POSITIONS, "normals", "pose", "vertex_residual")
 """The arrays that a motion changes."""
 
 
 def move(arrays: Mapping[str, np.ndarray], motion: np.ndarray) -> dict[str, np.ndarray]:
-    """Return points, landmarks and normals after a motion, and the pose that leads there; nothing for the identity.
+    """Return what is in space after a motion, and the pose that leads there; nothing for the identity.
 
     An absent pose counts as the identity, so that the motion becomes the pose.
 
     Args:
-        arrays: those of `points`, `landmarks_3d`, `normals` and `pose` that are present are used.
+        arrays: those of `MOVED` that are present are used.
         motion: (4, 4), rotation, reflection, one scale and a shift in mm, in the frame of the points.
     """
     if np.array_equal(motion, np.eye(4)):
         return {}
-    changed = {}
+    changed: dict[str, np.ndarray] = {}
+    factor = float(np.cbrt(abs(np.linalg.det(motion[:3, :3]))))
     with np.errstate(invalid="ignore"):  # what is not finite stays so
-        for name in ("points", "landmarks_3d"):
+        for name in ("points", *POSITIONS):
             if name in arrays:
                 changed[name] = transform(arrays[name], motion)
         if "normals" in arrays:
-            changed["normals"] = rotate(arrays["normals"], motion / np.cbrt(abs(np.linalg.det(motion[:3, :3]))))
+            changed["normals"] = rotate(arrays["normals"], motion / factor)
+        if "vertex_residual" in arrays and abs(factor - 1) > 1e-9:
+            changed["vertex_residual"] = (arrays["vertex_residual"] * factor).astype(np.float32)
     changed["pose"] = motion @ arrays["pose"] if "pose" in arrays else motion
     return changed
 

@@ -13,7 +13,7 @@ from face3d_data.augment.operation import ArrayNames, Operation, Record, take_ro
 from face3d_data.augment.raster import PointsInView, angular_spacing, own_raster, points_in_view
 from face3d_data.augment.visibility import visible
 from face3d_data.registry import register
-from face3d_data.sample import PER_POINT, Tag
+from face3d_data.sample import PER_POINT, PIXELS, VERTEX_VALUES, Tag
 
 NEAREST_MM = 250.0
 """No camera is put nearer to the face than this, or than the capture's own."""
@@ -30,14 +30,16 @@ class VirtualView(Operation):
     The points that stay, landmarks and normals stay where they are, in their own frame; `pose` leads from the *new*
     camera's frame to it. So an aligned face stays aligned, and noise that is added later is along the new rays. To show
     the face turned as well, add a rotation or set the points into the new camera's frame by inverting `pose`. Images,
-    their camera and what is measured in their pixels are of the old view, and are removed.
+    their camera, what is measured in their pixels, and which vertices were seen are of the old view, and are removed.
     """
 
     name: ClassVar[str] = "virtual_view"
     needs: ClassVar[ArrayNames] = ("points",)
     acts_on: ClassVar[ArrayNames] = ("points", *PER_POINT, "pose")
     reads: ClassVar[ArrayNames] = ("landmarks_3d",)
-    removes: ClassVar[ArrayNames] = ("color", "depth", "intrinsics", "grid", "grid_color", "box", "landmarks")
+    removes: ClassVar[ArrayNames] = (
+        "color", "depth", "intrinsics", "grid", "grid_color", "box", *PIXELS, *VERTEX_VALUES,
+    )  # fmt: skip
     draws: ClassVar[ArrayNames] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm", "view_thin")
     strengths: ClassVar[ArrayNames] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm")
 

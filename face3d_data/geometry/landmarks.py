@@ -1,6 +1,8 @@
-"""Five landmarks in a depth image: robust depth around each pixel, tolerant of holes, noise and a background."""
+"""Landmarks in a depth image: robust depth around each pixel, tolerant of holes, noise and a background."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +13,12 @@ NOSE_PERCENTILE = 15.0
 """The nose tip is a peak: a median over its surroundings sinks it by 2 mm, the nearest reading is noise."""
 FACE_BAND_MM = 80.0
 """Readings farther than this from the face's median depth are hair in front, a hand, or the background."""
+
+MANY_SHARE = 0.02
+"""Radius of the disc of one landmark of many, as a share of their extent: some 3 mm of a face."""
+FEWEST_READINGS = 3
+MOST_RADIUS_PX = 64.0
+"""No disc of one landmark of many is larger: landmarks far outside an image spread without bound."""
 
 
 def lift_landmarks(
@@ -81,6 +89,92 @@ def lift_from_grid(grid: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None
     return found.astype(np.float32) if np.isfinite(found).all() else None
 
 
+def lift_many(
+    depth: np.ndarray, intrinsics: np.ndarray, landmarks: np.ndarray, distortion: np.ndarray | None = None
+) -> np.ndarray:
+    """Return a large set of landmarks in 3D, each at the median depth of the readings in a small disc around it.
+
+    As with the five, a disc that holds fewer than 3 readings of the face's depth is doubled, twice; a landmark that
+    still has none is unknown, which does not concern the others.
+
+    Args:
+        depth: f4 (H, W), mm along the optical axis, 0 = no reading.
+        intrinsics: (4,) fx, fy, cx, cy in px.
+        landmarks: (n, 2), px, NaN = unknown.
+        distortion: (13,) of the lens; None for a pinhole.
+
+    Returns:
+        f4 (n, 3), mm, camera frame; NaN where nothing was read near a landmark, or the lens shows nothing.
+    """
+    pixels = np.asarray(landmarks, np.float64)
+    known = np.isfinite(pixels).all(axis=1)
+    found = np.full((len(pixels), 3), np.nan, np.float32)
+    reference = _reference_depth(depth, pixels[known]) if known.any() else None
+    if reference is not None:
+        on_face = np.where(np.abs(depth - reference) <= FACE_BAND_MM, depth, np.float32(np.nan))
+        on_face[depth <= 0] = np.nan
+        (z,) = _medians((on_face,), pixels[known])
+        found[known] = unproject(pixels[known], z, intrinsics, distortion)
+    return found
+
+
+def lift_many_from_grid(grid: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Return a large set of landmarks, found in a picture registered to a scanner's grid, in 3D; see `lift_many`.
+
+    Args:
+        grid: f4 (H, W, 3), mm, camera frame, NaN = nothing.
+        landmarks: (n, 2), px of the grid, NaN = unknown.
+
+    Returns:
+        f4 (n, 3), mm, in the frame of the grid: medians of x, y and z in the disc; NaN where nothing is near.
+    """
+    pixels = np.asarray(landmarks, np.float64)
+    known = np.isfinite(pixels).all(axis=1)
+    found = np.full((len(pixels), 3), np.nan, np.float32)
+    lift = 1.0 - float(np.nanmin(grid[..., 2])) if np.isfinite(grid[..., 2]).any() else 0.0
+    lifted = np.nan_to_num(grid[..., 2] + np.float32(lift), nan=0.0)
+    reference = _reference_depth(lifted, pixels[known]) if known.any() else None
+    if reference is not None:
+        on_face = np.abs(lifted - reference) <= FACE_BAND_MM
+        on_face &= lifted > 0
+        channels = [np.where(on_face, grid[..., axis], np.float32(np.nan)) for axis in range(3)]
+        found[known] = np.stack(_medians(channels, pixels[known]), axis=1)
+    return found
+
+
+def _medians(channels: Sequence[np.ndarray], pixels: np.ndarray) -> list[np.ndarray]:
+    """Return for each channel the median (n,) of its finite values in a disc around each pixel, NaN without any."""
+    low, high = np.percentile(pixels, [5, 95], axis=0)  # a few that went astray widen no disc
+    radius = max(MANY_SHARE * float((high - low).max()), 1.0)
+    medians = [np.full(len(pixels), np.nan) for _ in channels]
+    left = np.arange(len(pixels))
+    height, width = channels[0].shape
+    for grown in (1.0, 2.0, 4.0):
+        columns, rows, inside = _discs(pixels[left], min(radius * grown, MOST_RADIUS_PX), (height, width))
+        values = [np.where(inside, channel[rows, columns], np.float32(np.nan)) for channel in channels]
+        enough = np.isfinite(values[-1]).sum(axis=1) >= FEWEST_READINGS
+        for median, value in zip(medians, values, strict=True):
+            median[left[enough]] = np.nanmedian(value[enough], axis=1)
+        left = left[~enough]
+        if not len(left):
+            break
+    return medians
+
+
+def _discs(pixels: np.ndarray, radius: float, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns, rows and whether they count, each (n, k), of the pixels in a disc around each place (n, 2)."""
+    reach = int(np.ceil(radius))
+    steps = np.arange(-reach, reach + 1)
+    down, right = (part.ravel() for part in np.meshgrid(steps, steps, indexing="ij"))
+    height, width = shape
+    near = np.clip(pixels, -1e6, 1e6)  # what is farther is in no image
+    columns = np.rint(near[:, :1]).astype(np.int64) + right
+    rows = np.rint(near[:, 1:]).astype(np.int64) + down
+    inside = (columns - near[:, :1]) ** 2 + (rows - near[:, 1:]) ** 2 <= radius**2
+    inside &= (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return np.clip(columns, 0, width - 1), np.clip(rows, 0, height - 1), inside
+
+
 def _middle(values: np.ndarray, pixel: np.ndarray, radius_px: float) -> float:
     """Return the median of the finite values within a radius of a pixel, NaN where there are none in reach."""
     height, width = values.shape
@@ -109,7 +203,7 @@ def _depth_around(
     for grown in (1.0, 2.0, 4.0):
         readings = _disc(depth, pixel, max(radius_px * grown, 1.0))
         readings = readings[np.abs(readings - reference) <= FACE_BAND_MM]
-        if len(readings) >= 3:
+        if len(readings) >= FEWEST_READINGS:
             return float(np.percentile(readings, percentile))
     return None
 

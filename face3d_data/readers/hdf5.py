@@ -22,7 +22,7 @@ from face3d_data.readers.shared.strays import STRAY_REASONS
 from face3d_data.readers.shared.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
 from face3d_data.registry import register
 from face3d_data.remarks import remark
-from face3d_data.sample import ARRAYS
+from face3d_data.sample import ARRAYS, POSITIONS
 
 STORED = {"points": "data", "normals": "normal"}
 """Names that ModelNet's files and ours give to arrays; others have their own."""
@@ -36,7 +36,7 @@ FRAMES = ("centroid", "scale")
 """What our normalised shards have, and our exports of them: mm = data * scale + centroid."""
 _KINDS = {"SV": "texts", "iuSV": "whole numbers or texts", "f": "float numbers", "u": "uint8 numbers"}
 """What is said of the types that an array may have (NumPy's letters)."""
-TURNED = ("points", "normals", "landmarks_3d", "grid")
+TURNED = ("points", "normals", *POSITIONS, "grid")
 ROW_BYTES = 4
 """Least bytes of the file per row."""
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 ArrayShapes = dict[str, tuple[int, ...]]
 DISTORTED = "its lens has distortion, which intrinsics alone leave out: add distortion to fields, or use undistort"
-SIZED_BY = {"N": "subsample", "H": "crop"}
-"""Stage that gives every row the same number of points, or the same image size."""
+SIZED_BY = {"N": "subsample", "H": "crop", "V": "one template"}
+"""What gives every row the same number of points, the same image size, the same vertices."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from face3d_data.component import distinct_names
 from face3d_data.digest import canonical
-from face3d_data.sample import ARRAYS
+from face3d_data.sample import ARRAYS, PIXELS, POSITIONS
 from face3d_data.tables.published_rules import RULES, RULES_VERSION
 from face3d_data.tables.query import parse_query
 
@@ -37,8 +37,8 @@ STORED_NAMES = {"points": "data", "normals": "normal"}
 TEXT_DATASETS = ("sample_id", "identity", "variant", "root")
 """Arrays of texts in every shard."""
 UNITS = {
-    **dict.fromkeys(("points", "depth", "grid", "landmarks_3d"), "mm"),
-    **dict.fromkeys(("box", "landmarks", "intrinsics"), "px"),
+    **dict.fromkeys(("points", "depth", "grid", *POSITIONS, "vertex_residual"), "mm"),
+    **dict.fromkeys(("box", *PIXELS, "intrinsics"), "px"),
 }
 UNIT_SPHERE = "unit sphere: mm = data * scale + centroid"
 

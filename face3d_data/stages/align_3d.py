@@ -14,12 +14,14 @@ from face3d_data.geometry.landmarks import NOSE
 from face3d_data.geometry.mean_face import MEAN_FACE_ASSET, mean_face
 from face3d_data.registry import register
 from face3d_data.resources import Asset
-from face3d_data.sample import Sample
+from face3d_data.sample import POSITIONS, Sample
 from face3d_data.stage import Frame, Inputs, Names, Stage
 
 FACE_SIZES = (0.6, 1.6)
 """Rms distance of the landmarks relative to the mean face: 0.91 to 1.20 in 96 rendered and 80 synthetic captures, less
 in children."""
+
+_OTHERS = tuple(name for name in POSITIONS if name != "landmarks_3d")
 
 
 @register
@@ -29,8 +31,8 @@ class Align3d(Stage):
     name: ClassVar[str] = "align_3d"
     version: ClassVar[int] = 1
     inputs: ClassVar[Inputs] = ("points", "landmarks_3d")
-    optional: ClassVar[Names] = ("pose", "normals")
-    outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", "normals")
+    optional: ClassVar[Names] = ("pose", "normals", *_OTHERS)
+    outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", "normals", *_OTHERS)
     gives_frame: ClassVar[Frame] = "face"
     tag_names: ClassVar[Names] = ("rmse_mm", "inlier_share")
     assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE_ASSET,)
@@ -74,10 +76,15 @@ class Align3d(Stage):
             raise Reject("poor_fit", f"rmse {fit.rmse_mm:.2f} mm, inliers {fit.inlier_share:.2f}")
         pose = motion @ sample.arrays["pose"] if "pose" in sample.arrays else motion
         arrays = {"points": moved, "landmarks_3d": moved_landmarks, "pose": pose}
+        arrays |= {name: transform(sample.arrays[name], motion) for name in _OTHERS if name in sample.arrays}
         if "normals" in sample.arrays:
             arrays["normals"] = rotate(sample.arrays["normals"], motion)
         tags = {"rmse_mm": round(fit.rmse_mm, 4), "inlier_share": round(fit.inlier_share, 4)}
         yield sample.with_arrays(**arrays).with_tags(**tags)
+
+    def created(self) -> frozenset[str]:
+        """Return what is there afterwards in any case; everything else is moved where it is there."""
+        return frozenset({"points", "landmarks_3d", "pose"})
 
     def output_bytes(self) -> int:
         """Return about how many bytes one output stores: some 20,000 points."""

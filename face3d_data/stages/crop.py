@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from face3d_data.errors import Reject
 from face3d_data.geometry.crop import ARCFACE_SIZE_PX, Crop, crop_of_box, crop_of_landmarks
 from face3d_data.registry import register
-from face3d_data.sample import Sample
+from face3d_data.sample import PIXELS, POSITIONS, Sample
 from face3d_data.stage import Inputs, Names, Stage
 
 
@@ -23,9 +23,9 @@ class CropFace(Stage):
     version: ClassVar[int] = 2
     inputs: ClassVar[Inputs] = (("color", "box"), ("depth", "box"), ("color", "landmarks"), ("depth", "landmarks"))
     optional: ClassVar[Names] = (
-        "color", "depth", "intrinsics", "distortion", "box", "landmarks", "landmarks_3d", "points", "pose",
+        "color", "depth", "intrinsics", "distortion", "box", *PIXELS, *POSITIONS, "points", "pose",
     )  # fmt: skip
-    outputs: ClassVar[Names] = ("color", "depth", "intrinsics", "distortion", "box", "landmarks", "pose")
+    outputs: ClassVar[Names] = ("color", "depth", "intrinsics", "distortion", "box", *PIXELS, "pose")
     reasons: ClassVar[dict[str, str]] = {
         "no_region": "the box is empty or outside the image, or the landmarks do not form a face",
         "size_mismatch": "colour and depth differ in size, so they cannot be cropped together",
@@ -84,8 +84,9 @@ class CropFace(Stage):
                 changed["distortion"] = crop.distortion(arrays["distortion"], arrays["intrinsics"])
         if "box" in arrays:
             changed["box"] = crop.box(arrays["box"].astype(np.float64)).astype(np.float32)
-        if "landmarks" in arrays:
-            changed["landmarks"] = crop.map(arrays["landmarks"].astype(np.float64)).astype(np.float32)
+        for name in PIXELS:
+            if name in arrays:
+                changed[name] = crop.map(arrays[name].astype(np.float64)).astype(np.float32)
         yield sample.with_arrays(**changed, **self._pose(sample, crop))
 
     def _shape(self, sample: Sample) -> tuple[int, int]:
@@ -107,7 +108,7 @@ class CropFace(Stage):
     def _pose(self, sample: Sample, crop: Crop) -> dict[str, np.ndarray]:
         """Return the pose from the crop's rolled camera to the frame that points and 3D landmarks stay in."""
         arrays = sample.arrays
-        spatial = any(name in arrays for name in ("intrinsics", "points", "landmarks_3d", "pose"))
+        spatial = any(name in arrays for name in ("intrinsics", "points", *POSITIONS, "pose"))
         if self.align == "box" or not spatial:
             return {}
         roll = crop.camera_rotation(arrays.get("intrinsics"))

@@ -10,22 +10,26 @@ from pydantic import Field
 
 from face3d_data.errors import Reject
 from face3d_data.geometry.camera import depth_to_points, sphere_region
-from face3d_data.geometry.landmarks import NOSE, lift_from_grid, lift_landmarks
+from face3d_data.geometry.landmark_sets import LIFTED
+from face3d_data.geometry.landmarks import NOSE, lift_from_grid, lift_landmarks, lift_many, lift_many_from_grid
 from face3d_data.registry import register
-from face3d_data.sample import PER_POINT, Sample
+from face3d_data.sample import PER_POINT, PIXELS, POSITIONS, VERTEX_VALUES, Sample
 from face3d_data.stage import Inputs, Names, Stage
 
 LocatedPoints = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 """Points (N, 3), landmarks (5, 3), and what belongs to each point."""
 EYES_MM = (25.0, 120.0)
 """Distance of the eyes: adults' pupils are 54 to 74 mm apart, children's less, and a landmark may be a little off."""
+MORE: dict[str, str] = {name: LIFTED[name] for name in PIXELS if name != "landmarks"}
+"""The larger sets of landmarks in px, and in mm."""
 
 
 @register
 class ToCloud(Stage):
     """Convert depth and intrinsics, a scanner's grid or the points of a whole scan to the points of the face, in mm.
 
-    Depth from a lens with distortion is undistorted point by point, exactly, without resampling.
+    Depth from a lens with distortion is undistorted point by point, exactly, without resampling. Larger sets of
+    landmarks (68, dense) are lifted with the five: one without depth near it is NaN, while the five need theirs.
     """
 
     name: ClassVar[str] = "to_cloud"
@@ -36,8 +40,8 @@ class ToCloud(Stage):
         ("grid", "landmarks", "color"),
         ("points", "landmarks_3d"),
     )
-    optional: ClassVar[Names] = ("distortion", "color", "grid_color", "pose", *PER_POINT)
-    outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", *PER_POINT)
+    optional: ClassVar[Names] = ("distortion", "color", "grid_color", "pose", *MORE, *PER_POINT)
+    outputs: ClassVar[Names] = ("points", *POSITIONS, "pose", *VERTEX_VALUES, *PER_POINT)
     reasons: ClassVar[dict[str, str]] = {
         "no_depth_at_landmark": "a landmark has no depth reading near it, so the face cannot be located",
         "too_few_points": "there are fewer points than min_points around the nose tip",
@@ -55,8 +59,11 @@ class ToCloud(Stage):
         has = frozenset(sample.arrays)
         if has.issuperset(self.inputs[0]):
             points, landmarks_3d, carried = self._from_depth(sample)
+            # What else is in space is in the frame of a pose that no longer holds.
+            sample = sample.without(*POSITIONS, *VERTEX_VALUES).with_arrays(**self._more_of_depth(sample))
         elif "grid" in has:
             points, landmarks_3d, carried = self._from_grid(sample)
+            sample = sample.with_arrays(**self._more_of_grid(sample))
         else:
             points, landmarks_3d, carried = self._from_points(sample)
         # A depth image is in its own camera's frame; a grid and points are in that to which a pose leads.
@@ -80,7 +87,7 @@ class ToCloud(Stage):
 
     def created(self) -> frozenset[str]:
         """Return what is made of any input; other per-point arrays are only carried along."""
-        return frozenset({"points", "landmarks_3d", "pose", "point_colors"})
+        return frozenset({"points", "landmarks_3d", "pose", "point_colors", *MORE.values()})
 
     def output_bytes(self) -> int:
         """Return about how many bytes one output stores: some 20,000 points."""
@@ -95,6 +102,19 @@ class ToCloud(Stage):
         region = sphere_region(landmarks_3d[NOSE], self.crop_radius_mm, intrinsics, depth.shape, lens)
         points, pixels = depth_to_points(depth, intrinsics, region, lens)
         return points, landmarks_3d, self._colors(sample, "color", pixels, depth.shape)
+
+    def _more_of_depth(self, sample: Sample) -> dict[str, np.ndarray]:
+        arrays = sample.arrays
+        depth, intrinsics, lens = arrays["depth"], arrays["intrinsics"], arrays.get("distortion")
+        found = [name for name in MORE if name in arrays]
+        return {MORE[name]: lift_many(depth, intrinsics, arrays[name], lens) for name in found}
+
+    def _more_of_grid(self, sample: Sample) -> dict[str, np.ndarray]:
+        arrays = sample.arrays
+        grid = arrays["grid"]
+        registered = "color" in arrays and arrays["color"].shape[:2] == grid.shape[:2]
+        found = [name for name in MORE if name in arrays and MORE[name] not in arrays] if registered else []
+        return {MORE[name]: lift_many_from_grid(grid, arrays[name]) for name in found}
 
     def _from_grid(self, sample: Sample) -> LocatedPoints:
         grid = sample.arrays["grid"]

@@ -10,7 +10,7 @@ import numpy as np
 from face3d_data.errors import Reject
 from face3d_data.geometry.pinhole_image import lens_pixels, pinhole_box, pinhole_color, pinhole_depth, pinhole_pixels
 from face3d_data.registry import register
-from face3d_data.sample import Sample
+from face3d_data.sample import PIXELS, Sample
 from face3d_data.stage import Inputs, Names, Stage
 
 
@@ -26,8 +26,8 @@ class Undistort(Stage):
     name: ClassVar[str] = "undistort"
     version: ClassVar[int] = 1
     inputs: ClassVar[Inputs] = (("color", "intrinsics"), ("depth", "intrinsics"))
-    optional: ClassVar[Names] = ("color", "depth", "distortion", "box", "landmarks")
-    outputs: ClassVar[Names] = ("color", "depth", "box", "landmarks")
+    optional: ClassVar[Names] = ("color", "depth", "distortion", "box", *PIXELS)
+    outputs: ClassVar[Names] = ("color", "depth", "box", *PIXELS)
     drops: ClassVar[Names] = ("distortion",)
     reasons: ClassVar[dict[str, str]] = {
         "size_mismatch": "colour and depth differ in size, so they are not from the same camera",
@@ -57,8 +57,9 @@ class Undistort(Stage):
             changed["depth"] = pinhole_depth(arrays["depth"], sources)
         if "box" in arrays:
             changed["box"] = pinhole_box(arrays["box"], camera, lens).astype(np.float32)
-        if "landmarks" in arrays:
-            changed["landmarks"] = pinhole_pixels(arrays["landmarks"], camera, lens).astype(np.float32)
+        for name in PIXELS:
+            if name in arrays:
+                changed[name] = pinhole_pixels(arrays[name], camera, lens).astype(np.float32)
         lost = next((name for name in ("box", "landmarks") if not np.isfinite(changed.get(name, 0)).all()), None)
         if lost is not None:
             raise Reject("beyond_lens", f"{lost}: check the camera's distortion")

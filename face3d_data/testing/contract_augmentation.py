@@ -24,6 +24,13 @@ def tiny_arrays(width_px: int = 96, height_px: int = 72) -> dict[str, np.ndarray
     arrays["curvature"] = np.arange(count, dtype=np.float32)
     arrays["occlusion"] = (np.arange(count) % 3).astype(np.uint8)
     arrays["grid"] = np.random.default_rng(0).normal(size=(6, 8, 3)).astype(np.float32)
+    many = np.random.default_rng(2).normal(scale=8.0, size=(3, 478, 3)).astype(np.float32)
+    for name, places in (("68", many[0, :68]), ("dense", many[1])):
+        arrays[f"landmarks_{name}"] = arrays["landmarks"].mean(axis=0) + places[:, :2]
+        arrays[f"landmarks_{name}_3d"] = arrays["landmarks_3d"].mean(axis=0) + places
+    arrays["vertices"] = arrays["landmarks_3d"].mean(axis=0) + many[2]
+    arrays["vertex_visible"] = (np.arange(478) % 2).astype(np.uint8)
+    arrays["vertex_residual"] = np.abs(many[2, :, 0])
     arrays["grid_color"] = np.random.default_rng(1).integers(0, 255, (6, 8, 3)).astype(np.uint8)
     for array in arrays.values():
         array.flags.writeable = False

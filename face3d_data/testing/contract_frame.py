@@ -6,7 +6,7 @@ import numpy as np
 
 from face3d_data.errors import Reject
 from face3d_data.geometry.align import rotate, transform
-from face3d_data.sample import Sample
+from face3d_data.sample import POSITIONS, Sample
 from face3d_data.stage import Stage
 from face3d_data.testing.contract_base import need
 
@@ -26,8 +26,7 @@ def moved(sample: Sample) -> Sample:
     motion[:3, :3] += np.sin(ANGLE_RAD) * cross + (1 - np.cos(ANGLE_RAD)) * cross @ cross
     motion[:3, 3] = -motion[:3, :3] @ sample.arrays["points"].mean(axis=0, dtype=np.float64)
     arrays = {"points": transform(sample.arrays["points"], motion)}
-    if "landmarks_3d" in sample.arrays:
-        arrays["landmarks_3d"] = transform(sample.arrays["landmarks_3d"], motion)
+    arrays |= {name: transform(sample.arrays[name], motion) for name in POSITIONS if name in sample.arrays}
     if "normals" in sample.arrays:
         arrays["normals"] = rotate(sample.arrays["normals"], motion)
     return sample.with_arrays(**arrays, pose=motion @ _pose(sample))

@@ -7,6 +7,8 @@ from face3d_data.augment.mirror import Mirror
 from face3d_data.augment.rotation import Rotation
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import depth_to_points, project
+from face3d_data.geometry.landmark_sets import MIRRORED
+from face3d_data.sample import PIXELS
 from face3d_data.testing.contract_augmentation import tiny_arrays
 
 YES = {"mirror": True}
@@ -26,7 +28,7 @@ def test_twice_is_the_identity():
     arrays = in_face_frame()
     twice = mirrored(mirrored(arrays))
     for name, array in arrays.items():
-        if name in ("landmarks", "box", "intrinsics"):
+        if name in (*PIXELS, "box", "intrinsics"):
             np.testing.assert_allclose(twice[name], array, atol=1e-4)
         else:
             np.testing.assert_array_equal(twice[name], array)
@@ -42,6 +44,15 @@ def test_the_left_eye_becomes_the_right_one():
     np.testing.assert_array_equal(after["color"], arrays["color"][:, ::-1])
     x1, _, x2, _ = arrays["box"]
     np.testing.assert_allclose(after["box"][[0, 2]], [width - 1 - x2, width - 1 - x1], atol=1e-4)
+
+
+def test_every_set_of_landmarks_is_reordered_in_pixels_and_in_space():
+    arrays = tiny_arrays()
+    after = mirrored(arrays)
+    width = arrays["color"].shape[1]
+    for name, order in MIRRORED.items():
+        sign, shift = ([-1, 1, 1], 0) if name.endswith("_3d") else ([-1, 1], [width - 1, 0])
+        np.testing.assert_allclose(after[name], (arrays[name] * sign + shift)[order], atol=1e-4)
 
 
 def test_mirrored_points_lie_in_the_mirrored_depth():

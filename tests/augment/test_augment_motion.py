@@ -10,6 +10,7 @@ from face3d_data.augment.scale import Scale
 from face3d_data.augment.translation import Translation
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import project
+from face3d_data.sample import POSITIONS
 from face3d_data.testing.contract_augmentation import tiny_arrays
 
 NOSE_MM = np.float32([10, 20, 600])
@@ -103,3 +104,13 @@ def test_draws_fill_their_range_evenly(operation, name, low, high):
     counts, _ = np.histogram(values, 10, (low, high))
     assert ((counts - 200) ** 2 / 200).sum() < 27.9  # chi-square, 9 degrees of freedom, p = 0.001
     assert Rotation(yaw_deg=15).draw(rng)["pitch_deg"] == 0
+
+
+def test_every_place_moves_with_the_points_and_residuals_scale():
+    arrays = {**tiny_arrays()}
+    moved = Rotation().apply(arrays, {"yaw_deg": 30.0, "pitch_deg": 20.0, "roll_deg": 10.0})
+    for name in POSITIONS:
+        np.testing.assert_allclose(moved[name], transform(arrays[name], moved["pose"]), atol=1e-4)
+    assert "vertex_residual" not in moved
+    scaled = Scale().apply(arrays, {"scale": 1.5})
+    np.testing.assert_allclose(scaled["vertex_residual"], 1.5 * arrays["vertex_residual"], rtol=1e-6)

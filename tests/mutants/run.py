@@ -88,7 +88,7 @@ MUTATIONS = (
     Mutation("wear/cover_points.py", "occluder.slack(hits, tolerance_mm(view.noise))", "-1.0", COVER),
     Mutation("wear/mask_fittings.py", "thin=(0,),", "thin=(),", MASK),
     Mutation("wear/cover.py", "np.concatenate([old[kept], ", "np.concatenate([0 * old[kept], ", MASK),
-    Mutation("augment/mirror.py", "changed[name][SWAPPED]", "changed[name]", AUGMENT),
+    Mutation("augment/mirror.py", "changed[name][MIRRORED[name]]", "changed[name]", AUGMENT),
     Mutation("augment/mirror.py", 'return self.identity_suffix if record["mirror"] else ""', 'return ""', AUGMENT),
     Mutation("augment/motion.py", 'motion @ arrays["pose"]', 'arrays["pose"]', AUGMENT),
     Mutation("gradcache.py", "if value.loss is None or len(pieces) > 1:", "if value.loss is None:", GRADCACHE),

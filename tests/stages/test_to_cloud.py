@@ -9,7 +9,9 @@ from face3d_data.errors import Reject
 from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import project
 from face3d_data.geometry.mean_face import mean_face
-from face3d_data.sample import Sample
+from face3d_data.sample import POSITIONS, Sample
+from face3d_data.stages.align_3d import Align3d
+from face3d_data.stages.crop import CropFace
 from face3d_data.stages.to_cloud import ToCloud
 
 
@@ -146,3 +148,41 @@ def test_points_keep_the_pose_that_brought_them_there():
     arrays = {"points": scan.points, "landmarks_3d": scan.landmarks_3d}
     np.testing.assert_array_equal(ToCloud().apply(Sample.of(arrays | {"pose": roll})).arrays["pose"], roll)
     np.testing.assert_array_equal(ToCloud().apply(Sample.of(arrays)).arrays["pose"], np.eye(4))
+
+
+def with_many(sample):
+    """Return the sample with the larger sets of landmarks, points of the mean face that are seen."""
+    shown = mean_face().points[np.linalg.norm(mean_face().points, axis=1) < 45]
+    some = shown[np.linspace(0, len(shown) - 1, 478).astype(int)]
+    places = transform(some, head_pose(0.0))
+    dense = project(places, INTRINSICS).astype(np.float32)
+    return sample.with_arrays(landmarks_dense=dense, landmarks_68=dense[:68].copy()), places
+
+
+def test_larger_sets_are_lifted_and_one_without_depth_is_nan():
+    sample, truth = with_many(face_sample(head_pose(0.0)))
+    far = sample.arrays["landmarks_68"].copy()
+    far[3] = [-500.0, 40.0]
+    cloud = ToCloud().apply(sample.with_arrays(landmarks_68=far))
+    found = cloud.arrays["landmarks_dense_3d"]
+    assert np.median(np.linalg.norm(found - truth, axis=1)) < 1.5
+    assert np.flatnonzero(np.isnan(cloud.arrays["landmarks_68_3d"]).any(axis=1)).tolist() == [3]
+
+
+def test_larger_sets_follow_into_the_face_frame_and_into_a_crop():
+    cloud = ToCloud().apply(
+        with_many(face_sample(head_pose(0.0)))[0].with_arrays(vertices=np.zeros((7, 3), np.float32))
+    )
+    assert "vertices" not in cloud.arrays, "they were in the frame of a pose that is gone"
+    cloud = cloud.with_arrays(vertices=cloud.arrays["points"][:7].copy())
+    aligned = Align3d().apply(cloud)
+    for name in POSITIONS:
+        np.testing.assert_allclose(
+            aligned.arrays[name], transform(cloud.arrays[name], aligned.arrays["pose"]), atol=1e-3
+        )
+    boxed = cloud.with_arrays(box=np.array([10, 10, 100, 100], np.float32))
+    cropped = CropFace(size_px=64).apply(boxed)
+    fit = np.polyfit(cloud.arrays["landmarks"][:, 0], cropped.arrays["landmarks"][:, 0], 1)
+    np.testing.assert_allclose(
+        np.polyval(fit, cloud.arrays["landmarks_dense"][:, 0]), cropped.arrays["landmarks_dense"][:, 0], atol=1e-2
+    )
