@@ -34,6 +34,7 @@ class VirtualView(Operation):
     """
 
     name: ClassVar[str] = "virtual_view"
+    version: ClassVar[int] = 2
     needs: ClassVar[ArrayNames] = ("points",)
     acts_on: ClassVar[ArrayNames] = ("points", *PER_POINT, "pose")
     reads: ClassVar[ArrayNames] = ("landmarks_3d",)

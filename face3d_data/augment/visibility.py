@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from face3d_data.augment.raster import PointsInView, own_raster
+from face3d_data.geometry.nearest import NearestPoints
 from face3d_data.geometry.normals import mean_and_scatter
 
 NEIGHBOURS = 16
@@ -57,10 +58,7 @@ def neighbour_planes(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]
     Returns:
         The median distance to the nearest other point in mm, f8 (N, 3) places, f8 (N, 3) normals towards the origin.
     """
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(points, leafsize=24, balanced_tree=False, compact_nodes=False)
-    distance, index = tree.query(points, k=min(NEIGHBOURS, len(points)))
+    distance, index = NearestPoints(points).k_nearest(points, min(NEIGHBOURS, len(points)))
     mean, scatter = mean_and_scatter(points, index)
     normals = np.linalg.eigh(scatter)[1][:, :, 0]
     normals *= -np.sign(np.einsum("ij,ij->i", normals, points))[:, None]

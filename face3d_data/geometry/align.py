@@ -121,7 +121,7 @@ def measure_fit(points: np.ndarray, face: MeanFace, nose: np.ndarray) -> Fit:
     near = every_nth(points[np.einsum("ij,ij->i", offset, offset) <= FIT_RADIUS_MM**2], FIT_POINTS)
     if not len(near):
         return Fit(np.inf, 0.0)
-    _, index = face.tree.query(near)
+    _, index = face.tree.nearest(near)
     distance = np.einsum("ij,ij->i", near - face.points[index], face.normals[index]).astype(np.float64)
     inliers = distance[np.abs(distance) <= INLIER_MM]
     rmse = float(np.sqrt(np.mean(inliers**2))) if len(inliers) else np.inf
@@ -143,7 +143,7 @@ def every_nth(points: np.ndarray, n_points: int) -> np.ndarray:
 
 def _icp_step(moved: np.ndarray, face: MeanFace, reach_mm: float) -> np.ndarray | None:
     """Return the twist (turn, shift) that lowers the points' distances to their planes most; None without matches."""
-    _, index = face.tree.query(moved, distance_upper_bound=reach_mm)
+    _, index = face.tree.nearest(moved, reach_mm)
     matched = index < len(face.points)
     if matched.sum() < 20:
         return None

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from face3d_data.geometry.align import every_nth, measure_fit, refine, transform
 from face3d_data.geometry.mean_face import MeanFace, mean_face
+from face3d_data.geometry.nearest import NearestPoints
 
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
 """Camera frame (x right, y down, z forward) to the axes of the face frame (x right, y up, z to the viewer)."""
@@ -163,7 +164,7 @@ def _stands_out(cells: np.ndarray, height: np.ndarray, tree: cKDTree, place: int
 
 
 @cache
-def _mean_tree() -> tuple[np.ndarray, cKDTree]:
+def _mean_tree() -> tuple[np.ndarray, NearestPoints]:
     """Return some of the mean face's points near its nose tip, and the tree of all."""
     face = mean_face()
     near = face.points[np.linalg.norm(face.points - face.landmarks[2], axis=1) <= SCORE_RADIUS_MM]
@@ -176,8 +177,8 @@ def _quick_score(near: np.ndarray, face: MeanFace) -> float:
     if len(radius) < 30:
         return 0.0
     some, tree = _mean_tree()
-    there, _ = tree.query(every_nth(radius, 300), distance_upper_bound=15.0)
-    back, _ = cKDTree(near).query(some[::3], distance_upper_bound=15.0)
+    there, _ = tree.nearest(every_nth(radius, 300), 15.0)
+    back, _ = NearestPoints(near).nearest(some[::3], 15.0)
     return float(np.mean(np.maximum(0, 1 - there / 15.0)) * np.mean(np.maximum(0, 1 - back / 15.0)))
 
 
@@ -189,7 +190,7 @@ def _refined(points: np.ndarray, some: np.ndarray, motion: np.ndarray, face: Mea
     near = moved[np.linalg.norm(moved - face.landmarks[2], axis=1) <= SCORE_RADIUS_MM + 10.0]
     covered = 0.0
     if len(near):
-        apart, _ = cKDTree(near).query(_mean_tree()[0], distance_upper_bound=NEAR_MM)
+        apart, _ = NearestPoints(near).nearest(_mean_tree()[0], NEAR_MM)
         covered = float(np.mean(np.isfinite(apart)))
     back = np.linalg.inv(motion)
     return Located(motion, transform(face.landmarks, back).astype(np.float32), fit.rmse_mm, fit.inlier_share, covered)

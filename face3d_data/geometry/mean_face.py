@@ -10,8 +10,8 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from face3d_data.geometry.nearest import NearestPoints
 from face3d_data.resources import Asset
 
 MEAN_FACE_ASSET = Asset("geometry/mean_face.npz", "geometry/mean_face.npz")
@@ -32,9 +32,9 @@ class MeanFace:
     landmarks: np.ndarray
 
     @cached_property
-    def tree(self) -> cKDTree:
+    def tree(self) -> NearestPoints:
         """The search tree over `points`."""
-        return cKDTree(self.points)
+        return NearestPoints(self.points)
 
 
 def save_mean_face(path: Path, face: MeanFace) -> None:

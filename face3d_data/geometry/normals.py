@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from face3d_data.geometry.nearest import NearestPoints
+
 BLOCK = 1 << 16
 """Points whose neighbours are held at once."""
 
@@ -22,13 +24,12 @@ def normals_and_curvature(points: np.ndarray, k: int, viewpoint: np.ndarray) -> 
     Returns:
         f4 (N, 3) normals and f4 (N,) surface variation.
     """
-    from scipy.spatial import cKDTree
-
-    tree, exact = cKDTree(points), points.astype(np.float64)
+    tree = NearestPoints(points)
+    exact = tree.points
     normals, variation = np.empty((len(points), 3), np.float32), np.empty(len(points), np.float32)
     for start in range(0, len(points), BLOCK):
         block = slice(start, start + BLOCK)
-        _, index = tree.query(points[block], k=min(k, len(points)))
+        _, index = tree.k_nearest(exact[block], min(k, len(points)))
         values, vectors = np.linalg.eigh(mean_and_scatter(exact, index, exact[block])[1])
         found = vectors[:, :, 0]
         away = np.einsum("ij,ij->i", found, points[block] - np.asarray(viewpoint)) > 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+
+from face3d_data.geometry.nearest import NearestPoints
 
 N_PLACES = 300
 N_NEIGHBOURS = 30
@@ -30,7 +31,7 @@ def point_noise(points: np.ndarray) -> float | None:
         return None
     cloud = points.astype(np.float64)
     places = cloud[np.linspace(0, len(cloud) - 1, min(N_PLACES, len(cloud))).astype(int)]
-    distances, near = cKDTree(cloud).query(places, N_NEIGHBOURS)
+    distances, near = NearestPoints(cloud).k_nearest(places, N_NEIGHBOURS)
     if np.median(distances[:, -1]) * np.sqrt(np.pi / N_NEIGHBOURS) > COARSEST_MM:
         return None
     local = cloud[near] - cloud[near].mean(axis=1, keepdims=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from face3d_data.geometry.align import every_nth, motion_of
 from face3d_data.geometry.face_descriptor import LEFT_MM, LOW_MM, SPAN_MM, gauss_newton
+from face3d_data.geometry.nearest import NearestPoints
 from face3d_data.geometry.normals import mean_and_scatter
 
 NEIGHBORS = 10
@@ -50,14 +50,14 @@ class ScanSurface:
     points: np.ndarray
 
     @cached_property
-    def tree(self) -> cKDTree:
+    def tree(self) -> NearestPoints:
         """The search tree over `points`."""
-        return cKDTree(self.points)
+        return NearestPoints(self.points)
 
     @cached_property
     def planes(self) -> tuple[np.ndarray, np.ndarray]:
         """Unit normals f8 (N, 3) of planes through each point's neighbours, and the variance f8 (N,), mm², off them."""
-        _, index = self.tree.query(self.points, k=min(NEIGHBORS, len(self.points)))
+        _, index = self.tree.k_nearest(self.points, min(NEIGHBORS, len(self.points)))
         values, vectors = np.linalg.eigh(mean_and_scatter(self.points, index)[1])
         normals = vectors[:, :, 0] * np.where(vectors[:, 2:, 0] < 0, -1.0, 1.0)
         freedom = max(1, index.shape[1] - 3)  # three numbers make a plane
@@ -123,7 +123,7 @@ def _fit(first: ScanSurface, second: ScanSurface, lowest_mm: float) -> np.ndarra
     some = every_nth(first.points[_inside(first.points, lowest_mm)], FIT_POINTS)
     for _ in range(FIT_STEPS):
         moved = some @ pose[:3, :3].T + pose[:3, 3]
-        _, index = second.tree.query(moved, distance_upper_bound=REACH_MM)
+        _, index = second.tree.nearest(moved, REACH_MM)
         matched = index < len(second.points)
         if matched.sum() < LEAST_IN_PATCH * PATCHES:
             return pose
@@ -147,7 +147,7 @@ def _inside(points: np.ndarray, lowest_mm: float) -> np.ndarray:
 def _measure(cloud: ScanSurface, moved: np.ndarray, other: ScanSurface, lowest_mm: float) -> tuple[float, float, float]:
     """Return the three figures of `Distance` one way: from a cloud, moved onto another, to the planes of that."""
     keep = np.flatnonzero(_inside(moved, lowest_mm))
-    _, index = other.tree.query(moved[keep], distance_upper_bound=REACH_MM)
+    _, index = other.tree.nearest(moved[keep], REACH_MM)
     matched = index < len(other.points)
     keep, index = keep[matched], index[matched]
     at = moved[keep]

@@ -40,7 +40,17 @@ from face3d_data.table import TableContext, TableResult, TableStep
 if TYPE_CHECKING:
     import pandas as pd
 
-RECORDED_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "torch", "open3d-cpu", "open3d", "fpsample", "trimesh")
+RECORDED_PACKAGES = (
+    "numpy",
+    "scipy",
+    "opencv-python-headless",
+    "torch",
+    "open3d-cpu",
+    "open3d",
+    "fpsample",
+    "small_gicp",
+    "trimesh",
+)
 
 
 def step_inputs(step: Step, done: Mapping[str, Sequence[Entry]]) -> list[Entry]:

@@ -22,7 +22,7 @@ class Normals(Stage):
     """Estimate unit normals that point to the camera, and optionally curvature."""
 
     name: ClassVar[str] = "normals"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     inputs: ClassVar[Inputs] = ("points",)
     optional: ClassVar[Names] = ("pose",)
     outputs: ClassVar[Names] = ("normals", "curvature")

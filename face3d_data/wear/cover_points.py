@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from face3d_data.geometry.align import every_nth, rotate, transform
 from face3d_data.geometry.camera import Region
 from face3d_data.geometry.farthest import fast_farthest
+from face3d_data.geometry.nearest import NearestPoints
 from face3d_data.wear.cover_depth import Sight, pixel_box, see, tolerance_mm
 from face3d_data.wear.cover_gaps import gap_places, nearest_depth
 from face3d_data.wear.cover_screen import Screen
@@ -135,7 +135,7 @@ def _spread_evenly(screen: Screen, new: NewPoints, occluder: Occluder) -> NewPoi
     old = screen.points[np.intersect1d(new.kept, screen.usable)]
     if len(old):
         apart = APART * spacing.space_mm
-        chosen &= ~np.isfinite(cKDTree(old).query(new.points, distance_upper_bound=apart)[0])
+        chosen &= ~np.isfinite(NearestPoints(old).nearest(new.points, apart)[0])
     sight, points = new.sight.take(chosen), new.points[chosen]
     facing = np.abs(np.einsum("ni,ni->n", sight_normals(screen, sight, occluder), sight.rays[:, 3:]))
     area_mm2 = points[:, 2] ** 2 / np.maximum(facing, FLATTEST_COS) / np.prod(screen.intrinsics[:2])

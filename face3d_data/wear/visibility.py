@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from face3d_data.geometry.nearest import NearestPoints
 from face3d_data.wear.occluder import Occluder
 
 SEEN_THROUGH_MM = 8.0
@@ -64,7 +64,7 @@ def hidden_by_points(cloud: np.ndarray, covers: np.ndarray, points: np.ndarray, 
         return np.zeros(len(points), bool)
     rays, sights = (array - to_face[:3, 3] for array in (cloud[usable], points))
     distance = np.linalg.norm(sights, axis=1, keepdims=True)
-    tree = cKDTree(rays / np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-6))
-    apart, nearest = tree.query(sights / np.maximum(distance, 1e-6))
+    tree = NearestPoints(rays / np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-6))
+    apart, nearest = tree.nearest(sights / np.maximum(distance, 1e-6))
     known = apart * distance[:, 0] <= SEEN_THROUGH_MM
     return known & covers[usable][nearest]

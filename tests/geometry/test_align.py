@@ -92,7 +92,7 @@ def test_the_shipped_mean_face_is_a_face_in_the_face_frame():
     assert left_eye[0] < -20 < 20 < right_eye[0]
     assert min(left_eye[1], right_eye[1]) > 20 > -20 > max(left_mouth[1], right_mouth[1])
     assert face.points[:, 2].max() < 2.0
-    distance, _ = face.tree.query(face.landmarks)
+    distance, _ = face.tree.nearest(face.landmarks)
     assert distance.max() < 2.5
     np.testing.assert_allclose(np.linalg.norm(face.normals, axis=1), 1, atol=1e-5)
     assert face.normals[:, 2].min() > 0

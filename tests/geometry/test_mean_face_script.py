@@ -23,7 +23,7 @@ def script():
 def test_the_script_makes_the_shipped_face(script):
     made, shipped = script.make(60, script.SEED), mean_face()
     # A quarter of the people: sampling them moves the mean by some tenths of a millimetre, an outdated file by more.
-    distance, index = shipped.tree.query(made.points)
+    distance, index = shipped.tree.nearest(made.points)
     off_plane = np.abs(np.einsum("ij,ij->i", made.points - shipped.points[index], shipped.normals[index]))
     assert off_plane[distance < 5].mean() < 0.8
     assert np.linalg.norm(made.landmarks - shipped.landmarks, axis=1).max() < 2.5
@@ -41,5 +41,5 @@ def test_the_mean_face_is_symmetric():
     face = mean_face()
     mirrored = face.landmarks[[1, 0, 2, 4, 3]] * [-1, 1, 1]
     np.testing.assert_allclose(mirrored, face.landmarks, atol=1e-3)
-    off = face.tree.query(face.points * np.float32([-1, 1, 1]))[0]
+    off = face.tree.nearest(face.points * np.float32([-1, 1, 1]))[0]
     assert np.median(off) < 1.5

@@ -22,7 +22,7 @@ def test_points_lie_on_the_face_and_landmarks_are_found(yaw_deg):
     truth = transform(mean_face().landmarks, pose)
     assert np.linalg.norm(cloud.arrays["landmarks_3d"] - truth, axis=1).max() < 5.0
     home = transform(cloud.arrays["points"], np.linalg.inv(pose))
-    distance, _ = mean_face().tree.query(home)
+    distance, _ = mean_face().tree.nearest(home)
     assert np.median(distance) < 2.0
     np.testing.assert_array_equal(cloud.arrays["pose"], np.eye(4))
 
