@@ -199,6 +199,16 @@ def training_benchmarks() -> tuple[Benchmark, ...]:
             ),
         ),
         Benchmark(
+            "triplet_loss",
+            "triplet_loss.py",
+            (),
+            (
+                Goal("triplet loss, semihard, batch 128: x lists of triplets", ("faster_128",), least=3.0),
+                Goal("the same, batch 1,024", ("faster_1024",), least=20.0),
+                Goal("its memory at batch 1,024, MB", ("mb",), most=100.0),
+            ),
+        ),
+        Benchmark(
             "training_loader",
             "training_loader.py",
             (),

@@ -25,7 +25,7 @@ def made(loss=SUMS, **options):
 def plain_step(net, losses, batch):
     """What a large batch is: one forward pass, one loss, one backward pass."""
     outputs = net(batch["inputs"], full=True)
-    value = losses(outputs, batch)
+    value = losses(outputs, batch).read()
     value.loss.backward()
     return value
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -61,7 +62,7 @@ def backward(
             pairs = [(outputs[name], share[number]) for name, share in shares.items()] + (of_losses if last else [])
             carrier = torch.stack([(tensor * gradient).sum() for tensor, gradient in pairs]).sum()
             carrier.backward() if fabric is None else fabric.backward(carrier)
-    return LossValue(value.loss.detach(), value.stats)
+    return replace(value, loss=value.loss.detach())
 
 
 def _first_pass(net: nn.Module, pieces: Sequence[torch.Tensor]) -> tuple[list[list[torch.Tensor]], list[Outputs]]:
@@ -82,7 +83,8 @@ def _compare(
     leaves = {name: tensor.requires_grad_() for name, tensor in cached.items() if tensor.is_floating_point()}
     labels = {name: tensor for name, tensor in batch.items() if name not in ("inputs", "triplet")}
     whole = {"triplet": batch["triplet"]} if "triplet" in batch else {}
-    value: LossValue = losses(gather_rows(cached, sizes), gather_rows(labels, sizes) | whole)
+    # Read here, before the backward pass is queued, a device is waited for once in a step.
+    value = losses(gather_rows(cached, sizes), gather_rows(labels, sizes) | whole).read()
     if value.loss is None:
         return value, {}, []
     own = [weight for weight in losses.parameters() if weight.requires_grad]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -23,11 +25,11 @@ class Watched(LossModule):
     def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the loss, with the embeddings' figures among its numbers."""
         value: LossValue = self.losses(outputs, batch)
-        return LossValue(value.loss, {**value.stats, **embedding_stats(outputs["embedding"], batch["label"])})
+        return replace(value, stats={**value.stats, **embedding_stats(outputs["embedding"], batch["label"])})
 
 
 @torch.no_grad()
-def embedding_stats(embedding: torch.Tensor, label: torch.Tensor) -> dict[str, float]:
+def embedding_stats(embedding: torch.Tensor, label: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return how far apart embeddings lie.
 
     Args:
@@ -36,15 +38,15 @@ def embedding_stats(embedding: torch.Tensor, label: torch.Tensor) -> dict[str, f
 
     Returns:
         `spread`: rms distance to their mean (0 where all are equal, at most 1); `genuine` and `impostor`: mean
-        Euclidean distance of pairs of one person and of two; left out where there is no such pair.
+        Euclidean distance of pairs of one person and of two; NaN where there is no such pair. Tensors of shape ().
     """
     embedding = embedding.detach().float()
     spread = (embedding - embedding.mean(0)).square().sum(1).mean().sqrt()
     distance = (2 - 2 * embedding @ embedding.T).clamp(min=0).sqrt()
     same = label[:, None] == label[None, :]
     genuine, impostor = same.triu(1), (~same).triu(1)
-    stats = {"spread": spread.item()}
-    for name, pairs in (("genuine", genuine), ("impostor", impostor)):
-        if pairs.any():
-            stats[name] = distance[pairs].mean().item()
-    return stats
+    means = {
+        name: torch.where(pairs, distance, 0).sum() / pairs.sum()
+        for name, pairs in (("genuine", genuine), ("impostor", impostor))
+    }
+    return {"spread": spread, **means}

@@ -227,11 +227,10 @@ def _step(run: Run, batch: dict[str, torch.Tensor]) -> float | None:
     torch.manual_seed(seed_from("step", run.config.seed, progress.step, run.fabric.global_rank) % 2**63)
     value = backward(learning.net, learning.watched, batch, run.config.batch.accumulate, run.fabric)
     progress.add(value.stats)
-    loss = None
-    if value.loss is None:
+    loss = value.number
+    if loss is None:
         progress.skipped += 1
     else:
-        loss = value.loss.item()
         if not math.isfinite(loss):
             raise RunStopped(
                 f"{run.folder}: the loss is {loss} at step {progress.step}: lower --optimizer.learning-rate, or set "

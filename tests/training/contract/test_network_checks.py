@@ -192,7 +192,7 @@ LOSS_BREACHES = {
     "nan": "give one finite number",
     "same": "one embedding many times gives (inf|nan)",
     "root": "one embedding many times gives gradients that are not finite",
-    "stats": "its stats are not plain numbers",
+    "stats": "its stats are neither numbers nor detached tensors",
 }
 
 

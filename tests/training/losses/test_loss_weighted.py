@@ -22,14 +22,14 @@ def test_the_sum_is_that_of_the_parts_times_their_weights_and_of_the_penalty():
         {"triplet": {"weight": 2, "mining": "all"}, "softmax": {"weight": 0.5}, "center": {}}, 3, 4
     ).double()
     outputs = {"embedding": embeddings(), "penalty": torch.arange(6, dtype=torch.float64)}
-    value = losses(outputs, {"label": LABELS})
+    value = losses(outputs, {"label": LABELS}).read()
     stats = value.stats
     assert value.loss.item() == pytest.approx(
         2 * stats["triplet.loss"] + 0.5 * stats["softmax.loss"] + stats["center.loss"] + 2.5
     )
     assert stats["penalty"] == 2.5
     triplet = make_spec("loss", "triplet", {"mining": "all"}).build(3, 4)
-    alone = triplet({"embedding": embeddings()}, {"label": LABELS})
+    alone = triplet({"embedding": embeddings()}, {"label": LABELS}).read()
     assert stats["triplet.loss"] == pytest.approx(alone.loss.item())
     assert stats["triplet.valid_triplets"] == alone.stats["valid_triplets"]
     assert {"softmax.accuracy", "center.distance", "triplet.valid_share"} <= stats.keys()
@@ -38,10 +38,10 @@ def test_the_sum_is_that_of_the_parts_times_their_weights_and_of_the_penalty():
 def test_parts_without_anything_to_learn_from_are_left_out():
     outputs = {"embedding": embeddings(), "penalty": torch.ones(6)}
     nobody = {"label": torch.zeros(6, dtype=torch.int64)}
-    value = build_losses({"triplet": {}, "softmax": {}}, 3, 4).double()(outputs, nobody)
+    value = build_losses({"triplet": {}, "softmax": {}}, 3, 4).double()(outputs, nobody).read()
     assert value.loss.item() == pytest.approx(value.stats["softmax.loss"] + 1)
     assert "triplet.loss" not in value.stats
-    value = build_losses({"triplet": {}}, 3, 4)(outputs, nobody)
+    value = build_losses({"triplet": {}}, 3, 4)(outputs, nobody).read()
     assert value.loss is None
     assert value.stats == {"triplet.valid_triplets": 0, "triplet.valid_share": 0, "triplet.separated": 0}
 
@@ -51,7 +51,7 @@ def test_half_precision_is_computed_in_full():
     losses = build_losses({"triplet": {"mining": "all"}, "arcface": {}}, 3, 4)
     full = losses({"embedding": outputs["embedding"].float()}, {"label": LABELS})
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        value = losses(outputs, {"label": LABELS})
+        value = losses(outputs, {"label": LABELS}).read()
     assert value.loss.dtype == torch.float32
     assert value.loss.item() == full.loss.item()
     assert losses.parts["arcface"].loss.W.dtype == torch.float32
@@ -71,7 +71,7 @@ def test_embeddings_that_are_not_finite_stop_the_run(bad):
     embedding = embeddings()
     embedding[2, 1] = bad
     with pytest.raises(RunStopped, match=r"model pointnet: its embeddings are not finite: lower optimizer\.learning"):
-        build_losses({"triplet": {}}, 3, 4, model="pointnet")({"embedding": embedding}, {"label": LABELS})
+        build_losses({"triplet": {}}, 3, 4, model="pointnet")({"embedding": embedding}, {"label": LABELS}).read()
 
 
 @pytest.mark.parametrize(

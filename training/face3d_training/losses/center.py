@@ -52,7 +52,7 @@ class CenterLoss(LossModule):
         offset = outputs["embedding"] - self.centers[label]
         if self.training:
             self._follow(offset.detach(), label)
-        distance = float(offset.detach().norm(dim=1).mean())
+        distance = offset.detach().norm(dim=1).mean()
         return LossValue(offset.square().sum(1).mean() / 2, {"distance": distance})
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
+from face3d_training.losses.base import LossModule, LossSpec, LossValue, Number, TensorBatch
 from face3d_training.models.base import Outputs
 from face3d_training.registry import register
 
@@ -69,15 +69,17 @@ class LpdLoss(LossModule):
             self._logits(outputs["global_embedding"], self.global_weight), batch["label"]
         )
         part_term = functional.cross_entropy(self._logits(outputs["part_embedding"], self.part_weight), batch["label"])
-        stats = {"global": float(global_term.detach()), "part": float(part_term.detach())}
-        loss = global_term + part_term
         known = ~torch.isnan(batch["visible_ratio"])
-        stats |= {"known_ratios": float(known.sum()), "ratio_left_out": float(not known.any())}
-        if known.any():
-            ratio_term = functional.l1_loss(outputs["visible_ratio"][known], batch["visible_ratio"][known])
-            stats["ratio"] = float(ratio_term.detach())
-            loss = loss + self.spec.ratio_weight * ratio_term
-        return LossValue(loss, stats)
+        error = (outputs["visible_ratio"] - batch["visible_ratio"].nan_to_num()).abs()
+        ratio_term = torch.where(known, error, 0).sum() / known.sum().clamp(min=1)
+        stats: dict[str, Number] = {
+            "global": global_term.detach(),
+            "part": part_term.detach(),
+            "known_ratios": known.sum(),
+            "ratio_left_out": ~known.any(),
+            "ratio": torch.where(known.any(), ratio_term.detach(), torch.nan),
+        }
+        return LossValue(global_term + part_term + self.spec.ratio_weight * ratio_term, stats)
 
     def _logits(self, embedding: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if self.spec.head == "linear":

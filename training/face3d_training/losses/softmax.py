@@ -83,6 +83,6 @@ class ClassifierLoss(LossModule):
         return LossValue(losses.mean(), {"accuracy": accuracy(logits, label)})
 
 
-def accuracy(logits: torch.Tensor, label: torch.Tensor) -> float:
-    """Return the share of rows whose largest logit is that of the label."""
-    return float((logits.argmax(1) == label).float().mean())
+def accuracy(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    """Return the share of rows whose largest logit is that of the label, ()."""
+    return (logits.argmax(1) == label).float().mean()

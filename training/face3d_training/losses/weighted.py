@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from face3d_data.errors import RunStopped, UserError
-from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
+from face3d_data.errors import UserError
+from face3d_training.losses.base import LossModule, LossSpec, LossValue, Number, TensorBatch
 from face3d_training.losses.plain import spec_of_loss
 from face3d_training.models.base import Outputs
 from face3d_training.registry import make_spec
@@ -51,32 +51,36 @@ class WeightedLosses(LossModule):
         )
 
     def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
-        """Return the sum over the parts that found something to learn from; None if no part did.
+        """Return the sum over the parts that found something to learn from; nothing is learnt if no part did.
 
-        Stats are those of the parts as `<loss>.<stat>`, each part's own value as `<loss>.loss`, and `penalty`.
+        Stats are those of the parts as `<loss>.<stat>`, each part's own value as `<loss>.loss`, and `penalty`. A check
+        stops the run where an embedding is not finite.
 
         Raises:
             UserError: a loss needs an output that the network lacks, or an array that the batch lacks.
-            RunStopped: an embedding is not finite.
         """
         outputs = {name: _full_precision(value) for name, value in outputs.items()}
         self._check(outputs, batch)
-        stats: dict[str, float] = {}
-        terms = []
+        stats: dict[str, Number] = {}
+        terms, learns = [], []
         with torch.autocast(outputs["embedding"].device.type, enabled=False):
             for name, spec in self.specs.items():
                 value = self.parts[key_of(name)](outputs, batch)
                 stats |= {f"{name}.{stat}": number for stat, number in value.stats.items()}
                 if value.loss is not None:
-                    stats[f"{name}.loss"] = float(value.loss.detach())
+                    found = torch.ones_like(value.loss, dtype=torch.bool) if value.learns is None else value.learns
+                    stats[f"{name}.loss"] = torch.where(found, value.loss.detach(), torch.nan)
                     terms.append(spec.weight * value.loss)
+                    learns.append(found)
+        checks = ((torch.isfinite(outputs["embedding"]).all(), self._not_finite()),)
         if not terms:
-            return LossValue(None, stats)
+            return LossValue(None, stats, checks=checks)
+        some = torch.stack(learns).any()
         if "penalty" in outputs:
             penalty = outputs["penalty"].mean()
-            stats["penalty"] = float(penalty.detach())
+            stats["penalty"] = torch.where(some, penalty.detach(), torch.nan)
             terms.append(penalty)
-        return LossValue(torch.stack(terms).sum(), stats)
+        return LossValue(torch.stack(terms).sum(), stats, some, checks)
 
     def _check(self, outputs: Outputs, batch: TensorBatch) -> None:
         for name, spec in self.specs.items():
@@ -86,11 +90,12 @@ class WeightedLosses(LossModule):
             absent = [array for array in spec.needs_labels if array not in batch]
             if absent:
                 raise UserError(f"loss {name}: needs {absent[0]!r} of each sample, which the dataset does not have")
-        if not torch.isfinite(outputs["embedding"]).all():
-            raise RunStopped(
-                f"model {self.model}: its embeddings are not finite: lower optimizer.learning_rate, set "
-                "optimizer.clip_norm, or choose precision 32-true or bf16-mixed"
-            )
+
+    def _not_finite(self) -> str:
+        return (
+            f"model {self.model}: its embeddings are not finite: lower optimizer.learning_rate, set "
+            "optimizer.clip_norm, or choose precision 32-true or bf16-mixed"
+        )
 
 
 def key_of(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -9,12 +10,13 @@ from torch.nn import functional
 
 from face3d_data.errors import ContractError, UserError
 from face3d_data.testing.contract_base import need
-from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
+from face3d_training.losses.base import LossModule, LossSpec, LossValue, Number, TensorBatch
 from face3d_training.losses.weighted import WeightedLosses
 from face3d_training.models.base import Outputs
 from face3d_training.testing.breach import check_texts, generator, learns
 
 PERSONS, CAPTURES = 4, 3
+NOTHING = "finds nothing to learn from in four people with three captures each"
 SampleOutputs = Mapping[str, torch.Tensor]
 """Outputs of a network beside the embedding, with the batch first."""
 
@@ -59,12 +61,17 @@ def check_loss(spec: LossSpec, more: SampleOutputs | None = None, embedding_size
 def _check_value(spec: LossSpec, outputs: SampleOutputs, chosen: torch.Tensor) -> float:
     run = _Run(spec, outputs, chosen)
     if run.value.loss is None:
-        raise ContractError(f"loss {spec.name!r}: finds nothing to learn from in four people with three captures each")
+        raise ContractError(f"loss {spec.name!r}: {NOTHING}")
     value = float(run.value.loss.detach()) if run.value.loss.numel() == 1 else tuple(run.value.loss.shape)
     one = run.value.loss.shape == () and bool(torch.isfinite(run.value.loss))
     need(one, spec, f"its value is {value}: give one finite number")
-    plain = all(isinstance(number, int | float) for number in run.value.stats.values())
-    need(plain, spec, "its stats are not plain numbers")
+    need(
+        all(map(_is_number, run.value.stats.values())),
+        spec,
+        "its stats are neither numbers nor detached tensors of shape ()",
+    )
+    if run.value.read().loss is None:
+        raise ContractError(f"loss {spec.name!r}: {NOTHING}")
     need(run.value.loss.requires_grad, spec, "no gradient reaches the embeddings")
     run.value.loss.backward()
     need(any(learns(leaf.grad) for leaf in run.leaves.values()), spec, "no gradient reaches the embeddings")
@@ -107,8 +114,14 @@ def _batch(chosen: torch.Tensor) -> TensorBatch:
 
 
 def _number(spec: LossSpec, outputs: SampleOutputs, chosen: torch.Tensor) -> float:
-    value = _Run(spec, outputs, chosen).value
-    return float("nan") if value.loss is None else float(value.loss.detach())
+    number = _Run(spec, outputs, chosen).value.read().number
+    return float("nan") if number is None else number
+
+
+def _is_number(value: Number) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.shape == () and not value.requires_grad
+    return isinstance(value, int | float)
 
 
 def _check_refusals(spec: LossSpec, outputs: SampleOutputs) -> None:
@@ -134,9 +147,11 @@ def _check_hostile(spec: LossSpec, what: str, outputs: SampleOutputs, chosen: to
         run = _Run(spec, outputs, chosen)
         if run.value.loss is None:
             return
+        run.value.read()
         run.value.loss.backward()
     except Exception as error:
         raise ContractError(f"loss {spec.name!r}: {what}: {type(error).__name__}: {error}") from error
-    need(bool(torch.isfinite(run.value.loss)), spec, f"{what} gives {float(run.value.loss)}")
+    number = float(run.value.loss.detach())
+    need(math.isfinite(number), spec, f"{what} gives {number}")
     finite = all(leaf.grad is None or bool(torch.isfinite(leaf.grad).all()) for leaf in run.leaves.values())
     need(finite, spec, f"{what} gives gradients that are not finite")
