@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from face3d_data.tables.triplet_draws import TripletDraws
 from face3d_data.tables.triplet_file import save_triplets, triplet_file_name
 from face3d_training.config import TrainConfig
 from face3d_training.sampler import BatchSampler, check_size
 from face3d_training.triplet_file import load_triplets
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = "triplets"
 """Where a run keeps the triplets of its epochs."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-from sklearn.metrics import auc, roc_curve
 
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.protocol import gallery_rows, probe_rows
@@ -103,6 +102,8 @@ def _genuine(rows: FaceRows) -> np.ndarray:
 
 
 def _pair_figures(distance: np.ndarray, same: np.ndarray) -> dict[str, float]:
+    from sklearn.metrics import auc, roc_curve  # half a second that a run's start does not need
+
     false_accepts, true_accepts, thresholds = roc_curve(same, -distance, drop_intermediate=False)
     crossing = int(np.argmin(np.abs(false_accepts - (1 - true_accepts))))
     eer = float(false_accepts[crossing] + 1 - true_accepts[crossing]) / 2

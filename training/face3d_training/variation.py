@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from face3d_data.augment.augmentation import Augmentation, names_of
 from face3d_data.errors import UserError
 from face3d_training.clouds import ArrayMap, Stream
 from face3d_training.config import MasksConfig, TrainConfig
-from face3d_training.masks import MaskedFace, OnlineMasks
+
+if TYPE_CHECKING:
+    from face3d_training.masks import MaskedFace, OnlineMasks
 
 BESIDE = {"points": ("landmarks_3d", "pose"), "image": ("intrinsics",)}
 """Arrays that tell operations more than the input does: where the face is, and how it was seen."""
@@ -74,8 +76,14 @@ class Variation:
             if not operation.fits({name: np.empty(0) for name in seen}):
                 option = next(name for name in operation.strengths if getattr(operation, name))
                 raise UserError(f"augment.{option}: does nothing to an input of {', '.join(fields)}: leave it out")
-        masks = OnlineMasks.of(self.masks, inputs, fields, there) if self.masks.share > 0 else None
-        return Draws(self.augmentation, seen, masks)
+        return Draws(self.augmentation, seen, self._masks(inputs, fields, there) if self.masks.share > 0 else None)
+
+    def _masks(
+        self, inputs: Literal["points", "image"], fields: Collection[str], there: Collection[str]
+    ) -> OnlineMasks:
+        from face3d_training.masks import OnlineMasks  # loads all that masks are made with
+
+        return OnlineMasks.of(self.masks, inputs, fields, there)
 
 
 @dataclass(frozen=True)
