@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
-from scipy.ndimage import minimum_filter
 
 from face3d_data.augment.depth_reading import DepthReading, readings
 from face3d_data.augment.operation import ArrayNames, Record, draw_seed
@@ -56,5 +55,7 @@ class LowQuality(DepthReading):
         """Return the nearest of the noisy readings in each window; a reading at or behind the camera is dropped."""
         noisy = depth + noise
         usable = readings(depth) & (noisy > 0)
+        from scipy.ndimage import minimum_filter  # half a second that only this operation needs
+
         nearest = minimum_filter(np.where(usable, noisy, np.inf), size=WINDOW_PX, mode="nearest")
         return np.where(np.isfinite(nearest), nearest, 0).astype(np.float32)

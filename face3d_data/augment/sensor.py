@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.ndimage import correlate1d
 
 from face3d_data.augment.depth_reading import DepthReading
 from face3d_data.augment.operation import ArrayNames, Record, draw_seed
@@ -91,6 +90,8 @@ class Sensor(DepthReading):
         reach = int(np.ceil(3 * sigma))
         weights = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * max(sigma, 1e-3) ** 2))
         weights /= weights.sum()
+        from scipy.ndimage import correlate1d  # half a second that only this operation needs
+
         smooth = correlate1d(correlate1d(white, weights, axis=0, mode="wrap"), weights, axis=1, mode="wrap")
         return np.float32(sensor.noise_px / (weights**2).sum()) * smooth
 
