@@ -89,6 +89,7 @@ MISTAKES = [
     (("--resume",), "has no checkpoints/last.pt to resume: leave out --resume"),
     (("--device", "cuda:7"), "device cuda:7: torch sees "),
     (("--precision", "16-mixed"), "precision 16-mixed needs CUDA, device is cpu: use bf16-mixed or 32-true"),
+    (("--precision", "tf32"), "precision tf32 needs CUDA, device is cpu: use 32-true"),
     (("--data.where", "mask == 'velvet'"), "no row of split 'train' of dataset points matches"),
     (("--data.train-split", "trian"), "has no split 'trian'"),
     (("--data.n-points", "65"), "has 64 points per cloud: use at most 64"),

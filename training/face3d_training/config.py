@@ -19,6 +19,8 @@ LIST = re.compile(r"[\w.+-]+(,[\w.+-]+)+,?|[\w.+-]+,")
 """What is a list on the command line: `32,64`; no query and no text with spaces."""
 UNSET = ("", "null")
 """Texts that take back a text that a config gives."""
+Precision = Literal["32-true", "tf32", "bf16-mixed", "16-mixed"]
+"""Precisions of a network's arithmetic."""
 CONFIGS = Path(__file__).resolve().parent / "configs"
 CHECKOUT_CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -167,8 +169,9 @@ class TrainConfig(_Section):
     epochs: int = Field(30, gt=0, description="maximum number of epochs")
     checkpoint_every: int | None = Field(None, gt=0, description="epochs between checkpoints that are kept")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto, cpu, cuda, cuda:1 or mps")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        "32-true", description="precision of the network's arithmetic"
+    precision: Precision = Field(
+        "32-true",
+        description="precision of the network's arithmetic; tf32: float32 with products of 10 bits, on NVIDIA GPUs",
     )
     compile: bool = Field(False, description="torch.compile the network")
     workers: int = Field(0, ge=0, description="loader processes")

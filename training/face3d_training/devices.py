@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 
 from face3d_data.errors import Face3dError, UserError
+from face3d_training.config import Precision
 
 T = TypeVar("T")
 
@@ -50,8 +51,10 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def make_fabric(device: str, precision: Literal["32-true", "bf16-mixed", "16-mixed"]) -> TrainingDevice:
+def make_fabric(device: str, precision: Precision) -> TrainingDevice:
     """Return Fabric, launched: one process, or one of those that torchrun started (gloo on CPUs, NCCL on GPUs).
+
+    On CUDA, products of float32 are exact unless the precision is `tf32`; torch's own default rounds convolutions.
 
     Raises:
         UserError: there is no such device, or it cannot compute in that precision.
@@ -64,8 +67,13 @@ def make_fabric(device: str, precision: Literal["32-true", "bf16-mixed", "16-mix
         if chosen.type != "cuda":
             raise UserError(f"precision 16-mixed needs CUDA, device is {chosen.type}: use bf16-mixed or 32-true")
         scaler = torch.amp.GradScaler("cuda")
-    options: dict[str, Any] = {"precision": precision}
-    if precision != "32-true":
+    if precision == "tf32" and chosen.type != "cuda":
+        raise UserError(f"precision tf32 needs CUDA, device is {chosen.type}: use 32-true")
+    if chosen.type == "cuda":
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    options: dict[str, Any] = {"precision": "32-true"}
+    if precision in ("bf16-mixed", "16-mixed"):
         options = {"plugins": [InputsKept(precision, chosen.type, scaler=scaler)]}
     several = processes > 1
     fabric = Fabric(

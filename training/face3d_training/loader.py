@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from face3d_data.errors import UserError
 from face3d_training.data import Draw, FaceRows
+from face3d_training.prefetch import prefetch
 
 
 def make_loader(
@@ -39,6 +40,15 @@ def make_loader(
         worker_init_fn=_start_worker,
         generator=torch.Generator(),
     )
+
+
+def batches_for(device: torch.device, loader: DataLoader[Any]) -> Iterable[Any]:
+    """Return the batches of an epoch as a device takes them best.
+
+    A GPU leaves the processor idle: without worker processes a thread loads the next batches meanwhile. A CPU has
+    nothing to spare for a thread.
+    """
+    return prefetch(loader) if device.type != "cpu" and loader.num_workers == 0 else loader
 
 
 class _Telling:

@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from face3d_data.shards.read import Dataset
 from face3d_training.building import Learning
 from face3d_training.config import TrainConfig, as_mapping
+from face3d_training.losses.base import Number
 from face3d_training.run_folder import dataset_digest
 from face3d_training.validation import Validation
 
@@ -39,11 +40,11 @@ class RunProgress:
     since_best: int = 0
     threshold: float = math.nan
 
-    def add(self, stats: dict[str, float]) -> None:
+    def add(self, stats: Mapping[str, Number]) -> None:
         """Add one step's figures."""
         for name, value in stats.items():
             total = self.sums.setdefault(name, [0.0, 0])
-            total[0] += value
+            total[0] += float(value)
             total[1] += 1
 
     def means(self) -> dict[str, float]:

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from torch.utils.data import DataLoader
 
 from face3d_data.digest import seed_from
 from face3d_data.errors import RunStopped, UserError, is_full_disk
@@ -42,6 +41,7 @@ from face3d_training.devices import make_fabric, on_first
 from face3d_training.gradcache import backward
 from face3d_training.interrupt import graceful
 from face3d_training.leaks import refuse_leaking
+from face3d_training.loader import batches_for
 from face3d_training.progress_lines import epoch_line, step_line
 from face3d_training.run_folder import describe_run, find_run, remove_run
 from face3d_training.run_state import Run, RunProgress, all_separated, restore, state_of, why_over, why_stopped_early
@@ -196,14 +196,14 @@ def _learn_epoch(run: Run, stop_asked: Callable[[], bool], tracker: Tracker | No
     """Make the steps of an epoch that are still to be made; return the seconds they took, and the samples seen."""
     progress, learning = run.progress, run.learning
     learning.sampler.set_epoch(progress.epoch, progress.batch)
-    loader: DataLoader = learning.loader
     learning.net.train()
     learning.losses.train()
     started = shown = time.monotonic()
     first, seen = progress.batch, 0
-    for batch in loader:
+    for batch in batches_for(run.fabric.device, learning.loader):
         batch |= {name: torch.from_numpy(value) for name, value in learning.sampler.extras(progress.batch).items()}
-        loss = _step(run, {name: value.to(run.fabric.device) for name, value in batch.items()})
+        # From page-locked memory the copy to a GPU runs beside what it computes; elsewhere it is done at once.
+        loss = _step(run, {name: value.to(run.fabric.device, non_blocking=True) for name, value in batch.items()})
         seen += len(batch["label"]) * run.fabric.world_size
         progress.batch += 1
         progress.step += 1
