@@ -6,32 +6,37 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from face3d_data.geometry.align import every_nth, measure_fit, refine, transform
 from face3d_data.geometry.mean_face import MeanFace, mean_face
 from face3d_data.geometry.nearest import NearestPoints
+from face3d_data.geometry.nose_tips import nose_tips
 
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
 """Camera frame (x right, y down, z forward) to the axes of the face frame (x right, y up, z to the viewer)."""
 YAWS_DEG = (0.0, -30.0, 30.0, -60.0, 60.0)
 PITCHES_DEG = (0.0, -25.0, 25.0)
 SEARCHED = 12_000
-CELL_MM = 6.0
-PEAK_CELLS = 4
-"""A nose tip is the foremost point within this many cells."""
-RING_MM = (28.0, 55.0)
-STANDS_OUT_MM = (6.0, 70.0)
-"""A nose tip lies so far before the median of what surrounds it at `RING_MM`."""
-PEAKS = 12
-REFINED = 6
-COARSE = ((600, 20.0, 6),)
-SCORED = 700
+RATED = 3_000
+"""Points by which places are rated before anything is fitted there."""
 SCORE_RADIUS_MM = 70.0
-NEAR_MM = 6.0
 ROOM_MM = 160.0
 """Points farther than this from a place tried do not matter to it."""
+REACH_MM = 15.0
+"""A point this far from the mean face counts as nothing in a rating."""
+FEWEST_NEAR = 30
+"""Points near a nose tip, of those searched; fewer are no face."""
+TRIED = 10
+"""Places where a quick fit is made, the best rated ones."""
+QUICK = ((150, 20.0, 5),)
+REFINED = 3
+RIVAL = 0.85
+"""Share of the best rating from which a quick fit may turn out to be the better one."""
+SAME_MM, SAME_DEG = 4.0, 4.0
+"""Quick fits no farther apart than this end as one."""
+SCORED = 700
+NEAR_MM = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +67,8 @@ def locate_face(points: np.ndarray, axes: np.ndarray = UPRIGHT) -> Located | Non
     """Find the face in points by the mean face alone.
 
     Candidates for the nose tip are points that are locally the foremost and stand out of what surrounds them, seen from
-    15 directions within 60 degrees of `axes`; at the best of them the mean face is fitted by ICP.
+    15 directions within 60 degrees of `axes`. All are rated by a few points, the best get a quick fit of the mean face,
+    and the best of those, apart from each other, are fitted by ICP.
 
     Args:
         points: (N, 3), finite, mm: a face, a head, or a scene with one person.
@@ -72,20 +78,7 @@ def locate_face(points: np.ndarray, axes: np.ndarray = UPRIGHT) -> Located | Non
     Returns:
         The best fit, None where nothing stands out like a nose.
     """
-    face = mean_face()
-    some = every_nth(points, SEARCHED).astype(np.float64)
-    tried = []
-    for turn in _turns():
-        rotation = turn @ axes
-        turned = some @ rotation.T
-        for tip in _peaks(turned):
-            motion = np.eye(4)
-            motion[:3, :3], motion[:3, 3] = rotation, face.landmarks[2] - tip
-            near = turned[np.linalg.norm(turned - tip, axis=1) < ROOM_MM] + motion[:3, 3]
-            tried.append((_quick_score(near, face), motion))
-    tried.sort(key=lambda pair: -pair[0])
-    found = [_refined(points, some, motion, face) for _, motion in tried[:REFINED]]
-    return max(found, key=lambda one: one.score, default=None)
+    return _Search(points).locate(axes)
 
 
 TURNED: dict[str, np.ndarray] = {
@@ -108,7 +101,8 @@ def locate_turned(points: np.ndarray, axes: np.ndarray = UPRIGHT) -> tuple[str, 
         points: as for `locate_face`.
         axes: what was taken for upright.
     """
-    found = {name: locate_face(points, turn @ axes) for name, turn in TURNED.items()}
+    search = _Search(points)
+    found = {name: search.locate(turn @ axes) for name, turn in TURNED.items()}
     best = max(found, key=lambda name: one.score if (one := found[name]) is not None else 0.0)
     return best, found[best]
 
@@ -126,71 +120,97 @@ def _turns() -> tuple[np.ndarray, ...]:
     return tuple(Rotation.from_euler("yx", pair, degrees=True).as_matrix() for pair in angles)
 
 
-def _peaks(turned: np.ndarray) -> np.ndarray:
-    """Return f8 (P, 3): points that may be a nose tip, those that stand out most first.
-
-    Only cells with points are checked: a stray reading far away costs nothing.
-    """
-    cells, foremost = _foremost(turned)
-    height, tree = foremost[:, 2], cKDTree(cells)
-    top = height.copy()
-    beside = tree.query_pairs(PEAK_CELLS, p=np.inf, output_type="ndarray")
-    for one, other in (beside.T, beside.T[::-1]):
-        np.maximum.at(top, one, height[other])
-    order = np.argsort(-height, kind="stable")
-    peaks = []
-    for place in order[height[order] >= top[order]].tolist():
-        out = _stands_out(cells, height, tree, place)
-        if STANDS_OUT_MM[0] <= out <= STANDS_OUT_MM[1]:
-            peaks.append((out, foremost[place]))
-    peaks.sort(key=lambda pair: -pair[0])
-    return np.array([tip for _, tip in peaks[:PEAKS]]).reshape(-1, 3)
-
-
-def _foremost(turned: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cells of x and y that hold points, f8 (C, 2), and the foremost point of each, f8 (C, 3)."""
-    cell = np.floor((turned[:, :2] - turned[:, :2].min(axis=0)) / CELL_MM)
-    order = np.lexsort((turned[:, 2], cell[:, 0], cell[:, 1]))
-    last = np.append((np.diff(cell[order], axis=0) != 0).any(axis=1), True)
-    return cell[order[last]], turned[order[last]]
-
-
-def _stands_out(cells: np.ndarray, height: np.ndarray, tree: cKDTree, place: int) -> float:
-    """Return how far a cell lies before the median of the ring round it, 0 where too little surrounds it."""
-    near = np.array(tree.query_ball_point(cells[place], RING_MM[1] / CELL_MM))
-    apart = np.hypot(*(cells[near] - cells[place]).T) * CELL_MM
-    ring = height[near[(apart >= RING_MM[0]) & (apart <= RING_MM[1])]]
-    return float(height[place] - np.median(ring)) if len(ring) >= 20 else 0.0
-
-
 @cache
-def _mean_tree() -> tuple[np.ndarray, NearestPoints]:
-    """Return some of the mean face's points near its nose tip, and the tree of all."""
+def _core() -> np.ndarray:
+    """Return some of the mean face's points near its nose tip, f8 (S, 3)."""
     face = mean_face()
     near = face.points[np.linalg.norm(face.points - face.landmarks[2], axis=1) <= SCORE_RADIUS_MM]
-    return every_nth(near, SCORED).astype(np.float64), face.tree
+    return every_nth(near, SCORED).astype(np.float64)
 
 
-def _quick_score(near: np.ndarray, face: MeanFace) -> float:
-    """Return how well points that were moved to the face frame fit, both ways, without refining."""
-    radius = near[np.linalg.norm(near - face.landmarks[2], axis=1) <= SCORE_RADIUS_MM]
-    if len(radius) < 30:
-        return 0.0
-    some, tree = _mean_tree()
-    there, _ = tree.nearest(every_nth(radius, 300), 15.0)
-    back, _ = NearestPoints(near).nearest(some[::3], 15.0)
-    return float(np.mean(np.maximum(0, 1 - there / 15.0)) * np.mean(np.maximum(0, 1 - back / 15.0)))
+class _Search:
+    """Points that are searched, one way up or several."""
+
+    def __init__(self, points: np.ndarray) -> None:
+        self.points = points
+        self.face = mean_face()
+        self.some = every_nth(points, SEARCHED).astype(np.float64)
+        self.few = every_nth(self.some, RATED)
+        self.fewest = FEWEST_NEAR * len(self.few) / max(len(self.some), 1)
+        self.tree = NearestPoints(self.few)
+
+    def locate(self, axes: np.ndarray) -> Located | None:
+        """Return the best fit of a face that stands as `axes` say."""
+        motions = self._motions(axes)
+        if not len(motions):
+            return None
+        rated = self._rate(motions, 100, 6)
+        best = np.argsort(-rated, kind="stable")[:TRIED]
+        fitted = np.array([refine(self.few, self.face, motion, QUICK) for motion in motions[best]])
+        rated = self._rate(fitted, 300, 2)
+        order = np.argsort(-rated, kind="stable")
+        rivals = fitted[order[rated[order] >= RIVAL * rated.max()]]
+        found = [self._fitted(motion) for motion in _apart(rivals)[:REFINED]]
+        return max(found, key=lambda one: one.score)
+
+    def _motions(self, axes: np.ndarray) -> np.ndarray:
+        """Return motions f8 (P, 4, 4) that lay what may be a nose tip on the mean face's, seen from all directions."""
+        motions: list[np.ndarray] = []
+        for turn in _turns() if len(self.some) else ():
+            rotation = turn @ axes
+            for tip in nose_tips(self.some @ rotation.T):
+                motion = np.eye(4)
+                motion[:3, :3], motion[:3, 3] = rotation, self.face.landmarks[2] - tip
+                motions.append(motion)
+        return np.array(motions).reshape(-1, 4, 4)
+
+    def _rate(self, motions: np.ndarray, n_points: int, step: int) -> np.ndarray:
+        """Return how well the points fit after each motion, f8 (P,): how near they are to the face, and it to them.
+
+        Args:
+            motions: (P, 4, 4).
+            n_points: how many points count, of those near the nose tip.
+            step: every which point of the face counts.
+        """
+        rotations, shifts = motions[:, :3, :3], motions[:, :3, 3]
+        nose = self.face.landmarks[2].astype(np.float64)
+        tips = np.einsum("pji,pj->pi", rotations, nose - shifts)
+        apart = (self.few**2).sum(axis=1) - 2 * tips @ self.few.T + (tips**2).sum(axis=1)[:, None]
+        near = [every_nth(np.flatnonzero(row), n_points) for row in apart <= SCORE_RADIUS_MM**2]
+        which = np.repeat(np.arange(len(motions)), [len(one) for one in near])
+        moved = np.einsum("pij,pj->pi", rotations[which], self.few[np.concatenate(near)]) + shifts[which]
+        there = np.maximum(0, 1 - self.face.tree.nearest(moved, REACH_MM)[0] / REACH_MM)
+        count = np.bincount(which, minlength=len(motions))
+        there_mean = np.bincount(which, there, len(motions)) / np.maximum(count, 1)
+        face = np.einsum("pji,psj->psi", rotations, _core()[None, ::step] - shifts[:, None])
+        back, _ = self.tree.nearest(face.reshape(-1, 3), REACH_MM)
+        back_mean = np.maximum(0, 1 - back.reshape(len(motions), -1) / REACH_MM).mean(axis=1)
+        return np.where(count >= self.fewest, there_mean * back_mean, 0.0)
+
+    def _fitted(self, motion: np.ndarray) -> Located:
+        tip = np.linalg.inv(motion)[:3] @ np.append(self.face.landmarks[2], 1.0)
+        offset = self.points - tip.astype(self.points.dtype)
+        points = self.points[np.einsum("ij,ij->i", offset, offset) <= ROOM_MM**2]
+        return _measured(points, refine(points, self.face, motion), self.face)
 
 
-def _refined(points: np.ndarray, some: np.ndarray, motion: np.ndarray, face: MeanFace) -> Located:
-    motion = refine(some, face, motion, COARSE)
-    motion = refine(points, face, motion)
+def _apart(motions: np.ndarray) -> list[np.ndarray]:
+    """Return the motions that are not nearly one before them."""
+    kept: list[np.ndarray] = []
+    for motion in motions:
+        tips = [np.linalg.norm(motion[:3, 3] - other[:3, 3]) for other in kept]
+        near = [other for other, apart_mm in zip(kept, tips, strict=True) if apart_mm <= SAME_MM]
+        if all(turn_deg(motion, other) > SAME_DEG for other in near):
+            kept.append(motion)
+    return kept
+
+
+def _measured(points: np.ndarray, motion: np.ndarray, face: MeanFace) -> Located:
+    """Return a face found, and how well it fits."""
     moved = transform(points, motion)
     fit = measure_fit(moved, face, face.landmarks[2])
     near = moved[np.linalg.norm(moved - face.landmarks[2], axis=1) <= SCORE_RADIUS_MM + 10.0]
-    covered = 0.0
-    if len(near):
-        apart, _ = NearestPoints(near).nearest(_mean_tree()[0], NEAR_MM)
-        covered = float(np.mean(np.isfinite(apart)))
+    apart, _ = NearestPoints(near).nearest(_core(), NEAR_MM)
+    covered = float(np.mean(np.isfinite(apart)))
     back = np.linalg.inv(motion)
     return Located(motion, transform(face.landmarks, back).astype(np.float32), fit.rmse_mm, fit.inlier_share, covered)

@@ -39,7 +39,7 @@ class Locate3d(Stage):
     """
 
     name: ClassVar[str] = "locate_3d"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     inputs: ClassVar[Inputs] = (("points",), ("grid",), ("depth", "intrinsics"))
     optional: ClassVar[Names] = ("distortion", "landmarks_3d", "landmarks")
     outputs: ClassVar[Names] = ("landmarks_3d", "landmarks")

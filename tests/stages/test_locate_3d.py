@@ -135,18 +135,27 @@ def test_how_a_scan_stands_is_told():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("up", "front", "said"),
-    [("y", "x", "try front: x "), ("y", "-x", "try front: -x "), ("z", "-y", "try up: z, front: -y "),
-     ("-z", "y", "try up: -z, front: y "), ("x", "z", "try up: x ")],
+    ("person", "up", "front", "said"),
+    [(2, "y", "x", "try front: x "), (1, "z", "-y", "try up: z, front: -y "), (1, "-z", "y", "try up: -z, front: y "),
+     (1, "x", "z", "try up: x ")],
 )  # fmt: skip
-def test_the_axes_to_try_are_those_that_the_files_have(tmp_path, up, front, said):
-    points = face_scan(1, 0).points
+def test_the_axes_to_try_are_those_that_the_files_have(tmp_path, person, up, front, said):
+    points = face_scan(person, 0).points
     right = CloudFolder(root=tmp_path, up=up, front=front)
     as_filed = points @ right.to_camera(np.eye(3)).T  # (N, 3) times the inverse of an orthonormal matrix
     assert np.allclose(right.to_camera(as_filed), points)
     with pytest.raises(Reject, match="turned: ") as caught:
         Locate3d().apply(Sample.of({"points": CloudFolder(root=tmp_path).to_camera(as_filed)}))
     assert said + "(where the reader has up: y, front: z)" in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("front", ["x", "-x"])
+def test_a_scan_seen_from_a_side_is_found_all_the_same(front):
+    scan, side = face_scan(1, 0), {"x": 1, "-x": -1}[front]
+    turn = np.array([[0, 0, side], [0, 1, 0], [-side, 0, 0]], np.float32)
+    found = Locate3d().apply(Sample.of({"points": scan.points @ turn.T})).arrays["landmarks_3d"]
+    assert errors_mm(found, scan.landmarks_3d @ turn.T).max() < FARTHEST_MM
 
 
 def test_too_few_points_are_rejected():
