@@ -1,0 +1,116 @@
+"""Template of a face: one topology with 68 landmarks, regions, UV, a left-right permutation and a linear model.
+
+`template.npz` is made by `benchmarks/make_template.py` from the package's own synthetic people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from face3d_data.geometry.normals import mesh_normals
+from face3d_data.resources import Asset
+
+TEMPLATE_ASSET = Asset("registration/template.npz", "registration/template.npz")
+REGIONS = ("cheeks", "forehead", "brows", "eyes", "nose", "mouth", "chin", "jaw", "under_chin")
+"""Names of the regions, by their numbers."""
+STEP_MM = 0.01
+"""Modes of the shipped template are stored in whole steps of this."""
+N_LANDMARKS = 68
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """A face mesh in the face frame, mm, and how it varies.
+
+    Attributes:
+        name: what it is called.
+        vertices: f8 (V, 3), the mean face.
+        triangles: int (T, 3), counter-clockwise seen from outside.
+        landmark_corners: int (68, 3), the triangle that each landmark lies in, iBUG 300-W order; image left first.
+        landmark_weights: f8 (68, 3), its place there; a landmark without a place has NaN.
+        identity: f8 (K, V, 3), modes of people, each as large as its standard deviation; K may be 0.
+        expression: f8 (E, V, 3), modes of expressions.
+        uv: f8 (V, 2) in 0..1, or None.
+        mirror: int (V,), the vertex on the other side, or None.
+        regions: u1 (V,), places in `REGIONS`, or None.
+    """
+
+    name: str
+    vertices: np.ndarray
+    triangles: np.ndarray
+    landmark_corners: np.ndarray
+    landmark_weights: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+    uv: np.ndarray | None = None
+    mirror: np.ndarray | None = None
+    regions: np.ndarray | None = None
+
+    @cached_property
+    def modes(self) -> np.ndarray:
+        """All modes, f8 (K + E, V, 3): people first."""
+        return np.concatenate([self.identity, self.expression])
+
+    @cached_property
+    def normals(self) -> np.ndarray:
+        """Unit normals f4 (V, 3) of the mean face."""
+        return mesh_normals(self.vertices, self.triangles)
+
+    def shape(self, weights: np.ndarray) -> np.ndarray:
+        """Return the vertices (V, 3) for the weights of all modes, standard deviations."""
+        return self.vertices + np.tensordot(weights, self.modes, 1)
+
+    def landmarks(self, vertices: np.ndarray) -> np.ndarray:
+        """Return the 68 landmarks (68, 3) of vertices (V, 3) in this topology; NaN where the template has none."""
+        return np.einsum("kc,kcj->kj", self.landmark_weights, np.asarray(vertices, np.float64)[self.landmark_corners])
+
+
+def save_template(path: Path, template: Template) -> None:
+    """Write a template, the same bytes every time; modes as differences along the vertices, which packs well."""
+    steps = np.rint(template.modes / STEP_MM).astype(np.int32).transpose(0, 2, 1)
+    packed = np.diff(steps, axis=2, prepend=0).astype(np.int16)
+    optional = {
+        "uv": None if template.uv is None else template.uv.astype(np.float16),
+        "mirror": None if template.mirror is None else template.mirror.astype(np.uint16),
+        "regions": template.regions,
+    }
+    np.savez_compressed(
+        path,
+        vertices=template.vertices.astype(np.float32),
+        triangles=template.triangles.astype(np.uint16),
+        landmark_corners=template.landmark_corners.astype(np.uint16),
+        landmark_weights=template.landmark_weights.astype(np.float32),
+        modes=packed,
+        n_identity=np.int64(len(template.identity)),
+        **{name: value for name, value in optional.items() if value is not None},
+    )
+
+
+def read_template(path: Path) -> Template:
+    """Read what `save_template` wrote."""
+    with np.load(path) as stored:
+        steps = np.cumsum(stored["modes"], axis=2, dtype=np.int32)
+        modes = steps.transpose(0, 2, 1) * STEP_MM
+        n = int(stored["n_identity"])
+        return Template(
+            name="face3d",
+            vertices=stored["vertices"].astype(np.float64),
+            triangles=stored["triangles"].astype(np.int64),
+            landmark_corners=stored["landmark_corners"].astype(np.int64),
+            landmark_weights=stored["landmark_weights"].astype(np.float64),
+            identity=np.ascontiguousarray(modes[:n]),
+            expression=np.ascontiguousarray(modes[n:]),
+            uv=stored["uv"].astype(np.float64),
+            mirror=stored["mirror"].astype(np.int64),
+            regions=stored["regions"],
+        )
+
+
+@cache
+def own_template() -> Template:
+    """Return the template that the package ships, read once per process."""
+    return read_template(TEMPLATE_ASSET.file)
