@@ -69,9 +69,7 @@ class Person:
         rest[:, 1] += (line - at.stomion) * bend
         coords = rest[:, :2].copy()
         front = np.where((front > 0) & (rest[:, 1] > at.menton - 30), front, 0.0)
-        rest[:, 2] = np.where(
-            front > 0, relief(p, self.skull, rest[:, 0], rest[:, 1], rest[:, 2], front), rest[:, 2]
-        )
+        rest[:, 2] = np.where(front > 0, relief(p, self.skull, rest[:, 0], rest[:, 1], rest[:, 2], front), rest[:, 2])
         if expression is not None:
             rest = rest + displacement(p, at, expression, coords, rest, front)
         return rest
@@ -146,11 +144,13 @@ class Person:
         _, line, _ = features.lip_borders(p, at, inside)
         gap = LIP_ROW_MM * np.array([0, 1, 1, 1, 0, -1, -1, -1])
         upper[[0, -1]] = at.stomion + 0.2
-        return np.concatenate([np.stack([top, upper], 1), np.stack([bottom, lower], 1), np.stack([inside, line + gap], 1)])
+        return np.concatenate(
+            [np.stack([top, upper], 1), np.stack([bottom, lower], 1), np.stack([inside, line + gap], 1)]
+        )
 
     @cached_property
     def controls(self) -> Places:
-        """What the spline goes through: landmarks, and points of forehead, cheeks and chin that are named by measures."""
+        """What the spline goes through: landmarks, and points of forehead, cheeks and chin at the person's measures."""
         p, at = self.identity, self.skull.levels
         top = p["brow_y"] + FOREHEAD_MM
         wing = p["nose_width"] / 2
@@ -189,9 +189,9 @@ class Topology:
         angle, level = moved[:, 0] / RADIUS_MM, moved[:, 1]
         exact = person.skull.levels.stomion + LIP_ROW_MM * self.seam
         width = person.skull.rows(person.rows(level))[:, 2]
-        near = smooth_step(np.abs(width * np.sin(angle)), person.identity["mouth_width"] / 2 + 14, person.identity["mouth_width"] / 2 + 3)
+        near = smooth_step(
+            np.abs(width * np.sin(angle)),
+            person.identity["mouth_width"] / 2 + 14,
+            person.identity["mouth_width"] / 2 + 3,
+        )
         return Places(angle, np.where(self.seam != 0, level + (exact - level) * near, level))
-
-    def landmarks_on(self, person: Person) -> Places:
-        """Return the places of the 68 landmarks on a person: their own."""
-        return person.landmarks

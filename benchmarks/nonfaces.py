@@ -74,7 +74,9 @@ def hand(rng: np.random.Generator) -> np.ndarray:
     parts = [_sphere_points(rng, 6000) * [42, 45, 14]]
     for k in range(4):
         length, base = rng.uniform(55, 85), np.array([-33 + 22 * k, 40, 0])
-        tip = base + Rotation.from_euler("z", rng.uniform(-15, 15), degrees=True).apply([0, length, rng.uniform(-15, 30)])
+        tip = base + Rotation.from_euler("z", rng.uniform(-15, 15), degrees=True).apply(
+            [0, length, rng.uniform(-15, 30)]
+        )
         along = rng.uniform(0, 1, (2500, 1))
         parts.append(base + along * (tip - base) + _sphere_points(rng, 2500) * 9)
     along = rng.uniform(0, 1, (2000, 1))
@@ -90,6 +92,7 @@ def noise(rng: np.random.Generator) -> np.ndarray:
 
 def chair(rng: np.random.Generator) -> np.ndarray:
     """A seat, a back and four legs."""
+
     def slab(size: list[float], at: list[float], n: int) -> np.ndarray:
         return rng.uniform(-0.5, 0.5, (n, 3)) * size + at
 
@@ -145,7 +148,10 @@ def top_of_head(rng: np.random.Generator) -> np.ndarray:
 
 def side_of_head(rng: np.random.Generator) -> np.ndarray:
     """A head seen from behind one ear."""
-    return _seen(_head(rng) @ Rotation.from_euler("y", rng.choice([-1, 1]) * rng.uniform(100, 150), degrees=True).as_matrix().T, 4.0)
+    return _seen(
+        _head(rng) @ Rotation.from_euler("y", rng.choice([-1, 1]) * rng.uniform(100, 150), degrees=True).as_matrix().T,
+        4.0,
+    )
 
 
 def upside_down(rng: np.random.Generator) -> np.ndarray:

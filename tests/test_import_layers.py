@@ -32,7 +32,7 @@ DATA_LAYERS = (
     {"atomic", "names", "references", "resources", "sample", "signature", "unchanged", "yaml_file"},
     {"registry"},
     {"component", "formats", "geometry", "detectors"},
-    {"reader", "stage", "table", "augment", "wear", "synthetic"},
+    {"reader", "stage", "table", "augment", "wear", "synthetic", "registration"},
     {
         "wear.occluders",
         "readers.shared",

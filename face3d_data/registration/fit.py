@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
+from scipy import sparse
 
 from face3d_data.geometry.normals import mesh_normals
 from face3d_data.registration.linear_fit import STAGES, LinearFit, data_weights, fit_linear
 from face3d_data.registration.nonrigid import bending, fit_nonrigid, neighbour_mean, steady
 from face3d_data.registration.scan import Match, Scan, match
-from face3d_data.registration.template import Template
+from face3d_data.registration.template import Template, own_template
 
 SEEN_WEIGHT = 0.4
 SEEN_SCALE_MM = 2.0
 LOW_Y_MM, HIGH_Y_MM = 8.0, 16.0
 """Heights over the nose tip: below the first masks cover, above the second they hardly do."""
 WORN_OFFSET_MM, WORN_RMS_MM = 0.4, 1.5
-"""The scan lies before the model at nose and mouth, median, and far from it, rms: something is worn there."""
+"""The scan lies in front of the model at nose and mouth, median, and far from it, rms: something is worn there."""
 FAR_MM = 8.0
 UPPER_STAGES = ((5.0, 12, 5), (4.0, 20, 5), (2.5, 100, 6))
 GROWN_STAGES = ((2.5, 100, 4),)
 GROW_MM = 2.0
 FRONT = 0.25
+JUDGED_MM = 70.0
+"""What is within this of the nose tip is judged."""
+RMS_MM, DEVIATIONS = 3.0, 1.85
+NEAR_MM = 8.0
+OPENED = 2.0
+BAD_RMS_MM = 0.9
+"""A face whose fit is worse is tried with the mouth open and shut, too."""
+REOPEN_STAGES = ((6.0, 20, 5), (4.0, 100, 6), (2.5, 100, 8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +45,7 @@ class Registered:
         residual: f8 (V,), distance to the scan along its normal; of what is not visible: NaN.
         linear: the linear model's fit before.
         worn: whether something covers nose and mouth that is no skin.
+        verdict: how face-like the scan is.
     """
 
     vertices: np.ndarray
@@ -43,6 +53,29 @@ class Registered:
     residual: np.ndarray
     linear: LinearFit
     worn: bool
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far a scan is from any face the linear model knows, judged at what looks forward near the nose.
+
+    Attributes:
+        rms_mm: of the scan's distances to the linear fit, each cut at 8 mm.
+        deviations: root mean square of the model's weights: 1 is usual, a face bent to fit another thing needs more.
+        covered: share of what is judged that has a point of the scan nearby.
+        visible: share of what is judged that the scan shows as skin.
+    """
+
+    rms_mm: float
+    deviations: float
+    covered: float
+    visible: float
+
+    @property
+    def misfit(self) -> float:
+        """Both figures as one: 1 is the most that a face may have."""
+        return float(np.hypot(self.rms_mm / RMS_MM, self.deviations / DEVIATIONS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +85,7 @@ class Fitter:
     template: Template
 
     @cached_property
-    def plate(self):  # noqa: ANN201
+    def plate(self) -> tuple[sparse.csc_matrix, np.ndarray]:
         """The thin-plate energy and the vertices' areas."""
         return bending(self.template.vertices, self.template.triangles)
 
@@ -77,6 +110,8 @@ class Fitter:
         template = self.template
         linear = fit_linear(template, scan, landmarks, self.subset, np.eye(4), STAGES)
         worn = self._worn(scan, linear.vertices)
+        if not worn:
+            linear = self._reopened(scan, landmarks, linear)
         allowed = np.ones(len(template.vertices), bool)
         if worn:
             linear, allowed = self._beside_what_is_worn(scan, linear)
@@ -85,13 +120,45 @@ class Fitter:
         weight = steady(template, data_weights(found, SEEN_SCALE_MM, scan.spacing_mm) * allowed)
         visible = weight > SEEN_WEIGHT
         residual = np.where(visible, np.abs(found.offset), np.nan)
-        return Registered(vertices, visible, residual, linear, worn)
+        return Registered(vertices, visible, residual, linear, worn, self._judge(scan, linear, worn, visible))
 
     def _match(self, scan: Scan, vertices: np.ndarray) -> Match:
         return match(scan, vertices, mesh_normals(vertices, self.template.triangles))
 
+    def _judge(self, scan: Scan, linear: LinearFit, worn: bool, visible: np.ndarray) -> Verdict:
+        v = self.template.vertices
+        judged = (self.template.normals[:, 2] > FRONT) & (np.hypot(v[:, 0], v[:, 1]) < JUDGED_MM)
+        if worn:
+            judged &= v[:, 1] > HIGH_Y_MM
+        rms, covered = self._misses(scan, linear.vertices, judged)
+        deviations = float(np.sqrt(np.mean(linear.weights**2))) if len(linear.weights) else 0.0
+        return Verdict(rms, deviations, covered, float(visible[judged].mean()))
+
+    def _misses(self, scan: Scan, vertices: np.ndarray, judged: np.ndarray) -> tuple[float, float]:
+        """Return the rms of the distances, each cut, where the scan has points, and the share where it has."""
+        found = self._match(scan, vertices)
+        near = judged & (found.slide_mm < max(NEAR_MM, 2 * scan.spacing_mm))
+        cut = np.minimum(np.abs(found.offset[near]), FAR_MM)
+        return float(np.sqrt(np.mean(cut**2))) if near.any() else FAR_MM, float(near.sum() / max(judged.sum(), 1))
+
+    def _reopened(self, scan: Scan, landmarks: np.ndarray, linear: LinearFit) -> LinearFit:
+        """Return the best of the fit and of fits that begin with another expression, where it is not good."""
+        front = self.template.normals[:, 2] > FRONT
+        best, least = linear, self._misses(scan, linear.vertices, front)[0]
+        if least < BAD_RMS_MM or not len(self.template.expression):
+            return linear
+        first = len(self.template.identity)
+        for opened in (-OPENED, OPENED):
+            weights = linear.weights * (np.arange(len(linear.weights)) < first)
+            weights[first] = opened
+            tried = fit_linear(self.template, scan, landmarks, self.subset, linear.pose, REOPEN_STAGES, weights)
+            miss = self._misses(scan, tried.vertices, front)[0]
+            if miss < least:
+                best, least = tried, miss
+        return best
+
     def _worn(self, scan: Scan, vertices: np.ndarray) -> bool:
-        """Return whether the scan at nose and mouth lies before the best face there is, and is not shaped like it."""
+        """Return whether the scan at nose and mouth lies in front of the best face there is, and is not shaped like it."""
         offset = self._match(scan, vertices).offset[self.low]
         rms = np.sqrt(np.mean(np.minimum(np.abs(offset), FAR_MM) ** 2))
         return bool(np.median(offset) > WORN_OFFSET_MM and rms > WORN_RMS_MM)
@@ -122,3 +189,9 @@ class Fitter:
             reached[self.template.triangles[touched]] = True
             grown = grown | (reached & near)
         return grown | seed
+
+
+@cache
+def own_fitter() -> Fitter:
+    """Return what fits the package's own template, made once per process."""
+    return Fitter(own_template())

@@ -16,7 +16,7 @@ STAGES = ((12.0, 0, 4), (9.0, 8, 5), (6.0, 20, 5), (4.0, 100, 6), (2.5, 100, 8))
 EXPRESSION_FROM = 8
 NOISE_MM = 1.0
 INDEPENDENT = 0.22
-"""Share of the vertices' residuals that counts: neighbours' errors are alike."""
+"""Share of the vertices' residuals that counts: errors of neighbours are correlated."""
 LANDMARK_MM = 5.0
 FRONT_SCALE = 0.7
 """A scan in front of the model is more often something worn than one behind: its weight falls off sooner."""

@@ -1,4 +1,4 @@
-"""Scan that a template is fitted to: points thinned evenly, each with the plane of its neighbours, and a search tree."""
+"""Scan that a template is fitted to: points thinned evenly, each with the plane of its neighbours."""
 
 from __future__ import annotations
 

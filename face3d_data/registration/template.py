@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def save_template(path: Path, template: Template) -> None:
     """Write a template, the same bytes every time; modes as differences along the vertices, which packs well."""
     steps = np.rint(template.modes / STEP_MM).astype(np.int32).transpose(0, 2, 1)
     packed = np.diff(steps, axis=2, prepend=0).astype(np.int16)
-    optional = {
+    optional: dict[str, Any] = {
         "uv": None if template.uv is None else template.uv.astype(np.float16),
         "mirror": None if template.mirror is None else template.mirror.astype(np.uint16),
         "regions": template.regions,

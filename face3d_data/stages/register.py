@@ -1,0 +1,99 @@
+"""Stage `register`: a template of one topology fitted to a face, so that every scan has the same vertices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from face3d_data.errors import Reject
+from face3d_data.registration.fit import Registered, own_fitter
+from face3d_data.registration.scan import prepare_scan
+from face3d_data.registration.template import N_LANDMARKS, TEMPLATE_ASSET
+from face3d_data.registry import register
+from face3d_data.resources import Asset
+from face3d_data.sample import Sample
+from face3d_data.stage import Frame, Inputs, Names, Stage
+
+IN_68 = {2: 30, 3: 48, 4: 54}
+"""Places among the five landmarks of those that are among the 68, too: nose and mouth corners."""
+
+
+@register
+class Register(Stage):
+    """Fit a face template to the points: the same vertices, triangles and 68 landmarks for every scan.
+
+    Pose, then a linear model of faces and expressions, then a smooth rest. Masks, hands and hair are outliers: what
+    they cover is filled by the model and marked as not visible.
+    """
+
+    name: ClassVar[str] = "register"
+    version: ClassVar[int] = 1
+    inputs: ClassVar[Inputs] = ("points",)
+    optional: ClassVar[Names] = ("landmarks_3d", "landmarks_68_3d", "occlusion")
+    outputs: ClassVar[Names] = ("vertices", "vertex_visible", "vertex_residual", "landmarks_68_3d")
+    frame: ClassVar[Frame] = "face"
+    tag_names: ClassVar[Names] = ("registered_rmse_mm", "registered_visible", "registered_misfit", "registered_worn")
+    assets: ClassVar[tuple[Asset, ...]] = (TEMPLATE_ASSET,)
+    reasons: ClassVar[dict[str, str]] = {
+        "non_finite_points": "a point is not finite: put clean or subsample before this step",
+        "too_few_points": "too few different points near the face",
+        "not_a_face": "no face that the model knows fits the points",
+        "too_little_seen": "too small a part of the face is visible",
+    }
+
+    max_misfit: float = Field(
+        0.75, gt=0, description="reject if the fit is worse: faces have 0.3 to 0.65, other things 0.85 and more"
+    )
+    min_visible: float = Field(
+        0.4, ge=0, le=1, description="reject if a smaller share of the face's front is visible as skin"
+    )
+
+    def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
+        """Yield the sample with the fitted template and its landmarks."""
+        points = sample.arrays["points"]
+        if not np.isfinite(points).all():
+            raise Reject("non_finite_points", f"{int((~np.isfinite(points)).any(1).sum())} of {len(points)}")
+        scan = prepare_scan(points, sample.arrays.get("occlusion"))
+        if scan is None:
+            raise Reject("too_few_points", f"{len(points)} points, too few of them near the nose tip")
+        fitted = own_fitter().fit(scan, _priors(sample))
+        self._check(fitted)
+        residual = fitted.residual[fitted.visible]
+        yield sample.with_arrays(
+            vertices=fitted.vertices.astype(np.float32),
+            vertex_visible=fitted.visible.astype(np.uint8),
+            vertex_residual=fitted.residual.astype(np.float32),
+            landmarks_68_3d=own_fitter().template.landmarks(fitted.vertices).astype(np.float32),
+        ).with_tags(
+            registered_rmse_mm=round(float(np.sqrt(np.mean(residual**2))), 4),
+            registered_visible=round(fitted.verdict.visible, 4),
+            registered_misfit=round(fitted.verdict.misfit, 4),
+            registered_worn=fitted.worn,
+        )
+
+    def output_bytes(self) -> int:
+        """Return about how many bytes one output stores."""
+        return 17 * len(own_fitter().template.vertices) + 1000
+
+    def _check(self, fitted: Registered) -> None:
+        verdict = fitted.verdict
+        if not verdict.misfit <= self.max_misfit:
+            why = f"rms {verdict.rms_mm:.2f} mm to the nearest face, which is {verdict.deviations:.2f} deviations off"
+            raise Reject("not_a_face", f"misfit {verdict.misfit:.2f} > {self.max_misfit:g} ({why})")
+        if verdict.visible < self.min_visible:
+            said = f"{verdict.visible:.0%} < {self.min_visible:.0%}, points near {verdict.covered:.0%} of it"
+            raise Reject("too_little_seen", f"{said}, rms {verdict.rms_mm:.2f} mm")
+
+
+def _priors(sample: Sample) -> np.ndarray:
+    """Return what is known of the 68 landmarks (68, 3), NaN where nothing is."""
+    if "landmarks_68_3d" in sample.arrays:
+        return sample.arrays["landmarks_68_3d"].astype(np.float64)
+    known = np.full((N_LANDMARKS, 3), np.nan)
+    if "landmarks_3d" in sample.arrays:
+        for five, place in IN_68.items():
+            known[place] = sample.arrays["landmarks_3d"][five]
+    return known
