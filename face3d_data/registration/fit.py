@@ -158,7 +158,7 @@ class Fitter:
         return best
 
     def _worn(self, scan: Scan, vertices: np.ndarray) -> bool:
-        """Return whether the scan at nose and mouth lies in front of the best face there is, and is not shaped like it."""
+        """Return whether the scan at nose and mouth is in front of the best face, and not shaped like it."""
         offset = self._match(scan, vertices).offset[self.low]
         rms = np.sqrt(np.mean(np.minimum(np.abs(offset), FAR_MM) ** 2))
         return bool(np.median(offset) > WORN_OFFSET_MM and rms > WORN_RMS_MM)
