@@ -11,7 +11,7 @@ from scipy import sparse
 from face3d_data.geometry.normals import mesh_normals
 from face3d_data.registration.linear_fit import STAGES, LinearFit, data_weights, fit_linear
 from face3d_data.registration.nonrigid import bending, fit_nonrigid, neighbour_mean, steady
-from face3d_data.registration.scan import Match, Scan, match
+from face3d_data.registration.scan import NearScan, Scan, match
 from face3d_data.registration.template import Template, own_template
 
 SEEN_WEIGHT = 0.4
@@ -122,7 +122,7 @@ class Fitter:
         residual = np.where(visible, np.abs(found.offset), np.nan)
         return Registered(vertices, visible, residual, linear, worn, self._judge(scan, linear, worn, visible))
 
-    def _match(self, scan: Scan, vertices: np.ndarray) -> Match:
+    def _match(self, scan: Scan, vertices: np.ndarray) -> NearScan:
         return match(scan, vertices, mesh_normals(vertices, self.template.triangles))
 
     def _judge(self, scan: Scan, linear: LinearFit, worn: bool, visible: np.ndarray) -> Verdict:
@@ -176,7 +176,7 @@ class Fitter:
             linear = fit_linear(template, scan, none, dense[allowed[dense]], linear.pose, GROWN_STAGES, linear.weights)
         return linear, allowed
 
-    def _grown(self, seed: np.ndarray, found: Match, spacing_mm: float) -> np.ndarray:
+    def _grown(self, seed: np.ndarray, found: NearScan, spacing_mm: float) -> np.ndarray:
         """Return what is joined to the seed by vertices near the scan."""
         near = data_weights(found, 6 * GROW_MM, spacing_mm) > 0
         near &= np.abs(found.offset) < GROW_MM

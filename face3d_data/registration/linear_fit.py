@@ -8,7 +8,7 @@ import numpy as np
 
 from face3d_data.geometry.align import motion_of, transform
 from face3d_data.geometry.normals import mesh_normals
-from face3d_data.registration.scan import Match, Scan, match
+from face3d_data.registration.scan import NearScan, Scan, match
 from face3d_data.registration.template import Template
 
 STAGES = ((12.0, 0, 4), (9.0, 8, 5), (6.0, 20, 5), (4.0, 100, 6), (2.5, 100, 8))
@@ -40,7 +40,7 @@ class LinearFit:
     vertices: np.ndarray
 
 
-def data_weights(found: Match, scale_mm: float, spacing_mm: float) -> np.ndarray:
+def data_weights(found: NearScan, scale_mm: float, spacing_mm: float) -> np.ndarray:
     """Return how much each vertex's match counts, f8 (V,), 0 to 1: Geman-McClure, and none beyond the scan's border."""
     scale = np.where(found.offset > 0, FRONT_SCALE * scale_mm, scale_mm)
     robust = 1.0 / (1.0 + (found.offset / scale) ** 2) ** 2

@@ -39,7 +39,7 @@ class Scan:
 
 
 @dataclass(frozen=True, eq=False)
-class Match:
+class NearScan:
     """What a scan has near each vertex.
 
     Attributes:
@@ -97,7 +97,7 @@ def _thinned(points: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.add.reduceat(points[order], starts, axis=0) / count[:, None], skin[order][starts]
 
 
-def match(scan: Scan, vertices: np.ndarray, normals: np.ndarray) -> Match:
+def match(scan: Scan, vertices: np.ndarray, normals: np.ndarray) -> NearScan:
     """Return what the scan has next to vertices (V, 3) with normals (V, 3)."""
     _, index = scan.tree.query(vertices)
     planes = scan.normals[index]
@@ -105,4 +105,4 @@ def match(scan: Scan, vertices: np.ndarray, normals: np.ndarray) -> Match:
     offset = np.einsum("ij,ij->i", apart, planes)
     beside = np.linalg.norm(apart - offset[:, None] * planes, axis=1)
     facing = np.einsum("ij,ij->i", planes, normals)
-    return Match(offset, planes, beside, facing, scan.skin[index])
+    return NearScan(offset, planes, beside, facing, scan.skin[index])
