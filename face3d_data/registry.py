@@ -219,7 +219,13 @@ COMPONENTS = Registry(
             "face3d_data.augment",
         ),
         Kind("occluder", "occluder", "something before a face, in stage occlude", "face3d_data.wear.occluders"),
-        Kind("detector", "detector", "faces in a picture, in stage detect", "face3d_data.detectors", ("mtcnn",)),
+        Kind(
+            "detector",
+            "detector",
+            "faces in a picture, in stage detect",
+            "face3d_data.detectors",
+            ("facemesh", "mtcnn"),
+        ),
     ),
     ENTRY_POINTS,
 )

@@ -42,9 +42,13 @@ def test_wheel_holds_pipelines_manifests_configs_assets_and_licence(wheel_names)
     wanted += [f"face3d_data/manifests/datasets/{path.name}" for path in (ROOT / "manifests/datasets").glob("*.yaml")]
     wanted.append("face3d_training/evaluation/report/report.html.j2")
     wanted += [str(path.relative_to(ROOT)) for path in ROOT.glob("face3d_data/**/*.npz")]
+    networks = "face3d_data/detectors/mediapipe"
+    wanted += [f"{networks}/{name}" for name in ("short_range.safetensors", "attention_mesh.safetensors")]
+    wanted += [f"{networks}/{name}" for name in ("LICENSE", "NOTICE")]
     assert len(wanted) >= 6
     assert [name for name in wanted if name not in wheel_names] == []
-    assert any(name.endswith("licenses/LICENSE") for name in wheel_names)
+    for licence in ("LICENSE", f"{networks}/LICENSE", f"{networks}/NOTICE"):
+        assert any(name.endswith(f"licenses/{licence}") for name in wheel_names), licence
     assert [name for name in wheel_names if name.startswith(("tests/", "benchmarks/", "training/", "pipelines/"))] == []
 
 

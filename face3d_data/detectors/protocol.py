@@ -1,4 +1,4 @@
-"""Detector protocol: input image; output boxes, scores and five landmarks per face."""
+"""Detector protocol: input image; output boxes, scores and landmarks per face."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ class DetectedFaces:
         boxes: float32 (n, 4), x1, y1, x2, y2 in px.
         scores: float32 (n,), in [0, 1].
         landmarks: float32 (n, 5, 2), px: left eye, right eye, nose, left and right mouth corner (image left).
+        landmarks_68: float32 (n, 68, 2), px, of iBUG; None where the detector gives none.
+        landmarks_dense: float32 (n, 478, 2), px, of MediaPipe's mesh; None where the detector gives none.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     landmarks: np.ndarray
+    landmarks_68: np.ndarray | None = None
+    landmarks_dense: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -34,7 +38,13 @@ class DetectedFaces:
         Args:
             chosen: int (k,) or bool (n,).
         """
-        return DetectedFaces(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
+        more = (None if many is None else many[chosen] for many in (self.landmarks_68, self.landmarks_dense))
+        return DetectedFaces(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen], *more)
+
+    def more(self, index: int) -> dict[str, np.ndarray]:
+        """Return the larger sets of landmarks of one face, by the names of the arrays of a sample."""
+        sets = {"landmarks_68": self.landmarks_68, "landmarks_dense": self.landmarks_dense}
+        return {name: many[index] for name, many in sets.items() if many is not None}
 
     @classmethod
     def none(cls) -> DetectedFaces:

@@ -69,10 +69,18 @@ def _check_faces(detector: Detector, found: DetectedFaces) -> None:
         need(array.shape == shape, detector, f"{name} have the shape {array.shape}, not {shape}")
         need(array.dtype == np.float32, detector, f"{name} are {array.dtype}, not float32")
         need(bool(np.isfinite(array).all()), detector, f"{name} are not finite")
+    for name, size in (("landmarks_68", 68), ("landmarks_dense", 478)):
+        many = getattr(found, name)
+        fits = many is None or (many.shape == (n, size, 2) and many.dtype == np.float32)
+        need(fits, detector, f"{name} are not float32 (n, {size}, 2)")
     need(bool(((found.scores >= 0) & (found.scores <= 1)).all()), detector, "scores are not within 0 and 1")
     need(bool((np.diff(found.scores) <= 0).all()), detector, "faces are not ordered best first")
     need(bool((found.boxes[:, 2:] > found.boxes[:, :2]).all()), detector, "boxes are not x1, y1, x2, y2")
 
 
 def _equal(one: DetectedFaces, two: DetectedFaces) -> bool:
-    return all(same_bytes(getattr(one, name), getattr(two, name)) for name in ("boxes", "scores", "landmarks"))
+    named = [(getattr(one, name), getattr(two, name)) for name in ("boxes", "scores", "landmarks")]
+    more = [(getattr(one, name), getattr(two, name)) for name in ("landmarks_68", "landmarks_dense")]
+    if any((a is None) != (b is None) for a, b in more):
+        return False
+    return all(same_bytes(a, b) for a, b in named + [pair for pair in more if pair[0] is not None])

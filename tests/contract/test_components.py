@@ -90,7 +90,7 @@ def photograph():
     return data.astronaut()
 
 
-DETECTORS = {"mtcnn": photograph}
+DETECTORS = {"facemesh": photograph, "mtcnn": photograph}
 """An image in which each detector finds a face."""
 READERS = {
     "image_folder": lambda root: {"root": write_tiny_images(root, 2, 2)},
