@@ -101,7 +101,7 @@ def place_points(color: np.ndarray, found: Found, device: str) -> DetectedFaces:
     marks = np.stack([dense[i] for i in kept]).astype(np.float32)
     five = marks[:, FIVE]
     boxes = np.stack([box_around(points) for points in five])
-    return DetectedFaces(boxes, np.float32([scores[i] for i in kept]), five, marks[:, DENSE_OF_68], marks)
+    return DetectedFaces(boxes, np.array([scores[i] for i in kept], np.float32), five, marks[:, DENSE_OF_68], marks)
 
 
 def _tensor(pictures: list[np.ndarray], device: str) -> Tensor:
