@@ -31,7 +31,8 @@ DATA_LAYERS = (
     },
     {"atomic", "names", "references", "resources", "sample", "signature", "unchanged", "yaml_file"},
     {"registry"},
-    {"component", "formats", "geometry", "detectors"},
+    {"component", "formats", "geometry", "detectors.mediapipe"},
+    {"detectors"},
     {"reader", "stage", "table", "augment", "wear", "synthetic", "registration"},
     {
         "wear.occluders",

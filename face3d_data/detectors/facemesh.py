@@ -32,7 +32,7 @@ class Facemesh(Detector):
         self, color: np.ndarray, min_face_px: float = 20.0, possible_px: tuple[float, float] | None = None
     ) -> DetectedFaces:
         """Find the faces of one image; see `Detector.detect`."""
-        from face3d_data.detectors.mediapipe.faces import find_faces  # torch is imported at the first image
+        from face3d_data.detectors.mesh_faces import find_faces  # torch is imported at the first image
 
         return find_faces(color, min_face_px, possible_px, self.device)
 

@@ -8,10 +8,10 @@ import torch
 from facemesh_images import detector_picture, images, mesh_pictures
 
 from face3d_data.detectors.facemesh import Facemesh
-from face3d_data.detectors.mediapipe.faces import levels, place_points, search
 from face3d_data.detectors.mediapipe.nets import load_nets
-from face3d_data.detectors.mediapipe.search import Found, suppress
 from face3d_data.detectors.mediapipe.view import Square, whole
+from face3d_data.detectors.mesh_faces import levels, place_points, search
+from face3d_data.detectors.mesh_search import Found, suppress
 from face3d_data.geometry.landmark_sets import DENSE_OF_68, MIRRORED_68, MIRRORED_DENSE
 
 pytest.importorskip("skimage.data", reason="the photograph comes with scikit-image (extra: dev)")

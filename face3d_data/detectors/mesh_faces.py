@@ -10,8 +10,8 @@ from torch import Tensor
 
 from face3d_data.detectors.given import box_around
 from face3d_data.detectors.mediapipe.nets import MESH_PX, load_nets
-from face3d_data.detectors.mediapipe.search import SIDE_PX, Found, decode, joined, suppress
 from face3d_data.detectors.mediapipe.view import Square, around_face, whole
+from face3d_data.detectors.mesh_search import SIDE_PX, Found, decode, joined, suppress
 from face3d_data.detectors.protocol import DetectedFaces
 from face3d_data.geometry.landmark_sets import DENSE_OF_68
 
