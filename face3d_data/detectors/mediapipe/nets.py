@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from face3d_data.detectors.mediapipe.assets import ATTENTION_MESH, SHORT_RANGE
-from face3d_data.detectors.mediapipe.regions import LEFT_EYE, LIPS, RIGHT_EYE, Region
+from face3d_data.detectors.mediapipe.regions import LEFT_EYE, LIPS, RIGHT_EYE, MeshRegion
 from face3d_data.errors import MissingDependency
 from face3d_data.resources import Asset
 
@@ -25,7 +25,7 @@ REGION_PX = 16
 Weights = Mapping[str, Tensor]
 
 
-class Block:
+class MobileBlock:
     """Depthwise and pointwise convolution, the input added, activation; or a plain convolution and activation.
 
     Features are (n, H, W, channels), which is fastest on a CPU. Those of several branches are worked on at once, as
@@ -105,12 +105,14 @@ def halve(x: Tensor) -> Tensor:
     return F.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
 
 
-def chain(weights: Weights, prefixes: list[str], halving: tuple[int, ...]) -> list[Block]:
+def chain(weights: Weights, prefixes: list[str], halving: tuple[int, ...]) -> list[MobileBlock]:
     """Return the blocks below each of `prefixes`, equal in form; those at the places `halving` have stride 2."""
     count = len(
         {name.split(".")[len(prefixes[0].split("."))] for name in weights if name.startswith(prefixes[0] + ".")}
     )
-    return [Block(weights, [f"{prefix}.{i}" for prefix in prefixes], 2 if i in halving else 1) for i in range(count)]
+    return [
+        MobileBlock(weights, [f"{prefix}.{i}" for prefix in prefixes], 2 if i in halving else 1) for i in range(count)
+    ]
 
 
 class ShortRange:
@@ -207,7 +209,7 @@ _BRANCHES = {"lips": 0, "left_eye": 1, "left_iris": 1, "right_eye": 2, "right_ir
 """Branches, and the region whose features each looks at."""
 
 
-def region_map(points: Tensor, region: Region) -> Tensor:
+def region_map(points: Tensor, region: MeshRegion) -> Tensor:
     """Return the map (n, 2, 3) from the pixels of a region's upright square to those of the features.
 
     The square is turned so that the region's two corners are level, and is 1.5 times as wide and high as its points.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Region(NamedTuple):
+class MeshRegion(NamedTuple):
     """A part of the face.
 
     Attributes:
@@ -19,7 +19,7 @@ class Region(NamedTuple):
     points: list[int]
 
 
-LIPS = Region(
+LIPS = MeshRegion(
     61,
     291,
     [
@@ -111,7 +111,7 @@ LIPS = Region(
         ),
     ],
 )
-LEFT_EYE = Region(
+LEFT_EYE = MeshRegion(
     33,
     133,
     [
@@ -176,7 +176,7 @@ LEFT_EYE = Region(
         *(143, 111, 117, 118, 119, 120, 121, 128, 245, 156, 70, 63, 105, 66, 107, 55, 193),
     ],
 )
-RIGHT_EYE = Region(
+RIGHT_EYE = MeshRegion(
     362,
     263,
     [
