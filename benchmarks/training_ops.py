@@ -33,8 +33,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from face3d_training.allocator import keep_freed_memory
-from face3d_training.models.pointmlp import LocalGrouper
-from face3d_training.models.pointnet2 import BallNet
+from face3d_training.models.pointmlp_net import LocalGrouper
+from face3d_training.models.pointnet2_net import BallNet
 from face3d_training.ops import KERNELS, ball_query, farthest_points, find_kernel, gather_points, nearest_points
 from face3d_training.registry import make_spec
 

@@ -142,7 +142,8 @@ def describe(cls: type[Any]) -> dict[str, Any]:
     elif cls.kind == "model":
         entry["takes"] = cls.inputs
         if not any(info.is_required() for info in cls.model_fields.values()):
-            entry["weights"] = cls().count_weights()
+            # A class that derives from a network here has inherited the number of another network.
+            entry["weights"] = vars(cls).get("default_weights") or cls().count_weights()
     return entry
 
 

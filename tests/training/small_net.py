@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from face3d_training.models.base import EmbeddingNet, norm_layer
+from face3d_training.models.embedding_net import EmbeddingNet, norm_layer
 
 
 class SmallNet(EmbeddingNet):

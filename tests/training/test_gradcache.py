@@ -9,7 +9,7 @@ from small_net import SmallNet, made_batch
 from torch import nn
 
 from face3d_training.gradcache import backward
-from face3d_training.losses.base import LossModule, LossValue
+from face3d_training.losses.loss_module import LossModule, LossValue
 from face3d_training.losses.weighted import build_losses
 from face3d_training.registry import make_spec
 

@@ -8,7 +8,7 @@ import torch
 
 from face3d_training.health import embedding_stats
 from face3d_training.interrupt import graceful
-from face3d_training.losses.base import LossValue
+from face3d_training.losses.loss_module import LossValue
 
 
 def test_figures_are_those_of_plain_loops():

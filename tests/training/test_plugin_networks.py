@@ -12,7 +12,8 @@ from face3d_data.cli.main import _answer
 from face3d_data.errors import UserError
 from face3d_training import registry
 from face3d_training.config import load_config
-from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.models.base import ModelSpec
+from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.train import train
 
 

@@ -20,9 +20,10 @@ from face3d_training.data import FaceRows
 from face3d_training.health import Watched
 from face3d_training.leaks import SeenData, training_fingerprint
 from face3d_training.loader import make_loader
-from face3d_training.losses.base import LossModule
+from face3d_training.losses.loss_module import LossModule
 from face3d_training.losses.weighted import build_losses
-from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.models.base import ModelSpec
+from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.optimization import Schedule, make_optimizer
 from face3d_training.sampler import PKSampler, SampledRows, ShuffleSampler
 from face3d_training.variation import Variation

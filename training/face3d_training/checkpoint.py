@@ -17,7 +17,8 @@ from face3d_data.json_text import parse_json
 from face3d_training.config import TrainConfig
 from face3d_training.content_digest import KEY, content_digest
 from face3d_training.leaks import DATASET_LEAKS, packed, unpacked
-from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.models.base import ModelSpec
+from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.models.plain import spec_of_network
 from face3d_training.registry import make_spec
 from face3d_training.torch_file import read_torch_file

@@ -9,7 +9,7 @@ import torch
 
 from face3d_training.data import FaceRows
 from face3d_training.loader import make_loader
-from face3d_training.models.base import EmbeddingNet
+from face3d_training.models.embedding_net import EmbeddingNet
 
 
 class InOrder:

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 
 from face3d_data.errors import UserError
-from face3d_training.models.adapt import ImageSpec, drop_prefixes
-from face3d_training.models.base import EmbeddingNet
+from face3d_training.models.adapt import drop_prefixes
+from face3d_training.models.embedding_net import EmbeddingNet
+from face3d_training.models.image_spec import ImageSpec
 from face3d_training.registry import make_spec, specs
 from face3d_training.torch_file import read_torch_file
 

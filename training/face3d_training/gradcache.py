@@ -17,8 +17,8 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from face3d_training.gather import average, gather_rows, gather_sizes
-from face3d_training.losses.base import LossModule, LossValue, TensorBatch
-from face3d_training.models.base import Outputs
+from face3d_training.losses.loss_module import LossModule, LossValue, TensorBatch
+from face3d_training.models.embedding_net import Outputs
 
 EmbeddingPair = tuple[torch.Tensor, torch.Tensor]
 """A tensor and the gradient of the loss with respect to it."""

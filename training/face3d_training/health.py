@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from face3d_training.losses.base import LossModule, LossValue, TensorBatch
-from face3d_training.models.base import Outputs
+from face3d_training.losses.loss_module import LossModule, LossValue, TensorBatch
+from face3d_training.models.embedding_net import Outputs
 
 
 class Watched(LossModule):

@@ -28,10 +28,13 @@ class Spec(BaseModel):
     name: ClassVar[str] = ""
 
 
+# Named, so that listing them loads neither the networks themselves nor torch.
+MODELS = ("inception_resnet", "iresnet", "lpd", "mobilenet", "pointmlp", "pointnet", "pointnet2", "resnet")
+LOSSES = ("center", "lpd", "margins", "softmax", "triplet")
 NETWORKS = Registry(
     (
-        Kind("model", "network", "points or pictures to embeddings", "face3d_training.models"),
-        Kind("loss", "loss", "what training makes smaller", "face3d_training.losses"),
+        Kind("model", "network", "points or pictures to embeddings", "face3d_training.models", MODELS),
+        Kind("loss", "loss", "what training makes smaller", "face3d_training.losses", LOSSES),
     ),
     ENTRY_POINTS,
 )

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from face3d_data.shards.read import Dataset
 from face3d_training.building import Learning
 from face3d_training.config import TrainConfig, as_mapping
-from face3d_training.losses.base import Number
+from face3d_training.losses.loss_module import Number
 from face3d_training.run_folder import dataset_digest
 from face3d_training.validation import Validation
 

@@ -13,7 +13,8 @@ from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.embedding import embed_rows
 from face3d_training.leaks import training_fingerprint
-from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.models.base import ModelSpec
+from face3d_training.models.embedding_net import EmbeddingNet
 
 MOST_ROWS = 4000
 """Rows of the evaluation split that are compared, the first ones, whose order is drawn: 8 million pairs."""

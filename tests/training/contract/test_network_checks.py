@@ -12,9 +12,11 @@ from torch import nn
 from torch.nn import functional
 
 from face3d_data.errors import ContractError, UserError
-from face3d_training.losses.base import LossModule, LossSpec, LossValue
+from face3d_training.losses.base import LossSpec
+from face3d_training.losses.loss_module import LossModule, LossValue
 from face3d_training.losses.plain import spec_of_loss
-from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.models.base import ModelSpec
+from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.models.plain import spec_of_network
 from face3d_training.models.shared_mlp import check_points
 from face3d_training.testing import check_loss, check_model

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from face3d_training.losses.base import LossValue
+from face3d_training.losses.loss_module import LossValue
 from face3d_training.registry import make_spec
 
 PEOPLE, SIZE = 6, 5

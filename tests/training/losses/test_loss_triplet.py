@@ -9,7 +9,7 @@ from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
 
 from face3d_data.errors import UserError
-from face3d_training.losses import triplet
+from face3d_training.losses import triplet_loss
 from face3d_training.losses.triplet import Triplet
 from face3d_training.registry import make_spec
 
@@ -185,9 +185,9 @@ def library_loss(embedding, labels, margin, kind, mining):
 
 @pytest.mark.parametrize("mining", MININGS)
 @pytest.mark.parametrize("kind", ["euclidean", "cosine"])
-@pytest.mark.parametrize("at_once", [1, 1000, triplet.MOST_AT_ONCE])
+@pytest.mark.parametrize("at_once", [1, 1000, triplet_loss.MOST_AT_ONCE])
 def test_float32_batches_agree_with_the_library(mining, kind, at_once, monkeypatch):
-    monkeypatch.setattr(triplet, "MOST_AT_ONCE", at_once)
+    monkeypatch.setattr(triplet_loss, "MOST_AT_ONCE", at_once)
     labels = torch.arange(64).div(4, rounding_mode="floor")[
         torch.randperm(64, generator=torch.Generator().manual_seed(8))
     ]

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from face3d_training.models.base import EmbeddingNet
+from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.registry import make_spec
 
 

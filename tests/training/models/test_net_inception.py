@@ -6,7 +6,7 @@ from image_nets import build, count, embed, images, linear, untouched
 from torch.nn import functional
 
 from face3d_data.errors import UserError
-from face3d_training.models.inception_resnet import ConvNorm, Residual
+from face3d_training.models.inception_resnet_net import ConvNorm, Residual
 
 KERAS_TRAINABLE, KERAS_STATISTICS = 55_813_192, 60_544
 """With 1,000 classes, as Keras' summary of InceptionResNetV2 says; its norms have a shift, but no scale."""

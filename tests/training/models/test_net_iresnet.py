@@ -5,7 +5,7 @@ import torch
 from image_nets import build, conv, count, embed, images, linear, untouched
 
 from face3d_data.errors import UserError
-from face3d_training.models.iresnet import SqueezeExcitation
+from face3d_training.models.iresnet_net import SqueezeExcitation
 
 STAGES = ((64, 3), (128, 4), (256, 14), (512, 3))
 SMALL = {"image_size_px": 32, "embedding_size": 24}

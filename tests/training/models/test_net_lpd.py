@@ -5,7 +5,7 @@ import torch
 from image_nets import build, conv, count, embed, images, linear, untouched
 
 from face3d_data.errors import UserError
-from face3d_training.models.lpd import Localiser, cut_out
+from face3d_training.models.lpd_net import Localiser, cut_out
 
 RESNET50 = 25_557_032 - linear(2048, 1000)
 """ResNet-50 without its classifier, as torchvision counts it; both branches share it."""

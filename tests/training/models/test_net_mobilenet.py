@@ -4,7 +4,7 @@ import pytest
 import torch
 from image_nets import build, conv, count, embed, images, linear, untouched
 
-from face3d_training.models.mobilenet import round_channels
+from face3d_training.models.mobilenet_net import round_channels
 
 TABLE = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
 """Expansion, channels and blocks (Sandler et al. 2018, table 2)."""

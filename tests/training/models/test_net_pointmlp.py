@@ -5,7 +5,7 @@ import torch
 
 from face3d_data.errors import UserError
 from face3d_training import ops
-from face3d_training.models.pointmlp import LocalGrouper, deviations
+from face3d_training.models.pointmlp_net import LocalGrouper, deviations
 from face3d_training.registry import make_spec
 
 NAMES = ("pointmlp", "pointmlp_elite", "pointmlp_elite8")

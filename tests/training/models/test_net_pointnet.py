@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from face3d_data.errors import UserError
-from face3d_training.models.base import norm_layer
-from face3d_training.models.pointnet import orthogonality_error
+from face3d_training.models.embedding_net import norm_layer
+from face3d_training.models.pointnet_net import orthogonality_error
 from face3d_training.registry import make_spec
 
 SMALL = {"widths": (8, 16, 32), "embedding_size": 12}

@@ -8,7 +8,8 @@ import torch
 
 from face3d_data.errors import MissingDependency, UserError
 from face3d_training import ops
-from face3d_training.models.pointnet2 import BallNet, BallScale
+from face3d_training.models.pointnet2 import BallScale
+from face3d_training.models.pointnet2_net import BallNet
 from face3d_training.registry import make_spec
 
 NAMES = ("pointnet2_ssg", "pointnet2_ssg_elite", "pointnet2_msg")

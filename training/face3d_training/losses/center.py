@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from pydantic import Field
 
-from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
-from face3d_training.models.base import Outputs
+from face3d_training.losses.base import LossSpec
 from face3d_training.registry import register
+
+if TYPE_CHECKING:
+    from face3d_training.losses.center_loss import CenterLoss
 
 
 @register
@@ -27,36 +28,6 @@ class Center(LossSpec):
 
     def build(self, n_classes: int, embedding_size: int) -> CenterLoss:
         """Return the loss with all centres at 0."""
+        from face3d_training.losses.center_loss import CenterLoss
+
         return CenterLoss(n_classes, embedding_size, self.alpha)
-
-
-class CenterLoss(LossModule):
-    """The loss of `Center`.
-
-    Args:
-        n_classes: people.
-        embedding_size: length of an embedding.
-        alpha: rate of the centres.
-    """
-
-    centers: torch.Tensor
-
-    def __init__(self, n_classes: int, embedding_size: int, alpha: float) -> None:
-        super().__init__()
-        self.alpha = alpha
-        self.register_buffer("centers", torch.zeros(n_classes, embedding_size))
-
-    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
-        """Return the loss with the present centres, and move them in training."""
-        label = batch["label"]
-        offset = outputs["embedding"] - self.centers[label]
-        if self.training:
-            self._follow(offset.detach(), label)
-        distance = offset.detach().norm(dim=1).mean()
-        return LossValue(offset.square().sum(1).mean() / 2, {"distance": distance})
-
-    @torch.no_grad()
-    def _follow(self, offset: torch.Tensor, label: torch.Tensor) -> None:
-        counts = torch.bincount(label, minlength=len(self.centers)).to(offset.dtype)
-        total = torch.zeros_like(self.centers, dtype=offset.dtype).index_add_(0, label, offset)
-        self.centers += (self.alpha * total / (1 + counts)[:, None]).to(self.centers.dtype)

@@ -6,16 +6,17 @@ import functools
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from pydantic import PydanticUserError, create_model
-from torch import nn
 
 from face3d_data.errors import UserError
 from face3d_data.signature import options_of_constructor
-from face3d_training.losses.base import LossModule, LossSpec, LossValue, TensorBatch
-from face3d_training.models.base import Outputs
+from face3d_training.losses.base import LossSpec
+
+if TYPE_CHECKING:
+    from face3d_training.losses.loss_module import LossModule
+
 
 GIVEN = ("n_classes", "embedding_size")
 """Arguments of a constructor that are known from the run."""
@@ -28,6 +29,9 @@ class PlainLossSpec(LossSpec):
 
     def build(self, n_classes: int, embedding_size: int) -> LossModule:
         """Return the loss."""
+        from face3d_training.losses.loss_module import LossModule
+        from face3d_training.losses.plain_loss import PlainLoss
+
         options = {name: getattr(self, name) for name in type(self).model_fields if name != "weight"}
         made_of: Any = self.made_of
         if isinstance(made_of, types.FunctionType):
@@ -38,39 +42,14 @@ class PlainLossSpec(LossSpec):
         return made if isinstance(made, LossModule) else PlainLoss(made, self.name)
 
 
-class PlainLoss(LossModule):
-    """A module or function of embeddings f4 (B, E), unit length, and labels i8 (B,), as a loss.
-
-    Args:
-        loss: the module or function, which returns a scalar.
-        name: for messages.
-    """
-
-    def __init__(self, loss: Callable[..., Any], name: str) -> None:
-        super().__init__()
-        self.loss, self.name = loss, name
-
-    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
-        """Return its result.
-
-        Raises:
-            UserError: the result is not a scalar.
-        """
-        value = self.loss(outputs["embedding"], batch["label"])
-        if isinstance(value, LossValue):
-            return value
-        if not torch.is_tensor(value) or value.numel() != 1:
-            got = f"a tensor {tuple(value.shape)}" if torch.is_tensor(value) else type(value).__name__
-            raise UserError(f"loss {self.name}: returns {got}: return one number as a tensor, such as its mean")
-        return LossValue(value.reshape(()))
-
-
 def spec_of_loss(found: Any, reference: str) -> type[LossSpec] | None:
     """Return the spec of a module's class or of a function; None for anything else.
 
     Raises:
         UserError: an argument cannot be an option; one line names the remedy.
     """
+    from torch import nn
+
     is_module = isinstance(found, type) and issubclass(found, nn.Module)
     return _spec_of(found, reference) if is_module or isinstance(found, types.FunctionType) else None
 

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from face3d_data.errors import UserError
-from face3d_training.losses.base import LossModule, LossSpec, LossValue, Number, TensorBatch
+from face3d_training.losses.base import LossSpec
+from face3d_training.losses.loss_module import LossModule, LossValue, Number, TensorBatch
 from face3d_training.losses.plain import spec_of_loss
-from face3d_training.models.base import Outputs
+from face3d_training.models.embedding_net import Outputs
 from face3d_training.registry import make_spec
 
 

@@ -1,4 +1,4 @@
-"""Base of image networks: options, and weights from files fitted to them by name, shape and channels."""
+"""Weights from files, fitted to an image network by name, shape and channels."""
 
 from __future__ import annotations
 
@@ -6,69 +6,26 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field
 
 from face3d_data.errors import UserError
-from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.torch_file import read_torch_file
 
 log = logging.getLogger("face3d_training")
 
+
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What DataParallel, torch.compile and wrappers put before every name."""
+
+
 STATES = ("model_state_dict", "state_dict")
 """Where checkpoints keep the weights."""
+
+
 SHOWN = 6
 """Number of names that a warning shows."""
-
-
-class ImageSpec(ModelSpec):
-    """Options that every image network has.
-
-    Attributes:
-        first_convolution: name of the weight that sees the image.
-        aliases: names in published files, mapped to those of this program.
-    """
-
-    inputs: ClassVar[Literal["points", "image"]] = "image"
-    first_convolution: ClassVar[str]
-    aliases: ClassVar[Mapping[str, str]] = {}
-
-    in_channels: Literal[1, 3, 4] = Field(3, description="channels: 1 depth or grey, 3 colour, 4 colour and depth")
-    weights: Path | None = Field(
-        None, description="file of weights to start from (.pt, .pth, .safetensors); 3 channels are fitted to 1 or 4"
-    )
-
-    def make(self) -> EmbeddingNet:
-        """Return the network with fresh weights; what a family writes."""
-        raise TypeError(f"{type(self).__name__} defines no make()")
-
-    def build(self) -> EmbeddingNet:
-        """Return the network with fresh weights, or those of the file; what the file does not give is warned of.
-
-        Raises:
-            UserError: the file cannot be read, or is of another network.
-        """
-        net = self.make()
-        if self.weights is not None:
-            fit = self.fit(read_state(self.weights), net)
-            if not fit.tensors:
-                raise UserError(
-                    f"model.weights {self.weights}: nothing in it fits {self.name} ({fit.unmatched[0]}):"
-                    " use weights of that network"
-                )
-            net.load_state_dict(fit.tensors, strict=False)
-            if fit.unmatched:
-                log.warning("model.weights %s: %s", self.weights, fit.summary())
-        return net
-
-    def fit(self, state: Mapping[str, torch.Tensor], net: EmbeddingNet) -> WeightsFit:
-        """Return what of a state dict fits a network of this spec: prefixes dropped, aliases and channels resolved."""
-        named = {self.aliases.get(name, name): tensor for name, tensor in drop_prefixes(state).items()}
-        return fit_state(named, net, self.first_convolution)
 
 
 @dataclass(frozen=True)

@@ -1,61 +1,15 @@
-"""Base of networks: options that build a module, and a module that returns unit embeddings."""
+"""Base of networks' options, which build a module. Without torch, as all modules of options."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import nn
-from torch.nn import functional
 
-from face3d_data.errors import UserError
 from face3d_training.registry import Spec
 
-Outputs = dict[str, torch.Tensor]
-"""What a network returns in training. All tensors have the batch first.
-
-`embedding` f4 (B, E), unit length, is always there. `penalty` f4 (B,) is a regulariser that is added to every loss.
-Others are what a loss asks for by name, such as `visible_ratio` f4 (B,).
-"""
-
-
-class EmbeddingNet(nn.Module):
-    """A network from faces to embeddings; `compute` is what a family writes.
-
-    Attributes:
-        embedding_size: length of an embedding.
-        in_channels: channels of the images that it takes; None where it says nothing, or takes points.
-    """
-
-    embedding_size: int
-    in_channels: Any = None
-
-    def compute(self, inputs: torch.Tensor) -> Outputs:
-        """Return the outputs; `embedding` need not have unit length yet."""
-        raise TypeError(f"{type(self).__name__} defines no compute()")
-
-    def forward(self, inputs: torch.Tensor, full: bool = False) -> torch.Tensor | Outputs:
-        """Return embeddings, or all outputs.
-
-        Args:
-            inputs: f4 (B, N, 3[+C]) points, or f4 (B, C, H, W) images.
-            full: return every output that a loss may want, not the embeddings alone.
-
-        Returns:
-            f4 (B, E) of unit length, or `Outputs`.
-
-        Raises:
-            UserError: images have other channels than `in_channels`.
-        """
-        if inputs.ndim == 4 and self.in_channels not in (None, inputs.shape[1]):
-            raise UserError(
-                f"the model has in_channels {self.in_channels}, but the images have {inputs.shape[1]} channels: set "
-                f"model.in_channels to {inputs.shape[1]}, or change data.fields"
-            )
-        outputs = self.compute(inputs)
-        outputs["embedding"] = functional.normalize(outputs["embedding"], dim=1)
-        return outputs if full else outputs["embedding"]
+if TYPE_CHECKING:
+    from face3d_training.models.embedding_net import EmbeddingNet
 
 
 class ModelSpec(Spec):
@@ -65,10 +19,13 @@ class ModelSpec(Spec):
         inputs: what it takes: `points` f4 (B, N, 3[+C]), or `image` f4 (B, C, H, W).
         in_channels: channels that it takes; a network that takes others than 3 has an option, or an attribute, of that
             name, which is None where any number is taken.
+        default_weights: number of weights with the default options, where a class says it itself: catalogues show it
+            without building the network.
     """
 
     kind: ClassVar[str] = "model"
     inputs: ClassVar[Literal["points", "image"]]
+    default_weights: ClassVar[int | None] = None
 
     embedding_size: int = Field(512, gt=0, description="length of an embedding")
 
@@ -78,20 +35,7 @@ class ModelSpec(Spec):
 
     def count_weights(self) -> int:
         """Return the number of weights of the network, which takes no memory for it."""
+        import torch
+
         with torch.device("meta"):
             return sum(weight.numel() for weight in self.build().parameters())
-
-
-def norm_layer(kind: Literal["batch", "group"], channels: int, dims: int) -> nn.Module:
-    """Return a normalisation of (B, channels[, …]) tensors.
-
-    Args:
-        kind: `batch` has statistics of the batch, so that samples of one batch influence each other; `group` does not.
-        channels: number of channels; groups are the largest number up to 32 that divides it and leaves 16 channels in
-            each (Wu and He 2018): the norm of one number alone, in a vector (B, C), would be 0 whatever it is.
-        dims: 1 for (B, C) and (B, C, L), 2 for (B, C, H, W).
-    """
-    if kind == "group":
-        least = min(16, channels)
-        return nn.GroupNorm(max(g for g in range(1, 33) if channels % g == 0 and channels // g >= least), channels)
-    return nn.BatchNorm1d(channels) if dims == 1 else nn.BatchNorm2d(channels)

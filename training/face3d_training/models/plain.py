@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from pydantic import PydanticUserError, create_model
-from torch import nn
 
 from face3d_data.errors import UserError
 from face3d_data.signature import options_of_constructor
-from face3d_training.models.base import EmbeddingNet, ModelSpec, Outputs
-from face3d_training.models.shared_mlp import check_points
+from face3d_training.models.base import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from face3d_training.models.embedding_net import EmbeddingNet
+
 
 INPUTS = ("points", "image")
 
@@ -25,6 +28,9 @@ class PlainSpec(ModelSpec):
 
     def build(self) -> EmbeddingNet:
         """Return the network with fresh weights."""
+        from face3d_training.models.embedding_net import EmbeddingNet
+        from face3d_training.models.plain_net import PlainNet
+
         options = {name: getattr(self, name) for name in type(self).model_fields}
         net = self.module(**options)
         if isinstance(net, EmbeddingNet):
@@ -33,43 +39,14 @@ class PlainSpec(ModelSpec):
         return PlainNet(net, self)
 
 
-class PlainNet(EmbeddingNet):
-    """A torch module as a network: what it returns is made unit length, and its length is checked.
-
-    Args:
-        net: from inputs to f4 (B, E), or to a mapping with `embedding` and what losses ask for.
-        spec: its options.
-    """
-
-    def __init__(self, net: nn.Module, spec: PlainSpec) -> None:
-        super().__init__()
-        self.net, self.name = net, spec.name
-        self.embedding_size, self.in_channels = spec.embedding_size, spec.in_channels
-
-    def compute(self, inputs: torch.Tensor) -> Outputs:
-        """Return the module's outputs.
-
-        Raises:
-            UserError: they are not embeddings of the declared length, or the points have other channels.
-        """
-        if inputs.ndim == 3 and self.in_channels is not None:
-            check_points(inputs, self.name, self.in_channels)
-        made = self.net(inputs)
-        outputs = dict(made) if isinstance(made, dict) else {"embedding": made}
-        embedding = outputs.get("embedding")
-        if not torch.is_tensor(embedding) or embedding.shape != (len(inputs), self.embedding_size):
-            got = tuple(embedding.shape) if torch.is_tensor(embedding) else type(made).__name__
-            wanted = (len(inputs), self.embedding_size)
-            raise UserError(f"model {self.name}: returns {got} for {len(inputs)} samples: return a tensor {wanted}")
-        return outputs
-
-
 def spec_of_network(found: Any, reference: str) -> type[ModelSpec] | None:
     """Return the spec of a torch module's class; None for anything else.
 
     Raises:
         UserError: its constructor or what it declares cannot be a network's; one line names the remedy.
     """
+    from torch import nn
+
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         return None
     module: Any = found

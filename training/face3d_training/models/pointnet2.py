@@ -7,21 +7,21 @@ ordered by farthest point sampling, as `subsample` leaves them, are thinned even
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
-import torch
 from pydantic import Field, field_validator
-from torch import nn
 
 from face3d_data.errors import UserError
-from face3d_training.models.base import EmbeddingNet, Outputs
-from face3d_training.models.pooling import GroupMLP
-from face3d_training.models.shared_mlp import ChannelsLastNorm, NormKind, PointsSpec, check_points, embedding_head
-from face3d_training.ops import ball_query, farthest_points, find_kernel, gather_points
+from face3d_training.models.points_spec import PointsSpec
 from face3d_training.registry import register
 
+if TYPE_CHECKING:
+    from face3d_training.models.embedding_net import EmbeddingNet
+
+
 PositiveCount = Annotated[int, Field(gt=0)]
+
+
 Radius = Annotated[float, Field(gt=0)]
 
 
@@ -45,6 +45,8 @@ class SampledSpec(PointsSpec):
     @field_validator("sampling")
     @classmethod
     def _known(cls, value: str) -> str:
+        from face3d_training.ops import find_kernel
+
         try:
             find_kernel("farthest_points", value)
         except UserError as error:
@@ -68,6 +70,8 @@ class PointNet2Spec(SampledSpec):
 
     def build(self) -> EmbeddingNet:
         """Return the network."""
+        from face3d_training.models.pointnet2_net import PointNet2
+
         return PointNet2(self)
 
 
@@ -76,6 +80,7 @@ class PointNet2SsgSpec(PointNet2Spec):
     """PointNet++ with one scale at each level (SSG)."""
 
     name: ClassVar[str] = "pointnet2_ssg"
+    default_weights: ClassVar[int | None] = 1_596_992
 
     radii: tuple[Radius, Radius] = Field((0.2, 0.4), description="radius of a ball on each level")
     neighbors: tuple[PositiveCount, PositiveCount] = Field(
@@ -93,6 +98,7 @@ class PointNet2SsgEliteSpec(PointNet2SsgSpec):
     """PointNet++ SSG that takes 22 points from a ball: a third of the work, the same weights."""
 
     name: ClassVar[str] = "pointnet2_ssg_elite"
+    default_weights: ClassVar[int | None] = 1_596_992
 
     neighbors: tuple[PositiveCount, PositiveCount] = Field(
         (22, 22), description="points taken from a ball on each level"
@@ -104,6 +110,7 @@ class PointNet2MsgSpec(PointNet2Spec):
     """PointNet++ with three scales at each level (MSG)."""
 
     name: ClassVar[str] = "pointnet2_msg"
+    default_weights: ClassVar[int | None] = 1_868_672
 
     radii: tuple[tuple[Radius, Radius, Radius], tuple[Radius, Radius, Radius]] = Field(
         ((0.1, 0.2, 0.4), (0.2, 0.4, 0.8)), description="radii of the balls on each level"
@@ -120,63 +127,3 @@ class PointNet2MsgSpec(PointNet2Spec):
             for level in zip(self.radii, self.neighbors, widths, strict=True)
         )
         return first, second
-
-
-class BallNet(nn.Module):
-    """The PointNet of one scale, over the points of a ball: their places relative to its center, and their features.
-
-    The first layer is linear, so that it is computed once a point and once a center, and the difference is gathered,
-    not once for every ball that a point lies in; in float32, as nearly equal numbers are subtracted.
-    """
-
-    def __init__(self, channels: int, scale: BallScale, norm: NormKind) -> None:
-        super().__init__()
-        self.radius, self.neighbors = scale.radius, scale.neighbors
-        self.first = nn.Linear(3 + channels, scale.widths[0])
-        self.norm = ChannelsLastNorm(norm, scale.widths[0])
-        self.rest = GroupMLP(scale.widths[0], scale.widths[1:], norm)
-
-    def forward(self, xyz: torch.Tensor, features: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
-        """Return f4 (B, S, out) for f4 (B, N, 3) points, (B, N, C) features and (B, S, 3) centers."""
-        index = ball_query(xyz, centers, self.radius, self.neighbors)
-        with torch.autocast(xyz.device.type, enabled=False):
-            of_points = self.first(torch.cat([xyz, features], dim=2).float())
-            of_centers = nn.functional.linear(centers.float(), self.first.weight[:, :3])
-        values = gather_points(of_points, index) - of_centers[:, :, None]
-        return self.rest(torch.relu(self.norm(values)))
-
-
-class SetAbstraction(nn.Module):
-    """One level: points are sampled, and each scale's PointNet describes the balls around them."""
-
-    def __init__(self, centers: int, scales: Sequence[BallScale], channels: int, norm: NormKind, sampling: str) -> None:
-        super().__init__()
-        self.centers, self.sampling = centers, sampling
-        self.scales = nn.ModuleList(BallNet(channels, scale, norm) for scale in scales)
-        self.out_channels = sum(scale.widths[-1] for scale in scales)
-
-    def forward(self, xyz: torch.Tensor, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the centers f4 (B, S, 3) and their features f4 (B, S, out)."""
-        centers = gather_points(xyz, farthest_points(xyz, self.centers, self.sampling))
-        return centers, torch.cat([scale(xyz, features, centers) for scale in self.scales], dim=2)
-
-
-class PointNet2(EmbeddingNet):
-    """Network of the family, by its spec."""
-
-    def __init__(self, spec: PointNet2Spec) -> None:
-        super().__init__()
-        self.name, self.in_channels, self.embedding_size = spec.name, spec.in_channels, spec.embedding_size
-        self.least = max(spec.centers)
-        first, second = spec.levels()
-        self.first = SetAbstraction(spec.centers[0], first, spec.in_channels - 3, spec.norm, spec.sampling)
-        self.second = SetAbstraction(spec.centers[1], second, self.first.out_channels, spec.norm, spec.sampling)
-        self.whole = GroupMLP(3 + self.second.out_channels, (256, 512, 1024), spec.norm)
-        self.head = embedding_head(1024, spec.head, spec.embedding_size, spec.norm, spec.dropout)
-
-    def compute(self, inputs: torch.Tensor) -> Outputs:
-        """Return `embedding`."""
-        check_points(inputs, self.name, self.in_channels, self.least)
-        xyz, features = self.second(*self.first(inputs[..., :3], inputs[..., 3:]))
-        whole = self.whole(torch.cat([xyz, features], dim=2))
-        return {"embedding": self.head(whole)}

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from face3d_training.models.shared_mlp import ChannelsLastNorm, NormKind, shared_mlp
+from face3d_training.models.points_spec import NormKind
+from face3d_training.models.shared_mlp import ChannelsLastNorm, shared_mlp
 
 PRODUCTS = 2**22
 """Number of values before a maximum that are computed at once; none of them is kept."""

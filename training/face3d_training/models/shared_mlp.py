@@ -6,32 +6,16 @@ A cloud that contains a number that is not finite gets an embedding of NaN; rows
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from face3d_data.errors import UserError
-from face3d_training.models.base import ModelSpec, norm_layer
+from face3d_training.models.embedding_net import norm_layer
 
-NormKind = Literal["batch", "group"]
-
-
-class PointsSpec(ModelSpec):
-    """Options that every network of points has."""
-
-    inputs: ClassVar[Literal["points", "image"]] = "points"
-
-    in_channels: int = Field(3, ge=3, description="3 for xyz; more where normals or colours are joined to the points")
-    norm: NormKind = Field("batch", description="group: no sample depends on the others of its batch")
-    dropout: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="share of each hidden head layer that is dropped in training; published for classification: 0.3"
-        " (PointNet), 0.4 (PointNet++), 0.5 (PointMLP)",
-    )
+if TYPE_CHECKING:
+    from face3d_training.models.points_spec import NormKind
 
 
 class ChannelsLastNorm(nn.Module):

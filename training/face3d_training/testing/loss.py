@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from face3d_data.errors import ContractError, UserError
 from face3d_data.testing.contract_base import need
-from face3d_training.losses.base import LossModule, LossSpec, LossValue, Number, TensorBatch
+from face3d_training.losses.base import LossSpec
+from face3d_training.losses.loss_module import LossModule, LossValue, Number, TensorBatch
 from face3d_training.losses.weighted import WeightedLosses
-from face3d_training.models.base import Outputs
+from face3d_training.models.embedding_net import Outputs
 from face3d_training.testing.breach import check_texts, generator, learns
 
 PERSONS, CAPTURES = 4, 3

@@ -8,7 +8,8 @@ import torch
 
 from face3d_data.errors import ContractError, UserError
 from face3d_data.testing.contract_base import need
-from face3d_training.models.base import EmbeddingNet, ModelSpec
+from face3d_training.models.base import ModelSpec
+from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.testing.breach import check_texts, generator, learns
 
 CLOUDS, POINTS, IMAGE_PX = 3, 512, 64

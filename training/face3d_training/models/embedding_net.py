@@ -1,0 +1,71 @@
+"""Embedding network: a module that returns unit embeddings, and what else it returns in training."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from face3d_data.errors import UserError
+
+Outputs = dict[str, torch.Tensor]
+"""What a network returns in training. All tensors have the batch first.
+
+`embedding` f4 (B, E), unit length, is always there. `penalty` f4 (B,) is a regulariser that is added to every loss.
+Others are what a loss asks for by name, such as `visible_ratio` f4 (B,).
+"""
+
+
+class EmbeddingNet(nn.Module):
+    """A network from faces to embeddings; `compute` is what a family writes.
+
+    Attributes:
+        embedding_size: length of an embedding.
+        in_channels: channels of the images that it takes; None where it says nothing, or takes points.
+    """
+
+    embedding_size: int
+    in_channels: Any = None
+
+    def compute(self, inputs: torch.Tensor) -> Outputs:
+        """Return the outputs; `embedding` need not have unit length yet."""
+        raise TypeError(f"{type(self).__name__} defines no compute()")
+
+    def forward(self, inputs: torch.Tensor, full: bool = False) -> torch.Tensor | Outputs:
+        """Return embeddings, or all outputs.
+
+        Args:
+            inputs: f4 (B, N, 3[+C]) points, or f4 (B, C, H, W) images.
+            full: return every output that a loss may want, not the embeddings alone.
+
+        Returns:
+            f4 (B, E) of unit length, or `Outputs`.
+
+        Raises:
+            UserError: images have other channels than `in_channels`.
+        """
+        if inputs.ndim == 4 and self.in_channels not in (None, inputs.shape[1]):
+            raise UserError(
+                f"the model has in_channels {self.in_channels}, but the images have {inputs.shape[1]} channels: set "
+                f"model.in_channels to {inputs.shape[1]}, or change data.fields"
+            )
+        outputs = self.compute(inputs)
+        outputs["embedding"] = functional.normalize(outputs["embedding"], dim=1)
+        return outputs if full else outputs["embedding"]
+
+
+def norm_layer(kind: Literal["batch", "group"], channels: int, dims: int) -> nn.Module:
+    """Return a normalisation of (B, channels[, …]) tensors.
+
+    Args:
+        kind: `batch` has statistics of the batch, so that samples of one batch influence each other; `group` does not.
+        channels: number of channels; groups are the largest number up to 32 that divides it and leaves 16 channels in
+            each (Wu and He 2018): the norm of one number alone, in a vector (B, C), would be 0 whatever it is.
+        dims: 1 for (B, C) and (B, C, L), 2 for (B, C, H, W).
+    """
+    if kind == "group":
+        least = min(16, channels)
+        return nn.GroupNorm(max(g for g in range(1, 33) if channels % g == 0 and channels // g >= least), channels)
+    return nn.BatchNorm1d(channels) if dims == 1 else nn.BatchNorm2d(channels)
