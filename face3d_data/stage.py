@@ -51,6 +51,8 @@ class Stage(Component):
     """The frame that its points are in afterwards, where it moves them into one."""
     tag_names: ClassVar[Names] = ()
     """Tags that the stage sets, so that a `where` on them can be checked at planning."""
+    counted_tags: ClassVar[Names] = ()
+    """Tags of few values that the step's line counts (`found_by: facemesh 96, mtcnn 2`)."""
     tag_inputs: ClassVar[Names] = ()
     """Tags that `run` reads: it sees no others, and their values are in the key of its input."""
 

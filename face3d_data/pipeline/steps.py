@@ -154,8 +154,18 @@ def join_rows(
             else:
                 result.dirty.append(dirty_of(entry, row, step.id))
     check_unique(result.entries, step.id)
-    result.notes = _remarks_note(result.remarks)
+    result.notes = (*_counts_notes(stage, result.entries), *_remarks_note(result.remarks))
     return result
+
+
+def _counts_notes(stage: Stage, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Return a line for each of the stage's counted tags: its values, and how many outputs have each."""
+    notes = []
+    for tag in stage.counted_tags:
+        values = Counter(str(entry.tags[tag]) for entry in entries if tag in entry.tags)
+        if values:
+            notes.append(f"{tag}: {', '.join(f'{value} {count}' for value, count in values.most_common())}")
+    return tuple(notes)
 
 
 def _remarks_note(remarks: Mapping[str, str]) -> tuple[str, ...]:

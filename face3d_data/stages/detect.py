@@ -1,8 +1,9 @@
-"""Stage `detect`: the face in the image, and its five landmarks."""
+"""Stage `detect`: the face in the image, and its landmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -10,22 +11,27 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from face3d_data.errors import Reject
+from face3d_data.geometry.mean_face import MEAN_FACE_ASSET
 from face3d_data.registry import components, find, hint, register
 from face3d_data.sample import Sample
 from face3d_data.stage import Names, Stage
+from face3d_data.stages.face_search import CHAIN, names, search
 
 if TYPE_CHECKING:
     from face3d_data.detectors.protocol import DetectedFaces, Detector
 
-GIVEN, SHIPPED = "given", "mtcnn"
+GIVEN, AUTO, MTCNN = "given", "auto", "mtcnn"
+MANY: Names = ("landmarks_68", "landmarks_dense")
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
 @register
 class Detect(Stage):
-    """Find the face: its box and five landmarks.
+    """Find the face: its box and five landmarks, with facemesh also 68 and 478.
 
-    If there are several faces, `which` selects one, and the tag `faces_found` has their number.
+    If there are several faces, `which` selects one, and the tag `faces_found` has their number. With `detector: auto`,
+    facemesh searches, then mtcnn what it did not find, then the mean face is fitted to the depth; the tag `found_by`
+    has the one that found the face, and a face whose depth is flat, such as a poster, is left out.
     """
 
     name = "detect"
@@ -33,17 +39,19 @@ class Detect(Stage):
     inputs = (("color",), ("landmarks",))
     optional = ("depth", "intrinsics", "distortion", "box")
     # Only the focal length of a camera is used, to bound sizes: distortion changes nothing in that.
-    outputs = ("box", "landmarks")
-    tag_names = ("face_score", "faces_found")
+    outputs = ("box", "landmarks", *MANY)
+    tag_names = ("face_score", "faces_found", "found_by")
+    counted_tags = ("found_by",)
     reasons: ClassVar[dict[str, str]] = {
         "no_face": "no face was found with enough confidence",
         "several_faces": "more than one face was found, and several = reject",
+        "flat": "the depth of every face that was found is flat: a picture of a face (detector: auto)",
     }
 
     detector: str = Field(
         "mtcnn",
-        description="mtcnn, or a detector of another package, searches the colour image; given uses the "
-        "landmarks of the reader",
+        description="facemesh, mtcnn, or a detector of another package, searches the colour image; auto tries "
+        "facemesh, mtcnn and the depth; given uses the landmarks of the reader",
     )
     min_face_px: float = Field(20.0, ge=12, description="smallest face to search for, px: the larger, the faster")
     thresholds: tuple[Probability, Probability, Probability] = Field(
@@ -67,29 +75,46 @@ class Detect(Stage):
     @field_validator("detector")
     @classmethod
     def _a_detector(cls, name: str) -> str:
-        known = {GIVEN: None, SHIPPED: None} if name in (GIVEN, SHIPPED) else {GIVEN: None, **components("detector")}
+        own = (GIVEN, AUTO, *CHAIN)
+        known = dict.fromkeys(own) if name in own else {**dict.fromkeys(own), **components("detector")}
         if name not in known:
             raise ValueError(f"there is no detector {name!r} ({hint(name, known)})")
         return name
 
     def parameters(self) -> dict[str, Any]:
-        """Return the parameters, with the version of another package's detector."""
+        """Return the parameters, with the versions of the detectors, and the kind of a device other than the CPU."""
         values = super().parameters()
-        return values if self.detector in (GIVEN, SHIPPED) else values | {"detector version": self._detector().version}
+        if self.device != "cpu":
+            values["device"] = self.device.partition(":")[0]  # a GPU's sums are rounded otherwise
+        versions = {} if self.detector in (GIVEN, MTCNN) else self._versions()
+        return values | ({"detector version": versions} if versions else {})
+
+    def _versions(self) -> Any:
+        if self.detector == AUTO:
+            return {name: self._detector(name).version for name in CHAIN}
+        return self._detector(self.detector).version
 
     def groups(self) -> tuple[Names, ...]:
-        """Return the one array that the chosen detector works on."""
+        """Return the arrays that the chosen detector works on: one, or with auto colour or depth."""
+        if self.detector == AUTO:
+            return (("color",), ("depth", "intrinsics"))
         return (("landmarks",),) if self.detector == GIVEN else (("color",),)
+
+    def created(self) -> frozenset[str]:
+        """Return what may be there afterwards: the larger sets only of detectors that may give them."""
+        return frozenset(self.outputs) - (set(MANY) if self.detector in (GIVEN, MTCNN) else set())
 
     def content_files(self) -> Iterator[tuple[str, Path]]:
         """Yield the detector's weight files too."""
         yield from super().content_files()
-        if self.detector != GIVEN:
-            yield from self._detector().content_files()
+        for name in names(self.detector) if self.detector != GIVEN else ():
+            yield from self._detector(name).content_files()
+        if self.detector == AUTO:
+            yield MEAN_FACE_ASSET.label, MEAN_FACE_ASSET.file
 
     def output_bytes(self) -> int:
-        """Return the bytes of a box and five landmarks."""
-        return 64
+        """Return the bytes of a box and the landmarks."""
+        return 64 if self.detector in (GIVEN, MTCNN) else 4500
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the sample with `box` and `landmarks` set, and how sure the detector is as a tag."""
@@ -110,23 +135,40 @@ class Detect(Stage):
         return sample.with_arrays(**made).with_tags(face_score=1.0, faces_found=1)
 
     def _search(self, sample: Sample) -> Sample:
-        color = sample.arrays["color"]
-        possible = self._possible_px(sample)
-        found = self._detector().detect(color, self.min_face_px, possible)
+        possible = self._possible_px(sample) if "color" in sample.arrays else None
+        bound = f" (sought from {possible[0]:.0f} px on, by the depth: check its unit)" if possible else ""
+        if self.detector == AUTO:
+            return self._search_all(sample, possible, bound)
+        found = self._look(self.detector, sample, possible)
         faces = found.keep(found.scores >= self.min_confidence)
         if not len(faces):
             best = f"best probability {found.scores.max():.3f}" if len(found) else "nothing like a face"
-            bound = f" (sought from {possible[0]:.0f} px on, by the depth: check its unit)" if possible else ""
             raise Reject("no_face", best + bound)
+        return self._take(sample, faces)
+
+    def _look(self, name: str, sample: Sample, possible: tuple[float, float] | None) -> DetectedFaces:
+        return self._detector(name).detect(sample.arrays["color"], self.min_face_px, possible)
+
+    def _search_all(self, sample: Sample, possible: tuple[float, float] | None, bound: str) -> Sample:
+        detectors = {name: partial(self._look, name, sample, possible) for name in CHAIN}
+        try:
+            faces, by = search(sample.arrays, detectors, self.min_confidence)
+        except Reject as error:
+            raise Reject(error.reason, error.detail + bound) from None
+        return self._take(sample, faces).with_tags(found_by=by)
+
+    def _take(self, sample: Sample, faces: DetectedFaces) -> Sample:
         if len(faces) > 1 and self.several == "reject":
             raise Reject("several_faces", f"{len(faces)} faces")
-        index = choose(faces, self.which, color.shape[:2])
-        marked = sample.with_arrays(box=faces.boxes[index], landmarks=faces.landmarks[index])
+        image = sample.arrays["color" if "color" in sample.arrays else "depth"]
+        index = choose(faces, self.which, image.shape[:2])
+        made = {"box": faces.boxes[index], "landmarks": faces.landmarks[index], **faces.more(index)}
+        marked = sample.without(*MANY).with_arrays(**made)
         return marked.with_tags(face_score=round(float(faces.scores[index]), 4), faces_found=len(faces))
 
-    def _detector(self) -> Detector:
-        """Return the detector with those of this stage's options that it has itself."""
-        cls = find("detector", self.detector)
+    def _detector(self, name: str) -> Detector:
+        """Return a detector with those of this stage's options that it has itself."""
+        cls = find("detector", name)
         return cls(**{name: getattr(self, name) for name in cls.model_fields if name in type(self).model_fields})
 
     def _possible_px(self, sample: Sample) -> tuple[float, float] | None:

@@ -176,9 +176,9 @@ def test_mtcnn_imports_no_tensorflow_nor_its_package(photo):
     assert done.stdout.strip() == "[]"
 
 
-def test_fingerprint_knows_weights_and_parameters_but_not_the_device(monkeypatch, tmp_path):
+def test_fingerprint_knows_weights_parameters_and_the_kind_of_device(monkeypatch, tmp_path):
     plain = Detect().fingerprint()
-    assert Detect(device="cuda").fingerprint() == plain
+    assert Detect(device="cuda").fingerprint() == Detect(device="cuda:1").fingerprint() != plain
     assert Detect(min_confidence=0.5).fingerprint() != plain
     other = tmp_path / "other.lz4"
     other.write_bytes(b"other weights")
