@@ -26,14 +26,14 @@ LEAST_RELIEF_MM = 8.0
 """A face whose depth is flatter is a picture of one: rendered faces have 20 mm and more, with or without masks."""
 
 
-class Found(NamedTuple):
+class FoundBy(NamedTuple):
     """Faces, and what found them."""
 
     faces: DetectedFaces
     by: str
 
 
-def search(arrays: ArrayMap, detectors: Mapping[str, Callable[[], DetectedFaces]], min_confidence: float) -> Found:
+def search(arrays: ArrayMap, detectors: Mapping[str, Callable[[], DetectedFaces]], min_confidence: float) -> FoundBy:
     """Return the faces of the first detector that finds any, or the one face that the mean face fits in the depth.
 
     Args:
@@ -51,12 +51,12 @@ def search(arrays: ArrayMap, detectors: Mapping[str, Callable[[], DetectedFaces]
         faces = found.keep(found.scores >= min_confidence)
         live = [i for i in range(len(faces)) if depth is None or not _is_flat(depth, faces.landmarks[i])]
         if live:
-            return Found(faces.keep(np.array(live)), name)
+            return FoundBy(faces.keep(np.array(live)), name)
         flat |= len(faces) > 0
         tried.append(f"{name}: {_said(found, faces)}")
     fitted, said = _fit(arrays, depth)
     if fitted is not None:
-        return Found(fitted, BY_DEPTH)
+        return FoundBy(fitted, BY_DEPTH)
     tried.append(f"{BY_DEPTH}: {said}")
     raise Reject("flat" if flat else "no_face", "; ".join(tried))
 
