@@ -199,6 +199,16 @@ def training_benchmarks() -> tuple[Benchmark, ...]:
             ),
         ),
         Benchmark(
+            "start",
+            "start.py",
+            (),
+            (
+                Goal("face3d train, from the command to its first step: s", ("train_s",), most=3.0),
+                Goal("the same / importing torch, Fabric and pandas", ("train_vs_floor",), most=1.3),
+                Goal("face3d models: s", ("models_s",), most=1.0),
+            ),
+        ),
+        Benchmark(
             "triplet_loss",
             "triplet_loss.py",
             (),

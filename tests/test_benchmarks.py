@@ -30,6 +30,7 @@ RUN_BY_MAKE += [
     "sampling.py",
     "training_loader.py",
     "training_ops.py",
+    "start.py",
     "triplet_loss.py",
     "triplets.py",
     "truth.py",
