@@ -1,10 +1,10 @@
-"""Start of `face3d train`, from the command to its first step, against what it cannot do without; and of `face3d models`.
+"""Start of `face3d train`, from the command to its first step, against its unavoidable part; and of `face3d models`.
 
     python benchmarks/start.py [--rounds 5] [--json FILE]
 
-In processor time of whole processes, medians over rounds in which all take turns. A small dataset of synthetic people is
-made first. The floor is a process that imports torch, pandas, h5py and Lightning Fabric and makes an optimizer, for which
-torch itself loads its compiler (torch._dynamo).
+In processor time of whole processes, medians over rounds in which all take turns. A small dataset of synthetic people
+is made first. The floor is a process that imports torch, pandas, h5py and Lightning Fabric and makes an optimizer, for
+which torch itself loads its compiler (torch._dynamo).
 """
 
 from __future__ import annotations
