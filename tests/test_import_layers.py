@@ -32,8 +32,8 @@ DATA_LAYERS = (
     {"atomic", "names", "references", "resources", "sample", "signature", "unchanged", "yaml_file"},
     {"registry"},
     {"component", "formats", "geometry", "detectors.mediapipe"},
-    {"detectors"},
-    {"reader", "stage", "table", "augment", "wear", "synthetic", "registration"},
+    {"detectors", "registration"},
+    {"reader", "stage", "table", "augment", "wear", "synthetic"},
     {
         "wear.occluders",
         "readers.shared",

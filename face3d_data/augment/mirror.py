@@ -10,6 +10,7 @@ from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record
 from face3d_data.geometry.landmark_sets import MIRRORED
+from face3d_data.registration.template import own_template
 from face3d_data.registry import register
 from face3d_data.sample import PIXELS, POSITIONS, VERTEX_VALUES, Tag
 
@@ -26,11 +27,11 @@ class Mirror(Operation):
 
     No face is symmetric, so a mirrored face counts as another person: its identity gets the suffix `~mirror`. With M =
     diag(-1, 1, 1), points become M points and `pose` becomes M pose M, as the camera is mirrored too. A fitted
-    template is removed: its vertices have no mirror order.
+    template's vertices change sides, too; one of another topology than the package's is removed.
     """
 
     name: ClassVar[str] = "mirror"
-    acts_on: ClassVar[ArrayNames] = (*IN_PIXELS, *IN_SPACE)
+    acts_on: ClassVar[ArrayNames] = (*IN_PIXELS, *IN_SPACE, "vertices", *VERTEX_VALUES)
     removes: ClassVar[ArrayNames] = ("vertices", *VERTEX_VALUES)
     draws: ClassVar[ArrayNames] = ("mirror",)
     strengths: ClassVar[ArrayNames] = ("mirror_p",)
@@ -53,6 +54,7 @@ class Mirror(Operation):
         if not record["mirror"]:
             return {}
         changed = {**_mirror_space(arrays), **_mirror_images(arrays), **_mirror_pixels(arrays)}
+        changed |= _mirror_template(arrays)
         for name in MIRRORED.keys() & changed.keys():
             changed[name] = np.ascontiguousarray(changed[name][MIRRORED[name]])
         return changed
@@ -66,6 +68,16 @@ def _mirror_space(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     names = [name for name in IN_SPACE if name in arrays and name != "pose"]
     changed = {name: arrays[name] * SIGNS for name in names}
     return {**changed, "pose": arrays["pose"] * POSE_SIGNS} if "pose" in arrays else changed
+
+
+def _mirror_template(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a fitted template's arrays by the vertices of the other side; none where it is not the package's."""
+    names = [name for name in ("vertices", *VERTEX_VALUES) if name in arrays]
+    mirror = own_template().mirror if names else None
+    if mirror is None or any(len(arrays[name]) != len(mirror) for name in names):
+        return {}
+    turned = {name: np.ascontiguousarray(arrays[name][mirror]) for name in names}
+    return {**turned, "vertices": turned["vertices"] * SIGNS} if "vertices" in turned else turned
 
 
 def _mirror_images(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

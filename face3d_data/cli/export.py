@@ -14,7 +14,7 @@ from face3d_data.plurals import counted
 from face3d_data.shards.find import find_dataset
 from face3d_data.terminal import shows_bars
 
-FORMATS = ("ply", "csv+ply", "npy", "png", "triplets", "rgbd", "lfw", "modelnet", "face-h5")
+FORMATS = ("ply", "csv+ply", "npy", "png", "obj", "uv", "triplets", "rgbd", "lfw", "modelnet", "face-h5")
 """As in `shards.export`, which is imported only when something is exported."""
 
 
@@ -28,9 +28,10 @@ FORMATS = ("ply", "csv+ply", "npy", "png", "triplets", "rgbd", "lfw", "modelnet"
     multiple=True,
     default=("ply",),
     show_default=True,
-    help="ply (or csv+ply), npy, png and triplets can be combined, the others cannot. Depth is in whole mm in PNG and "
-    "exact in NPY. rgbd: colour and depth with train, eval, test and dirty.csv; lfw: numbered images and pairs.txt; "
-    "modelnet: HDF5 with train_files.txt; face-h5: HDF5 with data, pid and class.",
+    help="ply (or csv+ply), npy, png, obj, uv and triplets can be combined, the others cannot. obj and uv: faces that "
+    "were registered, as meshes and as maps of positions (1/128 mm about 32768) and normals. Depth is in whole mm in "
+    "PNG and exact in NPY. rgbd: colour and depth with train, eval, test and dirty.csv; lfw: numbered images and "
+    "pairs.txt; modelnet: HDF5 with train_files.txt; face-h5: HDF5 with data, pid and class.",
 )
 @click.option("--split", "splits", multiple=True, help="Export only this split; repeatable.")
 @click.option("--triplets", type=click.IntRange(min=1), default=10_000, show_default=True, help="Triplets per epoch.")

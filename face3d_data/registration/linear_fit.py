@@ -18,7 +18,7 @@ NOISE_MM = 1.0
 INDEPENDENT = 0.22
 """Share of the vertices' residuals that counts: errors of neighbours are correlated."""
 LANDMARK_MM = 5.0
-FRONT_SCALE = 0.7
+FRONT_SCALE = 0.8
 """A scan in front of the model is more often something worn than one behind: its weight falls off sooner."""
 LEAST_FACING = 0.5
 SLIDE_MM = 2.0

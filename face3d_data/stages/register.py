@@ -45,7 +45,7 @@ class Register(Stage):
     }
 
     max_misfit: float = Field(
-        0.75, gt=0, description="reject if the fit is worse: faces have 0.3 to 0.65, other things 0.85 and more"
+        0.8, gt=0, description="reject if the fit is worse: faces have 0.3 to 0.75, other things 0.85 and more"
     )
     min_visible: float = Field(
         0.4, ge=0, le=1, description="reject if a smaller share of the face's front is visible as skin"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from face3d_data.augment.mirror import Mirror
 from face3d_data.geometry.mean_face import mean_face
 from face3d_data.geometry.normals import mesh_normals
 from face3d_data.registration.template import REGIONS, TEMPLATE_ASSET, own_template, read_template, save_template
@@ -69,3 +70,18 @@ def test_it_is_read_as_it_was_written(tmp_path):
     assert np.allclose(again.modes, own_template().modes, atol=0.006)
     assert np.array_equal(again.triangles, own_template().triangles)
     assert (tmp_path / "again.npz").read_bytes() == TEMPLATE_ASSET.file.read_bytes()
+
+
+def test_mirroring_a_fitted_template_twice_gives_it_back_and_others_are_removed():
+    template = own_template()
+    vertices = template.shape(np.linspace(-1, 1, len(template.modes))).astype(np.float32)
+    seen = (vertices[:, 0] > 0).astype(np.uint8)
+    operation, record = Mirror(mirror_p=1), {"mirror": True}
+    once = operation.apply({"vertices": vertices, "vertex_visible": seen}, record)
+    assert (once["vertex_visible"] == (once["vertices"][:, 0] < 0)).mean() > 0.98
+    normals = mesh_normals(once["vertices"], template.triangles)
+    assert (normals[:, 2] > 0).mean() > 0.9
+    twice = operation.apply(once, record)
+    assert np.array_equal(twice["vertices"], vertices)
+    assert "vertices" not in operation.apply({"vertices": vertices[:100]}, record)
+    assert "vertices" in operation.removes

@@ -113,10 +113,10 @@ def test_what_is_there_is_left_alone(dataset, tmp_path):
 
 def test_a_format_that_does_not_fit(tmp_path):
     link = build(tmp_path / "d", spec=spec_of(fields=["landmarks"]))
-    with pytest.raises(UserError, match=r"has no points to write as ply \(its arrays: landmarks\)"):
+    with pytest.raises(UserError, match=r"has no points or vertices to write as ply \(its arrays: landmarks\)"):
         export_dataset(link, tmp_path / "out")
-    with pytest.raises(UserError, match="unknown format 'obj': choose ply, csv\\+ply, npy, png"):
-        export_dataset(link, tmp_path / "out", ["obj"])
+    with pytest.raises(UserError, match="unknown format 'abc': choose ply, csv\\+ply, npy, png"):
+        export_dataset(link, tmp_path / "out", ["abc"])
     assert not (tmp_path / "out").exists()
     export_dataset(link, tmp_path / "out", ["npy"])
     assert np.load(next((tmp_path / "out").rglob("*.npy"))).shape == (5, 2)
@@ -146,7 +146,7 @@ def test_command(dataset, tmp_path):
     assert f"6 samples as npy in {tmp_path / 'out'}" in done.output
     done = CliRunner().invoke(command, ["faces", str(tmp_path / "out"), "-w", work])
     assert isinstance(done.exception, UserError)
-    done = CliRunner().invoke(command, ["faces", str(tmp_path / "x"), "-w", work, "--format", "obj"])
+    done = CliRunner().invoke(command, ["faces", str(tmp_path / "x"), "-w", work, "--format", "abc"])
     assert done.exit_code == 2
 
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.registration.template import Template
+from face3d_data.registration.uv_map import uv_normals, uv_positions
 from face3d_data.roots import ply_comment, split_root
 from face3d_data.shards.export.form import EXPORT_FRAMES, ExportRows, Form, beside, copy_lists, make_folders, write_csv
+from face3d_data.shards.export.mesh_files import MAP_PIXELS, mesh_ply_bytes, obj_text, template_of
 from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 DEPTH_MAX_MM = 65535
 PLY_FIELDS = ("points", "normals", "point_colors")
 PNG_FIELDS = ("color", "depth")
+MESH_FIELDS = ("vertices", "vertex_visible")
 
 
 class SampleFiles(Form):
@@ -27,7 +31,7 @@ class SampleFiles(Form):
     Args:
         rows: what is exported.
         out: folder to write into.
-        kinds: any of `ply`, `npy`, `png`; none writes the CSVs alone.
+        kinds: any of `ply`, `npy`, `png`, `obj`, `uv`; none writes the CSVs alone.
 
     Raises:
         UserError: the dataset has no array that one of them can hold.
@@ -40,7 +44,8 @@ class SampleFiles(Form):
         fields = rows.fields
         self.main = next((field for field in ("points", "depth") if field in fields), fields[0])
         for kind in kinds:
-            wanted = {"ply": ("points",), "npy": fields, "png": PNG_FIELDS}[kind]
+            mesh = ("vertices",)
+            wanted = {"ply": ("points", *mesh), "npy": fields, "png": PNG_FIELDS, "obj": mesh, "uv": mesh}[kind]
             if not set(wanted) & set(fields):
                 lacking = f"has no {' or '.join(wanted)} to write as {kind}"
                 raise UserError(f"{rows.dataset.path}: {lacking} (its arrays: {', '.join(fields)})")
@@ -67,7 +72,7 @@ class SampleFiles(Form):
         """Return what no file of a sample holds."""
         if not self.kinds or "npy" in self.kinds:
             return self.lists_left_out
-        held = {"ply": PLY_FIELDS, "png": PNG_FIELDS}
+        held = {"ply": (*PLY_FIELDS, *MESH_FIELDS), "png": PNG_FIELDS, "obj": ("vertices",), "uv": ("vertices",)}
         kept = [name for kind in self.kinds for name in held[kind]]
         gone = [name for name in self.rows.fields if name not in kept]
         lines = [f"left out: {', '.join(gone)} (npy holds every array)"] if gone else []
@@ -83,8 +88,24 @@ class SampleFiles(Form):
             np.save(beside(stem, ".npy" if field == self.main else f".{field}.npy"), sample[field])
 
     def _write_ply(self, stem: Path, sample: dict[str, Any]) -> None:
-        data = ply_bytes(sample["points"], sample.get("normals"), sample.get("point_colors"), sample["root"])
-        beside(stem, ".ply").write_bytes(data)
+        if "points" in sample:
+            data = ply_bytes(sample["points"], sample.get("normals"), sample.get("point_colors"), sample["root"])
+            beside(stem, ".ply").write_bytes(data)
+        if "vertices" in sample:
+            mesh = mesh_ply_bytes(sample["vertices"], sample.get("vertex_visible"), self._template(sample))
+            beside(stem, ".mesh.ply").write_bytes(mesh)
+
+    def _write_obj(self, stem: Path, sample: dict[str, Any]) -> None:
+        beside(stem, ".obj").write_text(obj_text(sample["vertices"], self._template(sample)), "ascii")
+
+    def _write_uv(self, stem: Path, sample: dict[str, Any]) -> None:
+        template = self._template(sample)
+        for name, draw in (("position", uv_positions), ("normal", uv_normals)):
+            image = draw(template, sample["vertices"], MAP_PIXELS)
+            _write_image(beside(stem, f".{name}.png"), np.ascontiguousarray(image[..., ::-1]))
+
+    def _template(self, sample: dict[str, Any]) -> Template:
+        return template_of(self.rows.dataset.path, len(sample["vertices"]))
 
     def _write_png(self, stem: Path, sample: dict[str, Any]) -> None:
         if "color" in sample:

@@ -1,0 +1,55 @@
+"""UV maps: what a mesh has at its vertices as an image over the template's UV coordinates."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from face3d_data.geometry.normals import mesh_normals
+from face3d_data.registration.template import Template
+
+POSITION_STEPS, MIDDLE = 128.0, 32768
+"""A position is stored as whole 1/128 mm, 0 mm as 32768: -256 to 256 mm in 16 bits. 0 is nothing."""
+NORMAL_STEPS = 32767.0
+"""A normal's part is stored as 32768 + 32767 n."""
+
+
+@lru_cache(maxsize=4)
+def _pixels(template: Template, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the pixels (P,) on the mesh, and the corners (P, 3) and weights (P, 3) of each; row 0 is v = 1."""
+    assert template.uv is not None  # asked for before
+    flat = np.column_stack([template.uv[:, 0] * size - 0.5, (1 - template.uv[:, 1]) * size - 0.5])
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for corners in template.triangles:
+        a, b, c = flat[corners]
+        low = np.maximum(np.ceil(np.minimum(np.minimum(a, b), c)), 0).astype(int)
+        high = np.minimum(np.floor(np.maximum(np.maximum(a, b), c)), size - 1).astype(int)
+        area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+        for row in range(low[1], high[1] + 1):
+            for column in range(low[0], high[0] + 1):
+                u = ((column - a[0]) * (c[1] - a[1]) - (row - a[1]) * (c[0] - a[0])) / area
+                v = ((b[0] - a[0]) * (row - a[1]) - (b[1] - a[1]) * (column - a[0])) / area
+                if u >= -1e-9 and v >= -1e-9 and u + v <= 1 + 1e-9:
+                    found[row * size + column] = corners, np.array([1 - u - v, u, v])
+    places = np.array(sorted(found), np.int64)
+    return places, np.stack([found[p][0] for p in places]), np.stack([found[p][1] for p in places])
+
+
+def uv_positions(template: Template, vertices: np.ndarray, size: int) -> np.ndarray:
+    """Return positions as an image u2 (size, size, 3): x, y, z, (value - 32768) / 128 mm; 0, 0, 0 beside the mesh."""
+    values = np.clip(np.rint(np.asarray(vertices, np.float64) * POSITION_STEPS + MIDDLE), 1, 65535)
+    return _image(template, values, size)
+
+
+def uv_normals(template: Template, vertices: np.ndarray, size: int) -> np.ndarray:
+    """Return unit normals as an image u2 (size, size, 3): (value - 32768) / 32767; 0, 0, 0 beside the mesh."""
+    values = mesh_normals(vertices, template.triangles) * NORMAL_STEPS + MIDDLE
+    return _image(template, values, size)
+
+
+def _image(template: Template, values: np.ndarray, size: int) -> np.ndarray:
+    places, corners, weights = _pixels(template, size)
+    image = np.zeros((size * size, 3), np.uint16)
+    image[places] = np.rint(np.einsum("pc,pcj->pj", weights, values[corners])).astype(np.uint16)
+    return image.reshape(size, size, 3)
