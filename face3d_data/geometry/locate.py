@@ -195,7 +195,7 @@ class _Search:
 
 
 def _apart(motions: np.ndarray) -> list[np.ndarray]:
-    """Return the motions that are not nearly one before them."""
+    """Return those of some rigid transforms (N, 4, 4) that differ from each one before."""
     kept: list[np.ndarray] = []
     for motion in motions:
         tips = [np.linalg.norm(motion[:3, 3] - other[:3, 3]) for other in kept]

@@ -17,13 +17,13 @@ class NearestPoints:
     """
 
     def __init__(self, points: np.ndarray) -> None:
-        """Build the tree over points (N, 3), finite; there may be none."""
+        """Build the tree over points (N, 3), finite; N may be 0."""
         self.points = np.ascontiguousarray(points, np.float64)
         # What the library does with a tree of nothing is undefined.
         self._tree = small_gicp.KdTree(self.points, num_threads=1) if len(self.points) else None
 
     def __reduce__(self) -> tuple[type[NearestPoints], tuple[np.ndarray]]:
-        """Pickle the points; the tree is built anew."""
+        """Pickle the points; the tree is built again."""
         return NearestPoints, (self.points,)
 
     def nearest(self, places: np.ndarray, within: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
