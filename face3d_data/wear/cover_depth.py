@@ -17,7 +17,9 @@ FRONT_MM = 6.0
 """What is farther than this before the occluder (a hand, a strand) stays before it."""
 NEAREST_MM = 10.0
 
-RayCaster = Callable[[np.ndarray], np.ndarray]
+Scene = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Pixels f8 (N, 2) and depths (N,) to the depth f4 (N,) of what is seen there, infinite where that is unknown. Where
+nothing is nearer than the depth given, any number that is not less than it will do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,7 @@ def pixel_box(occluder: Occluder, intrinsics: np.ndarray, shape: tuple[int, int]
 def see(
     occluder: Occluder,
     pixels: np.ndarray,
-    scene: RayCaster,
+    scene: Scene,
     intrinsics: np.ndarray,
     to_face: np.ndarray,
     tolerance: float,
@@ -95,7 +97,7 @@ def see(
     Args:
         occluder: the occluder.
         pixels: f8 (N, 2), px.
-        scene: tells the depth f4 (M,) of what else is seen at pixels (M, 2), infinite where that is unknown.
+        scene: tells the depth of what else is seen.
         intrinsics: (4,).
         to_face: (4, 4), camera frame to face frame.
         tolerance: mm, see `tolerance_mm`.
@@ -104,7 +106,8 @@ def see(
     rays = camera_rays(pixels, intrinsics)
     hits = occluder.cast(rays, to_face, clear=clear)
     met = np.flatnonzero(hits.found & (hits.t > NEAREST_MM))
-    seen = met[hits.t[met] <= scene(pixels[met]) + occluder.slack(hits.take(met), tolerance)]
+    slack = occluder.slack(hits.take(met), tolerance)
+    seen = met[hits.t[met] <= scene(pixels[met], hits.t[met] - slack) + slack]
     return Sight(pixels[seen], rays[seen], hits.take(seen))
 
 

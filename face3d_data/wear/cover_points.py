@@ -88,13 +88,13 @@ def _look_between(view: View, screen: Screen, occluder: Occluder, box: Region) -
     depth, empty = nearest_depth(screen, box)
     pixels = np.argwhere(empty)[:, ::-1].astype(np.float64) + np.array(box[:2])
 
-    def scene(pixels: np.ndarray) -> np.ndarray:
+    def scene(pixels: np.ndarray, _: np.ndarray) -> np.ndarray:
         at = pixels.astype(np.intp) - box[:2]
         return depth[at[:, 1], at[:, 0]]
 
     sight = see(occluder, pixels, scene, screen.intrinsics, screen.to_face, tolerance_mm(view.noise))
     sight = sight.take(_within_reach(screen, sight.points))
-    unknown = np.flatnonzero(np.isinf(scene(sight.pixels)))
+    unknown = np.flatnonzero(np.isinf(scene(sight.pixels, sight.hits.t)))
     if view.surface is None or not len(unknown):
         return sight
     behind = sight.hits.t[unknown] > view.surface.cast(sight.rays[unknown], screen.to_face).t + tolerance_mm(view.noise)

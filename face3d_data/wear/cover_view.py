@@ -16,6 +16,7 @@ from face3d_data.wear.cover_holes import HoleModel, measure_holes
 from face3d_data.wear.cover_screen import Screen, make_screen
 from face3d_data.wear.cover_spacing import finite
 from face3d_data.wear.light import Light, estimate_light, image_grain
+from face3d_data.wear.nearest_surface import NearestSurface, nearest_surface
 from face3d_data.wear.occluder import Occluder, camera_rays
 
 FACE_RADIUS_MM = 85.0
@@ -24,6 +25,8 @@ MIDDLE_MM = np.array([0.0, -5.0, -35.0])
 """An ellipsoid of the face frame that holds the face's front and little hair."""
 SMOOTH_PX = 2.5
 VIEWED_POINTS, LIT_POINTS = 2000, 4000
+FEW_RAYS = 10_000
+"""As quick to cast as it is to find out which need not be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,17 +166,34 @@ class View:
         tolerance = tolerance_mm(self.noise)
         return see(occluder, pixels, self.scene_mm, self.intrinsics, self.to_face, tolerance, clear=clear)
 
-    def scene_mm(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the depth f4 (N,) of what is seen at pixels (N, 2): readings, else the skin, else infinite."""
+    def scene_mm(self, pixels: np.ndarray, before_mm: np.ndarray) -> np.ndarray:
+        """Return the depth f4 (N,) of what is seen at pixels (N, 2): readings, else the skin, else infinite.
+
+        Args:
+            pixels: px.
+            before_mm: (N,): where the skin is surely not before this depth, infinite is returned without a ray cast.
+        """
         found = np.full(len(pixels), np.inf, np.float32)
         if self.depth is not None:
             at = np.rint(pixels).astype(np.intp)
             found = self.depth[at[:, 1], at[:, 0]]
             found = np.where((found > 0) & np.isfinite(found), found, np.inf).astype(np.float32)
-        unknown = np.flatnonzero(~np.isfinite(found))
-        if self.surface is not None and self.intrinsics is not None and len(unknown):
-            found[unknown] = self.surface.cast(camera_rays(pixels[unknown], self.intrinsics), self.to_face).t
+        unknown = np.arange(len(pixels)) if self.depth is None else np.flatnonzero(~np.isfinite(found))
+        if self.surface is None or self.intrinsics is None or not len(unknown):
+            return found
+        if len(unknown) > FEW_RAYS and self._nearest_skin is not None:
+            unknown = unknown[(self._nearest_skin.at(pixels) < before_mm)[unknown]]
+        found[unknown] = self.surface.cast(camera_rays(pixels[unknown], self.intrinsics), self.to_face).t
         return found
+
+    @cached_property
+    def _nearest_skin(self) -> NearestSurface | None:
+        """The lower bound of the skin's depth in the image."""
+        if self.skin is None or self.intrinsics is None or self.shape is None:
+            return None
+        vertices, triangles = self.skin
+        seen = transform(vertices.astype(np.float64), np.linalg.inv(self.to_face))
+        return nearest_surface(seen, triangles, self.intrinsics, (0, 0, self.shape[1], self.shape[0]))
 
     def _seen_by_depth(self) -> tuple[np.ndarray, np.ndarray]:
         """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's pixels, from smoothed readings."""

@@ -147,17 +147,22 @@ class Occluder:
             rays: f4 (N, 6), as cast.
             motion: as for `cast`.
         """
-        corners = self._triangles[hits.triangle]
-        u, v = hits.barycentric[:, :1], hits.barycentric[:, 1:]
-        blended = (1 - u - v) * self._values[corners[:, 0]]
-        blended += u * self._values[corners[:, 1]]
-        blended += v * self._values[corners[:, 2]]
-        normals, coords = blended[:, :3], blended[:, 3:]
-        normals /= np.maximum(np.sqrt(np.einsum("ni,ni->n", normals, normals)), np.float32(1e-6))[:, None]
-        toward = _turned(rays[:, 3:], motion)
+        # Columns apart: several times as fast as rows of three or five.
+        u, v = np.ascontiguousarray(hits.barycentric.T)
+        corners = [np.take(corner, hits.triangle) for corner in self._corners]
+        blended = np.empty((5, len(u)), np.float32)
+        for value, out in zip(self._values, blended, strict=True):
+            np.multiply(1 - u - v, np.take(value, corners[0]), out=out)
+            out += u * np.take(value, corners[1])
+            out += v * np.take(value, corners[2])
+        x, y, z = blended[:3]
+        length = np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-6))
         # The triangle's own side decides: fine relief near the outline may lean away from a viewer who sees its front.
-        normals[np.einsum("ni,ni->n", self._outwards[hits.triangle], toward) > 0] *= -1
-        return OccluderSurface(normals, self.part[hits.triangle], np.ascontiguousarray(coords))
+        toward = _turned(rays[:, 3:], motion)
+        away = sum(np.take(side, hits.triangle) * toward[:, i] for i, side in enumerate(self._outwards))
+        length[away > 0] *= -1
+        normals = np.stack([x / length, y / length, z / length], axis=1)
+        return OccluderSurface(normals, np.take(self.part, hits.triangle), np.stack([*blended[3:]], axis=1))
 
     @cached_property
     def _solid(self) -> np.ndarray:
@@ -165,26 +170,27 @@ class Occluder:
         return self.opacity[self.part] >= SOLID_OPACITY
 
     @cached_property
-    def _triangles(self) -> np.ndarray:
-        return self.triangles.astype(np.intp)
+    def _corners(self) -> np.ndarray:
+        """Int (3, T), the triangles' corners."""
+        return np.ascontiguousarray(self.triangles.T.astype(np.intp))
 
     @cached_property
     def _values(self) -> np.ndarray:
-        """F4 (V, 5), normals and coordinates side by side."""
-        return np.column_stack([self.normals, self.coords]).astype(np.float32)
+        """F4 (5, V), normals and coordinates."""
+        return np.ascontiguousarray(np.column_stack([self.normals, self.coords]).T, np.float32)
 
     @cached_property
     def _outwards(self) -> np.ndarray:
-        """F4 (T, 3), the triangles' own normals, on the side of their corners'; of any length."""
+        """F4 (3, T), the triangles' own normals, on the side of their corners'; of any length."""
         # Coordinates apart: twice as fast as (T, 3) vectors.
         places, normals = (np.ascontiguousarray(array.T) for array in (self.vertices, self.normals))
-        corners = self._triangles.T
+        corners = self._corners
         first, along, across = (places[:, corner] for corner in corners)
         along -= first
         across -= first
         outwards = np.stack([along[i - 2] * across[i - 1] - along[i - 1] * across[i - 2] for i in range(3)])
         of_corners = normals[:, corners[0]] + normals[:, corners[1]] + normals[:, corners[2]]
-        return np.ascontiguousarray((outwards * np.sign((outwards * of_corners).sum(axis=0))).T)
+        return outwards * np.sign((outwards * of_corners).sum(axis=0))
 
     @cached_property
     def _solid_scene(self) -> Any:
@@ -248,7 +254,8 @@ def _moved_rays(rays: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
     # Rays of a camera begin at its origin.
     start = _turned(rays[:, :3], motion) if rays[:, :3].any() else 0
     moved[:, :3] = start + motion[:3, 3].astype(np.float32)
-    moved[:, 3:] = _turned(rays[:, 3:], motion)
+    # Straight into its columns: to copy three of six takes longer than the product.
+    np.matmul(np.ascontiguousarray(rays[:, 3:], np.float32), motion[:3, :3].T.astype(np.float32), out=moved[:, 3:])
     return moved
 
 
