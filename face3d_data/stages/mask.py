@@ -46,7 +46,7 @@ class Mask(Covering):
     """Put a face mask of a random style on the face, consistently in points, depth and colour, with labels."""
 
     name: ClassVar[str] = "mask"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     tag_names: ClassVar[Names] = (
         "mask", "mask_worn", "mask_color", "mask_pattern", "mask_standoff_mm", "mask_tilt_deg", "mask_size",
         "mask_side", "mask_seed", "visible_ratio",

@@ -28,7 +28,7 @@ class Occlude(Covering):
     """Cover the face with a hand, glasses, hair or a scarf, consistently in colour, depth and points; or crop it."""
 
     name: ClassVar[str] = "occlude"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     tag_names: ClassVar[Names] = (
         "occlusion",
         *dict.fromkeys(f"occlusion_{field.name}" for draw in _DRAWS for field in fields(draw)),

@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from face3d_data.geometry.align import rotate, rotation_of, transform
+from face3d_data.geometry.camera import Region
 from face3d_data.wear.cover_color import cover_color, shaded
 from face3d_data.wear.cover_depth import Sight, box_pixels, cover_depth, pixel_box
 from face3d_data.wear.cover_points import NewPoints, cover_points, sight_normals
 from face3d_data.wear.cover_view import View
 from face3d_data.wear.light import bent, to_display
+from face3d_data.wear.nearest_surface import nearest_surface
 from face3d_data.wear.occluder import Occluder
+
+MANY_PIXELS = 50_000
 
 __all__ = ["Covered", "View", "cover"]
 
@@ -58,18 +62,29 @@ def _cover_images(
     if view.shape is None or view.intrinsics is None:
         return Covered(), None
     box = pixel_box(occluder, view.intrinsics, view.shape, view.to_face)
-    sight = view.see(occluder, box_pixels(box))
+    pixels = _touched_pixels(view, occluder, box)
+    sight = view.see(occluder, pixels)
     depth = None if view.depth is None else cover_depth(view.depth, box, sight, view.noise, view.holes, rng)
     silhouette, color = sight.silhouette(view.shape), view.color
     if color is not None:
         color = cover_color(view, color, occluder, box, sight, softening_px, rng)
     if occluder.has_clear:
         # What changes colour only lies over the rest: a lens before its own rim.
-        lens = view.see(occluder, box_pixels(box), clear=True)
+        lens = view.see(occluder, pixels, clear=True)
         silhouette |= lens.silhouette(view.shape)
         if color is not None:
             color = cover_color(view, color, occluder, box, lens, softening_px, rng, clear=True)
     return Covered(color=color, depth=depth, silhouette=silhouette), sight
+
+
+def _touched_pixels(view: View, occluder: Occluder, box: Region) -> np.ndarray:
+    """Return the pixels f8 (N, 2) of a box that may see an occluder; all where they are too few to ask."""
+    pixels = box_pixels(box)
+    if len(pixels) <= MANY_PIXELS or view.intrinsics is None:
+        return pixels
+    seen = transform(occluder.vertices.astype(np.float64), np.linalg.inv(view.to_face))
+    cells = nearest_surface(seen, occluder.triangles, view.intrinsics, box)
+    return pixels if cells is None else pixels[np.isfinite(cells.at(pixels))]
 
 
 def _cover_cloud(

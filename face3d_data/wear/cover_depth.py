@@ -11,7 +11,7 @@ from face3d_data.geometry.align import transform
 from face3d_data.geometry.camera import Region, project
 from face3d_data.geometry.reading_noise import ReadingNoise
 from face3d_data.wear.cover_holes import HoleModel, lost_readings
-from face3d_data.wear.occluder import Occluder, RayHits, camera_rays
+from face3d_data.wear.occluder import Occluder, RayHits, camera_rays, rows_of
 
 FRONT_MM = 6.0
 """What is farther than this before the occluder (a hand, a strand) stays before it."""
@@ -50,7 +50,8 @@ class Sight:
 
     def take(self, chosen: np.ndarray) -> Sight:
         """Return the sight by these rays, int or bool (M,)."""
-        return Sight(self.pixels[chosen], self.rays[chosen], self.hits.take(chosen))
+        pixels, rays = rows_of(chosen, self.pixels, self.rays)
+        return Sight(pixels, rays, self.hits.take(chosen))
 
     def joined(self, other: Sight) -> Sight:
         """Return the sight by these rays and others."""
@@ -105,17 +106,17 @@ def see(
     """
     rays = camera_rays(pixels, intrinsics)
     hits = occluder.cast(rays, to_face, clear=clear)
-    met = np.flatnonzero(hits.found & (hits.t > NEAREST_MM))
-    slack = occluder.slack(hits.take(met), tolerance)
-    seen = met[hits.t[met] <= scene(pixels[met], hits.t[met] - slack) + slack]
-    return Sight(pixels[seen], rays[seen], hits.take(seen))
+    met = Sight(pixels, rays, hits).take(hits.found & (hits.t > NEAREST_MM))
+    slack = occluder.slack(met.hits, tolerance)
+    return met.take(met.hits.t <= scene(met.pixels, met.hits.t - slack) + slack)
 
 
 def box_pixels(box: Region) -> np.ndarray:
     """Return the pixels f8 (N, 2) of a box, row by row."""
     x0, y0, x1, y1 = box
-    columns, rows = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64))
-    return np.column_stack([columns.ravel(), rows.ravel()])
+    pixels = np.empty((y1 - y0, x1 - x0, 2))
+    pixels[..., 0], pixels[..., 1] = np.arange(x0, x1), np.arange(y0, y1)[:, None]
+    return pixels.reshape(-1, 2)
 
 
 def cover_depth(

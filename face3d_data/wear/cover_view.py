@@ -24,7 +24,7 @@ HALF_AXES_MM = np.array([62.0, 72.0, 55.0])
 MIDDLE_MM = np.array([0.0, -5.0, -35.0])
 """An ellipsoid of the face frame that holds the face's front and little hair."""
 SMOOTH_PX = 2.5
-VIEWED_POINTS, LIT_POINTS = 2000, 4000
+VIEWED_POINTS, LIT_POINTS, SHADED_PIXELS = 2000, 4000, 8000
 FEW_RAYS = 10_000
 """As quick to cast as it is to find out which need not be."""
 
@@ -222,10 +222,12 @@ class View:
         """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's pixels, from the estimated skin."""
         assert self.color is not None
         assert self.intrinsics is not None
-        pixels = box_pixels(self.face_box)
-        if self.surface is None or not len(pixels):
+        x0, y0, x1, y1 = self.face_box
+        count = (x1 - x0) * (y1 - y0)
+        if self.surface is None or not count:
             return np.empty((0, 3), np.uint8), np.empty((0, 3), np.float32)
-        pixels = pixels[:: max(1, len(pixels) // 8000)]
+        row, column = np.divmod(np.arange(0, count, max(1, count // SHADED_PIXELS)), x1 - x0)
+        pixels = np.stack([column + x0, row + y0], axis=1).astype(np.float64)
         rays = camera_rays(pixels, self.intrinsics)
         hits = self.surface.cast(rays, self.to_face)
         met = hits.found

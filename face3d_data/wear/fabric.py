@@ -31,13 +31,14 @@ def noise_tile(seed: int, layer: int, smoothing: tuple[float, float]) -> np.ndar
 
 def sample_tile(tile: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Interpolate a tile bilinearly at places (..., 2) in cells, x then y; it repeats."""
-    low = np.floor(at).astype(np.intp)
-    u, v = (at - low)[..., 0], (at - low)[..., 1]
-    x, y = low[..., 0] % TILE, low[..., 1] % TILE
-    right, above = (x + 1) % TILE, (y + 1) % TILE
-    return (tile[y, x] * (1 - u) + tile[y, right] * u) * (1 - v) + (
-        tile[above, x] * (1 - u) + tile[above, right] * u
-    ) * v
+    columns, rows = (np.floor(at[..., i]).astype(np.intp) for i in (0, 1))
+    u, v = at[..., 0] - columns, at[..., 1] - rows
+    x, y = columns % TILE, rows % TILE
+    right, row, above = (x + 1) % TILE, y * TILE, (y + 1) % TILE * TILE
+    flat = tile.ravel()
+    lower = np.take(flat, row + x) * (1 - u) + np.take(flat, row + right) * u
+    upper = np.take(flat, above + x) * (1 - u) + np.take(flat, above + right) * u
+    return lower * (1 - v) + upper * v
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,11 @@ def to_display(light: np.ndarray) -> np.ndarray:
 
 def bent(light: np.ndarray) -> np.ndarray:
     """Return linear light as cameras show it: what is bright is softly bent below white."""
-    over = np.maximum(light - SHOULDER, 0) / (1 - SHOULDER)
-    return np.where(over > 0, SHOULDER + (1 - SHOULDER) * np.tanh(over), light)
+    shown = np.array(light)
+    bright = shown > SHOULDER
+    over = np.maximum(shown[bright] - SHOULDER, 0) / (1 - SHOULDER)
+    shown[bright] = SHOULDER + (1 - SHOULDER) * np.tanh(over)
+    return shown
 
 
 def estimate_light(colors: np.ndarray, normals: np.ndarray, up: np.ndarray) -> Light:

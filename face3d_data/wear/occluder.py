@@ -47,7 +47,7 @@ class RayHits:
 
     def take(self, chosen: np.ndarray) -> RayHits:
         """Return the hits of these rays, int or bool (M,), in this order."""
-        return RayHits(self.t[chosen], self.triangle[chosen], self.barycentric[chosen])
+        return RayHits(*rows_of(chosen, self.t, self.triangle, self.barycentric))
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +199,12 @@ class Occluder:
     @cached_property
     def _clear_scene(self) -> Any:
         return _scene(self.vertices, self.triangles[~self._solid])
+
+
+def rows_of(chosen: np.ndarray, *arrays: np.ndarray) -> list[np.ndarray]:
+    """Return these rows, int or bool (M,), of each array; `take` is several times as fast as an index."""
+    index = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+    return [np.take(array, index, axis=0) for array in arrays]
 
 
 def join_occluders(occluders: Sequence[Occluder]) -> Occluder:
