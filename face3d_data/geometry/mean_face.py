@@ -32,6 +32,12 @@ class MeanFace:
     landmarks: np.ndarray
 
     @cached_property
+    def columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points and normals, f8 (3, N) each."""
+        points, normals = (np.ascontiguousarray(array.T, np.float64) for array in (self.points, self.normals))
+        return points, normals
+
+    @cached_property
     def tree(self) -> NearestPoints:
         """The search tree over `points`."""
         return NearestPoints(self.points)

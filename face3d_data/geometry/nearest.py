@@ -5,6 +5,8 @@ Which of several points at the same distance are given, and in what order, is de
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import small_gicp
 
@@ -33,11 +35,27 @@ class NearestPoints:
             places: (M, 3), finite.
             within: a point as far away as this, or farther, does not count: the distance is infinite, the index N.
         """
-        distance, index = (column[:, 0] for column in self.k_nearest(places, 1))
-        if within < np.inf:
-            far = distance >= within
-            distance[far], index[far] = np.inf, len(self.points)
+        if within < np.inf and self._tree is not None:
+            return self._nearest_within(np.asarray(places, np.float64), within)
+        distance, index = self.k_nearest(places, 1)
+        return distance[:, 0], index[:, 0]
+
+    def _nearest_within(self, places: np.ndarray, within: float) -> tuple[np.ndarray, np.ndarray]:
+        """Do as `nearest` does; what lies outside of the points' box by the bound is spared a search, which is long."""
+        aside = np.zeros(len(places), bool)
+        for place, low, high in zip(places.T, *self._box, strict=True):
+            aside |= (place <= low - within) | (place >= high + within)
+        sought = np.flatnonzero(~aside)
+        distance, index = np.full(len(places), np.inf), np.full(len(places), len(self.points), np.int64)
+        found, which = (column[:, 0] for column in self.k_nearest(places[sought] if aside.any() else places, 1))
+        near = found < within
+        distance[sought[near]], index[sought[near]] = found[near], which[near]
         return distance, index
+
+    @cached_property
+    def _box(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the greatest coordinates."""
+        return self.points.min(axis=0), self.points.max(axis=0)
 
     def k_nearest(self, places: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the distances f8 (M, k) to the k nearest points of each place, nearest first, and their indices.

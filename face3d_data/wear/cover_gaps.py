@@ -28,7 +28,8 @@ def nearest_depth(screen: Screen, box: Region) -> tuple[np.ndarray, np.ndarray]:
     if not depth.size:
         return depth, depth > 0
     row, column, index = _in_box(screen, box)
-    np.minimum.at(depth, (row, column), screen.points[screen.usable[index], 2].astype(np.float32))
+    z = np.take(screen.points[:, 2], screen.usable[index]).astype(np.float32)
+    np.minimum.at(depth.reshape(-1), row * (x1 - x0) + column, z)
     empty = np.isinf(depth)
     if empty.all() or not empty.any():
         return depth, empty
