@@ -159,11 +159,10 @@ class AttentionMesh:
     def __init__(self, weights: Weights) -> None:
         self.stem = chain(weights, ["stem"], (0, 3))
         self.face = chain(weights, ["face"], (2, 5, 8, 11))
-        self.mesh = (weights["mesh.weight"], weights["mesh.bias"])
-        self.flag = (weights["flag.weight"], weights["flag.bias"])
+        self.mesh, self.flag = whole_window(weights, "mesh"), whole_window(weights, "flag")
         self.trunk = chain(weights, [f"{region}.trunk" for region in _REGIONS], (2, 5))
         self.branches = chain(weights, [f"{branch}.blocks" for branch in _BRANCHES], (2,))
-        self.outs = [(weights[f"{branch}.out.weight"], weights[f"{branch}.out.bias"]) for branch in _BRANCHES]
+        self.outs = [whole_window(weights, f"{branch}.out") for branch in _BRANCHES]
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Place the points of the face in each image.
@@ -180,14 +179,15 @@ class AttentionMesh:
         x = features
         for block in self.face:
             x = block(x)
-        mesh = whole_window(x, *self.mesh).reshape(len(x), 468, 3)
-        flag = whole_window(x, *self.flag).reshape(len(x))
+        x = x.flatten(1)
+        mesh = F.linear(x, *self.mesh).reshape(-1, 468, 3)
+        flag = F.linear(x, *self.flag).reshape(-1)
         return self._refined(mesh, features), flag
 
     def _refined(self, mesh: Tensor, features: Tensor) -> Tensor:
         scale = features.shape[2] / MESH_PX
         maps = [region_map(mesh[..., :2] * scale, region) for region in _REGIONS.values()]
-        x = torch.cat([cut_region(features, at) for at in maps], dim=3)
+        x = cut_regions(features, torch.stack(maps, dim=1))
         for block in self.trunk:
             x = block(x)
         own = x.reshape(*x.shape[:3], len(_REGIONS), -1)
@@ -197,7 +197,7 @@ class AttentionMesh:
         own = x.reshape(*x.shape[:3], len(_BRANCHES), -1)
         found = []
         for i, (out, region) in enumerate(zip(self.outs, _BRANCHES.values(), strict=True)):
-            points = whole_window(own[:, :, :, i], *out).reshape(len(x), -1, 2)
+            points = F.linear(own[:, :, :, i].flatten(1), *out).reshape(len(x), -1, 2)
             at = maps[region]
             # A region's points are in px of the image, four times as fine as its features.
             found.append(points @ at[:, :, :2].transpose(1, 2) + at[:, None, :, 2] / scale)
@@ -230,31 +230,32 @@ def region_map(points: Tensor, region: MeshRegion) -> Tensor:
     return torch.cat([linear, shift[..., None]], dim=2)
 
 
-def cut_region(features: Tensor, at: Tensor) -> Tensor:
-    """Return the features of a region (n, 16, 16, channels), bilinear between pixel centres, 0 outside.
+def cut_regions(features: Tensor, at: Tensor) -> Tensor:
+    """Return the features of regions (n, 16, 16, regions * channels), bilinear between pixel centres, 0 outside.
 
     Args:
         features: (n, H, W, channels).
-        at: (n, 2, 3), see `region_map`; pixel i covers i to i + 1.
+        at: (n, regions, 2, 3), see `region_map`; pixel i covers i to i + 1.
     """
     n, height, width, channels = features.shape
     steps = torch.arange(REGION_PX, dtype=features.dtype, device=features.device) + 0.5
     rows, columns = torch.meshgrid(steps, steps, indexing="ij")
-    places = torch.stack([columns, rows], -1).reshape(1, -1, 2) @ at[:, :, :2].transpose(1, 2) + at[:, None, :, 2] - 0.5
+    places = torch.stack([columns, rows, torch.ones_like(rows)], -1).reshape(-1, 3) @ at.transpose(2, 3) - 0.5
     x, y = places[..., 0], places[..., 1]
     inside = ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))[..., None]
-    left, top = (value.floor().clamp(0, side - 2) for value, side in ((x, width), (y, height)))
-    right, lower = ((value - low)[..., None].clamp(0, 1) for value, low in ((x, left), (y, top)))
-    first = (top * width + left).long() + torch.arange(n, device=features.device)[:, None] * (height * width)
+    left, top = x.floor().clamp(0, width - 2), y.floor().clamp(0, height - 2)
+    right, lower = (x - left)[..., None].clamp(0, 1), (y - top)[..., None].clamp(0, 1)
+    first = (top * width + left).long() + torch.arange(n, device=features.device)[:, None, None] * (height * width)
     flat = features.reshape(-1, channels)
     upper = torch.lerp(flat[first], flat[first + 1], right)
     below = torch.lerp(flat[first + width], flat[first + width + 1], right)
-    return (torch.lerp(upper, below, lower) * inside).view(n, REGION_PX, REGION_PX, channels)
+    found = torch.lerp(upper, below, lower) * inside
+    return found.transpose(1, 2).reshape(n, REGION_PX, REGION_PX, -1)
 
 
-def whole_window(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return the only value (n, outputs) of a convolution whose window is all of the features (n, H, W, channels)."""
-    return F.linear(x.flatten(1), weight.permute(0, 2, 3, 1).flatten(1), bias)
+def whole_window(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
+    """Return the matrix and bias of a convolution whose window is all of the features (H, W, channels)."""
+    return weights[f"{name}.weight"].permute(0, 2, 3, 1).flatten(1).contiguous(), weights[f"{name}.bias"]
 
 
 def refined_mesh(
