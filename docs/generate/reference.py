@@ -51,7 +51,7 @@ OCCLUDERS = """`kinds: {NAME: WEIGHT}` of stage `occlude`; what is drawn becomes
 `face3d components occluder NAME` prints the same.
 """
 DETECTORS = """`detector: NAME` of stage `detect`, which gives it those of its own options that the detector has too.
-`face3d components detector NAME` prints the same.
+`face3d components detector NAME` prints the same; [finding faces](../how_to/detection.md) compares them.
 """
 KINDS = (
     ("reader", "readers", "Readers", READERS),

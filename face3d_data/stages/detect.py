@@ -35,7 +35,7 @@ class Detect(Stage):
     """
 
     name = "detect"
-    version = 2
+    version = 3
     inputs = (("color",), ("landmarks",))
     optional = ("depth", "intrinsics", "distortion", "box")
     # Only the focal length of a camera is used, to bound sizes: distortion changes nothing in that.
@@ -49,7 +49,7 @@ class Detect(Stage):
     }
 
     detector: str = Field(
-        "mtcnn",
+        "auto",
         description="facemesh, mtcnn, or a detector of another package, searches the colour image; auto tries "
         "facemesh, mtcnn and the depth; given uses the landmarks of the reader",
     )

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ from face3d_data.detectors.protocol import DetectedFaces
 from face3d_data.errors import MissingDependency, Reject
 from face3d_data.registry import find
 from face3d_data.sample import Arrays, Sample
-from face3d_data.stages.detect import Detect, choose
+from face3d_data.stages.detect import Detect as AnyDetect
+from face3d_data.stages.detect import choose
 
+Detect = partial(AnyDetect, detector="mtcnn")
+"""One detector alone; what `auto` does with several is in test_detect_auto.py."""
 LANDMARKS = np.array([[272, 210], [334, 207], [304, 243], [283, 283], [329, 281]], np.float32)
 
 
