@@ -23,7 +23,8 @@ from face3d_data.version import __version__
 GIB = 2**30
 CORE = (
     *("torch", "numpy", "scipy", "pandas", "h5py", "click", "joblib", "threadpoolctl", "pydantic", "PyYAML", "rich"),
-    *("matplotlib", "opencv-python-headless", "trimesh", "mtcnn", "safetensors", "lz4", "fpsample", "libusb-package", "small_gicp"),
+    *("matplotlib", "opencv-python-headless", "trimesh", "mtcnn", "safetensors", "lz4", "fpsample"),
+    *("libusb-package", "small_gicp"),
 )
 """Required dependencies of pyproject.toml; Open3D has one of two names."""
 OPEN3D = ("open3d-cpu", "open3d")
