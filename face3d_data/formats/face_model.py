@@ -184,7 +184,7 @@ def _checked(path: Path, values: dict[str, np.ndarray]) -> FaceModel:
     if mean.ndim != 2 or mean.shape[1] != 3 or len(mean) < 100 or mean.dtype.kind not in "fiu":
         raise UserError(f"{path}: mean is {mean.dtype} {mean.shape}: give vertices (V, 3)")
     mean = mean.astype(np.float64)
-    scale = _scale(path, mean)
+    scale = face_scale(path, mean)
     triangles = np.asarray(found["triangles"])
     fits = triangles.ndim == 2 and triangles.shape[1] == 3 and triangles.dtype.kind in "iu" and len(triangles)
     if not fits or triangles.min() < 0 or triangles.max() >= len(mean):
@@ -211,7 +211,12 @@ def _checked(path: Path, values: dict[str, np.ndarray]) -> FaceModel:
     )
 
 
-def _scale(path: Path, mean: np.ndarray) -> float:
+def face_scale(path: Path, mean: np.ndarray) -> float:
+    """Return the millimetres in the unit of a face's vertices (V, 3), by its width.
+
+    Raises:
+        UserError: it is as wide as a face in no unit.
+    """
     width = float(np.ptp(mean[:, 0])) if np.isfinite(mean).all() else np.nan
     for scale in SCALES:
         if WIDTH_MM[0] <= width * scale <= WIDTH_MM[1]:

@@ -24,7 +24,12 @@ FAR_MM = 8.0
 UPPER_STAGES = ((5.0, 12, 5), (4.0, 20, 5), (2.5, 100, 6))
 GROWN_STAGES = ((2.5, 100, 4),)
 GROW_MM = 2.0
+MASKED_MM = (42.0, 4.0)
+"""Where something is worn on nose and mouth, nothing is seen this near to the midline and below this height."""
 FRONT = 0.25
+FACE_MIDDLE_MM, FACE_RADIUS_MM = np.array([0.0, 10.0, -20.0]), 118.0
+SUBSET = 1400
+"""About as many vertices are compared with the scan by the linear fit."""
 JUDGED_MM = 70.0
 """What is within this of the nose tip is judged."""
 RMS_MM, DEVIATIONS = 3.0, 1.85
@@ -92,13 +97,26 @@ class Fitter:
     @cached_property
     def subset(self) -> np.ndarray:
         """The vertices that the linear model is compared with the scan at: some thirteen hundred that look forward."""
-        return np.flatnonzero(self.template.normals[:, 2] > FRONT)[::3]
+        front = np.flatnonzero(self._front)
+        return front[:: max(1, round(len(front) / SUBSET))]
+
+    @cached_property
+    def _front(self) -> np.ndarray:
+        """What looks forward and is near the face: bool (V,)."""
+        near = np.linalg.norm(self.template.vertices - FACE_MIDDLE_MM, axis=1) < FACE_RADIUS_MM
+        return near & (self.template.normals[:, 2] > FRONT)
 
     @cached_property
     def low(self) -> np.ndarray:
         """Nose and mouth: bool (V,)."""
         v = self.template.vertices
         return (v[:, 1] < LOW_Y_MM) & (np.hypot(v[:, 0], v[:, 1] + 18.0) < 38.0) & (self.template.normals[:, 2] > FRONT)
+
+    @cached_property
+    def under_masks(self) -> np.ndarray:
+        """What every mask covers, however close it lies on the skin: nose, mouth and chin, bool (V,)."""
+        v = self.template.vertices
+        return (v[:, 1] < MASKED_MM[1]) & (np.abs(v[:, 0]) < MASKED_MM[0])
 
     def fit(self, scan: Scan, landmarks: np.ndarray) -> Registered:
         """Fit the template.
@@ -143,7 +161,7 @@ class Fitter:
 
     def _reopened(self, scan: Scan, landmarks: np.ndarray, linear: LinearFit) -> LinearFit:
         """Return the best of the fit and of fits that begin with another expression, where it is not good."""
-        front = self.template.normals[:, 2] > FRONT
+        front = self._front
         best, least = linear, self._misses(scan, linear.vertices, front)[0]
         if least < BAD_RMS_MM or not len(self.template.expression):
             return linear
@@ -168,7 +186,8 @@ class Fitter:
         template = self.template
         none = np.full((68, 3), np.nan)
         upper = template.vertices[:, 1] > HIGH_Y_MM
-        dense = np.flatnonzero(template.normals[:, 2] > FRONT)[::2]
+        front = np.flatnonzero(self._front)
+        dense = front[:: max(1, round(len(front) / (1.5 * SUBSET)))]
         linear = fit_linear(template, scan, none, dense[upper[dense]], linear.pose, UPPER_STAGES)
         allowed = upper
         for _ in range(2):
@@ -180,6 +199,7 @@ class Fitter:
         """Return what is joined to the seed by vertices near the scan."""
         near = data_weights(found, 6 * GROW_MM, spacing_mm) > 0
         near &= np.abs(found.offset) < GROW_MM
+        near &= ~self.under_masks
         near = neighbour_mean(self.template.triangles, near.astype(float), len(near), 2) > 0.75
         grown, n = seed & near, 0
         while n != grown.sum():

@@ -1,26 +1,49 @@
-"""Meshes and models of other topologies: where they have the 68 landmarks, and as templates that can be fitted."""
+"""Templates of other topologies: a mesh, or a linear model of a file, brought into the face frame and given landmarks.
+
+The package's own template is fitted to their neutral face. From it come what they lack: the places of landmarks, and
+for a mesh without a linear model how faces vary, so that covered parts are filled for every topology.
+"""
 
 from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from face3d_data.errors import UserError
-from face3d_data.formats.face_model import FaceModel
-from face3d_data.geometry.align import transform
+from face3d_data.errors import Unreadable, UserError
+from face3d_data.formats.face_model import FaceModel, face_scale, read_face_model
+from face3d_data.formats.mesh_file import MESH_SUFFIXES, read_mesh
+from face3d_data.geometry.align import rotate, transform
 from face3d_data.geometry.locate import locate_face
 from face3d_data.geometry.surface import sample_surface
 from face3d_data.registration.fit import Registered, own_fitter
 from face3d_data.registration.scan import prepare_scan
-from face3d_data.registration.template import N_LANDMARKS
+from face3d_data.registration.template import N_LANDMARKS, Template
 
+MODEL_ENDINGS = (".npz", ".pkl", ".h5", ".hdf5", ".mat")
 SAMPLED = 20_000
 LEAST_FRONT = 0.15
 MOST_MISFIT = 1.0
+MOST_PEOPLE, MOST_EXPRESSIONS = 60, 20
+"""More modes of a model are left out: they are smaller than what the non-rigid fit does."""
+BOUND_TO = 4
+FADE_MM = 20.0
+"""Modes that are borrowed fade over this beyond the own template."""
 
 
-def fit_to_mesh(vertices: np.ndarray, triangles: np.ndarray, what: str) -> tuple[np.ndarray, Registered]:
-    """Return the motion (4, 4) of a neutral face's mesh into the face frame, and the package's template fitted to it.
+@dataclass(frozen=True, eq=False)
+class OnMesh:
+    """The package's template on another mesh: the motion (4, 4) of the mesh into the face frame, and the fit there."""
+
+    motion: np.ndarray
+    fitted: Registered
+
+
+def fit_to_mesh(vertices: np.ndarray, triangles: np.ndarray, what: str) -> OnMesh:
+    """Fit the package's template to a neutral face's mesh.
 
     Args:
         vertices: (V, 3), mm, y up and z towards the viewer.
@@ -30,20 +53,121 @@ def fit_to_mesh(vertices: np.ndarray, triangles: np.ndarray, what: str) -> tuple
     Raises:
         UserError: there is no face in it.
     """
-    made = sample_surface(vertices, triangles, SAMPLED)
+    try:
+        made = sample_surface(vertices, triangles, SAMPLED)
+    except ValueError as error:
+        raise UserError(f"{what}: {error}") from None
     points = made.points[made.normals[:, 2] > LEAST_FRONT]
     found = locate_face(points, np.eye(3)) if len(points) > N_LANDMARKS else None
     scan = None if found is None else prepare_scan(transform(points, found.motion))
     if found is None or scan is None:
         raise UserError(f"{what}: no face is found in its mesh: y has to be up, z towards the viewer")
     fitted = own_fitter().fit(scan, np.full((N_LANDMARKS, 3), np.nan))
-    if fitted.verdict.misfit > MOST_MISFIT:
-        raise UserError(f"{what}: its mesh is no face that looks along z (misfit {fitted.verdict.misfit:.2f})")
-    return found.motion, fitted
+    if not fitted.verdict.misfit <= MOST_MISFIT:
+        raise UserError(f"{what}: its mesh is not a face that looks along z (misfit {fitted.verdict.misfit:.2f})")
+    return OnMesh(found.motion, fitted)
 
 
 def landmarks_of(model: FaceModel, what: str = "the model") -> np.ndarray:
     """Return the vertices (68,) of a model's mean that are nearest to the landmarks of the fitted template."""
-    motion, fitted = fit_to_mesh(model.mean, model.triangles, what)
-    marks = own_fitter().template.landmarks(fitted.vertices)
-    return cKDTree(transform(model.mean, motion)).query(marks)[1]
+    on = fit_to_mesh(model.mean, model.triangles, what)
+    return _nearest_landmarks(transform(model.mean, on.motion), on)
+
+
+def _nearest_landmarks(vertices: np.ndarray, on: OnMesh) -> np.ndarray:
+    return cKDTree(vertices).query(own_fitter().template.landmarks(on.fitted.vertices))[1]
+
+
+def read_foreign(path: Path, landmarks: Path | None) -> Template:
+    """Return the template of a file: a mesh, or a linear face model of one of the layouts of `formats.face_model`.
+
+    Args:
+        path: the file.
+        landmarks: a file of 68 vertex numbers, or of 68 places in the file's own frame; None: those that the model
+            names, or those of the package's template, fitted to the mesh.
+
+    Raises:
+        UserError: one line: what is wrong with a file.
+    """
+    if path.suffix.lower() in MODEL_ENDINGS:
+        model = read_face_model(path)
+        unit = 1.0
+    else:
+        model, unit = _model_of_mesh(path)
+    on = fit_to_mesh(model.mean, model.triangles, str(path))
+    vertices = transform(model.mean, on.motion)
+    if landmarks is not None:
+        marks = read_landmark_file(landmarks, model.mean / unit)
+    else:
+        marks = _nearest_landmarks(vertices, on) if model.landmarks is None else model.landmarks
+    own = [rotate(modes.reshape(-1, 3), on.motion).reshape(modes.shape) for modes in
+           (model.identity[:MOST_PEOPLE], model.expression[:MOST_EXPRESSIONS])]  # fmt: skip
+    identity, expression = own if len(model.identity) else borrowed_modes(vertices, on)
+    if model.blendshapes and len(expression):
+        expression = expression / 2  # from 0 to 1 they are about two deviations
+    weights = np.zeros((N_LANDMARKS, 3))
+    weights[:, 0] = 1.0
+    corners = np.repeat(marks[:, None], 3, axis=1)
+    return Template(
+        path.stem, vertices, model.triangles, corners, weights,
+        identity.astype(np.float64), expression.astype(np.float64),
+    )  # fmt: skip
+
+
+def _model_of_mesh(path: Path) -> tuple[FaceModel, float]:
+    """Return a mesh file as a model without modes, in mm, and the mm in its unit."""
+    if not path.name.lower().endswith(MESH_SUFFIXES):
+        known = ", ".join((*MODEL_ENDINGS[:3], ".obj", ".ply", ".stl"))
+        raise UserError(f"{path}: is not a template: give a mesh or a face model ({known})")
+    try:
+        mesh = read_mesh(path)
+    except Unreadable as error:
+        raise UserError(f"{path}: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if not np.isfinite(mesh.vertices).all():
+        raise UserError(f"{path}: holds vertices that are not finite")
+    scale = face_scale(path, mesh.vertices)
+    none = np.zeros((0, *mesh.vertices.shape), np.float32)
+    return FaceModel(mesh.vertices * scale, mesh.triangles.astype(np.int64), none, none, None, False), scale
+
+
+def borrowed_modes(vertices: np.ndarray, on: OnMesh) -> list[np.ndarray]:
+    """Return the own template's modes of people and of expressions at another mesh's vertices (V, 3), face frame."""
+    template = own_fitter().template
+    apart, index = cKDTree(on.fitted.vertices).query(vertices, k=BOUND_TO)
+    share = 1.0 / (apart + 0.5) ** 2
+    share *= (np.exp(-((apart[:, 0] / FADE_MM) ** 2)) / share.sum(axis=1))[:, None]
+    return [np.einsum("vb,kvbj->kvj", share, modes[:, index]) for modes in (template.identity, template.expression)]
+
+
+def read_landmark_file(path: Path, vertices: np.ndarray) -> np.ndarray:
+    """Return the vertices (68,) that a file names: 68 numbers of vertices, or 68 places (x, y, z), nearest vertex.
+
+    Args:
+        path: `.npy`, `.json` (a list), or a text with a line each.
+        vertices: (V, 3), in the frame of the places.
+
+    Raises:
+        UserError: the file is neither.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            values = np.load(path, allow_pickle=False)
+        elif path.suffix.lower() == ".json":
+            values = np.array(json.loads(path.read_text("utf-8")), np.float64)
+        else:
+            lines = path.read_text("utf-8").replace(",", " ").split("\n")
+            values = np.array([line.split() for line in lines if line.strip()], np.float64)
+        values = np.asarray(values, np.float64)
+    except (OSError, ValueError, TypeError) as error:
+        said = " ".join(str(getattr(error, "strerror", None) or error).split())[:120]
+        raise UserError(f"{path}: cannot be read as 68 landmarks ({said})") from None
+    values = values.reshape(-1) if values.size == N_LANDMARKS else values
+    if values.shape == (N_LANDMARKS, 3) and np.isfinite(values).all():
+        return cKDTree(vertices).query(values)[1]
+    whole = values.shape == (N_LANDMARKS,) and np.isfinite(values).all() and (values == np.floor(values)).all()
+    if not whole or values.min() < 0 or values.max() >= len(vertices):
+        said = f"holds {values.shape}: give 68 vertex numbers from 0 to {len(vertices) - 1}, or 68 places"
+        raise UserError(f"{path}: {said}")
+    return values.astype(np.int64)

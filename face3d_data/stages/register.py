@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from face3d_data.errors import Reject
-from face3d_data.registration.fit import Registered, own_fitter
+from face3d_data.errors import Reject, UserError
+from face3d_data.registration.fit import Fitter, Registered, own_fitter
+from face3d_data.registration.foreign import read_foreign
 from face3d_data.registration.scan import prepare_scan
 from face3d_data.registration.template import N_LANDMARKS, TEMPLATE_ASSET
 from face3d_data.registry import register
@@ -44,12 +47,38 @@ class Register(Stage):
         "too_little_seen": "too small a part of the face is visible",
     }
 
+    template: Path | None = Field(
+        None,
+        description="your own template: a mesh (OBJ, PLY, …) or a linear face model (.npz, FLAME .npz or .pkl, Basel "
+        ".h5), neutral, y up, z to the viewer [the package's]",
+    )
+    template_landmarks: Path | None = Field(
+        None,
+        description="file of its 68 landmarks (.npy, .json, text): vertex numbers, or places [found by fitting]",
+    )
     max_misfit: float = Field(
         0.8, gt=0, description="reject if the fit is worse: faces have 0.3 to 0.75, other things 0.85 and more"
     )
     min_visible: float = Field(
         0.4, ge=0, le=1, description="reject if a smaller share of the face's front is visible as skin"
     )
+
+    @model_validator(mode="after")
+    def _template_can_be_read(self) -> Register:
+        if self.template is None and self.template_landmarks is not None:
+            raise ValueError("template_landmarks are of a template: give template too")
+        try:
+            self._fitter()
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def _fitter(self) -> Fitter:
+        if self.template is None:
+            return own_fitter()
+        return _foreign_fitter(
+            self.template, self.template_landmarks, *map(_state, (self.template, self.template_landmarks))
+        )
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the sample with the fitted template and its landmarks."""
@@ -59,14 +88,15 @@ class Register(Stage):
         scan = prepare_scan(points, sample.arrays.get("occlusion"))
         if scan is None:
             raise Reject("too_few_points", f"{len(points)} points, too few of them near the nose tip")
-        fitted = own_fitter().fit(scan, _priors(sample))
+        fitter = self._fitter()
+        fitted = fitter.fit(scan, _priors(sample))
         self._check(fitted)
         residual = fitted.residual[fitted.visible]
         yield sample.with_arrays(
             vertices=fitted.vertices.astype(np.float32),
             vertex_visible=fitted.visible.astype(np.uint8),
             vertex_residual=fitted.residual.astype(np.float32),
-            landmarks_68_3d=own_fitter().template.landmarks(fitted.vertices).astype(np.float32),
+            landmarks_68_3d=fitter.template.landmarks(fitted.vertices).astype(np.float32),
         ).with_tags(
             registered_rmse_mm=round(float(np.sqrt(np.mean(residual**2))), 4),
             registered_visible=round(fitted.verdict.visible, 4),
@@ -76,7 +106,7 @@ class Register(Stage):
 
     def output_bytes(self) -> int:
         """Return about how many bytes one output stores."""
-        return 17 * len(own_fitter().template.vertices) + 1000
+        return 17 * len(self._fitter().template.vertices) + 1000
 
     def _check(self, fitted: Registered) -> None:
         verdict = fitted.verdict
@@ -86,6 +116,19 @@ class Register(Stage):
         if verdict.visible < self.min_visible:
             said = f"{verdict.visible:.0%} < {self.min_visible:.0%}, points near {verdict.covered:.0%} of it"
             raise Reject("too_little_seen", f"{said}, rms {verdict.rms_mm:.2f} mm")
+
+
+@lru_cache(maxsize=2)
+def _foreign_fitter(template: Path, landmarks: Path | None, *states: tuple[int, int] | None) -> Fitter:
+    """Return what fits a file's template, made once per process while the files stay as they are."""
+    return Fitter(read_foreign(template, landmarks))
+
+
+def _state(path: Path | None) -> tuple[int, int] | None:
+    try:
+        return None if path is None else ((stat := path.stat()).st_mtime_ns, stat.st_size)
+    except OSError:
+        return None
 
 
 def _priors(sample: Sample) -> np.ndarray:
