@@ -85,6 +85,11 @@ class Stage(Component):
         """Samples handed to `run_batch` at once; 1 unless the stage batches."""
         return 1
 
+    @property
+    def workers_at_once(self) -> int | None:
+        """Most workers that may run this stage at a time, such as those that share a GPU; None: all of them."""
+        return None
+
     def tags_read(self, tags: Mapping[str, Tag]) -> dict[str, Tag]:
         """Return those of a row's tags that the stage sees."""
         return {name: tags[name] for name in self.tag_inputs if name in tags}

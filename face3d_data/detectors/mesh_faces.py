@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -38,14 +38,21 @@ def find_faces(
     """
     if min(color.shape[:2]) < SMALLEST_IMAGE_PX:
         return DetectedFaces.none()
-    least, most = possible_px or (0.0, np.inf)
+    least = possible_px[0] if possible_px else 0.0
     for squares in levels(color.shape, max(min_face_px, least)):
-        faces = place_points(color, search(color, squares, device), device)
-        width = faces.boxes[:, 2] - faces.boxes[:, 0]
-        faces = faces.keep((width >= 0.5 * max(least, min_face_px)) & (width <= 2 * most))
+        faces = of_possible_size(place_points(color, search(color, squares, device), device), min_face_px, possible_px)
         if len(faces):
             return faces
     return DetectedFaces.none()
+
+
+def of_possible_size(
+    faces: DetectedFaces, min_face_px: float, possible_px: tuple[float, float] | None
+) -> DetectedFaces:
+    """Return the faces that are not half as small, nor twice as large, as what can occur."""
+    least, most = possible_px or (0.0, np.inf)
+    width = faces.boxes[:, 2] - faces.boxes[:, 0]
+    return faces.keep((width >= 0.5 * max(least, min_face_px)) & (width <= 2 * most))
 
 
 def levels(shape: tuple[int, ...], least_px: float) -> Iterator[list[Square]]:
@@ -95,6 +102,11 @@ def place_points(color: np.ndarray, found: Found, device: str) -> DetectedFaces:
             scores.append(float(torch.sigmoid(flag)[0]))
         at = square.to_image(MESH_PX)
         dense.append(mesh[0, :, :2].cpu().numpy().astype(np.float64) @ at[:, :2].T + at[:, 2])
+    return faces_of(dense, scores)
+
+
+def faces_of(dense: Sequence[np.ndarray], scores: Sequence[float] | np.ndarray) -> DetectedFaces:
+    """Return the faces whose mesh (478, 2) is sure enough to lie on one, the surest first."""
     kept = [i for i in np.argsort(-np.array(scores), kind="stable") if scores[i] >= LEAST_SCORE]
     if not kept:
         return DetectedFaces.none()

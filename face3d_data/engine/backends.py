@@ -51,11 +51,12 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self._end(at_once=error[0] is not None)
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Report | Crash]]:
+    def run(self, tasks: Iterable[Task], at_once: int | None = None) -> Iterator[tuple[Task, Report | Crash]]:
         """Run tasks and yield each with its report, in the order in which they end.
 
         Args:
             tasks: consumed as workers become free.
+            at_once: most tasks that run at a time, such as those that share a GPU; None: one a worker.
 
         Raises:
             RunStopped: the run cannot go on (no memory, no disk).
@@ -65,16 +66,16 @@ class Engine:
                 yield task, run_task(task)
             return
         try:
-            yield from self._run_pool(iter(tasks))
+            yield from self._run_pool(iter(tasks), self.jobs + AHEAD if at_once is None else at_once)
         except BaseException:
             self._end()
             raise
 
-    def _run_pool(self, waiting: Iterator[Task]) -> Iterator[tuple[Task, Report | Crash]]:
+    def _run_pool(self, waiting: Iterator[Task], most: int) -> Iterator[tuple[Task, Report | Crash]]:
         kills_before = _out_of_memory_kills()
         flying: dict[Future[Report], Task] = {}
         while True:
-            for task in _next(waiting, self.jobs + AHEAD - len(flying)):
+            for task in _next(waiting, most - len(flying)):
                 flying[self._workers().submit(run_task, task)] = task
             if not flying:
                 return

@@ -115,7 +115,7 @@ def _work(
     attempts = {stage.input_key(entry.key, entry.tags): attempt for entry, attempt in todo}
     tasks = chunks(stage, fingerprint, cache, todo, size)
     with StepProgress(label, len(todo), settings.show_progress) as progress:
-        for task, report in settings.engine.run(tasks):
+        for task, report in settings.engine.run(tasks, stage.workers_at_once):
             if isinstance(report, Crash):
                 keys = [item.input_key for item in task.items]  # type: ignore[attr-defined]
                 report = _record_crash(cache, keys, attempts, str(report))

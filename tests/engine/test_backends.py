@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,21 @@ class Numbers:
     def halves(self):
         half = len(self.numbers) // 2
         return [replace(self, numbers=n) for n in (self.numbers[:half], self.numbers[half:])] if half else []
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """A task that notes how many run while it does."""
+
+    running: list[int]
+    seen: list[int]
+
+    def run(self):
+        self.running[0] += 1
+        self.seen.append(self.running[0])
+        time.sleep(0.005)
+        self.running[0] -= 1
+        return Report(1, 1, Counter(ok=1), result=[1])
 
 
 def done(outcomes):
@@ -194,3 +210,12 @@ def test_a_library_that_another_thread_is_importing_is_left_alone(monkeypatch):
     sys.modules["cv2"].setNumThreads = held.append
     limit_threads()
     assert held == [1]
+
+
+def test_no_more_tasks_than_may_share_a_device_run_at_a_time():
+    with Engine("threading", 4) as engine:
+        for at_once, most in ((1, 1), (2, 2)):
+            running, seen = [0], []
+            tasks = [Counted(running, seen) for _ in range(6)]
+            assert len(list(engine.run(tasks, at_once))) == 6
+            assert max(seen) <= most
