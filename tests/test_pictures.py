@@ -199,3 +199,11 @@ def test_the_title_of_a_narrow_picture_is_not_cut():
     image = draw_sample("dataset/person_0123/capture_00~mask:cloth_pattern.0~d3163326: a_long_step", arrays)
     assert (image[:40, :3] > 200).all()
     assert (image[:40, -3:] > 200).all()
+
+
+def test_larger_sets_of_landmarks_are_drawn_where_they_are_known():
+    dense = np.full((478, 2), np.nan, "f4")
+    dense[0], dense[1] = [30, 20], [1e30, 5]
+    marked = draw_marks(np.zeros((40, 60, 3), np.uint8), {"landmarks_dense": dense})
+    assert marked[20, 30].any()
+    assert 1 <= np.count_nonzero(marked.any(axis=2)) < 10

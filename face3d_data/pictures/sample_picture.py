@@ -18,6 +18,7 @@ from face3d_data.sample import ArrayMap
 
 BOX_RGB = (60, 220, 90)
 LANDMARK_RGB = (255, 235, 60)
+MANY_RGB = {"landmarks_dense": (120, 230, 255), "landmarks_68": (255, 110, 200)}
 LABEL_RGB = np.array([[214, 178, 158], [86, 160, 232], [236, 150, 60]], np.float32)
 """Colours of points by `occlusion`: skin, mask, other occluder."""
 BACKGROUND = 24
@@ -52,11 +53,11 @@ def color_depth(depth: np.ndarray, span: tuple[float, float] | None = None) -> n
 
 
 def draw_marks(image: np.ndarray, arrays: ArrayMap) -> np.ndarray:
-    """Return a copy of an image with `box` and `landmarks` drawn on it, where they are among `arrays`.
+    """Return a copy of an image with `box` and all landmarks drawn on it, where they are among `arrays`.
 
     Args:
         image: u1 (H, W, 3) RGB.
-        arrays: may hold `box` (4,) and `landmarks` (5, 2), px of the image.
+        arrays: may hold `box` (4,), `landmarks` (5, 2) and the larger sets (n, 2), px of the image.
     """
     import cv2
 
@@ -65,6 +66,9 @@ def draw_marks(image: np.ndarray, arrays: ArrayMap) -> np.ndarray:
     if "box" in arrays:
         x1, y1, x2, y2 = (round(float(value)) for value in arrays["box"])
         cv2.rectangle(marked, (x1, y1), (x2, y2), BOX_RGB, width)
+    for name in [name for name in MANY_RGB if name in arrays]:
+        for x, y in np.clip(arrays[name][np.isfinite(arrays[name]).all(axis=1)], -1e4, 1e4):
+            cv2.circle(marked, (round(float(x)), round(float(y))), width // 2, MANY_RGB[name], cv2.FILLED)
     if "landmarks" in arrays:
         for x, y in arrays["landmarks"]:
             centre = (round(float(x)), round(float(y)))

@@ -136,7 +136,7 @@ class Detect(Stage):
     def run_batch(
         self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator | None]
     ) -> list[list[Sample] | Exception]:
-        """Look at several images at once where `batch_size` says so; those without a face are searched one by one."""
+        """Look at several images at once on a GPU; those without a face are searched one by one."""
         if self.batch_size == 1:
             return super().run_batch(samples, rngs)
         results: list[list[Sample] | Exception] = []

@@ -153,7 +153,7 @@ def test_a_photo_is_shown_as_its_colour_alone_is_masked(color_file, tmp_path, ca
     photo = tmp_path / "photo.png"
     photo.write_bytes(color_file.read_bytes())
     subject = photographed(photo)
-    assert set(subject.photo.arrays) == {"color", "box", "landmarks"}
+    assert set(subject.photo.arrays) == {"color", "box", "landmarks", "landmarks_68", "landmarks_dense"}
     stage = mask_stages("kn95", "proper", ())[0][1]
     seen, lent = stage.apply(subject.photo), stage.apply(subject.sample)
     assert {**seen.tags, "visible_ratio": 0} == {**lent.tags, "visible_ratio": 0}
@@ -288,6 +288,7 @@ def test_a_capture_without_a_face_is_refused(tmp_path, capsys, root):
     shutil.copytree(root, tmp_path / "captures")
     file = tmp_path / "captures" / "person_000" / "capture_00_color.png"
     cv2.imwrite(str(file), np.full((240, 320, 3), 127, np.uint8))
+    cv2.imwrite(str(file.with_name("capture_00_depth.png")), np.full((240, 320), 900, np.uint16))
     code, _, error = run(capsys, "--out", tmp_path / "sheet.png", "--capture", file)
     assert code == 2
     assert "no_face" in error[0]
