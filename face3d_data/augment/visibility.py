@@ -6,7 +6,7 @@ import numpy as np
 
 from face3d_data.augment.raster import PointsInView, own_raster
 from face3d_data.geometry.nearest import NearestPoints
-from face3d_data.geometry.normals import mean_and_scatter
+from face3d_data.geometry.normals import mean_and_scatter, thinnest
 
 NEIGHBOURS = 16
 """Points to a plane. The planes are what is tested: noise of single points, along the old rays, would hide or show."""
@@ -60,7 +60,7 @@ def neighbour_planes(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]
     """
     distance, index = NearestPoints(points).k_nearest(points, min(NEIGHBOURS, len(points)))
     mean, scatter = mean_and_scatter(points, index)
-    normals = np.linalg.eigh(scatter)[1][:, :, 0]
+    normals = thinnest(scatter)[0]
     normals *= -np.sign(np.einsum("ij,ij->i", normals, points))[:, None]
     flat = points + normals * np.einsum("ij,ij->i", normals, mean)[:, None]
     return float(np.median(distance[:, 1])), flat, normals

@@ -192,6 +192,6 @@ def viewpoint_of(points: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """
     inverse = np.linalg.inv(pose)
     seen = points @ inverse[:3, :3].T + inverse[:3, 3]
-    if len(seen) and seen[:, 2].min() <= np.ptp(seen, axis=0).max() / 2:
+    if len(seen) and seen[:, 2].min() <= max(np.ptp(column) for column in seen.T) / 2:
         return pose[:3, :3] @ (seen.mean(axis=0) - [0.0, 0.0, FAR_MM]) + pose[:3, 3]
     return pose[:3, 3]

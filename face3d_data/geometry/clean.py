@@ -130,11 +130,11 @@ def largest_component(points: np.ndarray, kept: np.ndarray, max_gap_mm: float) -
     index = np.flatnonzero(kept)
     if not len(index):
         return np.zeros(len(points), bool)
-    chosen = points[index].astype(np.float64)
-    cell = np.minimum((chosen - chosen.min(axis=0)) / (max_gap_mm / 2), MOST_CELLS).astype(np.int64) + 1
-    span = cell.max(axis=0) + 2
+    axes = np.take(points, index, axis=0).astype(np.float64).T.copy()  # apart: several times as fast
+    cell = [np.minimum((axis - axis.min()) / (max_gap_mm / 2), MOST_CELLS).astype(np.int64) + 1 for axis in axes]
+    span = [int(axis.max()) + 2 for axis in cell]
     codes, cell_of, counts = np.unique(
-        (cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2], return_inverse=True, return_counts=True
+        (cell[0] * span[1] + cell[1]) * span[2] + cell[2], return_inverse=True, return_counts=True
     )
     edges = [_neighbours_at(codes, int((x * span[1] + y) * span[2] + z)) for x, y, z in HALF_OF_NEIGHBOURS]
     starts, ends = (np.concatenate(parts) for parts in zip(*edges, strict=True))

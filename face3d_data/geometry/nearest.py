@@ -65,11 +65,12 @@ class NearestPoints:
             k: how many, at least 1; where there are fewer, the distance is infinite and the index N.
         """
         count, most = len(places), min(k, len(self.points))
-        distance = np.full((count, k), np.inf)
-        index = np.full((count, k), len(self.points), np.int64)
-        if self._tree is not None and count:
-            found, squares = self._tree.batch_knn_search(np.ascontiguousarray(places, np.float64), most, num_threads=1)
-            if most == k:
-                return np.sqrt(squares), found.view(np.int64)
-            distance[:, :most], index[:, :most] = np.sqrt(squares), found
+        if self._tree is None or not count:
+            return np.full((count, k), np.inf), np.full((count, k), len(self.points), np.int64)
+        found, squares = self._tree.batch_knn_search(np.ascontiguousarray(places, np.float64), most, num_threads=1)
+        distance, index = np.sqrt(squares, out=squares), found.view(np.int64)
+        if most < k:
+            lacking = ((0, 0), (0, k - most))
+            distance = np.pad(distance, lacking, constant_values=np.inf)
+            index = np.pad(index, lacking, constant_values=len(self.points))
         return distance, index

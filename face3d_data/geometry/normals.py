@@ -6,6 +6,8 @@ import numpy as np
 
 from face3d_data.geometry.nearest import NearestPoints
 
+LEAST_CROSS = 1e-4
+"""Cross products of rows shorter than this, of 3 at most, have lost half of their digits."""
 BLOCK = 1 << 16
 """Points whose neighbours are held at once."""
 
@@ -30,14 +32,53 @@ def normals_and_curvature(points: np.ndarray, k: int, viewpoint: np.ndarray) -> 
     for start in range(0, len(points), BLOCK):
         block = slice(start, start + BLOCK)
         _, index = tree.k_nearest(exact[block], min(k, len(points)))
-        values, vectors = np.linalg.eigh(mean_and_scatter(exact, index, exact[block])[1])
-        found = vectors[:, :, 0]
+        scatter = mean_and_scatter(exact, index, exact[block])[1]
+        found, least = thinnest(scatter)
         away = np.einsum("ij,ij->i", found, points[block] - np.asarray(viewpoint)) > 0
         found[away] *= -1
-        total = values.sum(axis=1)
-        share = np.divide(values[:, 0], total, out=np.zeros(len(total)), where=total > 0)
+        total = np.trace(scatter, axis1=1, axis2=2)
+        share = np.divide(least, total, out=np.zeros(len(total)), where=total > 0)
         normals[block], variation[block] = found, np.maximum(share, 0)
     return normals, variation
+
+
+def thinnest(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the direction in which neighbours vary least, and how much.
+
+    The eigenvalue in closed form (Smith 1961, Eigenvalues of a symmetric 3 x 3 matrix, Communications of the ACM 4(4)),
+    the vector as the cross product of two rows; where these are nearly parallel, as on a line, by LAPACK.
+
+    Args:
+        scatter: f8 (N, 3, 3), symmetric.
+
+    Returns:
+        f8 (N, 3) unit eigenvectors of the smallest eigenvalues, of either sign, and f8 (N,) these.
+    """
+    xx, xy, xz, yy, yz, zz = (scatter[:, i, j] for i in range(3) for j in range(i, 3))
+    mean = (xx + yy + zz) / 3
+    size = np.sqrt(((xx - mean) ** 2 + (yy - mean) ** 2 + (zz - mean) ** 2 + 2 * (xy**2 + xz**2 + yz**2)) / 6)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y, z, a, b, c = ((value / size) for value in (xx - mean, yy - mean, zz - mean, xy, xz, yz))
+        half = (x * (y * z - c * c) - a * (a * z - c * b) + b * (a * c - y * b)) / 2
+        least = 2 * np.cos(np.arccos(np.clip(half, -1, 1)) / 3 + 2 * np.pi / 3)
+        rows = np.array([[x - least, a, b], [a, y - least, c], [b, c, z - least]])
+        crosses = np.array([_cross(rows[i - 2], rows[i - 1]) for i in range(3)])
+        squares = (crosses**2).sum(axis=1)
+        longest = squares.argmax(axis=0)
+        at = np.arange(len(scatter))
+        length = np.sqrt(squares[longest, at])
+        found = (crosses[longest, :, at].T / length).T
+    values = mean + size * least
+    poor = np.flatnonzero(~(length > LEAST_CROSS))
+    if len(poor):
+        exact, vectors = np.linalg.eigh(scatter[poor])
+        found[poor], values[poor] = vectors[:, :, 0], exact[:, 0]
+    return found, values
+
+
+def _cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the cross products (3, N) of vectors (3, N)."""
+    return np.array([one[i - 2] * other[i - 1] - one[i - 1] * other[i - 2] for i in range(3)])
 
 
 def mean_and_scatter(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from face3d_data.geometry.normals import normals_and_curvature
+from face3d_data.geometry.normals import normals_and_curvature, thinnest
 
 
 def sphere(n: int, radius: float, seed: int = 0) -> np.ndarray:
@@ -51,3 +51,26 @@ def test_equal_points_give_no_nan():
     normals, variation = normals_and_curvature(np.ones((5, 3), np.float32), 4, np.zeros(3))
     assert np.isfinite(normals).all()
     assert variation.tolist() == pytest.approx([0] * 5)
+
+
+def spreads(kind, rng):
+    """Return scatters f8 (N, 3, 3) of one kind."""
+    vectors = rng.normal(size=(300, 3, {"any": 5, "plane": 2, "line": 1}.get(kind, 3)))
+    if kind == "noisy plane":
+        vectors *= np.array([1.0, 1.0, 1e-3])[:, None]
+    scatter = np.einsum("nik,njk->nij", vectors, vectors)
+    return {"nothing": 0 * scatter, "ball": np.eye(3) + 0 * scatter, "tiny": 1e-30 * scatter}.get(kind, scatter)
+
+
+@pytest.mark.parametrize("kind", ["any", "noisy plane", "plane", "line", "nothing", "ball", "tiny"])
+def test_the_thinnest_direction_is_that_of_lapack(kind):
+    scatter = spreads(kind, np.random.default_rng(0))
+    found, least = thinnest(scatter)
+    values, vectors = np.linalg.eigh(scatter)
+    size = np.maximum(values[:, 2], 1e-300)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-12)
+    assert (np.abs(least - values[:, 0]) <= 1e-12 * size).all()
+    off = np.linalg.norm(np.einsum("nij,nj->ni", scatter, found) - least[:, None] * found, axis=1)
+    assert (off <= 1e-11 * size).all()
+    alone = values[:, 1] - values[:, 0] > 0.01 * size
+    assert (np.abs(np.einsum("ni,ni->n", found, vectors[:, :, 0]))[alone] > 1 - 1e-12).all()
