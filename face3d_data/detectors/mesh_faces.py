@@ -22,6 +22,8 @@ FIVE = (468, 473, 4, 61, 291)
 """Vertices of the mesh: middles of the irises, tip of the nose, corners of the mouth; left in the image first."""
 LEAST_SCORE = 0.5
 TILES_AT_ONCE = 16
+MOST_SQUARES = 300
+"""Squares of a level: of 24 megapixels, the last shows faces of a sixtieth of the longer side, after half a second."""
 SMALLEST_IMAGE_PX = 2
 
 
@@ -59,7 +61,7 @@ def levels(shape: tuple[int, ...], least_px: float) -> Iterator[list[Square]]:
     """Yield the squares to look at: the whole image, then squares of half the side, overlapping by half, and so on.
 
     A face of up to half a square's side lies whole in one of them. The last level is the first that shows faces of
-    `least_px`.
+    `least_px`, or the last of at most `MOST_SQUARES`.
     """
     height, width = shape[:2]
     square = whole(shape)
@@ -71,6 +73,8 @@ def levels(shape: tuple[int, ...], least_px: float) -> Iterator[list[Square]]:
             [side / 2 + i * side / 2 for i in range(max(1, int(np.ceil((length - side) / (side / 2))) + 1))]
             for length in (height, width)
         ]
+        if len(middles[0]) * len(middles[1]) > MOST_SQUARES:
+            return
         yield [Square(np.array([x, y]), side) for y in middles[0] for x in middles[1]]
 
 

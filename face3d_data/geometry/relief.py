@@ -6,7 +6,7 @@ import numpy as np
 
 CELLS = 12
 LEAST_CELLS = 40
-MOST_PIXELS = 6000
+MOST_PIXELS = 4000
 BAND_MM = 80.0
 """Readings farther from the median are hair in front, a hand, or the background."""
 
@@ -39,10 +39,10 @@ def relief_mm(depth: np.ndarray, landmarks: np.ndarray) -> float | None:
     count = np.bincount(cell, minlength=CELLS * CELLS)
     if (count > 0).sum() < LEAST_CELLS:
         return None
-    basis = np.column_stack([columns, rows, np.ones(len(z))])
+    basis = np.stack([columns - columns.mean(), rows - rows.mean(), np.ones(len(z))])
     inverse = 1.0 / z
-    plane = np.linalg.lstsq(basis, inverse, rcond=None)[0]
-    off_mm = (inverse - basis @ plane) * middle**2
+    plane = np.linalg.lstsq(basis @ basis.T, basis @ inverse, rcond=None)[0]
+    off_mm = (inverse - plane @ basis) * middle**2
     means = np.bincount(cell, off_mm, CELLS * CELLS)[count > 0] / count[count > 0]
     few, most = np.percentile(means, [5, 95])
     return float(most - few)

@@ -98,6 +98,9 @@ def test_levels_cover_the_image_and_end_at_the_smallest_face():
                 covered[max(y, 0) : int(y + square.side) + 1, max(x, 0) : int(x + square.side) + 1] = True
             assert covered.all()
     assert len(list(levels((480, 640), 100.0))) == 1
+    large = [len(squares) for squares in levels((4000, 6000), 12.0)]
+    assert large[0] == 1
+    assert max(large) <= 300
 
 
 def test_a_picture_shows_its_square():
