@@ -28,7 +28,7 @@ import numpy as np
 import small_gicp
 
 from face3d_data.detectors.depth_bound import possible_face_px
-from face3d_data.detectors.mtcnn import Mtcnn
+from face3d_data.detectors.facemesh import Facemesh
 from face3d_data.engine.threads import limit_threads
 from face3d_data.formats.image import read_color, read_depth_png
 from face3d_data.geometry.align import fit_rigid
@@ -97,7 +97,7 @@ def parts(frame: Frame, samples: list[Sample]) -> dict[str, Callable[[], object]
     plane = registration.TransformationEstimationPointToPlane()
     return {
         "decode": lambda: decode(frame),
-        "detection": lambda: Mtcnn().detect(color, 20.0, possible_face_px(depth, float(intrinsics[0]))),
+        "detection": lambda: Facemesh().detect(color, 20.0, possible_face_px(depth, float(intrinsics[0]))),
         "outliers": lambda: small_gicp.KdTree(cloudy).batch_knn_search(cloudy, 9),
         "icp": lambda: registration.registration_icp(scan, goal, 20.0, start, plane),
         "sampling": lambda: fpsample.bucket_fps_kdline_sampling(points, N_POINTS, h=5, start_idx=0),

@@ -161,10 +161,10 @@ def spacing(worn: Worn) -> dict[str, float]:
 
 
 def found(sample: Sample, box: np.ndarray) -> bool:
-    """Return whether MTCNN, set as the pipelines set it, finds the face at its true box (4,), IoU above 0.3."""
+    """Return whether MTCNN with the stage's other defaults finds the face at its true box (4,), IoU above 0.3."""
     bare = Sample.of({name: sample.arrays[name] for name in ("color", "depth", "intrinsics")})
     try:
-        seen = Detect().apply(bare).arrays["box"].astype(np.float64)
+        seen = Detect(detector="mtcnn").apply(bare).arrays["box"].astype(np.float64)
     except Reject:
         return False
     shared = np.prod(np.maximum(np.minimum(seen[2:], box[2:]) - np.maximum(seen[:2], box[:2]), 0))

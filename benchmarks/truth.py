@@ -3,7 +3,7 @@
     python benchmarks/truth.py [--captures RGBD_FOLDER] [--json FILE]
 
 The captures (by default `data/rgbd` of the folder that FACE3D_SHARED names, or of `../shared`) are copied without
-their `landmarks.json`, run through the pipeline with the detector mtcnn, and the dataset is verified. Then each
+their `landmarks.json`, run through the pipeline with its detector, and the dataset is verified. Then each
 `landmarks.json` of the original is compared. Bars: 95 of 96 detected with an overlap (IoU) above 0.3 with the true
 box; median landmark error at most 6 % of the eye distance; median error of the nose in space at most 5 mm; median rmse
 to the mean face after align_3d at most 3 mm; dataset verified. Exit code 1 where one is missed.

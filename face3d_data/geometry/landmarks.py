@@ -111,9 +111,7 @@ def lift_many(
     found = np.full((len(pixels), 3), np.nan, np.float32)
     reference = _reference_depth(depth, pixels[known]) if known.any() else None
     if reference is not None:
-        on_face = np.where(np.abs(depth - reference) <= FACE_BAND_MM, depth, np.float32(np.nan))
-        on_face[depth <= 0] = np.nan
-        (z,) = _medians((on_face,), pixels[known])
+        (z,) = _medians((depth,), depth, reference, pixels[known])
         found[known] = unproject(pixels[known], z, intrinsics, distortion)
     return found
 
@@ -135,26 +133,31 @@ def lift_many_from_grid(grid: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     lifted = np.nan_to_num(grid[..., 2] + np.float32(lift), nan=0.0)
     reference = _reference_depth(lifted, pixels[known]) if known.any() else None
     if reference is not None:
-        on_face = np.abs(lifted - reference) <= FACE_BAND_MM
-        on_face &= lifted > 0
-        channels = [np.where(on_face, grid[..., axis], np.float32(np.nan)) for axis in range(3)]
-        found[known] = np.stack(_medians(channels, pixels[known]), axis=1)
+        channels = [grid[..., axis] for axis in range(3)]
+        found[known] = np.stack(_medians(channels, lifted, reference, pixels[known]), axis=1)
     return found
 
 
-def _medians(channels: Sequence[np.ndarray], pixels: np.ndarray) -> list[np.ndarray]:
-    """Return for each channel the median (n,) of its finite values in a disc around each pixel, NaN without any."""
+def _medians(
+    channels: Sequence[np.ndarray], depth: np.ndarray, reference: float, pixels: np.ndarray
+) -> list[np.ndarray]:
+    """Return for each channel the median (n,) around each pixel, of where the depth is the face's; NaN without any."""
     low, high = np.percentile(pixels, [5, 95], axis=0)  # a few that went astray widen no disc
     radius = max(MANY_SHARE * float((high - low).max()), 1.0)
     medians = [np.full(len(pixels), np.nan) for _ in channels]
     left = np.arange(len(pixels))
-    height, width = channels[0].shape
     for grown in (1.0, 2.0, 4.0):
-        columns, rows, inside = _discs(pixels[left], min(radius * grown, MOST_RADIUS_PX), (height, width))
-        values = [np.where(inside, channel[rows, columns], np.float32(np.nan)) for channel in channels]
-        enough = np.isfinite(values[-1]).sum(axis=1) >= FEWEST_READINGS
-        for median, value in zip(medians, values, strict=True):
-            median[left[enough]] = np.nanmedian(value[enough], axis=1)
+        columns, rows, inside = _discs(pixels[left], min(radius * grown, MOST_RADIUS_PX), depth.shape)
+        z = depth[rows, columns]
+        inside &= (z > 0) & (np.abs(z - reference) <= FACE_BAND_MM)
+        count = inside.sum(axis=1)
+        enough = count >= FEWEST_READINGS
+        places, chosen, number = left[enough], inside[enough], count[enough]
+        for median, channel in zip(medians, channels, strict=True):
+            values = np.where(chosen, channel[rows[enough], columns[enough]], np.float32(np.inf))
+            values.sort(axis=1)
+            each = np.arange(len(values))
+            median[places] = (values[each, (number - 1) // 2].astype(np.float64) + values[each, number // 2]) / 2
         left = left[~enough]
         if not len(left):
             break
