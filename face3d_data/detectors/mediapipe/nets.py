@@ -53,32 +53,31 @@ class MobileBlock:
     def __call__(self, x: Tensor) -> Tensor:
         """Return (n, H, W, channels) after the block."""
         if self.conv is None:
-            y = self._pointwise(convolve(x, *self.depthwise, self.stride, x.shape[3]))
-            return self._activate(self._add(y, halve(x) if self.stride == 2 else x))
-        if self.conv[0].shape[2] == 1:
-            return self._activate(self._pointwise(x))
-        return self._activate(convolve(x, *self.conv, self.stride))
+            y = convolve(x, *self.depthwise, self.stride, x.shape[3])
+            rows = self._add(self._pointwise(y), halve(x) if self.stride == 2 else x)
+        elif self.conv[0].shape[2] == 1:
+            y, rows = x, self._pointwise(x)
+        else:
+            y = convolve(x, *self.conv, self.stride)
+            rows = y.reshape(-1, y.shape[3])
+        rows = F.relu_(rows) if self.slope is None else torch.prelu(rows, self.slope)
+        return rows.view(*y.shape[:3], -1)
 
     def _pointwise(self, x: Tensor) -> Tensor:
-        n, height, width, channels = x.shape
-        rows = x.reshape(-1, self.groups, channels // self.groups)
+        """Return the pixels' outputs (pixels, channels)."""
         if self.groups == 1:
-            y = torch.addmm(self.bias[0], rows[:, 0], self.matrices[0])
-        else:
-            y = torch.baddbmm(self.bias, rows.transpose(0, 1), self.matrices).transpose(0, 1)
-        return y.reshape(n, height, width, -1)
+            return torch.addmm(self.bias[0], x.reshape(-1, x.shape[3]), self.matrices[0])
+        rows = x.reshape(-1, self.groups, x.shape[3] // self.groups).transpose(0, 1)
+        return torch.baddbmm(self.bias, rows, self.matrices).transpose(0, 1).flatten(1)
 
-    def _add(self, y: Tensor, x: Tensor) -> Tensor:
-        if y.shape == x.shape:
-            return y.add_(x)
+    def _add(self, rows: Tensor, x: Tensor) -> Tensor:
+        had = x.shape[3]
+        if rows.shape[1] == had:
+            return rows.add_(x.reshape(-1, had))
         # The input has fewer channels: the others have nothing to add to them.
-        grouped = y.view(*y.shape[:3], self.groups, -1)
-        had = x.shape[3] // self.groups
-        grouped[..., :had] += x.reshape(*x.shape[:3], self.groups, had)
-        return y
-
-    def _activate(self, x: Tensor) -> Tensor:
-        return F.relu_(x) if self.slope is None else F.prelu(x.permute(0, 3, 1, 2), self.slope).permute(0, 2, 3, 1)
+        grouped = rows.view(len(rows), self.groups, -1)
+        grouped[..., : had // self.groups] += x.reshape(len(rows), self.groups, -1)
+        return rows
 
 
 _KEYS = (
@@ -90,14 +89,12 @@ _KEYS = (
 def convolve(x: Tensor, weight: Tensor, bias: Tensor, stride: int, groups: int = 1) -> Tensor:
     """Return features (n, H, W, channels) convolved, padded as TensorFlow's SAME: what is odd goes to the far sides."""
     kernel = weight.shape[2]
-    before, after = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[1:3]), (kernel // 2)
-    high, wide = before
-    padding = 0
-    if high == wide == kernel - 1 and stride == 1:
-        padding = after
-    else:
+    padding = kernel // 2
+    if stride > 1:
+        high, wide = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[1:3])
         x = F.pad(x, (0, 0, wide // 2, wide - wide // 2, high // 2, high - high // 2))
-    return F.conv2d(x.permute(0, 3, 1, 2), weight, bias, stride, padding, groups=groups).permute(0, 2, 3, 1)
+        padding = 0
+    return torch.conv2d(x.permute(0, 3, 1, 2), weight, bias, stride, padding, 1, groups).permute(0, 2, 3, 1)
 
 
 def halve(x: Tensor) -> Tensor:
