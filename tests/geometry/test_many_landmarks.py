@@ -82,3 +82,11 @@ def test_nothing_read_gives_nan(depth, pixels):
     assert np.isnan(lift_many(np.zeros_like(depth), INTRINSICS, pixels)).all()
     assert np.isnan(lift_many_from_grid(np.full((120, 160, 3), np.nan, np.float32), pixels)).all()
     assert np.isnan(lift_many(depth, INTRINSICS, np.full((68, 2), np.nan, np.float32))).all()
+
+
+def test_a_wall_behind_an_outline_does_not_pull_it(depth, pixels):
+    whole = lift_many(depth, INTRINSICS, pixels)
+    edge = pixels[:, 0] == 126
+    depth[:, 126:] = 2000.0  # half of each disc on the last column
+    found = lift_many(depth, INTRINSICS, pixels)
+    np.testing.assert_allclose(found[edge, 2], whole[edge, 2], atol=3.0)

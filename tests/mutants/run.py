@@ -36,6 +36,9 @@ SHARDS = "tests/shards"
 MASK = "tests/wear/test_mask_surface.py tests/wear/test_mask_outline.py tests/stages/test_mask.py"
 COVER = "tests/wear/test_cover.py tests/wear/test_cover_depth.py tests/wear/test_cover_points.py"
 AUGMENT = "tests/stages/test_augment.py tests/augment/test_augment_mirror.py tests/augment/test_augment_motion.py"
+MESH = "tests/detectors/test_facemesh.py tests/detectors/test_mesh_batch.py"
+AUTO = "tests/stages/test_detect_auto.py"
+MANY = "tests/geometry/test_many_landmarks.py tests/stages/test_to_cloud.py"
 
 GRADCACHE = "tests/training/test_gradcache.py"
 ROWS = "tests/training/test_face_rows.py tests/training/test_online_variation.py"
@@ -44,6 +47,16 @@ JUDGED = "tests/training/evaluation/test_verification.py tests/tables/test_pair_
 RANKED = "tests/training/evaluation/test_identification.py"
 
 MUTATIONS = (
+    Mutation("detectors/mediapipe/nets.py", '["fine"], (0, 3, 6)', '["fine"], (0, 3, 7)', MESH),
+    Mutation("detectors/mediapipe/nets.py", "(high - low) * 1.5", "(high - low) * 1.4", MESH),
+    Mutation("detectors/mesh_search.py", "> largest_overlap", "> 2 * largest_overlap", MESH),
+    Mutation("detectors/mesh_batch.py", "left = left & ~near", "left = left & near", MESH),
+    Mutation("detectors/mesh_faces.py", "while side * SMALLEST_SHARE > least_px:", "while False:", MESH),
+    Mutation("stages/face_search.py", "flat |= len(faces) > 0", "flat |= False", AUTO),
+    Mutation("stages/face_search.py", "relief < LEAST_RELIEF_MM", "relief < 0", AUTO),
+    Mutation("stages/detect.py", "marked = sample.without(*MANY)", "marked = sample", AUTO),
+    Mutation("geometry/landmarks.py", "(z > 0) & (np.abs(z - reference) <= FACE_BAND_MM)", "z > 0", MANY),
+    Mutation("geometry/landmark_sets.py", "468:473 469:476", "468:474 469:476", MANY),
     Mutation("store/part.py", 'if _text_digest(lines) != header["digest"]:', "if False:", STORE),
     Mutation("store/part.py", "if min(shape) < 0:", "if min(shape) < -1:", STORE),
     Mutation("store/part.py", "sorted({row.input for row in rows})", "[row.input for row in rows]", STORE),
