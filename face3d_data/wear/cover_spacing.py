@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+
+from face3d_data.geometry.nearest import NearestPoints
 
 SAMPLE = 700
 """Points in the middle of the face by which a cloud is judged."""
@@ -65,10 +66,10 @@ def measure_spacing(points: np.ndarray, places: np.ndarray, *, with_noise: bool 
     """
     if len(points) < 4:
         return None
-    tree = cKDTree(points)
-    in_space = tree.query(points, k=2)[0][:, 1]
-    seen = cKDTree(places)
-    on_screen = seen.query(places, k=2)[0][:, 1]
+    in_space = NearestPoints(points).k_nearest(points, 2)[0][:, 1]
+    flat = np.column_stack([places, np.zeros(len(places))])
+    seen = NearestPoints(flat)
+    on_screen = seen.k_nearest(flat, 2)[0][:, 1]
     space, screen = float(np.median(in_space)), float(np.median(on_screen))
     if space <= 0 or screen <= 0:
         # A padded cloud holds its points many times.
@@ -78,7 +79,10 @@ def measure_spacing(points: np.ndarray, places: np.ndarray, *, with_noise: bool 
         )
     varied, varied_screen = in_space.std() / in_space.mean(), on_screen.std() / on_screen.mean()
     reach = 4 * space
-    counts = tree.query_ball_point(points[:: max(1, len(points) // 100)], reach, return_length=True)
+    some = points[:: max(1, len(points) // 100)]
+    counts = (sum((one[:, None] - other) ** 2 for one, other in zip(some.T, points.T, strict=True)) <= reach**2).sum(
+        axis=1
+    )
     density = float(np.median(counts)) / (np.pi * reach**2)
     return Spacing(
         space,
@@ -90,15 +94,15 @@ def measure_spacing(points: np.ndarray, places: np.ndarray, *, with_noise: bool 
     )
 
 
-def _noise_of_depth(z_mm: np.ndarray, seen: cKDTree, density: float) -> float:
+def _noise_of_depth(z_mm: np.ndarray, seen: NearestPoints, density: float) -> float:
     """Return the standard deviation of depths about quadratic surfaces through neighbours, the median over a patch."""
-    places = seen.data
+    places = seen.points
     k = min(int(np.clip(density * np.pi * FIT_RADIUS_MM**2, *FIT_NEIGHBOURS)), len(places))
     if k < 10:
         return 0.0
     some = places[:: max(1, len(places) // 60)]
-    _, index = seen.query(some, k=k)
-    offset = places[index] - some[:, None]
+    _, index = seen.k_nearest(some, k)
+    offset = places[index, :2] - some[:, None, :2]
     offset /= np.maximum(np.abs(offset).max(axis=(1, 2), keepdims=True), 1e-9)
     x, y = offset[..., 0], offset[..., 1]
     design = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
