@@ -142,12 +142,12 @@ class TripletLoss(LossModule):
 
 @dataclass(frozen=True)
 class _Counted:
-    """What a batch's valid triplets come to.
+    """Valid triplets of a batch: their number, their sum, and how often each distance counts in it.
 
     Attributes:
         weights: (B, B), how often a pair's distance counts in the sum of their losses: more where it is the near one.
         total: (), that sum.
-        valid: i8 (), how many they are, of so many `candidates`, i8 ().
+        valid: i8 (), how many they are; `candidates`, i8 (), how many there were to choose from.
         separated: bool (), see `TripletLoss.forward`.
     """
 
