@@ -80,7 +80,9 @@ def cases(inputs: dict[str, list[dict[str, np.ndarray]]]) -> dict[str, Callable[
         pairs = [(stage, samples[i % len(samples)]) for i, stage in enumerate(stages)]
         return lambda: n * len([stage.apply_all(sample, 1) for stage, sample in pairs])
 
-    stages = [find("stage", name)() for name in STAGES]
+    # The same detector in both, whatever their defaults are.
+    options = {"detect": {"detector": "mtcnn"}}
+    stages = [find("stage", name)(**options.get(name, {})) for name in STAGES]
     traces: list[list[Any]] = [of("frame")]
     for stage in stages:
         traces.append([stage.apply(sample) for sample in traces[-1]])
@@ -100,7 +102,9 @@ def cases(inputs: dict[str, list[dict[str, np.ndarray]]]) -> dict[str, Callable[
         "locate_face, turned": lambda: len([locate_face(one["points"]) for one in inputs["turned"]]),
         "locate_3d": every([find("stage", "locate_3d")()] * PEOPLE, "scan"),
         "mask on a cloud": every([mask(styles=[style]) for style in each], "cloud"),
-        "mask on a cloud, of eight": every([mask(per_sample=SHARING)], "cloud", SHARING),
+        "mask on a cloud, of eight": every(
+            [mask(styles=[one], per_sample=SHARING) for one in each[:3]], "cloud", SHARING
+        ),
         "mask on a photograph": every([mask(styles=[style]) for style in each], "photo"),
     }
 
