@@ -34,6 +34,8 @@ JUDGED_MM = 70.0
 """What is within this of the nose tip is judged."""
 RMS_MM, DEVIATIONS = 3.0, 1.85
 NEAR_MM = 8.0
+IN_FRONT_MM = 6.0
+"""Points so far in front of the skin are of something that hides it: that part is not judged."""
 OPENED = 2.0
 BAD_RMS_MM = 0.9
 """A face whose fit is worse is tried with the mouth open and shut, too."""
@@ -70,12 +72,14 @@ class Verdict:
         deviations: root mean square of the model's weights: 1 is usual, a face bent to fit another thing needs more.
         covered: share of what is judged that has a point of the scan nearby.
         visible: share of what is judged that the scan shows as skin.
+        free: share of the face's front that is judged: not labelled as worn, and not behind something else.
     """
 
     rms_mm: float
     deviations: float
     covered: float
     visible: float
+    free: float
 
     @property
     def misfit(self) -> float:
@@ -148,9 +152,19 @@ class Fitter:
         judged = (self.template.normals[:, 2] > FRONT) & (np.hypot(v[:, 0], v[:, 1]) < JUDGED_MM)
         if worn:
             judged &= v[:, 1] > HIGH_Y_MM
-        rms, covered = self._misses(scan, linear.vertices, judged)
+        hidden = self._hidden(scan, linear.vertices) & ~visible
+        free = judged & ~hidden
+        if not free.any():
+            return Verdict(FAR_MM, 0.0, 0.0, 0.0, 0.0)
+        rms, covered = self._misses(scan, linear.vertices, free)
         deviations = float(np.sqrt(np.mean(linear.weights**2))) if len(linear.weights) else 0.0
-        return Verdict(rms, deviations, covered, float(visible[judged].mean()))
+        return Verdict(rms, deviations, covered, float(visible[free].mean()), float(free.sum() / judged.sum()))
+
+    def _hidden(self, scan: Scan, vertices: np.ndarray) -> np.ndarray:
+        """Return what lies behind something, bool (V,): the points are labelled so, or far in front of the skin."""
+        found = self._match(scan, vertices)
+        near = found.slide_mm < max(NEAR_MM, 2 * scan.spacing_mm)
+        return near & (~found.skin | (found.offset > IN_FRONT_MM))
 
     def _misses(self, scan: Scan, vertices: np.ndarray, judged: np.ndarray) -> tuple[float, float]:
         """Return the rms of the distances, each cut, where the scan has points, and the share where it has."""

@@ -26,7 +26,7 @@ from face3d_data.registration.template import N_LANDMARKS, Template
 MODEL_ENDINGS = (".npz", ".pkl", ".h5", ".hdf5", ".mat")
 SAMPLED = 20_000
 LEAST_FRONT = 0.15
-MOST_MISFIT = 1.0
+MOST_MISFIT = 0.8
 MOST_PEOPLE, MOST_EXPRESSIONS = 60, 20
 """More modes of a model are left out: they are smaller than what the non-rigid fit does."""
 BOUND_TO = 4

@@ -20,6 +20,8 @@ from face3d_data.resources import Asset
 from face3d_data.sample import Sample
 from face3d_data.stage import Frame, Inputs, Names, Stage
 
+LEAST_FREE = 0.35
+"""Least share of the face's front that nothing hides."""
 IN_68 = {2: 30, 3: 48, 4: 54}
 """Places among the five landmarks of those that are among the 68, too: nose and mouth corners."""
 
@@ -60,7 +62,10 @@ class Register(Stage):
         0.8, gt=0, description="reject if the fit is worse: faces have 0.3 to 0.75, other things 0.85 and more"
     )
     min_visible: float = Field(
-        0.4, ge=0, le=1, description="reject if a smaller share of the face's front is visible as skin"
+        0.4,
+        ge=0,
+        le=1,
+        description="reject if a smaller share of the face's front, apart from what is behind something, is visible",
     )
 
     @model_validator(mode="after")
@@ -113,8 +118,8 @@ class Register(Stage):
         if not verdict.misfit <= self.max_misfit:
             why = f"rms {verdict.rms_mm:.2f} mm to the nearest face, which is {verdict.deviations:.2f} deviations off"
             raise Reject("not_a_face", f"misfit {verdict.misfit:.2f} > {self.max_misfit:g} ({why})")
-        if verdict.visible < self.min_visible:
-            said = f"{verdict.visible:.0%} < {self.min_visible:.0%}, points near {verdict.covered:.0%} of it"
+        if verdict.visible < self.min_visible or verdict.free < LEAST_FREE:
+            said = f"{verdict.visible:.0%} of what nothing hides, which is {verdict.free:.0%} of the face's front"
             raise Reject("too_little_seen", f"{said}, rms {verdict.rms_mm:.2f} mm")
 
 
