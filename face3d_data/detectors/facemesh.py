@@ -20,11 +20,12 @@ class Facemesh(Detector):
 
     The short-range detector finds faces of an eighth of the image's longer side and more; smaller ones are sought in
     overlapping squares of the image, each level half as large as the one before, until one level holds a face. The eyes
-    are the middles of the irises. The score is the mesh's own probability that it lies on a face.
+    are the middles of the irises. The score is the mesh's own probability that it lies on a face. Where the detector
+    was not quite sure it looks again from near, upright and upside down, to leave out what is no face.
     """
 
     name: ClassVar[str] = "facemesh"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     device: str = Field("cpu", description="torch device; one thread is used on the CPU")
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from face3d_data.detectors.mediapipe.nets import DETECTOR_PX, MESH_PX, load_nets
-from face3d_data.detectors.mesh_faces import faces_of
+from face3d_data.detectors.mesh_faces import SURE, faces_of
 from face3d_data.detectors.mesh_search import ANCHORS, LARGEST_OVERLAP, LEAST_SCORE
 from face3d_data.detectors.protocol import DetectedFaces
 
@@ -58,7 +58,7 @@ def _of_one_size(images: np.ndarray, device: str) -> list[DetectedFaces]:
         each = torch.arange(len(images), device=device).repeat_interleave(MOST_FACES)
         marks, flags = mesh(sample(pixels[each], maps, MESH_PX, "border") / 255)
         placed = marks[..., :2] @ maps[:, :, :2].transpose(1, 2) + maps[:, None, :, 2]
-        sure = torch.sigmoid(flags) * (scores.flatten() > 0)
+        sure = torch.sigmoid(flags) * (scores.flatten() >= SURE)  # others are looked at again, one by one
         values = torch.cat([placed.flatten(1), sure[:, None]], dim=1).view(len(images), MOST_FACES, -1)
         gathered = values.cpu().numpy()  # the only wait
     return [faces_of(one[:, :-1].reshape(MOST_FACES, -1, 2), one[:, -1]) for one in gathered]

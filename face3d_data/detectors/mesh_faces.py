@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,15 @@ eighth, 23 of 32 at a tenth."""
 FIVE = (468, 473, 4, 61, 291)
 """Vertices of the mesh: middles of the irises, tip of the nose, corners of the mouth; left in the image first."""
 LEAST_SCORE = 0.5
+SURE = 0.88
+"""A find of the detector with this score is a face the right way up; others are looked at again from near."""
+NEAR_SIDES = 2.0
+"""Side of the square that is looked at again, by the longer side of the mesh."""
+UPRIGHT_SCORE, UPSIDE_DOWN_SCORE = 0.76, 0.85
+"""Least scores from near: rendered faces in masks have 0.83 and more, dark, narrow or partly hidden ones 0.79, things
+that a mesh lies on up to 0.74; with the square upside down, such faces have 0.89 and more, things up to 0.81."""
+MIDDLE_PX, WIDTH_PX = 20.0, (20.0, 110.0)
+"""Where and how wide the face is in the detector's picture then."""
 TILES_AT_ONCE = 16
 MOST_SQUARES = 300
 """Squares of a level: of 24 megapixels, the last shows faces of a sixtieth of the longer side, after half a second."""
@@ -95,18 +105,78 @@ def search(color: np.ndarray, squares: list[Square], device: str) -> Found:
 
 
 def place_points(color: np.ndarray, found: Found, device: str) -> DetectedFaces:
-    """Return the faces on which the mesh lies, those that it is surest of first."""
+    """Return the faces on which the mesh lies, those that it is surest of first.
+
+    The mesh is as sure of a headlight as of a face, and takes a face that is upside down for an upright one. So where
+    the detector was not quite sure, it looks again at what the mesh found, upright and upside down.
+    """
+    placed = []
+    for box, points, score in zip(*found, strict=True):
+        one = _place(color, around_face(box, points[0], points[1]), device)
+        if one.score >= LEAST_SCORE:
+            placed.append(one if score >= SURE else _look_again(color, one, device))
+    faces = [one for one in placed if one is not None]
+    return faces_of([one.dense for one in faces], [one.score for one in faces])
+
+
+class _Placed(NamedTuple):
+    """A mesh f8 (478, 2), px, and the probability that it lies on a face."""
+
+    dense: np.ndarray
+    score: float
+
+
+def _place(color: np.ndarray, square: Square, device: str) -> _Placed:
     _, net = load_nets(device)
-    dense, scores = [], []
-    for box, points in zip(found.boxes, found.points, strict=True):
-        square = around_face(box, points[0], points[1])
-        with torch.inference_mode():
-            # One by one, so that a face's bytes do not depend on who else is in the image.
-            mesh, flag = net(_tensor([square.picture(color, MESH_PX)], device) / 255)
-            scores.append(float(torch.sigmoid(flag)[0]))
-        at = square.to_image(MESH_PX)
-        dense.append(mesh[0, :, :2].cpu().numpy().astype(np.float64) @ at[:, :2].T + at[:, 2])
-    return faces_of(dense, scores)
+    with torch.inference_mode():
+        # One by one, so that a face's bytes do not depend on who else is in the image.
+        mesh, flag = net(_tensor([square.picture(color, MESH_PX)], device) / 255)
+    at = square.to_image(MESH_PX)
+    dense = mesh[0, :, :2].cpu().numpy().astype(np.float64) @ at[:, :2].T + at[:, 2]
+    return _Placed(dense, float(torch.sigmoid(flag)[0]))
+
+
+def _look_again(color: np.ndarray, placed: _Placed, device: str) -> _Placed | None:
+    """Return the mesh, placed again if the face is upside down, or None where the detector sees no face from near."""
+    across = placed.dense[FIVE[1]] - placed.dense[FIVE[0]]
+    angle = float(np.arctan2(across[1], across[0]))
+    cos, sin = np.cos(angle), np.sin(angle)
+    level = placed.dense @ np.array([[cos, -sin], [sin, cos]])  # as if the eyes were level
+    low, high = level.min(axis=0), level.max(axis=0)
+    middle = np.array([[cos, -sin], [sin, cos]]) @ ((low + high) / 2)
+    side = NEAR_SIDES * float(max(high - low))
+    upright, upside_down = (_from_near(color, Square(middle, side, angle + more), device) for more in (0.0, np.pi))
+    if upside_down.score < max(UPSIDE_DOWN_SCORE, upright.score):
+        return placed if upright.score >= UPRIGHT_SCORE else None
+    again = _place(color, upside_down.square, device)
+    return again if again.score >= LEAST_SCORE else None
+
+
+class _Near(NamedTuple):
+    """How sure the detector is of the face in the middle of a square, and the square that the mesh sees it in."""
+
+    score: float
+    square: Square
+
+
+def _from_near(color: np.ndarray, square: Square, device: str) -> _Near:
+    net, _ = load_nets(device)
+    with torch.inference_mode():
+        logits, places = net(_tensor([square.picture(color, SIDE_PX, "black")], device) / 127.5 - 1)
+    found = decode(logits[0].cpu().numpy(), places[0].cpu().numpy(), 0.0)
+    off = np.abs((found.boxes[:, :2] + found.boxes[:, 2:]) / 2 - SIDE_PX / 2).max(axis=1)
+    width = found.boxes[:, 2] - found.boxes[:, 0]
+    there = np.flatnonzero((off < MIDDLE_PX) & (width > WIDTH_PX[0]) & (width < WIDTH_PX[1]))
+    if not len(there):
+        return _Near(0.0, square)
+    box, points = found.boxes[there[0]], found.points[there[0]]
+    at = square.to_image(SIDE_PX)
+    seen = around_face(box, points[0], points[1])
+    scale = square.side / SIDE_PX
+    return _Near(
+        float(found.scores[there[0]]),
+        Square(at[:, :2] @ seen.middle + at[:, 2], seen.side * scale, square.angle + seen.angle),
+    )
 
 
 def faces_of(dense: Sequence[np.ndarray], scores: Sequence[float] | np.ndarray) -> DetectedFaces:

@@ -131,3 +131,26 @@ def test_who_else_is_in_the_image_moves_no_byte_of_a_face():
     one = Found(both.boxes[:1], both.points[:1], both.scores[:1])
     marks = place_points(image, one, "cpu").landmarks_dense[0]
     assert any(np.array_equal(marks, face) for face in place_points(image, both, "cpu").landmarks_dense)
+
+
+def test_a_face_upside_down_has_its_own_landmarks():
+    """The mesh alone lies on it as if it were upright, and is sure."""
+    image = images()["plain"]
+    upright = Facemesh().detect(image).landmarks_dense[0]
+    over = np.ascontiguousarray(image[::-1, ::-1])
+    found = Facemesh().detect(over)
+    assert len(found) == 1
+    back = np.array(image.shape[1::-1]) - 1 - found.landmarks_dense[0]
+    eyes = np.linalg.norm(upright[468] - upright[473])
+    assert np.linalg.norm(back - upright, axis=1).mean() < 0.03 * eyes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cat", "clock", "coffee", "coins", "rocket", "brick", "page"])
+def test_things_are_no_faces(name):
+    """The mesh lies on five of these, and is sure of four."""
+    from skimage import data
+
+    image = getattr(data, name)()
+    color = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    assert len(Facemesh().detect(np.ascontiguousarray(color))) == 0
