@@ -194,12 +194,12 @@ def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:
     return "capture" if "capture" in kept else "identity"
 
 
-def _makers(pipeline: Pipeline) -> dict[str, list[str]]:
-    makers: dict[str, list[str]] = {}
+def _makers(pipeline: Pipeline) -> dict[str, dict[str, str]]:
+    makers: dict[str, dict[str, str]] = {}
     for step in pipeline.steps:
         if isinstance(step.component, Stage):
             for name in sorted(step.component.created()):
-                makers.setdefault(name, []).append(step.component.name)
+                makers.setdefault(name, {})[step.id] = step.component.name
     return makers
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from face3d_data.shards.rows import Read
+from face3d_data.shards.rows import Makers, Read
 from face3d_data.tables.same_person import IdentityPair
 from face3d_data.version import __version__
 
@@ -23,7 +23,7 @@ class DatasetOrigin:
         pipeline_digest: digest of the pipeline.
         by: `identity`, or `capture` for a closed set, whose people are in every split on purpose.
         dirty: rows that went no further than some step, columns `schema.DATASET_DIRTY_COLUMNS` (others are ignored).
-        makers: array to the stages that make it, for messages.
+        makers: array to the steps that make it, for messages: their ids, and the names of their stages.
         read: reads an array whose shape only its source knows; without it such a field is an error.
         same_person: lines of the lists that steps were given: names of one person.
         readers: source to the reader that reads it, for published protocols.
@@ -33,7 +33,7 @@ class DatasetOrigin:
     pipeline_digest: str = ""
     by: str = "identity"
     dirty: pd.DataFrame | None = None
-    makers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    makers: Makers = field(default_factory=dict)
     read: Read | None = None
     same_person: Sequence[IdentityPair] = ()
     readers: Mapping[str, str] = field(default_factory=dict)

@@ -25,7 +25,7 @@ from face3d_data.shards.sources_table import (
     sources_notes,
     sources_table,
 )
-from face3d_data.shards.write import Read, ShardRow, ShardTask
+from face3d_data.shards.write import ShardRow, ShardTask
 from face3d_data.tables.same_person import IdentityPair, one_name_each
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def plan_dataset(
         RunStopped: the splits share people, captures or keys.
     """
     where, origin = f"dataset {name!r}", origin or DatasetOrigin()
-    kept, usable_shapes, left_out = _written(frame, spec, name, origin.makers, origin.read)
+    kept, usable_shapes, left_out = _written(frame, spec, name, origin)
     table, order = order_rows(kept, usable_shapes, spec.shard_size, seed, where)
     names, apart, leaks = _people(table, origin.by == "capture", origin.same_person, where, allow_leaks)
     tags = kept.iloc[order].reset_index(drop=True)
@@ -204,14 +204,14 @@ def plan_dataset(
 
 
 def _written(
-    frame: pd.DataFrame, spec: DatasetSpec, name: str, makers: Mapping[str, Sequence[str]], read: Read | None
+    frame: pd.DataFrame, spec: DatasetSpec, name: str, origin: DatasetOrigin
 ) -> tuple[pd.DataFrame, Mapping[str, tuple[int, ...]], pd.DataFrame]:
     """Return the rows that can be written, the shapes of their fields, and the others with reasons.
 
     Raises:
         UserError: none can.
     """
-    usable = usable_rows(frame["place"].tolist(), spec.fields, makers, read)
+    usable = usable_rows(frame["place"].tolist(), spec.fields, origin.makers, origin.read)
     again = copies(frame, usable.kept)
     left_out = dirty_rows(frame, sorted([*usable.left_out, *again]), name)
     kept = sorted({*usable.kept}.difference(i for i, _, _ in again))

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ArrayShapes = dict[str, tuple[int, ...]]
+Makers = Mapping[str, Mapping[str, str]]
+"""Array to the steps that make it: their ids, and the names of their stages."""
+MORE_LANDMARKS = frozenset({"landmarks_68", "landmarks_dense", "landmarks_68_3d", "landmarks_dense_3d"})
+"""What only some detectors give."""
+FIVE = frozenset({"landmarks", "landmarks_3d"})
 DISTORTED = "its lens has distortion, which intrinsics alone leave out: add distortion to fields, or use undistort"
 SIZED_BY = {"N": "subsample", "H": "crop", "V": "one template"}
 """What gives every row the same number of points, the same image size, the same vertices."""
@@ -48,15 +53,13 @@ class Usable:
     left_out: Sequence[tuple[int, str, str]]
 
 
-def usable_rows(
-    places: Sequence[Any], fields: Sequence[str], makers: Mapping[str, Sequence[str]], read: Read | None
-) -> Usable:
+def usable_rows(places: Sequence[Any], fields: Sequence[str], makers: Makers, read: Read | None) -> Usable:
     """Return the rows that have every field, in the shapes that most rows have.
 
     Args:
         places: where each row's arrays are.
         fields: names of arrays.
-        makers: array to the stages that make it, for messages.
+        makers: array to the steps that make it, for messages.
         read: reads an array whose shape only its source knows.
 
     Raises:
@@ -76,7 +79,7 @@ def usable_rows(
                 left_out.append((i, "other_size", unequal))
                 del shapes[i]
         else:
-            left_out.append((i, f"missing_{lacking}", f"has no {lacking!r}{_made_by(makers.get(lacking, ()))}"))
+            left_out.append((i, f"missing_{lacking}", f"has no {lacking!r}{_remedy(lacking, place, makers)}"))
     if not shapes:
         return Usable([], {}, left_out)
     counts = Counter(shapes.values())
@@ -147,8 +150,18 @@ def _unequal(fields: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str:
     return f"{other!r} has {points[other]} rows where 'points' has {points['points']}: let both pass the same steps"
 
 
-def _made_by(stages: Sequence[str]) -> str:
-    return f": {' or '.join(repr(stage) for stage in stages)} would give it" if stages else ""
+def _remedy(lacking: str, place: Any, makers: Makers) -> str:
+    """Return what to do for an array: run a step that makes it, unless the row went through it and has none."""
+    steps = makers.get(lacking, {})
+    passed = {place.step for place in place.chain() if hasattr(place, "step")}
+    others = dict.fromkeys(stage for step, stage in steps.items() if step not in passed)
+    if not passed.intersection(steps):
+        return f": {' or '.join(map(repr, others))} would give it" if others else ""
+    if lacking in MORE_LANDMARKS and place.names & FIVE and not place.names & MORE_LANDMARKS:
+        return ": these rows have the five landmarks only: use `detector: facemesh`, or leave the field out"
+    done = " and ".join(dict.fromkeys(repr(stage) for step, stage in steps.items() if step in passed))
+    more = f", {' or '.join(map(repr, others))} would give it" if others else ""
+    return f", although it went through {done}: leave the field or these rows out{more}"
 
 
 def _other_size(fields: Sequence[str], found: Sequence[tuple[int, ...]], usual: Sequence[tuple[int, ...]]) -> str:

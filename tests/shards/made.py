@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,10 +23,14 @@ class MemoryPlace:
     arrays: dict = field(default_factory=dict)
     order: tuple = ("part", 0)
     known: bool = True
+    steps: tuple = ()
 
     @property
     def names(self):
         return frozenset(self.arrays)
+
+    def chain(self):
+        return [SimpleNamespace(step=step) for step in self.steps]
 
     def shape(self, name):
         return self.arrays[name].shape if self.known else None

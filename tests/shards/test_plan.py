@@ -92,7 +92,7 @@ def test_dirty_csv_has_every_step_s_rows_sorted_and_without_attempt(tmp_path):
     )
     frame = manifest()
     del frame["place"][0].arrays["points"]
-    link = build(tmp_path, frame, dirty=earlier, makers={"points": ["to_cloud", "load_ply"]})
+    link = build(tmp_path, frame, dirty=earlier, makers={"points": {"clouds": "to_cloud", "more": "load_ply"}})
     assert (link / "dirty.csv").read_text().splitlines() == [
         "sample_id,source,step,status,reason,detail,path",
         'd/b/1,src,faces,error,ValueError,"bad, really",b/1.png',
@@ -100,6 +100,33 @@ def test_dirty_csv_has_every_step_s_rows_sorted_and_without_attempt(tmp_path):
         "d/z/1,src,faces,reject,no_face,,z/1.png",
     ]
     assert plan_of(frame, dirty=earlier).digest != plan_of(frame).digest
+
+
+FIVE_ONLY = ": these rows have the five landmarks only: use `detector: facemesh`, or leave the field out"
+
+
+@pytest.mark.parametrize(
+    ("field", "steps", "said"),
+    [
+        ("landmarks_68_3d", (), ": 'to_cloud' would give it"),
+        ("landmarks_68_3d", ("clouds",), FIVE_ONLY),
+        ("landmarks_68", ("faces",), FIVE_ONLY),
+        ("landmarks_68", ("clouds",), ": 'detect' would give it"),
+        ("vertices", ("fit",), ", although it went through 'register': leave the field or these rows out"),
+        ("vertices", (), ": 'register' would give it"),
+    ],
+)
+def test_a_step_that_a_row_went_through_is_no_remedy(field, steps, said):
+    frame = manifest()
+    for i, place in enumerate(frame["place"]):
+        if i:
+            place.arrays[field] = np.zeros((68, 2 if field == "landmarks_68" else 3), np.float32)
+        else:
+            place.steps = steps
+    made_by = {"landmarks_68_3d": ("clouds", "to_cloud"), "landmarks_68": ("faces", "detect")}
+    makers = {name: dict([step]) for name, step in {**made_by, "vertices": ("fit", "register")}.items()}
+    plan = plan_of(frame, spec_of(fields=[field]), makers=makers)
+    assert plan.left_out["detail"].tolist() == [f"has no {field!r}{said}"]
 
 
 def test_rows_whose_normals_are_not_those_of_their_points_are_left_out():
