@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GIVEN, AUTO, MTCNN, FACEMESH = "given", "auto", "mtcnn", "facemesh"
 WORKERS_A_DEVICE = 2
 """Workers that share a GPU: one prepares images while the other's are looked at; more only need more of its memory."""
+NOT_GIVEN = "detector: given takes the landmarks of the reader, which gives none here: use detector: auto"
 MANY: Names = ("landmarks_68", "landmarks_dense")
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
@@ -38,9 +39,9 @@ class Detect(Stage):
     """
 
     name = "detect"
-    version = 3
+    version = 4
     inputs = (("color",), ("landmarks",))
-    optional = ("depth", "intrinsics", "distortion", "box")
+    optional = ("color", "depth", "intrinsics", "distortion", "box")
     # Only the focal length of a camera is used, to bound sizes: distortion changes nothing in that.
     outputs = ("box", "landmarks", *MANY)
     tag_names = ("face_score", "faces_found", "found_by")
@@ -56,7 +57,12 @@ class Detect(Stage):
         description="facemesh, mtcnn, or a detector of another package, searches the colour image; auto tries "
         "facemesh, mtcnn and the depth; given uses the landmarks of the reader",
     )
-    min_face_px: float = Field(20.0, ge=12, description="smallest face to search for, px: the larger, the faster")
+    min_face_px: float = Field(
+        20.0,
+        ge=12,
+        description="about the smallest face to search for, px; a face of half that size may be found. "
+        "The larger, the faster",
+    )
     thresholds: tuple[Probability, Probability, Probability] = Field(
         (0.6, 0.7, 0.8), description="least probability required from each of MTCNN's three networks"
     )
@@ -159,8 +165,15 @@ class Detect(Stage):
             found[i] = faces if len(faces) else None
         return found
 
+    def refusal(self, sample: Sample) -> Reject | None:
+        """Return why a sample cannot be worked on; landmarks that its reader does not give have a remedy here."""
+        refused = super().refusal(sample)
+        if refused is not None and refused.reason == "missing_landmarks":
+            return Reject(refused.reason, NOT_GIVEN)
+        return refused
+
     def _take_given(self, sample: Sample) -> Sample:
-        from face3d_data.detectors.given import box_around, check_landmarks
+        from face3d_data.detectors.given import box_around, check_in_image, check_landmarks
 
         landmarks = sample.arrays["landmarks"]
         made = {}
@@ -169,6 +182,9 @@ class Detect(Stage):
                 check_landmarks(landmarks)
             else:
                 made["box"] = box_around(landmarks)
+            image = next((name for name in ("color", "depth") if name in sample.arrays), None)
+            if image is not None:
+                check_in_image(landmarks, sample.arrays[image].shape[:2])
         except ValueError as error:
             raise Reject("no_face", str(error)) from None
         return sample.with_arrays(**made).with_tags(face_score=1.0, faces_found=1)
@@ -199,7 +215,8 @@ class Detect(Stage):
         try:
             faces, by = search(sample.arrays, detectors, self.min_confidence)
         except Reject as error:
-            raise Reject(error.reason, error.detail + bound) from None
+            told = bound if error.reason == "no_face" else ""  # a flat face was found: the bound did not hide it
+            raise Reject(error.reason, error.detail + told) from None
         return self._take(sample, faces).with_tags(found_by=by)
 
     def _take(self, sample: Sample, faces: DetectedFaces) -> Sample:

@@ -114,8 +114,9 @@ def explode():
     raise AssertionError("this array was not to be read")
 
 
-def test_given_makes_the_box_of_the_readers_landmarks_and_reads_nothing_else():
-    lazy = {"landmarks": lambda: LANDMARKS, "color": explode, "depth": explode, "intrinsics": explode}
+def test_given_makes_the_box_of_the_readers_landmarks_and_reads_only_the_image_beside():
+    color = np.zeros((480, 640, 3), np.uint8)
+    lazy = {"landmarks": lambda: LANDMARKS, "color": lambda: color, "depth": explode, "intrinsics": explode}
     out = Detect(detector="given").apply(Sample(Arrays(lazy)))
     assert set(out.arrays.own) == {"box"}
     np.testing.assert_allclose(out.arrays["box"], box_around(LANDMARKS))
@@ -130,6 +131,8 @@ def test_given_needs_landmarks():
     with pytest.raises(Reject) as caught:
         Detect(detector="given").apply(image())
     assert caught.value.reason == "missing_landmarks"
+    for said in ("detector: given", "the reader", "use detector: auto"):
+        assert said in caught.value.detail
 
 
 def one_at(value):
@@ -144,6 +147,28 @@ def one_at(value):
 def test_given_rejects_landmarks_that_are_in_no_image(value, box):
     with pytest.raises(Reject, match=r"no_face: bad landmarks: .*(not finite|in no image)"):
         Detect(detector="given").apply(Sample.of({"landmarks": one_at(value), **box}))
+
+
+@pytest.mark.parametrize("image", ["color", "depth"])
+@pytest.mark.parametrize(
+    ("landmarks", "said"),
+    [
+        (LANDMARKS + 9100, r"none of the five is in the image of 640x480 px, their middle is at \(9404, 9345\)"),
+        (LANDMARKS - [500, 0], "none of the five"),
+        (np.float32([[972, 210], [630, 207], [1004, 243], [983, 283], [1029, 281]]), "their middle at .* is farther"),
+        (one_at(9100), r"the nose at \(9100, 243\) is far outside the image"),
+    ],
+)
+def test_given_rejects_landmarks_outside_the_image(image, landmarks, said):
+    arrays = {"color": np.zeros((480, 640, 3), np.uint8), "depth": np.ones((480, 640), np.float32)}
+    with pytest.raises(Reject, match=f"no_face: bad landmarks: .*{said}"):
+        Detect(detector="given").apply(Sample.of({"landmarks": landmarks.astype(np.float32), image: arrays[image]}))
+
+
+@pytest.mark.parametrize("off", [(0, 0), (-290, 0), (320, 0), (0, -240), (0, 260)])
+def test_given_takes_a_face_that_the_border_cuts(off):
+    sample = Sample.of({"landmarks": LANDMARKS + np.float32(off), "color": np.zeros((480, 640, 3), np.uint8)})
+    assert "box" in Detect(detector="given").apply(sample).arrays
 
 
 def test_given_rejects_landmarks_at_one_place():

@@ -93,6 +93,7 @@ def test_a_reject_says_what_each_tried(monkeypatch):
     assert caught.value.reason == "no_face"
     for said in ("facemesh: best probability 0.700", "mtcnn: nothing like a face", "depth: the best fit scores"):
         assert said in caught.value.detail
+    assert "check its unit" in caught.value.detail
     with pytest.raises(Reject, match=r"depth: there is none"):
         AUTO.apply(Sample.of({"color": color, "depth": depth[:50], "intrinsics": INTRINSICS}))
 
@@ -104,6 +105,7 @@ def test_a_poster_is_not_taken_for_a_face(photo):
     with pytest.raises(Reject, match="flat") as caught:
         AUTO.apply(poster(photo))
     assert caught.value.reason == "flat"
+    assert "check its unit" not in caught.value.detail, "its face was found"
     assert Detect(detector="facemesh").apply(poster(photo)).tags["face_score"] > 0.99, (
         "a detector alone looks at colour"
     )
