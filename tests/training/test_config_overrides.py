@@ -49,3 +49,26 @@ def test_a_text_becomes_what_its_key_holds(key, text, value):
 def test_a_text_that_has_to_be_there_cannot_be_taken_back(key):
     with pytest.raises(UserError, match="Input should be a valid string"):
         load_config(None, [(key, "null")])
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "known"),
+    [
+        (None, [], "triplet"),
+        ("demo", [], "triplet"),
+        (None, [("loss", "softmax,center")], "softmax, center"),
+    ],
+)
+def test_an_option_of_a_loss_that_the_run_lacks_is_refused(config, changes, known):
+    """It would add that loss in silence."""
+    with pytest.raises(UserError, match=rf"--loss\.arcface\.margin: loss arcface is not among .* \({known}\): add it"):
+        load_config(config, [*changes, ("loss.arcface.margin", "0.3")])
+    made = load_config(config, [("loss", "triplet,arcface"), ("loss.arcface.margin", "0.3")])
+    assert made.loss == {"triplet": {}, "arcface": {"margin": 0.3}}
+
+
+def test_what_was_given_as_an_option_is_blamed_not_the_file():
+    with pytest.raises(UserError, match=r"^--precision: 'precision' = 'bf16'"):
+        load_config("points_pointnet", [("precision", "bf16")])
+    with pytest.raises(UserError, match=r"^--optimizer\.learning-rate: "):
+        load_config("points_pointnet", [("optimizer.learning_rate", "0"), ("epochs", "2")])

@@ -113,14 +113,17 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
 
 
 def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[TrainConfig, tuple[str, ...]]:
-    """Return the config with batches of at most as many people as there are, and a note if that changes it."""
+    """Return the config with batches of at most as many people as there are, and notes on what has no effect."""
     drawn = config.batch.sampler == "pk" or config.triplets.offline
+    notes: tuple[str, ...] = ()
+    if config.batch.iterations is not None and (config.triplets.offline or config.triplets.file is not None):
+        notes = ("batch.iterations has no effect: the number of offline triplets decides how many batches there are",)
     if not drawn or config.triplets.file is not None or not 2 <= people < config.batch.identities:
-        return config, ()
+        return config, notes
     has = f"the dataset has {counted(people, 'person')}"
     note = f"batch.identities is {config.batch.identities}, but {has}: batches contain all"
     batch = config.batch.model_copy(update={"identities": people})
-    return config.model_copy(update={"batch": batch}), (note,)
+    return config.model_copy(update={"batch": batch}), (*notes, note)
 
 
 def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> SeenData:

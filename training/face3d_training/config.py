@@ -218,14 +218,33 @@ def load_config(name_or_path: str | Path | None, overrides: Iterable[tuple[str, 
         UserError: there is no such config, it is not a YAML mapping, a key is unknown, or a value is not allowed.
     """
     where, values = ("training config", {}) if name_or_path is None else _read(name_or_path)
+    given = []
     for key, value in overrides:
+        _check_loss(values, _parts(key))
         _put(values, key, value, where)
+        given.append(".".join(_parts(key)))
     try:
         config = TrainConfig(**values)
     except ValidationError as error:
-        raise UserError(f"{where}: {explain_validation(error, TrainConfig)}") from None
+        wrong = {".".join(map(str, item["loc"])) for item in error.errors()}
+        blamed = where if wrong - set(given) else ", ".join(f"--{key.replace('_', '-')}" for key in sorted(wrong))
+        raise UserError(f"{blamed}: {explain_validation(error, TrainConfig)}") from None
     _check_query(config.data.where)
     return config
+
+
+def _check_loss(values: Mapping[str, Any], parts: list[str]) -> None:
+    """Refuse an option of a loss that the run does not have: it would add that loss."""
+    if len(parts) < 3 or parts[0] != "loss":
+        return
+    chosen = values.get("loss") or TrainConfig.model_fields["loss"].get_default(call_default_factory=True)
+    known = chosen.split(",") if isinstance(chosen, str) else [str(name) for name in chosen]
+    if parts[1] not in known:
+        both = ",".join([*known, parts[1]])
+        raise UserError(
+            f"--{'.'.join(parts)}: loss {parts[1]} is not among those of this run ({', '.join(known)}): add it with "
+            f"--loss {both}, or leave the option out{did_you_mean(parts[1], known)}"
+        )
 
 
 def _check_query(query: str | None) -> None:

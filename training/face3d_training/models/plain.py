@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import PydanticUserError, create_model
@@ -64,7 +65,9 @@ def _spec_of(module: Any, reference: str) -> type[ModelSpec]:
         raise UserError(f"{where}: inputs = {inputs!r}: write one of {', '.join(INPUTS)}")
     clash = [name for name in options if name != "embedding_size" and hasattr(ModelSpec, name)]
     try:
-        cls: Any = create_model(reference, __base__=PlainSpec, __module__=module.__module__, **options)
+        with warnings.catch_warnings():  # an option in_channels takes the place of the attribute on purpose
+            warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
+            cls: Any = create_model(reference, __base__=PlainSpec, __module__=module.__module__, **options)
     except (TypeError, NameError, PydanticUserError) as error:
         raise UserError(f"{where}: an argument cannot be an option ({str(error).splitlines()[0]})") from None
     if clash:
