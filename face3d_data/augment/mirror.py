@@ -76,6 +76,8 @@ def _mirror_template(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     mirror = own_template().mirror if names else None
     if mirror is None or any(len(arrays[name]) != len(mirror) for name in names):
         return {}
+    if "vertices" in arrays and not own_template().has_topology_of(arrays["vertices"]):
+        return {}
     turned = {name: np.ascontiguousarray(arrays[name][mirror]) for name in names}
     return {**turned, "vertices": turned["vertices"] * SIGNS} if "vertices" in turned else turned
 

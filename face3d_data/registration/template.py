@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from face3d_data.geometry.align import fit_rigid, transform
 from face3d_data.geometry.normals import mesh_normals
 from face3d_data.resources import Asset
 
@@ -21,6 +22,10 @@ REGIONS = ("cheeks", "forehead", "brows", "eyes", "nose", "mouth", "chin", "jaw"
 STEP_MM = 0.01
 """Modes of the shipped template are stored in whole steps of this."""
 N_LANDMARKS = 68
+MOST_APART = 0.25
+"""How far vertices of one topology may lie from the mean face's, of its size; people are at 0.05 to 0.15."""
+LONG, MOST_LONG = 3.0, 0.02
+"""An edge is long beyond so many times the mean face's; of one topology, no more than this share is long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +70,26 @@ class Template:
         """Return the vertices (V, 3) for the weights of all modes, standard deviations."""
         return self.vertices + np.tensordot(weights, self.modes, 1)
 
+    def has_topology_of(self, vertices: np.ndarray) -> bool:
+        """Return whether vertices (V, 3) of a face, in any pose and size, are in this template's order.
+
+        As many vertices in another order make another face: far from the mean, mirrored, or with edges across it.
+        """
+        own, other = _unit(self.vertices), _unit(vertices)
+        apart = np.sqrt(np.sum((transform(other, fit_rigid(other, own)) - own) ** 2, axis=1).mean())
+        first, second = self.triangles, np.roll(self.triangles, 1, axis=1)
+        was, now = (np.linalg.norm(v[first] - v[second], axis=2) for v in (own, other))
+        return bool(apart <= MOST_APART and (now > LONG * was).mean() <= MOST_LONG)
+
     def landmarks(self, vertices: np.ndarray) -> np.ndarray:
         """Return the 68 landmarks (68, 3) of vertices (V, 3) in this topology; NaN where the template has none."""
         return np.einsum("kc,kcj->kj", self.landmark_weights, np.asarray(vertices, np.float64)[self.landmark_corners])
+
+
+def _unit(vertices: np.ndarray) -> np.ndarray:
+    """Return vertices (V, 3) about their mean, with the root mean square 1."""
+    moved = np.asarray(vertices, np.float64) - np.mean(vertices, axis=0, dtype=np.float64)
+    return moved / max(float(np.sqrt(np.sum(moved**2, axis=1).mean())), 1e-12)
 
 
 def save_template(path: Path, template: Template) -> None:

@@ -45,20 +45,28 @@ def build_model(
     faces, visible, people = [], [], []
     for split in splits or tuple(dataset.splits):
         reader, table = dataset.reader(split), dataset.table(split)
+        ids = table["id"].tolist()
         for place, name in enumerate(table["name"].tolist()):
             sample = reader[place]
             faces.append(np.asarray(sample["vertices"]))
+            _check_topology(f"{path}: {ids[place]}", faces[-1])
             visible.append(np.asarray(sample.get("vertex_visible", np.ones(len(faces[-1]), np.uint8))))
             people.append(name)
-    template = own_template()
-    if faces and len(faces[0]) != len(template.vertices):
-        raise UserError(f"{path}: has {len(faces[0])} vertices a face: a model is built of the package's template only")
     try:
         population = build_population(faces, visible, people, modes, within)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
     _write(out, population)
     return summary(population)
+
+
+def _check_topology(where: str, vertices: np.ndarray) -> None:
+    template = own_template()
+    only = "a model is built of the package's template only: register with it"
+    if len(vertices) != len(template.vertices):
+        raise UserError(f"{where}: has {len(vertices)} vertices a face: {only}")
+    if not template.has_topology_of(vertices):
+        raise UserError(f"{where}: has vertices in another order than the package's template: {only}")
 
 
 def summary(population: Population) -> dict[str, Any]:

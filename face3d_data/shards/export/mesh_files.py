@@ -12,17 +12,26 @@ from face3d_data.registration.template import Template, own_template
 MAP_PIXELS = 256
 
 
-def template_of(where: Path, n_vertices: int) -> Template:
-    """Return the template whose topology vertices have.
+def template_of(where: str, vertices: np.ndarray) -> Template:
+    """Return the template whose topology vertices (V, 3) have.
+
+    Args:
+        where: what messages name: the dataset's folder, and the sample.
+        vertices: of one registered face.
 
     Raises:
         UserError: they are of another one.
     """
     template = own_template()
-    if len(template.vertices) != n_vertices:
+    if len(template.vertices) != len(vertices):
         raise UserError(
-            f"{where}: has {n_vertices} vertices a face, the package's template {len(template.vertices)}: their "
+            f"{where}: has {len(vertices)} vertices a face, the package's template {len(template.vertices)}: their "
             "triangles are in the template that they were registered with; npy holds the vertices"
+        )
+    if not template.has_topology_of(vertices):
+        raise UserError(
+            f"{where}: has vertices in another order than the package's template: their triangles are in the template "
+            "that they were registered with; npy holds the vertices"
         )
     return template
 

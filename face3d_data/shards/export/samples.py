@@ -60,9 +60,9 @@ class SampleFiles(Form):
     def write(self, table: pd.DataFrame, batch: Batch) -> None:
         """Write the rows' files."""
         columns = (table[column].tolist() for column in ("name", "id", "root"))
-        for name, stem, root, sample in zip(*columns, batch, strict=True):
+        for name, row, root, sample in zip(*columns, batch, strict=True):
             for kind in self.kinds:
-                getattr(self, f"_write_{kind}")(self.out / name / stem, {**sample, "root": root})
+                getattr(self, f"_write_{kind}")(self.out / name / row, {**sample, "root": root, "id": row})
 
     def finish(self) -> None:
         """Write the lists."""
@@ -105,7 +105,7 @@ class SampleFiles(Form):
             _write_image(beside(stem, f".{name}.png"), np.ascontiguousarray(image[..., ::-1]))
 
     def _template(self, sample: dict[str, Any]) -> Template:
-        return template_of(self.rows.dataset.path, len(sample["vertices"]))
+        return template_of(f"{self.rows.dataset.path}: {sample['id']}", sample["vertices"])
 
     def _write_png(self, stem: Path, sample: dict[str, Any]) -> None:
         if "color" in sample:
