@@ -27,6 +27,8 @@ MODEL_ENDINGS = (".npz", ".pkl", ".h5", ".hdf5", ".mat")
 SAMPLED = 20_000
 LEAST_FRONT = 0.15
 MOST_MISFIT = 0.8
+LEAST_SEEN = 0.65
+"""A template has to have so much of the face's middle, facing as it should; faces show 0.94 or more, balls that fit less than 0.5."""
 MOST_PEOPLE, MOST_EXPRESSIONS = 60, 20
 """More modes of a model are left out: they are smaller than what the non-rigid fit does."""
 BOUND_TO = 4
@@ -63,8 +65,10 @@ def fit_to_mesh(vertices: np.ndarray, triangles: np.ndarray, what: str) -> OnMes
     if found is None or scan is None:
         raise UserError(f"{what}: no face is found in its mesh: y has to be up, z towards the viewer")
     fitted = own_fitter().fit(scan, np.full((N_LANDMARKS, 3), np.nan))
-    if not fitted.verdict.misfit <= MOST_MISFIT:
-        raise UserError(f"{what}: its mesh is not a face that looks along z (misfit {fitted.verdict.misfit:.2f})")
+    verdict = fitted.verdict
+    if not verdict.misfit <= MOST_MISFIT or not verdict.visible >= LEAST_SEEN:
+        figures = f"misfit {verdict.misfit:.2f}, {verdict.visible:.0%} of the middle of a face is there"
+        raise UserError(f"{what}: its mesh is not a face that looks along z ({figures})")
     return OnMesh(found.motion, fitted)
 
 

@@ -5,10 +5,11 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy.spatial import Delaunay, cKDTree
+from trimesh.creation import icosphere
 
 from face3d_data.errors import UserError
 from face3d_data.geometry.surface import sample_surface
-from face3d_data.registration.foreign import read_foreign, read_landmark_file
+from face3d_data.registration.foreign import fit_to_mesh, read_foreign, read_landmark_file
 from face3d_data.registration.template import own_template
 from face3d_data.registry import find
 from face3d_data.sample import Sample
@@ -129,6 +130,13 @@ def test_bad_meshes_are_one_line(make, said, tmp_path):
     make(tmp_path / "mine.obj")
     with pytest.raises(ValueError, match=said):
         find("stage", "register")(template=tmp_path / "mine.obj")
+
+
+@pytest.mark.parametrize("radius", [60, 80, 100, 120])
+def test_no_ball_is_a_face(radius):
+    made = icosphere(3, radius)
+    with pytest.raises(UserError, match="face"):
+        fit_to_mesh(np.asarray(made.vertices), np.asarray(made.faces), "ball.obj")
 
 
 def test_the_files_content_is_in_the_fingerprint(tmp_path):
