@@ -28,7 +28,7 @@ SAMPLED = 20_000
 LEAST_FRONT = 0.15
 MOST_MISFIT = 0.8
 LEAST_SEEN = 0.65
-"""A template has to have so much of the face's middle, facing as it should; faces show 0.94 or more, balls that fit less than 0.5."""
+"""Share of the face's middle that a template has to show; faces show 0.94 or more, balls that fit less than 0.5."""
 MOST_PEOPLE, MOST_EXPRESSIONS = 60, 20
 """More modes of a model are left out: they are smaller than what the non-rigid fit does."""
 BOUND_TO = 4

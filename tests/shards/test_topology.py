@@ -1,4 +1,4 @@
-"""Registered faces of another topology with as many vertices as the package's: no mesh, map or model is made of them."""
+"""Registered faces of another topology with as many vertices as the package's are refused."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def dataset_of(folder, faces):
 def test_meshes_and_maps_are_refused(form, tmp_path):
     first, *rest = people()
     path = dataset_of(tmp_path / "datasets", [first, *(face[::-1] for face in rest)])
-    with pytest.raises(UserError, match="another order .* npy holds the vertices") as caught:
+    with pytest.raises(UserError, match=r"another order .* npy holds the vertices") as caught:
         export_dataset(path, tmp_path / "out", [form])
     assert "\n" not in str(caught.value)
 
@@ -57,7 +57,7 @@ def test_meshes_and_maps_are_refused(form, tmp_path):
 def test_a_model_is_refused(tmp_path):
     first, *rest = people()
     path = dataset_of(tmp_path / "datasets", [first, *(face[::-1] for face in rest)])
-    with pytest.raises(UserError, match="another order .* register with it"):
+    with pytest.raises(UserError, match=r"another order .* register with it"):
         build_model(path, tmp_path / "model.npz", 5, 5)
     assert not (tmp_path / "model.npz").exists()
     whole = dataset_of(tmp_path / "whole", people())
