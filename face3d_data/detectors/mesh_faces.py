@@ -29,6 +29,8 @@ NEAR_SIDES = 2.0
 UPRIGHT_SCORE, UPSIDE_DOWN_SCORE = 0.76, 0.85
 """Least scores from near: rendered faces in masks have 0.83 and more, dark, narrow or partly hidden ones 0.79, things
 that a mesh lies on up to 0.74; with the square upside down, such faces have 0.89 and more, things up to 0.81."""
+LARGE_SCORE = 0.65
+"""The same for what is seen in the whole image, hardly ever a thing: photographs in drawn masks have 0.68 and more."""
 MIDDLE_PX, WIDTH_PX = 20.0, (20.0, 110.0)
 """Where and how wide the face is in the detector's picture then."""
 TILES_AT_ONCE = 16
@@ -51,8 +53,10 @@ def find_faces(
     if min(color.shape[:2]) < SMALLEST_IMAGE_PX:
         return DetectedFaces.none()
     least = possible_px[0] if possible_px else 0.0
-    for squares in levels(color.shape, max(min_face_px, least)):
-        faces = of_possible_size(place_points(color, search(color, squares, device), device), min_face_px, possible_px)
+    for number, squares in enumerate(levels(color.shape, max(min_face_px, least))):
+        near_score = UPRIGHT_SCORE if number else LARGE_SCORE
+        placed = place_points(color, search(color, squares, device), device, near_score)
+        faces = of_possible_size(placed, min_face_px, possible_px)
         if len(faces):
             return faces
     return DetectedFaces.none()
@@ -104,17 +108,23 @@ def search(color: np.ndarray, squares: list[Square], device: str) -> Found:
     return suppress(joined(parts))
 
 
-def place_points(color: np.ndarray, found: Found, device: str) -> DetectedFaces:
+def place_points(color: np.ndarray, found: Found, device: str, near_score: float = LARGE_SCORE) -> DetectedFaces:
     """Return the faces on which the mesh lies, those that it is surest of first.
 
     The mesh is as sure of a headlight as of a face, and takes a face that is upside down for an upright one. So where
     the detector was not quite sure, it looks again at what the mesh found, upright and upside down.
+
+    Args:
+        color: u1 (H, W, 3), RGB.
+        found: by the detector.
+        device: a torch device.
+        near_score: what the detector has to give such a face from near.
     """
     placed = []
     for box, points, score in zip(*found, strict=True):
         one = _place(color, around_face(box, points[0], points[1]), device)
         if one.score >= LEAST_SCORE:
-            placed.append(one if score >= SURE else _look_again(color, one, device))
+            placed.append(one if score >= SURE else _look_again(color, one, device, near_score))
     faces = [one for one in placed if one is not None]
     return faces_of([one.dense for one in faces], [one.score for one in faces])
 
@@ -136,7 +146,7 @@ def _place(color: np.ndarray, square: Square, device: str) -> _Placed:
     return _Placed(dense, float(torch.sigmoid(flag)[0]))
 
 
-def _look_again(color: np.ndarray, placed: _Placed, device: str) -> _Placed | None:
+def _look_again(color: np.ndarray, placed: _Placed, device: str, near_score: float) -> _Placed | None:
     """Return the mesh, placed again if the face is upside down, or None where the detector sees no face from near."""
     across = placed.dense[FIVE[1]] - placed.dense[FIVE[0]]
     angle = float(np.arctan2(across[1], across[0]))
@@ -147,7 +157,7 @@ def _look_again(color: np.ndarray, placed: _Placed, device: str) -> _Placed | No
     side = NEAR_SIDES * float(max(high - low))
     upright, upside_down = (_from_near(color, Square(middle, side, angle + more), device) for more in (0.0, np.pi))
     if upside_down.score < max(UPSIDE_DOWN_SCORE, upright.score):
-        return placed if upright.score >= UPRIGHT_SCORE else None
+        return placed if upright.score >= near_score else None
     again = _place(color, upside_down.square, device)
     return again if again.score >= LEAST_SCORE else None
 
