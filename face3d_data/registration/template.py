@@ -25,7 +25,7 @@ N_LANDMARKS = 68
 MOST_APART = 0.25
 """How far vertices of one topology may lie from the mean face's, of its size; people are at 0.05 to 0.15."""
 LONG, MOST_LONG = 3.0, 0.02
-"""An edge is long beyond so many times the mean face's; of one topology, no more than this share is long."""
+"""An edge is long if it exceeds this multiple of the mean face's; of one topology, at most this share of edges is."""
 
 
 @dataclass(frozen=True, eq=False)
