@@ -39,17 +39,23 @@ def _pixels(template: Template, size: int) -> tuple[np.ndarray, np.ndarray, np.n
 def uv_positions(template: Template, vertices: np.ndarray, size: int) -> np.ndarray:
     """Return positions as an image u2 (size, size, 3): x, y, z, (value - 32768) / 128 mm; 0, 0, 0 beside the mesh."""
     values = np.clip(np.rint(np.asarray(vertices, np.float64) * POSITION_STEPS + MIDDLE), 1, 65535)
-    return _image(template, values, size)
+    return _image(*_between(template, values, size), size)
 
 
 def uv_normals(template: Template, vertices: np.ndarray, size: int) -> np.ndarray:
     """Return unit normals as an image u2 (size, size, 3): (value - 32768) / 32767; 0, 0, 0 beside the mesh."""
-    values = mesh_normals(vertices, template.triangles) * NORMAL_STEPS + MIDDLE
-    return _image(template, values, size)
+    places, normals = _between(template, mesh_normals(vertices, template.triangles), size)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)  # between vertices they are shorter
+    return _image(places, normals * NORMAL_STEPS + MIDDLE, size)
 
 
-def _image(template: Template, values: np.ndarray, size: int) -> np.ndarray:
+def _between(template: Template, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels (P,) on the mesh, and the values of its vertices (V, 3) interpolated there (P, 3)."""
     places, corners, weights = _pixels(template, size)
+    return places, np.einsum("pc,pcj->pj", weights, values[corners])
+
+
+def _image(places: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
     image = np.zeros((size * size, 3), np.uint16)
-    image[places] = np.rint(np.einsum("pc,pcj->pj", weights, values[corners])).astype(np.uint16)
+    image[places] = np.rint(values).astype(np.uint16)
     return image.reshape(size, size, 3)

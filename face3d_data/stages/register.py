@@ -59,7 +59,10 @@ class Register(Stage):
         description="file of its 68 landmarks (.npy, .json, text): vertex numbers, or places [found by fitting]",
     )
     max_misfit: float = Field(
-        0.8, gt=0, description="reject if the fit is worse: faces have 0.3 to 0.75, other things 0.85 and more"
+        0.8,
+        gt=0,
+        description="reject if the fit is worse: synthetic faces have 0.3 to 0.75, other expressive faces up to 0.9, "
+        "other things 0.85 and more",
     )
     min_visible: float = Field(
         0.4,
