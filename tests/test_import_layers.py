@@ -22,6 +22,7 @@ DATA_LAYERS = (
         "digest",
         "extras",
         "json_text",
+        "numpy_files",
         "plurals",
         "remarks",
         "csv_cells",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,14 @@ from typing import Any
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.numpy_files import load_npz
 
 SCALES = (1.0, 10.0, 1000.0, 100.0, 0.001)
 """Millimetres in a unit that a model may have, likelier ones first."""
 WIDTH_MM = (95.0, 420.0)
 """How wide a model may be, from a face alone to a head with shoulders."""
+MODE_MM = {"identity": (0.02, 20.0), "expression": (0.02, 30.0)}
+"""How much the largest mode may move vertices: root mean square; it is 3 to 6 of people, to 12 of expressions."""
 FLAME_PEOPLE = 300
 """The first modes in FLAME's `shapedirs` are of people, the others of expressions."""
 MOST_BYTES = 2 << 30
@@ -72,8 +74,7 @@ def read_face_model(path: Path) -> FaceModel:
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"{path}: is larger than {MOST_BYTES >> 30} GB: not a face model")
         if ending == ".npz":
-            with np.load(path, allow_pickle=False) as stored:
-                values = {name: stored[name] for name in stored.files if _wanted(name)}
+            values = load_npz(path, _wanted)
         elif ending == ".pkl":
             values = _read_pickle(path)
         elif ending in (".h5", ".hdf5"):
@@ -82,7 +83,7 @@ def read_face_model(path: Path) -> FaceModel:
             raise UserError(f"{path}: is not in a known layout: give {LAYOUTS}{_remedy(ending)}")
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+    except (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise UserError(f"{path}: cannot be read as a face model ({_reason(error)}): give {LAYOUTS}") from None
     return _checked(path, values)
 
@@ -184,6 +185,8 @@ def _checked(path: Path, values: dict[str, np.ndarray]) -> FaceModel:
     if mean.ndim != 2 or mean.shape[1] != 3 or len(mean) < 100 or mean.dtype.kind not in "fiu":
         raise UserError(f"{path}: mean is {mean.dtype} {mean.shape}: give vertices (V, 3)")
     mean = mean.astype(np.float64)
+    if not np.isfinite(mean).all():
+        raise UserError(f"{path}: mean holds numbers that are not finite")
     scale = face_scale(path, mean)
     triangles = np.asarray(found["triangles"])
     fits = triangles.ndim == 2 and triangles.shape[1] == 3 and triangles.dtype.kind in "iu" and len(triangles)
@@ -193,13 +196,18 @@ def _checked(path: Path, values: dict[str, np.ndarray]) -> FaceModel:
     expression = _modes(path, "expression", found["expression"], mean)
     if "shapedirs" in values and found["expression"] is None and len(identity) > FLAME_PEOPLE:
         identity, expression = identity[:FLAME_PEOPLE], identity[FLAME_PEOPLE:]
-    if not np.isfinite(mean).all() or not np.isfinite(identity).all() or not np.isfinite(expression).all():
-        raise UserError(f"{path}: holds numbers that are not finite")
+    for name, modes in (("identity", identity), ("expression", expression)):
+        if not np.isfinite(modes).all():
+            raise UserError(f"{path}: {name} holds numbers that are not finite")
+        _check_size(path, name, modes, scale)
     marks = found["landmarks_68"]
     if marks is not None:
         marks = np.asarray(marks)
-        if marks.shape != (68,) or marks.dtype.kind not in "iu" or marks.min() < 0 or marks.max() >= len(mean):
-            raise UserError(f"{path}: landmarks_68 is {marks.dtype} {marks.shape}: give 68 vertex numbers")
+        wanted = f"give 68 vertex numbers from 0 to {len(mean) - 1}"
+        if marks.shape != (68,) or marks.dtype.kind not in "iu":
+            raise UserError(f"{path}: landmarks_68 is {marks.dtype} {marks.shape}: {wanted}")
+        if marks.min() < 0 or marks.max() >= len(mean):
+            raise UserError(f"{path}: landmarks_68 has numbers from {marks.min()} to {marks.max()}: {wanted}")
         marks = marks.astype(np.int64)
     return FaceModel(
         mean * scale,
@@ -222,6 +230,21 @@ def face_scale(path: Path, mean: np.ndarray) -> float:
         if WIDTH_MM[0] <= width * scale <= WIDTH_MM[1]:
             return scale
     raise UserError(f"{path}: is {width:.4g} wide: not a face in mm, cm, m or µm")
+
+
+def _check_size(path: Path, name: str, modes: np.ndarray, scale: float) -> None:
+    """Check that the largest mode, in the unit of the mean, moves vertices as much as faces differ.
+
+    Raises:
+        UserError: it does not: the modes are in another unit than the mean.
+    """
+    if not len(modes):
+        return
+    least, most = MODE_MM[name]
+    largest = float(np.sqrt(np.mean(np.sum(modes.astype(np.float64) ** 2, axis=2), axis=1).max())) * scale
+    if not least <= largest <= most:
+        said = f"its largest mode moves vertices by {largest:.3g} mm, and faces differ by {least:g} to {most:g}"
+        raise UserError(f"{path}: {name}: {said}: give mean and modes in one unit")
 
 
 def _modes(path: Path, name: str, array: np.ndarray | None, mean: np.ndarray) -> np.ndarray:

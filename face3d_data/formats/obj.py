@@ -44,10 +44,23 @@ def parse_obj(data: bytes, name: str) -> Mesh:
         raise Unreadable("unreadable", f"{name}: contains no lines of an OBJ file")
     first = lines.data[lines.starts]
     second = lines.data[np.minimum(lines.starts + 1, len(lines.data) - 1)]
+    second[lines.starts + 1 >= len(lines.data)] = ord("\n")
     is_vertex, is_face = ((first == letter) & (second <= 32) for letter in (_V, _F))
     vertices, colors = _vertices(lines, np.flatnonzero(is_vertex), name)
+    _check_last(lines, is_face, text.endswith(b"\n"), name)
     triangles = _triangles(lines, is_vertex, np.flatnonzero(is_face), name)
     return Mesh(vertices, triangles, colors)
+
+
+def _check_last(lines: TextLines, is_face: np.ndarray, ended: bool, name: str) -> None:
+    """Check that the last line is whole: no face without a corner, nor one of fewer than three that ends nowhere."""
+    if not is_face[-1]:
+        return
+    others = lines.counts[:-1][is_face[:-1]]
+    least = 4 if not ended and len(others) and others.min() >= 4 else 2
+    if lines.counts[-1] < least:
+        said = f"line {lines.numbers[-1]}: a face of {lines.counts[-1] - 1} corners at the end: truncated?"
+        raise Unreadable("unreadable", f"{name}: {said}")
 
 
 def _joined(data: bytes) -> bytes:

@@ -19,6 +19,7 @@ from face3d_data.formats.mesh_file import MESH_SUFFIXES, read_mesh
 from face3d_data.geometry.align import rotate, transform
 from face3d_data.geometry.locate import locate_face
 from face3d_data.geometry.surface import sample_surface
+from face3d_data.numpy_files import load_npy
 from face3d_data.registration.fit import Registered, own_fitter
 from face3d_data.registration.scan import prepare_scan
 from face3d_data.registration.template import N_LANDMARKS, Template
@@ -157,7 +158,7 @@ def read_landmark_file(path: Path, vertices: np.ndarray) -> np.ndarray:
     """
     try:
         if path.suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
+            values = load_npy(path)
         elif path.suffix.lower() == ".json":
             values = np.array(json.loads(path.read_text("utf-8")), np.float64)
         else:

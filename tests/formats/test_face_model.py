@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 
 import h5py
 import numpy as np
@@ -79,12 +80,17 @@ def test_a_pickle_runs_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("arrays", "said"), [
     ({"mean": np.zeros((3, 3))}, "mean is"),
     ({"mean": MEAN * 1e6}, "wide: not a face"),
-    ({"mean": np.where(MEAN > 60, np.nan, MEAN)}, "not a face"),
+    ({"mean": np.where(MEAN > 60, np.nan, MEAN)}, "mean holds numbers that are not finite"),
     ({"triangles": TRIANGLES + 1}, "count from 0"),
     ({"triangles": TRIANGLES.astype(float)}, "do not fit"),
     ({"identity": IDENTITY[:, :50]}, "identity"),
     ({"identity": np.full_like(IDENTITY, np.inf)}, "not finite"),
-    ({"landmarks_68": np.arange(5)}, "68 vertex numbers"),
+    ({"landmarks_68": np.arange(5)}, r"landmarks_68 is int64 \(5,\): give 68 vertex numbers"),
+    ({"landmarks_68": np.arange(68) + 60}, "numbers from 60 to 127: give 68 vertex numbers from 0 to 119"),
+    ({"mean": MEAN / 10, "identity": 3 * IDENTITY}, "in one unit"),
+    ({"mean": MEAN, "identity": IDENTITY / 1000}, "in one unit"),
+    ({"mean": MEAN / 10, "identity": IDENTITY / 10, "expression": 3 * IDENTITY}, "expression: .* in one unit"),
+    ({"mean": np.array([object()] * 300)}, r"mean\b|holds Python objects"),
 ])  # fmt: skip
 def test_arrays_that_do_not_fit_are_one_line(arrays, said, tmp_path):
     with pytest.raises(UserError, match=said) as caught:
@@ -101,6 +107,22 @@ def test_files_that_are_none_of_these_are_one_line(name, content, tmp_path):
     with pytest.raises(UserError, match=name) as caught:
         read_face_model(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+CUT = r"truncated\?|is empty|is not an"
+
+
+def test_a_text_and_a_cut_file_are_told_without_numpys_advice(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_text("hello")
+    with pytest.raises(UserError, match=r"is not an \.npz file"):
+        read_face_model(path)
+    data = npz(path).read_bytes()
+    for at in (0, 3, 40, len(data) // 3, len(data) - 30):
+        path.write_bytes(data[:at])
+        with warnings.catch_warnings(action="error"), pytest.raises(UserError, match=CUT) as caught:
+            read_face_model(path)
+        assert "pickle" not in str(caught.value)
 
 
 def test_other_endings_say_how_to_convert(tmp_path):

@@ -186,6 +186,9 @@ def test_cut_off_anywhere_is_told_or_still_a_mesh(parse, data):
         assert parse in (parse_obj, parse_off) or at > len(data) - 20 or not len(mesh.triangles)
 
 
+TRIANGLE = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+
+
 @pytest.mark.parametrize(
     ("parse", "data", "old", "new", "said"),
     [
@@ -197,6 +200,9 @@ def test_cut_off_anywhere_is_told_or_still_a_mesh(parse, data):
         (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 2 3.5 4", "'3.5' is not a whole number"),
         (parse_obj, OBJ, b"f 1 2 3 4", b"f 1 /2 3 4", "a corner without a vertex"),
         (parse_obj, b"hello\n", b"", b"", "contains no vertices"),
+        (parse_obj, TRIANGLE + b"f", b"", b"", r"line 5: a face of 0 corners at the end: truncated\?"),
+        (parse_obj, TRIANGLE + b"f \n", b"", b"", r"line 5: a face of 0 corners at the end: truncated\?"),
+        (parse_obj, TRIANGLE + b"f 1/2 2", b"", b"", r"line 5: a face of 2 corners at the end: truncated\?"),
         (parse_stl, STL, b"\x01\0\0\0", b"\xff\xff\xff\xff", "byte 80: 4294967295 facets need"),
         (parse_stl, STL_TEXT, b"vertex 0 0 0", b"vertex 0 0", "line 4: a vertex without three numbers"),
         (parse_stl, STL_TEXT, b"vertex 0 0 0", b"vertex 0 0 o", "line 4: 'o' is not a number"),

@@ -57,6 +57,14 @@ def test_a_cloud_on_the_unit_sphere_is_told():
         check_face_size(points, "a.h5")
 
 
+def test_no_unit_is_suggested_that_makes_no_likelier_face():
+    said = looks_like(68.2, "mm")
+    assert "set units to the millimetres per unit" in said
+    assert "centimetres" not in said
+    assert "set units: m " in looks_like(0.6, "mm")
+    assert "set units: mm " in looks_like(68.2, "um") or "set units: cm " in looks_like(68.2, "um")
+
+
 @pytest.mark.parametrize("size", [110, 190])
 def test_faces_of_any_width_pass(size):
     width = np.ptp(face_scan(0, 0).points[:, 0])

@@ -211,3 +211,12 @@ def test_a_run_keeps_the_triplets_of_each_epoch_and_learns_from_a_file_of_them(t
     )
     list(second)
     assert not (tmp_path / "rank1").exists()
+
+
+def test_a_text_in_place_of_triplets_is_told_without_numpys_advice(tmp_path):
+    path = tmp_path / "triplets.npy"
+    for content, said in ((b"hello", "is not an .npy file"), (b"", "is empty")):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=re.escape(said)) as caught:
+            load_triplets(path, made_table([2, 2]), np.zeros(4))
+        assert "pickle" not in str(caught.value)

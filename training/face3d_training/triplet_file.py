@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from face3d_data.errors import UserError
+from face3d_data.numpy_files import load_npy
 from face3d_data.tables.triplet_file import CHUNK
 
 
@@ -26,8 +27,8 @@ def load_triplets(path: Path, table: pd.DataFrame, labels: np.ndarray) -> np.nda
         UserError: the file does not have this form, it names a sample that the table lacks, or a triplet is not valid.
     """
     try:
-        texts = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        texts = load_npy(path, mapped=True)
+    except (OSError, ValueError) as error:
         raise UserError(f"triplets.file {path}: cannot be read ({error}): give an .npy of texts (n, 7)") from None
     if texts.dtype.kind != "U" or texts.ndim != 2 or texts.shape[1] != 7 or not len(texts):
         raise UserError(

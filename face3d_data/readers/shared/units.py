@@ -41,6 +41,8 @@ FACE_WIDTH_MM = (110.0, 190.0)
 """A face is so wide; what is scanned reaches from the bare face to a head with its shoulders."""
 SCAN_SPAN_MM = (90.0, 700.0)
 """The second largest of a scan's three extents: from a child's face cut tight to head and shoulders of an adult."""
+HEAD_MM = 170.0
+"""About how wide a scan of a head is: of several units the one that comes nearest is suggested."""
 SCENE_MM = 7000.0
 """A room that a depth camera sees: ten times a head with its shoulders, and so just as large as one in another unit."""
 SURVEYED_CAPTURES = 5
@@ -77,9 +79,19 @@ class WrongUnit(Unreadable):
         return type(self), (self.reason, self.detail, self.fits)
 
 
-def fitting_units(raw: float) -> list[str]:
-    """Return the units in which a scan that spans `raw` of them is as large as a face may be."""
-    return [name for name, size in MM_PER_UNIT.items() if SCAN_SPAN_MM[0] <= raw * size <= SCAN_SPAN_MM[1]]
+def fitting_unit(raw: float, units: str | float = "mm") -> str | None:
+    """Return the unit in which a scan that spans `raw` is nearest to a head; None if no face has that size.
+
+    A unit that makes it no likelier than `units`, which it is in now, is none: 68 mm is a tight cut rather than 68 cm.
+    """
+    spans = {name: raw * size for name, size in MM_PER_UNIT.items() if SCAN_SPAN_MM[0] <= raw * size <= SCAN_SPAN_MM[1]}
+    best = min(spans, key=lambda name: _unlikely(spans[name]), default=None)
+    return best if best and _unlikely(spans[best]) < _unlikely(raw * mm_per_unit(units)) else None
+
+
+def _unlikely(mm: float) -> float:
+    """Return how far a span is from a head's on a scale of ratios."""
+    return abs(math.log(max(mm, 1e-9) / HEAD_MM))
 
 
 def _may_be_inches(raw: float) -> bool:
@@ -103,24 +115,24 @@ def check_face_size(points: np.ndarray, where: str, units: str | float = "mm", o
         return
     raw = span / mm_per_unit(units)
     raise WrongUnit(
-        "wrong_units", f"{where}: {looks_like(raw, units, option)}", bool(fitting_units(raw)) or _may_be_inches(raw)
+        "wrong_units",
+        f"{where}: {looks_like(raw, units, option)}",
+        bool(fitting_unit(raw, units)) or _may_be_inches(raw),
     )
 
 
 def looks_like(raw: float, units: str | float, option: str = "units") -> str:
     """Return what a scan that spans `raw` units looks like, and the remedy."""
     measured = f"it spans {raw:.3g} across, and faces are {FACE_WIDTH_MM[0]:.0f} to {FACE_WIDTH_MM[1]:.0f} mm wide"
-    fitting = fitting_units(raw)
+    best = fitting_unit(raw, units)
     if not raw:
         return "has no extent: all points are at one position, or fewer than three are finite"
-    if 1.0 <= raw <= 2.1 and "m" not in fitting:
+    if 1.0 <= raw <= 2.1 and best != "m":
         return f"{measured}: this looks normalised to a unit sphere: set {option} to its radius in mm"
-    if not fitting and _may_be_inches(raw):
+    if not best and _may_be_inches(raw):
         return f"{measured}: these look like inches: set {option}: {MM_PER_INCH:g} (it is {units})"
-    if not fitting:
+    if not best:
         return f"{measured}: set {option} to the millimetres per unit"
-    # Nearest to a head's 170 mm on a scale of ratios.
-    best = min(fitting, key=lambda name: abs(np.log(raw * MM_PER_UNIT[name] / 170.0)))
     said = f"{measured}: these look like {WORDS[best]}: set {option}: {best} (it is {units})"
     is_scene = SCAN_SPAN_MM[1] < raw * mm_per_unit(units) <= SCENE_MM
     return f"{said}; if the unit is right it shows more than a head: cut it first" if is_scene else said
