@@ -80,9 +80,9 @@ class WrongUnit(Unreadable):
 
 
 def fitting_unit(raw: float, units: str | float = "mm") -> str | None:
-    """Return the unit in which a scan that spans `raw` is nearest to a head; None if no face has that size.
+    """Return the unit in which a scan that spans `raw` is nearest to a head, or None: in no unit has a face that size.
 
-    A unit that makes it no likelier than `units`, which it is in now, is none: 68 mm is a tight cut rather than 68 cm.
+    A unit that makes it no likelier than `units`, which it is in now, is left out: 68 mm is a tight cut, not 68 cm.
     """
     spans = {name: raw * size for name, size in MM_PER_UNIT.items() if SCAN_SPAN_MM[0] <= raw * size <= SCAN_SPAN_MM[1]}
     best = min(spans, key=lambda name: _unlikely(spans[name]), default=None)
