@@ -30,6 +30,8 @@ LEAST_FRONT = 0.15
 MOST_MISFIT = 0.8
 LEAST_SEEN = 0.65
 """Share of the face's middle that a template has to show; faces show 0.94 or more, balls that fit less than 0.5."""
+MOST_OFF, LEAST_DISTINCT = 0.05, 60
+"""Landmarks given as places lie so near to the mesh, as a share of its size, and name at least as many vertices."""
 MOST_PEOPLE, MOST_EXPRESSIONS = 60, 20
 """More modes of a model are left out: they are smaller than what the non-rigid fit does."""
 BOUND_TO = 4
@@ -154,7 +156,7 @@ def read_landmark_file(path: Path, vertices: np.ndarray) -> np.ndarray:
         vertices: (V, 3), in the frame of the places.
 
     Raises:
-        UserError: the file is neither.
+        UserError: the file is neither, its places are off the mesh, or it names a vertex for several landmarks.
     """
     try:
         if path.suffix.lower() == ".npy":
@@ -169,10 +171,33 @@ def read_landmark_file(path: Path, vertices: np.ndarray) -> np.ndarray:
         said = " ".join(str(getattr(error, "strerror", None) or error).split())[:120]
         raise UserError(f"{path}: cannot be read as 68 landmarks ({said})") from None
     values = values.reshape(-1) if values.size == N_LANDMARKS else values
-    if values.shape == (N_LANDMARKS, 3) and np.isfinite(values).all():
-        return cKDTree(vertices).query(values)[1]
-    whole = values.shape == (N_LANDMARKS,) and np.isfinite(values).all() and (values == np.floor(values)).all()
-    if not whole or values.min() < 0 or values.max() >= len(vertices):
-        said = f"holds {values.shape}: give 68 vertex numbers from 0 to {len(vertices) - 1}, or 68 places"
-        raise UserError(f"{path}: {said}")
+    if values.shape not in ((N_LANDMARKS,), (N_LANDMARKS, 3)):
+        raise UserError(f"{path}: holds {values.shape}: give 68 vertex numbers, or 68 places")
+    if not np.isfinite(values).all():
+        raise UserError(f"{path}: holds numbers that are not finite")
+    named = _nearest_to_places(path, vertices, values) if values.ndim == 2 else _numbers(path, vertices, values)
+    if len(set(named.tolist())) < LEAST_DISTINCT:
+        raise UserError(
+            f"{path}: names {len(set(named.tolist()))} different vertices only: give one for each of the 68 landmarks"
+        )
+    return named
+
+
+def _nearest_to_places(path: Path, vertices: np.ndarray, places: np.ndarray) -> np.ndarray:
+    apart, named = cKDTree(vertices).query(places)
+    across = float(np.ptp(vertices, axis=0).max())
+    if apart.max() > MOST_OFF * across:
+        raise UserError(
+            f"{path}: a place is {apart.max():.3g} from the mesh, which is {across:.3g} across: give places in the "
+            "unit and frame of the mesh"
+        )
+    return named
+
+
+def _numbers(path: Path, vertices: np.ndarray, values: np.ndarray) -> np.ndarray:
+    if (values != np.floor(values)).any() or values.min() < 0 or values.max() >= len(vertices):
+        raise UserError(
+            f"{path}: holds numbers from {values.min():g} to {values.max():g}: give whole numbers of vertices, from 0 "
+            f"to {len(vertices) - 1}"
+        )
     return values.astype(np.int64)

@@ -97,7 +97,10 @@ NUMBERS = "68 vertex numbers"
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("1\n2\n", NUMBERS), ("99999\n" * 68, NUMBERS), ("", NUMBERS), ("1.5\n" * 68, NUMBERS),
+    ("1\n2\n", NUMBERS), ("", NUMBERS),
+    ("99999\n" * 68, "numbers from 99999 to 99999: give whole numbers of vertices, from 0 to"),
+    ("1.5\n" * 68, "whole numbers of vertices"), ("-1\n" * 68, "whole numbers of vertices"),
+    ("0\n" * 68, "names 1 different vertices only"), ("nan\n" * 68, "not finite"), ("1 2 nan\n" * 68, "not finite"),
     ("x\n" * 68, "cannot be read"), ("1 2\n3\n", "cannot be read"),
 ])  # fmt: skip
 def test_bad_landmark_files_are_one_line(text, said, tmp_path):
@@ -105,6 +108,17 @@ def test_bad_landmark_files_are_one_line(text, said, tmp_path):
     with pytest.raises(UserError, match=said) as caught:
         read_landmark_file(tmp_path / "a.txt", other_mesh()[0])
     assert "\n" not in str(caught.value)
+
+
+def test_places_in_another_unit_than_the_mesh_are_refused(tmp_path):
+    """The nearest vertices would be taken, and landmarks be anywhere."""
+    vertices, _ = other_mesh()
+    np.save(tmp_path / "a.npy", vertices[np.arange(68) * 7] * 10)
+    with pytest.raises(UserError, match=r"a\.npy: a place is .* from the mesh, which is .* across: give places in"):
+        read_landmark_file(tmp_path / "a.npy", vertices)
+    np.save(tmp_path / "a.npy", np.repeat(vertices[:1], 68, axis=0))
+    with pytest.raises(UserError, match="names 1 different vertices only"):
+        read_landmark_file(tmp_path / "a.npy", vertices)
 
 
 def ball(path):
