@@ -109,9 +109,11 @@ def _system_libraries() -> dict[str, Any]:
 
 
 def _detector() -> dict[str, str]:
+    from face3d_data.detectors.mediapipe.assets import ATTENTION_MESH, SHORT_RANGE
     from face3d_data.detectors.weights import NETS, weight_file
 
-    return {net: str(weight_file(net)) for net in NETS}
+    own = {asset.label: str(asset.file) for asset in (SHORT_RANGE, ATTENTION_MESH)}
+    return own | {net: str(weight_file(net)) for net in NETS}
 
 
 def _components() -> dict[str, int]:

@@ -88,6 +88,8 @@ def test_doctor_finds_the_core_whole(tmp_path):
     assert report["problems"] == []
     assert report["torch"]["devices"][0] == "cpu"
     assert report["engines"].keys() >= {"serial", "loky", "threading"}
+    assert report["detector"].keys() == {"facemesh_short_range", "facemesh_attention_mesh", "pnet", "rnet", "onet"}
+    assert all(Path(file).is_file() for file in report["detector"].values())
     assert report["extras"].keys() >= {"train", "gpu", "dev"}
     assert str(tmp_path) in report["machine"]["disk"]
 
