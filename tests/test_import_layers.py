@@ -243,3 +243,9 @@ def alias_of(node: ast.AST) -> str:
         name = node.targets[0].id
         return "" if name.isupper() else name
     return ""
+
+
+def test_no_two_test_files_have_one_name():
+    """Without packages, pytest imports each by its base name, and the second one breaks the run."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name not in ("conftest.py", "__init__.py")]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
