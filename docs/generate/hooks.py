@@ -31,6 +31,7 @@ SHOWN = {
     "pipelines": "reference/packaged_pipelines.md",
     "training/configs": "training_configs.md",
     "LICENSE": "license.md",
+    "face3d_data/detectors/mediapipe/NOTICE": "license.md",
     "CITATION.cff": "license.md",
     "apt.txt": "install_files.md",
     "constraints.txt": "install_files.md",
@@ -89,7 +90,8 @@ def site_page(path: str) -> str | None:
 def _shown() -> dict[str, str]:
     """Return the pages that show files of the repository as they are."""
     return {
-        "license.md": "# Licence and citation\n\n" + _files("LICENSE", "CITATION.cff"),
+        "license.md": "# Licence and citation\n\n"
+        + _files("LICENSE", "CITATION.cff", "face3d_data/detectors/mediapipe/NOTICE"),
         "install_files.md": "# Files of the installation\n\n" + _files("apt.txt", "Dockerfile", "constraints.txt"),
     }
 
