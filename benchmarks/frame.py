@@ -4,7 +4,7 @@
 
 End to end: decode, detect, to_cloud, clean, align_3d, subsample, normals, each as its stage does it, checks included.
 The parts, each done by a bare library call on what the stages hand it: decoding (OpenCV), detection (the detector
-without its stage), the nearest neighbours that outliers are told by (small_gicp), farthest points (fpsample), normals
+without its stage), the nearest neighbours that find outliers (small_gicp), farthest points (fpsample), normals
 and point-to-plane ICP of 2,048 points (Open3D). Medians of 5 rounds in which all cases take turns; goal: at most 1.3
 times.
 """

@@ -165,7 +165,7 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def make(people: int, expressed: int, seed: int) -> Template:
-    """Build the template from so many synthetic people."""
+    """Build the template from this number of synthetic people."""
     topology, triangles, shape = grid()
     used, triangles = trimmed(topology, triangles, shape)
     columns = np.tile(np.arange(shape[1])[::-1], shape[0])

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from face3d_data.detectors.mediapipe.device import ready_device
 from face3d_data.detectors.weights import weight_file
-from face3d_data.errors import MissingDependency
 
 _STRIP_PX = 100_000
 _BATCH = 128
@@ -166,13 +166,7 @@ def load_nets(device: str) -> tuple[PNet, CropNet, CropNet]:
     Raises:
         MissingDependency: the weights of the `mtcnn` package are not installed, or torch cannot use the device.
     """
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise MissingDependency(
-            f"device {device}: no GPU that this torch can use: set device to cpu, or see face3d doctor"
-        )
-    if device == "cpu":
-        torch.set_num_threads(1)  # results must not depend on the machine's cores
-    target = torch.device(device)
+    target = ready_device(device)
     with torch.inference_mode():
         return (
             PNet(_read("pnet"), target),

@@ -215,8 +215,8 @@ class Detect(Stage):
         try:
             faces, by = search(sample.arrays, detectors, self.min_confidence)
         except Reject as error:
-            told = bound if error.reason == "no_face" else ""  # a flat face was found: the bound did not hide it
-            raise Reject(error.reason, error.detail + told) from None
+            hint_text = bound if error.reason == "no_face" else ""  # a flat face was found: the bound did not hide it
+            raise Reject(error.reason, error.detail + hint_text) from None
         return self._take(sample, faces).with_tags(found_by=by)
 
     def _take(self, sample: Sample, faces: DetectedFaces) -> Sample:

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from face3d_data.detectors.mediapipe.assets import ATTENTION_MESH, SHORT_RANGE
+from face3d_data.detectors.mediapipe.device import ready_device
 from face3d_data.detectors.mediapipe.regions import LEFT_EYE, LIPS, RIGHT_EYE, MeshRegion
-from face3d_data.errors import MissingDependency
 from face3d_data.resources import Asset
 
 DETECTOR_PX, MESH_PX = 128, 192
@@ -290,12 +290,6 @@ def load_nets(device: str) -> tuple[ShortRange, AttentionMesh]:
     Raises:
         MissingDependency: torch cannot use the device.
     """
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise MissingDependency(
-            f"device {device}: no GPU that this torch can use: set device to cpu, or see face3d doctor"
-        )
-    if device == "cpu":
-        torch.set_num_threads(1)  # results must not depend on the machine's cores
-    target = torch.device(device)
+    target = ready_device(device)
     with torch.inference_mode():
         return ShortRange(_load(SHORT_RANGE, target)), AttentionMesh(_load(ATTENTION_MESH, target))
