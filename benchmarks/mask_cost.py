@@ -81,10 +81,10 @@ def cloud_samples(count: int) -> list[Sample]:
 
 def ray_cast(with_scene: bool) -> Callable[[], object]:
     """Return a call that casts a ray through every pixel of 640x480 at a synthetic head."""
-    scene = generator.draw_scene(SEED, 0, 1, generator._capture_rng(SEED, 0, 1))
+    scene = generator.draw_scene(SEED, 0, 1, generator.capture_rng(SEED, 0, 1))
     head, _ = generator.person_head(SEED, 0, 1.0)
     camera = generator.camera_for(640, 480)
-    grids = [generator._posed(head, p.rest, p.coords, p.front, scene, camera) for p in head.parts]
+    grids = [generator.posed(head, p.rest, p.coords, p.front, scene, camera) for p in head.parts]
     vertices = np.concatenate([grid.reshape(-1, 3) for grid in grids]).astype(np.float32)
     v, u = np.mgrid[:480, :640]
     rays = np.zeros((480, 640, 6), np.float32)

@@ -176,10 +176,10 @@ def synthetic_capture(
         sample = find("stage", "detect")(detector="given").apply(sample)
     for name in STEPS[1:] if given else STEPS:
         sample = find("stage", name)().apply(sample)
-    scene = generator.draw_scene(seed, person, capture, generator._capture_rng(seed, person, capture))
+    scene = generator.draw_scene(seed, person, capture, generator.capture_rng(seed, person, capture))
     head, _ = generator.person_head(seed, person, 1.0 if width > 400 else 0.6)
     part, levels = head.parts[0], head.skull.levels
-    posed = generator._posed(head, part.rest, part.coords, part.front, scene, generator.camera_for(width, height))
+    posed = generator.posed(head, part.rest, part.coords, part.front, scene, generator.camera_for(width, height))
     middle = int(np.argmin(np.abs(part.coords[0, :, 0]) - part.rest[0, :, 2] * 1e-3))
     heights = part.coords[:, middle, 1]
     chin_rows = np.flatnonzero((heights < levels.mentolabial) & (heights > levels.menton))

@@ -37,7 +37,7 @@ def wanted() -> list[tuple[str, int, int]]:
     smiling, turned = [], []
     for person in range(4, 60):
         for capture in range(1, 4):
-            rng = generator._capture_rng(SEED, person, capture)
+            rng = generator.capture_rng(SEED, person, capture)
             scene = generator.draw_scene(SEED, person, capture, rng)
             if scene.expression_name in ("smile", "laugh", "open", "kiss") and abs(scene.yaw_deg) < 10:
                 smiling.append((scene.expression_name, person, capture))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def synthetic_case(
         style = styles[number % len(styles)]
         sample = unlabelled(find("stage", "mask")(styles={style: 1.0}, keep_images=False).apply(sample))
     pose = sample.arrays["pose"]
-    scene = generator.draw_scene(seed, number, capture, generator._capture_rng(seed, number, capture))
+    scene = generator.draw_scene(seed, number, capture, generator.capture_rng(seed, number, capture))
     camera = generator.camera_for(640, 480)
     person, places = _places(seed, number)
     menton = person.skull.levels.menton
@@ -90,7 +90,7 @@ def synthetic_case(
 
     head, _ = generator.person_head(seed, number, 1.0)
     part = head.parts[0]
-    skin = transform(generator._posed(head, part.rest, part.coords, part.front, scene, camera).reshape(-1, 3), pose)
+    skin = transform(generator.posed(head, part.rest, part.coords, part.front, scene, camera).reshape(-1, 3), pose)
     triangles = head.triangles[(head.triangles < len(skin)).all(axis=1)]
     worn = sample.tags.get("mask", "")
     label = f"{number}/{capture} {scene.expression_name} yaw {scene.yaw_deg:.0f} {worn}"
@@ -115,11 +115,12 @@ ICT_68 = (
 
 def statistical_cases(data: Path, count: int, *, masked: bool, seed: int = 5) -> Iterator[Case]:
     """Yield a capture each of people drawn from the statistical face of the shared data."""
-    model, landmarks = read_face_model(data / "ict_face_small.npz"), np.array(ICT_68)
+    landmarks = np.array(ICT_68)
+    model = replace(read_face_model(data / "ict_face_small.npz"), landmarks=landmarks)
     styles = list(mask_styles())
     for number in range(count):
         capture = number % 4
-        made = statistical.render_model_capture(model, landmarks, seed, number, capture)
+        made = statistical.render_model_capture(model, seed, number, capture)
         names = ("color", "depth", "intrinsics", "landmarks")
         sample = Sample.of({name: made[name] for name in names}, key=f"statistical {seed}/{number}/{capture}")
         sample = find("stage", "detect")(detector="given").apply(sample)
@@ -128,7 +129,7 @@ def statistical_cases(data: Path, count: int, *, masked: bool, seed: int = 5) ->
         if masked:
             chosen = {styles[number % len(styles)]: 1.0}
             sample = unlabelled(find("stage", "mask")(styles=chosen, keep_images=False).apply(sample))
-        posed, _, _, _ = statistical.pose_person(model, landmarks, seed, number, capture, 640, 480)
+        posed, _, _, _ = statistical.pose_person(model, seed, number, capture, 640, 480)
         vertices = transform(posed.vertices, sample.arrays["pose"])
         yield Case(f"statistical {number}/{capture}", sample, (vertices, model.triangles), vertices[landmarks])
 

@@ -33,7 +33,7 @@ DATA_LAYERS = (
     {"atomic", "names", "references", "resources", "sample", "signature", "unchanged", "yaml_file"},
     {"registry"},
     {"component", "formats", "geometry", "detectors.mediapipe"},
-    {"detectors", "registration"},
+    {"detectors", "registration", "option_types", "synthetic.sensors"},
     {"reader", "stage", "table", "augment", "wear", "synthetic"},
     {
         "wear.occluders",

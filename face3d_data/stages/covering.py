@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from face3d_data.component import distinct_names
 from face3d_data.geometry.mean_face import MEAN_FACE_ASSET as MEAN_FACE
 from face3d_data.resources import Asset
 from face3d_data.sample import VERTEX_VALUES, Sample
@@ -16,20 +15,6 @@ from face3d_data.stage import Inputs, Names, Stage
 from face3d_data.wear.head_map import MEAN_HEAD_ASSET as MEAN_HEAD
 from face3d_data.wear.occluder import Occluder
 from face3d_data.wear.wearing import COVERED, REASONS, Face, find_face, wear
-
-Weight = Annotated[float, Field(gt=0, le=1e6)]
-
-
-def equal_weights(value: Any) -> Any:
-    """Return names, a list or `a,b` as on the command line, as equal weights; anything else as it is."""
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, list | tuple):
-        return value
-    try:
-        return dict.fromkeys((name.strip() for name in distinct_names(names)), 1.0)
-    except ValueError as error:
-        raise ValueError(f"{error}; for another weight than 1 write {{name: 2}}") from None
-
 
 IMAGES = ("color", "depth")
 

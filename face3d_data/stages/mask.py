@@ -13,11 +13,12 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from face3d_data.component import did_you_mean
 from face3d_data.errors import Reject, UserError
+from face3d_data.option_types import Weight, equal_weights, ordered
 from face3d_data.registry import register
 from face3d_data.resources import Asset
 from face3d_data.sample import Sample
 from face3d_data.stage import Names
-from face3d_data.stages.covering import Covering, Weight, equal_weights
+from face3d_data.stages.covering import Covering
 from face3d_data.wear.mask_draw import WORN, MaskRanges, WearStyle, draw_mask
 from face3d_data.wear.mask_style import (
     CLOTH_PATTERNS,
@@ -26,7 +27,6 @@ from face3d_data.wear.mask_style import (
     MaskStyle,
     Standoff,
     mask_styles,
-    ordered,
 )
 from face3d_data.wear.mask_style_file import read_mask_style
 from face3d_data.wear.mask_surface import build_mask

@@ -9,10 +9,11 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from face3d_data.component import did_you_mean
+from face3d_data.option_types import Weight, equal_weights
 from face3d_data.registry import components, find, register
 from face3d_data.sample import Sample
 from face3d_data.stage import Names
-from face3d_data.stages.covering import Covering, Weight, equal_weights
+from face3d_data.stages.covering import Covering
 from face3d_data.wear.occluder_kind import OccluderKind
 from face3d_data.wear.occluders import KINDS
 from face3d_data.wear.occluders.removal import CropDraw, draw_crop, remove_below

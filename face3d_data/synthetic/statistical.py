@@ -11,8 +11,7 @@ from face3d_data.digest import seed_from
 from face3d_data.formats.face_model import FaceModel
 from face3d_data.geometry.normals import mesh_normals
 from face3d_data.geometry.open3d_lazy import open3d
-from face3d_data.synthetic import capture as parametric
-from face3d_data.synthetic.sensor import stereo_depth
+from face3d_data.synthetic.scene import PLAIN, CaptureRanges, camera_for, draw_scene, read_depth, rotation, scene_tags
 
 MOST_DEVIATIONS = 2.5
 EXPRESSED = 2
@@ -49,24 +48,38 @@ def expression_weights(model: FaceModel, capture: int, rng: np.random.Generator)
     return weights
 
 
-def pose_person(model: FaceModel, landmarks: np.ndarray, seed: int, person: int, capture: int, width: int, height: int):
-    """Return the surface of a capture in front of the camera, its scene and its camera.
+def pose_person(
+    model: FaceModel,
+    seed: int,
+    person: int,
+    capture: int,
+    width: int,
+    height: int,
+    ranges: CaptureRanges = PLAIN,
+):
+    """Return the surface of a capture in front of the camera, its scene, its camera and its generator.
 
     Args:
-        model: the face model.
-        landmarks: int (68,), vertices.
+        model: the face model, with landmarks.
         seed: the population.
         person: its number.
         capture: its number; 0 is near-frontal and neutral.
         width: px.
         height: px.
+        ranges: what pose, distance and sensor are drawn from.
+
+    Raises:
+        ValueError: the model has no landmarks.
     """
+    landmarks = model.landmarks
+    if landmarks is None:
+        raise ValueError("a model whose landmarks are known is needed")
     rng = np.random.default_rng(seed_from("statistical capture", seed, person, capture))
-    scene = parametric.draw_scene(seed, person, capture, rng)
-    camera = parametric.camera_for(width, height)
+    scene = draw_scene(seed, person, capture, rng, ranges)
+    camera = camera_for(width, height, scene.sensor)
     shape = model.mean + np.tensordot(identity_weights(model, seed, person), model.identity, 1)
     shape = shape + np.tensordot(expression_weights(model, capture, rng), model.expression, 1)
-    turn = parametric.rotation(scene.yaw_deg, scene.pitch_deg, scene.roll_deg)
+    turn = rotation(scene.yaw_deg, scene.pitch_deg, scene.roll_deg)
     centre = model.mean[landmarks[NOSE]] + CENTRE_MM
     aim = np.array([scene.offset_px[0] * 0.11 * width, scene.offset_px[1] * 0.08 * height]) / camera.fx
     shift = np.array([*(aim * scene.distance_mm), scene.distance_mm])
@@ -82,7 +95,6 @@ def five_of(vertices: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 def render_model_capture(
     model: FaceModel,
-    landmarks: np.ndarray,
     seed: int,
     person: int,
     capture: int,
@@ -90,28 +102,29 @@ def render_model_capture(
     width: int = 640,
     height: int = 480,
     noise: bool = True,
+    ranges: CaptureRanges = PLAIN,
 ) -> dict[str, Any]:
     """Render one capture of one person of a model.
 
     Args:
-        model: the face model.
-        landmarks: int (68,), the vertices of the landmarks.
+        model: the face model, with landmarks.
         seed: the population.
         person: number of the person, from 0.
         capture: number of the capture, from 0; capture 0 is near-frontal and neutral.
         width: px.
         height: px.
         noise: False gives the true depth.
+        ranges: what pose, distance and sensor are drawn from.
 
     Returns:
         As `capture.render_capture`; the model has no paint, so the colour is plain skin.
     """
-    made, scene, camera, rng = pose_person(model, landmarks, seed, person, capture, width, height)
+    made, scene, camera, rng = pose_person(model, seed, person, capture, width, height, ranges)
     depth, color = _cast(made.vertices, model.triangles, camera, scene, _tone(seed, person))
     if noise:
-        depth = stereo_depth(depth, camera.fx, rng)
-    five = five_of(made.vertices, landmarks)
-    pixels = camera.project(made.vertices[landmarks])
+        depth = read_depth(scene, depth, camera, rng)
+    five = five_of(made.vertices, made.landmarks)
+    pixels = camera.project(made.vertices[made.landmarks])
     return {
         "color": np.clip(np.rint(color * 255 * scene.exposure), 0, 255).astype(np.uint8),
         "depth": depth,
@@ -119,14 +132,14 @@ def render_model_capture(
         "landmarks": camera.project(five).astype(np.float32),
         "landmarks_3d": five.astype(np.float32),
         "box": np.concatenate([pixels.min(axis=0), pixels.max(axis=0)]).astype(np.float32),
-        **model_capture_tags(seed, person, capture),
+        **model_capture_tags(seed, person, capture, ranges),
     }
 
 
-def model_capture_tags(seed: int, person: int, capture: int) -> dict[str, Any]:
+def model_capture_tags(seed: int, person: int, capture: int, ranges: CaptureRanges = PLAIN) -> dict[str, Any]:
     """Return a capture's tags without rendering it: pose and distance; an expression has no name."""
     rng = np.random.default_rng(seed_from("statistical capture", seed, person, capture))
-    tags = parametric._tags(parametric.draw_scene(seed, person, capture, rng))
+    tags = scene_tags(draw_scene(seed, person, capture, rng, ranges))
     return tags | {"expression": "neutral" if capture == 0 else "drawn"}
 
 

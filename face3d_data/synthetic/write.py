@@ -113,7 +113,7 @@ def _claim(out: Path, made_of: dict[str, int]) -> None:
 
 
 def _write_camera(out: Path, width: int, height: int) -> None:
-    from face3d_data.synthetic.capture import camera_for
+    from face3d_data.synthetic.scene import camera_for
 
     camera = camera_for(width, height)
     values = {key: getattr(camera, key) for key in ("fx", "fy", "cx", "cy", "width", "height")}

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from face3d_data.option_types import Range, ordered
 from face3d_data.resources import Asset
 from face3d_data.yaml_file import parse_yaml
 
@@ -20,20 +21,7 @@ CLOTH_PATTERNS = ("plain", "stripes", "checks", "dots", "print")
 
 Coordinate = Annotated[float, Field(ge=-140, le=140)]
 SkinPoint = tuple[Coordinate, Coordinate]
-Range = tuple[float, float]
 ClothPattern = Literal["plain", "stripes", "checks", "dots", "print"]
-
-
-def ordered(value: Range) -> Range:
-    """Return a range, smaller number first.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if value[0] > value[1]:
-        raise ValueError("give the smaller number first")
-    return value
-
 
 OrderedRange = Annotated[Range, AfterValidator(ordered)]
 StandoffMm = Annotated[float, Field(ge=0, le=30)]

@@ -53,7 +53,7 @@ def test_arrays_are_declared_read_only_and_rendered_once(monkeypatch):
     from face3d_data.readers import synthetic
     from face3d_data.synthetic import capture
 
-    synthetic._rendered.cache_clear()
+    synthetic._made.cache_clear()
     calls = []
     render = capture.render_capture
     monkeypatch.setattr(capture, "render_capture", lambda *a, **k: calls.append(a) or render(*a, **k))
@@ -64,7 +64,7 @@ def test_arrays_are_declared_read_only_and_rendered_once(monkeypatch):
         assert not sample.arrays[name].flags.writeable
     assert len(calls) == 1
     assert sample.tags["mask"] == "none"
-    assert set(reader.tag_names) <= set(sample.tags)
+    assert set(reader.declared_tags()) <= set(sample.tags)
 
 
 @pytest.mark.slow

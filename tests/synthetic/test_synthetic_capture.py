@@ -5,7 +5,8 @@ import pytest
 
 from face3d_data.geometry.align import fit_rigid
 from face3d_data.sample import check_array
-from face3d_data.synthetic.capture import camera_for, capture_tags, render_capture, rotation
+from face3d_data.synthetic.capture import render_capture
+from face3d_data.synthetic.scene import camera_for, capture_tags, rotation
 
 ARRAYS = ("color", "depth", "intrinsics", "landmarks", "landmarks_3d", "box")
 SMALL = {"width": 320, "height": 240}

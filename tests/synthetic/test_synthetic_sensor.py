@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from face3d_data.synthetic.sensor import BASELINE_MM, SUBPIXEL, shadowed, stereo_depth
+from face3d_data.synthetic.sensors.stereo import BASELINE_MM, SUBPIXEL, shadowed, stereo_depth
 
 FOCAL = 615.0
 

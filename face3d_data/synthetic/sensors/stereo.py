@@ -1,9 +1,11 @@
-"""Sensor model of a stereo depth camera: matching noise, quantised disparity, shadows and lost edges."""
+"""DrawnSensor model of a stereo depth camera: matching noise, quantised disparity, shadows and lost edges."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+
+from face3d_data.synthetic.sensors.incidence import largest_jump
 
 BASELINE_MM = 50.0
 SUBPIXEL = 32
@@ -59,14 +61,7 @@ def shadowed(depth_mm: np.ndarray, gain: float) -> np.ndarray:
 
 def _lost(depth_mm: np.ndarray, noise: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return bool (H, W): pixels without a match, at jumps in depth always, on steep surfaces by chance."""
-    jump = np.zeros(depth_mm.shape, np.float32)
-    for axis in (0, 1):
-        step = np.abs(np.diff(depth_mm, axis=axis))
-        low, high = (slice(None, -1), slice(1, None))
-        near = (low, slice(None)) if axis == 0 else (slice(None), low)
-        far = (high, slice(None)) if axis == 0 else (slice(None), high)
-        jump[near] = np.maximum(jump[near], step)
-        jump[far] = np.maximum(jump[far], step)
+    jump = largest_jump(depth_mm)
     steep = np.clip((jump - 2.5) / (EDGE_MM - 2.5), 0.0, 1.0)
     return (jump > EDGE_MM) | (steep > 0.35 + 0.35 * np.abs(noise)) & (
         rng.random(depth_mm.shape, dtype=np.float32) < 0.7

@@ -1,0 +1,228 @@
+"""Depth alone of synthetic captures: the geometry around the face, cast without colour, and what a sensor reads of it.
+
+A capture costs a tenth of a rendered one: only triangles that face the camera near the face are cast, only at the
+pixels around it, and nothing is painted. Landmarks bring a detector's error, as no detector can look at the capture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from face3d_data.formats.face_model import FaceModel
+from face3d_data.geometry.camera import Region
+from face3d_data.geometry.open3d_lazy import open3d
+from face3d_data.synthetic.appearance import draw_appearance
+from face3d_data.synthetic.beard import bearded
+from face3d_data.synthetic.capture import posed
+from face3d_data.synthetic.head import HAIR, Head, build_head
+from face3d_data.synthetic.identity import draw_identity
+from face3d_data.synthetic.render import Camera
+from face3d_data.synthetic.scene import (
+    FACE_CENTRE,
+    PLAIN,
+    CaptureRanges,
+    CaptureScene,
+    camera_for,
+    capture_rng,
+    draw_scene,
+    place,
+    read_depth,
+    scene_tags,
+)
+from face3d_data.synthetic.statistical import five_of, model_capture_tags, pose_person
+
+AROUND_MM = 140.0
+"""What is farther than this from the middle of the face, across the view, is left out."""
+FINE_PX_PER_MM = 0.9
+"""Faces that are seen in less detail than this are made of a coarser mesh."""
+COARSE, FINE = 0.6, 1.0
+
+
+def depth_capture(
+    seed: int,
+    person: int,
+    capture: int,
+    *,
+    width: int = 640,
+    height: int = 480,
+    noise: bool = True,
+    ranges: CaptureRanges = PLAIN,
+) -> dict[str, Any]:
+    """Make the depth of one capture of one synthetic person, near the face.
+
+    Args:
+        seed: the population.
+        person: number of the person, from 0.
+        capture: number of the capture, from 0; capture 0 is near-frontal and neutral.
+        width: px.
+        height: px.
+        noise: False gives the true depth and landmarks.
+        ranges: what pose, distance and sensor are drawn from.
+
+    Returns:
+        As `capture.render_capture`, without `color` and `box`; pose, expression and identity are the same.
+
+    Raises:
+        MissingDependency: Open3D cannot be loaded.
+    """
+    rng = capture_rng(seed, person, capture)
+    scene = draw_scene(seed, person, capture, rng, ranges)
+    camera = camera_for(width, height, scene.sensor)
+    head = _head(seed, person, FINE if camera.fx / scene.distance_mm > FINE_PX_PER_MM else COARSE)
+    grids = [
+        posed(head, bearded(head, part, scene.beard_mm, seed, person), part.coords, part.front, scene, camera)
+        for part in head.parts
+    ]
+    marks = posed(head, head.landmarks, head.landmark_coords, np.ones(5), scene, camera)
+    surface = _Surface(
+        vertices=np.concatenate([grid.reshape(-1, 3) for grid in grids]).astype(np.float32),
+        triangles=head.triangles,
+        n_hair=sum(grid.size // 3 for grid, part in zip(grids, head.parts, strict=True) if part.kind == HAIR),
+        middle=place(FACE_CENTRE[None], scene, camera, head.skull.levels.menton, FACE_CENTRE[None, 1])[0],
+        landmarks=marks,
+    )
+    return _captured(surface, scene, camera, rng, ranges.landmark_error if noise else None)
+
+
+def model_depth_capture(
+    model: FaceModel,
+    seed: int,
+    person: int,
+    capture: int,
+    *,
+    width: int = 640,
+    height: int = 480,
+    noise: bool = True,
+    ranges: CaptureRanges = PLAIN,
+) -> dict[str, Any]:
+    """Make the depth of one capture of one person of a statistical face model; as `depth_capture`.
+
+    Args:
+        model: the face model, with landmarks.
+        seed: the population.
+        person: number of the person, from 0.
+        capture: number of the capture, from 0; capture 0 is near-frontal and neutral.
+        width: px.
+        height: px.
+        noise: False gives the true depth and landmarks.
+        ranges: what pose, distance and sensor are drawn from.
+    """
+    made, scene, camera, rng = pose_person(model, seed, person, capture, width, height, ranges)
+    marks = five_of(made.vertices, made.landmarks)
+    surface = _Surface(made.vertices.astype(np.float32), model.triangles, 0, marks.mean(axis=0), marks)
+    made_of = _captured(surface, scene, camera, rng, ranges.landmark_error if noise else None)
+    return made_of | model_capture_tags(seed, person, capture, ranges)
+
+
+@dataclass(frozen=True, eq=False)
+class _Surface:
+    """A posed head in the camera frame, mm.
+
+    Attributes:
+        vertices: f4 (V, 3); the last `n_hair` are hair.
+        triangles: (T, 3), counter-clockwise seen from outside.
+        n_hair: see above.
+        middle: f8 (3,), the middle of the face.
+        landmarks: f8 (5, 3).
+    """
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    n_hair: int
+    middle: np.ndarray
+    landmarks: np.ndarray
+
+
+@lru_cache(maxsize=2)
+def _head(seed: int, person: int, detail: float) -> Head:
+    identity = draw_identity(seed, person)
+    return build_head(identity, draw_appearance(identity), detail)
+
+
+def _captured(
+    surface: _Surface, scene: CaptureScene, camera: Camera, rng: np.random.Generator, landmark_error: float | None
+) -> dict[str, Any]:
+    """Return the arrays and tags of a capture; without a landmark error, the true depth and landmarks."""
+    box = region_around(surface.middle, camera)
+    first_hair = len(surface.vertices) - surface.n_hair
+    near, hair = cast_depth(surface.vertices, surface.triangles, camera, box, first_hair)
+    near[near == 0] = max(scene.backdrop.wall_mm, 0.0)
+    pixels = camera.project(surface.landmarks)
+    if landmark_error is not None:
+        near = read_depth(scene, near, camera, rng, hair)
+        eyes_px = float(np.linalg.norm(pixels[1] - pixels[0]))
+        pixels = pixels + landmark_error * eyes_px * rng.standard_normal(pixels.shape)
+    depth = np.zeros((camera.height, camera.width), np.float32)
+    depth[box[1] : box[3], box[0] : box[2]] = near
+    return {
+        "depth": depth,
+        "intrinsics": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
+        "landmarks": pixels.astype(np.float32),
+        "landmarks_3d": surface.landmarks.astype(np.float32),
+        **scene_tags(scene),
+    }
+
+
+def region_around(middle: np.ndarray, camera: Camera) -> Region:
+    """Return the pixels x0, y0, x1, y1 (ends excluded) within `AROUND_MM` of a place (3,) in the camera frame."""
+    u, v = camera.project(middle[None])[0]
+    reach = AROUND_MM * camera.fx / middle[2]
+    x0, x1 = (int(np.clip(np.floor(u + side), 0, camera.width)) for side in (-reach, reach))
+    y0, y1 = (int(np.clip(np.floor(v + side), 0, camera.height)) for side in (-reach, reach))
+    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+
+
+def cast_depth(
+    vertices: np.ndarray, triangles: np.ndarray, camera: Camera, box: Region, first_hair: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cast one ray for each pixel of a region at the triangles that face the camera.
+
+    Args:
+        vertices: f4 (V, 3), camera frame, mm.
+        triangles: (T, 3), counter-clockwise seen from outside.
+        camera: the camera.
+        box: the region x0, y0, x1, y1, ends excluded.
+        first_hair: vertices from this on are hair.
+
+    Returns:
+        depth f4 (h, w), mm, 0 = nothing; and bool (h, w), where it is hair's.
+    """
+    chosen = triangles[_towards(vertices, triangles, camera, box)]
+    used = np.zeros(len(vertices), bool)
+    used[chosen] = True
+    number = np.cumsum(used, dtype=np.uint32) - np.uint32(1)
+    o3d = open3d()
+    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(
+        o3d.core.Tensor(np.ascontiguousarray(vertices[used])),
+        o3d.core.Tensor(number[chosen]),
+    )
+    x0, y0, x1, y1 = box
+    rays = np.zeros((y1 - y0, x1 - x0, 6), np.float32)
+    rays[..., 3] = ((np.arange(x0, x1) - camera.cx) / camera.fx)[None, :]
+    rays[..., 4] = ((np.arange(y0, y1) - camera.cy) / camera.fy)[:, None]
+    rays[..., 5] = 1.0  # so that the distance along the ray is the depth
+    answer = scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)
+    depth = answer["t_hit"].numpy()
+    hit = np.isfinite(depth)
+    is_hair = np.zeros(depth.shape, bool)
+    is_hair[hit] = (chosen[:, 0] >= first_hair)[answer["primitive_ids"].numpy()[hit]]
+    return np.where(hit, depth, 0).astype(np.float32), is_hair
+
+
+def _towards(vertices: np.ndarray, triangles: np.ndarray, camera: Camera, box: Region) -> np.ndarray:
+    """Return bool (T,): triangles that face the camera and may be seen in a region."""
+    x, y, z = vertices.T
+    before = z > 1.0
+    u = np.where(before, x / np.maximum(z, 1.0) * camera.fx + camera.cx, np.inf)
+    v = np.where(before, y / np.maximum(z, 1.0) * camera.fy + camera.cy, np.inf)
+    a, b, c = triangles.T.astype(np.intp)
+    with np.errstate(invalid="ignore"):
+        facing = (u[b] - u[a]) * (v[c] - v[a]) - (u[c] - u[a]) * (v[b] - v[a]) < 0
+    x0, y0, x1, y1 = box
+    inside = (u > x0 - 1) & (u < x1) & (v > y0 - 1) & (v < y1)
+    return facing & (inside[a] | inside[b] | inside[c])
