@@ -43,6 +43,8 @@ ARRAYS: dict[str, ArraySpec] = {
     "curvature": ArraySpec("f4", ("N",), "surface variation, 0 = flat"),
     "point_colors": ArraySpec("u1", ("N", 3), "RGB"),
     "occlusion": ArraySpec("u1", ("N",), "0 skin, 1 face mask, 2 other occluder"),
+    "map": ArraySpec("f4", ("C", "H", "W"), "height mm, slopes or unit normal, 1 = seen; face frame, row 0 topmost"),
+    "map_occlusion": ArraySpec("f4", ("H", "W"), "share of what a cell of the map shows that is not skin"),
     "vertices": ArraySpec("f4", ("V", 3), "of a template fitted to the face, mm, same frame as points"),
     "vertex_visible": ArraySpec("u1", ("V",), "1 where points support the vertex, 0 where the fit fills a gap"),
     "vertex_residual": ArraySpec("f4", ("V",), "mm from the vertex to the points, NaN = not seen"),
@@ -53,6 +55,8 @@ POSITIONS: tuple[str, ...] = ("landmarks_3d", "landmarks_68_3d", "landmarks_dens
 """Arrays of places (n, 3), mm, that are in the frame of `points` and move with them."""
 PIXELS: tuple[str, ...] = ("landmarks", "landmarks_68", "landmarks_dense")
 """Arrays of places (n, 2) in px of the image."""
+MAPS: tuple[str, ...] = ("map", "map_occlusion")
+"""Images of the points in the face frame: they are of where the points were when they were made."""
 VERTEX_VALUES: tuple[str, ...] = ("vertex_visible", "vertex_residual")
 """Arrays with one row a vertex: how well the points that were fitted support it."""
 

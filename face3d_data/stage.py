@@ -102,6 +102,13 @@ class Stage(Component):
         """Return the key by which this stage's work on a row is kept: the row's own, with the tags that are read."""
         return digest(key, self.tags_read(tags)) if self.tag_inputs else key
 
+    def array_attributes(self) -> Mapping[str, Mapping[str, Tag]]:
+        """Return for arrays that the stage makes what else their numbers mean, such as the width of a map's cells.
+
+        Datasets record it with the arrays, in their shards and in dataset.json.
+        """
+        return {}
+
     def output_bytes(self) -> int:
         """Return about how many bytes one output stores: parts are kept below 64 MB by it."""
         return 200_000

@@ -12,7 +12,7 @@ from face3d_data.augment.jitter import clipped_normal
 from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed
 from face3d_data.geometry.camera import viewpoint_of
 from face3d_data.registry import register
-from face3d_data.sample import Tag
+from face3d_data.sample import MAPS, Tag
 
 REFERENCE_MM = 1000.0
 
@@ -30,6 +30,7 @@ class DepthNoise(Operation):
     name: ClassVar[str] = "depth_noise"
     needs: ClassVar[ArrayNames] = ("points",)
     acts_on: ClassVar[ArrayNames] = ("points",)
+    removes: ClassVar[ArrayNames] = MAPS
     reads: ClassVar[ArrayNames] = ("pose",)
     draws: ClassVar[ArrayNames] = ("depth_noise_mm", "depth_noise_seed")
     strengths: ClassVar[ArrayNames] = ("depth_noise_mm",)

@@ -9,6 +9,7 @@ import numpy as np
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record
 from face3d_data.augment.raster import PointsInView, Raster, image_raster, own_raster, points_in_view
+from face3d_data.sample import MAPS
 
 
 class DepthReading(Operation):
@@ -21,6 +22,7 @@ class DepthReading(Operation):
     """
 
     acts_on: ClassVar[ArrayNames] = ("depth", "points")
+    removes: ClassVar[ArrayNames] = MAPS
     reads: ClassVar[ArrayNames] = ("intrinsics", "pose")
     one_surface_mm: ClassVar[float] = 0.0
     """A point no farther than this from its pixel's old reading is that reading; others are read by themselves."""

@@ -13,7 +13,7 @@ from face3d_data.augment.operation import ArrayNames, Operation, Record
 from face3d_data.registry import register
 from face3d_data.sample import PIXELS, POSITIONS, Tag
 
-GEOMETRY: ArrayNames = ("points", "depth", "grid")
+GEOMETRY: ArrayNames = ("points", "depth", "grid", "map")
 """Where one of these is there, a flipped face is another shape, which only `mirror` may make."""
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed, take_rows, uniform
 from face3d_data.registry import register
-from face3d_data.sample import PER_POINT, Tag
+from face3d_data.sample import MAPS, PER_POINT, Tag
 
 
 @register
@@ -24,6 +24,7 @@ class Holes(Operation):
     name: ClassVar[str] = "holes"
     needs: ClassVar[ArrayNames] = ("points",)
     acts_on: ClassVar[ArrayNames] = ("points", *PER_POINT)
+    removes: ClassVar[ArrayNames] = MAPS
     draws: ClassVar[ArrayNames] = ("holes", "hole_radius_mm", "holes_seed")
     strengths: ClassVar[ArrayNames] = ("holes",)
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record, draw_seed
 from face3d_data.registry import register
-from face3d_data.sample import Tag
+from face3d_data.sample import MAPS, Tag
 
 CLIP = 3.0
 """Largest shift of a coordinate, in σ: one far point would decide a cloud's size."""
@@ -27,6 +27,7 @@ class Jitter(Operation):
     name: ClassVar[str] = "jitter"
     needs: ClassVar[ArrayNames] = ("points",)
     acts_on: ClassVar[ArrayNames] = ("points",)
+    removes: ClassVar[ArrayNames] = MAPS
     draws: ClassVar[ArrayNames] = ("jitter_mm", "jitter_seed")
     strengths: ClassVar[ArrayNames] = ("jitter_mm",)
 

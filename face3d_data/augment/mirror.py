@@ -10,9 +10,10 @@ from pydantic import Field
 
 from face3d_data.augment.operation import ArrayNames, Operation, Record
 from face3d_data.geometry.landmark_sets import MIRRORED
+from face3d_data.geometry.surface_map import mirrored_map
 from face3d_data.registration.template import own_template
 from face3d_data.registry import register
-from face3d_data.sample import PIXELS, POSITIONS, VERTEX_VALUES, Tag
+from face3d_data.sample import MAPS, PIXELS, POSITIONS, VERTEX_VALUES, Tag
 
 SIGNS = np.array([-1, 1, 1], np.float32)
 POSE_SIGNS = np.outer([-1, 1, 1, 1], [-1, 1, 1, 1])
@@ -23,7 +24,7 @@ IN_SPACE: ArrayNames = ("points", *(name for name in POSITIONS if name != "verti
 
 @register
 class Mirror(Operation):
-    """Mirror the whole capture left to right: points, normals, landmarks, images, camera and pose.
+    """Mirror the whole capture left to right: points, normals, landmarks, images, maps, camera and pose.
 
     No face is symmetric, so a mirrored face counts as another person: its identity gets the suffix `~mirror`. With M =
     diag(-1, 1, 1), points become M points and `pose` becomes M pose M, as the camera is mirrored too. A fitted
@@ -31,7 +32,7 @@ class Mirror(Operation):
     """
 
     name: ClassVar[str] = "mirror"
-    acts_on: ClassVar[ArrayNames] = (*IN_PIXELS, *IN_SPACE, "vertices", *VERTEX_VALUES)
+    acts_on: ClassVar[ArrayNames] = (*IN_PIXELS, *IN_SPACE, *MAPS, "vertices", *VERTEX_VALUES)
     removes: ClassVar[ArrayNames] = ("vertices", *VERTEX_VALUES)
     draws: ClassVar[ArrayNames] = ("mirror",)
     strengths: ClassVar[ArrayNames] = ("mirror_p",)
@@ -54,7 +55,7 @@ class Mirror(Operation):
         if not record["mirror"]:
             return {}
         changed = {**_mirror_space(arrays), **_mirror_images(arrays), **_mirror_pixels(arrays)}
-        changed |= _mirror_template(arrays)
+        changed |= {**_mirror_template(arrays), **_mirror_maps(arrays)}
         for name in MIRRORED.keys() & changed.keys():
             changed[name] = np.ascontiguousarray(changed[name][MIRRORED[name]])
         return changed
@@ -80,6 +81,14 @@ def _mirror_template(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {}
     turned = {name: np.ascontiguousarray(arrays[name][mirror]) for name in names}
     return {**turned, "vertices": turned["vertices"] * SIGNS} if "vertices" in turned else turned
+
+
+def _mirror_maps(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Mirror maps, whose middle line is that of the face frame."""
+    changed = {"map": mirrored_map(arrays["map"])} if "map" in arrays else {}
+    if "map_occlusion" in arrays:
+        changed["map_occlusion"] = np.ascontiguousarray(arrays["map_occlusion"][:, ::-1])
+    return changed
 
 
 def _mirror_images(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from face3d_data.augment.motion import MOVED, about, face_centre, move
 from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
 from face3d_data.registry import register
-from face3d_data.sample import Tag
+from face3d_data.sample import MAPS, Tag
 
 
 @register
@@ -25,6 +25,7 @@ class Rotation(Operation):
     name: ClassVar[str] = "rotation"
     needs: ClassVar[ArrayNames] = ("points",)
     acts_on: ClassVar[ArrayNames] = MOVED
+    removes: ClassVar[ArrayNames] = MAPS
     draws: ClassVar[ArrayNames] = ("yaw_deg", "pitch_deg", "roll_deg")
     strengths: ClassVar[ArrayNames] = draws
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from face3d_data.augment.motion import MOVED, about, face_centre, move
 from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
 from face3d_data.registry import register
-from face3d_data.sample import Tag
+from face3d_data.sample import MAPS, Tag
 
 
 @register
@@ -21,6 +21,7 @@ class Scale(Operation):
     name: ClassVar[str] = "scale"
     needs: ClassVar[ArrayNames] = ("points",)
     acts_on: ClassVar[ArrayNames] = MOVED
+    removes: ClassVar[ArrayNames] = MAPS
     draws: ClassVar[ArrayNames] = ("scale",)
     strengths: ClassVar[ArrayNames] = ("scale",)
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from face3d_data.augment.motion import MOVED, move
 from face3d_data.augment.operation import ArrayNames, Operation, Record, uniform
 from face3d_data.registry import register
-from face3d_data.sample import Tag
+from face3d_data.sample import MAPS, Tag
 
 
 @register
@@ -21,6 +21,7 @@ class Translation(Operation):
     name: ClassVar[str] = "translation"
     needs: ClassVar[ArrayNames] = ("points",)
     acts_on: ClassVar[ArrayNames] = MOVED
+    removes: ClassVar[ArrayNames] = MAPS
     draws: ClassVar[ArrayNames] = ("translation_x_mm", "translation_y_mm", "translation_z_mm")
     strengths: ClassVar[ArrayNames] = ("translation_mm",)
 

@@ -13,7 +13,7 @@ from face3d_data.augment.operation import ArrayNames, Operation, Record, take_ro
 from face3d_data.augment.raster import PointsInView, angular_spacing, own_raster, points_in_view
 from face3d_data.augment.visibility import visible
 from face3d_data.registry import register
-from face3d_data.sample import PER_POINT, PIXELS, VERTEX_VALUES, Tag
+from face3d_data.sample import MAPS, PER_POINT, PIXELS, VERTEX_VALUES, Tag
 
 NEAREST_MM = 250.0
 """No camera is put nearer to the face than this, or than the capture's own."""
@@ -39,7 +39,7 @@ class VirtualView(Operation):
     acts_on: ClassVar[ArrayNames] = ("points", *PER_POINT, "pose")
     reads: ClassVar[ArrayNames] = ("landmarks_3d",)
     removes: ClassVar[ArrayNames] = (
-        "color", "depth", "intrinsics", "grid", "grid_color", "box", *PIXELS, *VERTEX_VALUES,
+        "color", "depth", "intrinsics", "grid", "grid_color", "box", *PIXELS, *VERTEX_VALUES, *MAPS,
     )  # fmt: skip
     draws: ClassVar[ArrayNames] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm", "view_thin")
     strengths: ClassVar[ArrayNames] = ("view_yaw_deg", "view_pitch_deg", "view_distance_mm")

@@ -14,7 +14,7 @@ from face3d_data.plurals import counted
 from face3d_data.shards.find import find_dataset
 from face3d_data.terminal import shows_bars
 
-FORMATS = ("ply", "csv+ply", "npy", "png", "obj", "uv", "triplets", "rgbd", "lfw", "modelnet", "face-h5")
+FORMATS = ("ply", "csv+ply", "npy", "png", "obj", "uv", "map", "triplets", "rgbd", "lfw", "modelnet", "face-h5")
 """As in `shards.export`, which is imported only when something is exported."""
 
 
@@ -28,8 +28,9 @@ FORMATS = ("ply", "csv+ply", "npy", "png", "obj", "uv", "triplets", "rgbd", "lfw
     multiple=True,
     default=("ply",),
     show_default=True,
-    help="ply (or csv+ply), npy, png, obj, uv and triplets can be combined, the others cannot. obj and uv: faces that "
-    "were registered, as meshes and as maps of positions (1/128 mm about 32768) and normals. Depth is in whole mm in "
+    help="ply (or csv+ply), npy, png, obj, uv, map and triplets can be combined, the others cannot. obj and uv: faces "
+    "that were registered, as meshes and as maps of positions (1/128 mm about 32768) and normals. map: heights of the "
+    "stage maps (0.01 mm about 32768, 0 = hole) and normals. Depth is in whole mm in "
     "PNG and exact in NPY. rgbd: colour and depth with train, eval, test and dirty.csv; lfw: numbered images and "
     "pairs.txt; modelnet: HDF5 with train_files.txt; face-h5: HDF5 with data, pid and class.",
 )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from face3d_data.atomic import write_atomic
+from face3d_data.pictures.map_picture import map_pictures
 from face3d_data.sample import ArrayMap
 
 BOX_RGB = (60, 220, 90)
@@ -160,6 +161,7 @@ def panels(arrays: ArrayMap, size: int, close_up: bool = False) -> list[tuple[st
     images = [(name, arrays[name], arrays) for name in ("color",) if name in arrays]
     if "depth" in arrays:
         images.append(("depth", color_depth(arrays["depth"], _face_span(arrays["depth"], arrays)), arrays))
+    found += [(caption, fit(image, size)) for caption, image in map_pictures(arrays)]
     for caption, image, marks in [*images, *_of_grid(arrays)]:
         marked = draw_marks(image, marks)
         found.append((caption, fit(_cut(marked, marks) if close_up else marked, size)))

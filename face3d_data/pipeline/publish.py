@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from face3d_data.pipeline.notes import nothing_left
 from face3d_data.pipeline.people import same_person_lines
 from face3d_data.pipeline.result import StepResult
 from face3d_data.plurals import counted
+from face3d_data.sample import Tag
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
@@ -113,6 +114,7 @@ def _publish(
             read=sizes,
             same_person=same_person_lines(pipeline),
             readers={source.id: source.reader.name for source in pipeline.sources},
+            array_attributes=_array_attributes(name, pipeline, spec),
         ),
     )
     if settings.force.intersection(pipeline.upstream_of([spec.upstream])):
@@ -201,6 +203,29 @@ def _makers(pipeline: Pipeline) -> dict[str, dict[str, str]]:
             for name in sorted(step.component.created()):
                 makers.setdefault(name, {})[step.id] = step.component.name
     return makers
+
+
+def _array_attributes(name: str, pipeline: Pipeline, spec: DatasetSpec) -> dict[str, Mapping[str, Tag]]:
+    """Return what the stages upstream of a dataset say of the numbers in its fields.
+
+    Raises:
+        UserError: two of them say different things of one field, whose rows could not be compared.
+    """
+    needed = pipeline.upstream_of([spec.upstream])
+    found: dict[str, Mapping[str, Tag]] = {}
+    makers: dict[str, str] = {}
+    for step in pipeline.steps:
+        if step.id not in needed or not isinstance(step.component, Stage):
+            continue
+        for field, said in step.component.array_attributes().items():
+            if field in found and found[field] != said:
+                differing = sorted(key for key in said if found[field].get(key) != said[key])
+                raise UserError(
+                    f"dataset {name!r}: {field!r} differs between the steps {makers[field]!r} and {step.id!r} in "
+                    f"{', '.join(differing)}: give both the same options"
+                )
+            found[field], makers[field] = said, step.id
+    return {field: said for field, said in found.items() if field in spec.fields}
 
 
 def _dirty_before(result: RunResult, spec: DatasetSpec) -> list[Dirty]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from face3d_data.sample import ARRAYS
 
-CONTENT_FIELDS = ("points", "depth", "color", "grid")
+CONTENT_FIELDS = ("points", "depth", "color", "grid", "map")
 """Arrays that show the face itself: two samples that share one of these are one recording."""
 OF_POINTS = ("points",)
 """Fields that are sets of points, whose order means nothing."""

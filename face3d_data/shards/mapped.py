@@ -18,11 +18,13 @@ class ShardLayout:
     Attributes:
         attributes: the file's attributes.
         units: array to its unit, empty where it has none.
+        said: array to its other attributes, such as the width of a map's cells.
         arrays: array to dtype, shape and offset in the file.
     """
 
     attributes: Mapping[str, Any]
     units: Mapping[str, str]
+    said: Mapping[str, Mapping[str, Any]]
     arrays: Mapping[str, tuple[np.dtype, tuple[int, ...], int]]
 
 
@@ -42,12 +44,16 @@ def read_layout(path: Path) -> ShardLayout:
     with h5py.File(path, "r") as file:
         attributes = {name: _plain(value) for name, value in file.attrs.items()}
         units = {name: _plain(dataset.attrs.get("unit", "")) for name, dataset in file.items()}
+        said = {
+            name: {key: _plain(value) for key, value in dataset.attrs.items() if key != "unit"}
+            for name, dataset in file.items()
+        }
         for name, dataset in file.items():
             offset = dataset.id.get_offset()
             if dataset.chunks is not None or offset is None:
                 raise ValueError(f"{name!r} is not contiguous: write the shard again")
             arrays[name] = (dataset.dtype, dataset.shape, offset)
-    return ShardLayout(attributes, units, arrays)
+    return ShardLayout(attributes, units, said, arrays)
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from face3d_data.sample import Tag
 from face3d_data.shards.rows import Makers, Read
 from face3d_data.tables.same_person import IdentityPair
 from face3d_data.version import __version__
@@ -27,6 +28,7 @@ class DatasetOrigin:
         read: reads an array whose shape only its source knows; without it such a field is an error.
         same_person: lines of the lists that steps were given: names of one person.
         readers: source to the reader that reads it, for published protocols.
+        array_attributes: array to what the stage that made it says of its numbers, such as the width of a map's cells.
     """
 
     pipeline: str = ""
@@ -37,6 +39,7 @@ class DatasetOrigin:
     read: Read | None = None
     same_person: Sequence[IdentityPair] = ()
     readers: Mapping[str, str] = field(default_factory=dict)
+    array_attributes: Mapping[str, Mapping[str, Tag]] = field(default_factory=dict)
 
     def attributes(self) -> dict[str, str]:
         """Return what every shard and dataset.json say of where a dataset comes from."""

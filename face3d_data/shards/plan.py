@@ -12,6 +12,7 @@ from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError, refusal
 from face3d_data.json_text import parse_json
 from face3d_data.plurals import counted
+from face3d_data.sample import Tag
 from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.origin import DatasetOrigin
@@ -54,6 +55,7 @@ class DatasetPlan:
         record: what dataset.json says of it beside its files.
         attributes: what every shard says of it.
         readers: source to the reader that reads it.
+        array_attributes: field to what its numbers mean beside their unit.
         notes: lines for the person who runs it.
         rebuild: write it again though it is there, and compare.
     """
@@ -74,6 +76,7 @@ class DatasetPlan:
     record: Mapping[str, Any]
     attributes: Mapping[str, str]
     readers: Mapping[str, str] = field(default_factory=dict)
+    array_attributes: Mapping[str, Mapping[str, Tag]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     rebuild: bool = False
 
@@ -125,7 +128,8 @@ class DatasetPlan:
             for number, start in enumerate(range(0, len(places), self.spec.shard_size)):
                 mine = [rows[i] for i in places[start : start + self.spec.shard_size]]
                 folder = self.partial(datasets)
-                tasks.append(ShardTask(folder, str(split), number, mine, self.spec, self.shapes, self.attributes))
+                said = (self.attributes, self.array_attributes)
+                tasks.append(ShardTask(folder, str(split), number, mine, self.spec, self.shapes, *said))
         return tasks
 
 
@@ -178,6 +182,8 @@ def plan_dataset(
     record |= {"seed": seed, "by": origin.by}
     shapes = {field: list(shape) for field, shape in usable_shapes.items()}
     record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
+    said = {field: origin.array_attributes[field] for field in spec.fields if field in origin.array_attributes}
+    record |= {"array_attributes": said} if said else {}
     record |= {"same_person": {**apart, **names}, "tags": asked_types}
     rows = [table[column].tolist() for column in DIGESTED]
     rows += [asked[tag].tolist() for tag in spec.tags]
@@ -199,6 +205,7 @@ def plan_dataset(
         record=record,
         attributes=attributes,
         readers=origin.readers,
+        array_attributes=said,
         notes=[*_notes(left_out, leaks), *empty_tags(asked), *sources_notes(sources, names)],
     )
 

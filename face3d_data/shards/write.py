@@ -13,6 +13,7 @@ import numpy as np
 from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
+from face3d_data.sample import Tag
 from face3d_data.shards.contents import CONTENT_FIELDS, hash_rows
 from face3d_data.shards.mapped import MappedShard
 from face3d_data.shards.schema import SCHEMA_VERSION, TEXT_DATASETS, DatasetSpec, shard_name, stored_name
@@ -41,6 +42,7 @@ class ShardTask:
         folder: the dataset's folder while it is made.
         shapes: field to the shape that it has in every row.
         attributes: attributes of the file.
+        array_attributes: field to attributes of its array, beside the unit.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class ShardTask:
     spec: DatasetSpec
     shapes: Mapping[str, tuple[int, ...]]
     attributes: Mapping[str, str]
+    array_attributes: Mapping[str, Mapping[str, Tag]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -182,6 +185,7 @@ def _allocate(file: Any, task: ShardTask, name: str) -> Any:
     unit = task.spec.unit(name)
     if unit:
         dataset.attrs["unit"] = unit
+    dataset.attrs.update(task.array_attributes.get(name, {}))
     return dataset
 
 

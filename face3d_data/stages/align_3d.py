@@ -14,7 +14,7 @@ from face3d_data.geometry.landmarks import NOSE
 from face3d_data.geometry.mean_face import MEAN_FACE_ASSET, mean_face
 from face3d_data.registry import register
 from face3d_data.resources import Asset
-from face3d_data.sample import POSITIONS, Sample
+from face3d_data.sample import MAPS, POSITIONS, Sample
 from face3d_data.stage import Frame, Inputs, Names, Stage
 
 FACE_SIZES = (0.6, 1.6)
@@ -33,6 +33,7 @@ class Align3d(Stage):
     inputs: ClassVar[Inputs] = ("points", "landmarks_3d")
     optional: ClassVar[Names] = ("pose", "normals", *_OTHERS)
     outputs: ClassVar[Names] = ("points", "landmarks_3d", "pose", "normals", *_OTHERS)
+    drops: ClassVar[Names] = MAPS
     gives_frame: ClassVar[Frame] = "face"
     tag_names: ClassVar[Names] = ("rmse_mm", "inlier_share")
     assets: ClassVar[tuple[Asset, ...]] = (MEAN_FACE_ASSET,)
@@ -80,7 +81,7 @@ class Align3d(Stage):
         if "normals" in sample.arrays:
             arrays["normals"] = rotate(sample.arrays["normals"], motion)
         tags = {"rmse_mm": round(fit.rmse_mm, 4), "inlier_share": round(fit.inlier_share, 4)}
-        yield sample.with_arrays(**arrays).with_tags(**tags)
+        yield sample.without(*MAPS).with_arrays(**arrays).with_tags(**tags)
 
     def created(self) -> frozenset[str]:
         """Return what is there afterwards in any case; everything else is moved where it is there."""

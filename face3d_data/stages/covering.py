@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from face3d_data.geometry.mean_face import MEAN_FACE_ASSET as MEAN_FACE
 from face3d_data.resources import Asset
-from face3d_data.sample import VERTEX_VALUES, Sample
+from face3d_data.sample import MAPS, VERTEX_VALUES, Sample
 from face3d_data.stage import Inputs, Names, Stage
 from face3d_data.wear.head_map import MEAN_HEAD_ASSET as MEAN_HEAD
 from face3d_data.wear.occluder import Occluder
@@ -68,7 +68,7 @@ class Covering(Stage):
     @property
     def drops(self) -> Names:  # type: ignore[override]
         """Arrays that would go on showing the bare face."""
-        return tuple(dict.fromkeys(("curvature", "grid", "grid_color", *VERTEX_VALUES, *self._images_dropped)))
+        return tuple(dict.fromkeys(("curvature", "grid", "grid_color", *VERTEX_VALUES, *MAPS, *self._images_dropped)))
 
     def groups(self) -> tuple[Names, ...]:
         """Return the arrays that suffice: without images, those of a cloud."""

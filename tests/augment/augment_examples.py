@@ -43,7 +43,7 @@ def zero(name: str) -> Operation:
 
 def fitting(name: str) -> dict[str, np.ndarray]:
     """Return the arrays of a tiny capture that an operation does something to: a photograph has no shape."""
-    shape = ("points", "depth", "grid", "grid_color", *PER_POINT)
+    shape = ("points", "depth", "grid", "grid_color", "map", *PER_POINT)
     return {key: array for key, array in tiny_arrays().items() if name != "flip" or key not in shape}
 
 

@@ -52,7 +52,7 @@ def test_a_photograph_is_flipped_with_its_marks_and_keeps_its_person():
         np.testing.assert_array_equal(after[name], array)
 
 
-@pytest.mark.parametrize("name", ["points", "depth", "grid"])
+@pytest.mark.parametrize("name", ["points", "depth", "grid", "map"])
 def test_where_the_shape_is_known_nothing_is_flipped(name):
     arrays = {**photo(), name: tiny_arrays()[name]}
     assert not Flip(flip_p=1).fits(arrays)

@@ -171,7 +171,7 @@ def test_an_aligned_face_loses_the_same_points_and_stays_aligned(scale):
 
 def test_images_are_of_the_old_view_and_go():
     images = {"color", "depth", "intrinsics", "grid", "grid_color", "box", *PIXELS}
-    assert set(VirtualView.removes) == {*images, "vertex_visible", "vertex_residual"}
+    assert set(VirtualView.removes) == {*images, "vertex_visible", "vertex_residual", "map", "map_occlusion"}
     assert apply(tiny_arrays()) == {}, "where the camera stays, so do they"
 
 

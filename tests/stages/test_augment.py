@@ -7,7 +7,7 @@ from face3d_data.augment.augmentation import OPERATIONS, Augmentation
 from face3d_data.component import build
 from face3d_data.digest import seed_from
 from face3d_data.errors import Reject, UserError
-from face3d_data.sample import Sample
+from face3d_data.sample import MAPS, Sample
 from face3d_data.stages.augment import TAG, Augment
 from face3d_data.testing import tiny_sample
 from face3d_data.testing.contract import check_stage
@@ -194,7 +194,7 @@ def test_only_arrays_of_operations_that_are_on_are_asked_for():
     assert Augment(jitter_mm=1).created() == set()
     assert Augment(yaw_deg=1).created() == {"pose"}
     assert Augment(mirror_p=1, blur_px=1).created() == set()
-    assert Augment(jitter_mm=1).drops == ()
+    assert Augment(jitter_mm=1).drops == MAPS
     assert {"color", "depth", "box"} <= set(Augment(view_yaw_deg=30).drops)
 
 

@@ -35,7 +35,7 @@ class DataConfig(_Section):
     fields: tuple[str, ...] = Field(
         ("points",),
         min_length=1,
-        description="arrays that form the input: points [normals, point_colors], or color, depth",
+        description="arrays that form the input: points [normals, point_colors], or color, depth, map",
     )
     train_split: str = Field("train", description="split to train on")
     eval_split: str = Field("eval", description="split that chooses the best epoch; never the one that is reported")
@@ -61,6 +61,9 @@ class DataConfig(_Section):
     )
     depth_scale_mm: float = Field(
         100.0, gt=0, description="length in mm that becomes 1 for the network, from the face's median depth"
+    )
+    map_scale_mm: float = Field(
+        20.0, gt=0, description="height in mm that becomes 1 for the network; a map's other channels stay as they are"
     )
     channel_mean: tuple[float, ...] = Field(
         (), description="subtracted from the channels, colour from 0 to 1; nothing if empty"

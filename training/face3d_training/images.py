@@ -1,4 +1,4 @@
-"""Input of image networks: colour from 0 to 1, depth relative to the face's own, one size, channels stacked."""
+"""Input of image networks: colour from 0 to 1, depth relative to the face's own, maps; one size, channels stacked."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from face3d_data.errors import UserError
 from face3d_training.clouds import ArrayMap, ChannelShapes, Stream, widened
 from face3d_training.config import DataConfig
 
-CHANNELS = {"color": 3, "depth": 1}
-"""Arrays that an image's channels may come from."""
+CHANNELS = {"color": 3, "depth": 1, "map": None}
+"""Arrays that an image's channels may come from, and how many each has; a map has those that it was made with."""
 DEEPEST = 3.0
 """Depths farther from the face's than this, in the network's units, count as this: a wall says nothing of the face."""
 
@@ -23,10 +23,12 @@ class ImageInput:
     Attributes:
         config: which images, and their size.
         size_px: height and width of the input.
+        counts: channels of each field.
     """
 
     config: DataConfig
     size_px: tuple[int, int]
+    counts: tuple[int, ...]
 
     @classmethod
     def of(cls, config: DataConfig, shapes: ChannelShapes, dataset: str) -> ImageInput:
@@ -38,20 +40,28 @@ class ImageInput:
             dataset: what messages call the dataset.
 
         Raises:
-            UserError: images differ in size and no size is given.
+            UserError: images differ in size and no size is given, or a map would have to be resized.
         """
-        sizes = [(shapes[name][0], shapes[name][1]) for name in config.fields]
+        sizes = [shapes[name][-2:] if name == "map" else shapes[name][:2] for name in config.fields]
+        counts = tuple(CHANNELS[name] or shapes[name][0] for name in config.fields)
         if config.image_size_px:
-            return cls(config, (config.image_size_px, config.image_size_px))
+            asked = (config.image_size_px, config.image_size_px)
+            if "map" in config.fields and shapes["map"][1:] != asked:
+                high, wide = shapes["map"][1:]
+                raise UserError(
+                    f"data.image_size_px: {asked[0]}, but the maps of dataset {dataset} have {high} x {wide} cells and "
+                    "are never resized, as a cell is a length: leave it out, or make the maps with another size"
+                )
+            return cls(config, asked, counts)
         if len(set(sizes)) > 1:
             shown = ", ".join(f"{name} {h} x {w}" for name, (h, w) in zip(config.fields, sizes, strict=True))
             raise UserError(f"dataset {dataset}: images differ in size ({shown}): set data.image_size_px")
-        return cls(config, sizes[0])
+        return cls(config, (sizes[0][0], sizes[0][1]), counts)
 
     @property
     def channels(self) -> int:
         """Channels that the network sees."""
-        return sum(CHANNELS[name] for name in self.config.fields)
+        return sum(self.counts)
 
     @property
     def draws(self) -> bool:
@@ -75,9 +85,13 @@ class ImageInput:
         """Return the input f4 (B, channels, H, W) of a batch."""
         batch = np.empty((len(arrays[self.config.fields[0]]), self.channels, *self.size_px), np.float32)
         first = 0
-        for name in self.config.fields:
-            channels = batch[:, first : first + CHANNELS[name]]
-            first += CHANNELS[name]
+        for name, count in zip(self.config.fields, self.counts, strict=True):
+            channels = batch[:, first : first + count]
+            first += count
+            if name == "map":
+                channels[:] = arrays[name]
+                channels[:, 0] /= np.float32(self.config.map_scale_mm)
+                continue
             for out, image in zip(channels, arrays[name], strict=True):
                 if name == "color":
                     np.divide(resized(image, self.size_px).transpose(2, 0, 1), np.float32(255), out=out)

@@ -73,8 +73,11 @@ class Variation:
         used = names_of(operations, "needs", "acts_on", "reads")
         seen = (*fields, *(name for name in BESIDE[inputs] if name in used and name in there))
         for operation in operations:
+            gone = [name for name in fields if name in operation.removes]
+            option = next(name for name in operation.strengths if getattr(operation, name))
+            if gone:
+                raise UserError(f"augment.{option}: leaves no {gone[0]} of a face, which the input needs: leave it out")
             if not operation.fits({name: np.empty(0) for name in seen}):
-                option = next(name for name in operation.strengths if getattr(operation, name))
                 raise UserError(f"augment.{option}: does nothing to an input of {', '.join(fields)}: leave it out")
         return Draws(self.augmentation, seen, self._masks(inputs, fields, there) if self.masks.share > 0 else None)
 

@@ -250,6 +250,8 @@ def _schema(info: Mapping[str, Any], shard: MappedShard, rows: pd.DataFrame) -> 
             yield f"{stored} is {array.dtype} {array.shape}, not {np.dtype(form['dtype'])} {(len(rows), *shape)}"
         elif shard.layout.units[stored] != form["unit"]:
             yield f"{stored} is in {shard.layout.units[stored] or 'no unit'}, not in {form['unit'] or 'no unit'}"
+        elif dict(shard.layout.said[stored]) != info.get("array_attributes", {}).get(form["field"], {}):
+            yield f"{stored} has the attributes {dict(shard.layout.said[stored])}, which is not what dataset.json says"
     normalized = ("centroid", "scale") if info["spec"]["normalize"] else ()
     extra = sorted(shard.arrays.keys() - info["arrays"].keys() - {"label", *TEXT_DATASETS, *normalized})
     if extra or any(name not in shard.arrays for name in normalized):

@@ -22,13 +22,14 @@ FORMATS = {
     "png": "colour as <name>/<id>.png, depth as <name>/<id>.depth.png (16 bits, whole mm)",
     "obj": "registered faces (vertices) as meshes with UV coordinates, <name>/<id>.obj",
     "uv": "registered faces as UV maps of 16 bits, <name>/<id>.position.png and <id>.normal.png",
+    "map": "maps as <name>/<id>.height.png (16 bits, 0.01 mm about 32768) and <id>.normals.png; scale in maps.json",
     "triplets": "epoch_0_training_triplets_….npy of the split train, beside its CSV",
     "rgbd": "<name>/<id>.png and <id>.npy (depth, mm), with train.csv, eval.csv, test.csv and dirty.csv",
     "lfw": "<name>/<name>_0001.png, with pairs.txt by image numbers",
     "modelnet": "HDF5 files of data, label and normal, with train_files.txt, test_files.txt and shape_names.txt",
     "face-h5": "<split>.h5 of data, pid and class",
 }
-TOGETHER = ("ply", "npy", "png", "obj", "uv", "triplets")
+TOGETHER = ("ply", "npy", "png", "obj", "uv", "map", "triplets")
 """Formats that may share a folder: they use the same names for samples."""
 ALONE: dict[str, type[Form]] = {
     "rgbd": RgbdFiles,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from face3d_data.registration.template import Template
 from face3d_data.registration.uv_map import uv_normals, uv_positions
 from face3d_data.roots import ply_comment, split_root
 from face3d_data.shards.export.form import EXPORT_FRAMES, ExportRows, Form, beside, copy_lists, make_folders, write_csv
+from face3d_data.shards.export.map_files import MAP_PNG, height_pixels, normal_pixels
 from face3d_data.shards.export.mesh_files import MAP_PIXELS, mesh_ply_bytes, obj_text, template_of
 from face3d_data.shards.read import Batch
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 DEPTH_MAX_MM = 65535
 PLY_FIELDS = ("points", "normals", "point_colors")
 PNG_FIELDS = ("color", "depth")
+MAP_FIELDS = ("map", "map_occlusion")
 MESH_FIELDS = ("vertices", "vertex_visible")
 
 
@@ -31,7 +34,7 @@ class SampleFiles(Form):
     Args:
         rows: what is exported.
         out: folder to write into.
-        kinds: any of `ply`, `npy`, `png`, `obj`, `uv`; none writes the CSVs alone.
+        kinds: any of `ply`, `npy`, `png`, `obj`, `uv`, `map`; none writes the CSVs alone.
 
     Raises:
         UserError: the dataset has no array that one of them can hold.
@@ -45,7 +48,7 @@ class SampleFiles(Form):
         self.main = next((field for field in ("points", "depth") if field in fields), fields[0])
         for kind in kinds:
             mesh = ("vertices",)
-            wanted = {"ply": ("points", *mesh), "npy": fields, "png": PNG_FIELDS, "obj": mesh, "uv": mesh}[kind]
+            wanted = {"ply": ("points", *mesh), "npy": fields, "png": PNG_FIELDS, "map": ("map",)}.get(kind, mesh)
             if not set(wanted) & set(fields):
                 lacking = f"has no {' or '.join(wanted)} to write as {kind}"
                 raise UserError(f"{rows.dataset.path}: {lacking} (its arrays: {', '.join(fields)})")
@@ -65,7 +68,10 @@ class SampleFiles(Form):
                 getattr(self, f"_write_{kind}")(self.out / name / row, {**sample, "root": root, "id": row})
 
     def finish(self) -> None:
-        """Write the lists."""
+        """Write the lists, and what maps mean."""
+        if "map" in self.kinds:
+            said = self.rows.dataset.info.get("array_attributes", {}).get("map", {})
+            (self.out / "maps.json").write_text(json.dumps({**said, **MAP_PNG}, indent=1) + "\n")
         self.lists_left_out = copy_lists(self.rows, self.out)
 
     def losses(self) -> list[str]:
@@ -73,6 +79,7 @@ class SampleFiles(Form):
         if not self.kinds or "npy" in self.kinds:
             return self.lists_left_out
         held = {"ply": (*PLY_FIELDS, *MESH_FIELDS), "png": PNG_FIELDS, "obj": ("vertices",), "uv": ("vertices",)}
+        held["map"] = MAP_FIELDS
         kept = [name for kind in self.kinds for name in held[kind]]
         gone = [name for name in self.rows.fields if name not in kept]
         lines = [f"left out: {', '.join(gone)} (npy holds every array)"] if gone else []
@@ -103,6 +110,13 @@ class SampleFiles(Form):
         for name, draw in (("position", uv_positions), ("normal", uv_normals)):
             image = draw(template, sample["vertices"], MAP_PIXELS)
             _write_image(beside(stem, f".{name}.png"), np.ascontiguousarray(image[..., ::-1]))
+
+    def _write_map(self, stem: Path, sample: dict[str, Any]) -> None:
+        _write_image(beside(stem, ".height.png"), height_pixels(sample["map"]))
+        write_color(beside(stem, ".normals.png"), normal_pixels(sample["map"]))
+        if "map_occlusion" in sample:
+            share = np.rint(255 * sample["map_occlusion"].astype(np.float32)).astype(np.uint8)
+            _write_image(beside(stem, ".occlusion.png"), share)
 
     def _template(self, sample: dict[str, Any]) -> Template:
         return template_of(f"{self.rows.dataset.path}: {sample['id']}", sample["vertices"])

@@ -83,11 +83,11 @@ def fit_channels(weight: torch.Tensor, channels: int) -> torch.Tensor:
     """Return a convolution for colour as one for other channels; others than colour are returned as they are.
 
     For 1 channel the filters are summed, so that a grey image gives exactly what it gave as three equal channels. For
-    4 the colour filters stay and depth gets their mean.
+    4 and more the colour filters stay and each further channel gets their mean.
 
     Args:
         weight: f4 (out, 3, k, k).
-        channels: 1, 3 or 4.
+        channels: any number but 2.
 
     Returns:
         f4 (out, channels, k, k).
@@ -96,7 +96,8 @@ def fit_channels(weight: torch.Tensor, channels: int) -> torch.Tensor:
         return weight
     if channels == 1:
         return weight.sum(1, keepdim=True)
-    return torch.cat([weight, weight.mean(1, keepdim=True)], 1) if channels == 4 else weight
+    further = max(0, channels - 3)
+    return torch.cat([weight, *[weight.mean(1, keepdim=True)] * further], 1)
 
 
 def drop_prefixes(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -30,9 +30,14 @@ class ImageSpec(ModelSpec):
     first_convolution: ClassVar[str]
     aliases: ClassVar[Mapping[str, str]] = {}
 
-    in_channels: Literal[1, 3, 4] = Field(3, description="channels: 1 depth or grey, 3 colour, 4 colour and depth")
+    in_channels: int = Field(
+        3,
+        ge=1,
+        le=16,
+        description="channels: 1 depth or grey, 3 colour, 4 colour and depth, or a map with slopes, 5 one with normals",
+    )
     weights: Path | None = Field(
-        None, description="file of weights to start from (.pt, .pth, .safetensors); 3 channels are fitted to 1 or 4"
+        None, description="file of weights to start from (.pt, .pth, .safetensors); 3 channels are fitted to 1 or more"
     )
 
     def make(self) -> EmbeddingNet:
