@@ -6,9 +6,10 @@
 A process for each checkout, on one inner thread; they take turns, case by case, so that another program on the machine
 slows both. Processor time, medians of the rounds. Cases: an RGB-D frame from its arrays to 2,048 points with normals
 (detect, to_cloud, clean, align_3d, subsample, normals) and each of its stages; the search for a face in clouds of heads
-with shoulders, and of heads turned by 45 degrees; the stage `locate_3d`, which searches nine times where a fit is poor;
-`mask` on clouds of 20,000 points, alone and eight variants of one, and on photographs of 1,024 px. Inputs are synthetic
-people, made once by this checkout.
+with shoulders, and of heads turned by 45 degrees; the pipeline `scans` as a whole, from OBJ files of heads to
+2,048 points with normals, and each of its stages; the stage `locate_3d`, which searches nine times where a
+fit is poor; `mask` on clouds of 20,000 points, alone and eight variants of one, and on photographs of 1,024 px. Inputs
+are synthetic people, made once by this checkout.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("detect", "to_cloud", "clean", "align_3d", "subsample", "normals")
+SCAN_STAGES = ("locate_3d", *STAGES[1:])
+"""Of `pipelines/scans.yaml`, with what it sets."""
+HEAD_MM = 160.0
+SCAN_OPTIONS = {"to_cloud": {"crop_radius_mm": 90}}
 PEOPLE = 4
 SHARING = 8
 PHOTO_PX = 1024
@@ -47,6 +52,7 @@ def make_inputs() -> dict[str, list[dict[str, np.ndarray]]]:
     made = [render_capture(11, person, 0) for person in range(PEOPLE)]
     found: dict[str, list[dict[str, np.ndarray]]] = {
         "frame": [{name: one[name] for name in ("color", "depth", "intrinsics")} for one in made],
+        "depth": [{name: one[name] for name in ("depth", "intrinsics", "landmarks_3d")} for one in made],
         "scan": [{"points": depth_to_points(one["depth"], one["intrinsics"])[0]} for one in made],
         "cloud": [dict(sample.arrays) for sample in mask_cost.cloud_samples(PEOPLE)],
         "turned": [],
@@ -65,7 +71,60 @@ def make_inputs() -> dict[str, list[dict[str, np.ndarray]]]:
     return found
 
 
-def cases(inputs: dict[str, list[dict[str, np.ndarray]]]) -> dict[str, Callable[[], int]]:
+def write_scans(folder: Path, depths: list[dict[str, np.ndarray]]) -> None:
+    """Write the surfaces of depth images as `<person>/a.obj`, y up and towards the viewer."""
+    from face3d_data.geometry.camera import depth_to_points
+
+    for number, one in enumerate(depths):
+        points, _ = depth_to_points(one["depth"], one["intrinsics"])
+        places = np.full(one["depth"].shape, -1)
+        places[one["depth"] > 0] = np.arange(len(points))
+        places[places >= 0] = np.where(
+            np.linalg.norm(points - one["landmarks_3d"][2], axis=1) < HEAD_MM, places[places >= 0], -1
+        )
+        a, b, c, d = places[:-1, :-1], places[:-1, 1:], places[1:, :-1], places[1:, 1:]
+        triangles = np.concatenate([np.stack(x, -1).reshape(-1, 3) for x in ((a, c, b), (b, c, d))])
+        triangles = triangles[(triangles >= 0).all(axis=1)]
+        triangles = triangles[np.ptp(points[triangles][:, :, 2], axis=1) < 12]
+        used, triangles = np.unique(triangles, return_inverse=True)
+        triangles = triangles.reshape(-1, 3)
+        lines = [f"v {x:.3f} {-y:.3f} {-z:.3f}" for x, y, z in points[used]]
+        (folder / f"p{number}").mkdir()
+        text = "\n".join([*lines, *(f"f {i} {j} {k}" for i, j, k in triangles + 1), ""])
+        (folder / f"p{number}" / "a.obj").write_text(text)
+
+
+def scan_cases(root: Path) -> dict[str, Callable[[], int]]:
+    """Return the pipeline `scans` from files to points, its reader, and each of its stages."""
+    from face3d_data.registry import find
+
+    reader = find("reader", "mesh_folder")(root=root)
+    sources = list(reader.scan())
+    stages = [find("stage", name)(**SCAN_OPTIONS.get(name, {})) for name in SCAN_STAGES]
+
+    def read() -> list[Any]:
+        samples = [reader.sample(source) for source in sources]
+        for sample in samples:
+            for name in sample.arrays:
+                sample.arrays[name]
+        return samples
+
+    def whole() -> int:
+        for sample in read():
+            for stage in stages:
+                sample = stage.apply_all(sample, 1)[0]
+        return len(sources)
+
+    traces = [read()]
+    for stage in stages:
+        traces.append([stage.apply_all(sample, 1)[0] for sample in traces[-1]])
+    found: dict[str, Callable[[], int]] = {"scans": whole, "scans: read": lambda: len(read())}
+    for stage, samples in zip(stages, traces, strict=False):
+        found[f"scans: {stage.name}"] = lambda s=stage, x=samples: len([s.apply_all(sample, 1) for sample in x])
+    return found
+
+
+def cases(inputs: dict[str, list[dict[str, np.ndarray]]], scans: Path) -> dict[str, Callable[[], int]]:
     """Return calls by name; each returns how many it did."""
     from face3d_data.geometry.locate import locate_face
     from face3d_data.registry import find
@@ -97,16 +156,20 @@ def cases(inputs: dict[str, list[dict[str, np.ndarray]]]) -> dict[str, Callable[
     for stage, samples in zip(stages, traces, strict=False):
         found[f"frame: {stage.name}"] = lambda s=stage, x=samples: len([s.apply(sample) for sample in x])
     mask, each = find("stage", "mask"), list(mask_styles())
-    return found | {
-        "locate_face": lambda: len([locate_face(one["points"]) for one in inputs["scan"]]),
-        "locate_face, turned": lambda: len([locate_face(one["points"]) for one in inputs["turned"]]),
-        "locate_3d": every([find("stage", "locate_3d")()] * PEOPLE, "scan"),
-        "mask on a cloud": every([mask(styles=[style]) for style in each], "cloud"),
-        "mask on a cloud, of eight": every(
-            [mask(styles=[one], per_sample=SHARING) for one in each[:3]], "cloud", SHARING
-        ),
-        "mask on a photograph": every([mask(styles=[style]) for style in each], "photo"),
-    }
+    return (
+        found
+        | scan_cases(scans)
+        | {
+            "locate_face": lambda: len([locate_face(one["points"]) for one in inputs["scan"]]),
+            "locate_face, turned": lambda: len([locate_face(one["points"]) for one in inputs["turned"]]),
+            "locate_3d": every([find("stage", "locate_3d")()] * PEOPLE, "scan"),
+            "mask on a cloud": every([mask(styles=[style]) for style in each], "cloud"),
+            "mask on a cloud, of eight": every(
+                [mask(styles=[one], per_sample=SHARING) for one in each[:3]], "cloud", SHARING
+            ),
+            "mask on a photograph": every([mask(styles=[style]) for style in each], "photo"),
+        }
+    )
 
 
 def serve(path: Path) -> None:
@@ -114,7 +177,7 @@ def serve(path: Path) -> None:
     from face3d_data.engine.threads import limit_threads
 
     limit_threads()
-    calls = cases(pickle.loads(path.read_bytes()))
+    calls = cases(pickle.loads(path.read_bytes()), path.parent / "scans")
     print(json.dumps(list(calls)), flush=True)
     for line in sys.stdin:
         start = time.process_time()
@@ -145,7 +208,10 @@ def measure(other: Path, rounds: int, only: list[str]) -> dict[str, dict[str, fl
     """Return ms of each case in both checkouts, and how many times as fast this one is."""
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "inputs.pickle"
-        inputs.write_bytes(pickle.dumps(make_inputs()))
+        made = make_inputs()
+        inputs.write_bytes(pickle.dumps(made))
+        (Path(folder) / "scans").mkdir()
+        write_scans(Path(folder) / "scans", made["depth"])
         both = [start(tree, inputs) for tree in (other, ROOT)]
         names = [json.loads(process.stdout.readline()) for process in both if process.stdout][-1]
         found = {}
