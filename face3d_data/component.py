@@ -20,7 +20,7 @@ class Component(BaseModel):
 
     Validation, YAML keys, command-line options, the catalogue and the fingerprint all come from the fields. Fields
     that only select or place (`root`, `device`, `jobs`) are declared with `exclude=True` and enter no fingerprint.
-    A field typed `Path` that is not excluded enters it by the file's content.
+    A field typed `Path` that is not excluded enters it by the file's content; of a folder, by its files'.
     """
 
     model_config = ConfigDict(
@@ -73,7 +73,8 @@ class Component(BaseModel):
             several = value if isinstance(value, list | tuple) else (value,)
             for i, path in enumerate(() if info.exclude else several):
                 if isinstance(path, Path):
-                    yield name if path is value else f"{name}[{i}]", path
+                    label = name if path is value else f"{name}[{i}]"
+                    yield from _files_of(label, path)
         yield from ((asset.label, asset.file) for asset in self.assets)
 
     def fingerprint(self, *seeds: int) -> str:
@@ -94,7 +95,17 @@ class Component(BaseModel):
         return digest(self.kind, self.name, self.version, parameters, contents, list(seeds))
 
 
-@functools.lru_cache(maxsize=256)
+def _files_of(label: str, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (label, path) of a file, or of every file in a folder."""
+    if not path.is_dir():
+        yield label, path
+        return
+    for file in sorted(path.iterdir()):
+        if file.is_file():
+            yield f"{label}[{file.name}]", file
+
+
+@functools.lru_cache(maxsize=1024)
 def _content(path: Path, state: tuple[int, ...]) -> str:
     return digest_file(path)
 

@@ -1,4 +1,4 @@
-"""Install lines of extras (`train`, `heic`, `realsense`), matching the way in which this package is installed."""
+"""Install lines of extras (`train`, `heic`, `meshmonk` …), matching the way in which this package is installed."""
 
 from __future__ import annotations
 

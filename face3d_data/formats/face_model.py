@@ -1,10 +1,11 @@
 """Linear face models in files: mean, triangles, modes of people and of expressions, of several layouts.
 
 - NPZ of this package and of its neighbours: `mean` (V, 3), `triangles`, `identity` (K, V, 3), `expression` (optional),
-  `landmarks_68` (optional, 68 vertices). ICT-FaceKit and GNM are saved in this form.
+  `landmarks_68` (optional, 68 vertices).
+- ICT-FaceKit: its folder `FaceXModel` (`ict_facekit`). GNM Head 3: its `gnm_head.npz` (`gnm`).
 - FLAME, `.npz` or `.pkl`: `v_template`, `f`, `shapedirs` (V, 3, 300 + expressions). A pickle is read without running
   anything: only arrays are built, every other object is an empty stand-in.
-- Basel Face Model 2017 and 2019, `.h5`: `shape/model` and `expression/model`.
+- Basel Face Model 2017 and 2019, `.h5` (`basel`).
 
 Units are found by the face's size: mm, cm, m or µm.
 """
@@ -20,6 +21,9 @@ from typing import Any
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.formats.basel import read_basel
+from face3d_data.formats.gnm import GNM_NAMES, gnm_arrays, is_gnm
+from face3d_data.formats.ict_facekit import is_facekit, read_facekit
 from face3d_data.numpy_files import load_npz
 
 SCALES = (1.0, 10.0, 1000.0, 100.0, 0.001)
@@ -39,7 +43,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "landmarks_68": ("landmarks_68", "landmarks"),
     "expression_names": ("expression_names",),
 }
-LAYOUTS = ".npz (mean, triangles, identity), FLAME (.npz, .pkl), Basel (.h5)"
+LAYOUTS = ".npz (mean, triangles, identity), FLAME (.npz, .pkl), Basel (.h5), GNM (.npz), ICT-FaceKit (its folder)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +75,17 @@ def read_face_model(path: Path) -> FaceModel:
     """
     ending = path.suffix.lower()
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if is_facekit(path):
+            values = read_facekit(path)
+        elif path.stat().st_size > MOST_BYTES:
             raise UserError(f"{path}: is larger than {MOST_BYTES >> 30} GB: not a face model")
-        if ending == ".npz":
+        elif ending == ".npz":
             values = load_npz(path, _wanted)
+            values = gnm_arrays(path, values) if is_gnm(values) else values
         elif ending == ".pkl":
             values = _read_pickle(path)
         elif ending in (".h5", ".hdf5"):
-            values = _read_basel(path)
+            values = read_basel(path)
         else:
             raise UserError(f"{path}: is not in a known layout: give {LAYOUTS}{_remedy(ending)}")
     except UserError:
@@ -99,7 +106,7 @@ def _reason(error: Exception) -> str:
 
 
 def _wanted(name: str) -> bool:
-    return any(name in names for names in NAMES.values())
+    return name in GNM_NAMES or any(name in names for names in NAMES.values())
 
 
 class _Inert:
@@ -148,25 +155,6 @@ def _array_in(value: Any) -> np.ndarray | None:
     if isinstance(value, _Inert) and isinstance(value.state, dict):
         value = value.state.get("x")
     return value if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" else None
-
-
-def _read_basel(path: Path) -> dict[str, np.ndarray]:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        values = {
-            "mean": file["shape/model/mean"][()].reshape(-1, 3),
-            "triangles": np.asarray(file["shape/representer/cells"][()]).T,
-            "identity": _basel_modes(file["shape/model"]),
-        }
-        if "expression/model" in file:
-            values["expression"] = _basel_modes(file["expression/model"])
-            values["mean"] = values["mean"] + file["expression/model/mean"][()].reshape(-1, 3)
-    return values
-
-
-def _basel_modes(group: Any) -> np.ndarray:
-    return (group["pcaBasis"][()] * np.sqrt(group["pcaVariance"][()])).T.reshape(len(group["pcaVariance"]), -1, 3)
 
 
 def _checked(path: Path, values: dict[str, np.ndarray]) -> FaceModel:

@@ -52,7 +52,9 @@ class Synthetic(Reader):
     width: int = Field(640, ge=32, le=4096, description="image width in px; the field of view stays the same")
     height: int = Field(480, ge=24, le=4096, description="image height in px")
     model: Path | None = Field(
-        None, description="file of a statistical face model to draw people from: .npz, FLAME .npz or .pkl, Basel .h5"
+        None,
+        description="file of a statistical face model to draw people from: .npz, FLAME .npz or .pkl, Basel .h5, "
+        "GNM's .npz, or ICT-FaceKit's folder",
     )
 
     images: bool = Field(True, description="false: depth near the face alone, without colour, in a tenth of the time")

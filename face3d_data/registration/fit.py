@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -89,9 +90,15 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Fitter:
-    """A template with what fitting it to any scan needs."""
+    """A template with what fitting it to any scan needs.
+
+    Attributes:
+        template: what is fitted.
+        nonrigid: moves the linear fit's vertices (V, 3) onto a scan where (V,) they may; None: `fit_nonrigid`.
+    """
 
     template: Template
+    nonrigid: Callable[[Template, Scan, np.ndarray, np.ndarray], np.ndarray] | None = None
 
     @cached_property
     def plate(self) -> tuple[sparse.csc_matrix, np.ndarray]:
@@ -137,7 +144,10 @@ class Fitter:
         allowed = np.ones(len(template.vertices), bool)
         if worn:
             linear, allowed = self._beside_what_is_worn(scan, linear)
-        vertices = fit_nonrigid(template, scan, linear.vertices, self.plate, allowed)
+        if self.nonrigid is None:
+            vertices = fit_nonrigid(template, scan, linear.vertices, self.plate, allowed)
+        else:
+            vertices = self.nonrigid(template, scan, linear.vertices, allowed)
         found = match(scan, vertices, mesh_normals(vertices, template.triangles))
         weight = steady(template, data_weights(found, SEEN_SCALE_MM, scan.spacing_mm) * allowed)
         visible = weight > SEEN_WEIGHT

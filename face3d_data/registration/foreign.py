@@ -96,7 +96,7 @@ def read_foreign(path: Path, landmarks: Path | None) -> Template:
     Raises:
         UserError: one line: what is wrong with a file.
     """
-    if path.suffix.lower() in MODEL_ENDINGS:
+    if path.suffix.lower() in MODEL_ENDINGS or path.is_dir():
         model = read_face_model(path)
         unit = 1.0
     else:

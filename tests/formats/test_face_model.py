@@ -109,6 +109,30 @@ def test_files_that_are_none_of_these_are_one_line(name, content, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("key", "value", "said"), [
+    ("shape/model/mean", None, "has no data set shape/model/mean: give a Basel Face Model"),
+    ("shape/representer/cells", None, "has no data set shape/representer/cells"),
+    ("shape/model/pcaBasis", None, "has no data set shape/model/pcaBasis"),
+    ("shape/model/pcaVariance", None, "has no data set shape/model/pcaVariance"),
+    ("shape/model/mean", np.zeros(7), r"shape/model/mean \(7,\) is not x, y, z"),
+    ("shape/model/mean", np.bytes_(b"x" * 12), "is .*, not numbers"),
+    ("shape/model/pcaVariance", np.ones(K + 1), "pcaBasis .* does not fit 120 vertices and pcaVariance"),
+    ("shape/model/pcaVariance", -np.ones(K), "pcaVariance holds numbers below 0"),
+    ("shape/model/pcaVariance/x", 1.0, "has no data set shape/model/pcaVariance"),
+    ("expression/model/mean", np.zeros(3 * V), "has no data set expression/model/pcaBasis"),
+])  # fmt: skip
+def test_a_basel_file_without_a_data_set_names_it(key, value, said, tmp_path):
+    with h5py.File(basel(tmp_path / "a.h5"), "r+") as file:
+        parent = key.removesuffix("/x")
+        if parent in file:
+            del file[parent]
+        if value is not None:
+            file[key] = value
+    with pytest.raises(UserError, match=r"a\.h5: .*" + said) as caught:
+        read_face_model(tmp_path / "a.h5")
+    assert "\n" not in str(caught.value)
+
+
 CUT = r"truncated\?|is empty|is not an"
 
 

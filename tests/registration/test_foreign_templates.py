@@ -83,6 +83,38 @@ def test_a_model_of_a_file_is_fitted_by_its_own_modes(tmp_path):
     check_stage(stage, sample)
 
 
+def test_gnm_is_a_template_and_a_population_by_its_skin(tmp_path):
+    """The own template in GNM's form: metres, with teeth inside, whose modes come first."""
+    template = own_template()
+    n, teeth = len(template.vertices), template.vertices[:50] * 0.2 - [0, 30, 40]
+
+    def with_teeth(modes):
+        return np.concatenate([modes, np.full((len(modes), 50, 3), 0.001)], axis=1) / 1000
+
+    mean = np.vstack([template.vertices, teeth]) / 1000
+    identity = with_teeth(template.identity)
+    still = np.zeros_like(identity[:1])
+    still[:, n:] = 0.02
+    np.savez(
+        tmp_path / "gnm_head.npz",
+        template_vertex_positions=mean,
+        triangles=np.vstack([template.triangles, n + np.arange(48).reshape(-1, 3)]),
+        vertex_identity_basis=np.concatenate([still, identity]),
+        identity_names=["teeth_000", *(f"head_{i:03d}" for i in range(len(identity)))],
+        expression_basis=with_teeth(template.expression),
+        expression_names=[f"lower_face_region_{i:03d}" for i in range(len(template.expression))],
+        vertex_group_names=["skin", "teeth"],
+        vertex_groups=np.stack([np.arange(n + 50) < n, np.arange(n + 50) >= n]).astype(np.float32),
+    )
+    shape, sample = face(3)
+    out = find("stage", "register")(template=tmp_path / "gnm_head.npz").apply(sample)
+    assert out.arrays["vertices"].shape == (n, 3)
+    seen = out.arrays["vertex_visible"] > 0
+    assert np.median(np.linalg.norm(out.arrays["vertices"] - shape, axis=1)[seen]) < 2.0
+    reader = find("reader", "synthetic")(model=tmp_path / "gnm_head.npz", people=1, captures=1, width=160, height=120)
+    assert (reader.sample(next(reader.scan())).arrays["depth"] > 0).mean() > 0.1
+
+
 def test_landmarks_are_numbers_of_vertices_or_places(tmp_path):
     vertices, _ = other_mesh()
     numbers = np.arange(68) * 7
