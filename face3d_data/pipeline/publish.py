@@ -209,23 +209,21 @@ def _array_attributes(name: str, pipeline: Pipeline, spec: DatasetSpec) -> dict[
     """Return what the stages upstream of a dataset say of the numbers in its fields.
 
     Raises:
-        UserError: two of them say different things of one field, whose rows could not be compared.
+        UserError: rows whose numbers mean different things come together.
     """
-    needed = pipeline.upstream_of([spec.upstream])
-    found: dict[str, Mapping[str, Tag]] = {}
-    makers: dict[str, str] = {}
+    after: dict[str, dict[str, Mapping[str, Tag]]] = {}
     for step in pipeline.steps:
-        if step.id not in needed or not isinstance(step.component, Stage):
-            continue
-        for field, said in step.component.array_attributes().items():
-            if field in found and found[field] != said:
-                differing = sorted(key for key in said if found[field].get(key) != said[key])
+        found: dict[str, Mapping[str, Tag]] = {}
+        for field, said in (pair for upstream in step.upstream for pair in after.get(upstream, {}).items()):
+            if found.setdefault(field, said) != said and step.id in pipeline.upstream_of([spec.upstream]):
+                differing = ", ".join(sorted(key for key in said if found[field].get(key) != said[key]))
                 raise UserError(
-                    f"dataset {name!r}: {field!r} differs between the steps {makers[field]!r} and {step.id!r} in "
-                    f"{', '.join(differing)}: give both the same options"
+                    f"dataset {name!r}: {field!r} is made in two ways that come together in step {step.id!r} "
+                    f"({differing}): give the steps that make it the same options"
                 )
-            found[field], makers[field] = said, step.id
-    return {field: said for field, said in found.items() if field in spec.fields}
+        own = step.component.array_attributes() if isinstance(step.component, Stage) else {}
+        after[step.id] = {**found, **own}
+    return {field: said for field, said in after.get(spec.upstream, {}).items() if field in spec.fields}
 
 
 def _dirty_before(result: RunResult, spec: DatasetSpec) -> list[Dirty]:
