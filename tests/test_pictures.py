@@ -6,6 +6,7 @@ import pytest
 from scans import face_scan
 
 from face3d_data.pictures.contact_sheet import LINE_PX, contact_sheet
+from face3d_data.pictures.map_picture import map_pictures
 from face3d_data.pictures.sample_picture import (
     BACKGROUND,
     BOX_RGB,
@@ -207,3 +208,20 @@ def test_larger_sets_of_landmarks_are_drawn_where_they_are_known():
     marked = draw_marks(np.zeros((40, 60, 3), np.uint8), {"landmarks_dense": dense})
     assert marked[20, 30].any()
     assert 1 <= np.count_nonzero(marked.any(axis=2)) < 10
+
+
+def test_maps_are_drawn_as_a_relief_and_as_normals_and_holes_are_dark():
+    channels = np.zeros((4, 8, 8), np.float32)
+    channels[-1, :, 2:] = 1
+    channels[1, :, 5:] = 1.5  # rises to the right: it looks to the left, towards the light
+    channels[0, :, 2:5] = -30
+    (_, relief), (_, normals) = map_pictures({"map": channels})
+    assert (relief[:, :2] == BACKGROUND).all()
+    assert (normals[:, :2] == BACKGROUND).all()
+    assert normals[0, 3].tolist() == [128, 128, 255]
+    assert normals[0, 6, 0] < 40
+    assert [caption for caption, _ in panels({"map": channels}, 20)] == ["map, height", "map, normals"]
+    five = np.stack([channels[0], *np.zeros((2, 8, 8)), np.ones((8, 8)), channels[-1]]).astype(np.float32)
+    covered = map_pictures({"map": five, "map_occlusion": np.ones((8, 8), np.float32)})[0][1][0, 4].astype(int)
+    assert covered[2] > covered[0] + 40, "what is occluded is blue"
+    assert map_pictures({}) == []

@@ -161,10 +161,10 @@ def panels(arrays: ArrayMap, size: int, close_up: bool = False) -> list[tuple[st
     images = [(name, arrays[name], arrays) for name in ("color",) if name in arrays]
     if "depth" in arrays:
         images.append(("depth", color_depth(arrays["depth"], _face_span(arrays["depth"], arrays)), arrays))
-    found += [(caption, fit(image, size)) for caption, image in map_pictures(arrays)]
     for caption, image, marks in [*images, *_of_grid(arrays)]:
         marked = draw_marks(image, marks)
         found.append((caption, fit(_cut(marked, marks) if close_up else marked, size)))
+    found += [(caption, fit(image, size)) for caption, image in map_pictures(arrays)]
     if "points" in arrays and len(arrays["points"]):
         front, side, nearness = two_sides(arrays["points"], arrays.get("pose"))
         rgb = point_rgb(arrays, nearness)
