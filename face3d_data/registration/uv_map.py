@@ -13,27 +13,38 @@ POSITION_STEPS, MIDDLE = 128.0, 32768
 """A position is stored as whole 1/128 mm, 0 mm as 32768: -256 to 256 mm in 16 bits. 0 is nothing."""
 NORMAL_STEPS = 32767.0
 """A normal's part is stored as 32768 + 32767 n."""
+EDGE = 1e-9
 
 
 @lru_cache(maxsize=4)
 def _pixels(template: Template, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the pixels (P,) on the mesh, and the corners (P, 3) and weights (P, 3) of each; row 0 is v = 1."""
-    assert template.uv is not None  # asked for before
+    """Return the pixels (P,) on the mesh, and the corners (P, 3) and weights (P, 3) of each; row 0 is v = 1.
+
+    Where triangles share a pixel, on their common edge, the last has it.
+
+    Raises:
+        ValueError: the template has no UV coordinates.
+    """
+    if template.uv is None:
+        raise ValueError(f"template {template.name}: has no UV coordinates")
     flat = np.column_stack([template.uv[:, 0] * size - 0.5, (1 - template.uv[:, 1]) * size - 0.5])
-    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for corners in template.triangles:
-        a, b, c = flat[corners]
-        low = np.maximum(np.ceil(np.minimum(np.minimum(a, b), c)), 0).astype(int)
-        high = np.minimum(np.floor(np.maximum(np.maximum(a, b), c)), size - 1).astype(int)
-        area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-        for row in range(low[1], high[1] + 1):
-            for column in range(low[0], high[0] + 1):
-                u = ((column - a[0]) * (c[1] - a[1]) - (row - a[1]) * (c[0] - a[0])) / area
-                v = ((b[0] - a[0]) * (row - a[1]) - (b[1] - a[1]) * (column - a[0])) / area
-                if u >= -1e-9 and v >= -1e-9 and u + v <= 1 + 1e-9:
-                    found[row * size + column] = corners, np.array([1 - u - v, u, v])
-    places = np.array(sorted(found), np.int64)
-    return places, np.stack([found[p][0] for p in places]), np.stack([found[p][1] for p in places])
+    corners = flat[template.triangles]
+    low = np.maximum(np.ceil(corners.min(axis=1)), 0).astype(int)
+    high = np.minimum(np.floor(corners.max(axis=1)), size - 1).astype(int)
+    wide, tall = np.maximum(high - low + 1, 0).T
+    triangle = np.repeat(np.arange(len(corners)), wide * tall)
+    place = np.arange(len(triangle)) - np.repeat(np.cumsum(wide * tall) - wide * tall, wide * tall)
+    row, column = low[triangle, 1] + place // wide[triangle], low[triangle, 0] + place % wide[triangle]
+    a, b, c = (corners[triangle, k] for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    with np.errstate(divide="ignore", invalid="ignore"):  # flat triangles have no pixels
+        u = ((column - a[:, 0]) * (c[:, 1] - a[:, 1]) - (row - a[:, 1]) * (c[:, 0] - a[:, 0])) / area
+        v = ((b[:, 0] - a[:, 0]) * (row - a[:, 1]) - (b[:, 1] - a[:, 1]) * (column - a[:, 0])) / area
+        inside = np.flatnonzero((u >= -EDGE) & (v >= -EDGE) & (u + v <= 1 + EDGE))
+    pixel = (row * size + column)[inside]
+    places, first = np.unique(pixel[::-1], return_index=True)
+    last = inside[::-1][first]
+    return places, template.triangles[triangle[last]], np.column_stack([1 - u - v, u, v])[last]
 
 
 def uv_positions(template: Template, vertices: np.ndarray, size: int) -> np.ndarray:

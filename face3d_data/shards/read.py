@@ -242,7 +242,7 @@ class Dataset:
         header = pd.read_csv(path, nrows=0).columns
         dtypes = {name: known.get(name, "str") for name in header}
         empty = {name: [""] for name in header if dtypes[name] in MAY_LACK}
-        table = pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=empty, float_precision="round_trip")
+        table = pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=empty, **_exact_floats())
         for name in (name for name in header if dtypes[name] == "str"):
             if table[name].str.startswith("'").any():
                 table[name] = table[name].map(plain)
@@ -271,3 +271,11 @@ class Dataset:
     def dirty(self) -> pd.DataFrame:
         """What did not get into the dataset, and why."""
         return self.table("dirty")
+
+
+def _exact_floats() -> dict[str, Any]:
+    """Return what makes `read_csv` read the number that was written: from pandas 3.1 on it always does."""
+    import pandas as pd
+
+    before = tuple(int(part) for part in pd.__version__.split(".")[:2]) < (3, 1)
+    return {"float_precision": "round_trip"} if before else {}

@@ -34,7 +34,7 @@ MORE_LANDMARKS = frozenset({"landmarks_68", "landmarks_dense", "landmarks_68_3d"
 """What only some detectors give."""
 FIVE = frozenset({"landmarks", "landmarks_3d"})
 DISTORTED = "its lens has distortion, which intrinsics alone leave out: add distortion to fields, or use undistort"
-SIZED_BY = {"N": "subsample", "H": "crop", "V": "one template"}
+SIZED_BY = {"N": "'subsample'", "H": "'crop'", "V": "one 'template' of 'register'", "C": "one 'channels' of 'maps'"}
 """What gives every row the same number of points, the same image size, the same vertices."""
 
 
@@ -168,9 +168,9 @@ def _other_size(fields: Sequence[str], found: Sequence[tuple[int, ...]], usual: 
     name, have, want = next(
         (name, have, want) for name, have, want in zip(fields, found, usual, strict=True) if have != want
     )
-    stage = SIZED_BY.get(str(ARRAYS[name].shape[0]), "crop")
+    stage = SIZED_BY.get(str(ARRAYS[name].shape[0]), "'crop'")
     sizes = ["x".join(map(str, shape)) for shape in (have, want)]
-    return f"{name!r} is {sizes[0]} where most rows have {sizes[1]}: {stage!r} would make them equal"
+    return f"{name!r} is {sizes[0]} where most rows have {sizes[1]}: {stage} would make them equal"
 
 
 def order_rows(

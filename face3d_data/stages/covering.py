@@ -84,7 +84,8 @@ class Covering(Stage):
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the variants, and with `keep_original` the sample before them."""
-        assert rng is not None  # random stages are given one
+        if rng is None:
+            raise ValueError(f"{self.name} draws: give it a generator")
         covered: list[Sample] = []
         if rng.random() < self.p:
             bare = sample.without(*self._images_dropped)

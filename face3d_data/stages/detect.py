@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -26,6 +26,7 @@ WORKERS_A_DEVICE = 2
 """Workers that share a GPU: one prepares images while the other's are looked at; more only need more of its memory."""
 NOT_GIVEN = "detector: given takes the landmarks of the reader, which gives none here: use detector: auto"
 MANY: Names = ("landmarks_68", "landmarks_dense")
+D = TypeVar("D", bound="Detector")
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -159,8 +160,7 @@ class Detect(Stage):
         places = [i for i, sample in enumerate(samples) if "color" in sample.arrays]
         colors = [samples[i].arrays["color"] for i in places]
         possible = [self._possible_px(samples[i]) for i in places]
-        detector = self._detector(FACEMESH)
-        assert isinstance(detector, Facemesh)
+        detector = self._with_options(Facemesh)
         for i, faces in zip(places, detector.detect_all(colors, self.min_face_px, possible), strict=True):
             found[i] = faces if len(faces) else None
         return found
@@ -230,7 +230,9 @@ class Detect(Stage):
 
     def _detector(self, name: str) -> Detector:
         """Return a detector with those of this stage's options that it has itself."""
-        cls = find("detector", name)
+        return self._with_options(find("detector", name))
+
+    def _with_options(self, cls: type[D]) -> D:
         return cls(**{name: getattr(self, name) for name in cls.model_fields if name in type(self).model_fields})
 
     def _possible_px(self, sample: Sample) -> tuple[float, float] | None:

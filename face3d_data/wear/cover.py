@@ -53,7 +53,7 @@ def cover(view: View, occluder: Occluder, rng: np.random.Generator, *, softening
         The covered arrays; those of the view where nothing of the occluder is seen.
     """
     covered, sight = _cover_images(view, occluder, rng, softening_px)
-    return covered if view.points is None else _cover_cloud(view, covered, sight, occluder, rng)
+    return covered if view.points is None else _cover_cloud(view, view.points, covered, sight, occluder, rng)
 
 
 def _cover_images(
@@ -88,9 +88,8 @@ def _touched_pixels(view: View, occluder: Occluder, box: Region) -> np.ndarray:
 
 
 def _cover_cloud(
-    view: View, images: Covered, sight: Sight | None, occluder: Occluder, rng: np.random.Generator
+    view: View, before: np.ndarray, images: Covered, sight: Sight | None, occluder: Occluder, rng: np.random.Generator
 ) -> Covered:
-    assert view.points is not None
     read = None
     if images.depth is not None and sight is not None:
         # What the occluder reads, and nothing else.
@@ -98,10 +97,10 @@ def _cover_cloud(
     new = cover_points(view, sight, read, occluder, rng)
     pose = np.eye(4) if view.pose is None else view.pose
     kept, n_new = new.kept, len(new.points)
-    old = np.zeros(len(view.points), np.uint8) if view.occlusion is None else view.occlusion
+    old = np.zeros(len(before), np.uint8) if view.occlusion is None else view.occlusion
     points = transform(new.points + view.screen.offset, pose).astype(np.float32)
     arrays = {
-        "points": np.concatenate([view.points[kept], points]),
+        "points": np.concatenate([before[kept], points]),
         "occlusion": np.concatenate([old[kept], np.full(n_new, occluder.label, np.uint8)]),
     }
     if view.normals is not None:

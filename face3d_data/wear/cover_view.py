@@ -138,10 +138,10 @@ class View:
     def light(self) -> Light:
         """The light on the face; normals in the camera frame."""
         up = self.to_face[1, :3] / np.linalg.norm(self.to_face[1, :3])
-        if self.color is not None and self.shape is not None:
-            colors, normals = self._seen_by_depth() if self.depth is not None else self._seen_by_skin()
-            return estimate_light(colors, normals, up)
-        return Light() if self.point_colors is None else estimate_light(*self._seen_by_points(), up)
+        if self.color is not None and self.intrinsics is not None and self.shape is not None:
+            look = self._seen_by_depth if self.depth is not None else self._seen_by_skin
+            return estimate_light(*look(self.color, self.intrinsics), up)
+        return Light() if self.point_colors is None else estimate_light(*self._seen_by_points(self.point_colors), up)
 
     @cached_property
     def surface(self) -> Occluder | None:
@@ -195,12 +195,10 @@ class View:
         seen = transform(vertices.astype(np.float64), np.linalg.inv(self.to_face))
         return nearest_surface(seen, triangles, self.intrinsics, (0, 0, self.shape[1], self.shape[0]))
 
-    def _seen_by_depth(self) -> tuple[np.ndarray, np.ndarray]:
+    def _seen_by_depth(self, color: np.ndarray, intrinsics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's pixels, from smoothed readings."""
         import cv2
 
-        assert self.color is not None
-        assert self.intrinsics is not None
         x0, y0, x1, y1 = self.face_box
         weight = self.on_face.astype(np.float32)
         if not weight.any() or min(weight.shape) < 3:
@@ -209,41 +207,38 @@ class View:
         share = cv2.GaussianBlur(weight, (0, 0), SMOOTH_PX)
         smooth = cv2.GaussianBlur(window, (0, 0), SMOOTH_PX) / np.maximum(share, 1e-3)
         dv, du = np.gradient(smooth)
-        fx, fy, cx, cy = np.asarray(self.intrinsics, np.float32)
+        fx, fy, cx, cy = np.asarray(intrinsics, np.float32)
         rows, columns = np.mgrid[y0:y1, x0:x1].astype(np.float32)
         normals = np.stack([fx * du, fy * dv, -(smooth + (columns - cx) * du + (rows - cy) * dv)], axis=-1)
         normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-6)
         chosen = (weight > 0) & (share > 0.9)
         chosen[1::2] = False
         chosen[:, 1::2] = False
-        return self.color[y0:y1, x0:x1][chosen], normals[chosen]
+        return color[y0:y1, x0:x1][chosen], normals[chosen]
 
-    def _seen_by_skin(self) -> tuple[np.ndarray, np.ndarray]:
+    def _seen_by_skin(self, color: np.ndarray, intrinsics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's pixels, from the estimated skin."""
-        assert self.color is not None
-        assert self.intrinsics is not None
         x0, y0, x1, y1 = self.face_box
         count = (x1 - x0) * (y1 - y0)
         if self.surface is None or not count:
             return np.empty((0, 3), np.uint8), np.empty((0, 3), np.float32)
         row, column = np.divmod(np.arange(0, count, max(1, count // SHADED_PIXELS)), x1 - x0)
         pixels = np.stack([column + x0, row + y0], axis=1).astype(np.float64)
-        rays = camera_rays(pixels, self.intrinsics)
+        rays = camera_rays(pixels, intrinsics)
         hits = self.surface.cast(rays, self.to_face)
         met = hits.found
         near = np.flatnonzero(met)[in_face(transform(rays[met, 3:] * hits.t[met, None], self.to_face))]
         normals = self.surface.at(hits.take(near), rays[near], self.to_face).normals
         at = pixels[near].astype(np.intp)
-        return self.color[at[:, 1], at[:, 0]], rotate(normals, rotation_of(self.to_face).T)
+        return color[at[:, 1], at[:, 0]], rotate(normals, rotation_of(self.to_face).T)
 
-    def _seen_by_points(self) -> tuple[np.ndarray, np.ndarray]:
+    def _seen_by_points(self, point_colors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return colours u1 (N, 3) and normals f4 (N, 3) of the face's points, from theirs or the estimated skin."""
-        assert self.point_colors is not None
         with np.errstate(invalid="ignore"):
             near = np.flatnonzero(in_face(transform(self.camera_points, self.to_face)))
         if self.normals is not None:
             pose = np.eye(4) if self.pose is None else self.pose
-            return self.point_colors[near], rotate(self.normals[near], rotation_of(pose).T)
+            return point_colors[near], rotate(self.normals[near], rotation_of(pose).T)
         if self.surface is None:
             return np.empty((0, 3), np.uint8), np.empty((0, 3), np.float32)
         near = near[:: max(1, len(near) // LIT_POINTS)]
@@ -252,7 +247,7 @@ class View:
         hits = self.surface.cast(rays, self.screen.to_face)
         met = np.flatnonzero(hits.found)
         normals = self.surface.at(hits.take(met), rays[met], self.screen.to_face).normals
-        return self.point_colors[near[met]], rotate(normals, rotation_of(self.to_face).T)
+        return point_colors[near[met]], rotate(normals, rotation_of(self.to_face).T)
 
 
 def in_face(places: np.ndarray) -> np.ndarray:

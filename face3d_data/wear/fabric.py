@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from face3d_data.wear.mask_draw import MaskDraw
-from face3d_data.wear.mask_style import MaskStyle
+from face3d_data.wear.mask_style import MaskStyle, PrintedLines
 
 GAMMA = 2.2
 DARK_CLOTH = 0.1
@@ -77,9 +77,10 @@ class Fabric:
         if self.draw.pattern != "plain":
             share, ink = self._pattern(coords)
             albedo = albedo + share[:, None] * (ink - albedo)
-        if self.style.label is not None:
-            share = self._letters(coords)[:, None]
-            albedo = albedo + share * (self._ink() - albedo)
+        label = self.style.label
+        if label is not None:
+            share = self._letters(label, coords)[:, None]
+            albedo = albedo + share * (self._ink(label) - albedo)
         if self.texture is not None:
             albedo = self._textured(self.texture, albedo, coords)
         return (albedo * (self._weave(coords) * self._folds(coords))[:, None]).astype(np.float32)
@@ -114,16 +115,13 @@ class Fabric:
         mixed = np.where((second > 0.4)[:, None], other, ink)
         return share, mixed
 
-    def _ink(self) -> np.ndarray:
+    def _ink(self, label: PrintedLines) -> np.ndarray:
         """Return the letters' colour, linear light."""
-        assert self.style.label is not None
         cloth = linear_rgb(self.style.colors[self.draw.color])
-        return linear_rgb(self.style.label.color or ("#4b4f57" if cloth.mean() > DARK_CLOTH else "#c9cbce"))
+        return linear_rgb(label.color or ("#4b4f57" if cloth.mean() > DARK_CLOTH else "#c9cbce"))
 
-    def _letters(self, coords: np.ndarray) -> np.ndarray:
+    def _letters(self, label: PrintedLines, coords: np.ndarray) -> np.ndarray:
         """Return where letters are printed (N,): bars that a camera cannot tell from small type."""
-        label = self.style.label
-        assert label is not None
         pitch = 1.5 * label.letter_mm
         x, y = coords[:, 0] - label.at[0], coords[:, 1] - label.at[1]
         line = np.rint(y / pitch + (label.lines - 1) / 2)

@@ -20,17 +20,20 @@ FOCAL_PER_SIDE = 1.2
 """Focal length guessed where none is known, in longer image sides: a field of view of 45 degrees."""
 
 
-def head_motion(landmarks: np.ndarray, points: np.ndarray) -> np.ndarray | None:
-    """Return the motion f8 (4, 4) from the frame of a scan to the face frame, None with fewer than three landmarks.
+def head_motion(landmarks: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return the motion f8 (4, 4) from the frame of a scan to the face frame.
 
     Args:
         landmarks: (5, 3), mm; unknown ones are not finite.
         points: f4 (N, 3), mm, finite, same frame; they refine what the landmarks say.
+
+    Raises:
+        ValueError: fewer than three landmarks are known.
     """
     face = mean_face()
     known = np.isfinite(landmarks).all(axis=1)
     if known.sum() < 3:
-        return None
+        raise ValueError(f"{int(known.sum())} landmarks are known, and a pose needs three")
     motion = fit_rigid(landmarks[known], face.landmarks[known])
     return refine(every_nth(points, QUICK_POINTS), face, motion, QUICK_STAGES) if len(points) else motion
 

@@ -136,7 +136,6 @@ def find_face(arrays: ArrayMap, max_yaw_deg: float = 55.0, min_points: int = 200
     if len(scan) < min_points:
         raise Reject("too_few_points", f"{len(scan)} < {min_points}")
     to_face = head_motion(landmarks, scan)
-    assert to_face is not None  # three landmarks or more were checked
     _check_turn(to_face, max_yaw_deg)
     in_face = transform(landmarks.astype(np.float32), to_face)
     in_face = np.where(np.isfinite(in_face).all(axis=1)[:, None], in_face, mean_face().landmarks)
@@ -164,7 +163,6 @@ def _of_points(arrays: ArrayMap, min_points: int) -> tuple[np.ndarray, np.ndarra
 def _camera_before(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Return the pose of points that bring none: a camera's frame where the face looks along -z, else before it."""
     motion = head_motion(landmarks, points)
-    assert motion is not None  # three landmarks or more were checked
     if motion[2, 2] < -0.3:
         return np.eye(4)
     before = np.diag([1.0, -1.0, -1.0, 1.0])

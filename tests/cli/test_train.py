@@ -142,6 +142,10 @@ def test_points_that_are_not_finite_are_told_with_their_sample(sets, tmp_path, c
 def test_a_run_in_use_is_resumed_or_removed_only_when_asked(sets, capsys):
     line = refused(capsys, 2, "train", sets / "points", *SMALL, "--out", sets / "run")
     assert "already contains a run: --resume continues it, --restart removes it; or use another --out" in line
+    for option, value in (("model.widthz", "3"), ("augment.yaw-degg", "3"), ("loss.triplet.margn", "3")):
+        line = refused(capsys, 2, "train", sets / "points", *SMALL, f"--{option}", value, "--out", sets / "run")
+        assert option.rpartition(".")[2].replace("-", "_") in line.replace("-", "_")
+        assert "already contains" not in line
     code, out, err = call(capsys, "train", sets / "points", *SMALL, "--out", sets / "run", "--resume")
     assert (code, err) == (0, "")
     assert "its 2 epochs are done (more: --epochs): nothing is left to do" in out

@@ -157,6 +157,15 @@ def test_a_recording_that_was_read_twice_is_left_out_once_and_told():
     assert not len(plan_of(frame, allow_leaks=True).left_out), "who the recording shows is not for the program to say"
 
 
+def test_faces_of_two_templates_name_the_option_that_differs():
+    frame = manifest()
+    for i, place in enumerate(frame["place"]):
+        place.arrays["vertices"] = np.zeros((7 if i else 9, 3), "f4")
+    plan = plan_of(frame, spec_of(fields=["vertices"]))
+    said = "'vertices' is 9x3 where most rows have 7x3: one 'template' of 'register' would make them equal"
+    assert plan.left_out[["reason", "detail"]].to_numpy().tolist() == [["other_size", said]]
+
+
 def test_rows_of_another_size_are_left_out_whatever_their_order():
     frame = manifest()
     for i in (0, 4):

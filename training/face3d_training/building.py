@@ -14,14 +14,14 @@ from torch.utils.data import DataLoader
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights, read_checkpoint
+from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights, read_checkpoint, without_weights
 from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.health import Watched
 from face3d_training.leaks import SeenData, training_fingerprint
 from face3d_training.loader import make_loader
 from face3d_training.losses.loss_module import LossModule
-from face3d_training.losses.weighted import build_losses
+from face3d_training.losses.weighted import build_losses, loss_specs
 from face3d_training.models.base import ModelSpec
 from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.optimization import Schedule, make_optimizer
@@ -72,6 +72,17 @@ class Learning:
             f"{counted(people, 'person')}; "
             f"{counted(len(self.sampler), 'step')} of {self.batch_size} samples an epoch; on {where}"
         )
+
+
+def check_options(config: TrainConfig) -> None:
+    """Check the options of network, losses and augmentation, which only these know.
+
+    Raises:
+        UserError: there is no such network or loss, or no such option.
+    """
+    build_spec(without_weights(config))
+    loss_specs(config.loss)
+    Variation.of(config)
 
 
 def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder: Path) -> Learning:

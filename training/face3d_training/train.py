@@ -25,7 +25,7 @@ from face3d_data.errors import RunStopped, UserError, is_full_disk
 from face3d_data.plurals import counted
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import Dataset
-from face3d_training.building import build_learning
+from face3d_training.building import build_learning, check_options
 from face3d_training.checkpoint import (
     BEST_CHECKPOINT,
     CHECKPOINT_FOLDER,
@@ -126,6 +126,7 @@ def _open(
     check: bool,
 ) -> tuple[Run, bool]:
     """Return a run that is ready to learn, described in its folder, and whether it continues an earlier one."""
+    check_options(config)  # before the folder is looked at: what was mistyped is said first
     place = make_fabric(config.device, config.precision)
     fabric = place.fabric
     tell = say if fabric.is_global_zero else _silent

@@ -42,9 +42,9 @@ def _albedo(
 ) -> np.ndarray | None:
     """Return the median albedo f8 (3,), linear light, of a rectangle of the plane; None where too little is seen."""
     if face.view.color is not None and face.view.intrinsics is not None:
-        colors, normals = _in_image(face, corners, above_mm, near_mm)
+        colors, normals = _in_image(face, face.view.color, face.view.intrinsics, corners, above_mm, near_mm)
     elif face.view.point_colors is not None:
-        colors, normals = _in_cloud(face, corners, above_mm, near_mm)
+        colors, normals = _in_cloud(face, face.view.point_colors, corners, above_mm, near_mm)
     else:
         return None
     if len(colors) < FEWEST:
@@ -54,19 +54,19 @@ def _albedo(
     return np.clip(np.median(to_linear(colors) / level, axis=0), 0.004, 0.95)
 
 
-def _in_image(face: Face, corners: tuple, above_mm: float, near_mm: float) -> tuple[np.ndarray, np.ndarray]:
+def _in_image(
+    face: Face, color: np.ndarray, intrinsics: np.ndarray, corners: tuple, above_mm: float, near_mm: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return colours u1 (N, 3) and normals f4 (N, 3), face frame, of the pixels that show a rectangle of the plane."""
     view = face.view
-    assert view.color is not None
-    assert view.intrinsics is not None
     (a0, b0), (a1, b1) = corners
     places = np.stack(np.meshgrid(np.arange(a0, a1, 2.0), np.arange(b0, b1, 2.0)), axis=-1).reshape(-1, 2)
     plane = face.skin.to_person(places).astype(np.float32)
     points = roll_up(plane, sample_map(face.skin.radius, plane) + above_mm)
     normals = sample_map(radius_normals(face.skin.radius), plane)
     seen = transform(points, np.linalg.inv(view.to_face))
-    pixels = np.rint(project(np.maximum(seen, [-np.inf, -np.inf, 1.0]), view.intrinsics))
-    height, width = view.color.shape[:2]
+    pixels = np.rint(project(np.maximum(seen, [-np.inf, -np.inf, 1.0]), intrinsics))
+    height, width = color.shape[:2]
     toward = view.to_face[:3, 3] - points
     facing = np.einsum("ij,ij->i", normals, toward) > FACING * np.linalg.norm(toward, axis=1)
     inside = facing & (pixels >= 0).all(axis=1) & (pixels < [width, height]).all(axis=1)
@@ -74,20 +74,21 @@ def _in_image(face: Face, corners: tuple, above_mm: float, near_mm: float) -> tu
     if view.depth is not None:
         near = np.abs(view.depth[at[:, 1], at[:, 0]] - seen[inside, 2]) < near_mm
         at, inside = at[near], np.flatnonzero(inside)[near]
-    return view.color[at[:, 1], at[:, 0]], normals[inside]
+    return color[at[:, 1], at[:, 0]], normals[inside]
 
 
-def _in_cloud(face: Face, corners: tuple, above_mm: float, near_mm: float) -> tuple[np.ndarray, np.ndarray]:
+def _in_cloud(
+    face: Face, point_colors: np.ndarray, corners: tuple, above_mm: float, near_mm: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the same of the points that are there."""
     view = face.view
-    assert view.point_colors is not None
     points = transform(view.camera_points, view.to_face)
     finite = np.flatnonzero(np.isfinite(points).all(axis=1))
     plane, r = unroll(points[finite])
     inside = (face.skin.to_mean(plane) > corners[0]).all(axis=1) & (face.skin.to_mean(plane) < corners[1]).all(axis=1)
     inside &= np.abs(r - sample_map(face.skin.radius.astype(np.float64), plane) - above_mm) < near_mm
     normals = sample_map(radius_normals(face.skin.radius), plane[inside].astype(np.float32))
-    return view.point_colors[finite[inside]], normals
+    return point_colors[finite[inside]], normals
 
 
 def _hex(albedo: np.ndarray) -> str:

@@ -30,10 +30,18 @@ def build_losses(
     Raises:
         UserError: no loss, no such loss, or an option that is not allowed.
     """
+    return WeightedLosses(loss_specs(losses), n_classes, embedding_size, model)
+
+
+def loss_specs(losses: Mapping[str, Mapping[str, Any]]) -> dict[str, LossSpec]:
+    """Return the options of a config's losses by their names.
+
+    Raises:
+        UserError: no loss, no such loss, or an option that is not allowed.
+    """
     if not losses:
         raise UserError("loss: there is none: choose one, such as triplet")
-    specs = {name: make_spec("loss", name, options, spec_of_loss) for name, options in losses.items()}
-    return WeightedLosses(specs, n_classes, embedding_size, model)
+    return {name: make_spec("loss", name, options, spec_of_loss) for name, options in losses.items()}
 
 
 class WeightedLosses(LossModule):
