@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from face3d_data.geometry.align import fit_rigid, spread, transform
 from face3d_data.geometry.camera import unproject
+from face3d_data.geometry.landmark_sets import DENSE_OF_68
+from face3d_data.geometry.mean_face import mean_face
 
 NOSE = 2
 NOSE_PERCENTILE = 15.0
@@ -17,6 +20,14 @@ FACE_BAND_MM = 80.0
 MANY_SHARE = 0.02
 """Radius of the disc of one landmark of many, as a share of their extent: some 3 mm of a face."""
 FEWEST_READINGS = 3
+GAP_MM, LEAST_IN_FRONT = 8.0, 0.15
+"""Readings of one disc that lie so far apart are of two surfaces, if so large a share of them lies in front."""
+BESIDE_MM, LEAST_KNOWN = 20.0, 4
+"""Landmarks farther from the mean face than this are on no face, if so many of the five are known to place it by."""
+MOST_OFF_MM = 20.0
+"""Where one of the five is farther from the mean face's, nothing is said."""
+FIVE_OF_68 = ([36, 37, 38, 39, 40, 41], [42, 43, 44, 45, 46, 47], [30], [48], [54])
+N_DENSE = 478
 MOST_RADIUS_PX = 64.0
 """No disc of one landmark of many is larger: landmarks far outside an image spread without bound."""
 
@@ -95,7 +106,8 @@ def lift_many(
     """Return a large set of landmarks in 3D, each at the median depth of the readings in a small disc around it.
 
     As with the five, a disc that holds fewer than 3 readings of the face's depth is doubled, twice; a landmark that
-    still has none is unknown, which does not concern the others.
+    still has none is unknown, which does not concern the others. Where a disc shows an edge, what is in front counts;
+    a landmark that lies on what is behind the face all the same is unknown, too.
 
     Args:
         depth: f4 (H, W), mm along the optical axis, 0 = no reading.
@@ -113,6 +125,7 @@ def lift_many(
     if reference is not None:
         (z,) = _medians((depth,), depth, reference, pixels[known])
         found[known] = unproject(pixels[known], z, intrinsics, distortion)
+        found[_beyond_the_face(found)] = np.nan
     return found
 
 
@@ -135,6 +148,7 @@ def lift_many_from_grid(grid: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     if reference is not None:
         channels = [grid[..., axis] for axis in range(3)]
         found[known] = np.stack(_medians(channels, lifted, reference, pixels[known]), axis=1)
+        found[_beyond_the_face(found)] = np.nan
     return found
 
 
@@ -152,7 +166,9 @@ def _medians(
         inside &= (z > 0) & (np.abs(z - reference) <= FACE_BAND_MM)
         count = inside.sum(axis=1)
         enough = count >= FEWEST_READINGS
-        places, chosen, number = left[enough], inside[enough], count[enough]
+        places = left[enough]
+        chosen = _before_a_gap(z[enough], inside[enough])
+        number = chosen.sum(axis=1)
         for median, channel in zip(medians, channels, strict=True):
             values = np.where(chosen, channel[rows[enough], columns[enough]], np.float32(np.inf))
             values.sort(axis=1)
@@ -162,6 +178,50 @@ def _medians(
         if not len(left):
             break
     return medians
+
+
+def _before_a_gap(z: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return which readings (n, k) of discs count: where a disc shows an edge, those of what is in front."""
+    ordered = np.where(inside, z, np.float32(np.inf))
+    ordered.sort(axis=1)
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(ordered, axis=1)
+    count = inside.sum(axis=1, keepdims=True)
+    least = np.maximum(FEWEST_READINGS, np.ceil(LEAST_IN_FRONT * count)).astype(np.int64)
+    place = np.arange(1, steps.shape[1] + 1)
+    edge = (steps > GAP_MM) & (place >= least) & (place < count)
+    behind = np.where(edge.any(axis=1), np.argmax(edge, axis=1), ordered.shape[1] - 1)
+    last = np.where(np.isfinite(ordered), ordered, -np.inf)[np.arange(len(z)), behind]
+    last = np.where(edge.any(axis=1), last, np.float32(np.inf))
+    return inside & (z <= last[:, None])
+
+
+def _beyond_the_face(points: np.ndarray) -> np.ndarray:
+    """Return which of 68 or 478 landmarks (n, 3), mm, lie on what is beside or behind the face, bool (n,).
+
+    The mean face, brought onto eyes, nose and mouth and to their size, says where a face can be: it passes within
+    `BESIDE_MM` of every landmark, those at the ears too.
+    """
+    beyond = np.zeros(len(points), bool)
+    if len(points) not in (68, N_DENSE):
+        return beyond
+    of_68 = points if len(points) == 68 else points[list(DENSE_OF_68)]
+    five = np.stack([of_68[places].mean(axis=0) for places in FIVE_OF_68])
+    known = np.isfinite(five).all(axis=1)
+    if known.sum() < LEAST_KNOWN:
+        return beyond
+    face = mean_face()
+    size = spread(five[known]) / spread(face.landmarks[known])
+    if not size > 0:
+        return beyond
+    motion = fit_rigid(five[known] / size, face.landmarks[known])
+    off = np.linalg.norm(transform(five[known] / size, motion) - face.landmarks[known], axis=1)
+    if off.max() > MOST_OFF_MM:
+        return beyond
+    placed = transform(points / size, motion)
+    there = np.isfinite(placed).all(axis=1)
+    beyond[there] = face.tree.nearest(placed[there])[0] > BESIDE_MM
+    return beyond
 
 
 def _discs(pixels: np.ndarray, radius: float, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -33,7 +33,7 @@ class ToCloud(Stage):
     """
 
     name: ClassVar[str] = "to_cloud"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     inputs: ClassVar[Inputs] = (
         ("depth", "intrinsics", "landmarks"),
         ("grid", "landmarks_3d"),

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from face3d_data.geometry.camera import unproject
+from face3d_data.geometry.camera import project, unproject
 from face3d_data.geometry.landmark_sets import DENSE_OF_68, LIFTED, MIRRORED, MIRRORED_68, MIRRORED_DENSE
 from face3d_data.geometry.landmarks import lift_many, lift_many_from_grid
+from face3d_data.registration.template import own_template
 from face3d_data.sample import ARRAYS, PIXELS, POSITIONS
 
 INTRINSICS = np.array([600.0, 600.0, 79.5, 59.5])
@@ -90,3 +91,36 @@ def test_a_wall_behind_an_outline_does_not_pull_it(depth, pixels):
     depth[:, 126:] = 2000.0  # half of each disc on the last column
     found = lift_many(depth, INTRINSICS, pixels)
     np.testing.assert_allclose(found[edge, 2], whole[edge, 2], atol=3.0)
+
+
+def face_in_front(extra_mm=0.0, outline=()):
+    """The template's 68 landmarks before a camera, and a depth image with a small disc of readings at each."""
+    template = own_template()
+    marks = template.landmarks(template.vertices) * [1, -1, -1] + [0, 0, 600]
+    centre = np.array([900.0, 900.0, 199.5, 199.5])
+    pixels = project(marks, centre).astype(np.float32)
+    depth = np.zeros((400, 400), np.float32)
+    rows, columns = np.mgrid[:400, :400]
+    for place, (pixel, z) in enumerate(zip(pixels, marks[:, 2], strict=True)):
+        near = (columns - pixel[0]) ** 2 + (rows - pixel[1]) ** 2 < 16
+        depth[near] = z + (extra_mm if place in outline else 0)
+    return depth, centre, pixels, marks
+
+
+def test_a_landmark_that_reads_the_neck_behind_the_jaw_is_unknown():
+    depth, centre, pixels, marks = face_in_front()
+    assert np.allclose(lift_many(depth, centre, pixels), marks, atol=4)
+    depth, centre, pixels, marks = face_in_front(60.0, (4, 10))
+    found = lift_many(depth, centre, pixels)
+    assert np.flatnonzero(np.isnan(found[:, 2])).tolist() == [4, 10]
+    grid = np.full((400, 400, 3), np.nan, np.float32)
+    rows, columns = np.nonzero(depth)
+    grid[rows, columns] = unproject(np.stack([columns, rows], 1), depth[rows, columns], centre)
+    assert np.flatnonzero(np.isnan(lift_many_from_grid(grid, pixels)[:, 2])).tolist() == [4, 10]
+
+
+def test_of_an_edge_within_a_disc_what_is_in_front_counts(depth, pixels):
+    whole = lift_many(depth, INTRINSICS, pixels)
+    edge = pixels[:, 0] == 62
+    depth[:, 62:66] += 40.0  # most of each disc on that column
+    np.testing.assert_allclose(lift_many(depth, INTRINSICS, pixels)[edge], whole[edge], atol=2.5)
