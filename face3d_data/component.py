@@ -6,7 +6,7 @@ import difflib
 import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -189,3 +189,10 @@ def _shown(value: Any) -> str:
         value = [str(part) for part in value]
     text = repr(str(value) if isinstance(value, Path) else value)
     return text if len(text) <= SHOWN_CHARS else f"{text[: SHOWN_CHARS - 20]} … {text[-17:]}"
+
+
+def named_values(annotation: Any) -> tuple[Any, ...]:
+    """Return the values that a field's type lists by name: those of its `Literal`, alone or in a union."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(value for part in get_args(annotation) for value in named_values(part))

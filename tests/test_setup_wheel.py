@@ -45,9 +45,15 @@ def test_wheel_holds_pipelines_manifests_configs_assets_and_licence(wheel_names)
     networks = "face3d_data/detectors/mediapipe"
     wanted += [f"{networks}/{name}" for name in ("short_range.safetensors", "attention_mesh.safetensors")]
     wanted += [f"{networks}/{name}" for name in ("LICENSE", "NOTICE")]
+    wanted.append("face3d_data/synthetic/LICENSE.ICT-FaceKit")
     assert len(wanted) >= 6
     assert [name for name in wanted if name not in wheel_names] == []
-    for licence in ("LICENSE", f"{networks}/LICENSE", f"{networks}/NOTICE"):
+    for licence in (
+        "LICENSE",
+        f"{networks}/LICENSE",
+        f"{networks}/NOTICE",
+        "face3d_data/synthetic/LICENSE.ICT-FaceKit",
+    ):
         assert any(name.endswith(f"licenses/{licence}") for name in wheel_names), licence
     assert [name for name in wheel_names if name.startswith(("tests/", "benchmarks/", "training/", "pipelines/"))] == []
 

@@ -32,6 +32,7 @@ SHOWN = {
     "training/configs": "training_configs.md",
     "LICENSE": "license.md",
     "face3d_data/detectors/mediapipe/NOTICE": "license.md",
+    "face3d_data/synthetic/LICENSE.ICT-FaceKit": "license.md",
     "CITATION.cff": "license.md",
     "apt.txt": "install_files.md",
     "constraints.txt": "install_files.md",
@@ -91,7 +92,12 @@ def _shown() -> dict[str, str]:
     """Return the pages that show files of the repository as they are."""
     return {
         "license.md": "# Licence and citation\n\n"
-        + _files("LICENSE", "CITATION.cff", "face3d_data/detectors/mediapipe/NOTICE"),
+        + _files(
+            "LICENSE",
+            "CITATION.cff",
+            "face3d_data/detectors/mediapipe/NOTICE",
+            "face3d_data/synthetic/LICENSE.ICT-FaceKit",
+        ),
         "install_files.md": "# Files of the installation\n\n" + _files("apt.txt", "Dockerfile", "constraints.txt"),
     }
 

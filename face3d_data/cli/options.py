@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from face3d_data.cli import output
+from face3d_data.component import named_values
 from face3d_data.errors import UserError
 from face3d_data.yaml_file import parse_yaml
 
@@ -138,6 +139,8 @@ def _text(value: Any) -> str:
 def _metavar(annotation: Any) -> str:
     if typing.get_origin(annotation) is typing.Literal:
         return "[" + "|".join(map(str, typing.get_args(annotation))) + "]"
+    if names := named_values(annotation):
+        return "[" + "|".join([*map(str, names), *(["PATH"] if Path in typing.get_args(annotation) else [])]) + "]"
     return {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}.get(annotation, "VALUE")
 
 
@@ -158,6 +161,8 @@ def _value(annotation: Any, value: Any) -> Any:
         ]
     kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     if not isinstance(value, str) or annotation is str:
+        return value
+    if value in named_values(annotation):
         return value
     if Path in kinds and str not in kinds:
         return os.path.abspath(Path(value).expanduser())

@@ -9,15 +9,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from face3d_data.component import named_values
+
 
 def with_paths(cls: type[BaseModel], parameters: Mapping[str, Any], base_dirs: tuple[Path, ...]) -> dict[str, Any]:
-    """Return parameters with those that name files resolved: in `base_dirs` in order, then here."""
+    """Return parameters with those that name files resolved: in `base_dirs` in order, then here.
+
+    A value that the field takes by name (`ict` of `Literal["ict"] | Path`) is no file.
+    """
     resolved = dict(parameters)
     for name, info in cls.model_fields.items():
         if name in resolved and "Path" in str(info.annotation):
-            value = resolved[name]
+            value, names = resolved[name], named_values(info.annotation)
             several = isinstance(value, list)
-            resolved[name] = [_look_up(one, base_dirs) for one in value] if several else _look_up(value, base_dirs)
+            found = [one if one in names else _look_up(one, base_dirs) for one in (value if several else [value])]
+            resolved[name] = found if several else found[0]
     return resolved
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -16,11 +16,13 @@ from face3d_data.formats.face_model import FaceModel, read_face_model
 from face3d_data.option_types import Weight, equal_weights, ordered
 from face3d_data.reader import Reader, Source
 from face3d_data.registry import register
+from face3d_data.synthetic.populations import POPULATIONS
 from face3d_data.synthetic.sensors.draw import SENSOR_KINDS, SensorKind
 
 if TYPE_CHECKING:
     from face3d_data.synthetic.scene import CaptureRanges
 
+OWN = "own"
 DistanceMm = Annotated[float, Field(ge=250, le=3000)]
 DistanceRange = Annotated[tuple[DistanceMm, DistanceMm], AfterValidator(ordered)]
 LATER = ("model", "images", "sensors", "max_yaw_deg", "distance_mm", "landmark_error_pct", "beards")
@@ -29,12 +31,12 @@ LATER = ("model", "images", "sensors", "max_yaw_deg", "distance_mm", "landmark_e
 
 @register
 class Synthetic(Reader):
-    """Render people who do not exist: faces with some 30 random shape parameters, expression, pose, colour and stereo
-    depth.
+    """Render people who do not exist, with random shape, expression, pose, colour and readings of depth.
 
     Needs no data. Capture 0 of a person is near-frontal and neutral, the others vary; the same (seed, person, capture)
     and size give the same bytes, whatever else is rendered. Landmarks are exact. With `model`, people are drawn from a
-    statistical face model instead, in plain skin: one of `face3d model build`, or of the layouts of the stage register.
+    statistical face model instead, in plain skin: one that comes with the package, one of `face3d model build`, or one
+    in a layout of the stage register.
     With `images: false`, only the geometry around the face is made, in a tenth of the time: depth without colour, and
     landmarks with a detector's error, as many people as learning needs.
     """
@@ -51,9 +53,10 @@ class Synthetic(Reader):
     seed: int = Field(0, ge=0, description="seed of the population; other seeds give other people")
     width: int = Field(640, ge=32, le=4096, description="image width in px; the field of view stays the same")
     height: int = Field(480, ge=24, le=4096, description="image height in px")
-    model: Path | None = Field(
-        None,
-        description="file of a statistical face model to draw people from: .npz, FLAME .npz or .pkl, Basel .h5, "
+    model: Literal["own", "ict"] | Path = Field(
+        "own",
+        description="population to draw people from: the package's own parametric one, ict (a statistical model of "
+        "real scans), or a file of a face model: .npz, FLAME .npz or .pkl, Basel .h5, "
         "GNM's .npz, or ICT-FaceKit's folder",
     )
 
@@ -85,8 +88,10 @@ class Synthetic(Reader):
 
     @field_validator("model")
     @classmethod
-    def _model_can_be_read(cls, value: Path | None) -> Path | None:
-        if value is not None:
+    def _model_can_be_read(cls, value: str | Path) -> str | Path:
+        if isinstance(value, Path) and not value.exists():
+            raise ValueError(f"{value} is neither a file nor one of {', '.join((OWN, *POPULATIONS))}")
+        if isinstance(value, Path):
             try:
                 read_face_model(value)
             except UserError as error:
@@ -109,6 +114,12 @@ class Synthetic(Reader):
             if name not in LATER or getattr(self, name) != type(self).model_fields[name].default
         }
 
+    def content_files(self) -> Iterator[tuple[str, Path]]:
+        """Yield the files of the options, and that of a population of the package."""
+        yield from super().content_files()
+        if self.model in POPULATIONS:
+            yield "model", POPULATIONS[self.model].file
+
     def provides(self) -> tuple[str, ...]:
         """Return the arrays of a capture: without images, no colour."""
         return tuple(name for name in self.outputs if self.images or name != "color")
@@ -116,6 +127,12 @@ class Synthetic(Reader):
     def declared_tags(self) -> tuple[str, ...]:
         """Return the tags of a capture: its sensor only where one is drawn."""
         return tuple(name for name in self.tag_names if name != "sensor_kind" or self.sensors)
+
+    @property
+    def _model_file(self) -> Path | None:
+        if isinstance(self.model, Path):
+            return self.model
+        return None if self.model == OWN else POPULATIONS[self.model].file
 
     @property
     def ranges(self) -> CaptureRanges:
@@ -135,7 +152,7 @@ class Synthetic(Reader):
         from face3d_data.synthetic.scene import capture_tags
         from face3d_data.synthetic.statistical import model_capture_tags
 
-        tags, ranges = capture_tags if self.model is None else model_capture_tags, self.ranges
+        tags, ranges = capture_tags if self.model == OWN else model_capture_tags, self.ranges
         for person in range(self.first_person, self.first_person + self.people):
             for capture in range(self.captures):
                 yield Source(
@@ -148,7 +165,7 @@ class Synthetic(Reader):
 
     def load(self, source: Source, name: str) -> np.ndarray:
         """Return one array; the capture is rendered once for all of its arrays."""
-        settings = _Settings(self.seed, self.model, self.images, self.width, self.height, self.ranges)
+        settings = _Settings(self.seed, self._model_file, self.images, self.width, self.height, self.ranges)
         return _made(settings, source.record["person"], source.record["capture"])[name]
 
 
@@ -158,6 +175,7 @@ class _Settings:
 
     seed: int
     model: Path | None
+    """File of the face model; None for the parametric people."""
     images: bool
     width: int
     height: int

@@ -108,3 +108,51 @@ def test_a_folder_that_synth_did_not_write_is_refused_and_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     with pytest.raises(UserError, match="is a file"):
         list(write_people(tmp_path / "mine.txt", 1, 1, 0, **SIZE))
+
+
+SMALL_ICT = {"people": 2, "captures": 2, "model": "ict", "images": False, "width": 320, "height": 240}
+
+
+def test_people_of_a_packaged_population_differ_from_each_other_and_from_our_own():
+    reader = Synthetic(**SMALL_ICT)
+    captures = [reader.sample(source) for source in reader.scan()]
+    eyes = [float(np.linalg.norm(c.arrays["landmarks"][1] - c.arrays["landmarks"][0])) for c in captures]
+    assert len({round(value, 3) for value in eyes}) == 4
+    assert reader.fingerprint() != Synthetic(**SMALL_ICT | {"model": "own"}).fingerprint()
+
+
+def test_the_content_of_a_packaged_population_is_in_the_fingerprint(monkeypatch, tmp_path):
+    from face3d_data.readers import synthetic
+    from face3d_data.resources import Asset
+
+    before = Synthetic(**SMALL_ICT).fingerprint()
+    other = tmp_path / "ict_face.npz"
+    other.write_bytes(synthetic.POPULATIONS["ict"].file.read_bytes() + b"more")
+
+    class Moved(Asset):
+        file = other
+
+    monkeypatch.setitem(synthetic.POPULATIONS, "ict", Moved("synthetic/ict_face.npz", "synthetic/ict_face.npz"))
+    assert Synthetic(**SMALL_ICT).fingerprint() != before
+
+
+def test_a_model_by_name_is_no_file_and_a_file_is_no_name(tmp_path):
+    from face3d_data.pipeline.paths import with_paths
+
+    assert with_paths(Synthetic, {"model": "ict"}, (tmp_path,)) == {"model": "ict"}
+    assert with_paths(Synthetic, {"model": "mine.npz"}, (tmp_path,)) == {"model": tmp_path / "mine.npz"}
+    with pytest.raises(ValueError, match="neither a file nor one of own, ict"):
+        Synthetic(people=1, model=tmp_path / "icd")
+
+
+def test_the_packaged_population_is_closed_but_for_its_edge():
+    from face3d_data.formats.face_model import read_face_model
+    from face3d_data.synthetic.populations import POPULATIONS
+
+    model = read_face_model(POPULATIONS["ict"].file)
+    edges = np.sort(model.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    open_edges = [edge for edge, n in zip(*np.unique(edges, axis=0, return_counts=True), strict=True) if n == 1]
+    at_rim = {int(vertex) for edge in open_edges for vertex in edge}
+    assert model.landmarks is not None
+    assert model.mean[sorted(at_rim), 2].max() < model.mean[model.landmarks[30], 2] - 50  # no hole in the face
+    assert len(model.identity) == 25
