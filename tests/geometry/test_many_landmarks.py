@@ -107,16 +107,17 @@ def face_in_front(extra_mm=0.0, outline=()):
     return depth, centre, pixels, marks
 
 
-def test_a_landmark_that_reads_the_neck_behind_the_jaw_is_unknown():
+@pytest.mark.parametrize(("place", "behind_mm"), [(4, 45.0), (10, 60.0)])
+def test_a_landmark_that_reads_the_neck_behind_the_jaw_is_unknown(place, behind_mm):
     depth, centre, pixels, marks = face_in_front()
     assert np.allclose(lift_many(depth, centre, pixels), marks, atol=4)
-    depth, centre, pixels, marks = face_in_front(60.0, (4, 10))
+    depth, centre, pixels, marks = face_in_front(behind_mm, (place,))
     found = lift_many(depth, centre, pixels)
-    assert np.flatnonzero(np.isnan(found[:, 2])).tolist() == [4, 10]
+    assert np.flatnonzero(np.isnan(found[:, 2])).tolist() == [place]
     grid = np.full((400, 400, 3), np.nan, np.float32)
     rows, columns = np.nonzero(depth)
     grid[rows, columns] = unproject(np.stack([columns, rows], 1), depth[rows, columns], centre)
-    assert np.flatnonzero(np.isnan(lift_many_from_grid(grid, pixels)[:, 2])).tolist() == [4, 10]
+    assert np.flatnonzero(np.isnan(lift_many_from_grid(grid, pixels)[:, 2])).tolist() == [place]
 
 
 def test_of_an_edge_within_a_disc_what_is_in_front_counts(depth, pixels):
