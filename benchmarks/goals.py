@@ -94,6 +94,16 @@ def benchmarks() -> tuple[Benchmark, ...]:
             ),
         ),
         Benchmark(
+            "surface_maps",
+            "surface_maps.py",
+            (),
+            (
+                Goal("map of 20,000 points: ms, one core", ("milliseconds",), most=5),
+                Goal("... median error inside, mm", ("yaw 0, noise 0 mm", "median_mm"), most=0.1),
+                Goal("... share of cells inside within 0.1 mm", ("yaw 0, noise 0 mm", "within_0.1_mm")),
+            ),
+        ),
+        Benchmark(
             "frame",
             "frame.py",
             (),

@@ -16,11 +16,12 @@ import numpy as np
 
 from face3d_data import Sample
 from face3d_data.geometry.align import transform
-from face3d_data.pictures.sample_picture import LABEL_RGB, draw_points
+from face3d_data.pictures.sample_picture import LABEL_RGB, draw_points, panels
 from face3d_data.readers.synthetic import Synthetic
 from face3d_data.stages.align_3d import Align3d
 from face3d_data.stages.clean import Clean
 from face3d_data.stages.detect import Detect
+from face3d_data.stages.maps import Maps
 from face3d_data.stages.mask import Mask
 from face3d_data.stages.to_cloud import ToCloud
 
@@ -28,6 +29,7 @@ IMAGES = Path(__file__).resolve().parents[1] / "images"
 PERSON = 3
 QUALITY = 82
 CLOUD_PX, GAP_PX = 300, 6
+MAP_PX = 200
 YAWS_DEG = (-55.0, 0.0, 55.0)
 SHOWN_MM = np.array([[-90.0, -88.0], [90.0, 92.0]])
 """What a picture of a cloud spans in the face frame, right and up."""
@@ -54,6 +56,7 @@ def main() -> None:
         face3d(folder, "show", "--sheet", "quickstart")
         keep(cv2.imread(f"{folder}/work/show/quickstart.png"), "contact_sheet")
     keep(clouds()[..., ::-1], "clouds")
+    keep(maps()[..., ::-1], "maps")
 
 
 def face3d(folder: str, *arguments: str) -> None:
@@ -75,6 +78,21 @@ def clouds() -> np.ndarray:
     rows = [row(Align3d().apply(sample)) for sample in (plain, masked)]
     gap = np.full((GAP_PX, rows[0].shape[1], 3), WHITE, np.uint8)
     return np.concatenate([rows[0], gap, rows[1]])
+
+
+def maps() -> np.ndarray:
+    """Return captures of two people side by side: colour, and maps of height and normals, RGB."""
+    rows = []
+    for person in (PERSON, PERSON + 1):
+        reader = Synthetic(people=1, captures=2, first_person=person)
+        pictures = []
+        for source in reader.scan():
+            cloud = Clean().apply(ToCloud().apply(Detect().apply(reader.sample(source))))
+            arrays = Maps().apply(Align3d().apply(cloud)).arrays
+            shown = dict(panels(arrays, MAP_PX, close_up=True))
+            pictures += [shown[name] for name in ("color", "map, height", "map, normals")]
+        rows.append(np.concatenate(pictures, axis=1))
+    return np.concatenate(rows)
 
 
 def row(sample: Sample) -> np.ndarray:
