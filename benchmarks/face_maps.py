@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from face3d_data.geometry.align import fit_rigid, transform
-from face3d_data.geometry.depth_map import GRID, cell_means, clipped_distance, filled, level
+from face3d_data.geometry.depth_map import GRID, clipped_distance, filled, level, smooth_map
 from face3d_data.geometry.open3d_lazy import open3d
 
 FLIP = np.diag([1.0, -1.0, -1.0])
@@ -28,7 +28,7 @@ def mesh_map(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray,
 
 
 def capture_map(depth: np.ndarray, intrinsics: np.ndarray, landmarks_3d: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Return the map (G,) of a capture: its points, aligned by the true landmarks, averaged cell by cell.
+    """Return the map (G,) of a capture: its points, aligned by the true landmarks.
 
     Args:
         depth: f4 (H, W), mm, 0 = no reading.
@@ -42,7 +42,7 @@ def capture_map(depth: np.ndarray, intrinsics: np.ndarray, landmarks_3d: np.ndar
     points = np.stack([(column - cx) / fx * z, (row - cy) / fy * z, z], axis=1)
     points = points[np.linalg.norm(points - landmarks_3d[2], axis=1) < 95.0] @ FLIP
     moved = transform(points, fit_rigid(landmarks_3d @ FLIP, mean))
-    return cell_means(moved)
+    return smooth_map(moved)
 
 
 def population(maps: np.ndarray) -> dict[str, float]:

@@ -31,6 +31,7 @@ RUN_BY_MAKE += [
     "training_loader.py",
     "training_ops.py",
     "start.py",
+    "surface_maps.py",
     "triplet_loss.py",
     "triplets.py",
     "truth.py",

@@ -10,6 +10,8 @@ import warnings
 
 import numpy as np
 
+from face3d_data.geometry.surface_map import MapGrid, surface_map
+
 CELL_MM = 2.5
 _X, _Y = np.meshgrid(np.arange(-60.0, 60.1, CELL_MM), np.arange(-60.0, 65.1, CELL_MM))
 REGION = (_X / 58.0) ** 2 + (_Y / 65.0) ** 2 <= 1.0
@@ -21,49 +23,38 @@ CLIP_MM = 6.0
 BACK_MM = -75.0
 """What is farther back is not the face."""
 KERNEL_MM = 1.8
-"""Standard deviation of the Gaussian that spreads a point over cells: clouds of 2,048 points are 2.7 mm apart."""
-REACH_CELLS = 2
-LEAST_WEIGHT = 0.05
-"""A cell counts as seen from one point at 4.4 mm on."""
-_REACH = np.arange(-REACH_CELLS, REACH_CELLS + 1)
-_ACROSS, _UP = (offsets.ravel() for offsets in np.meshgrid(_REACH, _REACH))
-
-
-def cell_means(points: np.ndarray) -> np.ndarray:
-    """Return the map f4 (G,) of dense points (N, 3), mm: the mean height of those in each cell."""
-    column, row = _places(points)
-    return _weighed(np.rint(column).astype(int), np.rint(row).astype(int), points[:, 2], np.ones(len(points)), 0.0)
+"""Standard deviation of the Gaussian that weighs points around a cell: clouds of 2,048 points are 2.7 mm apart."""
+GAP_MM = 10.0
+"""Gaps in clouds of 1,024 points are narrower."""
+_CELLS = MapGrid(CELL_MM, _X.shape[0], _X.shape[1], float(_X[0, 0]) - CELL_MM / 2, float(_Y[-1, 0]) + CELL_MM / 2)
 
 
 def smooth_map(points: np.ndarray) -> np.ndarray:
-    """Return the map f4 (G,) of points (N, 3), mm, that need not be dense: Gaussian means of those within 2 cells.
+    """Return the map f4 (G,) of points (N, 3), mm, that need not be dense: by `surface_map`."""
+    near = points[points[:, 2] > BACK_MM]
+    return np.ascontiguousarray(surface_map(near, _CELLS, KERNEL_MM, GAP_MM).height[::-1][REGION])
 
-    Nadaraya 1964, On Estimating Regression; Watson 1964, Smooth Regression Analysis.
+
+def resampled_map(channels: np.ndarray, cell_mm: float, left_mm: float, top_mm: float) -> np.ndarray:
+    """Return the map f4 (G,) of an image that the stage `maps` made: each height along the plane of the nearest cell.
+
+    Args:
+        channels: (C, H, W), height, two slopes or the unit normal, validity.
+        cell_mm: width of its cells.
+        left_mm: x of its left edge.
+        top_mm: y of its upper edge.
     """
-    column, row = _places(points)
-    columns = np.rint(column).astype(int)[:, None] + _ACROSS
-    rows = np.rint(row).astype(int)[:, None] + _UP
-    apart_mm2 = ((columns - column[:, None]) ** 2 + (rows - row[:, None]) ** 2) * CELL_MM**2
-    weights = np.exp(apart_mm2 / (-2 * KERNEL_MM**2))
-    heights = np.broadcast_to(points[:, 2:3], weights.shape)
-    return _weighed(columns.ravel(), rows.ravel(), heights.ravel(), weights.ravel(), LEAST_WEIGHT)
-
-
-def _places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return (points[:, 0] - _X[0, 0]) / CELL_MM, (points[:, 1] - _Y[0, 0]) / CELL_MM
-
-
-def _weighed(
-    columns: np.ndarray, rows: np.ndarray, heights: np.ndarray, weights: np.ndarray, least: float
-) -> np.ndarray:
-    high, wide = _X.shape
-    inside = (columns >= 0) & (columns < wide) & (rows >= 0) & (rows < high) & (heights > BACK_MM)
-    cell, weight = (rows * wide + columns)[inside], weights[inside]
-    count = np.bincount(cell, weights=weight, minlength=high * wide)
-    total = np.bincount(cell, weights=weight * heights[inside], minlength=high * wide)
-    seen = (count > 0) & (count >= least)
-    found = np.where(seen, total / np.where(seen, count, 1.0), np.nan)
-    return found.reshape(high, wide)[REGION].astype(np.float32)
+    rows, columns = channels.shape[1:]
+    column = np.clip(np.floor((GRID[:, 0] - left_mm) / cell_mm), 0, columns - 1).astype(np.intp)
+    row = np.clip(np.floor((top_mm - GRID[:, 1]) / cell_mm), 0, rows - 1).astype(np.intp)
+    right = GRID[:, 0] - (left_mm + cell_mm * (column + 0.5))
+    up = GRID[:, 1] - (top_mm - cell_mm * (row + 0.5))
+    height, first, second, *third, seen = (channel[row, column].astype(np.float64) for channel in channels)
+    if third:
+        ahead = np.maximum(third[0], 1e-3)
+        first, second = -first / ahead, -second / ahead
+    inside = (np.abs(right) <= cell_mm) & (np.abs(up) <= cell_mm) & (seen > 0.5) & (height > BACK_MM)
+    return np.where(inside, height + first * right + second * up, np.nan).astype(np.float32)
 
 
 def level(maps: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:

@@ -152,7 +152,7 @@ MISTAKES = [
         ("rgb", "--train-dataset", "points"),
         "nothing to judge: give a checkpoint (no baselines: dataset rgb contains no points",
     ),
-    (("rgb", "--baseline"), "--baseline: dataset rgb contains no points, which the baselines are made from"),
+    (("rgb", "--baseline"), "--baseline: dataset rgb contains no points or maps, which the baselines are made from"),
 ]
 
 

@@ -8,18 +8,18 @@ from face3d_data.geometry.depth_map import (
     BACK_MM,
     CELL_MM,
     CLIP_MM,
+    GAP_MM,
     GRID,
     KERNEL_MM,
-    LEAST_WEIGHT,
-    REACH_CELLS,
     UPPER,
-    cell_means,
     clipped_distance,
     filled,
     level,
     level_upper,
+    resampled_map,
     smooth_map,
 )
+from face3d_data.geometry.surface_map import MapGrid, map_channels, surface_map
 
 
 def surface(x, y):
@@ -27,38 +27,33 @@ def surface(x, y):
     return -0.006 * x**2 - 0.004 * y**2 + 4 * np.sin(x / 15) * np.cos(y / 20)
 
 
-def cloud(n, seed=0):
+def cloud(n, seed=0, wide=66.0):
     rng = np.random.default_rng(seed)
-    xy = rng.uniform(-66, 66, (n, 2))
+    xy = rng.uniform(-wide, wide, (n, 2))
     return np.column_stack([xy, surface(*xy.T)])
 
 
-def naive(points, spread):
-    """Map of points cell by cell, each point's place rounded to its nearest cell."""
-    found = np.full(len(GRID), np.nan)
-    at = np.rint((points[:, :2] - GRID.min(0)) / CELL_MM) * CELL_MM + GRID.min(0)
-    for cell, centre in enumerate(GRID):
-        weight = 0.0
-        total = 0.0
-        for point, own in zip(points, at, strict=True):
-            if point[2] <= BACK_MM or np.abs(own - centre).max() > (REACH_CELLS if spread else 0) * CELL_MM + 1e-6:
-                continue
-            w = np.exp(-((point[:2] - centre) ** 2).sum() / (2 * KERNEL_MM**2)) if spread else 1.0
-            weight, total = weight + w, total + w * point[2]
-        if weight > 0 and (not spread or weight >= LEAST_WEIGHT):
-            found[cell] = total / weight
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("make", "spread"), [(cell_means, False), (smooth_map, True)])
-def test_maps_equal_a_loop_over_cells_and_points(make, spread):
-    points = np.vstack([cloud(60), [[0.0, 0.0, BACK_MM], [200.0, 0.0, 0.0], [0.0, -300.0, 5.0]]])
-    points = points - np.append(GRID.min(0) % CELL_MM, 0)
-    found = make(points)
+def test_a_map_is_that_of_the_surface_in_the_grid_s_cells():
+    points = np.vstack([cloud(4000), [[0.0, 0.0, BACK_MM], [200.0, 0.0, 0.0], [0.0, -300.0, 5.0]]])
+    found = smooth_map(points)
     assert found.dtype == np.float32
-    assert found == pytest.approx(naive(points, spread), abs=1e-4, nan_ok=True)
-    assert 0 < np.isnan(found).mean() < 1
+    grid = MapGrid(CELL_MM, 60, 60, -75.0 - CELL_MM / 2, 75.0 + CELL_MM / 2)
+    whole = surface_map(points, grid, KERNEL_MM, GAP_MM).height
+    x, y = np.meshgrid(grid.x_mm(), grid.y_mm())
+    want = {(a, b): height for a, b, height in zip(x.ravel(), y.ravel(), whole.ravel(), strict=True)}
+    assert found == pytest.approx([want[a, b] for a, b in GRID.tolist()], abs=1e-3, nan_ok=True)
+
+
+@pytest.mark.parametrize("channels", ["slopes", "normals"])
+def test_a_map_of_other_cells_gives_nearly_the_same(channels):
+    grid = MapGrid(2.0, 64, 64, -64.0, 66.0)
+    points = cloud(30_000, wide=75.0)
+    image = map_channels(surface_map(points, grid, 1.4, 4.0), channels)
+    found = resampled_map(image, grid.cell_mm, grid.left_mm, grid.top_mm)
+    inside = (np.abs(GRID[:, 1]) < 60) & (np.abs(GRID[:, 0]) < 58)
+    assert np.abs(found - smooth_map(points))[inside].max() < 0.2
+    small = resampled_map(image[:, :20], grid.cell_mm, grid.left_mm, grid.top_mm)
+    assert np.isnan(small[GRID[:, 1] < 22]).all(), "where the other map ends, nothing is"
 
 
 def test_a_sparse_cloud_gives_the_surface():
@@ -70,13 +65,12 @@ def test_a_sparse_cloud_gives_the_surface():
 
 def test_a_dense_cloud_gives_the_surface_cell_by_cell():
     x, y = np.meshgrid(np.arange(-66, 66, 0.5), np.arange(-70, 70, 0.5))
-    found = cell_means(np.column_stack([x.ravel(), y.ravel(), surface(x, y).ravel()]))
-    assert np.abs(found - surface(*GRID.T)).max() < 0.5
+    found = smooth_map(np.column_stack([x.ravel(), y.ravel(), surface(x, y).ravel()]))
+    assert np.abs(found - surface(*GRID.T)).max() < 0.1
 
 
 def test_no_points_give_an_empty_map():
-    for make in (cell_means, smooth_map):
-        assert np.isnan(make(np.zeros((0, 3)))).all()
+    assert np.isnan(smooth_map(np.zeros((0, 3)))).all()
 
 
 def test_level_removes_what_shifts_most_of_a_map():

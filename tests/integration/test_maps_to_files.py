@@ -179,3 +179,18 @@ def test_the_training_loader_gives_them(dataset):
     assert rows.collate(batch)["inputs"].dtype == torch.float32
     with pytest.raises(UserError, match="never resized"):
         FaceRows(dataset.path, "train", DataConfig(fields=("map",), image_size_px=64), "image")
+
+
+def test_baselines_are_judged_on_maps(dataset):
+    pytest.importorskip("torch")
+    from face3d_data.geometry.depth_map import GRID
+    from face3d_training.evaluation.baselines.methods import depth_maps
+
+    maps = depth_maps(dataset, "train", [0, 3])
+    assert maps.shape == (2, len(GRID))
+    stored = dataset.reader("train", ["map"])[3]["map"].astype(np.float32)
+    cell = np.flatnonzero((GRID == [-60.0 + 2.5 * 24, 0.0]).all(axis=1))[0]  # x = 0, y = 0: the corner of four cells
+    row, column = (66 // 4), 16
+    assert maps[1, cell] == pytest.approx(stored[0, row, column], abs=4)
+    points = dataset.reader("train", ["points"])[3]["points"].astype(np.float32)
+    assert np.nanmax(maps[1]) == pytest.approx(points[:, 2].max(), abs=12)

@@ -255,7 +255,9 @@ def test_images_have_no_baseline_and_their_own_pictures(drawing, tmp_path):
     evaluation, about = run_evaluation(request)
     assert list(evaluation.methods) == ["run"]
     assert list(evaluation.methods["run"].verification) == ["masked_to_plain"]
-    assert about.notices == ("no baselines: dataset rgb_masked contains no points, which the baselines are made from",)
+    assert about.notices == (
+        "no baselines: dataset rgb_masked contains no points or maps, which the baselines are made from",
+    )
     assert "data:image/jpeg;base64," in (tmp_path / "out" / "report.html").read_text()
     with pytest.raises(UserError, match="--baseline: dataset rgb_masked contains no points"):
         run_evaluation(replace(request, baselines=True))

@@ -1,6 +1,6 @@
 """Baselines without a network, which a network has to beat: the untrained clipped depth map, and LDA on depth maps.
 
-Both see faces as heights on a 2.5 mm grid (`face3d_data.geometry.depth_map`), so they need points in the face frame.
+Both see faces as heights on a 2.5 mm grid (`face3d_data.geometry.depth_map`), so they need aligned points, or maps.
 
     table, known = dataset.table("test"), training.table("train")
     maps = depth_maps(dataset, "test", table.index)
@@ -18,7 +18,7 @@ import numpy as np
 
 from face3d_data.digest import seed_from
 from face3d_data.errors import UserError
-from face3d_data.geometry.depth_map import clipped_distance, level_upper, smooth_map
+from face3d_data.geometry.depth_map import clipped_distance, level_upper, resampled_map, smooth_map
 from face3d_data.plurals import counted
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.protocol import protocols
@@ -38,6 +38,8 @@ LEAST_SEEN = 0.3
 """Share of the grid that the median face must cover; aligned faces cover 0.9 and more, masked ones too."""
 LDA_FEWEST_PEOPLE = 6
 """Fewer people cannot be divided into some for training and some for choosing."""
+PLACE = {"cell_mm", "left_mm", "top_mm"}
+"""Attributes of maps that say where their cells lie."""
 HELD_OUT = 0.2
 RIDGES_MM2 = (20.0, 10.0, 5.0, 2.0)
 """Tried from the strongest on; below 2 mm² the directions fit how the training people were made (rank-1 .54 to .81 on
@@ -47,13 +49,19 @@ CLIP_MM = 3.0
 """Of 1.5, 2, 3, 4 and 6 mm the best on 64 synthetic training people: rank-1 .946 plain, .416 masked to plain."""
 
 
+def can_be_mapped(dataset: Dataset) -> bool:
+    """Tell whether a dataset contains what depth maps are made of: maps whose cells' place is known, or points."""
+    said = dataset.info.get("array_attributes", {}).get("map", {})
+    return said.keys() >= PLACE or "points" in dataset.info["spec"]["fields"]
+
+
 def depth_maps(
     dataset: Dataset, split: str, rows: Sequence[int] | np.ndarray, progress: Callable[[int], None] | None = None
 ) -> np.ndarray:
     """Return the depth maps f4 (n, G) of rows of a split.
 
     Args:
-        dataset: a dataset with `points` in the face frame, mm.
+        dataset: a dataset with `map`, which is preferred, or with `points` in the face frame, mm.
         split: the split.
         rows: indices in the split.
         progress: called with the number of rows done.
@@ -61,11 +69,16 @@ def depth_maps(
     Raises:
         UserError: the shards contain no points, or the points are not aligned.
     """
-    reader = dataset.reader(split, ["points"])
+    said = dataset.info.get("array_attributes", {}).get("map", {})
+    field = "map" if said.keys() >= PLACE else "points"
+    reader = dataset.reader(split, [field])
     maps: list[np.ndarray] = []
     for start in range(0, len(rows), BATCH):
-        batch = reader.__getitems__(list(rows[start : start + BATCH])).arrays["points"]
-        maps += [smooth_map(points) for points in batch]
+        batch = reader.__getitems__(list(rows[start : start + BATCH])).arrays[field]
+        if field == "map":
+            maps += [resampled_map(image, said["cell_mm"], said["left_mm"], said["top_mm"]) for image in batch]
+        else:
+            maps += [smooth_map(points) for points in batch]
         if progress is not None:
             progress(len(maps))
     found = np.array(maps, np.float32)

@@ -15,6 +15,7 @@ from face3d_data.tables.split import person_of
 from face3d_training.evaluation.baselines.methods import (
     LDA_FEWEST_PEOPLE,
     DepthMapMatcher,
+    can_be_mapped,
     depth_maps,
     lda_matcher,
     learn_lda,
@@ -97,12 +98,12 @@ def plan_baselines(
         train_dataset: the dataset that LDA learns from; `dataset` if not given.
 
     Raises:
-        UserError: they were asked for, and the dataset contains no points; or `train_dataset` cannot teach.
+        UserError: they were asked for, and the dataset has no points or maps; or `train_dataset` cannot teach.
     """
     if wanted is False:
         return BaselinePlan()
-    if "points" not in dataset.info["spec"]["fields"]:
-        why = f"dataset {dataset.name} contains no points, which the baselines are made from"
+    if not can_be_mapped(dataset):
+        why = f"dataset {dataset.name} contains no points or maps, which the baselines are made from"
         if wanted:
             raise UserError(f"--baseline: {why}: say --no-baseline")
         return BaselinePlan(notices=(f"no baselines: {why}",))
@@ -122,8 +123,8 @@ def _cannot_teach(dataset: Dataset) -> str:
     """Return why LDA cannot learn from a dataset, or nothing."""
     if LEARNT_FROM not in dataset.splits:
         return f"dataset {dataset.name} has no split {LEARNT_FROM!r} to learn from"
-    if "points" not in dataset.info["spec"]["fields"]:
-        return f"dataset {dataset.name} contains no points to learn from"
+    if not can_be_mapped(dataset):
+        return f"dataset {dataset.name} contains no points or maps to learn from"
     people = len({person_of(identity) for identity in dataset.table(LEARNT_FROM)["identity"]})
     if people < LDA_FEWEST_PEOPLE:
         return (
