@@ -17,12 +17,20 @@ def people():
     return [template.shape(rng.standard_normal(len(template.modes))) for _ in range(PEOPLE)]
 
 
+def shuffled(vertices, places):
+    other = vertices.copy()
+    other[places] = vertices[np.roll(places, len(places) // 2)]
+    return other
+
+
 ORDERS = {
     "any": lambda v: v[np.random.default_rng(1).permutation(len(v))],
     "from the end": lambda v: v[::-1],
     "one on": lambda v: np.roll(v, 1, axis=0),
     "by height": lambda v: v[np.argsort(v[:, 1])],
     "mirrored": lambda v: v[own_template().mirror],
+    "five": lambda v: shuffled(v, np.arange(200, 5000, 960)),
+    "a hundred that are near": lambda v: shuffled(v, np.argsort(np.linalg.norm(v - v[2000], axis=1))[:100]),
     "a part": lambda v: np.concatenate([v[:500][np.random.default_rng(1).permutation(500)], v[500:]]),
 }
 
