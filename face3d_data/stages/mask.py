@@ -34,8 +34,10 @@ from face3d_data.wear.wearing import Face
 
 TiltDeg = Annotated[float, Field(ge=-45, le=45)]
 Tilt = Annotated[tuple[TiltDeg, TiltDeg], AfterValidator(ordered)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=0.5, le=1.5)]
 SizeRange = Annotated[tuple[Factor, Factor], AfterValidator(ordered)]
+TautRange = Annotated[tuple[Share, Share], AfterValidator(ordered)]
 BARE = ("none", "")
 """Values of the tag `mask` of a face that wears none."""
 FILE_STEM = re.compile(r"[\w.-]+")
@@ -46,10 +48,10 @@ class Mask(Covering):
     """Put a face mask of a random style on the face, consistently in points, depth and colour, with labels."""
 
     name: ClassVar[str] = "mask"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     tag_names: ClassVar[Names] = (
         "mask", "mask_worn", "mask_color", "mask_pattern", "mask_standoff_mm", "mask_tilt_deg", "mask_size",
-        "mask_side", "mask_seed", "visible_ratio",
+        "mask_side", "mask_seed", "mask_taut", "visible_ratio",
     )  # fmt: skip
     assets: ClassVar[tuple[Asset, ...]] = (*Covering.assets, MASK_STYLES_ASSET)
     reasons: ClassVar[dict[str, str]] = {**Covering.reasons, "already_masked": "the face already wears a mask"}
@@ -64,6 +66,10 @@ class Mask(Covering):
     standoff_mm: Standoff | None = Field(None, description="range of the stand-off, mm [each style's own]")
     tilt_deg: Tilt = Field((-3.0, 3.0), description="range of the rotation about the viewing axis")
     size: SizeRange = Field((0.96, 1.05), description="range of the factor on the style's outline")
+    taut: TautRange | None = Field(
+        None,
+        description="range of how taut the cloth is: 1 spans nose and chin, 0 follows nose and lips [each style's own]",
+    )
     colors: tuple[str, ...] = Field((), description="draw only these of a style's colours, if it has any of them")
     patterns: tuple[ClothPattern, ...] = Field(
         (), description=f"draw only these of its patterns, if it has any of them: {', '.join(CLOTH_PATTERNS)}"
@@ -134,6 +140,10 @@ class Mask(Covering):
         else:
             raise Reject("already_masked", f"wears {worn}: already_masked: keep leaves it unchanged")
 
+    def declared_tags(self) -> Names:
+        """Return the tags of a mask: how taut it is only where that is drawn."""
+        return tuple(name for name in self.tag_names if name != "mask_taut" or self.taut is not None)
+
     def variant(self, sample: Sample, face: Face, number: int, rng: np.random.Generator) -> Sample:
         """Return the sample with a mask of a drawn style."""
         chosen = {name: self._wardrobe[name] for name in self.styles}
@@ -142,7 +152,7 @@ class Mask(Covering):
             self.styles,
             self.worn,
             rng,
-            ranges=MaskRanges(self.standoff_mm, self.tilt_deg, self.size),
+            ranges=MaskRanges(self.standoff_mm, self.tilt_deg, self.size, self.taut),
             colors=self.colors,
             patterns=self.patterns,
         )

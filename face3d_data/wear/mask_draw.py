@@ -28,6 +28,7 @@ class MaskDraw:
         tilt_deg: rotation about the viewing axis.
         size: factor on the style's outline.
         side: the ear a dangling mask hangs from, -1 image left, 1 image right.
+        taut: how taut the cloth is drawn, 0 to 1, where it is drawn for each mask; None: as its style is.
         seed: of wrinkles, weave and the pattern's position.
     """
 
@@ -40,10 +41,13 @@ class MaskDraw:
     size: float = 1.0
     side: int = 1
     seed: int = 0
+    taut: float | None = None
 
     def tags(self) -> dict[str, str | int | float]:
         """Return the draw as tags: `mask` is the style, the others begin with `mask_`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.taut is None:
+            values.pop("taut")
         return {"mask": values.pop("style"), **{f"mask_{name}": value for name, value in values.items()}}
 
 
@@ -55,11 +59,13 @@ class MaskRanges:
         standoff_mm: distance from the skin; the style's own range if None.
         tilt_deg: rotation in the image plane.
         size: factor on the outline.
+        taut: how taut the cloth is drawn; the style's own if None.
     """
 
     standoff_mm: OrderedRange | None = None
     tilt_deg: OrderedRange = (0.0, 0.0)
     size: OrderedRange = (1.0, 1.0)
+    taut: OrderedRange | None = None
 
 
 def draw_mask(
@@ -96,6 +102,7 @@ def draw_mask(
         size=round(float(rng.uniform(*ranges.size)), 4),
         side=1 if rng.random() < 0.5 else -1,
         seed=int(rng.integers(2**31)),
+        taut=None if ranges.taut is None else round(float(rng.uniform(*ranges.taut)), 3),
     )
 
 

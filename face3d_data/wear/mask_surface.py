@@ -29,6 +29,10 @@ TALLEST_MM = 60.0
 """No cloth spans a hollow deeper than this."""
 NARROW_MM = 28.0
 """A hollow that is narrower in one direction is bridged even by cloth that clings: lips apart, nostrils."""
+SLACK_SHARE = 0.7
+"""By this share the slackest cloth bridges and rounds off less than its style: it follows nose and lips."""
+PRESSED_MM, WIRE_HALF_MM = 10.0, 38.0
+"""A nose wire presses cloth to the skin within about this distance, over this half of its length."""
 RIM_STANDOFF = 0.5
 """Share of the stand-off that is left along the outline."""
 MASK = 1
@@ -103,10 +107,12 @@ def _stretch(worn: WornOutline, sheet: _Sheet) -> np.ndarray:
     """Return the radius f4 (R, C) of the cloth over the person's plane."""
     style, draw = worn.style, worn.draw
     floor = sample_map(worn.skin.guard, sheet.ab) + np.float32(draw.standoff_mm)
-    clinging = _closed(floor)
-    taut = clinging + np.float32(style.taut) * (_hull(sheet, floor) - clinging)
-    if style.smooth_mm:
-        taut = _stiffened(taut, floor, sheet.used, style.smooth_mm / STEP_MM)
+    slack = 0.0 if draw.taut is None else 1.0 - draw.taut
+    clinging = _closed(floor, NARROW_MM * (1 - SLACK_SHARE * slack))
+    taut = clinging + _tension(worn, sheet) * (_hull(sheet, floor) - clinging)
+    smooth_mm = style.smooth_mm * (1 - SLACK_SHARE * slack)
+    if smooth_mm:
+        taut = _stiffened(taut, floor, sheet.used, smooth_mm / STEP_MM)
     rim = sample_map(worn.skin.guard, sheet.ab) + np.float32(RIM_STANDOFF * draw.standoff_mm)
     share = _smooth_step(sheet.inward_mm / style.edge_mm)
     raised = taut + _ridge(worn, sheet) + _relief(worn, sheet)
@@ -142,11 +148,27 @@ def _between(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return along[:, j] * (1 - u) + along[:, j + 1] * u
 
 
-def _closed(floor: np.ndarray) -> np.ndarray:
+def _tension(worn: WornOutline, sheet: _Sheet) -> np.ndarray | np.float32:
+    """Return how taut the cloth is, 0 to 1; cloth whose tautness is drawn is pressed to the nose by its wire."""
+    if worn.draw.taut is None:
+        return np.float32(worn.style.taut)
+    if not worn.style.wire_mm:
+        return np.float32(worn.draw.taut)
+    x, y = sheet.cloth[..., 0], sheet.cloth[..., 1]
+    pressed = np.exp(-(((y - wire_height(worn.style, x)) / PRESSED_MM) ** 2)) * (np.abs(x) < WIRE_HALF_MM)
+    return (worn.draw.taut * (1 - pressed)).astype(np.float32)
+
+
+def wire_height(style: MaskStyle, x: np.ndarray) -> np.ndarray:
+    """Return the height of the nose wire at places x along the cloth, the style's coordinates, mm."""
+    return style.outline[0][1] - 0.012 * x**2 - style.hem_mm - 3
+
+
+def _closed(floor: np.ndarray, narrow_mm: float) -> np.ndarray:
     """Return the floor with its narrow hollows filled: no cloth sinks into an open mouth or a nostril."""
     import cv2
 
-    cells = int(2 * round(NARROW_MM / 2 / STEP_MM) + 1)
+    cells = int(2 * round(narrow_mm / 2 / STEP_MM) + 1)
     return cv2.morphologyEx(floor, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (cells, cells)))
 
 
@@ -189,8 +211,7 @@ def _relief(worn: WornOutline, sheet: _Sheet) -> np.ndarray:
             below = np.maximum(height - y, 0.0)
             relief += style.pleats.depth_mm * np.where(below > 0, np.exp(-below / style.pleats.drop_mm), 0.0)
     if style.wire_mm:
-        top = style.outline[0][1] - 0.012 * x**2 - style.hem_mm - 3
-        relief += style.wire_mm * np.exp(-(((y - top) / 2.2) ** 2)) * (np.abs(x) < 38)
+        relief += style.wire_mm * np.exp(-(((y - wire_height(style, x)) / 2.2) ** 2)) * (np.abs(x) < WIRE_HALF_MM)
     for seam in style.seams:
         across = (x if seam.kind == "vertical" else y) - seam.at
         relief -= seam.depth_mm * np.exp(-((across / 1.6) ** 2))

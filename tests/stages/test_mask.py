@@ -141,7 +141,7 @@ class TestDraws:
             assert output.tags["mask"] in ("surgical", "cloth")
             assert output.tags["mask_worn"] == "proper"
             assert output.tags["mask_color"] in mask_styles()[output.tags["mask"]].colors
-            assert set(Mask.tag_names) <= set(output.tags)
+            assert set(Mask().declared_tags()) <= set(output.tags)
             assert not output.identity_suffix
 
     def test_more_variants_change_none_of_the_earlier(self, cloud):

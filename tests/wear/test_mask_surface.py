@@ -37,6 +37,32 @@ def test_the_stand_off_is_kept_wherever_the_cloth_is_off_its_rim(style):
     assert (r - sample_map(skin.guard, ab))[inside].min() > 1.99
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_slack_cloth_follows_the_face_and_taut_cloth_spans_it(style):
+    floor = mean_skin().guard
+    stands_off = []
+    for taut in (0.0, 0.5, 1.0):
+        ab, r = cloth_of(made(style, taut=taut, standoff_mm=1.5))
+        stands_off.append(float(np.mean(r - sample_map(floor, ab))))
+    assert stands_off == sorted(stands_off)
+    assert stands_off[0] < stands_off[2] - 0.3
+    # Its lowest stand-off holds for slack cloth, too.
+    ab, r = cloth_of(made(style, taut=0.0, standoff_mm=1.5))
+    assert (r - sample_map(floor, ab)).min() > 0.5
+
+
+def test_a_wire_presses_slack_and_taut_cloth_to_the_nose():
+    wired, loose = STYLES["surgical"], STYLES["surgical"].model_copy(update={"wire_mm": 0.0})
+    drawn = MaskDraw("surgical", color="blue", seed=5, standoff_mm=1.5, taut=1.0)
+    heights = {}
+    for name, style in (("wired", wired), ("loose", loose)):
+        mask = build_mask(mean_skin(), style, drawn)
+        ab, r = cloth_of(mask)
+        beside_nose = np.abs(ab[:, 1] - ab[:, 1].max()) < 14
+        heights[name] = float(np.mean((r - sample_map(mean_skin().guard, ab))[beside_nose]))
+    assert heights["wired"] < heights["loose"]
+
+
 def rim_of(mask):
     """Indices of the cloth's vertices on its outline: ends of edges that one triangle alone has."""
     triangles = mask.triangles[mask.part == 0].astype(np.int64)
