@@ -145,7 +145,7 @@ def test_the_loader_s_function_gives_what_the_stage_gives():
     rng = np.random.default_rng(seed_from(stage.fingerprint(5, 0), sample.key))
     rng.random()
     arrays, tags = space["masked"]({name: np.array(sample.arrays[name]) for name in sample.arrays}, rng.spawn(1)[0])
-    assert tags == {name: expected.tags[name] for name in Mask.tag_names}
+    assert tags == {name: expected.tags[name] for name in Mask().declared_tags()}
     assert set(arrays) == set(expected.arrays)
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, expected.arrays[name], err_msg=name)
