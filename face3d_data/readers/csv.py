@@ -12,11 +12,10 @@ from pydantic import Field, model_validator
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.delimited import ListHeader, ListRecord, read_header, read_lines
 from face3d_data.formats.image import read_color, read_depth_png
-from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.intrinsics import Intrinsics, read_intrinsics
 from face3d_data.formats.landmarks import left_in_image_first
-from face3d_data.formats.npy import inspect_depth_npy, read_depth_npy
-from face3d_data.formats.npy_grid import inspect_grid_npy, read_grid_npy
+from face3d_data.formats.npy import read_depth_npy
+from face3d_data.formats.npy_grid import read_grid_npy
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.shared.axes import AXES_REASONS, check_grid_axes, check_landmark_axes
 from face3d_data.readers.shared.csv_columns import (
@@ -28,10 +27,11 @@ from face3d_data.readers.shared.csv_columns import (
     plan_columns,
     with_points,
 )
-from face3d_data.readers.shared.csv_points import POINT_REASONS, check_point_file, read_points
+from face3d_data.readers.shared.csv_files import check_files
+from face3d_data.readers.shared.csv_points import POINT_REASONS, read_points
 from face3d_data.readers.shared.csv_row import ListRow
 from face3d_data.readers.shared.folder import NAME_REASONS, bad_name
-from face3d_data.readers.shared.rgbd_camera import CAMERA_ARRAYS, CAMERA_TEXT, camera_array, check_sizes, depth_mm
+from face3d_data.readers.shared.rgbd_camera import CAMERA_ARRAYS, CAMERA_TEXT, camera_array, depth_mm
 from face3d_data.readers.shared.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
 from face3d_data.registry import register
 
@@ -231,21 +231,8 @@ class CsvReader(Reader):
 
     def inspect(self, source: Source) -> None:
         """Compare the headers of a capture's files with each other and with its camera."""
-        files, color = source.files, None
-        if "color" in files:
-            header = read_image_header(files["color"])
-            color = (header.width, header.height)
-        if "depth" in files:
-            check_sizes(color, _depth_size(files["depth"]), source.record.get("intrinsics"))
-        if "grid" in files:
-            height, width = inspect_grid_npy(files["grid"])
-            grid_sizes = {"grid": (width, height)}
-            if "grid_color" in files:
-                header = read_image_header(files["grid_color"])
-                grid_sizes["its colour"] = (header.width, header.height)
-            check_same_size(grid_sizes)
-        if "points" in files:
-            check_point_file(files["points"])
+        camera = source.record.get("intrinsics") if "depth" in source.files else None
+        check_files(source.files, camera)
 
     def load(self, source: Source, name: str) -> np.ndarray:
         """Return one array; depth, grid, points and 3D landmarks in mm and in the camera frame."""
@@ -288,16 +275,3 @@ class CsvReader(Reader):
         with np.errstate(over="ignore"):  # what overflows is no face, and is found by its size
             points = (points if scale == 1 else points * np.float64(scale)).astype(np.float32)
         return points if self.up == "-y" else points * np.array([1, -1, -1], np.float32)
-
-
-def _depth_size(path: Path) -> tuple[int, int]:
-    """Return (width, height) of a depth file from its header."""
-    if path.suffix.lower() == ".npy":
-        height, width = inspect_depth_npy(path)
-        return width, height
-    header = read_image_header(path)
-    if header.bits < 16:
-        raise Unreadable("depth_8bit", f"{path.name} has {header.bits} bits, expected 16")
-    if header.channels != 1:
-        raise Unreadable("unreadable", f"{path.name} has {header.channels} channels, expected 1")
-    return header.width, header.height

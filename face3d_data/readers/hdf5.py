@@ -14,10 +14,11 @@ from face3d_data.errors import Unreadable
 from face3d_data.formats.cost import check_pixels, check_points
 from face3d_data.formats.h5_points import StoredArray, read_arrays, read_point_rows
 from face3d_data.formats.h5_texts import read_texts
-from face3d_data.names import check_id_part, encode_part, name_of
+from face3d_data.names import check_id_part, encode_part
 from face3d_data.reader import Reader, Source
 from face3d_data.readers.shared.folder import NAME_REASONS
 from face3d_data.readers.shared.hdf5_files import H5File, find_files, strays_of
+from face3d_data.readers.shared.hdf5_people import WHO, people_of
 from face3d_data.readers.shared.strays import STRAY_REASONS
 from face3d_data.readers.shared.units import UNIT_REASONS, UNITS_TEXT, Units, check_face_size, mm_per_unit, survey_units
 from face3d_data.registry import register
@@ -26,8 +27,6 @@ from face3d_data.sample import ARRAYS, POSITIONS
 
 STORED = {"points": "data", "normals": "normal"}
 """Names that ModelNet's files and ours give to arrays; others have their own."""
-WHO = ("identity", "pid", "class", "label")
-"""What may say who a row shows, the surest first."""
 TEXTS = ("sample_id", "variant", "root")
 MIRRORED = "%7E"
 """In the name of a person, where our shards and our exports' shape_names.txt have `~mirror`: read as a capture, such a
@@ -174,7 +173,7 @@ class Hdf5(Reader):
         if n > one.path.stat().st_size // ROW_BYTES:
             raise Unreadable("unreadable", f"{one.label}: 'data' has {n} rows in {one.path.stat().st_size} bytes")
         texts = {name: read_texts(one.path, arrays[name]) for name in (*WHO, *TEXTS) if _is_text(arrays.get(name))}
-        people, problems = self._people(one, arrays, texts)
+        people, problems = people_of(one, arrays, texts, self.person)
         ids = texts.get("sample_id")
         identities = texts.get("identity")
         if ids is not None and identities is not None:
@@ -230,37 +229,6 @@ class Hdf5(Reader):
         if name == "data" and not array.shape[1]:
             raise Unreadable("no_points", f"{label}: 'data' has rows without points")
 
-    def _people(
-        self, one: H5File, arrays: Mapping[str, StoredArray], texts: Mapping[str, list[str]]
-    ) -> tuple[list[str], dict[int, tuple[str, str]]]:
-        """Return each row's person, and the rows whose label has no name."""
-        which: str | None = self.person or next((name for name in WHO if name in arrays), None)
-        if which is None or which not in arrays:
-            wanted = self.person or "identity, pid, class or label"
-            raise Unreadable("unreadable", f"{one.label}: has no {wanted}, so the person of a row is unknown")
-        if which == "identity":
-            # With a dataset before it, it is an identity of ours; a bare name is as other programs write it.
-            return [name_of(text).replace("~", "%7E") if "/" in text else _person(text) for text in texts[which]], {}
-        if which in texts:
-            return [_person(text) for text in texts[which]], {}
-        codes = read_point_rows(one.path, arrays[which]).reshape(-1).tolist()
-        problems = {
-            row: ("no_name", f"{one.label}: row {row}: {which} {code} is nobody")
-            for row, code in enumerate(codes)
-            if code < 0
-        }
-        if which != "label" or one.names is None:
-            return [f"{code:05d}" for code in codes], problems
-        people = []
-        for row, code in enumerate(codes):
-            known = 0 <= code < len(one.names) and bool(one.names[code])
-            people.append(one.names[code] if known else f"{code:05d}")
-            if not known and row not in problems:
-                has = f"line {code + 1} is empty" if code < len(one.names) else f"has {len(one.names)} lines"
-                detail = f"{one.label}: row {row}: label {code}, shape_names.txt {has}"
-                problems[row] = ("no_name", detail)
-        return people, problems
-
     def survey(self, sources: Sequence[Source]) -> None:
         """Refuse a collection in another unit as a whole."""
         survey_units(self, sources)
@@ -297,10 +265,6 @@ class Hdf5(Reader):
             points = points * np.float32(mm_per_unit(self.units))
         check_face_size(points, where, self.units)
         return points
-
-
-def _person(text: str) -> str:
-    return encode_part(text) if set(text) & set("/~\0") else text
 
 
 def _is_text(array: StoredArray | None) -> bool:

@@ -67,6 +67,7 @@ class ShardReader:
         self._shards = _shard_paths(self.path, split)
         self._layouts = [_layout(shard) for shard in self._shards]
         self.fields = _chosen(self._layouts[0].arrays, fields, self._shards[0]) if self._shards else ()
+        _check_shards(self._shards, self._layouts, self.fields if fields is None else (*self.fields, "label"))
         sizes = [layout.arrays["label"][1][0] for layout in self._layouts]
         self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
         self._mapped: OrderedDict[int, MappedShard] = OrderedDict()
@@ -160,6 +161,15 @@ def _layout(path: Path) -> ShardLayout:
     return layout
 
 
+def _check_shards(shards: Sequence[Path], layouts: Sequence[ShardLayout], fields: Sequence[str]) -> None:
+    """Check that every shard has the arrays of the first, and that there are any."""
+    for shard, layout in zip(shards, layouts, strict=True):
+        lacking = next((name for name in fields if stored_name(name) not in layout.arrays), None)
+        if lacking is not None or not fields:
+            what = f"the array {stored_name(lacking)!r}" if lacking is not None else "arrays of samples"
+            raise UserError(f"{shard}: is damaged: it lacks {what}: run the pipeline again")
+
+
 def _chosen(arrays: Mapping[str, Any], fields: Sequence[str] | None, shard: Path) -> tuple[str, ...]:
     field_of = {stored: name for name, stored in STORED_NAMES.items()}
     there = {field_of.get(name, name) for name in arrays} - {"label", *TEXT_DATASETS}
@@ -168,7 +178,8 @@ def _chosen(arrays: Mapping[str, Any], fields: Sequence[str] | None, shard: Path
     chosen = tuple(field_of.get(name, name) for name in fields)
     lacking = [name for name in chosen if name not in there]
     if lacking:
-        raise UserError(f"{shard}: contains no {lacking[0]!r} (there: {', '.join(sorted(there))})")
+        others = ", ".join(sorted(there)) or "nothing: run the pipeline again"
+        raise UserError(f"{shard}: contains no {lacking[0]!r} (there: {others})")
     return chosen
 
 

@@ -8,7 +8,7 @@ from write_biwi import biwi_camera, biwi_depth, write_runs
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.readers.biwi import PEOPLE, Biwi, head_angles_deg
-from face3d_data.synthetic.capture import rotation
+from face3d_data.synthetic.scene import rotation
 from face3d_data.testing.contract import check_reader
 from face3d_data.testing.orientation import check_orientation
 

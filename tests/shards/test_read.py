@@ -1,5 +1,6 @@
 import multiprocessing
 import pickle
+import shutil
 
 import h5py
 import numpy as np
@@ -195,6 +196,25 @@ def test_what_is_no_shard(tmp_path):
         file.create_dataset("data", data=np.zeros((4, 2)))
     with pytest.raises(UserError, match="it contains no 'label'"):
         ShardReader(path)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_shard_that_lost_an_array_is_named_with_what_to_do(dataset, tmp_path, place):
+    copy = tmp_path / "copy"
+    shutil.copytree(dataset.path, copy)
+    shard = sorted((copy / "shards").glob("train-*.h5"))[place]
+    with h5py.File(shard, "r+") as file:
+        del file["data"]
+    said = rf"{shard.name}: (contains no 'points'|is damaged: it lacks the array 'data': run the pipeline again)"
+    with pytest.raises(UserError, match=said):
+        ShardReader(copy, "train", ["points"])
+    for one in (copy / "shards").glob("train-*.h5"):
+        with h5py.File(one, "r+") as file:
+            for name in ("data", "normal", "color"):
+                file.pop(name, None)
+    with pytest.raises(UserError, match="is damaged: it lacks arrays of samples: run the pipeline again"):
+        ShardReader(copy, "train")
+    assert len(ShardReader(copy, "train", []).labels) == 9
 
 
 def test_an_empty_split_is_an_empty_reader(tmp_path):
