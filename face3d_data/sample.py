@@ -45,6 +45,7 @@ ARRAYS: dict[str, ArraySpec] = {
     "occlusion": ArraySpec("u1", ("N",), "0 skin, 1 face mask, 2 other occluder"),
     "map": ArraySpec("f4", ("C", "H", "W"), "height mm, slopes or unit normal, 1 = seen; face frame, row 0 topmost"),
     "map_occlusion": ArraySpec("f4", ("H", "W"), "share of what a cell of the map shows that is not skin"),
+    "map_parts": ArraySpec("f4", (4,), "share of upper face, nose, lower and whole face seen and not occluded"),
     "vertices": ArraySpec("f4", ("V", 3), "of a template fitted to the face, mm, same frame as points"),
     "vertex_visible": ArraySpec("u1", ("V",), "1 where points support the vertex, 0 where the fit fills a gap"),
     "vertex_residual": ArraySpec("f4", ("V",), "mm from the vertex to the points, NaN = not seen"),
@@ -55,7 +56,7 @@ POSITIONS: tuple[str, ...] = ("landmarks_3d", "landmarks_68_3d", "landmarks_dens
 """Arrays of places (n, 3), mm, that are in the frame of `points` and move with them."""
 PIXELS: tuple[str, ...] = ("landmarks", "landmarks_68", "landmarks_dense")
 """Arrays of places (n, 2) in px of the image."""
-MAPS: tuple[str, ...] = ("map", "map_occlusion")
+MAPS: tuple[str, ...] = ("map", "map_occlusion", "map_parts")
 """Images of the points in the face frame: they are of where the points were when they were made."""
 VERTEX_VALUES: tuple[str, ...] = ("vertex_visible", "vertex_residual")
 """Arrays with one row a vertex: how well the points that were fitted support it."""

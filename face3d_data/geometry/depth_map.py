@@ -22,17 +22,21 @@ UPPER = GRID[:, 1] > 10.0
 CLIP_MM = 6.0
 BACK_MM = -75.0
 """What is farther back is not the face."""
-KERNEL_MM = 1.8
-"""Standard deviation of the Gaussian that weighs points around a cell: clouds of 2,048 points are 2.7 mm apart."""
-GAP_MM = 10.0
-"""Gaps in clouds of 1,024 points are narrower."""
+KERNEL_MM, KERNEL_SPACINGS = 1.8, 0.45
+"""Standard deviation of the Gaussian that weighs points around a cell, and at least this share of points' distance."""
+GAP_MM, GAP_SPACINGS = 10.0, 2.5
+"""Gaps between points that are no holes; both are in millimetres for clouds of 1,024 points and more."""
 _CELLS = MapGrid(CELL_MM, _X.shape[0], _X.shape[1], float(_X[0, 0]) - CELL_MM / 2, float(_Y[-1, 0]) + CELL_MM / 2)
 
 
 def smooth_map(points: np.ndarray) -> np.ndarray:
     """Return the map f4 (G,) of points (N, 3), mm, that need not be dense: by `surface_map`."""
-    near = points[points[:, 2] > BACK_MM]
-    return np.ascontiguousarray(surface_map(near, _CELLS, KERNEL_MM, GAP_MM).height[::-1][REGION])
+    x, y, z = points[:, 0], points[:, 1], points[:, 2]
+    near = (z > BACK_MM) & (x >= _X[0, 0]) & (x <= _X[0, -1]) & (y >= _Y[0, 0]) & (y <= _Y[-1, 0])
+    spacing_mm = float(np.sqrt(_X.size / max(1, int(near.sum())))) * CELL_MM
+    sigma_mm, gap_mm = max(KERNEL_MM, KERNEL_SPACINGS * spacing_mm), max(GAP_MM, GAP_SPACINGS * spacing_mm)
+    found = surface_map(points[z > BACK_MM], _CELLS, sigma_mm, gap_mm)
+    return np.ascontiguousarray(found.height[::-1][REGION])
 
 
 def resampled_map(channels: np.ndarray, cell_mm: float, left_mm: float, top_mm: float) -> np.ndarray:

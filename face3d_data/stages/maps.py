@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from face3d_data.errors import Reject
+from face3d_data.geometry.face_parts import PARTS, part_cells, visible_shares
 from face3d_data.geometry.surface_map import MapGrid, map_channels, nearest_seen, surface_map
 from face3d_data.registry import register
 from face3d_data.sample import Sample, Tag
@@ -29,14 +30,15 @@ class Maps(Stage):
     Row 0 of the map is the topmost, x runs to the right from column to column, and the map's vertical middle line is x
     = 0. Only the front of what the camera saw is shown. Cells that it did not see are holes: 0 in every channel, and
     `valid`, the last channel, is 0 there. `map_occlusion` is made where the points have `occlusion`: the share of what
-    is seen in a cell that is not skin.
+    is seen in a cell that is not skin. `map_parts` has what is visible of upper face, nose, lower and whole face, as
+    weights for networks that look at parts.
     """
 
     name: ClassVar[str] = "maps"
     version: ClassVar[int] = 1
     inputs: ClassVar[Inputs] = ("points",)
     optional: ClassVar[Names] = ("occlusion",)
-    outputs: ClassVar[Names] = ("map", "map_occlusion")
+    outputs: ClassVar[Names] = ("map", "map_occlusion", "map_parts")
     frame: ClassVar[Frame] = "face"
     tag_names: ClassVar[Names] = ("map_seen", "map_fill")
     reasons: ClassVar[dict[str, str]] = {
@@ -84,6 +86,7 @@ class Maps(Stage):
         arrays = {"map": image}
         if found.shares is not None:
             arrays["map_occlusion"] = np.clip(np.nan_to_num(found.shares), 0, 1).astype(np.float32)
+        arrays["map_parts"] = visible_shares(part_cells(self.grid), found.seen, arrays.get("map_occlusion"))
         yield sample.with_arrays(**arrays).with_tags(map_seen=round(share, 4), map_fill=self.fill)
 
     def array_attributes(self) -> Mapping[str, Mapping[str, Tag]]:
@@ -94,7 +97,7 @@ class Maps(Stage):
             "top_mm": self.grid.top_mm,
         }
         names = {"channels": ",".join(CHANNELS[self.channels]), "height_unit": "mm", "fill": self.fill}
-        return {"map": {**place, **names}, "map_occlusion": place}
+        return {"map": {**place, **names}, "map_occlusion": place, "map_parts": {"parts": ",".join(PARTS)}}
 
     def output_bytes(self) -> int:
         """Return about how many bytes one output stores."""

@@ -34,6 +34,7 @@ def tiny_arrays(width_px: int = 96, height_px: int = 72) -> dict[str, np.ndarray
     arrays["grid_color"] = np.random.default_rng(1).integers(0, 255, (6, 8, 3)).astype(np.uint8)
     arrays["map"] = np.random.default_rng(3).normal(size=(4, 8, 8)).astype(np.float32)
     arrays["map_occlusion"] = np.random.default_rng(4).random((8, 8), np.float32)
+    arrays["map_parts"] = np.random.default_rng(5).random(4, np.float32)
     for array in arrays.values():
         array.flags.writeable = False
     return arrays

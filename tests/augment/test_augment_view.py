@@ -9,7 +9,7 @@ from face3d_data.augment.raster import angular_spacing, own_raster, points_in_vi
 from face3d_data.augment.virtual_view import NEAREST_MM, VirtualView, view_motion
 from face3d_data.augment.visibility import visible
 from face3d_data.geometry.align import transform
-from face3d_data.sample import PER_POINT, PIXELS
+from face3d_data.sample import MAPS, PER_POINT, PIXELS
 from face3d_data.testing.contract_augmentation import tiny_arrays
 from face3d_data.wear.head_map import map_mesh, mean_head
 from face3d_data.wear.occluder import Occluder, camera_rays
@@ -171,7 +171,7 @@ def test_an_aligned_face_loses_the_same_points_and_stays_aligned(scale):
 
 def test_images_are_of_the_old_view_and_go():
     images = {"color", "depth", "intrinsics", "grid", "grid_color", "box", *PIXELS}
-    assert set(VirtualView.removes) == {*images, "vertex_visible", "vertex_residual", "map", "map_occlusion"}
+    assert set(VirtualView.removes) == {*images, "vertex_visible", "vertex_residual", *MAPS}
     assert apply(tiny_arrays()) == {}, "where the camera stays, so do they"
 
 

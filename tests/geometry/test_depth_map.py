@@ -69,6 +69,13 @@ def test_a_dense_cloud_gives_the_surface_cell_by_cell():
     assert np.abs(found - surface(*GRID.T)).max() < 0.1
 
 
+@pytest.mark.parametrize("n", [100, 300])
+def test_a_cloud_of_a_few_hundred_points_still_gives_a_face(n):
+    found = smooth_map(cloud(n))
+    assert np.isfinite(found).mean() > 0.6
+    assert np.sqrt(np.nanmean((found - surface(*GRID.T)) ** 2)) < 2
+
+
 def test_no_points_give_an_empty_map():
     assert np.isnan(smooth_map(np.zeros((0, 3)))).all()
 

@@ -194,3 +194,17 @@ def test_baselines_are_judged_on_maps(dataset):
     assert maps[1, cell] == pytest.approx(stored[0, row, column], abs=4)
     points = dataset.reader("train", ["points"])[3]["points"].astype(np.float32)
     assert np.nanmax(maps[1]) == pytest.approx(points[:, 2].max(), abs=12)
+
+
+def test_masks_and_movements_are_not_drawn_on_maps_while_they_are_loaded(dataset):
+    pytest.importorskip("torch")
+    from face3d_data.augment.augmentation import Augmentation
+    from face3d_training.config import MasksConfig
+    from face3d_training.variation import Variation
+
+    shapes = {"map": (4, 32, 32), "points": (64, 3), "color": (72, 96, 3), "landmarks": (5, 2), "depth": (72, 96)}
+    with pytest.raises(UserError, match=r"masks\.share: masks are not put on maps"):
+        Variation(masks=MasksConfig(share=0.5)).on("image", ("map", "color"), shapes)
+    with pytest.raises(UserError, match=r"augment\.low_quality_mm: leaves no map"):
+        Variation(Augmentation.of(low_quality_mm=4)).on("image", ("map", "depth"), shapes)
+    assert Variation(Augmentation.of(brightness=0.2)).on("image", ("map", "color"), shapes).names == ("map", "color")

@@ -75,6 +75,20 @@ def test_occlusion_is_the_share_of_labelled_points(face):
     assert not share[~seen].any()
 
 
+def test_parts_have_the_share_that_is_seen_and_not_occluded(face):
+    bare = Maps().apply(face.without("occlusion")).arrays
+    upper, nose, lower, whole = bare["map_parts"]
+    assert min(upper, nose, lower, whole) > 0.8
+    labels = (face.arrays["points"][:, 1] < 9).astype(np.uint8)
+    worn = Maps().apply(face.with_arrays(occlusion=labels)).arrays["map_parts"]
+    assert worn[0] == pytest.approx(upper, abs=0.02)
+    assert worn[2] < 0.05
+    assert 0.4 < worn[1] < 0.75
+    assert whole * 0.3 < worn[3] < whole * 0.6
+    small = Maps(cell_mm=1.0, size=32, above_mm=200).array_attributes()["map_parts"]
+    assert small == {"parts": "upper,nose,lower,whole"}
+
+
 def test_the_mirrored_face_has_the_mirrored_map(face):
     turn = Augment(mirror_p=1)
     labelled = face.with_arrays(occlusion=(face.arrays["points"][:, 0] > 20).astype(np.uint8))
@@ -84,7 +98,7 @@ def test_the_mirrored_face_has_the_mirrored_map(face):
         assert there[name] == pytest.approx(here[name], abs=2e-3)
 
 
-@pytest.mark.parametrize("options", [{"yaw_deg": 9}, {"jitter_mm": 1}, {"holes": 9, "hole_radius_mm": 25}])
+@pytest.mark.parametrize("options", [{"yaw_deg": 9}, {"jitter_mm": 1}, {"holes": 100, "hole_radius_mm": 25}])
 def test_what_moves_points_takes_the_map_away(face, options):
     made = Augment(**options).apply(Maps().apply(face)).arrays
     assert "map" not in made

@@ -84,6 +84,10 @@ class Variation:
     def _masks(
         self, inputs: Literal["points", "image"], fields: Collection[str], there: Collection[str]
     ) -> OnlineMasks:
+        if "map" in fields:
+            raise UserError(
+                "masks.share: masks are not put on maps while they are loaded: put 'mask' before 'maps' in the pipeline"
+            )
         from face3d_training.masks import OnlineMasks  # loads all that masks are made with
 
         return OnlineMasks.of(self.masks, inputs, fields, there)
