@@ -57,6 +57,7 @@ class FaceModel:
         expression: f4 (E, V, 3); E may be 0.
         landmarks: i8 (68,), the vertices of the 68 landmarks, or None.
         blendshapes: whether expressions are blendshapes, from 0 to 1, and not modes about 0.
+        skin: the first so many vertices are skin, the others eyeballs; None where that is not known.
     """
 
     mean: np.ndarray
@@ -65,6 +66,7 @@ class FaceModel:
     expression: np.ndarray
     landmarks: np.ndarray | None
     blendshapes: bool
+    skin: int | None = None
 
 
 def read_face_model(path: Path) -> FaceModel:
@@ -204,6 +206,7 @@ def _checked(path: Path, values: dict[str, np.ndarray]) -> FaceModel:
         expression * np.float32(scale),
         marks,
         found["expression_names"] is not None,
+        int(values["skin"]) if "skin" in values else None,
     )
 
 

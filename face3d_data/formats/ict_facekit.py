@@ -3,7 +3,7 @@
 `generic_neutral_mesh.obj`, `identity000.obj` … (principal components of people, each the neutral mesh moved by one
 standard deviation), an OBJ file for each expression that `vertex_indices.json` names (blendshapes), and there, too, the
 68 landmarks. All meshes have the same quads and triangles. Of the 26,719 vertices the first 11,248 are skin: face, head
-and neck; the rest (mouth, eyes, teeth, lashes) is left out, so vertices keep their numbers.
+and neck, which keep their numbers; the eyeballs follow, as a camera sees them. Mouth, teeth and lashes are left out.
 
 Layout: github.com/ICT-VGL/ICT-FaceKit, README and Scripts/face_model_io.py.
 """
@@ -23,7 +23,9 @@ from face3d_data.formats.obj import parse_obj
 
 NEUTRAL, INDICES = "generic_neutral_mesh.obj", "vertex_indices.json"
 IDENTITY = re.compile(r"identity(\d{3})\.obj")
-ALL_VERTICES, SKIN_VERTICES = 26719, 11248
+ALL_VERTICES = 26719
+SKIN, EYEBALLS = range(11248), range(21451, 24591)
+KEPT = np.r_[SKIN, EYEBALLS]
 REMEDY = "give the folder FaceXModel of ICT-FaceKit, whole"
 FIRST_FACE = b"\nf "
 
@@ -53,17 +55,21 @@ def _read(folder: Path, states: tuple[tuple[str, int, int], ...]) -> dict[str, n
         raise UserError(f"{folder / NEUTRAL}: has {len(mean)} vertices, and ICT-FaceKit has {ALL_VERTICES}: {REMEDY}")
     tail = neutral[neutral.find(FIRST_FACE) :]
     modes = [
-        np.stack([_moved(folder / f"{name}.obj", tail, triangles) - mean[:SKIN_VERTICES] for name in names])
+        np.stack([_moved(folder / f"{name}.obj", tail, triangles) - mean[KEPT] for name in names])
         for names in (people, expressions)
     ]
+    number = np.full(ALL_VERTICES, -1)
+    number[KEPT] = np.arange(len(KEPT))
+    kept = number[triangles]
     largest_first = np.argsort(-np.square(modes[1]).sum(axis=(1, 2)), kind="stable")
     return {
-        "mean": mean[:SKIN_VERTICES],
-        "triangles": triangles[(triangles < SKIN_VERTICES).all(axis=1)],
+        "mean": mean[KEPT],
+        "triangles": kept[(kept >= 0).all(axis=1)],
         "identity": modes[0].astype(np.float32),
         "expression": modes[1][largest_first].astype(np.float32),
         "expression_names": np.array(expressions)[largest_first],
         "landmarks_68": landmarks,
+        "skin": np.array(len(SKIN)),
     }
 
 
@@ -94,15 +100,17 @@ def _indices(path: Path) -> tuple[list[str], np.ndarray]:
 
 
 def _moved(path: Path, faces: bytes, triangles: np.ndarray) -> np.ndarray:
-    """Return the skin's vertices of a mode's mesh, which has the faces of the neutral one."""
+    """Return the vertices that are kept of a mode's mesh, which has the faces of the neutral one."""
     if not path.is_file():
         raise UserError(f"{path}: is not there: {REMEDY}")
     data = _bytes(path)
     begin = data.find(FIRST_FACE)
-    if begin >= 0 and data[begin:] == faces:  # as published; then the skin alone is parsed, which is ten times faster
+    if (
+        begin >= 0 and data[begin:] == faces
+    ):  # as published; then vertices alone are parsed, which is three times faster
         lines = [line for line in data[: begin + 1].splitlines() if line.startswith(b"v ")]
         count = len(lines)
-        vertices = _mesh(path, b"\n".join([*lines[:SKIN_VERTICES], b"f 1 2 3", b""]))[0] if count else np.zeros((0, 3))
+        vertices = _mesh(path, b"\n".join([*lines, b"f 1 2 3", b""]))[0] if count else np.zeros((0, 3))
     else:
         vertices, own = _mesh(path, data)
         count = len(vertices)
@@ -112,7 +120,7 @@ def _moved(path: Path, faces: bytes, triangles: np.ndarray) -> np.ndarray:
             )
     if count != ALL_VERTICES:
         raise UserError(f"{path}: has {count} vertices, and {NEUTRAL} has {ALL_VERTICES}: {REMEDY}")
-    return vertices[:SKIN_VERTICES]
+    return vertices[KEPT]
 
 
 def _mesh(path: Path, data: bytes) -> tuple[np.ndarray, np.ndarray]:

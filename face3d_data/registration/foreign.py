@@ -7,7 +7,7 @@ for a mesh without a linear model how faces vary, so that covered parts are fill
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +97,7 @@ def read_foreign(path: Path, landmarks: Path | None) -> Template:
         UserError: one line: what is wrong with a file.
     """
     if path.suffix.lower() in MODEL_ENDINGS or path.is_dir():
-        model = read_face_model(path)
+        model = _skin_of(read_face_model(path))
         unit = 1.0
     else:
         model, unit = _model_of_mesh(path)
@@ -119,6 +119,15 @@ def read_foreign(path: Path, landmarks: Path | None) -> Template:
         path.stem, vertices, model.triangles, corners, weights,
         identity.astype(np.float64), expression.astype(np.float64),
     )  # fmt: skip
+
+
+def _skin_of(model: FaceModel) -> FaceModel:
+    """Return a model without what is known to be eyeballs: scans read them badly, and faces fit better without."""
+    if model.skin is None:
+        return model
+    triangles = model.triangles[(model.triangles < model.skin).all(axis=1)]
+    identity, expression = model.identity[:, : model.skin], model.expression[:, : model.skin]
+    return replace(model, mean=model.mean[: model.skin], triangles=triangles, identity=identity, expression=expression)
 
 
 def _model_of_mesh(path: Path) -> tuple[FaceModel, float]:

@@ -84,7 +84,7 @@ def test_a_model_of_a_file_is_fitted_by_its_own_modes(tmp_path):
 
 
 def test_gnm_is_a_template_and_a_population_by_its_skin(tmp_path):
-    """The own template in GNM's form: metres, with teeth inside, whose modes come first."""
+    """The own template in GNM's form: metres, with an eye that it is fitted without, and a mode of it alone."""
     template = own_template()
     n, teeth = len(template.vertices), template.vertices[:50] * 0.2 - [0, 30, 40]
 
@@ -100,10 +100,10 @@ def test_gnm_is_a_template_and_a_population_by_its_skin(tmp_path):
         template_vertex_positions=mean,
         triangles=np.vstack([template.triangles, n + np.arange(48).reshape(-1, 3)]),
         vertex_identity_basis=np.concatenate([still, identity]),
-        identity_names=["teeth_000", *(f"head_{i:03d}" for i in range(len(identity)))],
+        identity_names=["eyes_000", *(f"head_{i:03d}" for i in range(len(identity)))],
         expression_basis=with_teeth(template.expression),
         expression_names=[f"lower_face_region_{i:03d}" for i in range(len(template.expression))],
-        vertex_group_names=["skin", "teeth"],
+        vertex_group_names=["skin", "left_eye"],
         vertex_groups=np.stack([np.arange(n + 50) < n, np.arange(n + 50) >= n]).astype(np.float32),
     )
     shape, sample = face(3)
