@@ -8,7 +8,7 @@ so that a vertex at the corner of an eye is there on everybody.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from scipy.interpolate import RBFInterpolator
@@ -26,6 +26,14 @@ ROW_MM = 20.0
 """Below the menton a row of the skull counts for this many mm of height."""
 FOREHEAD_MM = 46.0
 SIDES_DEG = (52.0, 66.0, 80.0)
+OUTLINE = (
+    (0.0, 1.0), (0.16, 0.996), (0.32, 0.965), (0.485, 0.907), (0.64, 0.80), (0.775, 0.645), (0.887, 0.456),
+    (0.975, 0.242), (1.0, 0.0),
+)  # fmt: skip
+"""Points 0 to 8 of iBUG's outline: heights from the eyes (0) to the chin (1), and distances from the middle (1 at the
+eyes), as in the mean shape of 300-W that dlib's users align faces to (OpenFace, align_dlib.py)."""
+OUTLINE_WIDTH_MM, OUTLINE_EDGE = 66.0, 0.97
+"""Half the outline's width at the eyes of a mean adult; no point lies nearer to the silhouette than this share."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +102,14 @@ class Person:
         return Places(np.concatenate([jaw_angle, inner.angle]), np.concatenate([jaw_level, inner.level]))
 
     def _jaw(self) -> tuple[np.ndarray, np.ndarray]:
-        """The outline from ear to ear: along the jaw's edge, and up before the ears."""
-        at = self.skull.levels
-        half = np.deg2rad([0.0, 13.0, 26.0, 40.0, 54.0, 66.0, 72.0, 76.0, 78.0])
-        edge = at.menton + 3.5
-        level = np.array([edge, edge, edge, edge, edge + 1.0, edge + 9.0, at.stomion + 4, at.tip, 0.0])
-        level[0] = at.menton + 1.0
-        angle = np.concatenate([-half[::-1], half[1:]])
-        return angle, np.concatenate([level[::-1], level[1:]])
+        """The outline from ear to ear: that of the mean person, at the same angles and shares of the heights."""
+        angle, level = _mean_outline()
+        mean, own = (
+            [at.menton - 20, at.menton, at.mentolabial, at.stomion, at.subnasale, at.tip, 0.0, 60.0]
+            for at in (Skull.of(mean_identity()).levels, self.skull.levels)
+        )
+        level = np.interp(level, mean, own)
+        return np.concatenate([-angle, angle[-2::-1]]), np.concatenate([level, level[-2::-1]])
 
     def _inner(self) -> np.ndarray:
         """Undeformed x, y of landmarks 17 to 67, (51, 2)."""
@@ -172,6 +180,25 @@ class Person:
             angle.append(np.full(len(rim), np.deg2rad(degrees)))
             level.append(rim)
         return Places(np.concatenate(angle), np.concatenate(level))
+
+
+@cache
+def _mean_outline() -> tuple[np.ndarray, np.ndarray]:
+    """Return angles and levels (9,) of the outline's one half on the mean person, as it is seen from the front."""
+    person = Person(mean_identity())
+    height, share = np.array(OUTLINE).T
+    menton = person.skull.levels.menton
+    aim = height * (menton + 1.0)
+    level, edge = aim.copy(), menton + 1.0
+    for _ in range(12):  # rows of the skull rise towards the sides
+        width = person.skull.rows(person.rows(level))[:, 2]
+        angle = np.arcsin(np.minimum(share * OUTLINE_WIDTH_MM / width, OUTLINE_EDGE))
+        level = np.maximum(level + 0.7 * (aim - person.surface(Places(angle, level))[:, 1]), edge)
+    # Where so broad a place would be under the jaw, the jaw's edge at that height.
+    fan = np.deg2rad(np.linspace(0.0, 76.0, 77))
+    height_there = person.surface(Places(fan, np.full(len(fan), edge)))[:, 1]
+    angle = np.where(level <= edge, np.minimum(angle, np.interp(aim, height_there, fan)), angle)
+    return angle, level
 
 
 class Topology:

