@@ -84,11 +84,16 @@ class MakeHuman:
                 corners.append([int(word.split("/")[0]) - 1 for word in rest.split()])
         self._base = np.array(places) * MM
         quads = np.array([c if len(c) == 4 else [*c, c[2]] for c in corners])
+        self._quads = quads
         crown = self._base[np.unique(quads), 1].max()
         quads = quads[(self._base[quads, 1] > crown - HEAD_MM).all(axis=1)]
         triangles = np.concatenate([quads[:, [0, 1, 2]], quads[quads[:, 2] != quads[:, 3]][:, [0, 2, 3]]])
         self._kept, inverse = np.unique(triangles, return_inverse=True)
         self.triangles = inverse.reshape(-1, 3)
+
+    def body(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the whole body's vertices (W, 3), mm, and triangles (T, 3)."""
+        return self._base, np.concatenate([self._quads[:, [0, 1, 2]], self._quads[:, [0, 2, 3]]])
 
     def target(self, name: str) -> np.ndarray:
         """Return a target's displacements f4 (V, 3), mm."""
@@ -155,9 +160,7 @@ class MakeHuman:
 
     def person(self, rng: np.random.Generator) -> np.ndarray:
         """Return a drawn neutral head f8 (V, 3), mm."""
-        shape = self._adult(
-            rng.dirichlet(np.full(3, 0.6)), rng.beta(0.6, 0.6), rng.beta(0.8, 1.6), rng.beta(2.0, 2.0)
-        )
+        shape = self._adult(rng.dirichlet(np.full(3, 0.6)), rng.beta(0.6, 0.6), rng.beta(0.8, 1.6), rng.beta(2.0, 2.0))
         shape = self.mean + MACRO_SHARE * (shape - self.mean)
         both: dict[str, float] = {}
         for slider in self._sliders:
@@ -217,4 +220,3 @@ class MakeHuman:
             # Of what lies behind each other the foremost: the outline is seen from the front.
             cost = np.hypot(self.mean[candidates, 0] - x, self.mean[candidates, 1] - y) - 0.3 * self.mean[candidates, 2]
             at[k] = candidates[np.argmin(cost)]
-

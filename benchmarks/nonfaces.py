@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
+from face3d_data.geometry.surface import sample_surface
 from face3d_data.synthetic.appearance import draw_appearance
 from face3d_data.synthetic.head import build_head
 from face3d_data.synthetic.identity import draw_identity
@@ -175,3 +176,32 @@ def nonface(number: int) -> tuple[str, np.ndarray]:
     tip = points[near][np.argmax(points[near, 2])]
     points = points - tip + rng.normal(0, 0.4, points.shape)
     return maker.__name__, points.astype(np.float32)
+
+
+def body_parts(vertices: np.ndarray, triangles: np.ndarray, count: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield a name and a cloud (N, 3), mm, of parts of a body without its face, as a camera before them sees them.
+
+    Args:
+        vertices: (V, 3), mm, y up and z to the front.
+        triangles: (T, 3).
+        count: parts; every fourth is of the head, from behind or above.
+    """
+    crown = vertices[np.unique(triangles), 1].max()
+    made = sample_surface(vertices, triangles, 300_000)
+    rng = np.random.default_rng(17)
+    head = made.points[:, 1] > crown - 230
+    for number in range(count):
+        chosen = np.flatnonzero(head & (made.normals[:, 2] < -0.2) if number % 4 == 3 else ~head)
+        middle = rng.choice(chosen)
+        ahead = made.normals[middle]
+        up = np.array([0.0, 1.0, 0.0]) if abs(ahead[1]) < 0.9 else np.array([0.0, 0.0, 1.0])
+        across = np.cross(up, ahead) / np.linalg.norm(np.cross(up, ahead))
+        axes = np.stack([across, np.cross(ahead, across), ahead])
+        turn = Rotation.from_euler("z", rng.uniform(-40, 40), degrees=True).as_matrix()
+        points = (made.points - made.points[middle]) @ (turn @ axes).T
+        facing = made.normals @ ahead > 0.1
+        points = points[facing & (np.linalg.norm(points, axis=1) < 130)]
+        size = rng.uniform(0.8, 1.6)
+        seen = _seen(points * size)
+        seen = seen + rng.normal(0, 0.4, seen.shape)
+        yield f"body at {np.round(made.points[middle]).astype(int).tolist()}", seen.astype(np.float32)

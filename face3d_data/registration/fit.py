@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
 from scipy import sparse
 
+from face3d_data.geometry.align import transform
 from face3d_data.geometry.normals import mesh_normals
 from face3d_data.registration.linear_fit import STAGES, LinearFit, data_weights, fit_linear
 from face3d_data.registration.nonrigid import bending, fit_nonrigid, neighbour_mean, steady
 from face3d_data.registration.scan import NearScan, Scan, match
-from face3d_data.registration.template import Template, own_template
+from face3d_data.registration.template import REGIONS, Template, own_template
+from face3d_data.registration.tint import LEAST_VERTICES, off_skin
+from face3d_data.registration.verdict import Verdict, relief_alike
 
 SEEN_WEIGHT = 0.4
 SEEN_SCALE_MM = 2.0
 LOW_Y_MM, HIGH_Y_MM = 8.0, 16.0
 """Heights over the nose tip: below the first masks cover, above the second they hardly do."""
-WORN_OFFSET_MM, WORN_RMS_MM = 0.4, 1.5
-"""The scan lies in front of the model at nose and mouth, median, and far from it, rms: something is worn there."""
+WORN_MM, WORN_THOUGH_SKIN_MM = (0.25, 1.35), (0.5, 2.0)
+"""The scan lies in front of the model at nose and mouth, median, and far from it, rms: something is worn there. The
+second, where nose and cheeks have the colour of the skin above them."""
+CLOTH = 3.0
+"""So far from the skin's colour is cloth, in spreads of the skin: the median of nose and cheeks, and a point."""
+BARE_MM, CHEEK_MM = (14.0, 62.0, 60.0), (-26.0, 6.0, 48.0)
+"""Heights from and to, and half the width, of skin that masks leave bare, and of nose and cheeks that they cover."""
 FAR_MM = 8.0
 UPPER_STAGES = ((5.0, 12, 5), (4.0, 20, 5), (2.5, 100, 6))
 GROWN_STAGES = ((2.5, 100, 4),)
@@ -33,7 +41,8 @@ SUBSET = 1400
 """About as many vertices are compared with the scan by the linear fit."""
 JUDGED_MM = 70.0
 """What is within this of the nose tip is judged."""
-RMS_MM, DEVIATIONS = 3.0, 1.85
+MIDDLE_MM, TALL = 34.0, 1.4
+"""Half the width of the face's middle, whose relief is compared, and its height over its width."""
 NEAR_MM = 8.0
 IN_FRONT_MM = 6.0
 """Points so far in front of the skin are of something that hides it: that part is not judged."""
@@ -62,30 +71,6 @@ class Registered:
     linear: LinearFit
     worn: bool
     verdict: Verdict
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How far a scan is from any face the linear model knows, judged at what looks forward near the nose.
-
-    Attributes:
-        rms_mm: of the scan's distances to the linear fit, each cut at 8 mm.
-        deviations: root mean square of the model's weights: 1 is usual, a face bent to fit another thing needs more.
-        covered: share of what is judged that has a point of the scan nearby.
-        visible: share of what is judged that the scan shows as skin.
-        free: share of the face's front that is judged: not labelled as worn, and not behind something else.
-    """
-
-    rms_mm: float
-    deviations: float
-    covered: float
-    visible: float
-    free: float
-
-    @property
-    def misfit(self) -> float:
-        """Both figures as one: 1 is the most that a face may have."""
-        return float(np.hypot(self.rms_mm / RMS_MM, self.deviations / DEVIATIONS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +114,25 @@ class Fitter:
         v = self.template.vertices
         return (v[:, 1] < MASKED_MM[1]) & (np.abs(v[:, 0]) < MASKED_MM[0])
 
+    @cached_property
+    def bare(self) -> np.ndarray:
+        """Skin that masks leave bare, without eyes and brows: bool (V,)."""
+        return self._front & self._between(BARE_MM) & ~self._in("brows", "eyes")
+
+    @cached_property
+    def cheeks(self) -> np.ndarray:
+        """Nose and cheeks, where masks cover them and neither beard nor lips are: bool (V,)."""
+        return self._front & self._between(CHEEK_MM) & ~self._in("mouth")
+
+    def _between(self, box: tuple[float, float, float]) -> np.ndarray:
+        v = self.template.vertices
+        return (v[:, 1] > box[0]) & (v[:, 1] < box[1]) & (np.abs(v[:, 0]) < box[2])
+
+    def _in(self, *names: str) -> np.ndarray:
+        if self.template.regions is None:
+            return np.zeros(len(self.template.vertices), bool)
+        return np.isin(self.template.regions, [REGIONS.index(name) for name in names])
+
     def fit(self, scan: Scan, landmarks: np.ndarray) -> Registered:
         """Fit the template.
 
@@ -138,9 +142,12 @@ class Fitter:
         """
         template = self.template
         linear = fit_linear(template, scan, landmarks, self.subset, np.eye(4), STAGES)
-        worn = self._worn(scan, linear.vertices)
-        if not worn:
+        cloth = self._cloth(scan, linear.vertices)
+        if cloth is not None and cloth.any():
+            worn, scan = True, replace(scan, skin=scan.skin & ~cloth)
+        else:
             linear = self._reopened(scan, landmarks, linear)
+            worn = self._worn(scan, linear.vertices, WORN_MM if cloth is None else WORN_THOUGH_SKIN_MM)
         allowed = np.ones(len(template.vertices), bool)
         if worn:
             linear, allowed = self._beside_what_is_worn(scan, linear)
@@ -165,10 +172,17 @@ class Fitter:
         hidden = self._hidden(scan, linear.vertices) & ~visible
         free = judged & ~hidden
         if not free.any():
-            return Verdict(FAR_MM, 0.0, 0.0, 0.0, 0.0)
+            return Verdict(FAR_MM, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         rms, covered = self._misses(scan, linear.vertices, free)
+        found = self._match(scan, linear.vertices)
+        near = free & (found.slide_mm < max(NEAR_MM, 2 * scan.spacing_mm))
+        near &= np.hypot(v[:, 0], v[:, 1] / TALL) < MIDDLE_MM
+        there = linear.vertices + np.clip(found.offset, -FAR_MM, FAR_MM)[:, None] * found.normals
+        alike = relief_alike(linear.vertices[near], there[near])
         deviations = float(np.sqrt(np.mean(linear.weights**2))) if len(linear.weights) else 0.0
-        return Verdict(rms, deviations, covered, float(visible[free].mean()), float(free.sum() / judged.sum()))
+        shown = float(visible[free].mean()), float(free.sum() / judged.sum())
+        moved = float(np.sqrt(np.sum((transform(v[judged], linear.pose) - v[judged]) ** 2, axis=1).mean()))
+        return Verdict(rms, deviations, alike, moved, covered, *shown, upper=worn)
 
     def _hidden(self, scan: Scan, vertices: np.ndarray) -> np.ndarray:
         """Return what lies behind something, bool (V,): the points are labelled so, or far in front of the skin."""
@@ -199,11 +213,26 @@ class Fitter:
                 best, least = tried, miss
         return best
 
-    def _worn(self, scan: Scan, vertices: np.ndarray) -> bool:
+    def _cloth(self, scan: Scan, vertices: np.ndarray) -> np.ndarray | None:
+        """Return which points have another colour than the skin, bool (N,), none unless nose and cheeks have.
+
+        None where there is no colour, or too little to see.
+        """
+        if scan.tint is None:
+            return None
+        found = self._match(scan, vertices)
+        good = (found.slide_mm < max(NEAR_MM, 2 * scan.spacing_mm)) & found.skin
+        bare, cheeks = (found.index[good & part] for part in (self.bare, self.cheeks))
+        apart = off_skin(scan.tint, scan.tint[bare])
+        if apart is None or len(cheeks) < LEAST_VERTICES:
+            return None
+        return (apart > CLOTH) & (scan.points[:, 1] < HIGH_Y_MM + NEAR_MM) & (np.median(apart[cheeks]) > CLOTH)
+
+    def _worn(self, scan: Scan, vertices: np.ndarray, least_mm: tuple[float, float]) -> bool:
         """Return whether the scan at nose and mouth is in front of the best face, and not shaped like it."""
         offset = self._match(scan, vertices).offset[self.low]
         rms = np.sqrt(np.mean(np.minimum(np.abs(offset), FAR_MM) ** 2))
-        return bool(np.median(offset) > WORN_OFFSET_MM and rms > WORN_RMS_MM)
+        return bool(np.median(offset) > least_mm[0] and rms > least_mm[1])
 
     def _beside_what_is_worn(self, scan: Scan, linear: LinearFit) -> tuple[LinearFit, np.ndarray]:
         """Fit to the upper face alone, then to what joins it without a step; also return what that is."""

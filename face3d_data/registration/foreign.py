@@ -27,7 +27,7 @@ from face3d_data.registration.template import N_LANDMARKS, Template
 MODEL_ENDINGS = (".npz", ".pkl", ".h5", ".hdf5", ".mat")
 SAMPLED = 20_000
 LEAST_FRONT = 0.15
-MOST_MISFIT = 0.8
+MOST_MISFIT = 0.62
 LEAST_SEEN = 0.65
 """Share of the face's middle that a template has to show; faces show 0.94 or more, balls that fit less than 0.5."""
 MOST_OFF, LEAST_DISTINCT = 0.05, 60

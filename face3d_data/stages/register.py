@@ -39,7 +39,7 @@ class Register(Stage):
     name: ClassVar[str] = "register"
     version: ClassVar[int] = 2
     inputs: ClassVar[Inputs] = ("points",)
-    optional: ClassVar[Names] = ("landmarks_3d", "landmarks_68_3d", "occlusion")
+    optional: ClassVar[Names] = ("landmarks_3d", "landmarks_68_3d", "occlusion", "point_colors")
     outputs: ClassVar[Names] = ("vertices", "vertex_visible", "vertex_residual", "landmarks_68_3d")
     frame: ClassVar[Frame] = "face"
     tag_names: ClassVar[Names] = ("registered_rmse_mm", "registered_visible", "registered_misfit", "registered_worn")
@@ -66,10 +66,10 @@ class Register(Stage):
         "that use it: about four times slower and no nearer (extra meshmonk)",
     )
     max_misfit: float = Field(
-        0.8,
+        0.62,
         gt=0,
-        description="reject if the fit is worse: synthetic faces have 0.3 to 0.75, other expressive faces up to 0.9, "
-        "other things 0.85 and more",
+        description="reject if the fit is worse: faces like those the model knows have 0.2 to 0.4, other things 0.7 "
+        "and more",
     )
     min_visible: float = Field(
         0.4,
@@ -108,7 +108,7 @@ class Register(Stage):
         points = sample.arrays["points"]
         if not np.isfinite(points).all():
             raise Reject("non_finite_points", f"{int((~np.isfinite(points)).any(1).sum())} of {len(points)}")
-        scan = prepare_scan(points, sample.arrays.get("occlusion"))
+        scan = prepare_scan(points, sample.arrays.get("occlusion"), sample.arrays.get("point_colors"))
         if scan is None:
             raise Reject("too_few_points", f"{len(points)} points, too few of them near the nose tip")
         fitter = self._fitter()
@@ -134,7 +134,8 @@ class Register(Stage):
     def _check(self, fitted: Registered) -> None:
         verdict = fitted.verdict
         if not verdict.misfit <= self.max_misfit:
-            why = f"rms {verdict.rms_mm:.2f} mm to the nearest face, which is {verdict.deviations:.2f} deviations off"
+            why = f"rms {verdict.rms_mm:.2f} mm to the nearest face, which is {verdict.deviations:.2f} deviations off; "
+            why += f"relief alike {verdict.relief:.2f}, moved {verdict.moved_mm:.0f} mm"
             raise Reject("not_a_face", f"misfit {verdict.misfit:.2f} > {self.max_misfit:g} ({why})")
         if verdict.visible < self.min_visible or verdict.free < LEAST_FREE:
             said = f"{verdict.visible:.0%} of what nothing hides, which is {verdict.free:.0%} of the face's front"

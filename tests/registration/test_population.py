@@ -37,7 +37,7 @@ def test_people_of_three_modes_are_a_population_of_three_modes():
 
 def test_captures_of_one_person_vary_in_modes_of_their_own():
     made, people = faces(6, 3, captures=3, moved=False)
-    smile = own_template().expression[1]
+    smile = own_template().expression[0]
     made = [face + (k % 3 - 1) * smile for k, face in enumerate(made)]
     population = build_population(made, [np.ones(len(made[0]))] * 18, people, 20, 5)
     assert population.explained_within[0] > 0.98

@@ -47,7 +47,7 @@ def test_landmarks_lie_where_their_names_say():
     for eye, corners in ((five[0], marks[36:42]), (five[1], marks[42:48])):
         assert np.linalg.norm(corners[:, :2].mean(axis=0) - eye[:2]) < 3
     assert marks[8, 1] == marks[:, 1].min()
-    assert np.all(np.diff(marks[:17, 0]) > 0)
+    assert np.all(np.diff(marks[1:16, 0]) > 0)  # beside the eyes the outline is upright
     assert np.all(marks[61:64, 1] >= marks[[67, 66, 65], 1])
 
 
