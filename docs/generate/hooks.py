@@ -32,6 +32,7 @@ SHOWN = {
     "training/configs": "training_configs.md",
     "LICENSE": "license.md",
     "face3d_data/detectors/mediapipe/NOTICE": "license.md",
+    "face3d_data/registration/NOTICE": "license.md",
     "face3d_data/synthetic/LICENSE.ICT-FaceKit": "license.md",
     "CITATION.cff": "license.md",
     "apt.txt": "install_files.md",

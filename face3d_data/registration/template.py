@@ -1,6 +1,7 @@
 """Template of a face: one topology with 68 landmarks, regions, UV, a left-right permutation and a linear model.
 
-`template.npz` is made by `benchmarks/make_template.py` from the package's own synthetic people.
+`template.npz` is made by `benchmarks/make_template.py` from the package's own synthetic people and
+MakeHuman's (CC0, see NOTICE).
 """
 
 from __future__ import annotations

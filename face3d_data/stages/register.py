@@ -37,7 +37,7 @@ class Register(Stage):
     """
 
     name: ClassVar[str] = "register"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     inputs: ClassVar[Inputs] = ("points",)
     optional: ClassVar[Names] = ("landmarks_3d", "landmarks_68_3d", "occlusion", "point_colors")
     outputs: ClassVar[Names] = ("vertices", "vertex_visible", "vertex_residual", "landmarks_68_3d")
