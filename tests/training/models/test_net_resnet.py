@@ -245,7 +245,15 @@ def test_prefixes_are_dropped_only_where_all_names_share_them():
     assert drop_prefixes({}) == {}
 
 
-@pytest.mark.parametrize("channels", [0, 2, 5])
+@pytest.mark.parametrize("channels", [0, 17])
 def test_other_channels_are_refused(channels):
-    with pytest.raises(UserError, match=r"model resnet18: 'in_channels' = .*1, 3 or 4"):
+    with pytest.raises(UserError, match=r"model resnet18: 'in_channels' = .*(greater|less) than"):
         build("resnet18", in_channels=channels)
+
+
+def test_further_channels_begin_as_the_mean_of_the_colours():
+    weight = torch.randn(4, 3, 3, 3)
+    fitted = fit_channels(weight, 5)
+    assert torch.equal(fitted[:, :3], weight)
+    assert torch.equal(fitted[:, 3], weight.mean(1))
+    assert torch.equal(fitted[:, 4], weight.mean(1))
