@@ -57,7 +57,7 @@ class FaceModel:
         expression: f4 (E, V, 3); E may be 0.
         landmarks: i8 (68,), the vertices of the 68 landmarks, or None.
         blendshapes: whether expressions are blendshapes, from 0 to 1, and not modes about 0.
-        skin: the first so many vertices are skin, the others eyeballs; None where that is not known.
+        skin: number of vertices that are skin, which come first; the others are eyes and mouth; None: not known.
     """
 
     mean: np.ndarray

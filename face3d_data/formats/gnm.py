@@ -3,7 +3,7 @@
 `template_vertex_positions` (V, 3), m; `vertex_identity_basis` (I, V, 3) and `expression_basis` (E, V, 3), each as large
 as its standard deviation (coefficients of -3 to 3 are usual); `triangles`; `identity_names` and `expression_names`,
 which begin with the part that a mode moves; `vertex_group_names` (G) and `vertex_groups` (G, V), weights of 0 to 1. Of
-the 17,821 vertices those that a camera sees are kept: the group `skin`, less the inside of the mouth, then the eyes; of
+the 17,821 vertices those that a camera sees are kept: the group `skin`, then the inside of the mouth and the eyes; of
 the modes those that move them.
 
 Layout: github.com/google/GNM, gnm/shape/README.md, gnm_xnp.py and gnm_data_loader_test.py; Apache-2.0.
@@ -49,9 +49,10 @@ def gnm_arrays(path: Path, values: dict[str, np.ndarray]) -> dict[str, np.ndarra
         raise UserError(f"{path}: triangles is {triangles.dtype} {triangles.shape}: {REMEDY}")
     if triangles.min() < 0 or triangles.max() >= len(mean):
         raise UserError(f"{path}: triangles name vertices that are not among the {len(mean)}: {REMEDY}")
-    skin = _group(path, values, SKIN, len(mean)) & ~_group(path, values, INSIDE, len(mean))
+    inside = _group(path, values, INSIDE, len(mean))
+    skin = _group(path, values, SKIN, len(mean)) & ~inside
     eyes = _group(path, values, EYES[0], len(mean)) | _group(path, values, EYES[1], len(mean))
-    kept = np.concatenate([np.flatnonzero(skin), np.flatnonzero(eyes & ~skin)])
+    kept = np.concatenate([np.flatnonzero(skin), np.flatnonzero((eyes | inside) & ~skin)])
     number = np.full(len(mean), -1)
     number[kept] = np.arange(len(kept))
     joined = number[triangles]

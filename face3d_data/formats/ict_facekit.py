@@ -3,7 +3,8 @@
 `generic_neutral_mesh.obj`, `identity000.obj` … (principal components of people, each the neutral mesh moved by one
 standard deviation), an OBJ file for each expression that `vertex_indices.json` names (blendshapes), and there, too, the
 68 landmarks. All meshes have the same quads and triangles. Of the 26,719 vertices the first 11,248 are skin: face, head
-and neck, which keep their numbers; the eyeballs follow, as a camera sees them. Mouth, teeth and lashes are left out.
+and neck, which keep their numbers; the inside of the mouth and the eyeballs follow, as a camera sees them. Eye sockets,
+teeth and lashes are left out.
 
 Layout: github.com/ICT-VGL/ICT-FaceKit, README and Scripts/face_model_io.py.
 """
@@ -24,8 +25,8 @@ from face3d_data.formats.obj import parse_obj
 NEUTRAL, INDICES = "generic_neutral_mesh.obj", "vertex_indices.json"
 IDENTITY = re.compile(r"identity(\d{3})\.obj")
 ALL_VERTICES = 26719
-SKIN, EYEBALLS = range(11248), range(21451, 24591)
-KEPT = np.r_[SKIN, EYEBALLS]
+SKIN, MOUTH, EYEBALLS = range(11248), range(11248, 13294), range(21451, 24591)
+KEPT = np.r_[SKIN, MOUTH, EYEBALLS]
 REMEDY = "give the folder FaceXModel of ICT-FaceKit, whole"
 FIRST_FACE = b"\nf "
 

@@ -23,7 +23,7 @@ FEWEST_READINGS = 3
 GAP_MM, LEAST_IN_FRONT = 8.0, 0.15
 """Readings of one disc that lie so far apart are of two surfaces, if so large a share of them lies in front."""
 BESIDE_MM, LEAST_KNOWN = 20.0, 4
-"""Landmarks farther from the mean face than this are on no face, if so many of the five are known to place it by."""
+"""Landmarks farther from the mean face than this are on no face, where at least this number of the five places it."""
 MOST_OFF_MM = 20.0
 """Where one of the five is farther from the mean face's, nothing is said."""
 FIVE_OF_68 = ([36, 37, 38, 39, 40, 41], [42, 43, 44, 45, 46, 47], [30], [48], [54])

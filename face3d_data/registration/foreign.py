@@ -122,7 +122,7 @@ def read_foreign(path: Path, landmarks: Path | None) -> Template:
 
 
 def _skin_of(model: FaceModel) -> FaceModel:
-    """Return a model without what is known to be eyeballs: scans read them badly, and faces fit better without."""
+    """Return a model without its eyes and mouth: scans read them badly, and faces fit better without."""
     if model.skin is None:
         return model
     triangles = model.triangles[(model.triangles < model.skin).all(axis=1)]

@@ -11,7 +11,7 @@ RNG = np.random.default_rng(4)
 SKIN = RNG.random(V) < 0.7
 SOCK = SKIN & (RNG.random(V) < 0.2)
 EYE = ~SKIN & (RNG.random(V) < 0.3)
-KEPT = np.concatenate([np.flatnonzero(SKIN & ~SOCK), np.flatnonzero(EYE)])
+KEPT = np.concatenate([np.flatnonzero(SKIN & ~SOCK), np.flatnonzero(EYE | SOCK)])
 
 
 def published():

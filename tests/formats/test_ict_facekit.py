@@ -11,7 +11,7 @@ from face3d_data.formats.face_model import read_face_model
 from face3d_data.registry import find
 
 ALL, SKIN = 26719, 11248
-KEPT = [*range(SKIN), *range(21451, 24591)]
+KEPT = [*range(SKIN), *range(SKIN, 13294), *range(21451, 24591)]
 NUMBER = {vertex: place for place, vertex in enumerate(KEPT)}
 RNG = np.random.default_rng(2)
 MEAN = np.round(RNG.uniform(-9, 9, (ALL, 3)), 4)
