@@ -98,6 +98,7 @@ def _shown() -> dict[str, str]:
             "CITATION.cff",
             "face3d_data/detectors/mediapipe/NOTICE",
             "face3d_data/synthetic/LICENSE.ICT-FaceKit",
+            "face3d_data/registration/NOTICE",
         ),
         "install_files.md": "# Files of the installation\n\n" + _files("apt.txt", "Dockerfile", "constraints.txt"),
     }
