@@ -65,6 +65,11 @@ class DataConfig(_Section):
     map_scale_mm: float = Field(
         20.0, gt=0, description="height in mm that becomes 1 for the network; a map's other channels stay as they are"
     )
+    map_height: Literal["raw", "residual"] = Field(
+        "raw",
+        description="heights of a map as they are, or minus the mean face's and the median of that over the upper face",
+    )
+    map_clip_mm: float = Field(12.0, gt=0, description="residual heights are clipped to this")
     channel_mean: tuple[float, ...] = Field(
         (), description="subtracted from the channels, colour from 0 to 1; nothing if empty"
     )
@@ -122,8 +127,17 @@ class ScheduleConfig(_Section):
     final: float = Field(0.01, ge=0, le=1, description="share of the learning rate that is left at the end (cosine)")
 
 
+class VaryMapConfig(_Section):
+    """Variation of maps while they are loaded."""
+
+    shift_cells: int = Field(0, ge=0, le=16, description="maps are moved by up to so many cells each way")
+    tilt: float = Field(0.0, ge=0, le=0.5, description="standard deviation of the slope of a plane that is added")
+    noise_mm: float = Field(0.0, ge=0, le=10, description="largest standard deviation of added noise, correlated")
+    holes: float = Field(0.0, ge=0, le=1, description="share of the maps that lose spots, or the side of a turned face")
+
+
 class MasksConfig(_Section):
-    """Masks put on clouds while they are loaded."""
+    """Masks put on clouds, images and maps while they are loaded; over maps they are drawn, not styles."""
 
     share: float = Field(0.0, ge=0, le=1, description="share of plain samples that get a mask, drawn again each time")
     styles: tuple[str, ...] = Field((), description="styles to draw from; all if empty")
@@ -162,6 +176,7 @@ class TrainConfig(_Section):
     schedule: ScheduleConfig = ScheduleConfig()
     augment: dict[str, Any] = Field({}, description="strengths of online augmentation, named as by the stage augment")
     masks: MasksConfig = MasksConfig()
+    vary_map: VaryMapConfig = VaryMapConfig()
     stop: StopConfig = StopConfig()
     weights: Path | None = Field(
         None, description="a checkpoint of the same network, whose weights training starts with"

@@ -16,6 +16,7 @@ from face3d_training import clouds, images
 from face3d_training.clouds import CloudInput, Stream
 from face3d_training.config import DataConfig
 from face3d_training.images import ImageInput
+from face3d_training.map_place import MapPlace
 from face3d_training.models.base import ModelSpec
 from face3d_training.registry import specs
 from face3d_training.sampler import Draw
@@ -82,12 +83,17 @@ class FaceRows:
         self._keys = np.array([key.encode() for key in self.table["key"]])
         shapes = shapes_of(source)
         _check_fields(config, inputs, shapes, source.name)
-        self._input = (CloudInput if inputs == "points" else ImageInput).of(config, shapes, source.name)
+        place = _map_place(source, config, shapes, variation)
+        self._input: CloudInput | ImageInput = (
+            CloudInput.of(config, shapes, source.name)
+            if inputs == "points"
+            else ImageInput.of(config, shapes, source.name, place)
+        )
         self.views = config.views if inputs == "points" and variation is None else 1
         self._normal = _mean_and_std(config, self._input.channels, inputs)
         self._draws: Draws | None = None
         if variation is not None and (variation.is_on or self._input.draws):
-            self._draws = variation.on(inputs, config.fields, shapes)
+            self._draws = variation.on(inputs, config.fields, shapes, place)
         names_read = [*self._input.names, *(self._draws.names if self._draws else ())]
         self._reader = ShardReader(dataset, split, list(dict.fromkeys(names_read)))
 
@@ -193,6 +199,16 @@ def _check_fields(config: DataConfig, inputs: InputKind, there: Collection[str],
             raise UserError(f"data.fields: dataset {dataset} has no {name!r} (it has {arrays}): leave it out")
     if len(set(config.fields)) < len(config.fields):
         raise UserError(f"data.fields: {', '.join(config.fields)}: name each array once")
+
+
+def _map_place(
+    source: Dataset, config: DataConfig, shapes: clouds.ChannelShapes, variation: Variation | None
+) -> MapPlace | None:
+    """Return where the cells of a dataset's maps lie, where the input or its variation hangs on that."""
+    asked = config.map_height == "residual" or (variation is not None and variation.is_on)
+    if "map" not in config.fields or not asked:
+        return None
+    return MapPlace.of(source.info, shapes["map"], source.name)
 
 
 def _mean_and_std(config: DataConfig, channels: int, inputs: InputKind) -> tuple[np.ndarray, np.ndarray] | None:

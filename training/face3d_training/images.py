@@ -9,6 +9,7 @@ import numpy as np
 from face3d_data.errors import UserError
 from face3d_training.clouds import ArrayMap, ChannelShapes, Stream, widened
 from face3d_training.config import DataConfig
+from face3d_training.map_place import MapPlace
 
 CHANNELS = {"color": 3, "depth": 1, "map": None}
 """Arrays that an image's channels may come from, and how many each has; a map has those that it was made with."""
@@ -24,20 +25,23 @@ class ImageInput:
         config: which images, and their size.
         size_px: height and width of the input.
         counts: channels of each field.
+        place: where the cells of maps lie, if their heights are residual.
     """
 
     config: DataConfig
     size_px: tuple[int, int]
     counts: tuple[int, ...]
+    place: MapPlace | None = None
 
     @classmethod
-    def of(cls, config: DataConfig, shapes: ChannelShapes, dataset: str) -> ImageInput:
+    def of(cls, config: DataConfig, shapes: ChannelShapes, dataset: str, place: MapPlace | None = None) -> ImageInput:
         """Return the input that a config asks for.
 
         Args:
             config: which images, and their size.
             shapes: arrays of the shards to the shape of one row.
             dataset: what messages call the dataset.
+            place: where the cells of its maps lie; needed where their heights are residual.
 
         Raises:
             UserError: images differ in size and no size is given, or a map would have to be resized.
@@ -52,11 +56,11 @@ class ImageInput:
                     f"data.image_size_px: {asked[0]}, but the maps of dataset {dataset} have {high} x {wide} cells and "
                     "are never resized, as a cell is a length: leave it out, or make the maps with another size"
                 )
-            return cls(config, asked, counts)
+            return cls(config, asked, counts, place)
         if len(set(sizes)) > 1:
             shown = ", ".join(f"{name} {h} x {w}" for name, (h, w) in zip(config.fields, sizes, strict=True))
             raise UserError(f"dataset {dataset}: images differ in size ({shown}): set data.image_size_px")
-        return cls(config, (sizes[0][0], sizes[0][1]), counts)
+        return cls(config, (sizes[0][0], sizes[0][1]), counts, place)
 
     @property
     def channels(self) -> int:
@@ -90,6 +94,8 @@ class ImageInput:
             first += count
             if name == "map":
                 channels[:] = arrays[name]
+                if self.place is not None and self.config.map_height == "residual":
+                    self.place.residual(channels, self.config.map_clip_mm)
                 channels[:, 0] /= np.float32(self.config.map_scale_mm)
                 continue
             for out, image in zip(channels, arrays[name], strict=True):

@@ -16,6 +16,7 @@ from face3d_data.wear.mask_surface import build_mask
 from face3d_data.wear.wearing import find_face, wear
 from face3d_training.clouds import ArrayMap
 from face3d_training.config import MasksConfig
+from face3d_training.map_variation import MapVariation
 
 TILT_DEG, SIZE = (-3.0, 3.0), (0.96, 1.05)
 """Ranges that the stage `mask` draws from by default."""
@@ -99,6 +100,43 @@ class OnlineMasks:
             # Labels of points tell what was hidden before; without them it is taken to lie elsewhere as often as not.
             visible = min(visible, visible_ratio) if "points" in changed else visible * visible_ratio
         return MaskedFace(changed, visible)
+
+
+@dataclass(frozen=True)
+class MapMasks:
+    """Masks drawn over maps: an outline, cloth from slack to taut, its stand-off and noise.
+
+    Attributes:
+        share: share of the plain samples that wear one.
+        variation: draws them.
+        names: arrays that are read.
+    """
+
+    share: float
+    variation: MapVariation
+    names: tuple[str, ...] = ("map",)
+
+    @classmethod
+    def of(cls, config: MasksConfig, fields: Collection[str], variation: MapVariation) -> MapMasks:
+        """Return the masks that a config asks for.
+
+        Raises:
+            UserError: styles are asked for, or the input has more than maps.
+        """
+        if config.styles:
+            raise UserError("masks.styles: masks over maps are drawn and have no styles: leave it out")
+        others = [name for name in fields if name != "map"]
+        if others:
+            raise UserError(
+                f"masks.share: masks over maps would not be in {', '.join(others)}: leave that out of data.fields, or "
+                "put masks on by the stage 'mask'"
+            )
+        return cls(config.share, variation)
+
+    def put_on(self, arrays: ArrayMap, visible_ratio: float, rng: np.random.Generator) -> MaskedFace | None:
+        """Put a drawn mask over a face's map; see `OnlineMasks.put_on`. Every face can wear one."""
+        covered, visible = self.variation.masked(arrays["map"], rng)
+        return MaskedFace({"map": covered}, visible if np.isnan(visible_ratio) else visible * visible_ratio)
 
 
 def _needs(inputs: Literal["points", "image"], fields: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -11,10 +11,12 @@ import numpy as np
 from face3d_data.augment.augmentation import Augmentation, names_of
 from face3d_data.errors import UserError
 from face3d_training.clouds import ArrayMap, Stream
-from face3d_training.config import MasksConfig, TrainConfig
+from face3d_training.config import MasksConfig, TrainConfig, VaryMapConfig
+from face3d_training.map_variation import MapVariation
 
 if TYPE_CHECKING:
-    from face3d_training.masks import MaskedFace, OnlineMasks
+    from face3d_training.map_place import MapPlace
+    from face3d_training.masks import MapMasks, MaskedFace, OnlineMasks
 
 BESIDE = {"points": ("landmarks_3d", "pose"), "image": ("intrinsics",)}
 """Arrays that tell operations more than the input does: where the face is, and how it was seen."""
@@ -27,10 +29,12 @@ class Variation:
     Attributes:
         augmentation: operations, none of which makes another person of a face.
         masks: how often masks are put on plain faces, and which.
+        maps: strengths of the variation of maps.
     """
 
     augmentation: Augmentation = field(default_factory=Augmentation)
     masks: MasksConfig = field(default_factory=MasksConfig)
+    maps: VaryMapConfig = field(default_factory=VaryMapConfig)
 
     @classmethod
     def of(cls, config: TrainConfig) -> Variation:
@@ -46,20 +50,27 @@ class Variation:
                     f"augment.{operation.strengths[0]}: makes another person of a face: leave it out, or make such "
                     "people in the dataset with the stage 'augment'"
                 )
-        return cls(augmentation, config.masks)
+        return cls(augmentation, config.masks, config.vary_map)
 
     @property
     def is_on(self) -> bool:
         """Whether anything is drawn."""
-        return bool(self.augmentation.operations) or self.masks.share > 0
+        return bool(self.augmentation.operations) or self.masks.share > 0 or self.maps != VaryMapConfig()
 
-    def on(self, inputs: Literal["points", "image"], fields: Collection[str], there: Collection[str]) -> Draws:
+    def on(
+        self,
+        inputs: Literal["points", "image"],
+        fields: Collection[str],
+        there: Collection[str],
+        place: MapPlace | None = None,
+    ) -> Draws:
         """Return the draws as they are made on a dataset.
 
         Args:
             inputs: what the network takes.
             fields: arrays that the input is made of.
             there: arrays of the dataset.
+            place: where the cells of its maps lie, if the input has maps.
 
         Raises:
             UserError: an operation or a mask has nothing to work on.
@@ -79,18 +90,24 @@ class Variation:
                 raise UserError(f"augment.{option}: leaves no {gone[0]} of a face, which the input needs: leave it out")
             if not operation.fits({name: np.empty(0) for name in seen}):
                 raise UserError(f"augment.{option}: does nothing to an input of {', '.join(fields)}: leave it out")
-        return Draws(self.augmentation, seen, self._masks(inputs, fields, there) if self.masks.share > 0 else None)
+        maps = None if place is None else MapVariation(self.maps, place)
+        if self.maps != VaryMapConfig() and maps is None:
+            raise UserError(f"vary_map: there is no map among data.fields ({', '.join(fields)}): leave it out")
+        masks = self._masks(inputs, fields, there, maps) if self.masks.share > 0 else None
+        return Draws(self.augmentation, seen, masks, maps)
 
     def _masks(
-        self, inputs: Literal["points", "image"], fields: Collection[str], there: Collection[str]
-    ) -> OnlineMasks:
-        if "map" in fields:
-            raise UserError(
-                "masks.share: masks are not put on maps while they are loaded: put 'mask' before 'maps' in the pipeline"
-            )
-        from face3d_training.masks import OnlineMasks  # loads all that masks are made with
+        self,
+        inputs: Literal["points", "image"],
+        fields: Collection[str],
+        there: Collection[str],
+        maps: MapVariation | None,
+    ) -> OnlineMasks | MapMasks:
+        from face3d_training.masks import MapMasks, OnlineMasks  # loads all that masks are made with
 
-        return OnlineMasks.of(self.masks, inputs, fields, there)
+        return (
+            OnlineMasks.of(self.masks, inputs, fields, there) if maps is None else MapMasks.of(self.masks, fields, maps)
+        )
 
 
 @dataclass(frozen=True)
@@ -116,11 +133,13 @@ class Draws:
         augmentation: its operations.
         seen: arrays that the operations see and may change.
         masks: masks that are put on; None: none are.
+        maps: the variation of maps; None: there are none.
     """
 
     augmentation: Augmentation
     seen: tuple[str, ...]
-    masks: OnlineMasks | None
+    masks: OnlineMasks | MapMasks | None
+    maps: MapVariation | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -146,4 +165,6 @@ class Draws:
         shown = {name: shown[name] for name in self.seen}
         if self.augmentation.operations:
             shown = self.augmentation.apply(shown, self.augmentation.draw(stream("augment")))
+        if self.maps is not None and self.maps.is_on:
+            shown["map"] = self.maps.varied(shown["map"], stream("vary_map"))
         return VariedSample(shown, worn, refused)

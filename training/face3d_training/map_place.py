@@ -1,0 +1,96 @@
+"""Place of a dataset's maps: which cells they have, which channels, and the mean face on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from face3d_data.errors import UserError
+from face3d_data.geometry.mean_face import mean_face
+from face3d_data.geometry.surface_map import MapGrid, surface_map
+
+UPPER_MM, UPPER_HALF_MM = (8.0, 50.0), 45.0
+"""Upper face, above the tip of the nose and to either side: no mask covers it, and few movements move it."""
+MEAN_SIGMA_MM, MEAN_GAP_MM = 2.5, 8.0
+
+
+@dataclass(frozen=True)
+class MapPlace:
+    """Cells and channels of maps.
+
+    Attributes:
+        grid: the cells.
+        normals: the channels between height and validity are those of the normal; else the two slopes.
+    """
+
+    grid: MapGrid
+    normals: bool
+
+    @classmethod
+    def of(cls, info: dict[str, Any], shape: tuple[int, ...], dataset: str) -> MapPlace:
+        """Return what a dataset says of its maps.
+
+        Args:
+            info: the dataset's `dataset.json`.
+            shape: of one map, (C, rows, columns).
+            dataset: what messages call it.
+
+        Raises:
+            UserError: it does not say where the cells of its maps lie.
+        """
+        said = info.get("array_attributes", {}).get("map", {})
+        if not {"cell_mm", "left_mm", "top_mm", "channels"} <= said.keys():
+            raise UserError(
+                f"dataset {dataset}: does not say where the cells of its maps lie, which data.map_height, vary_map and "
+                "masks need: make the maps with the stage 'maps'"
+            )
+        grid = MapGrid(float(said["cell_mm"]), shape[1], shape[2], float(said["left_mm"]), float(said["top_mm"]))
+        return cls(grid, "normal_x" in str(said["channels"]))
+
+    @cached_property
+    def mean_height(self) -> np.ndarray:
+        """The mean face's height f4 (rows, columns), mm; 0 where it does not reach."""
+        face = surface_map(mean_face().points, self.grid, MEAN_SIGMA_MM, MEAN_GAP_MM)
+        return np.nan_to_num(face.height).astype(np.float32)
+
+    @cached_property
+    def upper(self) -> np.ndarray:
+        """Bool (rows, columns): the upper face."""
+        y, x = self.grid.y_mm()[:, None], self.grid.x_mm()[None, :]
+        return (y >= UPPER_MM[0]) & (y <= UPPER_MM[1]) & (np.abs(x) <= UPPER_HALF_MM)
+
+    def residual(self, maps: np.ndarray, clip_mm: float) -> None:
+        """Replace the heights of maps f4 (B, C, rows, columns) by what sets them apart from the mean face, in place.
+
+        From each is taken the mean face's height, then the median of what is left over the upper face; the rest is
+        clipped to `clip_mm` and 0 in holes.
+        """
+        height, seen = maps[:, 0], maps[:, -1] > 0
+        height -= self.mean_height
+        counted = seen & self.upper
+        for one, cells in zip(height, counted, strict=True):
+            one -= np.median(one[cells]) if cells.any() else np.float32(0)
+        np.clip(height, -clip_mm, clip_mm, out=height)
+        height[~seen] = 0
+
+    def slopes(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the slopes f4 (rows, columns) along x and y of one map (C, rows, columns)."""
+        if not self.normals:
+            return image[1], image[2]
+        z = np.maximum(image[3], np.float32(0.05))
+        return -image[1] / z, -image[2] / z
+
+    def channels(self, height: np.ndarray, slopes: tuple[np.ndarray, np.ndarray], seen: np.ndarray) -> np.ndarray:
+        """Return a map f4 (C, rows, columns) of heights, slopes and validity, 0 in holes."""
+        sx, sy = slopes
+        if self.normals:
+            length = np.sqrt(sx**2 + sy**2 + 1)
+            between = [-sx / length, -sy / length, 1 / length]
+        else:
+            between = [sx, sy]
+        made = np.stack([height, *between, np.ones_like(height)]).astype(np.float32)
+        made[:, ~seen] = 0
+        return made

@@ -1,0 +1,176 @@
+"""Random variation of maps while they are loaded: shifts, tilts, noise, holes, and masks drawn over the map.
+
+A map has no points that could be moved or covered, so that these are its own: each takes a fraction of a millisecond.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from face3d_training.config import VaryMapConfig
+from face3d_training.map_place import MapPlace
+
+LARGEST_HOLES_MM = 14.0
+MOST_HOLES = 4
+SIDE_LEFT = 0.35
+"""Share of the columns that a turned face loses on its far side, at most."""
+
+TOP_MM, TOP_SLOPE = (2.0, 26.0), (0.1, 0.7)
+"""Upper edge of a mask: its height above the tip of the nose on the midline, and how it falls to both sides."""
+HALF_WIDTH_MM, BOTTOM_MM = (48.0, 75.0), (-75.0, -45.0)
+STANDOFF_MM = (0.5, 6.0)
+BRIDGED_MM, STIFF_MM = (2.0, 30.0), (1.0, 14.0)
+"""Slack to taut: hollows that the cloth spans, and how far it is smoothed (standard deviation)."""
+RIM_MM = 9.0
+"""Within this distance of its outline the cloth comes down to half its stand-off."""
+CREASES_MM = (0.0, 1.0)
+VISIBLE_MM = 40.0
+"""Half the width of the face by which the visible share is counted."""
+
+
+@dataclass(frozen=True)
+class MapVariation:
+    """Variation of the maps of one dataset.
+
+    Attributes:
+        config: its strengths.
+        place: cells and channels of the maps.
+    """
+
+    config: VaryMapConfig
+    place: MapPlace
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is drawn."""
+        return self.config != VaryMapConfig()
+
+    def varied(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return a map f4 (C, rows, columns) as another recording would give it."""
+        config, grid = self.config, self.place.grid
+        height, (sx, sy), seen = image[0].copy(), self.place.slopes(image), image[-1] > 0
+        sx, sy = sx.copy(), sy.copy()
+        if config.noise_mm:
+            noise = smooth_noise(height.shape, rng.uniform(0.6, 2.0), rng) * np.float32(rng.uniform(0, config.noise_mm))
+            height += noise
+            down, across = np.gradient(noise, grid.cell_mm)
+            sx, sy = sx + across, sy - down
+        if config.tilt:
+            a, b = (rng.standard_normal(2) * config.tilt).astype(np.float32)
+            height += a * grid.x_mm()[None, :].astype(np.float32) + b * grid.y_mm()[:, None].astype(np.float32)
+            sx, sy = sx + a, sy + b
+        if config.holes and rng.random() < config.holes:
+            seen = seen & ~self._holes(rng)
+        varied = self.place.channels(height, (sx, sy), seen)
+        if config.shift_cells:
+            down, right = (int(step) for step in rng.integers(-config.shift_cells, config.shift_cells + 1, 2))
+            varied = shifted(varied, down, right)
+        return varied
+
+    def _holes(self, rng: np.random.Generator) -> np.ndarray:
+        """Return bool (rows, columns): cells that were not seen, in spots, and on one side of a turned face."""
+        grid = self.place.grid
+        lost = np.zeros((grid.rows, grid.columns), np.uint8)
+        for _ in range(int(rng.integers(1, MOST_HOLES + 1))):
+            middle = (int(rng.integers(grid.columns)), int(rng.integers(grid.rows)))
+            axes = tuple(max(1, round(float(rng.uniform(1, LARGEST_HOLES_MM)) / grid.cell_mm)) for _ in range(2))
+            cv2.ellipse(lost, middle, axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+        if rng.random() < 0.5:
+            gone = int(rng.uniform(0, SIDE_LEFT) * grid.columns)
+            ragged = gone + np.rint(2 * smooth_noise((1, grid.rows), 3.0, rng)[0]).astype(int)
+            columns = np.arange(grid.columns)[None, :]
+            columns = columns if rng.random() < 0.5 else columns[:, ::-1]
+            lost |= columns < ragged[:, None]
+        return lost > 0
+
+    def masked(self, image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+        """Put a drawn mask over a map f4 (C, rows, columns).
+
+        Returns:
+            the covered map, and the share of the seen face that stays visible.
+        """
+        grid, seen = self.place.grid, image[-1] > 0
+        outline = self._outline(rng)
+        covered = outline & (seen | closed_holes(seen))
+        height = image[0].copy()
+        cloth = _spanned(height, seen, grid.cell_mm, rng)
+        inward = cv2.distanceTransform(outline.astype(np.uint8), cv2.DIST_L2, 3) * np.float32(grid.cell_mm)
+        rise = np.minimum(inward / RIM_MM, 1)
+        standoff = np.float32(rng.uniform(*STANDOFF_MM)) * (0.5 + 0.5 * rise)
+        creases = smooth_noise(height.shape, rng.uniform(1.0, 3.0), rng) * np.float32(rng.uniform(*CREASES_MM))
+        over = height + rise * (cloth - height)
+        surface = np.maximum(over, np.where(seen, height, over)) + standoff + creases
+        made = np.where(covered, surface, height)
+        filled = np.where(seen | covered, made, _near(made, seen | covered))
+        down, across = np.gradient(filled, grid.cell_mm)
+        sx, sy = self.place.slopes(image)
+        slopes = np.where(covered, across, sx), np.where(covered, -down, sy)
+        middle = np.abs(grid.x_mm())[None, :] < VISIBLE_MM
+        face = seen & middle
+        visible = 1 - float((covered & face).sum() / max(face.sum(), 1))
+        return self.place.channels(made, slopes, seen | covered), visible
+
+    def _outline(self, rng: np.random.Generator) -> np.ndarray:
+        """Return bool (rows, columns): below a V from the bridge of the nose, to the cheeks and the chin."""
+        grid = self.place.grid
+        x, y = np.abs(grid.x_mm())[None, :], grid.y_mm()[:, None]
+        top = rng.uniform(*TOP_MM) - rng.uniform(*TOP_SLOPE) * x
+        bottom, half = rng.uniform(*BOTTOM_MM), rng.uniform(*HALF_WIDTH_MM)
+        return (y < top) & (y > bottom) & (x < half * np.clip(1.2 + y / 150, 0.6, 1.0))
+
+
+def _spanned(height: np.ndarray, seen: np.ndarray, cell_mm: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the cloth over a face: hollows spanned and details rounded off, from slack to taut."""
+    taut = rng.random()
+    floor = _near(height, seen)
+    bridged, stiff = (low + taut * (high - low) for low, high in (BRIDGED_MM, STIFF_MM))
+    cells = 2 * max(0, round(bridged / cell_mm / 2)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (cells, cells))
+    closed = cv2.morphologyEx(floor, cv2.MORPH_CLOSE, kernel)
+    smooth = cv2.GaussianBlur(closed, (0, 0), max(stiff / cell_mm, 0.3))
+    below = np.maximum(floor - smooth, 0)
+    lift = cv2.GaussianBlur(cv2.dilate(below, kernel), (0, 0), max(stiff / cell_mm, 0.5))
+    return np.maximum(smooth + lift, floor)
+
+
+def _near(height: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return heights f4 (rows, columns) whose holes are filled by means of what is around them."""
+    if seen.all() or not seen.any():
+        return height
+    weight, filled = seen.astype(np.float32), np.where(seen, height, 0).astype(np.float32)
+    for sigma in (1.5, 6.0, 20.0):
+        blurred = cv2.GaussianBlur(filled * weight, (0, 0), sigma)
+        share = cv2.GaussianBlur(weight, (0, 0), sigma)
+        new = (weight == 0) & (share > 0.02)
+        filled = np.where(new, blurred / np.maximum(share, 1e-6), filled)
+        weight = np.maximum(weight, new.astype(np.float32))
+    return filled.astype(np.float32)
+
+
+def closed_holes(seen: np.ndarray) -> np.ndarray:
+    """Return bool: cells that are seen, or lie in holes of up to some 10 cells between such: cloth has no nostrils."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11))
+    return cv2.morphologyEx(np.pad(seen.astype(np.uint8), 6), cv2.MORPH_CLOSE, kernel)[6:-6, 6:-6] > 0
+
+
+def smooth_noise(shape: tuple[int, int], sigma_cells: float, rng: np.random.Generator) -> np.ndarray:
+    """Return noise f4 of about unit variance, correlated over `sigma_cells`."""
+    noise = cv2.GaussianBlur(rng.standard_normal(shape, dtype=np.float32), (0, 0), sigma_cells)
+    return noise / np.float32(max(float(noise.std()), 1e-6))
+
+
+def shifted(image: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Return a map (C, rows, columns) moved by whole cells; what comes in is a hole."""
+    moved = np.zeros_like(image)
+    rows, columns = image.shape[1:]
+    to_rows, from_rows = _overlap(rows, down)
+    to_columns, from_columns = _overlap(columns, right)
+    moved[:, to_rows, to_columns] = image[:, from_rows, from_columns]
+    return moved
+
+
+def _overlap(n: int, step: int) -> tuple[slice, slice]:
+    return slice(max(step, 0), n + min(step, 0)), slice(max(-step, 0), n + min(-step, 0))

@@ -1,0 +1,90 @@
+"""Small residual network on maps: the network of the options in `map_resnet`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from face3d_data.errors import UserError
+from face3d_training.models.embedding_net import EmbeddingNet, Outputs, norm_layer
+from face3d_training.models.resnet import Norm
+
+if TYPE_CHECKING:
+    from face3d_training.models.map_resnet import MapResNet
+
+
+class Block(nn.Module):
+    """Two 3×3 convolutions beside a shortcut, each with a norm, PReLU between and after.
+
+    Args:
+        inside: channels that come in.
+        outside: channels that go out.
+        stride: of the first convolution.
+        norm: `batch` or `group`.
+    """
+
+    def __init__(self, inside: int, outside: int, stride: int, norm: Norm) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inside, outside, 3, stride, padding=1, bias=False),
+            norm_layer(norm, outside, 2),
+            nn.PReLU(outside),
+            nn.Conv2d(outside, outside, 3, padding=1, bias=False),
+            norm_layer(norm, outside, 2),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inside != outside:
+            conv = nn.Conv2d(inside, outside, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(conv, norm_layer(norm, outside, 2))
+        self.after = nn.PReLU(outside)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (B, outside, H/stride, W/stride)."""
+        return self.after(self.body(x) + self.shortcut(x))
+
+
+class MapResNetNet(EmbeddingNet):
+    """Stem, four stages, one linear layer over the whole map, norm.
+
+    Args:
+        spec: the options.
+    """
+
+    def __init__(self, spec: MapResNet) -> None:
+        super().__init__()
+        self.embedding_size, self.in_channels, self.spec = spec.embedding_size, spec.in_channels, spec
+        channels, side = spec.widths[0], -(-spec.image_size_px // 2)
+        self.stem = nn.Sequential(
+            nn.Conv2d(spec.in_channels, channels, 3, 2, padding=1, bias=False),
+            norm_layer(spec.norm, channels, 2),
+            nn.PReLU(channels),
+        )
+        blocks = []
+        for number, width in enumerate(spec.widths):
+            stride = 1 if number == 0 else 2
+            blocks.append(Block(channels, width, stride, spec.norm))
+            channels, side = width, -(-side // stride)
+        self.stages = nn.Sequential(*blocks)
+        self.head = nn.Sequential(
+            nn.Flatten(),
+            nn.Dropout(spec.dropout),
+            nn.Linear(channels * side * side, spec.embedding_size),
+            norm_layer(spec.norm, spec.embedding_size, 1),
+        )
+
+    def compute(self, inputs: torch.Tensor) -> Outputs:
+        """Return the `embedding` f4 (B, E) of maps f4 (B, C, S, S).
+
+        Raises:
+            UserError: the maps have another size than the network.
+        """
+        side = self.spec.image_size_px
+        if inputs.shape[2:] != (side, side):
+            height, width = inputs.shape[2:]
+            raise UserError(
+                f"model {self.spec.name} is built for maps of {side} × {side} cells and got {width} × {height}: set "
+                "model.image_size_px to what the maps have"
+            )
+        return {"embedding": self.head(self.stages(self.stem(inputs)))}
