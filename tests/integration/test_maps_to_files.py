@@ -196,15 +196,18 @@ def test_baselines_are_judged_on_maps(dataset):
     assert np.nanmax(maps[1]) == pytest.approx(points[:, 2].max(), abs=12)
 
 
-def test_masks_and_movements_are_not_drawn_on_maps_while_they_are_loaded(dataset):
+def test_masks_are_drawn_over_maps_alone_and_movements_never_while_they_are_loaded(dataset):
     pytest.importorskip("torch")
     from face3d_data.augment.augmentation import Augmentation
     from face3d_training.config import MasksConfig
+    from face3d_training.map_place import MapPlace
     from face3d_training.variation import Variation
 
+    place = MapPlace.of(dataset.info, (4, 32, 32), "maps")
     shapes = {"map": (4, 32, 32), "points": (64, 3), "color": (72, 96, 3), "landmarks": (5, 2), "depth": (72, 96)}
-    with pytest.raises(UserError, match=r"masks\.share: masks are not put on maps"):
-        Variation(masks=MasksConfig(share=0.5)).on("image", ("map", "color"), shapes)
+    with pytest.raises(UserError, match=r"masks\.share: masks over maps would not be in color"):
+        Variation(masks=MasksConfig(share=0.5)).on("image", ("map", "color"), shapes, place)
+    assert Variation(masks=MasksConfig(share=0.5)).on("image", ("map",), shapes, place).names == ("map",)
     with pytest.raises(UserError, match=r"augment\.low_quality_mm: leaves no map"):
         Variation(Augmentation.of(low_quality_mm=4)).on("image", ("map", "depth"), shapes)
     assert Variation(Augmentation.of(brightness=0.2)).on("image", ("map", "color"), shapes).names == ("map", "color")

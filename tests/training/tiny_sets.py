@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from face3d_data.geometry.surface_map import MapGrid, map_channels, surface_map
 from face3d_data.shards.finish import finish_dataset
+from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import write_shard
@@ -70,7 +72,8 @@ def publish(folder: Path, name: str, rows: Iterable[Row], splits: tuple[str, ...
     given = {"fields": sorted(records[0]["place"].names), "tags": tag_names, **options}
     if "test" in splits:
         given = {"pairs": {"folds": 2, "per_fold": 6}, "gallery": {"query": "mask == 'none'"}, "probe": {}} | given
-    plan = plan_dataset(frame, DatasetSpec(**{"from": "tiny", **given}), name=name, seed=0)
+    origin = given.pop("origin", None)
+    plan = plan_dataset(frame, DatasetSpec(**{"from": "tiny", **given}), name=name, seed=0, origin=origin)
     return finish_dataset(
         plan, folder, [write_shard(task, lambda place, name: place.arrays[name]) for task in plan.shard_tasks(folder)]
     )
@@ -139,6 +142,22 @@ def image_rows(size_px: int, depth: bool, masked: bool) -> list[Row]:
     return rows
 
 
+MAP_CELLS = 32
+MAP_GRID = MapGrid(4.0, MAP_CELLS, MAP_CELLS, -64.0, 66.0)
+MAP_SAID = {"cell_mm": 4.0, "left_mm": -64.0, "top_mm": 66.0, "channels": "height,slope_x,slope_y,valid"}
+
+
+def map_set(folder: Path, **options: Any) -> Path:
+    """Publish maps f4 (4, 32, 32) of height and slopes, with 4 mm cells."""
+    rows: list[Row] = []
+    for person in range(len(SPLITS)):
+        for capture in range(CAPTURES):
+            points = _face(person, capture, 48, 900)["points"]
+            made = map_channels(surface_map(points, MAP_GRID, 3.0, 12.0), "slopes")
+            rows.append((person, capture, "plain", {"map": made}, {"mask": "none", "visible_ratio": None}))
+    return publish(folder, "maps", rows, origin=DatasetOrigin(array_attributes={"map": MAP_SAID}), **options)
+
+
 SMALL_NETS: dict[str, dict[str, Any]] = {
     "pointnet2_ssg": {"model.centers": [32, 8], "model.neighbors": [8, 8]},
     "pointmlp": {"model.embed": 16, "model.neighbors": [8, 8, 4, 4]},
@@ -162,6 +181,8 @@ def tiny_set_for(config_name: str, folder: Path) -> tuple[Path, dict[str, Any]]:
     name = config.model["name"]
     if "points" in config.data.fields:
         return points_set(folder), overrides | {"data.n_points": 64 // config.data.views} | SMALL_NETS.get(name, {})
+    if "map" in config.data.fields:
+        return map_set(folder), overrides | {"model.image_size_px": MAP_CELLS}
     overrides |= {"data.image_size_px": 32}
     overrides |= {"model.image_size_px": 32} if name.startswith("ir") else {}
     depth = "depth" in config.data.fields

@@ -27,6 +27,8 @@ BRIDGED_MM, STIFF_MM = (2.0, 30.0), (1.0, 14.0)
 RIM_MM = 9.0
 """Within this distance of its outline the cloth comes down to half its stand-off."""
 CREASES_MM = (0.0, 1.0)
+FILLED_CELLS = (7, 33, 129)
+"""Holes are filled by the means of squares of these sides, in turn."""
 VISIBLE_MM = 40.0
 """Half the width of the face by which the visible share is counted."""
 
@@ -140,14 +142,17 @@ def _near(height: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Return heights f4 (rows, columns) whose holes are filled by means of what is around them."""
     if seen.all() or not seen.any():
         return height
-    weight, filled = seen.astype(np.float32), np.where(seen, height, 0).astype(np.float32)
-    for sigma in (1.5, 6.0, 20.0):
-        blurred = cv2.GaussianBlur(filled * weight, (0, 0), sigma)
-        share = cv2.GaussianBlur(weight, (0, 0), sigma)
-        new = (weight == 0) & (share > 0.02)
-        filled = np.where(new, blurred / np.maximum(share, 1e-6), filled)
-        weight = np.maximum(weight, new.astype(np.float32))
-    return filled.astype(np.float32)
+    weight = seen.astype(np.float32)
+    filled = np.where(seen, height, 0).astype(np.float32)
+    for side in FILLED_CELLS:
+        share = cv2.boxFilter(weight, -1, (side, side))
+        new = (weight == 0) & (share > 0)
+        if not new.any():
+            continue
+        mean = cv2.boxFilter(filled, -1, (side, side)) / np.maximum(share, np.float32(1e-6))
+        filled[new] = mean[new]
+        weight[new] = 1
+    return filled
 
 
 def closed_holes(seen: np.ndarray) -> np.ndarray:

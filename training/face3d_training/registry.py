@@ -29,7 +29,10 @@ class Spec(BaseModel):
 
 
 # Named, so that listing them loads neither the networks themselves nor torch.
-MODELS = ("inception_resnet", "iresnet", "lpd", "mobilenet", "pointmlp", "pointnet", "pointnet2", "resnet")
+MODELS = (
+    "inception_resnet", "iresnet", "lpd", "map_resnet", "mobilefacenet", "mobilenet", "pointmlp", "pointnet",
+    "pointnet2", "resnet",
+)  # fmt: skip
 LOSSES = ("center", "lpd", "margins", "softmax", "triplet")
 NETWORKS = Registry(
     (

@@ -1,4 +1,4 @@
-"""Improved residual networks (iResNet) for face recognition: IR-50 and IR-SE-50 at 112 px.
+"""Improved residual networks (iResNet) for face recognition: IR-18, IR-50 and IR-SE-50 at 112 px.
 
 Units and output layer are those of Deng et al. 2019 (ArcFace, arXiv 1801.07698, section 3.1); layers and names follow
 the published PyTorch port TreB1eN/InsightFace_Pytorch (model.py), whose weights load here. Squeeze and excitation is
@@ -27,6 +27,7 @@ class IR50(ImageSpec):
     default_weights: ClassVar[int | None] = 43_574_976
     first_convolution: ClassVar[str] = "input_layer.0.weight"
     excited: ClassVar[bool] = False
+    depths: ClassVar[tuple[int, ...]] = (3, 4, 14, 3)
 
     image_size_px: int = Field(112, ge=16, description="side of the images; the size of the last layer depends on it")
     dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped before the embedding")
@@ -46,3 +47,12 @@ class IRSE50(IR50):
     name: ClassVar[str] = "ir_se50"
     default_weights: ClassVar[int | None] = 43_797_696
     excited: ClassVar[bool] = True
+
+
+@register
+class IR18(IR50):
+    """IR-18: two units a stage; on maps of 64 cells a network for GPUs."""
+
+    name: ClassVar[str] = "ir18"
+    default_weights: ClassVar[int | None] = 24_017_536
+    depths: ClassVar[tuple[int, ...]] = (2, 2, 2, 2)

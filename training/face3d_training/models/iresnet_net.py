@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from face3d_training.models.iresnet import IR50
 
 
-STAGES = ((64, 3), (128, 4), (256, 14), (512, 3))
-"""Channels and units of each stage; the first unit of each halves the image."""
-
-
+CHANNELS = (64, 128, 256, 512)
+"""Channels of each stage; its first unit halves the image."""
 REDUCTION = 16
 
 
@@ -80,14 +78,14 @@ class IResNet(EmbeddingNet):
     def __init__(self, spec: IR50) -> None:
         super().__init__()
         self.embedding_size, self.in_channels, self.spec = spec.embedding_size, spec.in_channels, spec
-        channels, side = STAGES[0][0], spec.image_size_px
+        channels, side = CHANNELS[0], spec.image_size_px
         self.input_layer = nn.Sequential(
             nn.Conv2d(spec.in_channels, channels, 3, padding=1, bias=False),
             norm_layer(spec.norm, channels, 2),
             nn.PReLU(channels),
         )
         units = []
-        for width, depth in STAGES:
+        for width, depth in zip(CHANNELS, spec.depths, strict=True):
             for index in range(depth):
                 units.append(Unit(channels, width, 2 if index == 0 else 1, spec.excited, spec.norm))
                 channels = width

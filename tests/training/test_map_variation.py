@@ -1,0 +1,139 @@
+"""Variation of maps and masks drawn over them: exact where geometry says what comes out."""
+
+import numpy as np
+import pytest
+
+from face3d_data.errors import UserError
+from face3d_data.geometry.surface_map import MapGrid, map_channels, surface_map
+from face3d_training.config import MasksConfig, VaryMapConfig
+from face3d_training.map_place import MapPlace
+from face3d_training.map_variation import MapVariation, shifted
+from face3d_training.masks import MapMasks
+
+GRID = MapGrid(2.0, 64, 64, -64.0, 66.0)
+KINDS = ("slopes", "normals")
+
+
+def place(kind="slopes"):
+    return MapPlace(GRID, kind == "normals")
+
+
+def face_map(kind="slopes", seed=0):
+    """The map of a smooth bump with a nose, seen in a disc."""
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform(-66, 66, (40_000, 2))
+    xy = xy[np.hypot(xy[:, 0], xy[:, 1]) < 58]
+    z = -(xy**2).sum(axis=1) / 120 + 18 * np.exp(-(xy**2).sum(axis=1) / 200)
+    return map_channels(surface_map(np.column_stack([xy, z]), GRID, 1.4, 4.0), kind)
+
+
+def varied(image, kind="slopes", seed=1, **strengths):
+    return MapVariation(VaryMapConfig(**strengths), place(kind)).varied(image, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_strength_a_map_stays_as_it_is(kind):
+    image = face_map(kind)
+    assert np.abs(varied(image, kind) - image).max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tilt_adds_a_plane_and_its_slopes(kind):
+    image = face_map(kind)
+    tilted = varied(image, kind, tilt=0.05)
+    seen = image[-1] > 0
+    assert np.array_equal(tilted[-1] > 0, seen)
+    (sx, sy), (tx, ty) = place(kind).slopes(image), place(kind).slopes(tilted)
+    a, b = np.median((tx - sx)[seen]), np.median((ty - sy)[seen])
+    assert 0.001 < abs(a) < 0.3
+    plane = a * GRID.x_mm()[None, :] + b * GRID.y_mm()[:, None]
+    assert np.abs((tilted[0] - image[0] - plane)[seen]).max() < 0.01
+
+
+def test_noise_has_slopes_of_its_own_and_stays_within_its_strength():
+    image = face_map()
+    noisy = varied(image, noise_mm=1.0)
+    seen = image[-1] > 0
+    off = np.where(seen, noisy[0] - image[0], 0)
+    assert 0.02 < off[seen].std() < 1.1
+    inside = seen & np.roll(seen, 1, 1) & np.roll(seen, -1, 1)
+    across = (np.roll(off, -1, 1) - np.roll(off, 1, 1)) / (2 * GRID.cell_mm)
+    assert np.abs((noisy[1] - image[1] - across)[inside]).max() < 1e-4
+
+
+def test_shifted_maps_move_by_whole_cells_and_bring_holes():
+    image = face_map()
+    moved = shifted(image, 2, -3)
+    assert np.array_equal(moved[:, 2:, :-3], image[:, :-2, 3:])
+    assert not moved[:, :2].any()
+    assert not moved[:, :, -3:].any()
+    assert any(not np.array_equal(varied(image, shift_cells=2, seed=seed), image) for seed in range(4))
+
+
+def test_holes_are_holes_in_every_channel():
+    image = face_map()
+    for seed in range(8):
+        holed = varied(image, holes=1.0, seed=seed)
+        gone = (image[-1] > 0) & (holed[-1] == 0)
+        assert 0 < gone.sum() < 0.7 * (image[-1] > 0).sum()
+        assert not holed[:, gone].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mask_covers_the_lower_face_and_lies_in_front_of_it(kind):
+    image = face_map(kind)
+    for seed in range(20):
+        covered, visible = MapVariation(VaryMapConfig(), place(kind)).masked(image, np.random.default_rng(seed))
+        seen = image[-1] > 0
+        changed = seen & (np.abs(covered - image).max(axis=0) > 1e-4)
+        assert 0.1 < changed.sum() / seen.sum() < 0.8
+        assert GRID.y_mm()[np.flatnonzero(changed.any(axis=1))[0]] < 26
+        assert (covered[0] - image[0])[changed].min() > -1.6  # creases go in by their own noise alone
+        assert np.median((covered[0] - image[0])[changed]) > 0.3
+        assert 0 < visible < 1
+        untouched = seen & ~changed
+        assert np.abs((covered - image)[:, untouched]).max() < 1e-4
+
+
+def test_the_same_draw_gives_the_same_mask_and_another_another():
+    masks = MapVariation(VaryMapConfig(), place())
+    image = face_map()
+    first, again, other = (masks.masked(image, np.random.default_rng(seed))[0] for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_masks_over_maps_have_no_styles_and_no_other_arrays():
+    variation = MapVariation(VaryMapConfig(), place())
+    assert MapMasks.of(MasksConfig(share=0.5), ("map",), variation).share == 0.5
+    with pytest.raises(UserError, match=r"masks\.styles: .* leave it out"):
+        MapMasks.of(MasksConfig(share=0.5, styles=("n95",)), ("map",), variation)
+    with pytest.raises(UserError, match="would not be in color"):
+        MapMasks.of(MasksConfig(share=0.5), ("map", "color"), variation)
+
+
+def test_residual_heights_are_free_of_the_mean_face_and_of_the_heads_distance():
+    own = place()
+    maps = np.stack([face_map(), face_map()])
+    maps[1, 0] += np.where(maps[1, -1] > 0, 7.0, 0)  # the same face, 7 mm nearer
+    own.residual(maps, 12.0)
+    assert np.abs(maps[0, 0] - maps[1, 0]).max() < 1e-4
+    assert np.abs(maps[:, 0]).max() <= 12
+    assert not maps[:, 0][maps[:, -1] == 0].any()
+    upper = (maps[0, -1] > 0) & own.upper
+    assert abs(np.median(maps[0, 0][upper])) < 1e-4
+
+
+def test_the_mean_faces_residual_is_nothing():
+    from face3d_data.geometry.mean_face import mean_face
+
+    image = map_channels(surface_map(mean_face().points, GRID, 2.5, 8.0), "slopes")[None]
+    place().residual(image, 12.0)
+    assert np.abs(image[:, 0]).max() < 1e-3
+
+
+def test_a_dataset_that_does_not_say_where_its_cells_lie_is_refused():
+    said = {"array_attributes": {"map": {"cell_mm": 2.0, "left_mm": -64.0, "top_mm": 66.0, "channels": "height,valid"}}}
+    assert MapPlace.of(said, (4, 64, 64), "x").grid == GRID
+    with pytest.raises(UserError, match="dataset x: does not say where the cells of its maps lie"):
+        MapPlace.of({}, (4, 64, 64), "x")
