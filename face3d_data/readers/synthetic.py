@@ -171,7 +171,7 @@ class Synthetic(Reader):
 
 @dataclass(frozen=True)
 class _Settings:
-    """What the bytes of a capture hang on beside its person and number."""
+    """What the bytes of a capture depend on beside its person and number."""
 
     seed: int
     model: Path | None

@@ -130,7 +130,7 @@ class ScheduleConfig(_Section):
 class VaryMapConfig(_Section):
     """Variation of maps while they are loaded."""
 
-    shift_cells: int = Field(0, ge=0, le=16, description="maps are moved by up to so many cells each way")
+    shift_cells: int = Field(0, ge=0, le=16, description="maps are moved by up to that many cells each way")
     tilt: float = Field(0.0, ge=0, le=0.5, description="standard deviation of the slope of a plane that is added")
     noise_mm: float = Field(0.0, ge=0, le=10, description="largest standard deviation of added noise, correlated")
     holes: float = Field(0.0, ge=0, le=1, description="share of the maps that lose spots, or the side of a turned face")

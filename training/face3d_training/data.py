@@ -204,7 +204,7 @@ def _check_fields(config: DataConfig, inputs: InputKind, there: Collection[str],
 def _map_place(
     source: Dataset, config: DataConfig, shapes: clouds.ChannelShapes, variation: Variation | None
 ) -> MapPlace | None:
-    """Return where the cells of a dataset's maps lie, where the input or its variation hangs on that."""
+    """Return where the cells of a dataset's maps lie, where the input or its variation depends on it."""
     asked = config.map_height == "residual" or (variation is not None and variation.is_on)
     if "map" not in config.fields or not asked:
         return None

@@ -66,6 +66,6 @@ def _moved(depth_mm: np.ndarray, rng: np.random.Generator, sigma_px: float) -> n
 
 
 def _patches(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Return noise f4 (H, W) of variance 1 that is alike within 2 x 2 px, as neighbouring blocks share dots."""
+    """Return noise f4 (H, W) of variance 1 that is the same within 2 x 2 px, as neighbouring blocks share dots."""
     coarse = rng.standard_normal([n // 2 + 1 for n in shape], dtype=np.float32)
     return np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[: shape[0], : shape[1]]

@@ -28,7 +28,7 @@ def time_of_flight_depth(
     """Return what a time-of-flight camera would report of a true depth map.
 
     The standard deviation over distance z (m) and angle t is 1.5 - 0.5 z + 0.3 z^2 + 0.1 z^1.5 t^2 / (pi/2 - t)^2 mm
-    (Fankhauser et al., Kinect v2 for mobile robot navigation, ICAR 2015); Azure Kinect is alike below 2.5 m (Kurillo
+    (Fankhauser et al., Kinect v2 for mobile robot navigation, ICAR 2015); Azure Kinect is similar below 2.5 m (Kurillo
     et al., Sensors 22:2469, 2022). Multipath and flying pixels: Tölgyessy et al., Sensors 21:413, 2021.
 
     Args:
