@@ -55,8 +55,19 @@ DATA_LAYERS = (
 """Rooms of face3d_data from the bottom up; `""` is the package itself, whose names load on first use."""
 TRAINING_LAYERS = (
     {"config", "content_digest", "gather", "ops", "picks", "prefetch", "split_table", "torch_file", "triplet_file"},
-    {"allocator", "devices", "embed_files", "interrupt", "leaks", "registry", "tracking", "evaluation.metrics", ""},
-    {"clouds", "models", "optimization", "sampler", "speed"},
+    {
+        "allocator",
+        "devices",
+        "embed_files",
+        "interrupt",
+        "leaks",
+        "map_place",
+        "registry",
+        "tracking",
+        "evaluation.metrics",
+        "",
+    },
+    {"clouds", "map_variation", "models", "optimization", "sampler", "speed"},
     {"foreign", "images", "losses", "masks", "triplets"},
     {"checkpoint", "gradcache", "health", "testing", "variation"},
     {"data", "run_folder"},
