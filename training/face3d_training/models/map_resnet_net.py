@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from face3d_training.models.map_resnet import MapResNet
 
 
-class Block(nn.Module):
+class MapBlock(nn.Module):
     """Two 3×3 convolutions beside a shortcut, each with a norm, PReLU between and after.
 
     Args:
@@ -64,7 +64,7 @@ class MapResNetNet(EmbeddingNet):
         blocks = []
         for number, width in enumerate(spec.widths):
             stride = 1 if number == 0 else 2
-            blocks.append(Block(channels, width, stride, spec.norm))
+            blocks.append(MapBlock(channels, width, stride, spec.norm))
             channels, side = width, -(-side // stride)
         self.stages = nn.Sequential(*blocks)
         self.head = nn.Sequential(
