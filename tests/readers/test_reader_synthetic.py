@@ -113,8 +113,9 @@ def test_a_folder_that_synth_did_not_write_is_refused_and_left_alone(tmp_path):
 SMALL_ICT = {"people": 2, "captures": 2, "model": "ict", "images": False, "width": 320, "height": 240}
 
 
-def test_people_of_a_packaged_population_differ_from_each_other_and_from_our_own():
-    reader = Synthetic(**SMALL_ICT)
+@pytest.mark.parametrize("name", ["anny", "ict"])
+def test_people_of_a_packaged_population_differ_from_each_other_and_from_our_own(name):
+    reader = Synthetic(**SMALL_ICT | {"model": name})
     captures = [reader.sample(source) for source in reader.scan()]
     eyes = [float(np.linalg.norm(c.arrays["landmarks"][1] - c.arrays["landmarks"][0])) for c in captures]
     assert len({round(value, 3) for value in eyes}) == 4
@@ -141,7 +142,7 @@ def test_a_model_by_name_is_no_file_and_a_file_is_no_name(tmp_path):
 
     assert with_paths(Synthetic, {"model": "ict"}, (tmp_path,)) == {"model": "ict"}
     assert with_paths(Synthetic, {"model": "mine.npz"}, (tmp_path,)) == {"model": tmp_path / "mine.npz"}
-    with pytest.raises(ValueError, match="neither a file nor one of own, ict"):
+    with pytest.raises(ValueError, match="neither a file nor one of own, anny, ict"):
         Synthetic(people=1, model=tmp_path / "icd")
 
 
