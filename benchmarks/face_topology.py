@@ -31,7 +31,7 @@ OUTLINE = (
     (0.975, 0.242), (1.0, 0.0),
 )  # fmt: skip
 """Points 0 to 8 of iBUG's outline: heights from the eyes (0) to the chin (1), and distances from the middle (1 at the
-eyes), as in the mean shape of 300-W that dlib's users align faces to (OpenFace, align_dlib.py)."""
+eyes), within 0.015 those of the mean shape of 300-W that dlib's users align faces to (OpenFace, align_dlib.py)."""
 OUTLINE_WIDTH_MM, OUTLINE_EDGE = 66.0, 0.97
 """Half the outline's width at the eyes of a mean adult; no point lies nearer to the silhouette than this share."""
 

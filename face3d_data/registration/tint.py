@@ -12,7 +12,7 @@ import numpy as np
 DARKEST = 0.004
 """Added to linear light: in the dark a tint is noise."""
 HUE, DIM = 0.10, 0.25
-"""A spread of skin in tints, and of its brightness, logarithms, that is usual; never less is taken for one's own."""
+"""Usual standard deviations of skin in tints and in brightness, logarithms; never less is taken for a person's own."""
 LEAST_VERTICES = 25
 """Fewer vertices with points tell nothing."""
 
@@ -26,9 +26,9 @@ def tints(colors: np.ndarray) -> np.ndarray:
 
 
 def off_skin(tint: np.ndarray, skin: np.ndarray) -> np.ndarray | None:
-    """Return how far tints (N, 3) are from those of skin (M, 3), in its spreads, f8 (N,); None where skin is unknown.
+    """Return how far tints (N, 3) are from those of skin (M, 3), in its deviations, f8 (N,); None: skin is unknown.
 
-    Red and blue over green count alike; brightness only beyond what shading does.
+    Red and blue over green count equally; brightness only beyond what shading does.
     """
     if len(skin) < LEAST_VERTICES:
         return None

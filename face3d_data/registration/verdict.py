@@ -9,7 +9,7 @@ import numpy as np
 RMS_MM, DEVIATIONS, UNLIKE, MOVED_MM = 4.0, 2.5, 0.3, 40.0
 """What of each figure a face may have at most, if it has nothing of the others."""
 UPPER = 1.5
-"""An upper half may have so much less of them."""
+"""The misfit of an upper half is multiplied by this: it shows less of a face."""
 HALF_WIDTH_MM = 35.0
 LEAST_VERTICES = 20
 

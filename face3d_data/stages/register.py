@@ -135,7 +135,7 @@ class Register(Stage):
         verdict = fitted.verdict
         if not verdict.misfit <= self.max_misfit:
             why = f"rms {verdict.rms_mm:.2f} mm to the nearest face, which is {verdict.deviations:.2f} deviations off; "
-            why += f"relief alike {verdict.relief:.2f}, moved {verdict.moved_mm:.0f} mm"
+            why += f"correlation of the relief {verdict.relief:.2f}, moved {verdict.moved_mm:.0f} mm"
             raise Reject("not_a_face", f"misfit {verdict.misfit:.2f} > {self.max_misfit:g} ({why})")
         if verdict.visible < self.min_visible or verdict.free < LEAST_FREE:
             said = f"{verdict.visible:.0%} of what nothing hides, which is {verdict.free:.0%} of the face's front"
