@@ -216,10 +216,12 @@ def _array_attributes(name: str, pipeline: Pipeline, spec: DatasetSpec) -> dict[
         found: dict[str, Mapping[str, Tag]] = {}
         for field, said in (pair for upstream in step.upstream for pair in after.get(upstream, {}).items()):
             if found.setdefault(field, said) != said and step.id in pipeline.upstream_of([spec.upstream]):
-                differing = ", ".join(sorted(key for key in said if found[field].get(key) != said[key]))
+                first = found[field]
+                differing = sorted(key for key in {**first, **said} if first.get(key) != said.get(key))
+                shown = ", ".join(f"{key} is {first.get(key)} and {said.get(key)}" for key in differing)
                 raise UserError(
                     f"dataset {name!r}: {field!r} is made in two ways that come together in step {step.id!r} "
-                    f"({differing}): give the steps that make it the same options"
+                    f"({shown}): give the steps that make it the same options"
                 )
         own = step.component.array_attributes() if isinstance(step.component, Stage) else {}
         after[step.id] = {**found, **own}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from face3d_data.component import did_you_mean
 from face3d_data.errors import UserError
 from face3d_data.formats.face_model import FaceModel, read_face_model
 from face3d_data.option_types import Weight, equal_weights, ordered
@@ -90,7 +91,8 @@ class Synthetic(Reader):
     @classmethod
     def _model_can_be_read(cls, value: str | Path) -> str | Path:
         if isinstance(value, Path) and not value.exists():
-            raise ValueError(f"{value} is neither a file nor one of {', '.join((OWN, *POPULATIONS))}")
+            names = (OWN, *POPULATIONS)
+            raise ValueError(f"is neither a file nor one of {', '.join(names)}{did_you_mean(value.name, names)}")
         if isinstance(value, Path):
             try:
                 read_face_model(value)
@@ -100,6 +102,8 @@ class Synthetic(Reader):
 
     @model_validator(mode="after")
     def _options_have_an_effect(self) -> Synthetic:
+        if self.beards and self.model != OWN:
+            raise ValueError(f"beards: people of model {self.model} have no hair: leave it out, or draw from model own")
         if self.images:
             for name in ("beards", "landmark_error_pct"):
                 if getattr(self, name) != type(self).model_fields[name].default:

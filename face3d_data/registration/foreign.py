@@ -32,6 +32,8 @@ LEAST_SEEN = 0.65
 """Share of the face's middle that a template has to show; faces show 0.94 or more, balls that fit less than 0.5."""
 MOST_OFF, LEAST_DISTINCT = 0.05, 60
 """Landmarks given as places lie so near to the mesh, as a share of its size, and name at least as many vertices."""
+OUTLINE, MOST_APART_MM = 17, 40.0
+"""Landmarks of the outline, which lists place differently; and how far any other may be from its known place."""
 MOST_PEOPLE, MOST_EXPRESSIONS = 60, 20
 """More modes of a model are left out: they are smaller than what the non-rigid fit does."""
 BOUND_TO = 4
@@ -107,6 +109,7 @@ def read_foreign(path: Path, landmarks: Path | None) -> Template:
         marks = read_landmark_file(landmarks, model.mean / unit)
     else:
         marks = _nearest_landmarks(vertices, on) if model.landmarks is None else model.landmarks
+    _check_places(vertices[marks], on, str(landmarks or path))
     own = [rotate(modes.reshape(-1, 3), on.motion).reshape(modes.shape) for modes in
            (model.identity[:MOST_PEOPLE], model.expression[:MOST_EXPRESSIONS])]  # fmt: skip
     identity, expression = own if len(model.identity) else borrowed_modes(vertices, on)
@@ -119,6 +122,23 @@ def read_foreign(path: Path, landmarks: Path | None) -> Template:
         path.stem, vertices, model.triangles, corners, weights,
         identity.astype(np.float64), expression.astype(np.float64),
     )  # fmt: skip
+
+
+def _check_places(places: np.ndarray, on: OnMesh, what: str) -> None:
+    """Check landmarks (68, 3), face frame, by those of the package's template on the same mesh; not the outline's.
+
+    Raises:
+        UserError: one is far from its place: the list is in another order, or of another mesh.
+    """
+    known = own_fitter().template.landmarks(on.fitted.vertices)
+    apart = np.linalg.norm(places - known, axis=1)
+    apart[:OUTLINE] = 0
+    worst = int(np.argmax(apart))
+    if apart[worst] > MOST_APART_MM:
+        raise UserError(
+            f"{what}: landmark {worst} (from 0) is {apart[worst]:.0f} mm from where a face of this shape has it: give "
+            "the 68 in the order of iBUG 300-W, with vertices counted from 0"
+        )
 
 
 def _skin_of(model: FaceModel) -> FaceModel:

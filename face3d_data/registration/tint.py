@@ -28,11 +28,13 @@ def tints(colors: np.ndarray) -> np.ndarray:
 def off_skin(tint: np.ndarray, skin: np.ndarray) -> np.ndarray | None:
     """Return how far tints (N, 3) are from those of skin (M, 3), in its deviations, f8 (N,); None: skin is unknown.
 
-    Red and blue over green count equally; brightness only beyond what shading does.
+    Red and blue over green count equally; darkness only beyond what shading does.
     """
     if len(skin) < LEAST_VERTICES:
         return None
     middle = np.median(skin, axis=0)
     spread = np.maximum(1.4826 * np.median(np.abs(skin - middle), axis=0), [HUE, HUE, DIM])
-    apart = np.abs(tint - middle) / spread
-    return np.sqrt(apart[:, 0] ** 2 + apart[:, 1] ** 2 + np.maximum(apart[:, 2] - 3.0, 0.0) ** 2)
+    apart = (tint - middle) / spread
+    # Darker alone: what is brighter than the skin above it is skin below a cap, or beside a lamp.
+    darker = np.maximum(-apart[:, 2] - 3.0, 0.0)
+    return np.sqrt(apart[:, 0] ** 2 + apart[:, 1] ** 2 + darker**2)

@@ -24,7 +24,7 @@ AXES: dict[str, np.ndarray] = {
     "right_up": np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]),
 }
 """How the head stands in front of the camera, to the rotation that brings its axes to those of the face frame."""
-CHECK = "if many are, check the reader's axes (up, front), or head"
+CHECK = "if many are, check the reader's axes (up, front), or head; for covered or half faces lower min_score"
 SURE_SCORE = 0.5
 """Faces that fit worse are looked for in scans that stand otherwise, too: it takes nine times as long."""
 BETTER = 1.1

@@ -96,6 +96,7 @@ class Maps(Stage):
             "left_mm": self.grid.left_mm,
             "top_mm": self.grid.top_mm,
         }
+        place |= {"sigma_mm": self.sigma_mm, "gap_mm": self.gap_mm}
         names = {"channels": ",".join(CHANNELS[self.channels]), "height_unit": "mm", "fill": self.fill}
         return {"map": {**place, **names}, "map_occlusion": place, "map_parts": {"parts": ",".join(PARTS)}}
 

@@ -37,7 +37,7 @@ class Register(Stage):
     """
 
     name: ClassVar[str] = "register"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     inputs: ClassVar[Inputs] = ("points",)
     optional: ClassVar[Names] = ("landmarks_3d", "landmarks_68_3d", "occlusion", "point_colors")
     outputs: ClassVar[Names] = ("vertices", "vertex_visible", "vertex_residual", "landmarks_68_3d")
@@ -136,7 +136,7 @@ class Register(Stage):
         if not verdict.misfit <= self.max_misfit:
             why = f"rms {verdict.rms_mm:.2f} mm to the nearest face, which is {verdict.deviations:.2f} deviations off; "
             why += f"correlation of the relief {verdict.relief:.2f}, moved {verdict.moved_mm:.0f} mm"
-            raise Reject("not_a_face", f"misfit {verdict.misfit:.2f} > {self.max_misfit:g} ({why})")
+            raise Reject("not_a_face", f"misfit {verdict.misfit:.3f} > max_misfit {self.max_misfit:g} ({why})")
         if verdict.visible < self.min_visible or verdict.free < LEAST_FREE:
             said = f"{verdict.visible:.0%} of what nothing hides, which is {verdict.free:.0%} of the face's front"
             raise Reject("too_little_seen", f"{said}, rms {verdict.rms_mm:.2f} mm")

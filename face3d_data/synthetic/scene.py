@@ -31,7 +31,7 @@ class CaptureRanges:
         max_yaw_deg: largest yaw of captures but the first.
         distance_mm: range of the distance; each sensor's own if None, 500 to 800 mm without `sensors`.
         landmark_error: standard deviation of the landmarks of captures without colour, in eye distances.
-        beards: share of the men of captures without colour whose beard is geometry.
+        beards: share of the parametric people whose beard is geometry, in captures without colour.
     """
 
     sensors: tuple[tuple[str, float], ...] = ()
@@ -118,7 +118,7 @@ def scene_tags(scene: CaptureScene) -> dict[str, Any]:
     """Return the tags of a scene; `sensor_kind` only where it was drawn."""
     tags = {
         "expression": scene.expression_name,
-        "yaw_deg": round(scene.yaw_deg, 2),
+        "yaw_deg": round(scene.yaw_deg, 2) + 0.0,  # no -0.0
         "pitch_deg": round(scene.pitch_deg, 2),
         "roll_deg": round(scene.roll_deg, 2),
         "distance_mm": round(scene.distance_mm, 1),

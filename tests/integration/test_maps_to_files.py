@@ -76,7 +76,15 @@ def dataset(work):
 
 
 def test_shards_say_what_a_map_s_numbers_mean(dataset):
-    said = {"cell_mm": 4.0, "left_mm": -64.0, "top_mm": 66.0, "height_unit": "mm", "fill": "none"}
+    said = {
+        "cell_mm": 4.0,
+        "sigma_mm": 1.4,
+        "gap_mm": 4.0,
+        "left_mm": -64.0,
+        "top_mm": 66.0,
+        "height_unit": "mm",
+        "fill": "none",
+    }
     said["channels"] = "height,slope_x,slope_y,valid"
     assert dataset.info["array_attributes"] == {"map": said}
     for path in dataset.path.glob("shards/*.h5"):
@@ -107,7 +115,9 @@ def test_the_same_bytes_with_two_workers(root, dataset, tmp_path):
 
 
 def test_maps_of_two_kinds_are_not_put_into_one_dataset(root, tmp_path):
-    with pytest.raises(UserError, match=r"'map' is made in two ways that come together in step 'both' \(channels\)"):
+    with pytest.raises(
+        UserError, match=r"'map' is made in two ways that come together in step 'both' \(channels is height,slope"
+    ):
         run(pipeline_of(root, second={"channels": "normals"}), tmp_path / "work", engine=Workers("serial"))
 
 

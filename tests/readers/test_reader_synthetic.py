@@ -142,7 +142,7 @@ def test_a_model_by_name_is_no_file_and_a_file_is_no_name(tmp_path):
 
     assert with_paths(Synthetic, {"model": "ict"}, (tmp_path,)) == {"model": "ict"}
     assert with_paths(Synthetic, {"model": "mine.npz"}, (tmp_path,)) == {"model": tmp_path / "mine.npz"}
-    with pytest.raises(ValueError, match="neither a file nor one of own, anny, ict"):
+    with pytest.raises(ValueError, match="is neither a file nor one of own, anny, ict"):
         Synthetic(people=1, model=tmp_path / "icd")
 
 

@@ -191,3 +191,15 @@ def test_the_files_content_is_in_the_fingerprint(tmp_path):
     same = find("stage", "register")(template=write_obj(tmp_path / "other.obj", 0.1)).fingerprint()
     assert one != two == same
     assert find("stage", "register")().fingerprint() != one
+
+
+def test_landmarks_in_another_order_are_refused(tmp_path):
+    mesh = write_obj(tmp_path / "mine.obj")
+    found = cKDTree(other_mesh()[0]).query(own_template().landmarks(own_template().vertices))[1]
+    swapped = found.copy()
+    swapped[[36, 45]] = found[[45, 36]]
+    for name, order in (("reversed", found[::-1]), ("swapped", swapped)):
+        listed = tmp_path / f"{name}.txt"
+        listed.write_text("\n".join(map(str, order.tolist())))
+        with pytest.raises(UserError, match=rf"{name}\.txt: landmark \d+ \(from 0\) is \d+ mm from where a face"):
+            read_foreign(mesh, listed)

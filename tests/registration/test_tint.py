@@ -26,6 +26,13 @@ def test_shade_is_no_other_skin_and_cloth_is():
     assert off_skin(skin, skin[:10]) is None
 
 
+def test_skin_that_a_cap_shades_does_not_make_a_mask_of_the_rest():
+    light = np.linspace(0.4, 1.0, 200)
+    shaded = tints(seen(SKIN, light * 0.2))
+    assert off_skin(tints(seen(SKIN, light)), shaded).max() < 3
+    assert off_skin(tints(seen(CLOTH, light)), shaded).min() > 3
+
+
 def points_of(worn: str) -> Sample:
     template = own_template()
     made = sample_surface(template.vertices, template.triangles, 14_000)

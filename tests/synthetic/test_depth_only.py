@@ -141,6 +141,7 @@ def test_options_enter_the_fingerprint_only_where_they_are_used():
     ("options", "said"),
     [
         ({"beards": 0.5}, "beards is for captures without colour alone: set images: false"),
+        ({"beards": 0.5, "images": False, "model": "ict"}, "people of model ict have no hair: leave it out"),
         ({"landmark_error_pct": 1}, "landmark_error_pct is for captures without colour alone"),
         ({"distance_mm": (700, 500)}, "give the smaller number first"),
         ({"sensors": ["lidar"]}, "stereo"),

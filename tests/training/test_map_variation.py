@@ -1,14 +1,21 @@
 """Variation of maps and masks drawn over them: exact where geometry says what comes out."""
 
+import json
+
 import numpy as np
 import pytest
+from tiny_sets import MAP_SAID, map_set
 
 from face3d_data.errors import UserError
 from face3d_data.geometry.surface_map import MapGrid, map_channels, surface_map
-from face3d_training.config import MasksConfig, VaryMapConfig
-from face3d_training.map_place import MapPlace
+from face3d_data.shards.origin import DatasetOrigin
+from face3d_training.checkpoint import load_model
+from face3d_training.config import MasksConfig, VaryMapConfig, load_config
+from face3d_training.map_place import MapPlace, check_same_maps
 from face3d_training.map_variation import MapVariation, shifted
 from face3d_training.masks import MapMasks
+from face3d_training.train import train
+from face3d_training.trained_rows import rows_for
 
 GRID = MapGrid(2.0, 64, 64, -64.0, 66.0)
 KINDS = ("slopes", "normals")
@@ -130,6 +137,29 @@ def test_the_mean_faces_residual_is_nothing():
     image = map_channels(surface_map(mean_face().points, GRID, 2.5, 8.0), "slopes")[None]
     place().residual(image, 12.0)
     assert np.abs(image[:, 0]).max() < 1e-3
+
+
+def test_maps_of_another_kind_than_a_network_learnt_from_are_refused():
+    said = {"cell_mm": 2.0, "left_mm": -64.0, "top_mm": 66.0, "channels": "height,valid", "fill": "none"}
+    check_same_maps(json.dumps(said), said, "mine", "best.pt")
+    check_same_maps("", said, "mine", "best.pt")  # a network of images, or one from before maps said it
+    check_same_maps(None, {}, "mine", "best.pt")
+    for key, value in (("cell_mm", 4.0), ("top_mm", 50.0), ("fill", "nearest")):
+        with pytest.raises(
+            UserError, match=rf"dataset mine: its maps are not of the kind that best\.pt .*{key} is {value}"
+        ):
+            check_same_maps(json.dumps(said), said | {key: value}, "mine", "best.pt")
+
+
+def test_a_checkpoint_keeps_what_its_maps_were(tmp_path):
+    path = map_set(tmp_path)
+    config = load_config("maps", [("epochs", 1), ("model.image_size_px", 32), ("batch.size", 16), ("device", "cpu")])
+    best = train(path, config, tmp_path / "run")
+    rows, _ = rows_for(load_model(best), path, "test")
+    assert rows.map_said["cell_mm"] == 4.0
+    other = map_set(tmp_path / "other", origin=DatasetOrigin(array_attributes={"map": MAP_SAID | {"top_mm": 50.0}}))
+    with pytest.raises(UserError, match=r"top_mm is 50\.0 and was 66\.0"):
+        rows_for(load_model(best), other, "test")
 
 
 def test_a_dataset_that_does_not_say_where_its_cells_lie_is_refused():

@@ -155,7 +155,8 @@ def map_set(folder: Path, **options: Any) -> Path:
             points = _face(person, capture, 48, 900)["points"]
             made = map_channels(surface_map(points, MAP_GRID, 3.0, 12.0), "slopes")
             rows.append((person, capture, "plain", {"map": made}, {"mask": "none", "visible_ratio": None}))
-    return publish(folder, "maps", rows, origin=DatasetOrigin(array_attributes={"map": MAP_SAID}), **options)
+    said = DatasetOrigin(array_attributes={"map": MAP_SAID})
+    return publish(folder, "maps", rows, **{"origin": said, **options})
 
 
 SMALL_NETS: dict[str, dict[str, Any]] = {

@@ -22,6 +22,7 @@ from face3d_training.leaks import SeenData, training_fingerprint
 from face3d_training.loader import make_loader
 from face3d_training.losses.loss_module import LossModule
 from face3d_training.losses.weighted import build_losses, loss_specs
+from face3d_training.map_place import check_same_maps
 from face3d_training.models.base import ModelSpec
 from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.optimization import Schedule, make_optimizer
@@ -147,6 +148,7 @@ def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConf
         source = find_checkpoint(config.weights.expanduser())
         state = read_checkpoint(source)
         load_weights(raw, state.get("model_state_dict", state), f"weights {source}: network {spec.name}")
+        check_same_maps(state.get("maps"), rows.map_said, rows.dataset, f"weights {source}")
         seen.add(state)
     return seen
 

@@ -16,7 +16,7 @@ from face3d_training import clouds, images
 from face3d_training.clouds import CloudInput, Stream
 from face3d_training.config import DataConfig
 from face3d_training.images import ImageInput
-from face3d_training.map_place import MapPlace
+from face3d_training.map_place import MapPlace, said_of_maps
 from face3d_training.models.base import ModelSpec
 from face3d_training.registry import specs
 from face3d_training.sampler import Draw
@@ -53,6 +53,7 @@ class FaceRows:
         visible_ratio: f4 (n,), share of the face that nothing hides; NaN = not known.
         channels: channels of the input.
         notes: lines on values in `where` that no row has.
+        map_said: place and channels of the maps, if they are part of the input.
         views: test-time subsets of each cloud if nothing is drawn: copy number i of a row is its subset i.
 
     Raises:
@@ -83,6 +84,7 @@ class FaceRows:
         self._keys = np.array([key.encode() for key in self.table["key"]])
         shapes = shapes_of(source)
         _check_fields(config, inputs, shapes, source.name)
+        self.map_said = said_of_maps(source.info) if "map" in config.fields else {}
         place = _map_place(source, config, shapes, variation)
         self._input: CloudInput | ImageInput = (
             CloudInput.of(config, shapes, source.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,10 +12,41 @@ import numpy as np
 from face3d_data.errors import UserError
 from face3d_data.geometry.mean_face import mean_face
 from face3d_data.geometry.surface_map import MapGrid, surface_map
+from face3d_data.json_text import parse_json
 
+PLACE_KEYS = ("cell_mm", "left_mm", "top_mm", "channels", "fill")
+"""What has to be the same in the maps that a network learns from and in those that it is used on."""
 UPPER_MM, UPPER_HALF_MM = (8.0, 50.0), 45.0
 """Upper face, above the tip of the nose and to either side: no mask covers it, and few movements move it."""
 MEAN_SIGMA_MM, MEAN_GAP_MM = 2.5, 8.0
+
+
+def said_of_maps(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a dataset's `dataset.json` says of the place and the channels of its maps; empty: nothing."""
+    said = info.get("array_attributes", {}).get("map", {})
+    return {key: said[key] for key in PLACE_KEYS if key in said}
+
+
+def check_same_maps(learnt: str | None, said: Mapping[str, Any], dataset: str, checkpoint: str) -> None:
+    """Check that maps are of the kind that a network learnt from.
+
+    Args:
+        learnt: what its checkpoint says of the maps that it learnt from, as JSON; None or empty: nothing.
+        said: what the dataset says of its own.
+        dataset: what messages call it.
+        checkpoint: what messages call the network.
+
+    Raises:
+        UserError: they differ.
+    """
+    before = parse_json(learnt) if learnt else {}
+    differing = [key for key in PLACE_KEYS if before.get(key) != said.get(key)] if before and said else []
+    if differing:
+        shown = ", ".join(f"{key} is {said.get(key)} and was {before.get(key)}" for key in differing)
+        raise UserError(
+            f"dataset {dataset}: its maps are not of the kind that {checkpoint} learnt from ({shown}): make them by "
+            "the stage 'maps' with the same options"
+        )
 
 
 @dataclass(frozen=True)
@@ -30,7 +62,7 @@ class MapPlace:
     normals: bool
 
     @classmethod
-    def of(cls, info: dict[str, Any], shape: tuple[int, ...], dataset: str) -> MapPlace:
+    def of(cls, info: Mapping[str, Any], shape: tuple[int, ...], dataset: str) -> MapPlace:
         """Return what a dataset says of its maps.
 
         Args:

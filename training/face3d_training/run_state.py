@@ -87,6 +87,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "progress": {name: getattr(progress, name) for name in progress.__dataclass_fields__},
         "dataset": dataset_digest(run.dataset),
         "dataset_name": run.dataset.name,
+        "maps": json.dumps(learning.rows.map_said) if learning.rows.map_said else "",
         "splits": {"train": run.config.data.train_split, "eval": run.config.data.eval_split},
         **learning.seen.as_state(),
         "selection_data": run.validation.seen,

@@ -18,6 +18,7 @@ from face3d_training.data import FaceRows
 from face3d_training.devices import choose_device
 from face3d_training.embed_files import FolderLayout, check_absent, write_embeddings
 from face3d_training.embedding import embed_rows
+from face3d_training.map_place import check_same_maps
 from face3d_training.models.base import ModelSpec
 
 POINT_FIELDS = {3: ("points",), 6: ("points", "normals")}
@@ -71,6 +72,7 @@ def rows_for(
     config = load_config(None, [*kept, *changes])
     rows = FaceRows(dataset, split, config.data, trained.spec.inputs, where)
     check_channels(trained.spec, rows, config)
+    check_same_maps(trained.info.get("maps"), rows.map_said, rows.dataset, str(trained.path))
     return rows, config
 
 

@@ -112,7 +112,7 @@ def _looks(dataset: Dataset, table: pd.DataFrame) -> tuple[list[Look], list[str]
             except UserError as error:
                 notes.append(str(error))
     if not looks and not notes:
-        notes.append(f"{', '.join(fields)} do not identify faces: points, grid or color do")
+        notes.append(f"that needs points, grid or color, and the fields are {', '.join(fields)}")
     return looks, notes
 
 
