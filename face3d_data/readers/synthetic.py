@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -90,7 +91,7 @@ class Synthetic(Reader):
     @field_validator("model")
     @classmethod
     def _model_can_be_read(cls, value: str | Path) -> str | Path:
-        if isinstance(value, Path) and not value.exists():
+        if isinstance(value, Path) and not os.path.exists(value):  # Path.exists raises where a name is too long
             names = (OWN, *POPULATIONS)
             raise ValueError(f"is neither a file nor one of {', '.join(names)}{did_you_mean(value.name, names)}")
         if isinstance(value, Path):

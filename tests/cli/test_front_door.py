@@ -170,7 +170,7 @@ def test_names_are_completed(toy, capsys, tmp_path):
     assert completed("ver") == ["verify"]
     assert completed("run", "quick") == ["quickstart"]
     assert completed("run", "to") == ["toy.yaml"]
-    assert completed("pipelines", "rgbd_m") == ["rgbd_masked"]
+    assert completed("pipelines", "rgbd_m") == ["rgbd_maps", "rgbd_masked"]
     assert completed("readers", "bos") == ["bosphorus"]
     assert completed("stages", "to_c") == ["to_cloud"]
     assert completed("verify", "t") == []

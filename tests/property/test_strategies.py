@@ -39,7 +39,7 @@ def test_chosen_points_keep_their_own_rows(sample, data):
 @settings(max_examples=10, deadline=None)
 @given(samples())
 def test_samples_have_every_array_of_a_capture_with_room_for_a_face(sample):
-    found_later = {name for name in ARRAYS if "_68" in name or "_dense" in name or name.startswith("vert")}
+    found_later = {name for name in ARRAYS if "_68" in name or "_dense" in name or name.startswith(("vert", "map"))}
     assert set(sample.arrays) == set(ARRAYS) - {"grid", "grid_color", "distortion"} - found_later
     nose = sample.arrays["landmarks_3d"][2]
     near = np.linalg.norm(sample.arrays["points"] - nose, axis=1) < 90

@@ -179,7 +179,7 @@ def test_a_key_that_is_not_there_is_named(tmp_path, key):
         ({"model_state_dict": {"body.weight": 3}}, "its model_state_dict is not tensors by name"),
         ({"model_state_dict": {}}, "none of its weights fits resnet18"),
         ({"embedding_dimension": 0}, "model_triplet.pt: model resnet18: 'embedding_size' = 0"),
-        ({"model_state_dict": {"conv1.weight": torch.ones(64, 2, 7, 7)}}, "'in_channels' = 2"),
+        ({"model_state_dict": {"conv1.weight": torch.ones(64, 17, 7, 7)}}, "'in_channels' = 17"),
     ],
 )
 def test_what_is_wrong_with_a_checkpoint_is_told(tmp_path, change, message):
