@@ -176,7 +176,7 @@ class MakeHuman:
         return shape
 
     def expression(self, rng: np.random.Generator, most: int = 4) -> np.ndarray:
-        """Return the displacement f8 (V, 3), mm, of a drawn expression; both sides of the face move about alike."""
+        """Return the displacement f8 (V, 3), mm, of a drawn expression; both sides of the face move about equally."""
         pairs = sorted({name.removesuffix("Left").removesuffix("Right") for name in self.units})
         moved = np.zeros_like(self.mean)
         for name in rng.choice(pairs, int(rng.integers(1, most + 1)), replace=False):

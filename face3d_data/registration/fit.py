@@ -16,7 +16,7 @@ from face3d_data.registration.nonrigid import bending, fit_nonrigid, neighbour_m
 from face3d_data.registration.scan import NearScan, Scan, match
 from face3d_data.registration.template import REGIONS, Template, own_template
 from face3d_data.registration.tint import LEAST_VERTICES, off_skin
-from face3d_data.registration.verdict import Verdict, relief_alike
+from face3d_data.registration.verdict import Verdict, relief_correlation
 
 SEEN_WEIGHT = 0.4
 SEEN_SCALE_MM = 2.0
@@ -178,11 +178,11 @@ class Fitter:
         near = free & (found.slide_mm < max(NEAR_MM, 2 * scan.spacing_mm))
         near &= np.hypot(v[:, 0], v[:, 1] / TALL) < MIDDLE_MM
         there = linear.vertices + np.clip(found.offset, -FAR_MM, FAR_MM)[:, None] * found.normals
-        alike = relief_alike(linear.vertices[near], there[near])
+        relief = relief_correlation(linear.vertices[near], there[near])
         deviations = float(np.sqrt(np.mean(linear.weights**2))) if len(linear.weights) else 0.0
         shown = float(visible[free].mean()), float(free.sum() / judged.sum())
         moved = float(np.sqrt(np.sum((transform(v[judged], linear.pose) - v[judged]) ** 2, axis=1).mean()))
-        return Verdict(rms, deviations, alike, moved, covered, *shown, upper=worn)
+        return Verdict(rms, deviations, relief, moved, covered, *shown, upper=worn)
 
     def _hidden(self, scan: Scan, vertices: np.ndarray) -> np.ndarray:
         """Return what lies behind something, bool (V,): the points are labelled so, or far in front of the skin."""

@@ -51,7 +51,7 @@ class Verdict:
         return float(np.sqrt(np.sum(np.square(parts)))) * (UPPER if self.upper else 1.0)
 
 
-def relief_alike(fit: np.ndarray, scan: np.ndarray) -> float:
+def relief_correlation(fit: np.ndarray, scan: np.ndarray) -> float:
     """Return the correlation of two surfaces' heights over their bent planes; 0 where it is unknown.
 
     Args:

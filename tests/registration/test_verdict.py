@@ -3,7 +3,7 @@
 import numpy as np
 
 from face3d_data.registration.template import own_template
-from face3d_data.registration.verdict import Verdict, relief_alike
+from face3d_data.registration.verdict import Verdict, relief_correlation
 
 
 def middle() -> np.ndarray:
@@ -14,13 +14,13 @@ def middle() -> np.ndarray:
 def test_a_face_is_like_itself_and_a_bent_plane_is_like_none():
     face = middle()
     noise = np.random.default_rng(0).normal(0, 0.4, face.shape)
-    assert relief_alike(face, face + noise) > 0.99
+    assert relief_correlation(face, face + noise) > 0.99
     bent = face.copy()
     bent[:, 2] = 5 - 0.004 * face[:, 0] ** 2 - 0.002 * face[:, 1] ** 2
-    assert abs(relief_alike(face, bent + noise)) < 0.2
+    assert abs(relief_correlation(face, bent + noise)) < 0.2
     bent[:, 2] += 0.3 * face[:, 0] - 7
-    assert relief_alike(face, face + np.array([3, 0, 20])) > 0.99
-    assert relief_alike(face[:5], face[:5]) == 0
+    assert relief_correlation(face, face + np.array([3, 0, 20])) > 0.99
+    assert relief_correlation(face[:5], face[:5]) == 0
 
 
 def test_the_upper_half_alone_has_to_fit_better():

@@ -46,7 +46,7 @@ def test_an_embedding_has_unit_length_and_the_asked_size(name, size):
 @pytest.mark.parametrize("name", ["map_resnet", "mobilefacenet"])
 def test_maps_of_another_size_are_refused(name):
     net = build(name, in_channels=4, image_size_px=64)
-    with pytest.raises(UserError, match=r"64 × 64.* got 48 × 32.*model\.image_size_px"):
+    with pytest.raises(UserError, match=r"64 × 64 px and got 48 × 32: .*model\.image_size_px"):
         net(torch.zeros(2, 4, 32, 48))
 
 

@@ -56,6 +56,20 @@ class EmbeddingNet(nn.Module):
         return outputs if full else outputs["embedding"]
 
 
+def check_side(inputs: torch.Tensor, name: str, side: int) -> None:
+    """Check that images (B, C, H, W), or maps, have the height and width that a network's last layer is built for.
+
+    Raises:
+        UserError: they have not.
+    """
+    if inputs.shape[2:] != (side, side):
+        height, width = inputs.shape[2:]
+        raise UserError(
+            f"model {name} is built for images of {side} × {side} px and got {width} × {height}: set "
+            f"data.image_size_px to {side} (maps are never resized), or model.image_size_px to what the images have"
+        )
+
+
 def norm_layer(kind: Literal["batch", "group"], channels: int, dims: int) -> nn.Module:
     """Return a normalisation of (B, channels[, …]) tensors.
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from face3d_data.errors import UserError
-from face3d_training.models.embedding_net import EmbeddingNet, Outputs, norm_layer
+from face3d_training.models.embedding_net import EmbeddingNet, Outputs, check_side, norm_layer
 from face3d_training.models.resnet import Norm
 
 if TYPE_CHECKING:
@@ -105,11 +104,5 @@ class IResNet(EmbeddingNet):
         Raises:
             UserError: the images have another size than the network.
         """
-        side = self.spec.image_size_px
-        if inputs.shape[2:] != (side, side):
-            height, width = inputs.shape[2:]
-            raise UserError(
-                f"model {self.spec.name} is built for images of {side} × {side} px and got {width} × {height}:"
-                f" set data.image_size_px to {side}, or model.image_size_px to what the images have"
-            )
+        check_side(inputs, self.spec.name, self.spec.image_size_px)
         return {"embedding": self.output_layer(self.body(self.input_layer(inputs)))}

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from face3d_data.errors import UserError
-from face3d_training.models.embedding_net import EmbeddingNet, Outputs, norm_layer
+from face3d_training.models.embedding_net import EmbeddingNet, Outputs, check_side, norm_layer
 from face3d_training.models.resnet import Norm
 
 if TYPE_CHECKING:
@@ -80,11 +79,5 @@ class MapResNetNet(EmbeddingNet):
         Raises:
             UserError: the maps have another size than the network.
         """
-        side = self.spec.image_size_px
-        if inputs.shape[2:] != (side, side):
-            height, width = inputs.shape[2:]
-            raise UserError(
-                f"model {self.spec.name} is built for maps of {side} × {side} cells and got {width} × {height}: set "
-                "model.image_size_px to what the maps have"
-            )
+        check_side(inputs, self.spec.name, self.spec.image_size_px)
         return {"embedding": self.head(self.stages(self.stem(inputs)))}
