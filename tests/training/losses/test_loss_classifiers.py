@@ -171,6 +171,93 @@ def test_class_weights_start_short_and_are_drawn_from_torchs_generator(name):
     assert float(first.detach().std()) == pytest.approx(0.01, rel=0.1)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_sub_centers_the_nearest_weight_of_a_person_counts(seed):
+    free, embedding, loss = made("arcface", seed, scale=6, margin=0.4, sub_centers=3)
+    weight = loss.loss.W
+    assert weight.shape == (SIZE, 3 * PEOPLE)
+    losses = []
+    for row, label in zip(embedding, LABELS.tolist(), strict=True):
+        logits = []
+        for person in range(PEOPLE):
+            columns = [weight[:, 3 * person + number] for number in range(3)]
+            cosine = max((row * column).sum() / torch.linalg.vector_norm(column) for column in columns)
+            logits.append(6 * (plain_arcface(cosine, 0.4) if person == label else cosine))
+        losses.append(plain_cross_entropy(logits, label))
+    compare(free, loss({"embedding": embedding}, {"label": LABELS}), sum(losses) / len(losses), weight)
+
+
+def test_sub_centers_have_finite_gradients_where_embedding_and_weight_agree():
+    loss = make_spec("loss", "arcface", {"sub_centers": 2}).build(3, 4)
+    free = loss.loss.W.detach().T[::2].clone().requires_grad_()
+    loss({"embedding": torch.nn.functional.normalize(free, dim=1)}, {"label": torch.arange(3)}).loss.backward()
+    assert torch.isfinite(free.grad).all()
+
+
+def plain_adaface(cosine, quality, margin):
+    angle = torch.acos(cosine) - margin * quality
+    angle = min(max(angle, torch.tensor(1e-3)), torch.tensor(math.pi - 1e-3))
+    return torch.cos(angle) - (margin + margin * quality)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_adaface_has_a_margin_for_each_length(seed):
+    free, embedding, loss = made("adaface", seed, scale=6, margin=0.4, concentration=0.6)
+    mean = deviation = None
+    for number in range(2):  # mean and deviation run on from one batch to the next
+        norm = (number + 1) * free.detach().norm(dim=1)
+        value = loss({"embedding": embedding, "norm": norm}, {"label": LABELS})
+        was = (20.0, 100.0) if mean is None else (mean, deviation)
+        mean = 0.01 * was[0] + 0.99 * float(norm.mean())
+        deviation = 0.01 * was[1] + 0.99 * math.sqrt(sum((norm - norm.mean()) ** 2) / len(norm))
+    losses = []
+    for row, label, length in zip(embedding, LABELS.tolist(), norm.tolist(), strict=True):
+        quality = max(-1.0, min(1.0, 0.6 * (length - mean) / (deviation + 1e-3)))
+        logits = []
+        for person in range(PEOPLE):
+            cosine = (row * loss.weight[person]).sum() / torch.linalg.vector_norm(loss.weight[person])
+            logits.append(6 * (plain_adaface(cosine, quality, 0.4) if person == label else cosine))
+        losses.append(plain_cross_entropy(logits, label))
+    compare(free, value, sum(losses) / len(losses), loss.weight)
+    assert value.stats["norm"] == pytest.approx(float(norm.mean()))
+
+
+@pytest.mark.parametrize(("length", "other"), [(1e-3, "arcface"), (30.0, "cosface")])
+def test_adaface_of_poor_and_of_middling_captures_is_arcface_and_cosface(length, other):
+    """Of lengths far below the running mean, and of those at it."""
+    _, embedding, adaface = made("adaface", margin=0.3, scale=8)
+    with torch.no_grad():
+        adaface.mean.fill_(30)
+        adaface.deviation.fill_(1)
+    _, _, plain = made(other, margin=0.3, scale=8)
+    with torch.no_grad():
+        plain.loss.W.copy_(adaface.weight.T)
+    batch = {"label": torch.argmax(embedding @ adaface.weight.T, dim=1)}
+    outputs = {"embedding": embedding, "norm": torch.full((len(LABELS),), length, dtype=torch.float64)}
+    wanted = plain({"embedding": embedding}, batch).loss.item()
+    assert adaface.eval()(outputs, batch).loss.item() == pytest.approx(wanted, rel=1e-6)
+
+
+def test_adaface_sends_no_gradient_to_lengths_and_stands_still_in_evaluation():
+    _, embedding, loss = made("adaface")
+    norm = torch.ones(len(LABELS), dtype=torch.float64, requires_grad=True)
+    loss.eval()
+    before = loss.mean.clone(), loss.deviation.clone()
+    loss({"embedding": embedding, "norm": norm}, {"label": LABELS}).loss.backward()
+    assert norm.grad is None
+    assert (loss.mean, loss.deviation) == before
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_adaface_has_finite_gradients_where_embedding_and_weight_agree_or_oppose(sign):
+    loss = make_spec("loss", "adaface", {}).build(3, 4)
+    free = (sign * loss.weight.detach()).clone().requires_grad_()
+    outputs = {"embedding": torch.nn.functional.normalize(free, dim=1), "norm": torch.tensor([0.0, 1.0, 1e6])}
+    loss(outputs, {"label": torch.arange(3)}).loss.backward()
+    assert torch.isfinite(free.grad).all()
+    assert torch.isfinite(loss.weight.grad).all()
+
+
 def test_accuracy_of_margins_is_without_the_margin():
     loss = make_spec("loss", "arcface", {}).build(2, 2)
     with torch.no_grad():

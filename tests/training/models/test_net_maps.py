@@ -43,6 +43,15 @@ def test_an_embedding_has_unit_length_and_the_asked_size(name, size):
     assert torch.allclose(made.norm(dim=1), torch.ones(3), atol=1e-5)
 
 
+def test_a_network_also_gives_the_length_before_it_was_made_1():
+    net = build("map_resnet", image_size_px=32, embedding_size=16).eval()
+    inputs = torch.randn(3, 4, 32, 32)
+    with torch.no_grad():
+        raw, outputs = net.compute(inputs)["embedding"], net(inputs, full=True)
+    torch.testing.assert_close(outputs["norm"], raw.square().sum(1).sqrt())
+    torch.testing.assert_close(outputs["embedding"] * outputs["norm"][:, None], raw)
+
+
 @pytest.mark.parametrize("name", ["map_resnet", "mobilefacenet"])
 def test_maps_of_another_size_are_refused(name):
     net = build(name, in_channels=4, image_size_px=64)

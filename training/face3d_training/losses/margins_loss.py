@@ -6,17 +6,18 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pytorch_metric_learning.losses import ArcFaceLoss
+from pytorch_metric_learning.losses import ArcFaceLoss, SubCenterArcFaceLoss
 from pytorch_metric_learning.losses.large_margin_softmax_loss import LargeMarginSoftmaxLoss
 from pytorch_metric_learning.utils.common_functions import TorchInitWrapper
 from torch import nn
+from torch.nn import functional
 
 from face3d_training.losses.loss_module import LossModule, LossValue, TensorBatch
 from face3d_training.losses.softmax_loss import accuracy
 from face3d_training.models.embedding_net import Outputs
 
 if TYPE_CHECKING:
-    from face3d_training.losses.margins import Combined
+    from face3d_training.losses.margins import AdaFace, Combined
 
 
 COSINE_LIMIT = 1 - 1e-6
@@ -25,6 +26,9 @@ COSINE_LIMIT = 1 - 1e-6
 
 START_SPREAD = 0.01
 """Deviation of class weights at first, as in InsightFace: only their directions count, but long ones turn slowly."""
+ANGLE_LIMIT, NORM_LIMITS, NORM_STEP = 1e-3, (1e-3, 100.0), 0.99
+"""AdaFace: angles with their margin are kept that far from 0 and π, lengths within these bounds; and the share of a
+new batch in the running mean and deviation of lengths (the authors' code, github.com/mk-minchul/AdaFace)."""
 
 
 class MarginLoss(LossModule):
@@ -51,6 +55,59 @@ class _FiniteArcFace(ArcFaceLoss):
 
     def get_angles(self, cosine_of_target_classes: torch.Tensor) -> torch.Tensor:
         return torch.acos(cosine_of_target_classes.clamp(-COSINE_LIMIT, COSINE_LIMIT))
+
+
+class _FiniteSubCenters(SubCenterArcFaceLoss):
+    """The library's, with the same finite gradients."""
+
+    get_angles = _FiniteArcFace.get_angles
+
+
+class AdaFaceLoss(LossModule):
+    """The loss of `AdaFace`.
+
+    Args:
+        spec: the options.
+        n_classes: people.
+        embedding_size: length of an embedding.
+    """
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, spec: AdaFace, n_classes: int, embedding_size: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.weight = nn.Parameter(torch.empty(n_classes, embedding_size))
+        nn.init.normal_(self.weight, std=START_SPREAD)
+        # As in the authors' code; the first batch moves them by 99 %.
+        self.register_buffer("mean", torch.tensor(20.0))
+        self.register_buffer("deviation", torch.tensor(100.0))
+
+    def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
+        """Return the mean over the batch.
+
+        Stats are `accuracy`, the share that is nearest to the right weight, and `norm`, the mean length of embeddings.
+        """
+        embedding, label = outputs["embedding"], batch["label"]
+        norm = outputs["norm"].detach().clamp(*NORM_LIMITS)
+        cosine = functional.linear(embedding, functional.normalize(self.weight))
+        quality = self._quality(norm)
+        right = cosine.gather(1, label[:, None]).clamp(-COSINE_LIMIT, COSINE_LIMIT)
+        angle = (torch.acos(right) - self.spec.margin * quality).clamp(ANGLE_LIMIT, math.pi - ANGLE_LIMIT)
+        with_margin = torch.cos(angle) - self.spec.margin * (1 + quality)
+        logits = self.spec.scale * cosine.scatter(1, label[:, None], with_margin)
+        stats = {"accuracy": accuracy(cosine.detach(), label), "norm": norm.mean()}
+        return LossValue(functional.cross_entropy(logits, label), stats)
+
+    @torch.no_grad()
+    def _quality(self, norm: torch.Tensor) -> torch.Tensor:
+        """Return q of each sample (B, 1), −1 to 1, and let mean and deviation follow the batch in training."""
+        if self.training:
+            self.mean += NORM_STEP * (norm.mean() - self.mean).to(self.mean.dtype)
+            self.deviation += NORM_STEP * (norm.std(correction=0) - self.deviation).to(self.mean.dtype)
+        offset = (norm - self.mean) / (self.deviation + ANGLE_LIMIT)
+        return (self.spec.concentration * offset).clamp(-1, 1)[:, None]
 
 
 class _CombinedMargins(LargeMarginSoftmaxLoss):

@@ -13,8 +13,8 @@ from face3d_data.errors import UserError
 Outputs = dict[str, torch.Tensor]
 """What a network returns in training. All tensors have the batch first.
 
-`embedding` f4 (B, E), unit length, is always there. `penalty` f4 (B,) is a regulariser that is added to every loss.
-Others are what a loss asks for by name, such as `visible_ratio` f4 (B,).
+`embedding` f4 (B, E), unit length, and `norm` f4 (B,), its length before it was made 1, are always there. `penalty` f4
+(B,) is a regulariser that is added to every loss. Others are what a loss asks for by name, such as `visible_ratio` f4 (B,).
 """
 
 
@@ -52,8 +52,11 @@ class EmbeddingNet(nn.Module):
                 f"model.in_channels to {inputs.shape[1]}, or change data.fields"
             )
         outputs = self.compute(inputs)
-        outputs["embedding"] = functional.normalize(outputs["embedding"], dim=1)
-        return outputs if full else outputs["embedding"]
+        vector = outputs["embedding"]
+        outputs["embedding"] = functional.normalize(vector, dim=1)
+        if not full:
+            return outputs["embedding"]
+        return {"norm": torch.linalg.vector_norm(vector, dim=1), **outputs}
 
 
 def check_side(inputs: torch.Tensor, name: str, side: int) -> None:
