@@ -19,7 +19,7 @@ from face3d_data.option_types import Weight, equal_weights, ordered
 from face3d_data.reader import Reader, Source
 from face3d_data.registry import register
 from face3d_data.synthetic.populations import POPULATIONS
-from face3d_data.synthetic.sensors.draw import SENSOR_KINDS, SensorKind
+from face3d_data.synthetic.sensors.draw import SENSOR_KINDS, SENSOR_TAGS, SensorKind
 
 if TYPE_CHECKING:
     from face3d_data.synthetic.scene import CaptureRanges
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 OWN = "own"
 DistanceMm = Annotated[float, Field(ge=250, le=3000)]
 DistanceRange = Annotated[tuple[DistanceMm, DistanceMm], AfterValidator(ordered)]
-LATER = ("model", "images", "sensors", "max_yaw_deg", "distance_mm", "landmark_error_pct", "beards")
+LATER = ("model", "images", "sensors", "max_yaw_deg", "distance_mm", "landmark_error_pct", "beards", "depth_step_mm")
 """Options that came after the first caches were made."""
 
 
@@ -46,7 +46,7 @@ class Synthetic(Reader):
     name = "synthetic"
     version = 1  # raise with every change of the generator that moves a pixel: cached results hang on it
     outputs = ("color", "depth", "intrinsics", "landmarks")
-    tag_names = ("expression", "yaw_deg", "pitch_deg", "roll_deg", "distance_mm", "sensor_kind")
+    tag_names = ("expression", "yaw_deg", "pitch_deg", "roll_deg", "distance_mm", *SENSOR_TAGS)
     reasons: ClassVar[dict[str, str]] = {}
 
     people: int = Field(8, gt=0, exclude=True, description="number of people")
@@ -71,6 +71,13 @@ class Synthetic(Reader):
     max_yaw_deg: float = Field(20.0, ge=0, le=75, description="largest yaw of captures but the first")
     distance_mm: DistanceRange | None = Field(
         None, description="range of the distance in mm [each sensor's own; 500 to 800 without sensors]"
+    )
+    depth_step_mm: float | None = Field(
+        None,
+        ge=0,
+        le=50,
+        description="drawn sensors round their readings to multiples of this, mm; 0: no rounding [drawn: most 1, 2, "
+        "4 or 8]",
     )
     landmark_error_pct: float = Field(
         2.2,
@@ -105,6 +112,8 @@ class Synthetic(Reader):
     def _options_have_an_effect(self) -> Synthetic:
         if self.beards and self.model != OWN:
             raise ValueError(f"beards: people of model {self.model} have no hair: leave it out, or draw from model own")
+        if self.depth_step_mm is not None and not self.sensors:
+            raise ValueError("depth_step_mm is for drawn sensors: name them in sensors, or leave it out")
         if self.images:
             for name in ("beards", "landmark_error_pct"):
                 if getattr(self, name) != type(self).model_fields[name].default:
@@ -131,7 +140,7 @@ class Synthetic(Reader):
 
     def declared_tags(self) -> tuple[str, ...]:
         """Return the tags of a capture: its sensor only where one is drawn."""
-        return tuple(name for name in self.tag_names if name != "sensor_kind" or self.sensors)
+        return tuple(name for name in self.tag_names if name not in SENSOR_TAGS or self.sensors)
 
     @property
     def _model_file(self) -> Path | None:
@@ -150,6 +159,7 @@ class Synthetic(Reader):
             self.distance_mm,
             self.landmark_error_pct / 100,
             self.beards,
+            self.depth_step_mm,
         )
 
     def scan(self) -> Iterator[Source]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from face3d_data.digest import seed_from
 from face3d_data.synthetic.beard import draw_beard
 from face3d_data.synthetic.expression import EXPRESSIONS, Expression, draw_expression
 from face3d_data.synthetic.render import Backdrop, Camera, SceneLight
-from face3d_data.synthetic.sensors.draw import DrawnSensor, draw_sensor
+from face3d_data.synthetic.sensors.draw import SENSOR_TAGS, DrawnSensor, draw_sensor
 from face3d_data.synthetic.sensors.stereo import stereo_depth
 
 FOCAL_AT_640 = 615.0
@@ -32,6 +32,7 @@ class CaptureRanges:
         distance_mm: range of the distance; each sensor's own if None, 500 to 800 mm without `sensors`.
         landmark_error: standard deviation of the landmarks of captures without colour, in eye distances.
         beards: share of the parametric people whose beard is geometry, in captures without colour.
+        depth_step_mm: drawn sensors round their readings to multiples of it, 0 for none; drawn if None.
     """
 
     sensors: tuple[tuple[str, float], ...] = ()
@@ -39,6 +40,7 @@ class CaptureRanges:
     distance_mm: tuple[float, float] | None = None
     landmark_error: float = 0.022
     beards: float = 0.0
+    depth_step_mm: float | None = None
 
 
 PLAIN = CaptureRanges()
@@ -74,6 +76,8 @@ def draw_scene(
     yaw, pitch, roll = (rng.uniform(-1, 1, 3) * spread).tolist()
     distance = float(rng.uniform(*(ranges.distance_mm or DISTANCE_MM)))
     sensor = draw_sensor(dict(ranges.sensors), seed, person, capture, ranges.distance_mm) if ranges.sensors else None
+    if sensor is not None and ranges.depth_step_mm is not None:
+        sensor = replace(sensor, step_mm=ranges.depth_step_mm)
     names = [name for name in EXPRESSIONS if name != "neutral"]
     name = "neutral" if capture == 0 or rng.random() < 0.35 else str(rng.choice(names))
     side, height = rng.uniform(-0.75, 0.75), rng.uniform(0.15, 0.85)
@@ -115,7 +119,7 @@ def capture_tags(seed: int, person: int, capture: int, ranges: CaptureRanges = P
 
 
 def scene_tags(scene: CaptureScene) -> dict[str, Any]:
-    """Return the tags of a scene; `sensor_kind` only where it was drawn."""
+    """Return the tags of a scene; those of `SENSOR_TAGS` only where a sensor was drawn."""
     tags = {
         "expression": scene.expression_name,
         "yaw_deg": round(scene.yaw_deg, 2) + 0.0,  # no -0.0
@@ -123,7 +127,10 @@ def scene_tags(scene: CaptureScene) -> dict[str, Any]:
         "roll_deg": round(scene.roll_deg, 2),
         "distance_mm": round(scene.distance_mm, 1),
     }
-    return tags if scene.sensor is None else tags | {"sensor_kind": scene.sensor.name}
+    if scene.sensor is None:
+        return tags
+    sensor = scene.sensor
+    return tags | dict(zip(SENSOR_TAGS, (sensor.name, round(sensor.focal_px, 1), sensor.step_mm), strict=True))
 
 
 def rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:

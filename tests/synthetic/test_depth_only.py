@@ -127,7 +127,17 @@ def test_the_reader_gives_no_colour_and_names_its_sensor():
     sample = reader.sample(source)
     assert set(sample.arrays) == {"depth", "intrinsics", "landmarks"}
     assert sample.tags["sensor_kind"] == "laser"
+    assert 0.97 * 800 <= sample.tags["focal_px"] <= 1.03 * 1400
     assert sample.arrays["depth"].tobytes() == reader.sample(source).arrays["depth"].tobytes()
+
+
+def test_a_depth_step_rounds_every_reading_and_is_a_tag():
+    reader = Synthetic(people=1, captures=3, images=False, sensors=["time_of_flight"], depth_step_mm=4)
+    for source in reader.scan():
+        depth = reader.sample(source).arrays["depth"]
+        assert source.tags["depth_step_mm"] == 4
+        assert (depth > 0).sum() > 3000
+        assert not (depth % 4).any()
 
 
 def test_options_enter_the_fingerprint_only_where_they_are_used():
@@ -140,6 +150,7 @@ def test_options_enter_the_fingerprint_only_where_they_are_used():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"depth_step_mm": 4}, "depth_step_mm is for drawn sensors: name them in sensors"),
         ({"beards": 0.5}, "beards is for captures without colour alone: set images: false"),
         ({"beards": 0.5, "images": False, "model": "ict"}, "people of model ict have no hair: leave it out"),
         ({"landmark_error_pct": 1}, "landmark_error_pct is for captures without colour alone"),

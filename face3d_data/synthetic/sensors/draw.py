@@ -16,6 +16,8 @@ from face3d_data.synthetic.sensors.time_of_flight import time_of_flight_depth
 
 SensorKind = Literal["stereo", "time_of_flight", "structured_light", "laser"]
 SENSOR_KINDS: tuple[SensorKind, ...] = get_args(SensorKind)
+SENSOR_TAGS = ("sensor_kind", "focal_px", "depth_step_mm")
+"""Tags of a drawn sensor: its principle, its focal length in an image of 640 px width, and its depth step."""
 MOST_FRAMES = 30
 LEAST_STRENGTH = 0.25
 """Of the noise, this share is the same in every frame: averaging does not remove it."""
