@@ -57,6 +57,7 @@ TRAINING_LAYERS = (
     {"config", "content_digest", "gather", "ops", "picks", "prefetch", "split_table", "torch_file", "triplet_file"},
     {
         "allocator",
+        "back_ends",
         "devices",
         "embed_files",
         "interrupt",

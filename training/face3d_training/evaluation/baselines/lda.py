@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from face3d_data.geometry.depth_map import filled, level
+from face3d_training.back_ends.discriminant import discriminant_directions, people_scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +49,8 @@ def fit_lda(maps: np.ndarray, people: np.ndarray, ridge_mm2: float, dimensions: 
     seen = np.isfinite(maps)
     mean = np.sum(maps, axis=0, where=seen, dtype=np.float64) / np.maximum(seen.sum(axis=0), 1)
     off = deviations(maps, mean)
-    names, person = np.unique(people, return_inverse=True)
-    count = np.bincount(person)
-    centres = np.stack([np.bincount(person, weights=column) for column in off.T], axis=1) / count[:, None]
-    within = off - centres[person]
-    scatter = within.T @ within / max(1, len(off) - len(names))
-    scatter[np.diag_indices_from(scatter)] += ridge_mm2
-    factor = linalg.cholesky(scatter, lower=True)
-    spread = np.sqrt(count / len(off))[:, None] * (centres - off.mean(axis=0))
-    whitened = linalg.solve_triangular(factor, spread.T, lower=True)
-    best = linalg.svd(whitened, full_matrices=False)[0][:, : min(dimensions, len(names) - 1)]
-    return Lda(mean, linalg.solve_triangular(factor, best, lower=True, trans="T"))
+    scatter = people_scatter(off, people)
+    within = scatter.covariance_within
+    within[np.diag_indices_from(within)] += ridge_mm2
+    fewest = min(dimensions, len(scatter.count) - 1)
+    return Lda(mean, discriminant_directions(within, scatter.weighted_means, fewest)[0])
