@@ -14,7 +14,8 @@ Outputs = dict[str, torch.Tensor]
 """What a network returns in training. All tensors have the batch first.
 
 `embedding` f4 (B, E), unit length, and `norm` f4 (B,), its length before it was made 1, are always there. `penalty` f4
-(B,) is a regulariser that is added to every loss. Others are what a loss asks for by name, such as `visible_ratio` f4 (B,).
+(B,) is a regulariser that is added to every loss. Others are what a loss asks for by name, such as `visible_ratio` f4
+(B,).
 """
 
 
