@@ -35,6 +35,7 @@ FILE = click.Path(path_type=Path)
     metavar="DATASET",
     help="Dataset whose split `train` the LDA is fitted to [DATASET].",
 )
+@click.option("--train-where", metavar="QUERY", help="Query on its columns: the rows that the LDA is fitted to [all].")
 @out_option("report, figures and scores", default="WORKSPACE/evaluations/DATASET-SPLIT-NAME", folder=True)
 @click.option(
     "--allow-leaks", is_flag=True, help="Continue if training and test data overlap; the report states it throughout."
@@ -63,6 +64,7 @@ def command(
     protocol: str | None,
     baseline: bool | None,
     train_dataset: str | None,
+    train_where: str | None,
     out: Path | None,
     allow_leaks: bool,
     notices: tuple[str, ...],
@@ -101,6 +103,7 @@ def command(
         protocol=protocol,
         baselines=baseline,
         train_dataset=None if train_dataset is None else find_dataset(train_dataset, workspace),
+        train_where=train_where,
         allow_leaks=allow_leaks,
         notices=notices,
         changes=tuple(given_keys(keys)),

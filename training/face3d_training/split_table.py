@@ -17,7 +17,9 @@ PLAIN = ("none", "")
 """Values of the tag `mask` of a face that wears none, or of which it is not known."""
 
 
-def rows_of(source: Dataset, split: str, where: str | None, notes: list[str] | None = None) -> pd.DataFrame:
+def rows_of(
+    source: Dataset, split: str, where: str | None, notes: list[str] | None = None, key: str = "data.where"
+) -> pd.DataFrame:
     """Return the rows of a split that match, indexed by their places in it.
 
     Args:
@@ -25,6 +27,7 @@ def rows_of(source: Dataset, split: str, where: str | None, notes: list[str] | N
         split: one of its splits.
         where: query on the columns of the CSV; None: all rows.
         notes: gets a line for each value in it that no row has.
+        key: what messages call the query.
 
     Raises:
         UserError: there is no such split, no row is left, or the query cannot be evaluated.
@@ -37,12 +40,10 @@ def rows_of(source: Dataset, split: str, where: str | None, notes: list[str] | N
     if where is None:
         return table
     told: list[str] = []
-    kept = table[matching(table, where, "data.where", told)]
+    kept = table[matching(table, where, key, told)]
     if not len(kept):
         why = f" ({'; '.join(told)})" if told else ""
-        raise UserError(
-            f"data.where: no row of split {split!r} of dataset {source.name} matches {where!r}{why}: change it"
-        )
+        raise UserError(f"{key}: no row of split {split!r} of dataset {source.name} matches {where!r}{why}: change it")
     if notes is not None:
         notes += told
     return kept

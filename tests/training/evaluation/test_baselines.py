@@ -69,7 +69,7 @@ def test_lda_learns_what_tells_strangers_apart(train, test):
     assert (learnt.people, learnt.held_out) == (60, 12)
     assert learnt.ridge_mm2 in baselines.RIDGES_MM2
     assert learnt.dimensions in baselines.DIMENSIONS
-    matcher = lda_matcher(*test, learnt.lda)
+    matcher = lda_matcher("LDA", *test, learnt.lda)
     untrained = DepthMapMatcher(*test)
     for name in ("plain_to_plain", "masked_to_plain"):
         assert rank_1(matcher, name) > rank_1(untrained, name)

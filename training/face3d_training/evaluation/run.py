@@ -63,6 +63,7 @@ class Request:
         baselines: judge the baselines too; None: where they are possible.
         train_dataset: folder of the dataset whose split `train` the learnt baseline learns from; the one that is judged
             on if not given.
+        train_where: query on its columns: the rows that it learns from; None: all.
         allow_leaks: go on where training and test share something.
         notices: what has to be stated with every figure.
         changes: keys of a config's `data` that are changed, how faces are put before networks.
@@ -80,6 +81,7 @@ class Request:
     protocol: str | None = None
     baselines: bool | None = None
     train_dataset: Path | None = None
+    train_where: str | None = None
     allow_leaks: bool = False
     notices: tuple[str, ...] = ()
     changes: tuple[tuple[str, Any], ...] = ()
@@ -111,7 +113,7 @@ def run_evaluation(
     table = rows_of(dataset, request.split, None)
     networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device)
     teacher = None if request.train_dataset is None else checked_dataset(request.train_dataset, request.check)
-    baselines = plan_baselines(dataset, request.split, table, request.baselines, teacher)
+    baselines = plan_baselines(dataset, request.split, table, request.baselines, teacher, request.train_where)
     checks = (*(network.leaks for network in networks), *baselines.leaks)
     refuse_leaks(checks, request.allow_leaks)
     lists = _lists(request, dataset, table)

@@ -5,7 +5,7 @@ Both see faces as heights on a 2.5 mm grid (`face3d_data.geometry.depth_map`), s
     table, known = dataset.table("test"), training.table("train")
     maps = depth_maps(dataset, "test", table.index)
     learnt = learn_lda(depth_maps(training, "train", known.index), known)
-    matchers = [DepthMapMatcher(table, maps), lda_matcher(table, maps, learnt.lda)]
+    matchers = [DepthMapMatcher(table, maps), lda_matcher("LDA", table, maps, learnt.lda)]
 """
 
 from __future__ import annotations
@@ -51,8 +51,12 @@ CLIP_MM = 3.0
 
 def can_be_mapped(dataset: Dataset) -> bool:
     """Tell whether a dataset contains what depth maps are made of: maps whose cells' place is known, or points."""
-    said = dataset.info.get("array_attributes", {}).get("map", {})
-    return said.keys() >= PLACE or "points" in dataset.info["spec"]["fields"]
+    return has_maps(dataset) or "points" in dataset.info["spec"]["fields"]
+
+
+def has_maps(dataset: Dataset) -> bool:
+    """Tell whether a dataset contains maps whose cells' place is known."""
+    return dataset.info.get("array_attributes", {}).get("map", {}).keys() >= PLACE
 
 
 def depth_maps(
@@ -70,7 +74,7 @@ def depth_maps(
         UserError: the shards contain no points, or the points are not aligned.
     """
     said = dataset.info.get("array_attributes", {}).get("map", {})
-    field = "map" if said.keys() >= PLACE else "points"
+    field = "map" if has_maps(dataset) else "points"
     reader = dataset.reader(split, [field])
     maps: list[np.ndarray] = []
     for start in range(0, len(rows), BATCH):
@@ -138,9 +142,9 @@ class Learnt:
     held_out: int
 
 
-def lda_matcher(table: pd.DataFrame, maps: np.ndarray, lda: Lda) -> EmbeddingMatcher:
+def lda_matcher(name: str, table: pd.DataFrame, maps: np.ndarray, lda: Lda) -> EmbeddingMatcher:
     """Return the matcher of depth maps f4 (n, G) that compares them in an LDA's directions, by their angle."""
-    return EmbeddingMatcher("LDA of depth maps", table, _unit(lda.project(maps)))
+    return EmbeddingMatcher(name, table, _unit(lda.project(maps)))
 
 
 def learn_lda(maps: np.ndarray, table: pd.DataFrame) -> Learnt:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.split import person_of
+from face3d_training.evaluation.baselines.masked_maps import masked_depth_maps
 from face3d_training.evaluation.baselines.methods import (
     LDA_FEWEST_PEOPLE,
     DepthMapMatcher,
     can_be_mapped,
     depth_maps,
+    has_maps,
     lda_matcher,
     learn_lda,
 )
@@ -24,12 +26,10 @@ from face3d_training.evaluation.metrics.matcher import Matcher
 from face3d_training.evaluation.networks.about import LeakCheck
 from face3d_training.evaluation.networks.load import check_leaks
 from face3d_training.leaks import training_fingerprint
-
-if TYPE_CHECKING:
-    import pandas as pd
+from face3d_training.split_table import rows_of, who_is_masked
 
 LEARNT_FROM = "train"
-LDA = "LDA of depth maps"
+LDA, MASKED_LDA = "LDA of depth maps", "LDA of depth maps, masks drawn"
 ProgressCallback = Callable[[str, int, int], None]
 
 
@@ -42,6 +42,7 @@ class BaselinePlan:
         split: the split of it.
         table: its rows.
         teacher: dataset whose split `train` LDA learns from; None: there is no LDA.
+        known: the rows that it learns from.
         leaks: whether the LDA's training data share something with the test data.
         notices: why a baseline is missing.
         wanted: the baselines were asked for, so that it is an error where they are not possible.
@@ -51,6 +52,7 @@ class BaselinePlan:
     split: str = ""
     table: pd.DataFrame | None = None
     teacher: Dataset | None = None
+    known: pd.DataFrame | None = None
     leaks: tuple[LeakCheck, ...] = ()
     notices: tuple[str, ...] = ()
     wanted: bool = False
@@ -71,22 +73,39 @@ class BaselinePlan:
     def _matchers(self, progress: ProgressCallback) -> tuple[list[Matcher], list[str]]:
         if self.dataset is None or self.table is None:
             return [], []
-        maps = _maps("depth maps", self.dataset, self.split, len(self.table), progress)
-        found: list[Matcher] = [DepthMapMatcher(self.table, maps)]
-        if self.teacher is None:
+        table = self.table
+        maps = _maps("depth maps", self.dataset, self.split, np.arange(len(table)), progress)
+        found: list[Matcher] = [DepthMapMatcher(table, maps)]
+        if self.teacher is None or self.known is None:
             return found, []
-        rows = self.teacher.table(LEARNT_FROM)
-        learnt = learn_lda(_maps("depth maps to learn from", self.teacher, LEARNT_FROM, len(rows), progress), rows)
-        told = (
-            f"{LDA}: learnt from {counted(learnt.people, 'person')} of dataset {self.teacher.name}, "
-            f"split {LEARNT_FROM}; ridge {learnt.ridge_mm2:g} mm² and {learnt.dimensions} directions chosen on "
-            f"{learnt.held_out} of them, held out"
-        )
-        return [*found, lda_matcher(self.table, maps, learnt.lda)], [told]
+        teacher, known, told = self.teacher, self.known, []
+
+        def learn(name: str, learnt_from: np.ndarray, rows: pd.DataFrame) -> None:
+            learnt = learn_lda(learnt_from, rows)
+            found.append(lda_matcher(name, table, maps, learnt.lda))
+            told.append(
+                f"{name}: learnt from {counted(learnt.people, 'person')} of dataset {teacher.name}, split "
+                f"{LEARNT_FROM}; ridge {learnt.ridge_mm2:g} mm² and {learnt.dimensions} directions chosen on "
+                f"{learnt.held_out} of them, held out"
+            )
+
+        seen = _maps("depth maps to learn from", teacher, LEARNT_FROM, known.index.to_numpy(), progress)
+        learn(LDA, seen, known)
+        if who_is_masked(table).any() and not who_is_masked(known).any() and has_maps(teacher):
+            steps = _steps("masked depth maps to learn from", len(known), progress)
+            masked, rows = masked_depth_maps(teacher, LEARNT_FROM, known, steps)
+            both = pd.concat([known.assign(mask="none"), rows], ignore_index=True)
+            learn(MASKED_LDA, np.concatenate([seen, masked]), both)
+        return found, told
 
 
 def plan_baselines(
-    dataset: Dataset, split: str, table: pd.DataFrame, wanted: bool | None, train_dataset: Dataset | None
+    dataset: Dataset,
+    split: str,
+    table: pd.DataFrame,
+    wanted: bool | None,
+    train_dataset: Dataset | None,
+    train_where: str | None = None,
 ) -> BaselinePlan:
     """Return which baselines can be judged, and whether the learnt one would see what is judged on.
 
@@ -96,9 +115,11 @@ def plan_baselines(
         table: its rows.
         wanted: False: none; True: they must be possible; None: those that are.
         train_dataset: the dataset that LDA learns from; `dataset` if not given.
+        train_where: query on the columns of its CSV: the rows that LDA learns from; None: all.
 
     Raises:
-        UserError: they were asked for, and the dataset has no points or maps; or `train_dataset` cannot teach.
+        UserError: they were asked for, and the dataset has no points or maps; or `train_dataset` cannot teach; or no
+            row matches the query.
     """
     if wanted is False:
         return BaselinePlan()
@@ -108,24 +129,25 @@ def plan_baselines(
             raise UserError(f"--baseline: {why}: say --no-baseline")
         return BaselinePlan(notices=(f"no baselines: {why}",))
     teacher = train_dataset or dataset
-    why = _cannot_teach(teacher)
+    why = _cannot_teach(teacher, train_where)
     if why and train_dataset is not None:
         raise UserError(f"--train-dataset: {why}: name another")
     if why:
         notice = f"no {LDA}: {why}; --train-dataset names one that can"
         return BaselinePlan(dataset, split, table, notices=(notice,), wanted=bool(wanted))
-    seen = training_fingerprint(teacher.table(LEARNT_FROM))
-    check = check_leaks(LDA, table, seen)
-    return BaselinePlan(dataset, split, table, teacher, (check,), wanted=bool(wanted))
+    known = rows_of(teacher, LEARNT_FROM, train_where, key="--train-where")
+    check = check_leaks(LDA, table, training_fingerprint(known))
+    return BaselinePlan(dataset, split, table, teacher, known, (check,), wanted=bool(wanted))
 
 
-def _cannot_teach(dataset: Dataset) -> str:
-    """Return why LDA cannot learn from a dataset, or nothing."""
+def _cannot_teach(dataset: Dataset, where: str | None) -> str:
+    """Return why LDA cannot learn from the rows of a dataset that match a query, or nothing."""
     if LEARNT_FROM not in dataset.splits:
         return f"dataset {dataset.name} has no split {LEARNT_FROM!r} to learn from"
     if not can_be_mapped(dataset):
         return f"dataset {dataset.name} contains no points or maps to learn from"
-    people = len({person_of(identity) for identity in dataset.table(LEARNT_FROM)["identity"]})
+    rows = rows_of(dataset, LEARNT_FROM, where, key="--train-where")
+    people = len({person_of(identity) for identity in rows["identity"]})
     if people < LDA_FEWEST_PEOPLE:
         return (
             f"split {LEARNT_FROM!r} of dataset {dataset.name} shows {counted(people, 'person')}, "
@@ -134,5 +156,9 @@ def _cannot_teach(dataset: Dataset) -> str:
     return ""
 
 
-def _maps(label: str, dataset: Dataset, split: str, total: int, progress: ProgressCallback) -> np.ndarray:
-    return depth_maps(dataset, split, np.arange(total), lambda done: progress(label, done, total))
+def _maps(label: str, dataset: Dataset, split: str, rows: np.ndarray, progress: ProgressCallback) -> np.ndarray:
+    return depth_maps(dataset, split, rows, _steps(label, len(rows), progress))
+
+
+def _steps(label: str, total: int, progress: ProgressCallback) -> Callable[[int], None]:
+    return lambda done: progress(label, done, total)
