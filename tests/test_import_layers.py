@@ -72,7 +72,7 @@ TRAINING_LAYERS = (
     {"foreign", "images", "losses", "masks", "triplets"},
     {"checkpoint", "gradcache", "health", "testing", "variation"},
     {"data", "run_folder"},
-    {"loader"},
+    {"loader", "teacher"},
     {"building", "embedding"},
     {"trained_rows", "validation"},
     {"evaluation.networks", "run_state"},

@@ -26,7 +26,8 @@ from face3d_training.map_place import check_same_maps
 from face3d_training.models.base import ModelSpec
 from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.optimization import Schedule, make_optimizer
-from face3d_training.sampler import PKSampler, SampledRows, ShuffleSampler
+from face3d_training.sampler import BatchSampler, PairSampler, PKSampler, SampledRows, ShuffleSampler
+from face3d_training.teacher import Teacher
 from face3d_training.variation import Variation
 
 DEFAULT_CHANNELS = 3
@@ -46,6 +47,7 @@ class Learning:
         sampler: which samples make a batch; `loader` gives the batches of its epoch.
         batch_size: samples of a batch, over all processes.
         seen: the people and captures that the network will have seen.
+        teacher: a frozen network that the loss compares with; None: there is none.
         notes: what differs from the config.
     """
 
@@ -61,6 +63,7 @@ class Learning:
     loader: DataLoader
     batch_size: int
     seen: SeenData
+    teacher: Teacher | None = None
     notes: tuple[str, ...] = ()
 
     def summary(self, fabric: Fabric) -> str:
@@ -82,7 +85,9 @@ def check_options(config: TrainConfig) -> None:
         UserError: there is no such network or loss, or no such option.
     """
     build_spec(without_weights(config))
-    loss_specs(config.loss)
+    for name, spec in loss_specs(config.loss).items():
+        if "pair" in spec.needs_labels and not config.masks.pairs:
+            raise UserError(f"loss {name}: compares plain and masked variants of a capture: set --masks.pairs true")
     Variation.of(config)
 
 
@@ -114,6 +119,9 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     losses = build_losses(config.loss, len(rows.identities), spec.embedding_size, spec.name)
     seen = _begin(raw, spec, rows, config)
     fabric.to_device(losses)
+    teacher = Teacher.of(config, rows, spec, fabric.device)
+    if teacher is not None:
+        seen.add(teacher.trained.info)
     compiled: Any = torch.compile(raw) if config.compile else raw
     net = fabric.setup_module(compiled, _reapply_compile=False)
     optimizer = make_optimizer(config.optimizer, [*raw.parameters(), *losses.parameters()])
@@ -121,7 +129,9 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     watched = Watched(losses)
     placed: Any = fabric.setup_optimizers(optimizer)
     size = config.batch.identities * config.batch.samples if config.batch.sampler == "pk" else config.batch.size
-    return Learning(rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen, notes)
+    return Learning(
+        rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen, teacher, notes
+    )
 
 
 def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[TrainConfig, tuple[str, ...]]:
@@ -174,13 +184,26 @@ def _make_sampler(config: TrainConfig, rows: FaceRows, fabric: Fabric, folder: P
     if config.triplets.offline or config.triplets.file is not None:
         from face3d_training.triplets import make_triplet_sampler
 
+        if config.masks.pairs:
+            raise UserError("masks.pairs: triplets that are drawn in advance name their samples: leave one of both out")
         return make_triplet_sampler(config, rows.table, rows.labels, folder, **place)
+    copies = 2 if config.masks.pairs else 1
+    key, count = ("size", batch.size) if batch.sampler == "shuffle" else ("samples", batch.samples)
+    if count % copies:
+        raise UserError(f"batch.{key}: {count}, but with masks.pairs each capture comes twice: choose an even number")
+    sampler = _chosen_sampler(config, rows, count // copies, place)
+    return sampler if copies == 1 else PairSampler(sampler, fabric.global_rank, fabric.world_size)
+
+
+def _chosen_sampler(config: TrainConfig, rows: FaceRows, count: int, place: dict[str, int]) -> BatchSampler:
+    """Return the sampler of different captures: `count` of a batch, or of each person in it."""
+    batch = config.batch
     if batch.sampler == "shuffle":
-        return ShuffleSampler(len(rows), batch.size, iterations=batch.iterations, **place)
+        return ShuffleSampler(len(rows), count, iterations=batch.iterations, **place)
     return PKSampler(
         SampledRows(rows.labels, rows.masked, rows.table["origin_id"].tolist()),
         identities=batch.identities,
-        samples=batch.samples,
+        samples=count,
         mix_masked=batch.mix_masked,
         iterations=batch.iterations,
         **place,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from face3d_data.component import did_you_mean, distinct_names, explain_validation
 from face3d_data.errors import UserError
@@ -141,6 +141,21 @@ class MasksConfig(_Section):
 
     share: float = Field(0.0, ge=0, le=1, description="share of plain samples that get a mask, drawn again each time")
     styles: tuple[str, ...] = Field((), description="styles to draw from; all if empty")
+    pairs: bool = Field(
+        False,
+        description="each capture comes into its batch twice, plain and in a drawn mask, with the same other variation",
+    )
+
+    @model_validator(mode="after")
+    def _half_are_masked(self) -> MasksConfig:
+        if self.pairs and self.share not in (0.0, 0.5):
+            raise ValueError(f"share: {self.share:g}, but with pairs half of the samples wear a mask: leave it out")
+        return self
+
+    @property
+    def are_on(self) -> bool:
+        """Whether any are put on."""
+        return self.share > 0 or self.pairs
 
 
 class StopConfig(_Section):

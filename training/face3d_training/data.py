@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 InputKind = Literal["points", "image"]
 FIELDS = {"points": tuple(clouds.CHANNELS), "image": tuple(images.CHANNELS)}
 """Arrays that a network's input may be made of."""
+COPIES = 1 << 24
+"""More copies of a row than an epoch has."""
 
 
 class FaceRows:
@@ -113,7 +115,8 @@ class FaceRows:
         Returns:
             `inputs` f4 (B, N, C) or (B, C, H, W), `label` i8 (B,), `index` i8 (B,) row of the table,
             `masked` bool (B,), `visible_ratio` f4 (B,). Where masks are put on, also `mask_refused` bool (B,): a mask
-            was drawn that the face cannot wear, so it stayed plain.
+            was drawn that the face cannot wear, so it stayed plain. Where plain and masked variants come in pairs,
+            `pair` i8 (B,): the number that both have; −1 = it has no partner.
 
         Raises:
             UserError: a sample holds numbers that are not finite, or augmentation left nothing of it.
@@ -143,10 +146,10 @@ class FaceRows:
         self, drawn: Draws, arrays: clouds.ArrayMap, draws: Sequence[Draw], batch: dict[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         """Return the input's fields of a batch after every sample's draws; what masks they wear is put into it."""
-        parts, refused = [], np.zeros(len(draws), bool)
+        parts, refused, plain = [], np.zeros(len(draws), bool), ~batch["masked"]
         for i, draw in enumerate(draws):
             own, stream = {name: array[i] for name, array in arrays.items()}, self._stream(draw)
-            varied = drawn.vary(own, stream, not batch["masked"][i], float(batch["visible_ratio"][i]))
+            varied = drawn.vary(own, stream, bool(plain[i]), float(batch["visible_ratio"][i]), draw[2])
             if varied.worn is not None:
                 batch["masked"][i], batch["visible_ratio"][i] = True, varied.worn.visible_ratio
             refused[i] = varied.refused
@@ -155,11 +158,16 @@ class FaceRows:
             parts.append(self._input.fitted(varied.arrays, stream, varied.worn is not None))
         if drawn.masks is not None:
             batch["mask_refused"] = refused
+        if drawn.pairs:
+            pair = [row * COPIES + copy // 2 for row, _, copy in draws]
+            batch["pair"] = np.where(plain & ~refused, np.array(pair, np.int64), -1)
         return {name: np.stack([part[name] for part in parts]) for name in self._input.config.fields}
 
     def _stream(self, draw: Draw) -> Stream:
         """Return what makes the generators of a draw: one for each kind, so that no kind moves another's numbers."""
         row, epoch, copy = (int(number) for number in draw)
+        if self._draws is not None and self._draws.pairs:
+            copy //= 2
         key = self._keys[row].decode()
         return lambda kind: np.random.default_rng(seed_from(kind, self.seed, epoch, copy, key))
 

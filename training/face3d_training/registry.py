@@ -33,7 +33,7 @@ MODELS = (
     "inception_resnet", "iresnet", "lpd", "map_resnet", "mobilefacenet", "mobilenet", "pointmlp", "pointnet",
     "pointnet2", "resnet",
 )  # fmt: skip
-LOSSES = ("center", "lpd", "margins", "softmax", "triplet")
+LOSSES = ("center", "consistency", "lpd", "margins", "softmax", "triplet")
 NETWORKS = Registry(
     (
         Kind("model", "network", "points or pictures to embeddings", "face3d_training.models", MODELS),

@@ -91,6 +91,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "splits": {"train": run.config.data.train_split, "eval": run.config.data.eval_split},
         **learning.seen.as_state(),
         "selection_data": run.validation.seen,
+        "teacher": "" if learning.teacher is None else learning.teacher.digest,
     }
 
 
@@ -102,6 +103,8 @@ def restore(run: Run, state: dict[str, Any]) -> None:
     learning.optimizer.load_state_dict(state["optimizer_model_state_dict"])
     learning.schedule.load_state_dict(state["schedule_state_dict"])
     learning.seen.restore(state)
+    if learning.teacher is not None:
+        learning.teacher.check_same(state["teacher"])
     if run.scaler is not None:
         run.scaler.load_state_dict(state["scaler_state_dict"])
     for name, value in state["progress"].items():

@@ -168,6 +168,29 @@ class ShuffleSampler(BatchSampler):
         return list(deal(self.n, self.size, self.iterations, self.seed, epoch)[0])
 
 
+class PairSampler(BatchSampler):
+    """Batches in which each sample of another sampler comes twice in a row, as two copies: an even and an odd one.
+
+    Args:
+        inner: chooses the samples; its batches have half the size.
+        rank: number of this process.
+        world: number of processes.
+    """
+
+    def __init__(self, inner: BatchSampler, rank: int = 0, world: int = 1) -> None:
+        super().__init__(rank, world)
+        self.inner = inner
+        self.single_capture = getattr(inner, "single_capture", 0)
+
+    def __len__(self) -> int:
+        """Return the batches of a whole epoch."""
+        return len(self.inner)
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the rows of each batch of an epoch, i8 (2 B,)."""
+        return [np.repeat(rows, 2) for rows in self.inner.batches(epoch)]
+
+
 def check_size(size: int, world: int, option: str) -> None:
     """Check that each process gets two samples of a batch, which a batch normalisation needs.
 

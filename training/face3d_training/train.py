@@ -226,6 +226,8 @@ def _step(run: Run, batch: dict[str, torch.Tensor]) -> float | None:
     """Make one step of the optimizer; return its loss, None where there was nothing to learn from."""
     learning, progress, clip = run.learning, run.progress, run.config.optimizer.clip_norm
     torch.manual_seed(seed_from("step", run.config.seed, progress.step, run.fabric.global_rank) % 2**63)
+    if learning.teacher is not None:
+        batch["teacher_embedding"] = learning.teacher.embeddings(batch)
     value = backward(learning.net, learning.watched, batch, run.config.batch.accumulate, run.fabric)
     progress.add(value.stats)
     loss = value.number

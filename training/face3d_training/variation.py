@@ -55,7 +55,7 @@ class Variation:
     @property
     def is_on(self) -> bool:
         """Whether anything is drawn."""
-        return bool(self.augmentation.operations) or self.masks.share > 0 or self.maps != VaryMapConfig()
+        return bool(self.augmentation.operations) or self.masks.are_on or self.maps != VaryMapConfig()
 
     def on(
         self,
@@ -93,8 +93,8 @@ class Variation:
         maps = None if place is None else MapVariation(self.maps, place)
         if self.maps != VaryMapConfig() and maps is None:
             raise UserError(f"vary_map: there is no map among data.fields ({', '.join(fields)}): leave it out")
-        masks = self._masks(inputs, fields, there, maps) if self.masks.share > 0 else None
-        return Draws(self.augmentation, seen, masks, maps)
+        masks = self._masks(inputs, fields, there, maps) if self.masks.are_on else None
+        return Draws(self.augmentation, seen, masks, maps, self.masks.pairs)
 
     def _masks(
         self,
@@ -134,19 +134,21 @@ class Draws:
         seen: arrays that the operations see and may change.
         masks: masks that are put on; None: none are.
         maps: the variation of maps; None: there are none.
+        pairs: copies 2 n and 2 n + 1 of a row are its plain and its masked variant, the same in all other draws.
     """
 
     augmentation: Augmentation
     seen: tuple[str, ...]
     masks: OnlineMasks | MapMasks | None
     maps: MapVariation | None = None
+    pairs: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """Arrays that are read."""
         return tuple(dict.fromkeys([*self.seen, *(self.masks.names if self.masks else ())]))
 
-    def vary(self, arrays: ArrayMap, stream: Stream, plain: bool, visible_ratio: float) -> VariedSample:
+    def vary(self, arrays: ArrayMap, stream: Stream, plain: bool, visible_ratio: float, copy: int) -> VariedSample:
         """Return a sample after its draws.
 
         Args:
@@ -154,11 +156,12 @@ class Draws:
             stream: makes the generators of its draws.
             plain: it wears no mask yet.
             visible_ratio: share of the face that is visible; NaN = not known.
+            copy: which copy of its row in the epoch it is.
         """
         worn, refused = None, False
         if self.masks is not None and plain:
             rng = stream("mask")
-            if rng.random() < self.masks.share:
+            if copy % 2 == 1 if self.pairs else rng.random() < self.masks.share:
                 worn = self.masks.put_on(arrays, visible_ratio, rng)
                 refused = worn is None
         shown = arrays if worn is None else {**arrays, **worn.arrays}

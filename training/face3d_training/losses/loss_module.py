@@ -14,7 +14,8 @@ from face3d_training.models.embedding_net import Outputs
 
 TensorBatch = dict[str, torch.Tensor]
 """A batch as losses see it: `label` i8 (B,), 0 … classes − 1; `masked` bool (B,); `visible_ratio` f4 (B,), NaN = not
-known; with offline triplets also `triplet` i8 (T, 3), places of anchor, positive and negative in the batch."""
+known; with `masks.pairs` also `pair` i8 (B,), the same number for the plain and the masked variant of a capture, −1 =
+has no partner; with offline triplets `triplet` i8 (T, 3), places of anchor, positive and negative in the batch."""
 
 
 Number = float | torch.Tensor

@@ -111,7 +111,8 @@ def _batch(chosen: torch.Tensor) -> TensorBatch:
     """Return the samples of these numbers as a batch: four people with three captures each, in this order."""
     labels = torch.arange(PERSONS).repeat_interleave(CAPTURES)
     visible = torch.linspace(0.5, 1, len(labels))
-    return {"label": labels[chosen], "masked": chosen % 2 == 1, "visible_ratio": visible[chosen]}
+    pair = torch.where(chosen % CAPTURES < 2, chosen // CAPTURES, -1)  # of the first two, one wears a mask
+    return {"label": labels[chosen], "masked": chosen % 2 == 1, "visible_ratio": visible[chosen], "pair": pair}
 
 
 def _number(spec: LossSpec, outputs: SampleOutputs, chosen: torch.Tensor) -> float:
