@@ -10,12 +10,14 @@ from face3d_data.errors import UserError
 from face3d_data.geometry.surface_map import MapGrid, map_channels, surface_map
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_training.checkpoint import load_model
-from face3d_training.config import MasksConfig, VaryMapConfig, load_config
+from face3d_training.config import MasksConfig, TrainConfig, VaryMapConfig, load_config
+from face3d_training.data import FaceRows
 from face3d_training.map_place import MapPlace, check_same_maps
-from face3d_training.map_variation import MapVariation, shifted
+from face3d_training.map_variation import MapVariation, shifted, unlabelled
 from face3d_training.masks import MapMasks
 from face3d_training.train import train
 from face3d_training.trained_rows import rows_for
+from face3d_training.variation import Variation
 
 GRID = MapGrid(2.0, 64, 64, -64.0, 66.0)
 KINDS = ("slopes", "normals")
@@ -35,7 +37,8 @@ def face_map(kind="slopes", seed=0):
 
 
 def varied(image, kind="slopes", seed=1, **strengths):
-    return MapVariation(VaryMapConfig(**strengths), place(kind)).varied(image, np.random.default_rng(seed))
+    variation, free = MapVariation(VaryMapConfig(**strengths), place(kind)), np.zeros(image.shape[1:], np.float32)
+    return variation.varied(image, free, np.random.default_rng(seed))[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,7 +93,7 @@ def test_holes_are_holes_in_every_channel():
 def test_a_mask_covers_the_lower_face_and_lies_in_front_of_it(kind):
     image = face_map(kind)
     for seed in range(20):
-        covered, visible = MapVariation(VaryMapConfig(), place(kind)).masked(image, np.random.default_rng(seed))
+        covered, visible, _ = MapVariation(VaryMapConfig(), place(kind)).masked(image, np.random.default_rng(seed))
         seen = image[-1] > 0
         changed = seen & (np.abs(covered - image).max(axis=0) > 1e-4)
         assert 0.1 < changed.sum() / seen.sum() < 0.8
@@ -167,3 +170,35 @@ def test_a_dataset_that_does_not_say_where_its_cells_lie_is_refused():
     assert MapPlace.of(said, (4, 64, 64), "x").grid == GRID
     with pytest.raises(UserError, match="dataset x: does not say where the cells of its maps lie"):
         MapPlace.of({}, (4, 64, 64), "x")
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_what_a_drawn_mask_covers_goes_through_the_same_shifts_and_holes_as_the_map(tmp_path, share):
+    data = {"fields": ["map"]}
+    vary = {"shift_cells": 3, "holes": 1.0}
+    config = TrainConfig(data=data, masks={"share": share}, vary_map=vary)
+    rows = FaceRows(map_set(tmp_path), "train", config.data, "image", None, Variation.of(config), config.seed)
+    batch = rows.__getitems__([(row, 0, 0) for row in range(16)])
+    plain = FaceRows(tmp_path / "maps", "train", config.data, "image", None, Variation(maps=config.vary_map), 0)
+    bare = plain.__getitems__([(row, 0, 0) for row in range(16)])
+    covered = batch["map_occlusion"]
+    assert covered.shape == (16, 32, 32)
+    assert set(np.unique(covered)) == {0.0, share}
+    assert not covered[batch["inputs"][:, -1] == 0].any()
+    changed = np.abs(batch["inputs"] - bare["inputs"]).max(axis=1) > 1e-3
+    assert (changed <= (covered > 0)).all()
+    if share:
+        assert changed.sum() > 0.9 * covered.sum()
+
+
+def test_occlusion_of_the_dataset_is_kept_and_that_of_a_masked_face_without_it_is_not_known():
+    image = face_map()
+    assert not unlabelled(image, plain=True).any()
+    assert np.isnan(unlabelled(image, plain=False)).all()
+    masks = MapMasks.of(MasksConfig(share=1.0), ("map", "map_occlusion"), MapVariation(VaryMapConfig(), place()))
+    hair = np.zeros((64, 64), np.float32)
+    hair[:6] = 0.75
+    changed = masks.put_on({"map": image, "map_occlusion": hair}, np.nan, np.random.default_rng(0)).arrays
+    assert (changed["map_occlusion"][:6] == 0.75).all()
+    assert set(np.unique(changed["map_occlusion"][6:])) == {0.0, 1.0}
+    assert hair.max() == 0.75

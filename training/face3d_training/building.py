@@ -164,11 +164,15 @@ def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConf
 
 
 def check_channels(spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> None:
-    """Check that a network takes as many channels as the rows have.
+    """Check that a network takes as many channels as the rows have, and maps of the cells that it is made for.
 
     Raises:
-        UserError: it does not; the message names both keys.
+        UserError: it does not; the message names the keys.
     """
+    for key in ("cell_mm", "top_mm"):
+        own, there = getattr(spec, key, None), rows.map_said.get(key)
+        if own is not None and there is not None and own != there:
+            raise UserError(f"model.{key}: {own:g}, but the maps of dataset {rows.dataset} have {there:g}: set it so")
     wanted = getattr(spec, "in_channels", DEFAULT_CHANNELS)
     if wanted not in (None, rows.channels):
         fields = ", ".join(config.data.fields)

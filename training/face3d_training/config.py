@@ -35,7 +35,7 @@ class DataConfig(_Section):
     fields: tuple[str, ...] = Field(
         ("points",),
         min_length=1,
-        description="arrays that form the input: points [normals, point_colors], or color, depth, map",
+        description="arrays that form the input: points [normals, point_colors], or color, depth, map [map_occlusion]",
     )
     train_split: str = Field("train", description="split to train on")
     eval_split: str = Field("eval", description="split that chooses the best epoch; never the one that is reported")

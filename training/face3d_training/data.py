@@ -146,7 +146,7 @@ class FaceRows:
         self, drawn: Draws, arrays: clouds.ArrayMap, draws: Sequence[Draw], batch: dict[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         """Return the input's fields of a batch after every sample's draws; what masks they wear is put into it."""
-        parts, refused, plain = [], np.zeros(len(draws), bool), ~batch["masked"]
+        parts, occlusion, refused, plain = [], [], np.zeros(len(draws), bool), ~batch["masked"]
         for i, draw in enumerate(draws):
             own, stream = {name: array[i] for name, array in arrays.items()}, self._stream(draw)
             varied = drawn.vary(own, stream, bool(plain[i]), float(batch["visible_ratio"][i]), draw[2])
@@ -155,9 +155,13 @@ class FaceRows:
             refused[i] = varied.refused
             if not len(varied.arrays[self._input.config.fields[0]]):
                 raise UserError(f"augment: nothing is left of {self._id_of(draw[0])}: use lower strengths")
+            if drawn.maps is not None:
+                occlusion.append(varied.arrays["map_occlusion"])
             parts.append(self._input.fitted(varied.arrays, stream, varied.worn is not None))
         if drawn.masks is not None:
             batch["mask_refused"] = refused
+        if drawn.maps is not None:
+            batch["map_occlusion"] = np.stack(occlusion)
         if drawn.pairs:
             pair = [row * COPIES + copy // 2 for row, _, copy in draws]
             batch["pair"] = np.where(plain & ~refused, np.array(pair, np.int64), -1)

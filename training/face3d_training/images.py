@@ -11,7 +11,7 @@ from face3d_training.clouds import ArrayMap, ChannelShapes, Stream, widened
 from face3d_training.config import DataConfig
 from face3d_training.map_place import MapPlace
 
-CHANNELS = {"color": 3, "depth": 1, "map": None}
+CHANNELS = {"color": 3, "depth": 1, "map": None, "map_occlusion": 1}
 """Arrays that an image's channels may come from, and how many each has; a map has those that it was made with."""
 DEEPEST = 3.0
 """Depths farther from the face's than this, in the network's units, count as this: a wall says nothing of the face."""
@@ -97,6 +97,9 @@ class ImageInput:
                 if self.place is not None and self.config.map_height == "residual":
                     self.place.residual(channels, self.config.map_clip_mm)
                 channels[:, 0] /= np.float32(self.config.map_scale_mm)
+                continue
+            if name == "map_occlusion":
+                channels[:, 0] = arrays[name]
                 continue
             for out, image in zip(channels, arrays[name], strict=True):
                 if name == "color":

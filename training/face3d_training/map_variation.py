@@ -50,8 +50,10 @@ class MapVariation:
         """Whether anything is drawn."""
         return self.config != VaryMapConfig()
 
-    def varied(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return a map f4 (C, rows, columns) as another recording would give it."""
+    def varied(
+        self, image: np.ndarray, occlusion: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return a map f4 (C, rows, columns) as another recording would give it, and its `map_occlusion` too."""
         config, grid = self.config, self.place.grid
         height, (sx, sy), seen = image[0].copy(), self.place.slopes(image), image[-1] > 0
         sx, sy = sx.copy(), sy.copy()
@@ -67,10 +69,12 @@ class MapVariation:
         if config.holes and rng.random() < config.holes:
             seen = seen & ~self._holes(rng)
         varied = self.place.channels(height, (sx, sy), seen)
+        occlusion = np.where(seen, occlusion, np.float32(0))
         if config.shift_cells:
             down, right = (int(step) for step in rng.integers(-config.shift_cells, config.shift_cells + 1, 2))
             varied = shifted(varied, down, right)
-        return varied
+            occlusion = shifted(occlusion[None], down, right)[0]
+        return varied, occlusion
 
     def _holes(self, rng: np.random.Generator) -> np.ndarray:
         """Return bool (rows, columns): cells that were not seen, in spots, and on one side of a turned face."""
@@ -88,11 +92,11 @@ class MapVariation:
             lost |= columns < ragged[:, None]
         return lost > 0
 
-    def masked(self, image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    def masked(self, image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float, np.ndarray]:
         """Put a drawn mask over a map f4 (C, rows, columns).
 
         Returns:
-            the covered map, and the share of the seen face that stays visible.
+            the covered map, the share of the seen face that stays visible, and bool (rows, columns): covered cells.
         """
         grid, seen = self.place.grid, image[-1] > 0
         outline = self._outline(rng)
@@ -113,7 +117,7 @@ class MapVariation:
         middle = np.abs(grid.x_mm())[None, :] < VISIBLE_MM
         face = seen & middle
         visible = 1 - float((covered & face).sum() / max(face.sum(), 1))
-        return self.place.channels(made, slopes, seen | covered), visible
+        return self.place.channels(made, slopes, seen | covered), visible, covered
 
     def _outline(self, rng: np.random.Generator) -> np.ndarray:
         """Return bool (rows, columns): below a V from the bridge of the nose, to the cheeks and the chin."""
@@ -153,6 +157,11 @@ def _near(height: np.ndarray, seen: np.ndarray) -> np.ndarray:
         filled[new] = mean[new]
         weight[new] = 1
     return filled
+
+
+def unlabelled(image: np.ndarray, plain: bool) -> np.ndarray:
+    """Return `map_occlusion` f4 (rows, columns) of a map that has none: 0 of a plain face, else NaN: not known."""
+    return np.full(image.shape[1:], 0 if plain else np.nan, np.float32)
 
 
 def closed_holes(seen: np.ndarray) -> np.ndarray:

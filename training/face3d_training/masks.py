@@ -125,7 +125,7 @@ class MapMasks:
         """
         if config.styles:
             raise UserError("masks.styles: masks over maps are drawn and have no styles: leave it out")
-        others = [name for name in fields if name != "map"]
+        others = [name for name in fields if name not in ("map", "map_occlusion")]
         if others:
             raise UserError(
                 f"masks.share: masks over maps would not be in {', '.join(others)}: leave that out of data.fields, or "
@@ -135,8 +135,10 @@ class MapMasks:
 
     def put_on(self, arrays: ArrayMap, visible_ratio: float, rng: np.random.Generator) -> MaskedFace | None:
         """Put a drawn mask over a face's map; see `OnlineMasks.put_on`. Every face can wear one."""
-        covered, visible = self.variation.masked(arrays["map"], rng)
-        return MaskedFace({"map": covered}, visible if np.isnan(visible_ratio) else visible * visible_ratio)
+        covered, visible, cells = self.variation.masked(arrays["map"], rng)
+        occlusion = np.where(cells, np.float32(1), arrays["map_occlusion"])
+        changed = {"map": covered, "map_occlusion": occlusion}
+        return MaskedFace(changed, visible if np.isnan(visible_ratio) else visible * visible_ratio)
 
 
 def _needs(inputs: Literal["points", "image"], fields: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -12,7 +12,7 @@ from face3d_data.augment.augmentation import Augmentation, names_of
 from face3d_data.errors import UserError
 from face3d_training.clouds import ArrayMap, Stream
 from face3d_training.config import MasksConfig, TrainConfig, VaryMapConfig
-from face3d_training.map_variation import MapVariation
+from face3d_training.map_variation import MapVariation, unlabelled
 
 if TYPE_CHECKING:
     from face3d_training.map_place import MapPlace
@@ -90,11 +90,13 @@ class Variation:
                 raise UserError(f"augment.{option}: leaves no {gone[0]} of a face, which the input needs: leave it out")
             if not operation.fits({name: np.empty(0) for name in seen}):
                 raise UserError(f"augment.{option}: does nothing to an input of {', '.join(fields)}: leave it out")
+        if place is not None and "map_occlusion" in there:
+            seen = (*seen, "map_occlusion")
         maps = None if place is None else MapVariation(self.maps, place)
         if self.maps != VaryMapConfig() and maps is None:
             raise UserError(f"vary_map: there is no map among data.fields ({', '.join(fields)}): leave it out")
         masks = self._masks(inputs, fields, there, maps) if self.masks.are_on else None
-        return Draws(self.augmentation, seen, masks, maps, self.masks.pairs)
+        return Draws(self.augmentation, tuple(dict.fromkeys(seen)), masks, maps, self.masks.pairs)
 
     def _masks(
         self,
@@ -158,16 +160,20 @@ class Draws:
             visible_ratio: share of the face that is visible; NaN = not known.
             copy: which copy of its row in the epoch it is.
         """
-        worn, refused = None, False
+        worn, refused, kept = None, False, self.seen
+        if self.maps is not None and "map_occlusion" not in arrays:
+            arrays = {**arrays, "map_occlusion": unlabelled(arrays["map"], plain)}
+            kept = (*kept, "map_occlusion")
         if self.masks is not None and plain:
             rng = stream("mask")
             if copy % 2 == 1 if self.pairs else rng.random() < self.masks.share:
                 worn = self.masks.put_on(arrays, visible_ratio, rng)
                 refused = worn is None
         shown = arrays if worn is None else {**arrays, **worn.arrays}
-        shown = {name: shown[name] for name in self.seen}
+        shown = {name: shown[name] for name in kept}
         if self.augmentation.operations:
             shown = self.augmentation.apply(shown, self.augmentation.draw(stream("augment")))
         if self.maps is not None and self.maps.is_on:
-            shown["map"] = self.maps.varied(shown["map"], stream("vary_map"))
+            map_, occlusion = self.maps.varied(shown["map"], shown["map_occlusion"], stream("vary_map"))
+            shown |= {"map": map_, "map_occlusion": occlusion}
         return VariedSample(shown, worn, refused)

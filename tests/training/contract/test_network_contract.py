@@ -32,7 +32,8 @@ LOSSES = {
         "global_embedding": PARTS[0],
         "part_embedding": PARTS[1],
         "visible_ratio": torch.linspace(0.2, 0.9, 12),
-    }
+    },
+    "occlusion": {"occlusion": torch.randn(12, 4, 4, generator=torch.Generator().manual_seed(3))},
 }
 """Outputs that a loss needs beside the embedding, where shapes other than its own are wanted."""
 

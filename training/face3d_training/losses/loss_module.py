@@ -15,7 +15,8 @@ from face3d_training.models.embedding_net import Outputs
 TensorBatch = dict[str, torch.Tensor]
 """A batch as losses see it: `label` i8 (B,), 0 … classes − 1; `masked` bool (B,); `visible_ratio` f4 (B,), NaN = not
 known; with `masks.pairs` also `pair` i8 (B,), the same number for the plain and the masked variant of a capture, −1 =
-has no partner; with offline triplets `triplet` i8 (T, 3), places of anchor, positive and negative in the batch."""
+has no partner; of maps that are varied `map_occlusion` f4 (B, H, W), share of a cell that is
+not skin; with offline triplets `triplet` i8 (T, 3), places of anchor, positive and negative in the batch."""
 
 
 Number = float | torch.Tensor

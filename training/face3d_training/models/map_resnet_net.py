@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -54,22 +55,15 @@ class MapResNetNet(EmbeddingNet):
     def __init__(self, spec: MapResNet) -> None:
         super().__init__()
         self.embedding_size, self.in_channels, self.spec = spec.embedding_size, spec.in_channels, spec
-        channels, side = spec.widths[0], -(-spec.image_size_px // 2)
-        self.stem = nn.Sequential(
-            nn.Conv2d(spec.in_channels, channels, 3, 2, padding=1, bias=False),
-            norm_layer(spec.norm, channels, 2),
-            nn.PReLU(channels),
-        )
-        blocks = []
-        for number, width in enumerate(spec.widths):
-            stride = 1 if number == 0 else 2
-            blocks.append(MapBlock(channels, width, stride, spec.norm))
-            channels, side = width, -(-side // stride)
-        self.stages = nn.Sequential(*blocks)
+        self.stem = map_stem(spec.in_channels, spec.widths[0], spec.norm)
+        self.stages = map_stages(spec.widths, spec.norm)
+        side = spec.image_size_px
+        for _ in range(4):  # the stem and the last three stages halve it
+            side = -(-side // 2)
         self.head = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(spec.dropout),
-            nn.Linear(channels * side * side, spec.embedding_size),
+            nn.Linear(spec.widths[-1] * side * side, spec.embedding_size),
             norm_layer(spec.norm, spec.embedding_size, 1),
         )
 
@@ -81,3 +75,18 @@ class MapResNetNet(EmbeddingNet):
         """
         check_side(inputs, self.spec.name, self.spec.image_size_px)
         return {"embedding": self.head(self.stages(self.stem(inputs)))}
+
+
+def map_stem(inside: int, outside: int, norm: Norm) -> nn.Sequential:
+    """Return the first layers, from (B, inside, H, W) to (B, outside, H/2, W/2)."""
+    conv = nn.Conv2d(inside, outside, 3, 2, padding=1, bias=False)
+    return nn.Sequential(conv, norm_layer(norm, outside, 2), nn.PReLU(outside))
+
+
+def map_stages(widths: Sequence[int], norm: Norm) -> nn.Sequential:
+    """Return a block of each width, from (B, widths[0], H, W); each but the first halves the map."""
+    channels, blocks = widths[0], []
+    for number, width in enumerate(widths):
+        blocks.append(MapBlock(channels, width, 1 if number == 0 else 2, norm))
+        channels = width
+    return nn.Sequential(*blocks)

@@ -112,7 +112,9 @@ def _batch(chosen: torch.Tensor) -> TensorBatch:
     labels = torch.arange(PERSONS).repeat_interleave(CAPTURES)
     visible = torch.linspace(0.5, 1, len(labels))
     pair = torch.where(chosen % CAPTURES < 2, chosen // CAPTURES, -1)  # of the first two, one wears a mask
-    return {"label": labels[chosen], "masked": chosen % 2 == 1, "visible_ratio": visible[chosen], "pair": pair}
+    occlusion = torch.rand(len(labels), 8, 8, generator=generator(7))
+    known = {"visible_ratio": visible[chosen], "map_occlusion": occlusion[chosen], "pair": pair}
+    return {"label": labels[chosen], "masked": chosen % 2 == 1, **known}
 
 
 def _number(spec: LossSpec, outputs: SampleOutputs, chosen: torch.Tensor) -> float:

@@ -46,7 +46,7 @@ def masked_depth_maps(
     for start in range(0, len(places), BATCH):
         images = reader.__getitems__(places[start : start + BATCH].tolist()).arrays["map"]
         for image, key in zip(images, keys[start : start + BATCH], strict=True):
-            covered, _ = draws.masked(image.astype(np.float32), np.random.default_rng(seed_from("lda mask", key)))
+            covered, *_ = draws.masked(image.astype(np.float32), np.random.default_rng(seed_from("lda mask", key)))
             found.append(resampled_map(covered, grid.cell_mm, grid.left_mm, grid.top_mm))
         if progress is not None:
             progress(len(found))
