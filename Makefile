@@ -26,7 +26,7 @@ COVERED := --cov=face3d_data --cov=face3d_training --cov-report=term --cov-fail-
 # Tests start many processes: without bytecode on disk each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo check test soak test-oldest lint bench mutants docs images install clean
+.PHONY: demo check test soak test-oldest lint bench model mutants docs images install clean
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -56,6 +56,10 @@ lint: install
 
 bench: install
 	$(PY) benchmarks/run_all.py
+
+# The network that comes with the package and its model card: at most 90 minutes on two cores; steps already done are kept.
+model: install
+	$(PY) benchmarks/make_model.py --workspace work
 
 mutants: install
 	$(PY) tests/mutants/run.py

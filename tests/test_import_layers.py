@@ -63,6 +63,7 @@ TRAINING_LAYERS = (
         "interrupt",
         "leaks",
         "map_place",
+        "packaged",
         "registry",
         "tracking",
         "evaluation.metrics",

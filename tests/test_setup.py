@@ -101,7 +101,7 @@ def test_make_looks_for_system_libraries_then_installs_torch_alone_then_the_rest
     assert any(line.startswith("cat ") and "stamp-torch" in line for line in lines), "make prints which torch it got"
 
 
-@pytest.mark.parametrize("target", ["demo", "check", "test", "soak", "bench", "mutants", "docs", "images"])
+@pytest.mark.parametrize("target", ["demo", "check", "test", "soak", "bench", "model", "mutants", "docs", "images"])
 def test_every_target_sets_itself_up(target, tmp_path):
     lines = planned(target, f"VENV={tmp_path}/v")
     assert any("-m venv" in line for line in lines)

@@ -21,6 +21,7 @@ def test_every_folder_of_code_is_a_package_of_the_wheel():
     training = ROOT / "training"
     code |= {".".join(init.parent.relative_to(training).parts) for init in training.glob("**/__init__.py")}
     data = {"face3d_data.pipelines", "face3d_data.manifests", "face3d_training.configs"}
+    data |= {"face3d_training.pretrained"}
     assert set(SETUPTOOLS["packages"]) == code | data
 
 
@@ -41,6 +42,7 @@ def test_wheel_holds_pipelines_manifests_configs_assets_and_licence(wheel_names)
     wanted += [f"face3d_training/configs/{path.name}" for path in (ROOT / "training" / "configs").glob("*.yaml")]
     wanted += [f"face3d_data/manifests/datasets/{path.name}" for path in (ROOT / "manifests/datasets").glob("*.yaml")]
     wanted.append("face3d_training/evaluation/report/report.html.j2")
+    wanted += [str(path.relative_to(ROOT / "training")) for path in ROOT.glob("training/*/pretrained/*.*")]
     wanted += [str(path.relative_to(ROOT)) for path in ROOT.glob("face3d_data/**/*.npz")]
     networks = "face3d_data/detectors/mediapipe"
     wanted += [f"{networks}/{name}" for name in ("short_range.safetensors", "attention_mesh.safetensors")]

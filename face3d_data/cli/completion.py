@@ -44,6 +44,13 @@ def complete_trained(ctx: click.Context, param: click.Parameter, incomplete: str
     return _those((str(root / name) for name in _folders(ctx, "training")), incomplete) or [FILES]
 
 
+def complete_packaged_network(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a network that comes with the package."""
+    from face3d_training.packaged import PACKAGED, packaged_names
+
+    return _those([PACKAGED, *packaged_names()], incomplete)
+
+
 def complete_reader(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the name of a reader."""
     from face3d_data.registry import components

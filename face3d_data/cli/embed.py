@@ -9,7 +9,7 @@ import click
 
 from face3d_data.cli.completion import complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
-from face3d_data.cli.network_options import EmbedBars, NetworkCommand, network_options
+from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_option, network_options, packaged_files
 from face3d_data.cli.options import check_option, out_option, workspace_option
 from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
@@ -19,7 +19,14 @@ from face3d_data.shards.find import find_dataset
 
 @click.command(cls=NetworkCommand, short_help="Write the embeddings of a dataset by a network.")
 @click.argument("dataset", shell_complete=complete_dataset)
-@click.argument("checkpoint", type=click.Path(path_type=Path), shell_complete=complete_trained)
+@click.argument(
+    "checkpoint",
+    type=click.Path(path_type=Path),
+    required=False,
+    metavar="[CHECKPOINT]",
+    shell_complete=complete_trained,
+)
+@model_option
 @out_option("the embeddings (.h5), a new file", required=True)
 @click.option(
     "--layout",
@@ -35,7 +42,8 @@ from face3d_data.shards.find import find_dataset
 @check_option
 def command(
     dataset: str,
-    checkpoint: Path,
+    checkpoint: Path | None,
+    models: tuple[str, ...],
     out: Path,
     layout: Any,
     split: str,
@@ -48,20 +56,23 @@ def command(
 ) -> None:
     """Compute the embeddings of a DATASET with the network of a CHECKPOINT and write them to an HDF5 file.
 
-    DATASET is a name in WORKSPACE/datasets, or a folder. CHECKPOINT is a file, or the folder of a run. Layout gallery
-    writes one unit-length vector per person, `/<name>/embedding`. Layout images writes a group `/<name>` with the
-    attribute `label`; in it a group `<id>` per image, with the attribute `file_path` (the file that `face3d export`
-    writes) and the array `embedding`.
+    DATASET is a name in WORKSPACE/datasets, or a folder. CHECKPOINT is a file, or the folder of a run; instead of it
+    `--model packaged` takes the network that comes with the package. Layout gallery writes one unit-length vector per
+    person, `/<name>/embedding`. Layout images writes a group `/<name>` with the attribute `label`; in it a group `<id>`
+    per image, with the attribute `file_path` (the file that `face3d export` writes) and the array `embedding`.
     """
+    if (checkpoint is not None) + len(models) != 1:
+        raise UserError("embed: give one network: a CHECKPOINT, or --model packaged")
     folder = find_dataset(dataset, workspace)
     try:
         from face3d_training.trained_rows import RowChoice, embed_dataset
     except ImportError as error:
         raise UserError(f"embedding needs {error.name}: {extra_line('train')}") from None
+    (network,) = (checkpoint,) if checkpoint is not None else packaged_files(models)
     with EmbedBars() as progress:
         written = embed_dataset(
             RowChoice(folder, split, where, given_keys(keys), check),
-            *(checkpoint, out, layout, device, workers),
+            *(network, out, layout, device, workers),
             progress=progress.show,
             say=echo,
         )

@@ -9,7 +9,7 @@ import click
 
 from face3d_data.cli.completion import complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
-from face3d_data.cli.network_options import EmbedBars, NetworkCommand, network_options
+from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_option, network_options, packaged_files
 from face3d_data.cli.options import check_option, json_option, out_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
@@ -22,6 +22,7 @@ FILE = click.Path(path_type=Path)
 @click.command(cls=NetworkCommand, short_help="Evaluate networks and baselines: figures and a report.")
 @click.argument("dataset", shell_complete=complete_dataset)
 @click.argument("checkpoints", nargs=-1, type=FILE, metavar="[CHECKPOINT]...", shell_complete=complete_trained)
+@model_option
 @click.option("--split", default="test", show_default=True, help="Split to evaluate on.")
 @click.option("--pairs", type=FILE, help="Evaluate the pairs of this file instead: a pairs.csv, or LFW's pairs.txt.")
 @click.option("--protocol", metavar="NAME", help="Evaluate only this protocol, such as masked_to_plain [all].")
@@ -59,6 +60,7 @@ FILE = click.Path(path_type=Path)
 def command(
     dataset: str,
     checkpoints: tuple[Path, ...],
+    models: tuple[str, ...],
     split: str,
     pairs: Path | None,
     protocol: str | None,
@@ -80,9 +82,9 @@ def command(
     """Evaluate the networks of CHECKPOINTs on a DATASET: verification and identification, with a report.
 
     DATASET is a name in WORKSPACE/datasets, or a folder. A CHECKPOINT is a file, or the folder of a run, whose best
-    checkpoint is used. Several networks are compared; runs of the same config with different seeds are also averaged.
-    Without a CHECKPOINT only the baselines are evaluated. Exits with 1 if the split contains data that a network was
-    trained on.
+    checkpoint is used; `--model packaged` adds the network that comes with the package. Several networks are compared;
+    runs of the same config with different seeds are also averaged. Without a network only the baselines are evaluated.
+    Exits with 1 if the split contains data that a network was trained on.
     """
     if pairs is not None and protocol is not None:
         raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")
@@ -94,10 +96,11 @@ def command(
         from face3d_training.evaluation.run import Request, default_name, run_evaluation
     except ImportError as error:
         raise UserError(f"evaluating needs {error.name}: {extra_line('train')}") from None
+    networks = (*checkpoints, *packaged_files(models))
     request = Request(
         dataset=folder,
-        out=out or workspace / "evaluations" / default_name(folder, split, checkpoints, pairs, protocol),
-        checkpoints=checkpoints,
+        out=out or workspace / "evaluations" / default_name(folder, split, networks, pairs, protocol),
+        checkpoints=networks,
         split=split,
         pairs=pairs,
         protocol=protocol,

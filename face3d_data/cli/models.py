@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from face3d_data.cli.catalogue_output import of_training, print_catalogue
@@ -13,7 +15,11 @@ from face3d_data.cli.output import echo
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the networks and losses for `face3d train`, or show the options of NAME."""
+    """List the networks and losses for `face3d train`, or show the options of NAME.
+
+    Networks that come with the package, trained, are listed last: `face3d embed` and `face3d evaluate` take them by
+    `--model`.
+    """
     catalogue = of_training()
     if name is not None or as_json:
         print_catalogue(catalogue, ["model", "loss"], name, as_json)
@@ -21,3 +27,23 @@ def command(name: str | None, as_json: bool) -> None:
     for kind, title in (("model", "networks:"), ("loss", "losses:")):
         echo(title)
         print_catalogue(catalogue, [kind], None, as_json, margin=2)
+    for line in _trained_lines():
+        echo(line)
+
+
+def _trained_lines() -> Iterator[str]:
+    """Yield a line on each network that comes with the package."""
+    from face3d_data.catalogue_page import row_lines, terminal_width
+    from face3d_training.packaged import MODEL_CARD, PACKAGED, PRETRAINED, packaged_networks
+
+    found = packaged_networks()
+    if not found:
+        return
+    yield "trained networks, for embed and evaluate:"
+    rows = []
+    for network in found:
+        names = network.name if len(found) > 1 else f"{PACKAGED} or --model {network.name}"
+        also = "" if network.back_end is None else ", with a back-end"
+        rows.append((f"--model {names}", f"{network.model}{also}. (takes {', '.join(network.fields)})"))
+    yield from row_lines(rows, terminal_width(), 2)
+    yield f"  model card: {PRETRAINED / MODEL_CARD}"

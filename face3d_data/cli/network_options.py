@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from face3d_data.cli.completion import complete_packaged_network
 from face3d_data.cli.config_options import config_options
 from face3d_data.terminal import shows_bars
 
@@ -62,6 +64,25 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+def model_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--model`, which may be repeated: networks that come with the package."""
+    return click.option(
+        "--model", "models", multiple=True, metavar="NAME", shell_complete=complete_packaged_network,
+        help="A network that comes with the package, by name (face3d models lists them), or: packaged.",
+    )(function)  # fmt: skip
+
+
+def packaged_files(names: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files of networks that come with the package, each once.
+
+    Raises:
+        UserError: there is none of a name.
+    """
+    from face3d_training.packaged import packaged_file
+
+    return tuple(dict.fromkeys(packaged_file(name) for name in names))
 
 
 def _check_device(context: click.Context, option: click.Parameter, value: str) -> str:

@@ -141,7 +141,7 @@ MISTAKES = [
     (("points", "run-s0", "--pairs", "broken.txt"), "broken.txt, line 1: has 2 fields"),
     (("points", "run-s0", "--pairs", "stranger.txt"), "stranger.txt, line 1: no sample"),
     (("points", "run-s0", "--pairs", "x", "--protocol", "y"), "give --pairs or --protocol, not both"),
-    (("points",), "evaluate: there is nothing to judge: give a checkpoint, or leave out --no-baseline"),
+    (("points",), "evaluate: there is nothing to judge: give a checkpoint or --model packaged"),
     (("points", "run-s0", "--out", "taken"), "--out taken: contains something other than an evaluation"),
     (("points", "run-s0", "--device", "gpu"), "'gpu' is not a device: auto, cpu, cuda, cuda:1 or mps"),
     (("points", "run-s0", "--resamples", "0"), "0 is not in the range x>=1"),

@@ -144,21 +144,28 @@ def image_rows(size_px: int, depth: bool, masked: bool) -> list[Row]:
 
 MAP_CELLS = 32
 MAP_GRID = MapGrid(4.0, MAP_CELLS, MAP_CELLS, -64.0, 66.0)
-MAP_SAID = {"cell_mm": 4.0, "left_mm": -64.0, "top_mm": 66.0, "channels": "height,slope_x,slope_y,valid"}
+MAP_SAID = {
+    **{"cell_mm": 4.0, "left_mm": -64.0, "top_mm": 66.0},
+    **{"channels": "height,slope_x,slope_y,valid", "fill": "none"},
+}
 
 
-def map_set(folder: Path, occluded: bool = False, **options: Any) -> Path:
-    """Publish maps f4 (4, 32, 32) of height and slopes, with 4 mm cells; `map_occlusion` of 3 rows too if asked for."""
+def map_set(folder: Path, occluded: bool = False, cells: int = MAP_CELLS, **options: Any) -> Path:
+    """Publish maps f4 (4, cells, cells) of height and slopes, 128 mm wide: 32 cells of 4 mm, or 64 of 2 mm.
+
+    `map_occlusion` of 3 rows too if asked for.
+    """
+    grid = MapGrid(128 / cells, cells, cells, MAP_GRID.left_mm, MAP_GRID.top_mm)
     rows: list[Row] = []
     for person in range(len(SPLITS)):
         for capture in range(CAPTURES):
             points = _face(person, capture, 48, 900)["points"]
-            made = map_channels(surface_map(points, MAP_GRID, 3.0, 12.0), "slopes")
+            made = map_channels(surface_map(points, grid, 3.0, 12.0), "slopes")
             arrays = {"map": made}
             if occluded:
-                arrays["map_occlusion"] = np.where(np.arange(MAP_CELLS)[:, None] < 3, made[-1], 0).astype(np.float32)
+                arrays["map_occlusion"] = np.where(np.arange(cells)[:, None] < 3, made[-1], 0).astype(np.float32)
             rows.append((person, capture, "plain", arrays, {"mask": "none", "visible_ratio": None}))
-    said = DatasetOrigin(array_attributes={"map": MAP_SAID})
+    said = DatasetOrigin(array_attributes={"map": MAP_SAID | {"cell_mm": grid.cell_mm}})
     return publish(folder, "maps", rows, **{"origin": said, **options})
 
 

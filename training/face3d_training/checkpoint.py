@@ -28,6 +28,10 @@ BEST_CHECKPOINT, LAST_CHECKPOINT, SAFETENSORS = "best.pt", "last.pt", "best.safe
 ABOUT = "face3d_training"
 ABOUT_KEYS = ("epoch", "dataset", "dataset_name", "maps", "splits", "training_data_complete", DATASET_LEAKS)
 """Where a .safetensors keeps, as JSON, what is known of its network's training, and which keys of the checkpoint."""
+SEEN_KEYS = ("training_data", "selection_data")
+"""Keys of the checkpoint whose fingerprints of rows a .safetensors keeps as texts."""
+PEOPLE = "identity"
+"""The kind of a fingerprint that small files keep: names of people, by which those of their captures are found, too."""
 SHOWN = 4
 """Number of names of weights that a message lists."""
 
@@ -159,7 +163,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if about is None:
         return state
     told = parse_json(about)
-    return {**state, **told, "training_data": unpacked(told["training_data"])}
+    return {**state, **told, **{key: unpacked(told[key]) for key in SEEN_KEYS if key in told}}
 
 
 def load_weights(net: torch.nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
@@ -183,11 +187,36 @@ def load_weights(net: torch.nn.Module, weights: Mapping[str, torch.Tensor], wher
     net.load_state_dict(dict(weights))
 
 
-def export_safetensors(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint's weights as safetensors; metadata are its config, and what leaks are looked for by."""
+def export_safetensors(path: Path, state: Mapping[str, Any], small: bool = False) -> None:
+    """Write a checkpoint's weights as safetensors; metadata are its config, and what leaks are looked for by.
+
+    Args:
+        path: the file, which is replaced.
+        state: the checkpoint's content.
+        small: for networks that come with a package: weights of layers are f2 (vectors, such as the statistics of
+            normalisations, stay f4), and of the training rows only the people are kept.
+
+    Raises:
+        UserError: a weight is too large for f2.
+    """
     weights = {name: value.detach().cpu().contiguous() for name, value in state["model_state_dict"].items()}
-    about = {key: state[key] for key in ABOUT_KEYS if key in state} | {"training_data": packed(state["training_data"])}
+    seen = {key: state[key] for key in SEEN_KEYS if key in state}
+    if small:
+        weights = {name: _halved(name, value) for name, value in weights.items()}
+        seen = {key: {PEOPLE: found[PEOPLE]} for key, found in seen.items() if PEOPLE in found}
+    about = {key: state[key] for key in ABOUT_KEYS if key in state}
+    about |= {key: packed(found) for key, found in seen.items()}
     with atomic_path(path) as temporary:
         metadata = {"config": state["config"], ABOUT: json.dumps(about)}
         metadata[KEY] = content_digest({**metadata, "model_state_dict": weights})
         safetensors.torch.save_file(weights, temporary, metadata=metadata)
+
+
+def _halved(name: str, value: torch.Tensor) -> torch.Tensor:
+    """Return the weights of a layer as f2, and anything else as it is."""
+    if value.ndim < 2 or not value.is_floating_point():
+        return value
+    half = value.half()
+    if not torch.isfinite(half).all():
+        raise UserError(f"weights {name}: up to {float(value.abs().max()):g}, which f2 cannot hold: train again")
+    return half

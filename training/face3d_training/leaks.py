@@ -136,7 +136,8 @@ def compared_by(table: pd.DataFrame, fingerprint: Mapping[str, torch.Tensor]) ->
 
     Recordings where both know them; contents where both have some array stored in one form.
     """
-    known = {"name": all(kind in fingerprint for kind in ("identity", "origin"))}
+    # A capture's id begins with its person's, so those of people find captures, too.
+    known = {"name": "identity" in fingerprint}
     known["recording"] = len(fingerprint.get("root", ())) > 0 and bool(_own(table, "root"))
     forms = fingerprint.get(FORMS, torch.zeros(0, dtype=torch.int64)).numpy()
     known["content"] = bool(np.isin(_hashes(_forms(table)), forms).any())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,7 +45,45 @@ def check_same_maps(learnt: str | None, said: Mapping[str, Any], dataset: str, c
         shown = ", ".join(f"{key} is {said.get(key)} and was {before.get(key)}" for key in differing)
         raise UserError(
             f"dataset {dataset}: its maps are not of the kind that {checkpoint} learnt from ({shown}): make them by "
-            "the stage 'maps' with the same options"
+            f"{step_of_maps(before)}"
+        )
+
+
+def step_of_maps(said: Mapping[str, Any]) -> str:
+    """Return the step of a pipeline that makes maps of a kind, without its id and what it follows.
+
+    Args:
+        said: what a dataset says of the place and the channels of its maps.
+    """
+    if not {"cell_mm", "left_mm", "top_mm", "channels"} <= said.keys():
+        return "stage: maps"
+    options = {
+        "cell_mm": f"{said['cell_mm']:g}",
+        "size": round(-2 * said["left_mm"] / said["cell_mm"]),
+        "above_mm": f"{said['top_mm']:g}",
+        "channels": "normals" if "normal_x" in str(said["channels"]) else "slopes",
+        "fill": said.get("fill", "none"),
+    }
+    return f"stage: maps, with: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}"
+
+
+def check_has_maps(learnt: str | None, fields: Collection[str], dataset: str, checkpoint: str) -> None:
+    """Check that a dataset has maps, which a network takes.
+
+    Args:
+        learnt: what its checkpoint says of the maps that it learnt from, as JSON; None or empty: nothing.
+        fields: the dataset's arrays.
+        dataset: what messages call it.
+        checkpoint: what messages call the network.
+
+    Raises:
+        UserError: it has none.
+    """
+    if "map" not in fields:
+        raise UserError(
+            f"dataset {dataset}: has no field map, which {checkpoint} takes: put the step {{"
+            f"{step_of_maps(parse_json(learnt) if learnt else {})}}} behind align_3d in its pipeline, and map into the "
+            "fields of the dataset"
         )
 
 

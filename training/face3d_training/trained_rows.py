@@ -11,6 +11,7 @@ import numpy as np
 
 from face3d_data.errors import UserError
 from face3d_data.shards.check import checked_dataset
+from face3d_data.shards.read import Dataset
 from face3d_training.building import check_channels
 from face3d_training.checkpoint import Trained, load_model
 from face3d_training.config import DataConfig, TrainConfig, load_config
@@ -18,8 +19,10 @@ from face3d_training.data import FaceRows
 from face3d_training.devices import choose_device
 from face3d_training.embed_files import FolderLayout, check_absent, write_embeddings
 from face3d_training.embedding import embed_rows
-from face3d_training.map_place import check_same_maps
+from face3d_training.map_place import check_has_maps, check_same_maps
 from face3d_training.models.base import ModelSpec
+from face3d_training.packaged import shown_name
+from face3d_training.split_table import shapes_of
 
 POINT_FIELDS = {3: ("points",), 6: ("points", "normals")}
 IMAGE_FIELDS = {1: ("depth",), 3: ("color",), 4: ("color", "depth")}
@@ -70,9 +73,13 @@ def rows_for(
     data = trained.config.data if trained.config is not None else _guessed(trained.spec)
     kept = [(f"data.{key}", value) for key, value in data.model_dump(mode="json").items() if key not in ONLY_TRAINING]
     config = load_config(None, [*kept, *changes])
+    learnt, said = trained.info.get("maps"), shown_name(trained.path)
+    if "map" in config.data.fields:
+        source = Dataset(dataset)
+        check_has_maps(learnt, shapes_of(source), source.name, said)
     rows = FaceRows(dataset, split, config.data, trained.spec.inputs, where)
+    check_same_maps(learnt, rows.map_said, rows.dataset, said)
     check_channels(trained.spec, rows, config)
-    check_same_maps(trained.info.get("maps"), rows.map_said, rows.dataset, str(trained.path))
     return rows, config
 
 

@@ -107,7 +107,9 @@ def run_evaluation(
         RunStopped: training and test data share something.
     """
     if not request.checkpoints and request.baselines is False:
-        raise UserError("evaluate: there is nothing to judge: give a checkpoint, or leave out --no-baseline")
+        raise UserError(
+            "evaluate: there is nothing to judge: give a checkpoint or --model packaged, or leave out --no-baseline"
+        )
     check_replaceable(request.out)
     dataset, device = checked_dataset(request.dataset, request.check), choose_device(request.device)
     table = rows_of(dataset, request.split, None)

@@ -19,6 +19,7 @@ from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.data import FaceRows
 from face3d_training.evaluation.networks.about import CheckpointFacts, LeakCheck
 from face3d_training.leaks import compared_by, shared_with_training
+from face3d_training.packaged import PRETRAINED, shown_name
 from face3d_training.run_folder import MAY_CHANGE, dataset_digest
 from face3d_training.trained_rows import ONLY_TRAINING, rows_for, unmatched_weights
 
@@ -81,10 +82,15 @@ def load_networks(
 
 
 def method_names(files: Sequence[Path]) -> list[str]:
-    """Return a name for each checkpoint: its run's folder, the file's too where it is not the best; all different."""
+    """Return a name for each checkpoint: its run's folder, the file's too where it is not the best; all different.
+
+    A network that comes with the package has the name that it has there.
+    """
     names = []
     for path in (file.absolute() for file in files):
-        if path.parent.name != CHECKPOINT_FOLDER:
+        if path.parent == PRETRAINED:
+            names.append(shown_name(path))
+        elif path.parent.name != CHECKPOINT_FOLDER:
             names.append(path.stem)
         else:
             run = path.parent.parent.name

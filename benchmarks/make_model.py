@@ -1,0 +1,146 @@
+"""Make the network that comes with the package, and its model card: `face3d_training/pretrained/`.
+
+    make model                                        # everything from nothing: at most 90 minutes on two cores
+    python benchmarks/make_model.py --check           # the same, but compares it with the packaged one instead
+    python benchmarks/make_model.py --workspace work --run work/training/maps-s0     # of a run that there is already
+
+Builds the training set (pipeline `recognition`), trains the packaged config with one seed, writes its best epoch as a
+small file, judges that file on people whom it has not seen (strangers.yaml), and writes the card out of the
+evaluation. Steps that are done already are not repeated: neither the pipelines, nor a run that came to its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from model_card import Made, card
+
+from face3d_data.shards.find import find_dataset
+from face3d_training.checkpoint import export_safetensors, find_checkpoint, read_checkpoint
+from face3d_training.config import load_config
+from face3d_training.packaged import BACK_END, MODEL_CARD, PACKAGED, PRETRAINED, WEIGHTS
+
+FACE3D = (sys.executable, "-m", "face3d_data")
+STRANGERS = Path(__file__).with_name("strangers.yaml")
+LARGEST_BYTES = 4_000_000
+TOLERANCE = {"rank-1": 0.03, "AUC": 0.01}
+"""Largest differences of a network's figures from those of one that is trained again with the same seed."""
+RENDERED = "rendered, not real scans"
+
+
+def main() -> None:
+    """Do what is not done yet, and write or compare the network."""
+    given = arguments()
+    dataset = trained_on(given)
+    run = trained(given, dataset)
+    built = given.workspace / "model"
+    built.mkdir(parents=True, exist_ok=True)
+    file = built / f"{given.name}{WEIGHTS}"
+    export_safetensors(file, read_checkpoint(find_checkpoint(run)), small=True)
+    if file.stat().st_size > LARGEST_BYTES:
+        raise SystemExit(f"{file}: {file.stat().st_size:,} bytes, {LARGEST_BYTES:,} allowed: a narrower network")
+    call(given, "run", str(given.judge))
+    metrics = judged(given, file, dataset)
+    if given.check:
+        raise SystemExit(compared(metrics, given.name))
+    files = [file]
+    if given.back_end is not None:
+        files.append(Path(shutil.copyfile(given.back_end, built / f"{given.name}{BACK_END}")))
+    text = card(Made(files, run, dataset, metrics, TOLERANCE, given.notice))
+    given.out.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        shutil.copyfile(path, given.out / path.name)
+    (given.out / MODEL_CARD).write_text(text)
+    print(f"{given.out / MODEL_CARD} and {', '.join(f'{path.name}, {path.stat().st_size:,} bytes' for path in files)}")
+
+
+def arguments() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workspace", type=Path, default=Path("work"))
+    parser.add_argument("--pipeline", default="recognition", help="makes the training set [recognition]")
+    parser.add_argument("--dataset", help="a dataset that is there: the pipeline is not run")
+    parser.add_argument("--config", default="maps", help="what is trained [maps]")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--run", type=Path, help="folder of the training run [WORKSPACE/training/CONFIG-sSEED]")
+    parser.add_argument("--judge", type=Path, default=STRANGERS, help="pipeline of people whom it has not seen")
+    parser.add_argument("--name", default="maps", help="name that the network gets [maps]")
+    parser.add_argument("--back-end", type=Path, help="file of a back-end of this network, which goes beside it")
+    parser.add_argument("--out", type=Path, default=PRETRAINED, help="where the files go [the package]")
+    parser.add_argument("--notice", default="", help="a sentence at the top of the card")
+    parser.add_argument("--check", action="store_true", help="write nothing: compare with the packaged network")
+    return parser.parse_args()
+
+
+def trained_on(given: argparse.Namespace) -> Path:
+    """Return the folder of the training set, which is made where it is not there."""
+    if given.dataset is not None:
+        return find_dataset(given.dataset, given.workspace)
+    call(given, "run", given.pipeline)
+    return find_dataset(Path(given.pipeline).stem, given.workspace)
+
+
+def trained(given: argparse.Namespace, dataset: Path) -> Path:
+    """Return the folder of the training run, which is begun, continued, or at its end."""
+    config = load_config(given.config)
+    run = given.run or given.workspace / "training" / f"{config.name}-s{given.seed}"
+    resume = ("--resume",) if (run / "checkpoints" / "last.pt").is_file() else ()
+    how = str(run / "config.yaml") if resume else given.config
+    call(given, "train", str(dataset), "--config", how, "--seed", str(given.seed), "--out", str(run), *resume)
+    return run
+
+
+def judged(given: argparse.Namespace, file: Path, dataset: Path) -> dict[str, Any]:
+    """Return the metrics of the network's file, with the packaged one beside it if the two are compared."""
+    out = given.workspace / "evaluations" / f"model-{given.name}"
+    beside = ("--model", given.name, "--no-baseline") if given.check else ("--baseline",)
+    notice = ("--notice", f"{RENDERED}; {given.notice}" if given.notice else RENDERED)
+    call(
+        given,
+        "evaluate",
+        given.judge.stem,
+        str(file),
+        *beside,
+        "--train-dataset",
+        str(dataset),
+        "--out",
+        str(out),
+        *notice,
+    )
+    return json.loads((out / "metrics.json").read_text())
+
+
+def compared(metrics: Mapping[str, Any], name: str) -> int:
+    """Print how the figures of the new network differ from the packaged one's; return 1 if by more than allowed."""
+    new, old = (metrics["methods"][title] for title in (name, f"{PACKAGED} {name}"))
+    worst = dict.fromkeys(TOLERANCE, 0.0)
+    for key, protocol in new["identification"].items():
+        found = {"rank-1": [one["identification"][key]["rank"]["1"]["value"] for one in (new, old)]}
+        found["AUC"] = [one["verification"][key]["auc"]["value"] for one in (new, old)]
+        for figure, (fresh, packaged) in found.items():
+            print(f"{protocol['title']}, {figure}: {fresh:.4f} now, {packaged:.4f} packaged")
+            worst[figure] = max(worst[figure], abs(fresh - packaged))
+    beyond = [figure for figure, difference in worst.items() if difference > TOLERANCE[figure]]
+    print("reproduced" if not beyond else f"NOT reproduced: {', '.join(beyond)} differ by more than {TOLERANCE}")
+    return int(bool(beyond))
+
+
+def call(given: argparse.Namespace, *words: str) -> None:
+    """Call `face3d` in the workspace, say how long it took, and stop where it fails."""
+    started = time.monotonic()
+    done = subprocess.run([*FACE3D, *words, "-w", str(given.workspace)], check=False)
+    if done.returncode:
+        raise SystemExit(f"face3d {' '.join(words[:2])}: exit code {done.returncode}")
+    print(f"face3d {' '.join(words[:2])}: {(time.monotonic() - started) / 60:.1f} min", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Model card of a packaged network: its text, out of the files of a run and of an evaluation.
+
+For make_model.py; the text with its gaps is model_card.md.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from face3d_data.digest import digest_file
+from face3d_data.shards.read import Dataset
+from face3d_data.version import __version__
+from face3d_training.checkpoint import read_checkpoint
+from face3d_training.config import load_config
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = Path(__file__).with_name("model_card.md")
+FAR = "1e-3"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a card is written from.
+
+    Attributes:
+        files: the network's file, and its back-end's where there is one.
+        run: folder of the training run.
+        trained_on: folder of the dataset that it learnt from.
+        metrics: the evaluation's metrics.json.
+        tolerance: largest differences of figures of a network that was trained again, by name.
+        notice: a sentence at the top; may be empty.
+    """
+
+    files: Sequence[Path]
+    run: Path
+    trained_on: Path
+    metrics: Mapping[str, Any]
+    tolerance: Mapping[str, float]
+    notice: str = ""
+
+
+def card(made: Made) -> str:
+    """Return the model card's text."""
+    state, config = read_checkpoint(made.files[0]), load_config(made.run / "config.yaml")
+    source, judged = Dataset(made.trained_on), made.metrics["dataset"]
+    checkpoint = made.metrics["about"]["checkpoints"][0]
+    chosen = made.metrics["methods"][checkpoint["method"]]
+    gaps = {
+        "name": made.files[0].name.partition(".")[0],
+        "notice": made.notice and f"**{made.notice}**",
+        "model": checkpoint["model"],
+        "weights": f"{chosen['model']['parameters']:,}",
+        "embedding_size": checkpoint["embedding_size"],
+        "maps": said_of(state.get("maps", "")),
+        "version": __version__,
+        "commit": commit(),
+        "files": "\n".join(
+            f"| `{path.name}` | {path.stat().st_size:,} | `{digest_file(path)}` |" for path in made.files
+        ),
+        "dataset": source.name,
+        "digest": checkpoint["trained_on_digest"],
+        "populations": "\n".join(populations(source)),
+        "config": config.name,
+        "seed": config.seed,
+        "epoch": state["epoch"],
+        "epochs": config.epochs,
+        "config_text": config_text(config.model_dump(mode="json", exclude_defaults=True)),
+        "judged": judged["name"],
+        "people": judged["people"],
+        "samples": judged["samples"],
+        "confidence": f"{made.metrics['confidence']:.0%}",
+        "figures": "\n".join(tables(made.metrics)),
+        "breakdown": "\n".join(breakdown(chosen)),
+        "tolerance": " and ".join(f"{value:g} in {name}" for name, value in made.tolerance.items()),
+    }
+    return TEMPLATE.read_text().format(**gaps)
+
+
+def said_of(maps: str) -> str:
+    """Return in words of what kind the maps are, as a checkpoint says it."""
+    said = json.loads(maps)
+    size = round(-2 * said["left_mm"] / said["cell_mm"])
+    return f"{size} × {size} cells of {said['cell_mm']:g} mm, channels {said['channels'].replace(',', ', ')}"
+
+
+def commit() -> str:
+    """Return the commit of this checkout; marked where files differ from it."""
+    call = ("git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty")
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    return f"`{done.stdout.strip()}`" if done.returncode == 0 else "not known"
+
+
+def populations(dataset: Dataset) -> Iterable[str]:
+    """Yield a row for each population in a dataset's split `train`: its name, people and captures."""
+    for name, rows in dataset.table("train").groupby("dataset", sort=True):
+        yield f"| `{name}` | {rows['identity'].nunique():,} | {rows['origin_id'].nunique():,} |"
+
+
+def config_text(values: dict[str, Any]) -> str:
+    """Return the keys of a config that say what is learnt and how, as YAML."""
+    left_out = ("name", "description", "device", "workers", "threads", "seed")
+    kept = {key: value for key, value in values.items() if key not in left_out}
+    return yaml.safe_dump(kept, sort_keys=False, default_flow_style=None, width=118)
+
+
+def tables(metrics: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the lines of a table for each protocol: a row for each method."""
+    protocols = next(iter(metrics["methods"].values()))["identification"]
+    for key, protocol in protocols.items():
+        yield from (f"{protocol['title']}, {protocol['probes']:,} probes:", "")
+        yield from ("| | rank-1 | AUC | FNMR at FMR 1e-3 |", "|---|---|---|---|")
+        for name, method in metrics["methods"].items():
+            found = method["verification"][key]
+            cells = (method["identification"][key]["rank"]["1"], found["auc"], missed(found["tar"][FAR]))
+            yield f"| {name} | {' | '.join(map(shown, cells))} |"
+        yield ""
+
+
+def missed(tar: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the share of genuine pairs that is not accepted, with its interval, from that which is."""
+    value, low, high = (None if tar[key] is None else 1 - tar[key] for key in ("value", "high", "low"))
+    return {"value": value, "low": low, "high": high}
+
+
+def breakdown(method: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the lines of a table of rank-1 by the datasets that the judged people come from."""
+    found = {key: {row["value"]: row for row in groups["dataset"]} for key, groups in method["breakdown"].items()
+             if "dataset" in groups}  # fmt: skip
+    titles = [method["identification"][key]["title"] for key in found]
+    yield f"| | {' | '.join(titles)} |"
+    yield f"|---|{'---|' * len(titles)}"
+    for name in dict.fromkeys(name for groups in found.values() for name in groups):
+        cells = [shown(groups[name]["rank_1"]) if name in groups else "–" for groups in found.values()]
+        yield f"| `{name}` | {' | '.join(cells)} |"
+
+
+def shown(figure: Mapping[str, Any]) -> str:
+    """Return a figure with its interval, three decimals."""
+    if figure["value"] is None:
+        return "not measurable"
+    low, high = figure.get("low"), figure.get("high")
+    return f"{figure['value']:.3f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
