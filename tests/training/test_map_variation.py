@@ -202,3 +202,19 @@ def test_occlusion_of_the_dataset_is_kept_and_that_of_a_masked_face_without_it_i
     assert (changed["map_occlusion"][:6] == 0.75).all()
     assert set(np.unique(changed["map_occlusion"][6:])) == {0.0, 1.0}
     assert hair.max() == 0.75
+
+
+def test_cloth_over_a_hole_lies_where_the_face_around_it_says():
+    """A hole's height is 0 in the map, and must not count."""
+    image = face_map() + np.array([-60, 0, 0, 0], np.float32)[:, None, None]
+    image[:, image[-1] == 0] = 0
+    for rows, columns in ((slice(38, 42), slice(30, 35)), (slice(45, 49), slice(10, 14))):
+        holed = image.copy()
+        holed[:, rows, columns] = 0
+        for seed in range(12):
+            covered, _, cells = MapVariation(VaryMapConfig(), place()).masked(holed, np.random.default_rng(seed))
+            over = np.zeros_like(cells)
+            over[rows, columns] = cells[rows, columns]
+            assert np.abs(covered[0] - image[0])[over].max(initial=0) < 16
+            inside = over & np.roll(cells, 1, 0) & np.roll(cells, -1, 0)
+            assert np.abs(covered[1:3, inside]).max(initial=0) < 3

@@ -161,6 +161,7 @@ class MapPlace:
             between = [-sx / length, -sy / length, 1 / length]
         else:
             between = [sx, sy]
-        made = np.stack([height, *between, np.ones_like(height)]).astype(np.float32)
-        made[:, ~seen] = 0
+        made = np.zeros((len(between) + 2, *height.shape), np.float32)
+        for channel, values in zip(made, [height, *between, np.float32(1)], strict=True):
+            np.copyto(channel, values, where=seen, casting="same_kind")
         return made

@@ -6,6 +6,7 @@ A map has no points that could be moved or covered, so that these are its own: e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -27,8 +28,8 @@ BRIDGED_MM, STIFF_MM = (2.0, 30.0), (1.0, 14.0)
 RIM_MM = 9.0
 """Within this distance of its outline the cloth comes down to half its stand-off."""
 CREASES_MM = (0.0, 1.0)
-FILLED_CELLS = (7, 33, 129)
-"""Holes are filled by the means of squares of these sides, in turn."""
+FILLED_CELLS = (7, 33)
+"""Holes are filled by the means of squares of these sides, in turn; what lies farther away by the mean of all."""
 VISIBLE_MM = 40.0
 """Half the width of the face by which the visible share is counted."""
 
@@ -101,22 +102,19 @@ class MapVariation:
         grid, seen = self.place.grid, image[-1] > 0
         outline = self._outline(rng)
         covered = outline & (seen | closed_holes(seen))
-        height = image[0].copy()
-        cloth = _spanned(height, seen, grid.cell_mm, rng)
+        face = filled_holes(image[0], seen)
+        cloth = _spanned(face, grid.cell_mm, rng)
         inward = cv2.distanceTransform(outline.astype(np.uint8), cv2.DIST_L2, 3) * np.float32(grid.cell_mm)
         rise = np.minimum(inward / RIM_MM, 1)
         standoff = np.float32(rng.uniform(*STANDOFF_MM)) * (0.5 + 0.5 * rise)
-        creases = smooth_noise(height.shape, rng.uniform(1.0, 3.0), rng) * np.float32(rng.uniform(*CREASES_MM))
-        over = height + rise * (cloth - height)
-        surface = np.maximum(over, np.where(seen, height, over)) + standoff + creases
-        made = np.where(covered, surface, height)
-        filled = np.where(seen | covered, made, _near(made, seen | covered))
-        down, across = np.gradient(filled, grid.cell_mm)
+        creases = smooth_noise(face.shape, rng.uniform(1.0, 3.0), rng) * np.float32(rng.uniform(*CREASES_MM))
+        made = face + rise * (cloth - face) + standoff + creases
+        np.copyto(made, face, where=seen & ~covered)
+        down, across = np.gradient(made, grid.cell_mm)
         sx, sy = self.place.slopes(image)
         slopes = np.where(covered, across, sx), np.where(covered, -down, sy)
-        middle = np.abs(grid.x_mm())[None, :] < VISIBLE_MM
-        face = seen & middle
-        visible = 1 - float((covered & face).sum() / max(face.sum(), 1))
+        counted = seen & (np.abs(grid.x_mm()) < VISIBLE_MM)
+        visible = 1 - int(np.count_nonzero(covered & counted)) / max(int(np.count_nonzero(counted)), 1)
         return self.place.channels(made, slopes, seen | covered), visible, covered
 
     def _outline(self, rng: np.random.Generator) -> np.ndarray:
@@ -125,38 +123,45 @@ class MapVariation:
         x, y = np.abs(grid.x_mm())[None, :], grid.y_mm()[:, None]
         top = rng.uniform(*TOP_MM) - rng.uniform(*TOP_SLOPE) * x
         bottom, half = rng.uniform(*BOTTOM_MM), rng.uniform(*HALF_WIDTH_MM)
-        return (y < top) & (y > bottom) & (x < half * np.clip(1.2 + y / 150, 0.6, 1.0))
+        return (y < top) & (y > bottom) & (x < half * np.minimum(np.maximum(1.2 + y / 150, 0.6), 1.0))
 
 
-def _spanned(height: np.ndarray, seen: np.ndarray, cell_mm: float, rng: np.random.Generator) -> np.ndarray:
-    """Return the cloth over a face: hollows spanned and details rounded off, from slack to taut."""
+def _spanned(face: np.ndarray, cell_mm: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the cloth over heights f4 (rows, columns): hollows spanned, details rounded off, from slack to taut."""
     taut = rng.random()
-    floor = _near(height, seen)
     bridged, stiff = (low + taut * (high - low) for low, high in (BRIDGED_MM, STIFF_MM))
     cells = 2 * max(0, round(bridged / cell_mm / 2)) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (cells, cells))
-    closed = cv2.morphologyEx(floor, cv2.MORPH_CLOSE, kernel)
+    kernel = _disc(cells)
+    closed = cv2.morphologyEx(face, cv2.MORPH_CLOSE, kernel)
     smooth = cv2.GaussianBlur(closed, (0, 0), max(stiff / cell_mm, 0.3))
-    below = np.maximum(floor - smooth, 0)
+    below = np.maximum(face - smooth, 0)
     lift = cv2.GaussianBlur(cv2.dilate(below, kernel), (0, 0), max(stiff / cell_mm, 0.5))
-    return np.maximum(smooth + lift, floor)
+    return np.maximum(smooth + lift, face)
 
 
-def _near(height: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def filled_holes(height: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Return heights f4 (rows, columns) whose holes are filled by means of what is around them."""
     if seen.all() or not seen.any():
         return height
-    weight = seen.astype(np.float32)
-    filled = np.where(seen, height, 0).astype(np.float32)
+    both = np.zeros((*height.shape, 2), np.float32)  # heights and weights: one filter for two
+    filled, weight = both[..., 0], both[..., 1]
+    np.copyto(filled, height, where=seen)
+    weight[seen] = 1
     for side in FILLED_CELLS:
-        share = cv2.boxFilter(weight, -1, (side, side))
-        new = (weight == 0) & (share > 0)
-        if not new.any():
-            continue
-        mean = cv2.boxFilter(filled, -1, (side, side)) / np.maximum(share, np.float32(1e-6))
-        filled[new] = mean[new]
+        sums = cv2.boxFilter(both, -1, (side, side))
+        new = (weight == 0) & (sums[..., 1] > 0)
+        np.divide(sums[..., 0], sums[..., 1], out=filled, where=new)
         weight[new] = 1
-    return filled
+    far = weight == 0
+    if far.any():
+        filled[far] = filled.sum() / weight.sum()
+    return np.ascontiguousarray(filled)
+
+
+@cache
+def _disc(cells: int) -> np.ndarray:
+    """Return a disc of that many cells across, for the operations of morphology."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (cells, cells))
 
 
 def unlabelled(image: np.ndarray, plain: bool) -> np.ndarray:
@@ -166,14 +171,15 @@ def unlabelled(image: np.ndarray, plain: bool) -> np.ndarray:
 
 def closed_holes(seen: np.ndarray) -> np.ndarray:
     """Return bool: cells that are seen, or lie in holes of up to some 10 cells between such: cloth has no nostrils."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11))
-    return cv2.morphologyEx(np.pad(seen.astype(np.uint8), 6), cv2.MORPH_CLOSE, kernel)[6:-6, 6:-6] > 0
+    padded = cv2.copyMakeBorder(seen.view(np.uint8), 6, 6, 6, 6, cv2.BORDER_CONSTANT, value=0)
+    return cv2.morphologyEx(padded, cv2.MORPH_CLOSE, _disc(11))[6:-6, 6:-6] > 0
 
 
 def smooth_noise(shape: tuple[int, int], sigma_cells: float, rng: np.random.Generator) -> np.ndarray:
     """Return noise f4 of about unit variance, correlated over `sigma_cells`."""
     noise = cv2.GaussianBlur(rng.standard_normal(shape, dtype=np.float32), (0, 0), sigma_cells)
-    return noise / np.float32(max(float(noise.std()), 1e-6))
+    deviation = float(cv2.meanStdDev(noise)[1][0, 0])
+    return noise / np.float32(max(deviation, 1e-6))
 
 
 def shifted(image: np.ndarray, down: int, right: int) -> np.ndarray:
