@@ -76,7 +76,7 @@ TRAINING_LAYERS = (
     {"loader", "teacher"},
     {"building", "embedding"},
     {"trained_rows", "validation"},
-    {"evaluation.networks", "run_state"},
+    {"evaluation.networks", "run_state", "training_embeddings"},
     {"evaluation.baselines", "evaluation.report", "progress_lines"},
     {"evaluation", "train"},
 )

@@ -34,9 +34,21 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--train-dataset",
     metavar="DATASET",
-    help="Dataset whose split `train` the LDA is fitted to [DATASET].",
+    help="Dataset whose split `train` LDA and back-ends are fitted to, and `eval` the weights of --fuse [DATASET].",
 )
-@click.option("--train-where", metavar="QUERY", help="Query on its columns: the rows that the LDA is fitted to [all].")
+@click.option(
+    "--train-where",
+    metavar="QUERY",
+    help="Query on its columns: the rows that are learnt from [all, or those of a network's own training].",
+)
+@click.option(
+    "--back-end",
+    "back_ends",
+    multiple=True,
+    metavar="KIND",
+    help="Also evaluate each network with this back-end: lda, plda, asnorm, lda+asnorm, plda+asnorm, or a file.",
+)
+@click.option("--fuse", is_flag=True, help="Also evaluate the fusion of all methods, as log-odds.")
 @out_option("report, figures and scores", default="WORKSPACE/evaluations/DATASET-SPLIT-NAME", folder=True)
 @click.option(
     "--allow-leaks", is_flag=True, help="Continue if training and test data overlap; the report states it throughout."
@@ -67,6 +79,8 @@ def command(
     baseline: bool | None,
     train_dataset: str | None,
     train_where: str | None,
+    back_ends: tuple[str, ...],
+    fuse: bool,
     out: Path | None,
     allow_leaks: bool,
     notices: tuple[str, ...],
@@ -107,6 +121,8 @@ def command(
         baselines=baseline,
         train_dataset=None if train_dataset is None else find_dataset(train_dataset, workspace),
         train_where=train_where,
+        back_ends=back_ends,
+        fuse=fuse,
         allow_leaks=allow_leaks,
         notices=notices,
         changes=tuple(given_keys(keys)),

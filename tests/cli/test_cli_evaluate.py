@@ -148,6 +148,10 @@ MISTAKES = [
     (("points", "run-s0", "--data.n-points", "0"), "'data.n_points' = 0"),
     (("points", "run-s0", "--baseline", "--train-dataset", "rgb"), "--train-dataset: dataset rgb contains no points"),
     (("points", "run-s0", "--train-dataset", "gone"), "no dataset 'gone' in work/datasets"),
+    (("points", "run-s0", "--back-end", "ldaa"), "there is no back-end 'ldaa' (known: lda, plda, asnorm"),
+    (("points", "run-s0", "--back-end", "gone.safetensors"), "gone.safetensors: "),
+    (("points", "--baseline", "--back-end", "lda"), "--back-end: is learnt on a network's embeddings, and there is no"),
+    (("points", "run-s0", "--fuse"), "--fuse: there is one method alone"),
     (
         ("rgb", "--train-dataset", "points"),
         "nothing to judge: give a checkpoint (no baselines: dataset rgb contains no points",
@@ -167,6 +171,20 @@ def test_a_mistake_is_one_line_and_code_two(here, capsys, arguments, message):
     assert message in err
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_back_ends_and_their_fusion_are_rows(here, capsys, tmp_path):
+    arguments = ("evaluate", "points", "run-s0", *QUICK, "--protocol", "plain_to_plain", "--out", tmp_path / "e")
+    code, out, _ = call(capsys, *arguments, "--back-end", "lda", "--fuse")
+    assert code == 0
+    assert [line.split("  ")[1] for line in out.splitlines() if line.startswith(("  run", "  fusion"))] == [
+        "run-s0",
+        "run-s0 + lda",
+        "fusion",
+    ]
+    assert "note: fusion: log-odds = " in out
+    assert (tmp_path / "e" / "back_ends" / "run-s0-lda.safetensors").is_file()
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ CHAIN = [
     "docs/tutorials/masked_variants.md",
     "docs/tutorials/train_and_judge.md",
     "docs/how_to/training.md",
+    "docs/how_to/back_ends.md",
     "docs/how_to/test_lists.md",
     "docs/how_to/data_loader.md",
     "docs/how_to/hugging_face.md",

@@ -106,6 +106,11 @@ class FaceRows:
         """Channels of the input."""
         return self._input.channels
 
+    @property
+    def varies(self) -> bool:
+        """Whether anything is drawn of a row, so that no two epochs see the same."""
+        return self._draws is not None
+
     def __len__(self) -> int:
         return len(self.labels)
 

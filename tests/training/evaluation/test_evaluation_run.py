@@ -169,7 +169,7 @@ def test_an_evaluation_done_twice_gives_the_same_scores(judged, request_of, tmp_
 @pytest.mark.slow
 def test_a_leak_stops_everything_before_any_figure(place, request_of, tmp_path, monkeypatch):
     make_run(tmp_path / "leaky", place / "points", train_split="test")
-    monkeypatch.setattr("face3d_training.evaluation.run.embed_rows", lambda *a, **k: pytest.fail("it was embedded"))
+    monkeypatch.setattr("face3d_training.evaluation.methods.embed_rows", lambda *a, **k: pytest.fail("it was embedded"))
     with pytest.raises(RunStopped) as stop:
         run_evaluation(request_of(tmp_path / "out", "small-s0", tmp_path / "leaky"))
     assert "\n" not in str(stop.value)

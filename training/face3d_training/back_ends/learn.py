@@ -23,6 +23,8 @@ from face3d_training.back_ends.discriminant import PeopleScatter, discriminant_d
 COHORT, TOP = 500, 100
 """People of the cohort, and how many of their scores a face is normalised by. Matějka et al. take the highest 200 to
 500 of thousands; 500 people are half a megabyte at 256 numbers each."""
+SAME = 1e-6
+"""Embeddings that differ by this share of their size at most differ by rounding alone."""
 FEWEST_PEOPLE = 3
 """Two people span one direction, and show nothing of how directions differ."""
 
@@ -82,7 +84,16 @@ def learn_back_end(
 
 
 def shrunk_within(scatter: PeopleScatter) -> np.ndarray:
-    """Return the covariance f8 (E, E) within people, shrunk as by Ledoit and Wolf."""
+    """Return the covariance f8 (E, E) within people, shrunk as by Ledoit and Wolf.
+
+    Raises:
+        UserError: nothing differs within people.
+    """
+    if np.abs(scatter.within).max() <= SAME * np.abs(scatter.means).max():
+        raise UserError(
+            "back-end: all embeddings of a person are the same, which shows nothing of how captures of one differ: the "
+            "network has collapsed; train it again"
+        )
     share = ledoit_wolf_shrinkage(scatter.within, assume_centered=True)
     return shrunk_covariance(scatter.covariance_within, share)
 

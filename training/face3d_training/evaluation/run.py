@@ -19,25 +19,20 @@ from face3d_data.tables.protocol import wears_mask
 from face3d_data.tables.split import person_of
 from face3d_training.checkpoint import find_checkpoint
 from face3d_training.devices import choose_device
-from face3d_training.embedding import embed_rows
-from face3d_training.evaluation.baselines.plan import ProgressCallback, plan_baselines
-from face3d_training.evaluation.metrics.evaluate import combine_seeds, compare, evaluate
+from face3d_training.evaluation.baselines.plan import BaselinePlan, ProgressCallback, plan_baselines
+from face3d_training.evaluation.learnt import BackEndPlan, FusionPlan, TeachingData, plan_back_ends, plan_fusion
+from face3d_training.evaluation.methods import Maker
+from face3d_training.evaluation.metrics.evaluate import evaluate
 from face3d_training.evaluation.metrics.lists import EvaluationSettings, Lists, lists_from, lists_of
-from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher, Matcher
-from face3d_training.evaluation.metrics.results import (
-    DatasetFacts,
-    Difference,
-    Evaluation,
-    MethodResult,
-    ModelFacts,
-    SeedsResult,
-)
+from face3d_training.evaluation.metrics.matcher import Matcher
+from face3d_training.evaluation.metrics.results import DatasetFacts, Evaluation, MethodResult, ModelFacts
 from face3d_training.evaluation.networks.about import About, LeakCheck
 from face3d_training.evaluation.networks.load import Network, load_networks, method_names, runs_of_one_config
 from face3d_training.evaluation.report.drawn import draw
 from face3d_training.evaluation.report.files import check_replaceable, write_evaluation
 from face3d_training.evaluation.report.mistakes import FacePictures
 from face3d_training.evaluation.report.page import make_report
+from face3d_training.evaluation.together import put_together
 from face3d_training.leaks import DATASET_LEAKS, leaks_of
 from face3d_training.run_folder import dataset_digest
 from face3d_training.speed import BATCH_SIZES, measure_cost
@@ -61,9 +56,12 @@ class Request:
         pairs: file of pairs that are judged instead of the protocols.
         protocol: the only protocol that is judged.
         baselines: judge the baselines too; None: where they are possible.
-        train_dataset: folder of the dataset whose split `train` the learnt baseline learns from; the one that is judged
-            on if not given.
-        train_where: query on its columns: the rows that it learns from; None: all.
+        train_dataset: folder of the dataset whose split `train` the learnt baseline and back-ends learn from, and on
+            whose split `eval` methods are weighed; the one that is judged on if not given.
+        train_where: query on its columns: the rows of both that are used; None: for what is learnt on networks those
+            of their own training, else all.
+        back_ends: kinds of back-ends that each network is judged with too, or files of them.
+        fuse: judge the fusion of all methods too.
         allow_leaks: go on where training and test share something.
         notices: what has to be stated with every figure.
         changes: keys of a config's `data` that are changed, how faces are put before networks.
@@ -82,6 +80,8 @@ class Request:
     baselines: bool | None = None
     train_dataset: Path | None = None
     train_where: str | None = None
+    back_ends: tuple[str, ...] = ()
+    fuse: bool = False
     allow_leaks: bool = False
     notices: tuple[str, ...] = ()
     changes: tuple[tuple[str, Any], ...] = ()
@@ -116,33 +116,41 @@ def run_evaluation(
     networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device)
     teacher = None if request.train_dataset is None else checked_dataset(request.train_dataset, request.check)
     baselines = plan_baselines(dataset, request.split, table, request.baselines, teacher, request.train_where)
-    checks = (*(network.leaks for network in networks), *baselines.leaks)
+    given = TeachingData(teacher, request.train_where, request.changes)
+    back_ends = plan_back_ends(request.back_ends, networks, dataset, given)
+    fusion = plan_fusion(networks, dataset, table, given) if request.fuse else None
+    plans: list[BackEndPlan | BaselinePlan | FusionPlan] = [*back_ends, baselines, *([fusion] if fusion else [])]
+    checks = (*(network.leaks for network in networks), *(check for plan in plans for check in plan.leaks))
     refuse_leaks(checks, request.allow_leaks)
     lists = _lists(request, dataset, table)
 
-    matchers = [_embed(network, device, request.workers, progress) for network in networks]
-    vectors = {matcher.name: matcher.vectors for matcher in matchers}
-    others, told = baselines.matchers(progress)
-    if not matchers and not others:
+    settings = request.settings
+    maker = Maker(
+        *(networks, back_ends, baselines, fusion, device, request.workers, settings.seed, request.changes),
+        progress=progress,
+    )
+    made = maker.make(table)
+    if not made.matchers:
         raise UserError(
-            f"evaluate: there is nothing to judge: give a checkpoint ({'; '.join((*baselines.notices, *told))})"
+            f"evaluate: there is nothing to judge: give a checkpoint ({'; '.join((*baselines.notices, *made.notes))})"
         )
     costs = {network.name: _cost(network) for network in networks}
-    methods = _judge([*matchers, *others], lists, request.settings, costs, progress)
-    evaluation = _together(request, dataset, table, methods, networks, [other.name for other in others])
+    methods = _judge(made.matchers, lists, settings, costs, progress)
+    groups, facts = runs_of_one_config(networks), _facts(request, dataset, table)
+    evaluation = put_together(facts, methods, groups, made.bare_of, made.baselines, settings)
 
     about = About(
         leaks=checks,
         checkpoints=tuple(network.facts for network in networks),
-        baselines=tuple(other.name for other in others),
+        baselines=made.baselines,
         versions={name: version(name) for name in VERSIONED},
-        baseline_notes=tuple(told),
-        notices=(*_notices(networks), *baselines.notices, *lists.notices),
-        dataset_leaks=_dataset_leaks(dataset, baselines.teacher, networks),
+        baseline_notes=made.notes,
+        notices=(*_notices(networks), *(notice for plan in plans for notice in plan.notices), *lists.notices),
+        dataset_leaks=_dataset_leaks(dataset, teacher, networks),
     )
-    drawn = draw(evaluation, about, table, vectors, FacePictures(request.dataset, request.split, table))
+    drawn = draw(evaluation, about, table, made.vectors, FacePictures(request.dataset, request.split, table))
     report = make_report(evaluation, about, table, drawn)
-    write_evaluation(request.out, evaluation, about, table, report, drawn.plots)
+    write_evaluation(request.out, evaluation, about, table, report, drawn.plots, made.back_ends)
     return evaluation, about
 
 
@@ -194,18 +202,6 @@ def _lists(request: Request, dataset: Dataset, table: pd.DataFrame) -> Lists:
     return lists_of(table, request.settings, request.protocol, published)
 
 
-def _embed(network: Network, device: torch.device, workers: int, progress: ProgressCallback) -> EmbeddingMatcher:
-    total = len(network.rows)
-    vectors = embed_rows(
-        network.trained.net,
-        network.rows,
-        device,
-        workers=workers,
-        progress=lambda done: progress(f"embed, {network.name}", done, total),
-    )
-    return EmbeddingMatcher(network.name, network.rows.table, vectors)
-
-
 def _cost(network: Network) -> ModelFacts:
     """Return what a network costs, timed on the first faces that it was judged on."""
     draws = [(row, 0, 0) for row in range(min(max(BATCH_SIZES), len(network.rows)))]
@@ -239,45 +235,6 @@ class _Steps:
     def begin(self, name: str) -> None:
         self.progress(self.label, self.begun, self.total)
         self.begun += 1
-
-
-def _together(
-    request: Request,
-    dataset: Dataset,
-    table: pd.DataFrame,
-    methods: dict[str, MethodResult],
-    networks: Sequence[Network],
-    baselines: Sequence[str],
-) -> Evaluation:
-    """Return all results as one, with means over seeds, and differences from baselines and from the first network."""
-    settings = request.settings
-    seeds = tuple(
-        combine_seeds(name, [methods[run] for run in runs], settings.confidence)
-        for name, runs in runs_of_one_config(networks).items()
-    )
-    return Evaluation(
-        dataset=_facts(request, dataset, table),
-        methods=methods,
-        differences=tuple(_differences(methods, seeds, baselines, settings.confidence)),
-        seeds=seeds,
-        confidence=settings.confidence,
-        resamples=settings.resamples,
-        seed=settings.seed,
-    )
-
-
-def _differences(
-    methods: dict[str, MethodResult], seeds: Sequence[SeedsResult], baselines: Sequence[str], confidence: float
-) -> Iterable[Difference]:
-    group_of = {name: group for group in seeds for name in group.methods}
-    networks = [name for name in methods if name not in baselines]
-    units = list(dict.fromkeys(group_of[name].name if name in group_of else name for name in networks))
-    results: dict[str, MethodResult | SeedsResult] = {**methods, **{group.name: group for group in seeds}}
-    for unit in units:
-        for other in baselines:
-            yield compare(results[unit], results[other], confidence)
-    for unit in units[1:]:
-        yield compare(results[unit], results[units[0]], confidence)
 
 
 def _facts(request: Request, dataset: Dataset, table: pd.DataFrame) -> DatasetFacts:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from face3d_data.errors import UserError
 from face3d_data.plurals import counted
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.split import person_of
+from face3d_training.evaluation.baselines.lda import Lda
 from face3d_training.evaluation.baselines.masked_maps import masked_depth_maps
 from face3d_training.evaluation.baselines.methods import (
     LDA_FEWEST_PEOPLE,
@@ -31,6 +32,34 @@ from face3d_training.split_table import rows_of, who_is_masked
 LEARNT_FROM = "train"
 LDA, MASKED_LDA = "LDA of depth maps", "LDA of depth maps, masks drawn"
 ProgressCallback = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class LearntBaselines:
+    """Baselines that are ready.
+
+    Attributes:
+        matchers: on the rows that are judged; none, if no baseline is.
+        ldas: what the learnt ones have learnt, by name.
+    """
+
+    matchers: tuple[Matcher, ...] = ()
+    ldas: Mapping[str, Lda] = field(default_factory=dict)
+
+    def on(self, dataset: Dataset, split: str, table: pd.DataFrame, progress: ProgressCallback) -> tuple[Matcher, ...]:
+        """Return the same baselines on other rows, indexed by their places in a split.
+
+        Raises:
+            UserError: the dataset has no points or maps.
+        """
+        if not self.matchers:
+            return ()
+        if not can_be_mapped(dataset):
+            raise UserError(
+                f"dataset {dataset.name} contains no points or maps, which baselines are made from: say --no-baseline"
+            )
+        maps = _maps("depth maps of held-out people", dataset, split, table.index.to_numpy(), progress)
+        return _matchers(table, maps, self.ldas)
 
 
 @dataclass(frozen=True)
@@ -57,32 +86,32 @@ class BaselinePlan:
     notices: tuple[str, ...] = ()
     wanted: bool = False
 
-    def matchers(self, progress: ProgressCallback) -> tuple[list[Matcher], list[str]]:
+    def learn(self, progress: ProgressCallback) -> tuple[LearntBaselines, list[str]]:
         """Return the baselines, learnt where there is something to learn, and lines on how, or why there are none.
 
         Raises:
             UserError: they were asked for, and points are not in the face frame.
         """
         try:
-            return self._matchers(progress)
+            return self._learn(progress)
         except UserError as error:
             if self.wanted:
                 raise
-            return [], [f"no baselines: {error}"]
+            return LearntBaselines(), [f"no baselines: {error}"]
 
-    def _matchers(self, progress: ProgressCallback) -> tuple[list[Matcher], list[str]]:
+    def _learn(self, progress: ProgressCallback) -> tuple[LearntBaselines, list[str]]:
         if self.dataset is None or self.table is None:
-            return [], []
+            return LearntBaselines(), []
         table = self.table
         maps = _maps("depth maps", self.dataset, self.split, np.arange(len(table)), progress)
-        found: list[Matcher] = [DepthMapMatcher(table, maps)]
         if self.teacher is None or self.known is None:
-            return found, []
+            return LearntBaselines(_matchers(table, maps, {})), []
         teacher, known, told = self.teacher, self.known, []
+        ldas: dict[str, Lda] = {}
 
         def learn(name: str, learnt_from: np.ndarray, rows: pd.DataFrame) -> None:
             learnt = learn_lda(learnt_from, rows)
-            found.append(lda_matcher(name, table, maps, learnt.lda))
+            ldas[name] = learnt.lda
             told.append(
                 f"{name}: learnt from {counted(learnt.people, 'person')} of dataset {teacher.name}, split "
                 f"{LEARNT_FROM}; ridge {learnt.ridge_mm2:g} mm² and {learnt.dimensions} directions chosen on "
@@ -96,7 +125,7 @@ class BaselinePlan:
             masked, rows = masked_depth_maps(teacher, LEARNT_FROM, known, steps)
             both = pd.concat([known.assign(mask="none"), rows], ignore_index=True)
             learn(MASKED_LDA, np.concatenate([seen, masked]), both)
-        return found, told
+        return LearntBaselines(_matchers(table, maps, ldas), ldas), told
 
 
 def plan_baselines(
@@ -154,6 +183,10 @@ def _cannot_teach(dataset: Dataset, where: str | None) -> str:
             f"{LDA_FEWEST_PEOPLE} are needed"
         )
     return ""
+
+
+def _matchers(table: pd.DataFrame, maps: np.ndarray, ldas: Mapping[str, Lda]) -> tuple[Matcher, ...]:
+    return DepthMapMatcher(table, maps), *(lda_matcher(name, table, maps, lda) for name, lda in ldas.items())
 
 
 def _maps(label: str, dataset: Dataset, split: str, rows: np.ndarray, progress: ProgressCallback) -> np.ndarray:

@@ -11,6 +11,8 @@ import numpy as np
 
 from face3d_data.atomic import atomic_folder, make_folder
 from face3d_data.errors import UserError
+from face3d_training.back_ends.back_end import BackEnd
+from face3d_training.back_ends.back_end_file import save_back_end
 from face3d_training.evaluation.metrics.figure import ScoredPairs, as_json
 from face3d_training.evaluation.metrics.results import Evaluation
 from face3d_training.evaluation.networks.about import About
@@ -18,6 +20,7 @@ from face3d_training.evaluation.networks.about import About
 if TYPE_CHECKING:
     import pandas as pd
 
+BACK_ENDS_FOLDER = "back_ends"
 METRICS, SCORES, PROBES, REPORT, PLOTS = "metrics.json", "scores.csv", "probes.csv", "report.html", "plots"
 
 
@@ -27,7 +30,13 @@ def metrics_of(evaluation: Evaluation, about: About) -> dict[str, Any]:
 
 
 def write_evaluation(
-    folder: Path, evaluation: Evaluation, about: About, table: pd.DataFrame, report: str, plots: Mapping[str, str]
+    folder: Path,
+    evaluation: Evaluation,
+    about: About,
+    table: pd.DataFrame,
+    report: str,
+    plots: Mapping[str, str],
+    back_ends: Mapping[str, BackEnd] | None = None,
 ) -> None:
     """Write an evaluation's folder, completely or not at all; an evaluation that was there is replaced.
 
@@ -38,6 +47,7 @@ def write_evaluation(
         table: the rows that were judged, columns `id`, `name`.
         report: the report as HTML.
         plots: plots as SVG, by name.
+        back_ends: back-ends that were judged, by the name of what the report calls them.
 
     Raises:
         UserError: the folder holds something else, or cannot be written.
@@ -53,8 +63,15 @@ def write_evaluation(
             make_folder(partial / PLOTS)
             for name, svg in plots.items():
                 (partial / PLOTS / f"{name}.svg").write_text(svg, "utf-8")
+            for name, back_end in (back_ends or {}).items():
+                save_back_end(partial / BACK_ENDS_FOLDER / f"{back_end_file_name(name)}.safetensors", back_end)
     except OSError as error:
         raise UserError(f"--out {folder}: cannot be written ({error.strerror or error}): use another folder") from None
+
+
+def back_end_file_name(method: str) -> str:
+    """Return the name of a back-end's file, without ending: `maps-s0-plda` of the method `maps-s0 + plda`."""
+    return method.replace(" + ", "-").replace(" ", "-")
 
 
 def check_replaceable(folder: Path) -> None:

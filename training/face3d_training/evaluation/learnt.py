@@ -1,0 +1,258 @@
+"""Back-ends and fusion of an evaluation: on whom they are learnt, and whether these are among the people judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from face3d_data.errors import UserError
+from face3d_data.plurals import counted
+from face3d_data.shards.leaks import counted_things
+from face3d_data.shards.read import Dataset
+from face3d_training.back_ends.back_end import BackEnd
+from face3d_training.back_ends.back_end_file import read_back_end
+from face3d_training.back_ends.learn import check_kind, learn_back_end
+from face3d_training.content_digest import content_digest
+from face3d_training.evaluation.baselines.plan import ProgressCallback
+from face3d_training.evaluation.networks.about import LeakCheck
+from face3d_training.evaluation.networks.load import Network, check_leaks
+from face3d_training.leaks import shared_with_training, training_fingerprint
+from face3d_training.run_folder import dataset_digest
+from face3d_training.split_table import rows_of
+from face3d_training.training_embeddings import TrainingRows, embed_training_rows, taught, training_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FUSION = "fusion"
+HELD_OUT = "eval"
+"""Split of the training data whose people no network learnt from, where its checkpoint names no other."""
+FEWEST_HELD_OUT = 2
+"""One person makes no impostor pair."""
+BACK_END_FILE = ".safetensors"
+
+
+@dataclass(frozen=True)
+class TeachingData:
+    """What a user named to learn from.
+
+    Attributes:
+        dataset: the dataset; None: the one that is judged, if networks were trained on it.
+        where: query on its columns: the rows that are used; None: those of a network's own training, else all.
+        changes: keys of `data` that are changed, how faces are put before networks.
+    """
+
+    dataset: Dataset | None = None
+    where: str | None = None
+    changes: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class BackEndPlan:
+    """Back-ends of one network; nothing is computed yet.
+
+    Attributes:
+        network: the network.
+        kinds: what is learnt.
+        ready: back-ends out of files, by the name of what reports call them.
+        rows: what is learnt from; None: there is nothing to learn.
+        teacher: the dataset of these rows.
+        leaks: whether what is learnt from shares something with what is judged.
+        notices: lines for the reader.
+    """
+
+    network: Network
+    kinds: tuple[str, ...]
+    ready: dict[str, BackEnd]
+    rows: TrainingRows | None
+    teacher: Dataset | None
+    leaks: tuple[LeakCheck, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    def learn(
+        self, device: torch.device, workers: int, progress: ProgressCallback
+    ) -> tuple[dict[str, BackEnd], list[str]]:
+        """Return the back-ends by the name of what reports call them, and lines on what they were learnt from."""
+        found, told = dict(self.ready), []
+        if self.rows is not None and self.teacher is not None:
+            label = f"embed training faces, {self.network.name}"
+            seen = embed_training_rows(
+                *(self.network.trained, self.rows, device, workers),
+                progress=lambda done, total: progress(label, done, total),
+            )
+            info = self._info(self.rows, self.teacher)
+            for kind in self.kinds:
+                try:
+                    learnt = learn_back_end(
+                        kind, seen.vectors, seen.people, seed=self.network.facts.seed or 0, info=info
+                    )
+                except UserError as error:
+                    raise UserError(f"{self.network.name}: {error}") from None
+                found[method_name(self.network.name, kind)] = learnt
+            varied = "" if self.rows.varied is None else " and as varied in its training, masks included"
+            faces, people = counted(len(seen.people), "embedding"), counted(len(self.rows.plain.identities), "person")
+            told.append(
+                f"{self.network.name}, back-ends {', '.join(self.kinds)}: learnt on {faces} of {people} of dataset "
+                f"{self.teacher.name}, split {self.rows.plain.split}, as stored{varied}"
+            )
+        return found, told
+
+    def _info(self, rows: TrainingRows, teacher: Dataset) -> dict[str, str]:
+        return {
+            "network": network_digest(self.network),
+            "dataset": teacher.name,
+            "dataset_digest": dataset_digest(teacher),
+            "split": rows.plain.split,
+            "people": str(rows.table["identity"].nunique()),
+        }
+
+
+def method_name(network: str, back_end: str) -> str:
+    """Return what reports call a network with a back-end."""
+    return f"{network} + {back_end}"
+
+
+def network_digest(network: Network) -> str:
+    """Return the digest of a network's weights, which a back-end in a file names."""
+    return content_digest(network.trained.net.state_dict())
+
+
+def plan_back_ends(
+    wanted: Sequence[str],
+    networks: Sequence[Network],
+    dataset: Dataset,
+    given: TeachingData,
+) -> list[BackEndPlan]:
+    """Return the back-ends of each network, none of them learnt yet.
+
+    Args:
+        wanted: kinds, or files that an evaluation wrote.
+        networks: what they are learnt on.
+        dataset: the test data.
+        given: what the user named to learn from.
+
+    Raises:
+        UserError: there is no network, no such kind or file, or no training data to learn from.
+    """
+    kinds = tuple(dict.fromkeys(each for each in wanted if not each.endswith(BACK_END_FILE)))
+    for kind in kinds:
+        check_kind(kind)
+    if wanted and not networks:
+        raise UserError("--back-end: is learnt on a network's embeddings, and there is no network: give a checkpoint")
+    files = {path: read_back_end(path) for path in map(Path, dict.fromkeys(wanted)) if path.suffix == BACK_END_FILE}
+    known = {network_digest(network) for network in networks} if files else set()
+    for path, back_end in files.items():
+        if back_end.info.get("network") not in known:
+            raise UserError(f"--back-end {path}: was learnt on another network's embeddings: give that network too")
+    return [_plan(network, kinds, files, dataset, given) for network in networks] if wanted else []
+
+
+def _plan(
+    network: Network,
+    kinds: tuple[str, ...],
+    files: dict[Path, BackEnd],
+    dataset: Dataset,
+    given: TeachingData,
+) -> BackEndPlan:
+    table, leaks, notices = network.rows.table, [], []
+    ready = {}
+    for path, back_end in files.items():
+        if back_end.info.get("network") == network_digest(network):
+            name = method_name(network.name, back_end.kind)
+            if back_end.kind in kinds or name in ready:
+                name += f" ({path.stem})"
+            ready[name] = back_end
+            own = back_end.info.get("dataset_digest") == network.trained.info.get("dataset")
+            leaks.append(replace(network.leaks, method=name) if own else LeakCheck(name, "unknown"))
+            if not own:
+                notices.append(
+                    f"{name}: leaks could not be checked: it was not learnt from the network's training data"
+                )
+    if not kinds:
+        return BackEndPlan(network, (), ready, None, None, tuple(leaks), tuple(notices))
+    source = _teacher("--back-end", network, dataset, given.dataset)
+    rows = training_rows(network.trained, source.path, given.changes, given.where)
+    seen = training_fingerprint(rows.table)
+    leaks += [check_leaks(method_name(network.name, kind), table, seen) for kind in kinds]
+    if not taught(network.trained, source):
+        notices.append(
+            f"{network.name}: its back-ends learn from dataset {source.name}, not from what the network was trained on"
+        )
+    return BackEndPlan(network, kinds, ready, rows, source, tuple(leaks), tuple(notices))
+
+
+def _teacher(option: str, network: Network, dataset: Dataset, teacher: Dataset | None) -> Dataset:
+    if teacher is not None or taught(network.trained, dataset):
+        return teacher or dataset
+    on = network.facts.trained_on
+    was = "does not say what it was trained on" if on is None else f"was trained on dataset {on}"
+    raise UserError(
+        f"{option}: learns from a network's training data, and {network.name} {was}, which is not the dataset judged "
+        f"({dataset.name}): name its training data by --train-dataset"
+    )
+
+
+@dataclass(frozen=True)
+class FusionPlan:
+    """People whom methods are weighed on; nothing is computed yet.
+
+    Attributes:
+        teacher: their dataset.
+        split: their split of it.
+        where: query on its columns: their rows; None: all.
+        table: their rows.
+        leaks: whether they are among the people judged.
+        notices: lines for the reader.
+    """
+
+    teacher: Dataset
+    split: str
+    where: str | None
+    table: pd.DataFrame
+    leaks: tuple[LeakCheck, ...]
+    notices: tuple[str, ...]
+
+
+def plan_fusion(networks: Sequence[Network], dataset: Dataset, table: pd.DataFrame, given: TeachingData) -> FusionPlan:
+    """Return on whom methods are weighed: the people of split `eval` of the training data.
+
+    Nobody else will do: a network knows its training people, so that weights learnt on them would trust it too much,
+    and weights learnt on the people judged would be chosen by the result.
+
+    Args:
+        networks: what is fused.
+        dataset: the test data.
+        table: the rows judged.
+        given: what the user named to learn from.
+
+    Raises:
+        UserError: the training data are not known, or hold nobody out.
+    """
+    sources = [_teacher("--fuse", network, dataset, given.dataset) for network in networks]
+    source = sources[0] if sources else given.dataset or dataset
+    own = next((one.config.data for one in (n.trained for n in networks) if one.config and taught(one, source)), None)
+    split, where = (HELD_OUT, given.where) if own is None else (own.eval_split, given.where or own.where)
+    there = split in source.splits and len(source.table(split)) > 0
+    held = rows_of(source, split, where, key="--train-where") if there else None
+    people = 0 if held is None else held["identity"].nunique()
+    if held is None or people < FEWEST_HELD_OUT:
+        raise UserError(
+            f"--fuse: weighs methods on people held out of training, and dataset {source.name} has "
+            f"{counted(people, 'person')} in split {split!r}, {FEWEST_HELD_OUT} are needed: put more there, or name "
+            "another dataset by --train-dataset"
+        )
+    leaks = (check_leaks(FUSION, table, training_fingerprint(held)),)
+    return FusionPlan(source, split, where, held, leaks, tuple(_who_knows_them(networks, held)))
+
+
+def _who_knows_them(networks: Sequence[Network], held: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each network that was trained on some of the people held out."""
+    for network in networks:
+        shared = shared_with_training(held, network.trained.info.get("training_data") or {})
+        if shared:
+            count = counted_things(len(shared[0].things), shared[0].kind)
+            yield f"{FUSION}: {network.name} was trained on {count} that it is weighed on: its weight is too large"
