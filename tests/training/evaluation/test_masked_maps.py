@@ -42,8 +42,10 @@ def told_of(dataset, masked, **options):
     if masked:
         table = table.assign(mask=["none", "kn95"] * (len(table) // 2))
     plan = plan_baselines(dataset, "test", table, True, None, **options)
-    found, told = plan.matchers(lambda label, done, total: None)
-    return [matcher.name for matcher in found], told
+    found, told = plan.learn(lambda label, done, total: None)
+    again = found.on(dataset, "eval", dataset.table("eval"), lambda label, done, total: None)
+    assert [matcher.name for matcher in again] == [matcher.name for matcher in found.matchers]
+    return [matcher.name for matcher in found.matchers], told
 
 
 def test_where_masked_faces_are_judged_a_second_lda_learns_from_drawn_masks(dataset):
