@@ -19,19 +19,20 @@ class InOrder:
         rows: how many rows.
         size: rows of a batch; the last one of a view may be smaller.
         views: how often each row is seen, as copies 0, 1, …: one view of all rows after the other.
-        epoch: decides what is drawn of rows with variation.
+        drawn: epoch and first copy, which decide what is drawn of rows with variation.
     """
 
-    def __init__(self, rows: int, size: int, views: int = 1, epoch: int = 0) -> None:
-        self.rows, self.size, self.views, self.epoch = rows, size, views, epoch
+    def __init__(self, rows: int, size: int, views: int = 1, drawn: tuple[int, int] = (0, 0)) -> None:
+        self.rows, self.size, self.views, self.drawn = rows, size, views, drawn
 
     def __len__(self) -> int:
         return -(-self.rows // self.size) * self.views
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
-        for view in range(self.views):
+        epoch, first = self.drawn
+        for view in range(first, first + self.views):
             for start in range(0, self.rows, self.size):
-                yield [(index, self.epoch, view) for index in range(start, min(start + self.size, self.rows))]
+                yield [(index, epoch, view) for index in range(start, min(start + self.size, self.rows))]
 
 
 @torch.inference_mode()
@@ -42,18 +43,18 @@ def embed_rows(
     batch_size: int = 128,
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
-    epoch: int = 0,
+    drawn: tuple[int, int] = (0, 0),
 ) -> np.ndarray:
     """Return the embedding of every row; the network is in evaluation mode meanwhile.
 
     Args:
         net: the network, on `device`.
-        rows: the faces, without variation, or with that of an epoch.
+        rows: the faces, without variation, or with that of an epoch and copy.
         device: where the network is.
         batch_size: faces computed at once.
         workers: loader processes.
         progress: called with the number of faces done after each batch.
-        epoch: the epoch.
+        drawn: these two.
 
     Returns:
         f4 (n, E), unit length, in the table's order; of several test-time subsets the mean, at unit length again.
@@ -62,7 +63,7 @@ def embed_rows(
     training, done = net.training, 0
     net.eval()
     try:
-        for batch in make_loader(rows, InOrder(len(rows), batch_size, rows.views, epoch), workers):
+        for batch in make_loader(rows, InOrder(len(rows), batch_size, rows.views, drawn), workers):
             out[batch["index"].numpy()] += net(batch["inputs"].to(device)).float().cpu().numpy()
             done += len(batch["index"])
             if progress is not None:

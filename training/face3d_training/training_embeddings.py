@@ -113,7 +113,8 @@ def embed_training_rows(
         rows: the rows.
         device: where the network is.
         workers: loader processes.
-        copies: varied copies of each row; each copy is drawn as in one epoch of the network's training.
+        copies: varied copies of each row, drawn as in the network's training. Where that took plain and masked variants
+            in pairs, they are in turn a masked and a plain one.
         progress: called with the number of faces done and the total.
 
     Raises:
@@ -124,7 +125,11 @@ def embed_training_rows(
     for number, each in enumerate(passes):
         begun = number * len(rows.plain)
         tell = None if progress is None else lambda done, begun=begun: progress(begun + done, total)
-        found.append(embed_rows(trained.net, each, device, workers=workers, progress=tell, epoch=max(0, number - 1)))
+        found.append(
+            embed_rows(
+                trained.net, each, device, workers=workers, progress=tell, drawn=(max(0, number - 1), number % 2)
+            )
+        )
     vectors = np.concatenate(found)
     if not np.isfinite(vectors).all():
         raise UserError(f"{trained.path}: embeddings of its training rows are not finite: the network has diverged")

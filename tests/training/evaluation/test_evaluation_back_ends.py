@@ -189,10 +189,28 @@ def test_training_faces_are_embedded_as_stored_and_in_masks(place):
     plain, one, two = np.split(found.vectors, 3)
     assert not np.allclose(plain, one)
     assert not np.allclose(one, two)
-    batch = rows.varied.__getitems__([(row, 0, 0) for row in range(len(table))])
-    assert batch["masked"].sum() > (table["mask"] != "none").sum()
+    assert masked_of(rows) > (table["mask"] != "none").sum()
     again = embed_training_rows(trained, rows, copies=1)
     assert np.array_equal(again.vectors, found.vectors[: 2 * len(table)])
+
+
+def masked_of(rows):
+    """Return how many faces of the first varied copies wear a mask."""
+    return rows.varied.__getitems__([(row, 0, 1) for row in range(len(rows.varied))])["masked"].sum()
+
+
+@pytest.mark.slow
+def test_where_masks_come_in_pairs_the_first_varied_copy_is_the_masked_one(place, tmp_path, monkeypatch):
+    make_run(tmp_path / "pairs", place / "points", 0, {**MASKED, "masks.pairs": True})
+    trained = load_model(tmp_path / "pairs")
+    rows, seen = training_rows(trained, place / "points"), []
+    monkeypatch.setattr(
+        "face3d_training.training_embeddings.embed_rows",
+        lambda net, rows, *a, drawn, **k: seen.append(drawn) or np.ones((len(rows), 8)),
+    )
+    embed_training_rows(trained, rows, copies=3)
+    assert seen == [(0, 0), (0, 1), (1, 0), (2, 1)]
+    assert masked_of(rows) == len(rows.table)
 
 
 @pytest.mark.slow
