@@ -45,11 +45,11 @@ class Fusion:
 
 
 def learn_fusion(methods: Sequence[str], scores: np.ndarray, genuine: np.ndarray) -> Fusion:
-    """Return weights by logistic regression, genuine and impostor pairs counting alike however many there are.
+    """Return weights by logistic regression, genuine and impostor pairs counting the same however many there are.
 
     Args:
         methods: names of the methods.
-        scores: f8 (n, m), scores of pairs of people whom no method was trained on.
+        scores: f8 (n, m), scores of pairs of people who are in no training data.
         genuine: bool (n,), whether a pair shows one person.
 
     Raises:

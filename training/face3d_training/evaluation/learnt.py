@@ -1,4 +1,4 @@
-"""Back-ends and fusion of an evaluation: on whom they are learnt, and whether these are among the people judged."""
+"""Back-ends and fusion of an evaluation: the people that they are learnt from, and whether these are among the people judged."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _teacher(option: str, network: Network, dataset: Dataset, teacher: Dataset |
 
 @dataclass(frozen=True)
 class FusionPlan:
-    """People whom methods are weighed on; nothing is computed yet.
+    """People that methods are weighed on; nothing is computed yet.
 
     Attributes:
         teacher: their dataset.
@@ -218,7 +218,7 @@ class FusionPlan:
 
 
 def plan_fusion(networks: Sequence[Network], dataset: Dataset, table: pd.DataFrame, given: TeachingData) -> FusionPlan:
-    """Return on whom methods are weighed: the people of split `eval` of the training data.
+    """Return the people that methods are weighed on: those of split `eval` of the training data.
 
     Nobody else will do: a network knows its training people, so that weights learnt on them would trust it too much,
     and weights learnt on the people judged would be chosen by the result.

@@ -58,7 +58,7 @@ class Maker:
         networks: what is judged.
         back_ends: of these.
         baselines: beside them.
-        fusion: on whom all of these are weighed; None: they are not fused.
+        fusion: people that all of these are weighed on; None: they are not fused.
         device: where networks run.
         workers: loader processes.
         seed: decides which pairs methods are weighed on.
