@@ -1,4 +1,4 @@
-"""Back-ends and fusion of an evaluation: the people that they are learnt from, and whether these are among the people judged."""
+"""Back-ends and fusion of an evaluation: people that they learn from, and whether these are among those judged."""
 
 from __future__ import annotations
 
