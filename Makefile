@@ -33,8 +33,8 @@ demo: install
 	$(VENV)/bin/face3d run quickstart -w work
 	$(VENV)/bin/face3d verify quickstart -w work
 	$(VENV)/bin/face3d show --sheet quickstart -w work
-	$(VENV)/bin/face3d train quickstart -w work --config demo --restart
-	$(VENV)/bin/face3d evaluate quickstart work/training/demo-s0 -w work --baseline \
+	$(VENV)/bin/face3d train quickstart -w work --config demo_maps --restart
+	$(VENV)/bin/face3d evaluate quickstart work/training/demo_maps-s0 -w work --baseline \
 		--notice "demo: too short to mean anything"
 
 check: lint

@@ -94,6 +94,15 @@ def benchmarks() -> tuple[Benchmark, ...]:
             ),
         ),
         Benchmark(
+            "packaged_cost",
+            "packaged_cost.py",
+            (),
+            (
+                Goal("packaged network, aligned cloud to embedding: ms a face, one core", ("together_ms",), most=15),
+                Goal("... of which the map", ("map_ms",)),
+            ),
+        ),
+        Benchmark(
             "surface_maps",
             "surface_maps.py",
             (),

@@ -5,8 +5,8 @@
     python benchmarks/make_model.py --workspace work --run work/training/maps-s0     # of a run that there is already
 
 Builds the training set (pipeline `recognition`), trains the packaged config with one seed, writes its best epoch as a
-small file, judges that file on people whom it has not seen (strangers.yaml), and writes the card out of the
-evaluation. Steps that are done already are not repeated: neither the pipelines, nor a run that came to its end.
+small file, judges that file on people whom it has not seen (recognition_strangers.yaml), and writes the card out of
+the evaluations. Steps that are done already are not repeated: neither the pipelines, nor a run that came to its end.
 """
 
 from __future__ import annotations
@@ -17,19 +17,24 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from model_card import Made, card
 
+from face3d_data.digest import digest_file
 from face3d_data.shards.find import find_dataset
+from face3d_data.shards.read import Dataset
+from face3d_data.yaml_file import read_yaml
 from face3d_training.checkpoint import export_safetensors, find_checkpoint, read_checkpoint
 from face3d_training.config import load_config
+from face3d_training.evaluation.report.files import METRICS
 from face3d_training.packaged import BACK_END, MODEL_CARD, PACKAGED, PRETRAINED, WEIGHTS
+from face3d_training.run_folder import dataset_digest
 
 FACE3D = (sys.executable, "-m", "face3d_data")
-STRANGERS = Path(__file__).with_name("strangers.yaml")
+STRANGERS = Path(__file__).with_name("recognition_strangers.yaml")
 LARGEST_BYTES = 4_000_000
 TOLERANCE = {"rank-1": 0.03, "AUC": 0.01}
 """Largest differences of a network's figures from those of one that is trained again with the same seed."""
@@ -48,13 +53,14 @@ def main() -> None:
     if file.stat().st_size > LARGEST_BYTES:
         raise SystemExit(f"{file}: {file.stat().st_size:,} bytes, {LARGEST_BYTES:,} allowed: a narrower network")
     call(given, "run", str(given.judge))
-    metrics = judged(given, file, dataset)
+    names = read_yaml(given.judge, "a pipeline")["datasets"]
+    evaluations = [judged(given, file, dataset, name) for name in names]
     if given.check:
-        raise SystemExit(compared(metrics, given.name))
+        raise SystemExit(compared(evaluations, given.name))
     files = [file]
     if given.back_end is not None:
         files.append(Path(shutil.copyfile(given.back_end, built / f"{given.name}{BACK_END}")))
-    text = card(Made(files, run, dataset, metrics, TOLERANCE, given.notice))
+    text = card(Made(files, run, dataset, given.judge, evaluations, TOLERANCE, given.notice))
     given.out.mkdir(parents=True, exist_ok=True)
     for path in files:
         shutil.copyfile(path, given.out / path.name)
@@ -98,36 +104,35 @@ def trained(given: argparse.Namespace, dataset: Path) -> Path:
     return run
 
 
-def judged(given: argparse.Namespace, file: Path, dataset: Path) -> dict[str, Any]:
-    """Return the metrics of the network's file, with the packaged one beside it if the two are compared."""
-    out = given.workspace / "evaluations" / f"model-{given.name}"
+def judged(given: argparse.Namespace, file: Path, dataset: Path, name: str) -> dict[str, Any]:
+    """Return the metrics of the network's file on a dataset, with the packaged one beside it if the two are compared.
+
+    Figures of the same file on the same dataset are not computed again.
+    """
+    out = given.workspace / "evaluations" / f"model-{given.name}-{name}{'-check' if given.check else ''}"
+    if (out / METRICS).is_file():
+        there = json.loads((out / METRICS).read_text())
+        of_file = there["about"]["checkpoints"][0]["sha256"] == digest_file(file)
+        if of_file and there["dataset"]["digest"] == dataset_digest(Dataset(find_dataset(name, given.workspace))):
+            return there
     beside = ("--model", given.name, "--no-baseline") if given.check else ("--baseline",)
     notice = ("--notice", f"{RENDERED}; {given.notice}" if given.notice else RENDERED)
-    call(
-        given,
-        "evaluate",
-        given.judge.stem,
-        str(file),
-        *beside,
-        "--train-dataset",
-        str(dataset),
-        "--out",
-        str(out),
-        *notice,
-    )
-    return json.loads((out / "metrics.json").read_text())
+    call(given, "evaluate", name, str(file), *beside, "--train-dataset", str(dataset), "--out", str(out), *notice)
+    return json.loads((out / METRICS).read_text())
 
 
-def compared(metrics: Mapping[str, Any], name: str) -> int:
+def compared(evaluations: Sequence[Mapping[str, Any]], name: str) -> int:
     """Print how the figures of the new network differ from the packaged one's; return 1 if by more than allowed."""
-    new, old = (metrics["methods"][title] for title in (name, f"{PACKAGED} {name}"))
     worst = dict.fromkeys(TOLERANCE, 0.0)
-    for key, protocol in new["identification"].items():
-        found = {"rank-1": [one["identification"][key]["rank"]["1"]["value"] for one in (new, old)]}
-        found["AUC"] = [one["verification"][key]["auc"]["value"] for one in (new, old)]
-        for figure, (fresh, packaged) in found.items():
-            print(f"{protocol['title']}, {figure}: {fresh:.4f} now, {packaged:.4f} packaged")
-            worst[figure] = max(worst[figure], abs(fresh - packaged))
+    for metrics in evaluations:
+        new, old = (metrics["methods"][title] for title in (name, f"{PACKAGED} {name}"))
+        for key, protocol in new["identification"].items():
+            found = {"rank-1": [one["identification"][key]["rank"]["1"]["value"] for one in (new, old)]}
+            found["AUC"] = [one["verification"][key]["auc"]["value"] for one in (new, old)]
+            for figure, (fresh, packaged) in found.items():
+                where = f"{metrics['dataset']['name']}, {protocol['title']}, {figure}"
+                print(f"{where}: {fresh:.4f} now, {packaged:.4f} packaged")
+                worst[figure] = max(worst[figure], abs(fresh - packaged))
     beyond = [figure for figure, difference in worst.items() if difference > TOLERANCE[figure]]
     print("reproduced" if not beyond else f"NOT reproduced: {', '.join(beyond)} differ by more than {TOLERANCE}")
     return int(bool(beyond))

@@ -23,6 +23,8 @@ from face3d_training.config import load_config
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = Path(__file__).with_name("model_card.md")
 FAR = "1e-3"
+PROTOCOLS = ("plain_to_plain", "masked_to_plain")
+FIGURES = ("rank-1", "AUC", "FNMR at FMR 1e-3")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Made:
         files: the network's file, and its back-end's where there is one.
         run: folder of the training run.
         trained_on: folder of the dataset that it learnt from.
-        metrics: the evaluation's metrics.json.
+        judge: pipeline of the datasets that it was judged on.
+        evaluations: the metrics.json of each.
         tolerance: largest differences of figures of a network that was trained again, by name.
         notice: a sentence at the top; may be empty.
     """
@@ -41,7 +44,8 @@ class Made:
     files: Sequence[Path]
     run: Path
     trained_on: Path
-    metrics: Mapping[str, Any]
+    judge: Path
+    evaluations: Sequence[Mapping[str, Any]]
     tolerance: Mapping[str, float]
     notice: str = ""
 
@@ -49,9 +53,9 @@ class Made:
 def card(made: Made) -> str:
     """Return the model card's text."""
     state, config = read_checkpoint(made.files[0]), load_config(made.run / "config.yaml")
-    source, judged = Dataset(made.trained_on), made.metrics["dataset"]
-    checkpoint = made.metrics["about"]["checkpoints"][0]
-    chosen = made.metrics["methods"][checkpoint["method"]]
+    source, first = Dataset(made.trained_on), made.evaluations[0]
+    checkpoint = first["about"]["checkpoints"][0]
+    chosen = first["methods"][checkpoint["method"]]
     gaps = {
         "name": made.files[0].name.partition(".")[0],
         "notice": made.notice and f"**{made.notice}**",
@@ -72,12 +76,9 @@ def card(made: Made) -> str:
         "epoch": state["epoch"],
         "epochs": config.epochs,
         "config_text": config_text(config.model_dump(mode="json", exclude_defaults=True)),
-        "judged": judged["name"],
-        "people": judged["people"],
-        "samples": judged["samples"],
-        "confidence": f"{made.metrics['confidence']:.0%}",
-        "figures": "\n".join(tables(made.metrics)),
-        "breakdown": "\n".join(breakdown(chosen)),
+        "judged": made.judge.name,
+        "confidence": f"{first['confidence']:.0%}",
+        "figures": "\n".join(line for metrics in made.evaluations for line in table(metrics)),
         "tolerance": " and ".join(f"{value:g} in {name}" for name, value in made.tolerance.items()),
     }
     return TEMPLATE.read_text().format(**gaps)
@@ -110,35 +111,36 @@ def config_text(values: dict[str, Any]) -> str:
     return yaml.safe_dump(kept, sort_keys=False, default_flow_style=None, width=118)
 
 
-def tables(metrics: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the lines of a table for each protocol: a row for each method."""
-    protocols = next(iter(metrics["methods"].values()))["identification"]
-    for key, protocol in protocols.items():
-        yield from (f"{protocol['title']}, {protocol['probes']:,} probes:", "")
-        yield from ("| | rank-1 | AUC | FNMR at FMR 1e-3 |", "|---|---|---|---|")
-        for name, method in metrics["methods"].items():
-            found = method["verification"][key]
-            cells = (method["identification"][key]["rank"]["1"], found["auc"], missed(found["tar"][FAR]))
-            yield f"| {name} | {' | '.join(map(shown, cells))} |"
-        yield ""
+def table(metrics: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the lines of a dataset's table: a row for each method, and what the network gains on the others."""
+    judged, protocols = metrics["dataset"], next(iter(metrics["methods"].values()))["identification"]
+    shown_ones = {key: protocols[key]["title"] for key in PROTOCOLS if key in protocols}
+    people, samples = f"{judged['people']:,} people", f"{judged['samples']:,} samples, {judged['masked']:,} masked"
+    yield from (f"`{judged['name']}`: {people}, {samples}", "")
+    yield f"| | {' | '.join(f'{title}: {figure}' for title in shown_ones.values() for figure in FIGURES)} |"
+    yield f"|---|{'---|' * (len(FIGURES) * len(shown_ones))}"
+    for name, method in metrics["methods"].items():
+        cells = [cell for key in shown_ones for cell in cells_of(method, key)]
+        yield f"| {name} | {' | '.join(cells)} |"
+    for difference in metrics["differences"]:
+        gains = [shown(difference["figures"][key][figure]) for key in shown_ones for figure in ("rank 1", "auc")]
+        named = [f"{title} {figure}" for title in shown_ones.values() for figure in ("rank-1", "AUC")]
+        pairs = ", ".join(f"{name} {gain}" for name, gain in zip(named, gains, strict=True))
+        yield from ("", f"{difference['better']} minus {difference['other']}, paired over people: {pairs}")
+    yield ""
+
+
+def cells_of(method: Mapping[str, Any], protocol: str) -> list[str]:
+    """Return a method's figures of one protocol, as texts."""
+    found = method["verification"][protocol]
+    figures = (method["identification"][protocol]["rank"]["1"], found["auc"], missed(found["tar"][FAR]))
+    return [shown(figure) for figure in figures]
 
 
 def missed(tar: Mapping[str, Any]) -> dict[str, Any]:
     """Return the share of genuine pairs that is not accepted, with its interval, from that which is."""
     value, low, high = (None if tar[key] is None else 1 - tar[key] for key in ("value", "high", "low"))
     return {"value": value, "low": low, "high": high}
-
-
-def breakdown(method: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the lines of a table of rank-1 by the datasets that the judged people come from."""
-    found = {key: {row["value"]: row for row in groups["dataset"]} for key, groups in method["breakdown"].items()
-             if "dataset" in groups}  # fmt: skip
-    titles = [method["identification"][key]["title"] for key in found]
-    yield f"| | {' | '.join(titles)} |"
-    yield f"|---|{'---|' * len(titles)}"
-    for name in dict.fromkeys(name for groups in found.values() for name in groups):
-        cells = [shown(groups[name]["rank_1"]) if name in groups else "–" for groups in found.values()]
-        yield f"| `{name}` | {' | '.join(cells)} |"
 
 
 def shown(figure: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ RUN_BY_MAKE = [
 RUN_BY_MAKE += [
     "near_duplicates.py",
     "opening.py",
+    "packaged_cost.py",
     "sampling.py",
     "training_loader.py",
     "training_ops.py",
