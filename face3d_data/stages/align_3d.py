@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from face3d_data.errors import Reject
-from face3d_data.geometry.align import fit_rigid, measure_fit, refine, rotate, spread, transform
+from face3d_data.geometry.align import UPPER_FACE_MM, fit_rigid, measure_fit, refine, rotate, spread, transform
 from face3d_data.geometry.landmarks import NOSE
 from face3d_data.geometry.mean_face import MEAN_FACE_ASSET, mean_face
 from face3d_data.registry import register
@@ -45,6 +45,11 @@ class Align3d(Stage):
     }
 
     refine_icp: bool = Field(True, description="refine the fit of the landmarks by ICP to the surface of the mean face")
+    region: Literal["whole", "upper"] = Field(
+        "whole",
+        description="what ICP is fitted to, and the fit is measured on: the whole face, or the part from just below "
+        "the tip of the nose upwards, so that a mask does not move the face",
+    )
     max_rmse_mm: float = Field(
         5.0, gt=0, description="reject if the rmse of the inliers to the mean face is larger, mm"
     )
@@ -54,6 +59,12 @@ class Align3d(Stage):
         le=1,
         description="reject if a smaller share of the points near the nose is within 10 mm of the mean face",
     )
+
+    @model_validator(mode="after")
+    def _region_is_used(self) -> Align3d:
+        if self.region != "whole" and not self.refine_icp:
+            raise ValueError("region is for ICP: leave refine_icp on, or leave region out")
+        return self
 
     def run(self, sample: Sample, rng: np.random.Generator | None) -> Iterator[Sample]:
         """Yield the sample in the face frame, with the tags `rmse_mm` and `inlier_share`."""
@@ -69,10 +80,10 @@ class Align3d(Stage):
             raise Reject("not_face_sized", f"{size:.2f} times the mean face: check the depth's unit and the intrinsics")
         motion = fit_rigid(landmarks[known], face.landmarks[known])
         if self.refine_icp:
-            motion = refine(points, face, motion)
+            motion = refine(points, face, motion, lowest_mm=self._lowest_mm)
         moved, moved_landmarks = transform(points, motion), transform(landmarks, motion)
         nose = moved_landmarks[NOSE] if known[NOSE] else face.landmarks[NOSE]
-        fit = measure_fit(moved, face, nose)
+        fit = measure_fit(moved, face, nose, self._lowest_mm)
         if not fit.rmse_mm <= self.max_rmse_mm or fit.inlier_share < self.min_inlier_share:
             raise Reject("poor_fit", f"rmse {fit.rmse_mm:.2f} mm, inliers {fit.inlier_share:.2f}")
         pose = motion @ sample.arrays["pose"] if "pose" in sample.arrays else motion
@@ -82,6 +93,14 @@ class Align3d(Stage):
             arrays["normals"] = rotate(sample.arrays["normals"], motion)
         tags = {"rmse_mm": round(fit.rmse_mm, 4), "inlier_share": round(fit.inlier_share, 4)}
         yield sample.without(*MAPS).with_arrays(**arrays).with_tags(**tags)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters; `region` only where it is used, so that no cache is lost."""
+        return {name: value for name, value in super().parameters().items() if name != "region" or value != "whole"}
+
+    @property
+    def _lowest_mm(self) -> float:
+        return UPPER_FACE_MM if self.region == "upper" else -np.inf
 
     def created(self) -> frozenset[str]:
         """Return what is there afterwards in any case; everything else is moved where it is there."""

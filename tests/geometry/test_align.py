@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from face3d_data.geometry.align import every_nth, fit_rigid, measure_fit, refine, rotate, transform
+from face3d_data.geometry.align import UPPER_FACE_MM, every_nth, fit_rigid, measure_fit, refine, rotate, transform
 from face3d_data.geometry.mean_face import MeanFace, mean_face, read_mean_face, save_mean_face
 
 
@@ -60,6 +60,22 @@ def test_icp_is_the_same_to_the_last_bit_and_indifferent_to_far_points():
     assert first.tobytes() == refine(far, face, np.eye(4)).tobytes()
 
 
+def test_icp_of_the_upper_face_is_not_moved_by_a_mask():
+    face = mean_face()
+    masked = face.points.copy()
+    low = masked[:, 1] < UPPER_FACE_MM
+    masked[low, 2] += 18  # a duckbill: nearly two centimetres before the mouth
+    scan = transform(masked, motion(np.random.default_rng(2), 4.0, 2.0))
+    upper = ~low & (np.abs(face.points[:, 0]) < 50)
+
+    def off_mm(lowest_mm):
+        home = transform(scan, refine(scan, face, np.eye(4), lowest_mm=lowest_mm))
+        return np.linalg.norm(home - face.points, axis=1)[upper].mean()
+
+    assert off_mm(UPPER_FACE_MM) < 0.5
+    assert off_mm(-np.inf) > 3
+
+
 def test_icp_without_matches_keeps_the_start():
     start = motion(np.random.default_rng(3), 10.0, 5.0)
     nowhere = np.full((100, 3), 1e4, np.float32)
@@ -74,6 +90,7 @@ def test_measure_fit_is_the_rms_of_inliers_and_their_share():
     fit = measure_fit(scan, plane, np.zeros(3))
     assert fit.rmse_mm == pytest.approx(np.sqrt(12.5), rel=1e-5)
     assert fit.inlier_share == pytest.approx(2 / 3)
+    assert measure_fit(scan, plane, np.zeros(3), 0.5).inlier_share == pytest.approx(1 / 2)
     assert measure_fit(scan + np.float32(1e4), plane, np.zeros(3)).inlier_share == 0.0
 
 

@@ -12,6 +12,7 @@ from face3d_data.geometry.align import rotate, transform
 from face3d_data.geometry.mean_face import mean_face
 from face3d_data.sample import Sample
 from face3d_data.stages.align_3d import Align3d
+from face3d_data.stages.mask import Mask
 from face3d_data.stages.to_cloud import ToCloud
 
 
@@ -115,3 +116,24 @@ def test_a_cloud_with_no_point_on_the_face_never_fits(scan):
     far = Sample.of({"points": scan.arrays["points"] + np.float32(5000), "landmarks_3d": scan.arrays["landmarks_3d"]})
     with pytest.raises(Reject, match="poor_fit: rmse inf mm"):
         Align3d(min_inlier_share=0.0, refine_icp=False).apply(far)
+
+
+def test_a_mask_does_not_move_a_face_that_is_fitted_by_its_upper_part(scan):
+    upper = Align3d(region="upper")
+    [bare] = upper.run(scan, None)
+    [masked] = Mask(styles={"duckbill": 1}).run(scan, np.random.default_rng(1))
+
+    def turn_deg(stage):
+        [home] = stage.run(masked, None)
+        motion = home.arrays["pose"] @ np.linalg.inv(bare.arrays["pose"])
+        return np.degrees(Rotation.from_matrix(motion[:3, :3]).magnitude())
+
+    assert turn_deg(upper) < 2
+    assert turn_deg(Align3d(max_rmse_mm=99, min_inlier_share=0)) > 5
+
+
+def test_the_region_enters_the_fingerprint_only_where_it_is_not_the_whole_face():
+    assert "region" not in Align3d().parameters()
+    assert Align3d(region="upper").parameters()["region"] == "upper"
+    with pytest.raises(ValueError, match="region is for ICP"):
+        Align3d(region="upper", refine_icp=False)

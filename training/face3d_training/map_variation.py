@@ -28,6 +28,10 @@ BRIDGED_MM, STIFF_MM = (2.0, 30.0), (1.0, 14.0)
 RIM_MM = 9.0
 """Within this distance of its outline the cloth comes down to half its stand-off."""
 CREASES_MM = (0.0, 1.0)
+BULKY = 0.5
+"""Share of the drawn masks that stand off by a shape of their own, as respirators do: cups, and folds."""
+BULGE_MM, BULGE_Y_MM = (3.0, 30.0), (-45.0, -15.0)
+BULGE_HALF_WIDTH_MM, BULGE_HALF_HEIGHT_MM = (25.0, 50.0), (18.0, 38.0)
 FILLED_CELLS = (7, 33)
 """Holes are filled by the means of squares of these sides, in turn; what lies farther away by the mean of all."""
 VISIBLE_MM = 40.0
@@ -108,7 +112,7 @@ class MapVariation:
         rise = np.minimum(inward / RIM_MM, 1)
         standoff = np.float32(rng.uniform(*STANDOFF_MM)) * (0.5 + 0.5 * rise)
         creases = smooth_noise(face.shape, rng.uniform(1.0, 3.0), rng) * np.float32(rng.uniform(*CREASES_MM))
-        made = face + rise * (cloth - face) + standoff + creases
+        made = face + rise * (cloth - face + self._bulge(rng)) + standoff + creases
         np.copyto(made, face, where=seen & ~covered)
         down, across = np.gradient(made, grid.cell_mm)
         sx, sy = self.place.slopes(image)
@@ -116,6 +120,20 @@ class MapVariation:
         counted = seen & (np.abs(grid.x_mm()) < VISIBLE_MM)
         visible = 1 - int(np.count_nonzero(covered & counted)) / max(int(np.count_nonzero(counted)), 1)
         return self.place.channels(made, slopes, seen | covered), visible, covered
+
+    def _bulge(self, rng: np.random.Generator) -> np.ndarray | float:
+        """Return how far f4 (rows, columns), mm, a mask stands off by its shape: a cup, or a level or upright fold."""
+        if rng.random() >= BULKY:
+            return 0.0
+        grid = self.place.grid
+        high, middle = (np.float32(rng.uniform(*limits)) for limits in (BULGE_MM, BULGE_Y_MM))
+        across = (np.abs(grid.x_mm()) / rng.uniform(*BULGE_HALF_WIDTH_MM)).astype(np.float32)[None, :]
+        down = (np.abs(grid.y_mm() - middle) / rng.uniform(*BULGE_HALF_HEIGHT_MM)).astype(np.float32)[:, None]
+        kind = rng.integers(3)
+        if kind == 0:
+            return high * np.sqrt(np.maximum(1 - across**2 - down**2, 0))
+        fold, along = (down, across) if kind == 1 else (across, down)
+        return high * np.maximum(1 - fold, 0) * np.sqrt(np.maximum(1 - along**2, 0))
 
     def _outline(self, rng: np.random.Generator) -> np.ndarray:
         """Return bool (rows, columns): below a V from the bridge of the nose, to the cheeks and the chin."""
