@@ -62,3 +62,12 @@ def test_a_query_chooses_the_rows_that_lda_learns_from(dataset):
         told_of(dataset, False, train_where="identity == 'nobody'")
     with pytest.raises(UserError, match=r"shows 1 person, 6 are needed"):
         plan_baselines(dataset, "test", dataset.table("test"), True, dataset, f"identity == '{people[0]}'")
+
+
+def test_an_empty_split_to_learn_from_is_a_notice(tmp_path):
+    dataset = Dataset(map_set(tmp_path, splits=("test",) * 16))
+    assert dataset.table("train").empty
+    plan = plan_baselines(dataset, "test", dataset.table("test"), None, None)
+    assert plan.notices[0].startswith("no LDA of depth maps: split 'train' of dataset maps shows 0 people")
+    found, _ = plan.learn(lambda label, done, total: None)
+    assert [matcher.name for matcher in found.matchers] == ["depth map, untrained"]

@@ -175,7 +175,9 @@ def _cannot_teach(dataset: Dataset, where: str | None) -> str:
         return f"dataset {dataset.name} has no split {LEARNT_FROM!r} to learn from"
     if not can_be_mapped(dataset):
         return f"dataset {dataset.name} contains no points or maps to learn from"
-    rows = rows_of(dataset, LEARNT_FROM, where, key="--train-where")
+    rows = dataset.table(LEARNT_FROM)
+    if len(rows) and where is not None:
+        rows = rows_of(dataset, LEARNT_FROM, where, key="--train-where")
     people = len({person_of(identity) for identity in rows["identity"]})
     if people < LDA_FEWEST_PEOPLE:
         return (
