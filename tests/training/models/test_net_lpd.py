@@ -33,6 +33,7 @@ def test_outputs_have_the_stated_shapes(channels):
         "global_embedding": (3, 12),
         "part_embedding": (3, 12),
         "visible_ratio": (3,),
+        "norm": (3,),
     }
     torch.testing.assert_close(outputs["embedding"].norm(dim=1), torch.ones(3))
     joined = torch.cat([outputs["global_embedding"], outputs["part_embedding"]], 1)
