@@ -39,6 +39,8 @@ LARGEST_BYTES = 4_000_000
 TOLERANCE = {"rank-1": 0.03, "AUC": 0.01}
 """Largest differences of a network's figures from those of one that is trained again with the same seed."""
 RENDERED = "rendered, not real scans"
+RESAMPLES = 200
+"""Of people, for the intervals on the card: with a thousand the four evaluations take longer than the training."""
 
 
 def main() -> None:
@@ -117,7 +119,8 @@ def judged(given: argparse.Namespace, file: Path, dataset: Path, name: str) -> d
             return there
     beside = ("--model", given.name, "--no-baseline") if given.check else ("--baseline",)
     notice = ("--notice", f"{RENDERED}; {given.notice}" if given.notice else RENDERED)
-    call(given, "evaluate", name, str(file), *beside, "--train-dataset", str(dataset), "--out", str(out), *notice)
+    call(given, "evaluate", name, str(file), *beside, "--train-dataset", str(dataset), "--out", str(out),
+         "--resamples", str(RESAMPLES), *notice)  # fmt: skip
     return json.loads((out / METRICS).read_text())
 
 
