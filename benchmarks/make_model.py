@@ -51,7 +51,10 @@ def main() -> None:
     built = given.workspace / "model"
     built.mkdir(parents=True, exist_ok=True)
     file = built / f"{given.name}{WEIGHTS}"
-    export_safetensors(file, read_checkpoint(find_checkpoint(run)), small=True)
+    best = find_checkpoint(run)
+    # Not written again: the order of its metadata, and so its digest, differs from save to save.
+    if not file.is_file() or file.stat().st_mtime < best.stat().st_mtime:
+        export_safetensors(file, read_checkpoint(best), small=True)
     if file.stat().st_size > LARGEST_BYTES:
         raise SystemExit(f"{file}: {file.stat().st_size:,} bytes, {LARGEST_BYTES:,} allowed: a narrower network")
     call(given, "run", str(given.judge))
