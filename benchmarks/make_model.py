@@ -5,7 +5,7 @@
     python benchmarks/make_model.py --workspace work --run work/training/maps-s0     # of a run that there is already
 
 Builds the training set (pipeline `recognition`), trains the packaged config with one seed, writes its best epoch as a
-small file, judges that file on people whom it has not seen (recognition_strangers.yaml), and writes the card out of
+small file, judges that file on people outside its training set (recognition_strangers.yaml), and writes the card out of
 the evaluations. Steps that are done already are not repeated: neither the pipelines, nor a run that came to its end.
 """
 
@@ -82,7 +82,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--config", default="maps", help="what is trained [maps]")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--run", type=Path, help="folder of the training run [WORKSPACE/training/CONFIG-sSEED]")
-    parser.add_argument("--judge", type=Path, default=STRANGERS, help="pipeline of people whom it has not seen")
+    parser.add_argument(
+        "--judge", type=Path, default=STRANGERS, help="pipeline of people who are not in its training set"
+    )
     parser.add_argument("--name", default="maps", help="name that the network gets [maps]")
     parser.add_argument("--back-end", type=Path, help="file of a back-end of this network, which goes beside it")
     parser.add_argument("--out", type=Path, default=PRETRAINED, help="where the files go [the package]")

@@ -70,7 +70,7 @@ def packaged_file(name: str, folder: Path = PRETRAINED) -> Path:
     there = ", ".join([*([PACKAGED] if len(names) == 1 else []), *names]) or "none at all"
     raise UserError(
         f"--model {name}: no network of that name comes with the package ({there}): "
-        f"give the path of a checkpoint without --model{did_you_mean(name, names)}"
+        f"give the path of a checkpoint without --model{did_you_mean(name, [PACKAGED, *names])}"
     )
 
 
