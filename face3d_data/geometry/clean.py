@@ -21,6 +21,8 @@ HALF_OF_NEIGHBOURS = tuple(
     (x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) > (0, 0, 0)
 )
 """Steps to 13 of a cube's 26 neighbours; the others are those of the neighbours to it."""
+SAME_DEPTH_MM = 0.02
+"""Depths nearer than this are equal: what float32 loses where a cloud was turned, some metres away."""
 ALONG_RAY = 0.35
 """Mean squared cosine of the ray to a point's neighbours: 0.5 in a curtain along the ray, 0 on a surface across it."""
 
@@ -64,6 +66,25 @@ def nearest_neighbours(points: np.ndarray, k: int) -> Neighbours:
         found.nearest[block], found.middle[block] = distance[:, 0], distance[:, k // 2]
         found.mean[block] = distance.mean(axis=1)
     return found
+
+
+def depth_step(depth: np.ndarray) -> float:
+    """Return the step of a cloud's depth, mm: how far apart its layers of equal depth are, near 0 where there are none.
+
+    It is the median, over points, of the distance from a point's layer to the nearest other one: a wall behind, or
+    readings far away, do not change it.
+
+    Args:
+        depth: (N,), finite, mm from the camera.
+    """
+    ordered = np.sort(depth.astype(np.float64))
+    gaps = np.diff(ordered)
+    ends = np.flatnonzero(gaps > SAME_DEPTH_MM)  # the last point of each layer but the last layer
+    if not len(ends):
+        return 0.0
+    between = np.concatenate([[np.inf], gaps[ends], [np.inf]])
+    points = np.diff(np.concatenate([[-1], ends, [len(ordered) - 1]]))
+    return float(np.median(np.repeat(np.minimum(between[:-1], between[1:]), points)))
 
 
 def flying_pixels(points: np.ndarray, neighbours: Neighbours, viewpoint: np.ndarray, gap_mm: float) -> np.ndarray:
@@ -117,7 +138,7 @@ def largest_component(points: np.ndarray, kept: np.ndarray, max_gap_mm: float) -
 
     Points are put into cubes of half a gap; touching cubes with points in them are one piece. So points nearer than
     half a gap are always joined, and points farther apart than 1.73 gaps never directly, however densely a surface is
-    sampled and however coarse the steps of its depth.
+    sampled. Where depth has steps, the gap must be twice as large at least.
 
     Args:
         points: (N, 3), finite, mm.

@@ -10,13 +10,23 @@ from pydantic import Field, model_validator
 
 from face3d_data.errors import Reject
 from face3d_data.geometry.camera import viewpoint_of
-from face3d_data.geometry.clean import flying_pixels, largest_component, nearest_neighbours, statistical_outliers
+from face3d_data.geometry.clean import (
+    depth_step,
+    flying_pixels,
+    largest_component,
+    nearest_neighbours,
+    statistical_outliers,
+)
 from face3d_data.registry import register
 from face3d_data.sample import PER_POINT, Sample
 from face3d_data.stage import Inputs, Names, Stage
 
 FLYING_SPACINGS, PIECE_SPACINGS = 2.5, 4.0
 """Least size of a gap, as a multiple of the median distance of a point to its nearest neighbour."""
+FLYING_STEPS, PIECE_STEPS = 1.5, 2.5
+"""Least size of a gap, as a multiple of the depth step: points of one surface are a step apart at least."""
+MOST_STEP_MM = 20.0
+"""Steps are taken as no larger than this, so that a flat wall in one layer far behind a face is no part of it."""
 
 
 @register
@@ -24,7 +34,7 @@ class Clean(Stage):
     """Remove points out of range, flying pixels, statistical outliers and loose pieces."""
 
     name: ClassVar[str] = "clean"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     inputs: ClassVar[Inputs] = ("points",)
     optional: ClassVar[Names] = ("pose", *PER_POINT)
     outputs: ClassVar[Names] = ("points", *PER_POINT)
@@ -67,34 +77,41 @@ class Clean(Stage):
         """Yield the sample with the points that are kept, and their per-point arrays."""
         points = sample.arrays["points"]
         pose = sample.arrays["pose"] if "pose" in sample.arrays else np.eye(4)
-        kept = np.flatnonzero(self._in_range(points, np.linalg.inv(pose)))
+        depth = _depth_of(points, np.linalg.inv(pose))
+        kept = np.flatnonzero(np.isfinite(points).all(1) & self._in_range(depth))
         if len(kept) and not (self.flying_gap_mm is self.outlier_std is self.max_gap_mm is None):
-            kept = kept[self._on_surface(points[kept], viewpoint_of(points[kept], pose))]
+            step = min(depth_step(depth[kept]), MOST_STEP_MM)
+            kept = kept[self._on_surface(points[kept], viewpoint_of(points[kept], pose), step)]
         if len(kept) < self.min_points:
             raise Reject("too_few_points", f"{len(kept)} of {len(points)} left, {self.min_points} needed")
         yield sample.take(kept) if len(kept) < len(points) else sample
 
-    def _in_range(self, points: np.ndarray, camera: np.ndarray) -> np.ndarray:
-        """Return which points are finite and at an allowed depth; `camera` maps them to the camera frame."""
-        with np.errstate(invalid="ignore"):
-            depth = points @ camera[2, :3].astype(np.float32) + np.float32(camera[2, 3])
-        inside = np.isfinite(points).all(1)
+    def _in_range(self, depth: np.ndarray) -> np.ndarray:
+        """Return which depths are allowed."""
+        inside = np.ones(len(depth), bool)
         if self.min_distance_mm is not None:
             inside &= depth >= self.min_distance_mm
         if self.max_distance_mm is not None:
             inside &= depth <= self.max_distance_mm
         return inside
 
-    def _on_surface(self, points: np.ndarray, viewpoint: np.ndarray) -> np.ndarray:
+    def _on_surface(self, points: np.ndarray, viewpoint: np.ndarray, step: float) -> np.ndarray:
         neighbours = nearest_neighbours(points, self.neighbours)
-        # Far away, or with few pixels, the points of one surface lie farther apart than the gaps of a near one.
+        # Far away, with few pixels or in coarse steps, points of one surface are farther apart than gaps of a near one.
         spacing = float(np.median(neighbours.nearest)) if neighbours.k > 0 else 0.0
         kept = np.ones(len(points), bool)
         if self.flying_gap_mm is not None:
-            gap_mm = max(self.flying_gap_mm, FLYING_SPACINGS * spacing)
+            gap_mm = max(self.flying_gap_mm, FLYING_SPACINGS * spacing, FLYING_STEPS * step)
             kept &= ~flying_pixels(points, neighbours, viewpoint, gap_mm)
         if self.outlier_std is not None:
             kept &= ~statistical_outliers(neighbours, self.outlier_std)
         if self.max_gap_mm is not None and kept.any():
-            kept = largest_component(points, kept, max(self.max_gap_mm, PIECE_SPACINGS * spacing))
+            gap_mm = max(self.max_gap_mm, PIECE_SPACINGS * spacing, PIECE_STEPS * step)
+            kept = largest_component(points, kept, gap_mm)
         return kept
+
+
+def _depth_of(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
+    """Return the depth of points, f4 (N,), mm; `camera` maps them to the camera frame."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(points @ camera[2, :3].astype(np.float32) + np.float32(camera[2, 3]))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from face3d_data.geometry import clean, normals
 from face3d_data.geometry.clean import (
+    depth_step,
     flying_pixels,
     largest_component,
     nearest_neighbours,
@@ -109,6 +110,25 @@ def test_a_dense_scan_in_whole_millimetres_is_one_piece():
     z = np.round(300 + (x**2 + y**2) / 120)
     points = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
     assert largest_component(points, np.ones(len(points), bool), 8.0).all()
+
+
+@pytest.mark.parametrize("step", [0.5, 1.0, 8.0])
+def test_the_step_of_depth_is_found_in_spite_of_rounding_and_far_readings(step):
+    rng = np.random.default_rng(0)
+    depth = np.round(rng.uniform(600, 740, 5000) / step) * step + rng.normal(0, 1e-4, 5000)
+    assert depth_step(np.append(depth, [400.0, 790.0]).astype(np.float32)) == pytest.approx(step, abs=0.01)
+
+
+def test_a_wall_behind_changes_no_step():
+    depth = np.concatenate([np.arange(600, 740, 8.0).repeat(300), np.full(4000, 2000.0)])
+    assert depth_step(depth) == 8.0
+
+
+def test_fine_depth_has_no_step():
+    depth = np.random.default_rng(0).uniform(600, 740, 5000)
+    assert depth_step(depth) < 0.1
+    assert depth_step(np.linspace(600, 740, 50_000)) == 0.0
+    assert depth_step(depth[:1]) == depth_step(depth[:0]) == 0.0
 
 
 def test_points_very_far_away_are_no_error():

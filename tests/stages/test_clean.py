@@ -97,3 +97,24 @@ def test_far_away_and_coarse_scans_are_not_all_gaps():
     z = 2500 + (x**2 + y**2) / 100
     points = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
     assert len(Clean(min_points=1).apply(Sample.of({"points": points})).arrays["points"]) > 0.9 * len(points)
+
+
+@pytest.mark.parametrize("yaw_deg", [0.0, 40.0])
+def test_of_a_face_in_steps_of_8_mm_no_more_is_lost_than_of_one_in_fine_steps(yaw_deg):
+    """Layers of equal depth lie a step apart, which is more than the gaps of a face in fine steps."""
+    sample = face_sample(head_pose(yaw_deg))
+    fine = ToCloud().apply(sample)
+    kept = len(Clean().apply(fine).arrays["points"]) / len(fine.arrays["points"])
+    coarse = ToCloud().apply(sample.with_arrays(depth=np.round(sample.arrays["depth"] / 8) * np.float32(8)))
+    motion = np.linalg.inv(head_pose(30.0, 20.0))
+    turned = coarse.with_arrays(points=transform(coarse.arrays["points"], motion), pose=motion)
+    for given in (coarse, turned):
+        assert len(Clean().apply(given).arrays["points"]) >= kept * len(coarse.arrays["points"])
+
+
+def test_coarse_depth_lets_no_loose_piece_through(face):
+    coarse = face.copy()
+    coarse[:, 2] = np.round(face[:, 2] / 8) * 8
+    piece = coarse[:300] + np.float32([0, 0, -120])
+    cleaned = Clean().apply(sample_of(coarse, piece))
+    assert (kept_of(cleaned, 0) > 0.97 * len(face), kept_of(cleaned, 1)) == (True, 0)

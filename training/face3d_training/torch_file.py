@@ -21,7 +21,7 @@ NUMPY_NUMBERS: list[Any] = [
 ]
 
 
-def read_torch_file(path: Path) -> dict[str, Any]:
+def read_torch_file(path: str | Path) -> dict[str, Any]:
     """Return what a .pt, .pth or .safetensors file holds, on the CPU.
 
     Beside tensors, plain values and NumPy numbers are read. Tensors of a .safetensors file are under
@@ -30,7 +30,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file does not exist, cannot be read, is not a mapping, or needs classes of other programs.
     """
-    path = path.expanduser()
+    path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f"{path}: this file of weights does not exist")
     try:

@@ -21,7 +21,7 @@ ABOUT = "face3d_back_end"
 ARRAYS = ("mean", "directions", "between", "cohort")
 
 
-def save_back_end(path: Path, back_end: BackEnd) -> str:
+def save_back_end(path: str | Path, back_end: BackEnd) -> str:
     """Write a back-end as safetensors, arrays in f4.
 
     Returns:
@@ -35,7 +35,7 @@ def save_back_end(path: Path, back_end: BackEnd) -> str:
     # One key alone: safetensors writes the keys of its metadata in another order each time, and so other bytes.
     metadata = {ABOUT: json.dumps({**about, KEY: digest})}
     try:
-        with atomic_path(path.absolute()) as temporary:
+        with atomic_path(Path(path).expanduser().absolute()) as temporary:
             safetensors.torch.save_file(arrays, temporary, metadata=metadata)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error}): use another file") from None
@@ -48,7 +48,7 @@ def back_end_digest(back_end: BackEnd) -> str:
     return content_digest({**arrays, ABOUT: about})
 
 
-def read_back_end(path: Path) -> BackEnd:
+def read_back_end(path: str | Path) -> BackEnd:
     """Return the back-end in a file.
 
     Raises:

@@ -52,6 +52,8 @@ class EmbeddingNet(nn.Module):
                 f"the model has in_channels {self.in_channels}, but the images have {inputs.shape[1]} channels: set "
                 f"model.in_channels to {inputs.shape[1]}, or change data.fields"
             )
+        if inputs.ndim == 4:  # convolutions on the CPU take three quarters of the time in this order of memory
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         outputs = self.compute(inputs)
         vector = outputs["embedding"]
         outputs["embedding"] = functional.normalize(vector, dim=1)
