@@ -7,6 +7,7 @@ captures of other people, plain and in real masks, are judged where folders with
 
     python benchmarks/recognition.py --workspace work
     python benchmarks/recognition.py --workspace work --only maps-no_ict
+    python benchmarks/recognition.py --workspace work --trials
     python benchmarks/recognition.py --workspace work --plain CAPTURES --masked CAPTURES_IN_MASKS
 """
 
@@ -22,12 +23,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recognition_table import RENDERED, differences, table
+
+from face3d_data.digest import digest_file
+from face3d_data.shards.find import find_dataset
+from face3d_data.shards.read import Dataset
+from face3d_training.checkpoint import find_checkpoint
+from face3d_training.evaluation.report.files import METRICS
+from face3d_training.run_folder import dataset_digest
+
 FACE3D = (sys.executable, "-m", "face3d_data")
 STRANGERS = Path(__file__).with_name("recognition_strangers.yaml")
 POPULATIONS = ("own", "anny", "ict")
 SEEDS = (0, 1, 2)
 NO_TOF = "sensor_kind != 'time_of_flight'"
-PLAIN, MASKED = "plain_to_plain", "masked_to_plain"
 
 
 def without(population: str) -> str:
@@ -42,28 +51,34 @@ def where(query: str) -> tuple[str, ...]:
 
 RUNS: dict[str, tuple[str, ...]] = {
     **{f"maps-no_{name}": ("--config", "maps", *where(without(name))) for name in POPULATIONS},
-    **{f"maps-s{seed}": ("--config", "maps", "--seed", str(seed)) for seed in SEEDS},
-    "maps-no_tof": ("--config", "maps", *where(NO_TOF)),
     **{f"points-no_{name}": ("--config", "recognition", *where(without(name))) for name in POPULATIONS},
+    **{f"maps-s{seed}": ("--config", "maps", "--seed", str(seed)) for seed in SEEDS},
+    "points-s0": ("--config", "recognition"),
+    "maps-no_tof": ("--config", "maps", *where(NO_TOF)),
 }
 """Runs by their names, in the order in which they are trained."""
-RENDERED = "rendered, not real scans"
-FIGURES = ("rank-1", "AUC", "FNMR at FMR 1e-3")
+TRIED = "ict"
+"""The population whose strangers judge the trials, which learn without it."""
+PAIRS = ("--masks.pairs", "true", "--masks.share", "0.5")
+TRIALS: dict[str, tuple[str, ...]] = {
+    f"{name}-no_{TRIED}": ("--config", "maps", *where(without(TRIED)), *options)
+    for name, options in {
+        "mirror": ("--vary-map.mirror", "0.5"),
+        "pairs": (*PAIRS, "--loss", "arcface,consistency", "--loss.consistency.weight", "5"),
+        "parts": ("--model", "map_part_resnet"),
+        "adaface": ("--loss", "adaface"),
+        "centers": ("--loss.arcface.sub-centers", "3"),
+    }.items()
+}
+"""Other recipes, by the names of their runs."""
+BACK_ENDS = ("lda", "plda", "asnorm", "lda+asnorm", "plda+asnorm")
+RESAMPLES = 400
+"""Of people, for intervals."""
 
 
 def main() -> None:
     """Do all that is not done yet."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--workspace", type=Path, default=Path("work"))
-    parser.add_argument("--only", nargs="+", metavar="RUN", default=list(RUNS), help="these runs alone")
-    parser.add_argument("--plain", type=Path, help="folder of captures to be recognised, as rgbd_folder reads them")
-    parser.add_argument("--masked", type=Path, help="folder of captures of the same people in real masks")
-    given = parser.parse_args()
-    if (given.plain is None) != (given.masked is None):
-        parser.error("--plain and --masked go together")
-    for name in given.only:
-        if name not in RUNS:
-            parser.error(f"--only {name}: the runs are {', '.join(RUNS)}")
+    given = arguments()
     work = given.workspace
     for pipeline in ("recognition", str(STRANGERS)):
         started = time.monotonic()
@@ -71,13 +86,33 @@ def main() -> None:
         print(f"{pipeline}: {(time.monotonic() - started) / 60:.1f} min", flush=True)
     for name in given.only:
         train(work, name)
-    print("\n".join(table(work, judge_strangers(work, given.only))))
+    if given.train_only:
+        return
+    found = judge_trials(work, given.only) if given.trials else judge_strangers(work, given.only)
     if given.plain is not None:
-        roots = {"D415_ROOT": str(given.plain.absolute()), "D415_MASKED_ROOT": str(given.masked.absolute())}
-        call(work, "run", "recognition_test", **roots)
-        runs = [name for name in given.only if name.endswith("-no_ict")]
-        found = {"rendered captures": judge(work, "recognition_test", "captures", runs, without("ict"))}
-        print("\n".join(table(work, found)))
+        found |= judge_captures(work, given.only, given.plain, given.masked)
+    print("\n".join([*table(found), *differences(found)]))
+
+
+def arguments() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--workspace", type=Path, default=Path("work"))
+    parser.add_argument("--only", nargs="+", metavar="RUN", help="these runs alone")
+    parser.add_argument("--trials", action="store_true", help=f"other recipes and back-ends, {TRIED} left out")
+    parser.add_argument("--train-only", action="store_true", help="stop after training")
+    parser.add_argument("--plain", type=Path, help="folder of captures to be recognised, as rgbd_folder reads them")
+    parser.add_argument("--masked", type=Path, help="folder of captures of the same people in real masks")
+    given = parser.parse_args()
+    if (given.plain is None) != (given.masked is None):
+        parser.error("--plain and --masked go together")
+    known = {**RUNS, **TRIALS}
+    if given.only is None:
+        given.only = [f"maps-no_{TRIED}", *TRIALS] if given.trials else list(RUNS)
+    for name in given.only:
+        if name not in known:
+            parser.error(f"--only {name}: the runs are {', '.join(known)}")
+    return given
 
 
 def train(work: Path, name: str) -> None:
@@ -90,7 +125,8 @@ def train(work: Path, name: str) -> None:
     started = time.monotonic()
     with open(folder.parent / f"{name}.log", "a") as log:
         how = "--resume" if begun else "--restart"
-        call(work, "train", "recognition", *RUNS[name], "--out", str(folder), how, stdout=log)
+        options = {**RUNS, **TRIALS}[name]
+        call(work, "train", "recognition", *options, "--out", str(folder), how, stdout=log)
     (folder / "done").touch()
     print(f"{name}: {(time.monotonic() - started) / 60:.1f} min", flush=True)
 
@@ -100,69 +136,70 @@ def judge_strangers(work: Path, runs: Sequence[str]) -> dict[str, Path]:
     found = {}
     whole = [name for name in runs if name.rsplit("-", 1)[-1] in {f"s{seed}" for seed in SEEDS}]
     for name in POPULATIONS:
-        others = [run for run in runs if run.endswith(f"-no_{name}")]
+        others = [run for run in runs if run.endswith(f"-no_{name}") and run in RUNS]
         if others:
             found[f"{name}, left out"] = judge(work, f"strangers_{name}", "left_out", others, without(name))
         if whole:
             found[f"{name}, included"] = judge(work, f"strangers_{name}", "included", whole)
     blind = [run for run in runs if run.endswith("-no_tof")]
-    if blind and whole:
+    if blind:
         found["time of flight, left out"] = judge(work, "strangers_far", "left_out", blind, NO_TOF)
+    if blind and whole:
         found["time of flight, included"] = judge(work, "strangers_far", "included", whole)
     return found
 
 
-def judge(work: Path, dataset: str, case: str, runs: Iterable[str], query: str | None = None) -> Path:
-    """Evaluate runs and baselines that learnt from the same rows; return the evaluation's folder."""
+def judge_trials(work: Path, runs: Sequence[str]) -> dict[str, Path]:
+    """Judge other recipes, and back-ends and fusion of the first one; return the evaluations by column."""
+    dataset, query = f"strangers_{TRIED}", without(TRIED)
+    ends = tuple(word for kind in BACK_ENDS for word in ("--back-end", kind))
+    return {
+        f"{TRIED}, recipes": judge(work, dataset, "recipes", runs, query),
+        f"{TRIED}, back-ends": judge(work, dataset, "back_ends", runs[:1], query, (*ends, "--fuse")),
+    }
+
+
+def judge_captures(work: Path, runs: Sequence[str], plain: Path, masked: Path) -> dict[str, Path]:
+    """Judge captures that others rendered, by what did not learn from ict, whose model they are of."""
+    roots = {"D415_ROOT": str(plain.absolute()), "D415_MASKED_ROOT": str(masked.absolute())}
+    call(work, "run", "recognition_test", **roots)
+    runs = [name for name in runs if name.endswith("-no_ict")]
+    return {"captures of others, ict left out": judge(work, "recognition_test", "captures", runs, without("ict"))}
+
+
+def judge(
+    work: Path, dataset: str, case: str, runs: Iterable[str], query: str | None = None, more: Sequence[str] = ()
+) -> Path:
+    """Evaluate runs and baselines that learnt from the same rows; return the evaluation's folder.
+
+    What was evaluated already, the same weights on the same dataset, is not evaluated again.
+    """
     out = work / "evaluations" / f"{dataset}-{case}"
-    folders = [str(work / "training" / name) for name in runs]
-    rows = () if query is None else ("--train-where", query)
-    options = ("--baseline", "--train-dataset", "recognition", *rows, "--notice", RENDERED, "--out", str(out))
-    call(work, "evaluate", dataset, *folders, *options, "-q")
+    folders = [work / "training" / name for name in runs]
+    if not _is_current(out / METRICS, folders, find_dataset(dataset, work)):
+        rows = () if query is None else ("--train-where", query)
+        options = (
+            "--baseline",
+            "--train-dataset",
+            "recognition",
+            *rows,
+            *more,
+            "--notice",
+            RENDERED,
+            "--out",
+            str(out),
+        )
+        call(work, "evaluate", dataset, *map(str, folders), *options, "--resamples", str(RESAMPLES), "-q")
     return out
 
 
-def table(work: Path, evaluations: Mapping[str, Path]) -> list[str]:
-    """Return the table as Markdown: a block for each column of the record, its methods in lines."""
-    lines = []
-    for column, folder in evaluations.items():
-        metrics = json.loads((folder / "metrics.json").read_text())
-        lines += ["", f"**{column}** ({metrics['dataset']['people']} people, {RENDERED})", ""]
-        protocols = [name for name in (PLAIN, MASKED) if _has(metrics, name)]
-        lines.append("| | " + " | ".join(f"{_title(name)} {figure}" for name in protocols for figure in FIGURES) + " |")
-        lines.append("|---" * (1 + len(protocols) * len(FIGURES)) + "|")
-        rows = {**metrics["methods"], **{group["name"]: group for group in metrics["seeds"]}}
-        for name, method in rows.items():
-            cells = [cell for protocol in protocols for cell in _cells(method, protocol)]
-            lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def _has(metrics: Mapping[str, Any], protocol: str) -> bool:
-    return any(protocol in method["identification"] for method in metrics["methods"].values())
-
-
-def _title(protocol: str) -> str:
-    return {PLAIN: "plain", MASKED: "masked → plain"}[protocol]
-
-
-def _cells(method: Mapping[str, Any], protocol: str) -> list[str]:
-    identified, verified = (method[kind].get(protocol) for kind in ("identification", "verification"))
-    return [
-        _shown(identified and identified["rank"]["1"]),
-        _shown(verified and verified["auc"]),
-        _shown(verified and verified["tar"].get("1e-3"), complement=True),
-    ]
-
-
-def _shown(figure: Mapping[str, Any] | None, complement: bool = False) -> str:
-    """Return a figure with its interval; the complement of a true accept rate is the false non-match rate."""
-    if not figure or figure.get("value") is None:
-        return "–"
-    value, low, high = figure["value"], figure.get("low"), figure.get("high")
-    if complement:
-        value, low, high = 1 - value, None if high is None else 1 - high, None if low is None else 1 - low
-    return f"{value:.3f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
+def _is_current(file: Path, runs: Sequence[Path], dataset: Path) -> bool:
+    if not file.is_file():
+        return False
+    there: Mapping[str, Any] = json.loads(file.read_text())
+    judged = [one["sha256"] for one in there["about"]["checkpoints"]]
+    wanted = [digest_file(find_checkpoint(run)) for run in runs]
+    return judged == wanted and there["dataset"]["digest"] == dataset_digest(Dataset(dataset))
 
 
 def call(work: Path, *arguments: str, stdout: Any = None, **environment: str) -> None:

@@ -191,3 +191,50 @@ def test_a_mask_costs_time_and_memory(tmp_path):
     assert found["memory"]["torch_loaded"] in (False, None)
     assert 50 < found["memory"]["peak_mb"] < 4000
     assert min(found["rgbd_per_s"], found["points_per_s"]) > 0
+
+
+def test_the_table_of_recognition_has_a_row_a_recipe_and_a_block_a_figure(tmp_path):
+    """Runs of several seeds are one row, of their mean; a false non-match rate has its interval turned around."""
+    table = module("recognition_table")
+
+    def figure(value):
+        return {"value": value, "low": value - 0.1, "high": value + 0.1}
+
+    def method(rank, auc, accepted):
+        found = {"auc": figure(auc), "tar": {"1e-3": figure(accepted)}}
+        return {
+            "identification": {"plain_to_plain": {"rank": {"1": figure(rank)}}},
+            "verification": {"plain_to_plain": found},
+        }
+
+    groups = {
+        "name": "maps, 2 seeds",
+        "methods": ["maps-s0", "maps-s1"],
+        "figures": {"plain_to_plain": {"rank 1": figure(0.8), "auc": figure(0.9), "tar 1e-3": figure(0.4)}},
+        "spread": {"plain_to_plain": {"rank 1": {"std": 0.01}, "auc": {"std": 0.0}, "tar 1e-3": {"std": 0.02}}},
+    }
+    left = {"methods": {"maps-no_ict": method(0.7, 0.8, 0.3), "LDA": method(0.5, 0.6, 0.25)}, "seeds": []}
+    left["differences"] = [
+        {"better": "maps-no_ict", "other": "LDA", "figures": {"plain_to_plain": {"rank 1": figure(0.2)}}}
+    ]
+    whole = {
+        "methods": {f"maps-s{seed}": method(0.1, 0.1, 0.1) for seed in (0, 1)},
+        "seeds": [groups],
+        "differences": [],
+    }
+    for name, metrics in {"left": left, "whole": whole}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.json").write_text(json.dumps({**metrics, "dataset": {"people": 9}}))
+    columns = {"ict, left out": tmp_path / "left", "ict, included": tmp_path / "whole"}
+    lines = table.table(columns)
+    rows = [line for line in lines if line.startswith(("| maps", "| LDA"))]
+    assert rows == [
+        "| maps | 0.700 [0.600, 0.800] | 0.800 [0.700, 0.900] ± 0.010 (2 seeds) |",
+        "| LDA | 0.500 [0.400, 0.600] | – |",
+        "| maps | 0.800 [0.700, 0.900] | 0.900 [0.800, 1.000] ± 0.000 (2 seeds) |",
+        "| LDA | 0.600 [0.500, 0.700] | – |",
+        "| maps | 0.700 [0.600, 0.800] | 0.600 [0.500, 0.700] ± 0.020 (2 seeds) |",
+        "| LDA | 0.750 [0.650, 0.850] | – |",
+    ]
+    assert sum(table.RENDERED in line for line in lines) == len(table.FIGURES)
+    assert table.differences(columns)[-1] == "| ict, left out | maps-no_ict – LDA | +20.0 [+10.0, +30.0] | – |"

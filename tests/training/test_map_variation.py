@@ -71,6 +71,18 @@ def test_noise_has_slopes_of_its_own_and_stays_within_its_strength():
     assert np.abs((noisy[1] - image[1] - across)[inside]).max() < 1e-4
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mirrored_map_is_the_map_of_the_mirrored_face(kind):
+    """The height of a cell is that of the cell opposite, and the face falls to the other side."""
+    image = face_map(kind)
+    mirrored = varied(image, kind, mirror=1.0)
+    np.testing.assert_allclose(mirrored[0], image[0, :, ::-1], atol=1e-6)
+    np.testing.assert_allclose(mirrored[1], -image[1, :, ::-1], atol=1e-5)
+    np.testing.assert_allclose(mirrored[2:], image[2:, :, ::-1], atol=1e-5)
+    grid = place(kind).grid
+    np.testing.assert_allclose(grid.x_mm(), -grid.x_mm()[::-1], atol=1e-9)
+
+
 def test_shifted_maps_move_by_whole_cells_and_bring_holes():
     image = face_map()
     moved = shifted(image, 2, -3)

@@ -134,6 +134,7 @@ class VaryMapConfig(_Section):
     tilt: float = Field(0.0, ge=0, le=0.5, description="standard deviation of the slope of a plane that is added")
     noise_mm: float = Field(0.0, ge=0, le=10, description="largest standard deviation of added noise, correlated")
     holes: float = Field(0.0, ge=0, le=1, description="share of the maps that lose spots, or the side of a turned face")
+    mirror: float = Field(0.0, ge=0, le=1, description="share of the maps that are mirrored, left to right")
 
 
 class MasksConfig(_Section):
