@@ -59,11 +59,13 @@ RUNS: dict[str, tuple[str, ...]] = {
 """Runs by their names, in the order in which they are trained."""
 TRIED = "ict"
 """The population whose strangers judge the trials, which learn without it."""
-PAIRS = ("--masks.pairs", "true", "--masks.share", "0.5")
+PAIRS = ("--masks.pairs", "true", "--epochs", "6")
+"""Half of the epochs: each capture comes twice in each, so that all recipes see as many maps."""
 TRIALS: dict[str, tuple[str, ...]] = {
     f"{name}-no_{TRIED}": ("--config", "maps", *where(without(TRIED)), *options)
     for name, options in {
-        "mirror": ("--vary-map.mirror", "0.5"),
+        "mirror": ("--vary_map.mirror", "0.5"),
+        "tilt": ("--vary_map.tilt", "0.05"),
         "pairs": (*PAIRS, "--loss", "arcface,consistency", "--loss.consistency.weight", "5"),
         "parts": ("--model", "map_part_resnet"),
         "adaface": ("--loss", "adaface"),

@@ -79,11 +79,13 @@ class Clean(Stage):
         pose = sample.arrays["pose"] if "pose" in sample.arrays else np.eye(4)
         depth = _depth_of(points, np.linalg.inv(pose))
         kept = np.flatnonzero(np.isfinite(points).all(1) & self._in_range(depth))
-        if len(kept) and not (self.flying_gap_mm is self.outlier_std is self.max_gap_mm is None):
+        in_range = len(kept)
+        if in_range and not (self.flying_gap_mm is self.outlier_std is self.max_gap_mm is None):
             step = min(depth_step(depth[kept]), MOST_STEP_MM)
             kept = kept[self._on_surface(points[kept], viewpoint_of(points[kept], pose), step)]
         if len(kept) < self.min_points:
-            raise Reject("too_few_points", f"{len(kept)} of {len(points)} left, {self.min_points} needed")
+            far = f", {in_range} from min_distance_mm to max_distance_mm" if in_range < self.min_points else ""
+            raise Reject("too_few_points", f"{len(kept)} of {len(points)} left{far}, {self.min_points} needed")
         yield sample.take(kept) if len(kept) < len(points) else sample
 
     def _in_range(self, depth: np.ndarray) -> np.ndarray:
