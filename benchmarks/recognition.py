@@ -33,7 +33,7 @@ from face3d_training.evaluation.report.files import METRICS
 from face3d_training.run_folder import dataset_digest
 
 FACE3D = (sys.executable, "-m", "face3d_data")
-STRANGERS = Path(__file__).with_name("recognition_strangers.yaml")
+STRANGERS, MASKS = (Path(__file__).with_name(f"recognition_{name}.yaml") for name in ("strangers", "masks"))
 POPULATIONS = ("own", "anny", "ict")
 SEEDS = (0, 1, 2)
 NO_TOF = "sensor_kind != 'time_of_flight'"
@@ -59,21 +59,28 @@ RUNS: dict[str, tuple[str, ...]] = {
 """Runs by their names, in the order in which they are trained."""
 TRIED = "ict"
 """The population whose strangers judge the trials, which learn without it."""
-PAIRS = ("--masks.pairs", "true", "--epochs", "6")
+PAIRS = ("--masks.pairs", "--epochs", "6")
 """Half of the epochs: each capture comes twice in each, so that all recipes see as many maps."""
 TRIALS: dict[str, tuple[str, ...]] = {
     f"{name}-no_{TRIED}": ("--config", "maps", *where(without(TRIED)), *options)
     for name, options in {
-        "mirror": ("--vary_map.mirror", "0.5"),
+        "unmirrored": ("--vary_map.mirror", "0"),
         "tilt": ("--vary_map.tilt", "0.05"),
         "pairs": (*PAIRS, "--loss", "arcface,consistency", "--loss.consistency.weight", "5"),
-        "parts": ("--model", "map_part_resnet"),
+        "parts": ("--model", "map_part_resnet", "--loss", "arcface,occlusion"),
         "adaface": ("--loss", "adaface"),
         "centers": ("--loss.arcface.sub-centers", "3"),
     }.items()
 }
 """Other recipes, by the names of their runs."""
+WORN = ("--config", "maps", "--data.where")
+BOTH_WAYS: dict[str, tuple[str, ...]] = {
+    f"geometric-no_{TRIED}": (*WORN, f"{without(TRIED)}", "--masks.share", "0"),
+    f"drawn-no_{TRIED}": (*WORN, f"{without(TRIED)} and mask == 'none'", "--epochs", "24"),
+}
+"""Masks put on clouds, and masks drawn over maps: the same people and captures, and as many maps."""
 BACK_ENDS = ("lda", "plda", "asnorm", "lda+asnorm", "plda+asnorm")
+ALL = {**RUNS, **TRIALS, **BOTH_WAYS}
 RESAMPLES = 400
 """Of people, for intervals."""
 
@@ -82,7 +89,7 @@ def main() -> None:
     """Do all that is not done yet."""
     given = arguments()
     work = given.workspace
-    for pipeline in ("recognition", str(STRANGERS)):
+    for pipeline in ("recognition", str(STRANGERS), *([str(MASKS)] if given.trials else [])):
         started = time.monotonic()
         call(work, "run", pipeline)
         print(f"{pipeline}: {(time.monotonic() - started) / 60:.1f} min", flush=True)
@@ -108,12 +115,11 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if (given.plain is None) != (given.masked is None):
         parser.error("--plain and --masked go together")
-    known = {**RUNS, **TRIALS}
     if given.only is None:
-        given.only = [f"maps-no_{TRIED}", *TRIALS] if given.trials else list(RUNS)
+        given.only = [f"maps-no_{TRIED}", *TRIALS, *BOTH_WAYS] if given.trials else list(RUNS)
     for name in given.only:
-        if name not in known:
-            parser.error(f"--only {name}: the runs are {', '.join(known)}")
+        if name not in ALL:
+            parser.error(f"--only {name}: the runs are {', '.join(ALL)}")
     return given
 
 
@@ -127,8 +133,8 @@ def train(work: Path, name: str) -> None:
     started = time.monotonic()
     with open(folder.parent / f"{name}.log", "a") as log:
         how = "--resume" if begun else "--restart"
-        options = {**RUNS, **TRIALS}[name]
-        call(work, "train", "recognition", *options, "--out", str(folder), how, stdout=log)
+        options, dataset = ALL[name], MASKS.stem if name in BOTH_WAYS else "recognition"
+        call(work, "train", dataset, *options, "--out", str(folder), how, stdout=log)
     (folder / "done").touch()
     print(f"{name}: {(time.monotonic() - started) / 60:.1f} min", flush=True)
 

@@ -80,7 +80,8 @@ def test_each_step_works_alone(face, option, value):
 
 
 def test_too_few_points_left_are_rejected(face):
-    with pytest.raises(Reject, match=rf"too_few_points: 0 of {len(face)} left, 0 from min_distance_mm to max_distance_mm, 500 needed"):
+    range_ = "0 from min_distance_mm to max_distance_mm"
+    with pytest.raises(Reject, match=f"too_few_points: 0 of {len(face)} left, {range_}, 500 needed"):
         Clean(max_distance_mm=200).apply(sample_of(face))
     with pytest.raises(Reject, match="too_few_points"):
         Clean().apply(Sample.of({"points": np.zeros((0, 3), np.float32)}))

@@ -15,6 +15,12 @@ def value_of(key, text):
     return value
 
 
+def test_losses_chosen_by_name_keep_the_options_that_the_config_has_for_them():
+    made = load_config("maps", [("loss", "arcface,consistency"), ("loss.consistency.weight", "5")])
+    assert made.loss == {"arcface": {"margin": 0.3, "scale": 30}, "consistency": {"weight": 5}}
+    assert load_config("maps", [("loss", "adaface")]).loss == {"adaface": {}}
+
+
 @pytest.mark.parametrize(
     ("key", "text", "value"),
     [
@@ -64,7 +70,7 @@ def test_an_option_of_a_loss_that_the_run_lacks_is_refused(config, changes, know
     with pytest.raises(UserError, match=rf"--loss\.arcface\.margin: loss arcface is not among .* \({known}\): add it"):
         load_config(config, [*changes, ("loss.arcface.margin", "0.3")])
     made = load_config(config, [("loss", "triplet,arcface"), ("loss.arcface.margin", "0.3")])
-    assert made.loss == {"triplet": {}, "arcface": {"margin": 0.3}}
+    assert made.loss == {"triplet": load_config(config).loss.get("triplet", {}), "arcface": {"margin": 0.3}}
 
 
 def test_what_was_given_as_an_option_is_blamed_not_the_file():

@@ -246,7 +246,8 @@ def load_config(name_or_path: str | Path | None, overrides: Iterable[tuple[str, 
     Args:
         name_or_path: the file or name; None: all defaults.
         overrides: (dotted key, value) such as `("optimizer.learning_rate", "1e-3")`; texts are read as YAML.
-            `("model", "pointmlp")` and `("loss", "arcface")` replace the whole entry.
+            `("model", "pointmlp")` replaces the whole entry, `("loss", "arcface,center")` chooses the losses: those
+            that the config has keep their options there.
 
     Raises:
         UserError: there is no such config, it is not a YAML mapping, a key is unknown, or a value is not allowed.
@@ -255,7 +256,7 @@ def load_config(name_or_path: str | Path | None, overrides: Iterable[tuple[str, 
     given = []
     for key, value in overrides:
         _check_loss(values, _parts(key))
-        _put(values, key, value, where)
+        _put(values, key, _with_options(values, value) if key == "loss" else value, where)
         given.append(".".join(_parts(key)))
     try:
         config = TrainConfig(**values)
@@ -265,6 +266,14 @@ def load_config(name_or_path: str | Path | None, overrides: Iterable[tuple[str, 
         raise UserError(f"{blamed}: {explain_validation(error, TrainConfig)}") from None
     _check_query(config.data.where)
     return config
+
+
+def _with_options(values: Mapping[str, Any], chosen: Any) -> Any:
+    """Return losses, given by their names, with the options that the config has for them."""
+    there = values.get("loss")
+    if not isinstance(chosen, str) or not isinstance(there, dict):
+        return chosen
+    return {name: there.get(name) or {} for name in (part.strip() for part in chosen.split(","))}
 
 
 def _check_loss(values: Mapping[str, Any], parts: list[str]) -> None:
