@@ -6,6 +6,7 @@
 #   TORCH_INDEX=URL   take torch (and only torch) from that index, such as PyTorch's index of CPU builds
 #   PYTHON=...        the interpreter that .venv is made with (3.11 or newer)
 #   JOBS=N            test processes (default 2)
+#   BACK_END=KIND     make model also learns that back-end, and packages it (lda, plda, ...)
 #   EXTRAS=...        extras of pyproject.toml to install (default train,dev,docs; the image takes train)
 
 VENV ?= .venv
@@ -59,7 +60,7 @@ bench: install
 
 # The network that comes with the package and its model card: at most 90 minutes on two cores; steps already done are kept.
 model: install
-	$(PY) benchmarks/make_model.py --workspace work
+	$(PY) benchmarks/make_model.py --workspace work $(if $(BACK_END),--back-end $(BACK_END))
 
 mutants: install
 	$(PY) tests/mutants/run.py

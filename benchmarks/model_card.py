@@ -17,6 +17,7 @@ import yaml
 from face3d_data.digest import digest_file
 from face3d_data.shards.read import Dataset
 from face3d_data.version import __version__
+from face3d_training.back_ends.back_end_file import read_back_end
 from face3d_training.checkpoint import read_checkpoint
 from face3d_training.config import load_config
 
@@ -62,6 +63,7 @@ def card(made: Made) -> str:
         "model": checkpoint["model"],
         "weights": f"{chosen['model']['parameters']:,}",
         "embedding_size": checkpoint["embedding_size"],
+        "back_end": back_end_words(made.files[1:]),
         "maps": said_of(state.get("maps", "")),
         "version": __version__,
         "commit": commit(),
@@ -82,6 +84,16 @@ def card(made: Made) -> str:
         "tolerance": " and ".join(f"{value:g} in {name}" for name, value in made.tolerance.items()),
     }
     return TEMPLATE.read_text().format(**gaps)
+
+
+def back_end_words(files: Sequence[Path]) -> str:
+    """Return in words what back-end comes with the network, and how to do without it."""
+    if not files:
+        return "none"
+    found = read_back_end(files[0])
+    use = "`embed` projects by it, `--back-end none` does not" if found.gives_embeddings else "`embed` does without it"
+    people = f"{int(found.info['people']):,} of its training people"
+    return f"`{found.kind}`, learnt on {people}; `evaluate` judges the network with and without it; {use}"
 
 
 def said_of(maps: str) -> str:

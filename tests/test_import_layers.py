@@ -54,7 +54,18 @@ DATA_LAYERS = (
 )
 """Rooms of face3d_data from the bottom up; `""` is the package itself, whose names load on first use."""
 TRAINING_LAYERS = (
-    {"config", "content_digest", "gather", "ops", "picks", "prefetch", "split_table", "torch_file", "triplet_file"},
+    {
+        "config",
+        "content_digest",
+        "gather",
+        "ops",
+        "packaged",
+        "picks",
+        "prefetch",
+        "split_table",
+        "torch_file",
+        "triplet_file",
+    },
     {
         "allocator",
         "back_ends",
@@ -63,7 +74,6 @@ TRAINING_LAYERS = (
         "interrupt",
         "leaks",
         "map_place",
-        "packaged",
         "registry",
         "tracking",
         "evaluation.metrics",
@@ -73,7 +83,7 @@ TRAINING_LAYERS = (
     {"foreign", "images", "losses", "masks", "triplets"},
     {"checkpoint", "gradcache", "health", "testing", "variation"},
     {"data", "run_folder"},
-    {"loader", "teacher"},
+    {"loader", "network_back_end", "teacher"},
     {"building", "embedding"},
     {"trained_rows", "validation"},
     {"evaluation.networks", "run_state", "training_embeddings"},

@@ -51,6 +51,18 @@ def complete_packaged_network(ctx: click.Context, param: click.Parameter, incomp
     return _those([PACKAGED, *packaged_names()], incomplete)
 
 
+def complete_back_end(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the kind of a back-end, or a file."""
+    from face3d_training.back_ends.back_end import BACK_ENDS
+
+    return _those(BACK_ENDS, incomplete) or [FILES]
+
+
+def complete_back_end_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a file of a back-end, or `none`."""
+    return [*_those(["none"], incomplete), FILES]
+
+
 def complete_reader(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the name of a reader."""
     from face3d_data.registry import components

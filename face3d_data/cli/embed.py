@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from face3d_data.cli.completion import complete_dataset, complete_trained
+from face3d_data.cli.completion import complete_back_end_file, complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
 from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_option, network_options, packaged_files
 from face3d_data.cli.options import check_option, out_option, workspace_option
@@ -35,6 +35,12 @@ from face3d_data.shards.find import find_dataset
     show_default=True,
     help="One embedding per person, the mean over the images, or one per image.",
 )
+@click.option(
+    "--back-end",
+    metavar="FILE",
+    shell_complete=complete_back_end_file,
+    help="Project the embeddings by this back-end of kind lda, or: none [the one that comes with the network].",
+)
 @click.option("--split", default="test", show_default=True, help="Split to embed.")
 @click.option("--where", metavar="QUERY", help="Only embed rows that match a query, such as \"mask == 'none'\".")
 @network_options
@@ -46,6 +52,7 @@ def command(
     models: tuple[str, ...],
     out: Path,
     layout: Any,
+    back_end: str | None,
     split: str,
     where: str | None,
     device: str,
@@ -60,21 +67,22 @@ def command(
     `--model packaged` takes the network that comes with the package. Layout gallery writes one unit-length vector per
     person, `/<name>/embedding`. Layout images writes a group `/<name>` with the attribute `label`; in it a group `<id>`
     per image, with the attribute `file_path` (the file that `face3d export` writes) and the array `embedding`.
+    A back-end of kind lda projects embeddings, so that their cosine is its score; the attribute `back_end` names it.
     """
     if (checkpoint is not None) + len(models) != 1:
         raise UserError("embed: give one network: a CHECKPOINT, or --model packaged")
     folder = find_dataset(dataset, workspace)
     try:
-        from face3d_training.trained_rows import RowChoice, embed_dataset
+        from face3d_training.trained_rows import EmbeddingFile, RowChoice, embed_dataset
     except ImportError as error:
         raise UserError(f"embedding needs {error.name}: {extra_line('train')}") from None
     (network,) = (checkpoint,) if checkpoint is not None else packaged_files(models)
     with EmbedBars() as progress:
         written = embed_dataset(
             RowChoice(folder, split, where, given_keys(keys), check),
-            *(network, out, layout, device, workers),
+            *(network, EmbeddingFile(out, layout, back_end), device, workers),
             progress=progress.show,
             say=echo,
         )
     what = "people" if layout == "gallery" else "images"
-    echo(f"embeddings of {written} {what} in {out}")
+    echo(f"embeddings of {written.count} {what} in {out} ({written.form})")

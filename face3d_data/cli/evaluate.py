@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from face3d_data.cli.completion import complete_dataset, complete_trained
+from face3d_data.cli.completion import complete_back_end, complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
 from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_option, network_options, packaged_files
 from face3d_data.cli.options import check_option, json_option, out_option, workspace_option
@@ -45,7 +45,8 @@ FILE = click.Path(path_type=Path)
     "--back-end",
     "back_ends",
     multiple=True,
-    metavar="KIND",
+    metavar="KIND|FILE",
+    shell_complete=complete_back_end,
     help="Also evaluate each network with this back-end: lda, plda, asnorm, lda+asnorm, plda+asnorm, or a file.",
 )
 @click.option("--fuse", is_flag=True, help="Also evaluate the fusion of all methods, as log-odds.")
@@ -96,9 +97,10 @@ def command(
     """Evaluate the networks of CHECKPOINTs on a DATASET: verification and identification, with a report.
 
     DATASET is a name in WORKSPACE/datasets, or a folder. A CHECKPOINT is a file, or the folder of a run, whose best
-    checkpoint is used; `--model packaged` adds the network that comes with the package. Several networks are compared;
-    runs of the same config with different seeds are also averaged. Without a network only the baselines are evaluated.
-    Exits with 1 if the split contains data that a network was trained on.
+    checkpoint is used; `--model packaged` adds the network that comes with the package. A network NAME.safetensors is
+    also evaluated with the back-end beside it, NAME.back_end.safetensors, if there is one. Several networks are
+    compared; runs of the same config with different seeds are also averaged. Without a network only the baselines are
+    evaluated. Exits with 1 if the split contains data that a network was trained on.
     """
     if pairs is not None and protocol is not None:
         raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from face3d_data.cli.catalogue_output import of_training, print_catalogue
 from face3d_data.cli.options import json_option
-from face3d_data.cli.output import echo
+from face3d_data.cli.output import echo, echo_json
+
+KINDS = ("model", "loss")
 
 
 @click.command(short_help="List networks and losses, or show one.")
@@ -18,17 +21,26 @@ def command(name: str | None, as_json: bool) -> None:
     """List the networks and losses for `face3d train`, or show the options of NAME.
 
     Networks that come with the package, trained, are listed last: `face3d embed` and `face3d evaluate` take them by
-    `--model`.
+    `--model`. In JSON their kind is `trained`.
     """
     catalogue = of_training()
-    if name is not None or as_json:
-        print_catalogue(catalogue, ["model", "loss"], name, as_json)
+    if name is not None:
+        print_catalogue(catalogue, list(KINDS), name, as_json)
+        return
+    if as_json:
+        echo_json([*catalogue.entries(KINDS), *_trained_records()])
         return
     for kind, title in (("model", "networks:"), ("loss", "losses:")):
         echo(title)
         print_catalogue(catalogue, [kind], None, as_json, margin=2)
     for line in _trained_lines():
         echo(line)
+
+
+def _trained_records() -> list[dict[str, Any]]:
+    from face3d_training.packaged import packaged_networks
+
+    return [network.record() for network in packaged_networks()]
 
 
 def _trained_lines() -> Iterator[str]:
@@ -43,7 +55,7 @@ def _trained_lines() -> Iterator[str]:
     rows = []
     for network in found:
         names = network.name if len(found) > 1 else f"{PACKAGED} or --model {network.name}"
-        also = "" if network.back_end is None else ", with a back-end"
+        also = "" if network.back_end is None else f", with back-end {network.back_end_kind}"
         rows.append((f"--model {names}", f"{network.model}{also}. (takes {', '.join(network.fields)})"))
     yield from row_lines(rows, terminal_width(), 2)
     yield f"  model card: {PRETRAINED / MODEL_CARD}"

@@ -173,6 +173,8 @@ def test_names_are_completed(toy, capsys, tmp_path):
     assert completed("pipelines", "rgbd_m") == ["rgbd_maps", "rgbd_masked"]
     assert completed("readers", "bos") == ["bosphorus"]
     assert completed("stages", "to_c") == ["to_cloud"]
+    assert completed("evaluate", "toy", "--back-end", "pl") == ["plda", "plda+asnorm"]
+    assert "none" in completed("embed", "toy", "--back-end", "n")
     assert completed("verify", "t") == []
     answer(capsys, *toy)
     assert completed("verify", "t") == ["toy"]

@@ -42,7 +42,7 @@ def call(capsys, *arguments):
 @pytest.mark.parametrize("name", ["packaged", packaged_names()[0]])
 def test_a_dataset_is_embedded(here, tmp_path, capsys, name):
     code, out, err = call(capsys, "embed", "maps", "--model", name, "--out", tmp_path / "e.h5", "--device", "cpu")
-    assert (code, out, err) == (0, f"embeddings of 4 people in {tmp_path / 'e.h5'}\n", "")
+    assert (code, out, err) == (0, f"embeddings of 4 people in {tmp_path / 'e.h5'} (plain)\n", "")
     with h5py.File(tmp_path / "e.h5") as file:
         assert [np.linalg.norm(file[person]["embedding"][:]) for person in file] == pytest.approx([1] * 4)
 

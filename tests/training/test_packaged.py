@@ -154,18 +154,19 @@ def test_maps_of_another_kind_are_refused_with_the_step(run, tmp_path):
         rows_for(load_model(run), map_set(tmp_path, cells=64), "test")
 
 
-def test_names_come_from_the_folder(tmp_path):
+def test_names_come_from_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("face3d_training.packaged.PRETRAINED", tmp_path)
     with pytest.raises(UserError, match=r"--model packaged: no network of that name comes .*\(none at all\)"):
-        packaged_file(PACKAGED, tmp_path)
+        packaged_file(PACKAGED)
     (tmp_path / f"one{WEIGHTS}").touch()
     (tmp_path / f"one{BACK_END}").touch()
-    assert packaged_names(tmp_path) == ["one"]
-    assert packaged_file("one", tmp_path) == packaged_file(PACKAGED, tmp_path) == tmp_path / f"one{WEIGHTS}"
+    assert packaged_names() == ["one"]
+    assert packaged_file("one") == packaged_file(PACKAGED) == tmp_path / f"one{WEIGHTS}"
     with pytest.raises(UserError, match=r"\(packaged, one\): give the path .*: did you mean 'one'\?"):
-        packaged_file("oone", tmp_path)
+        packaged_file("oone")
     (tmp_path / f"two{WEIGHTS}").touch()
     with pytest.raises(UserError, match="several networks come with this installation: choose one or two"):
-        packaged_file(PACKAGED, tmp_path)
+        packaged_file(PACKAGED)
 
 
 def test_reports_call_it_packaged(tmp_path):

@@ -21,6 +21,7 @@ from face3d_training.embed_files import FolderLayout, check_absent, write_embedd
 from face3d_training.embedding import embed_rows
 from face3d_training.map_place import check_has_maps, check_same_maps
 from face3d_training.models.base import ModelSpec
+from face3d_training.network_back_end import embedding_form
 from face3d_training.packaged import shown_name
 from face3d_training.split_table import shapes_of
 
@@ -49,6 +50,35 @@ class RowChoice:
     where: str | None = None
     changes: Iterable[tuple[str, Any]] = ()
     check: bool = True
+
+
+@dataclass(frozen=True)
+class EmbeddingFile:
+    """File of embeddings that is asked for.
+
+    Attributes:
+        path: the file, which must not exist yet.
+        layout: one embedding of each person, or one of each image, as in `write_embeddings`.
+        back_end: a back-end's file, by which embeddings are projected, or `none`; None: the one that comes with the
+            network, if that gives embeddings.
+    """
+
+    path: Path
+    layout: FolderLayout = "gallery"
+    back_end: str | Path | None = None
+
+
+@dataclass(frozen=True)
+class EmbeddedRows:
+    """What was written of rows that were embedded.
+
+    Attributes:
+        count: embeddings.
+        form: `plain`, or `projected by back-end lda`.
+    """
+
+    count: int
+    form: str
 
 
 def rows_for(
@@ -96,13 +126,12 @@ def _guessed(spec: ModelSpec) -> DataConfig:
 def embed_dataset(
     chosen: RowChoice,
     checkpoint: Path,
-    out: Path,
-    layout: FolderLayout = "gallery",
+    out: EmbeddingFile,
     device: str = "auto",
     workers: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> int:
+) -> EmbeddedRows:
     """Embed the rows of a split and write them as HDF5, in a layout of `write_embeddings`.
 
     The attribute `file_path` of an image is the file that `face3d export` writes it to.
@@ -110,25 +139,22 @@ def embed_dataset(
     Args:
         chosen: the rows to embed.
         checkpoint: a checkpoint or the folder of a run, of which the best is taken.
-        out: the file, which must not exist yet.
-        layout: one embedding of each person, or one of each image.
+        out: the file that is written.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         workers: loader processes.
         progress: called with the current part, the number of faces done and the total.
-        say: called with a line on weights of another program that did not fit.
-
-    Returns:
-        Number of embeddings written.
+        say: called with a line on weights of another program that did not fit, and on a back-end that is not used.
 
     Raises:
-        UserError: dataset, checkpoint and file do not fit each other, or the dataset is damaged.
+        UserError: dataset, checkpoint, back-end and file do not fit each other, or one of them is damaged.
     """
-    check_absent(out)
+    check_absent(out.path)
     source = checked_dataset(chosen.dataset, chosen.check)
     place = choose_device(device)
     trained = load_model(checkpoint, place)
+    form = embedding_form(trained, out.back_end)
     rows, _ = rows_for(trained, chosen.dataset, chosen.split, chosen.changes, chosen.where)
-    for line in (*unmatched_weights(trained), *rows.notes):
+    for line in (*unmatched_weights(trained), *rows.notes, *form.notes):
         say(f"note: {line}")
     tell = None if progress is None else lambda done: progress("embed", done, len(rows))
     vectors = embed_rows(trained.net, rows, place, workers=workers, progress=tell)
@@ -137,9 +163,10 @@ def embed_dataset(
         "dataset_digest": source.info["digest"],
         "split": chosen.split,
         "model": trained.spec.name,
+        **form.record(),
     }
     table = rows.table.assign(file_path=exported_paths(rows.table, source.info["spec"]["fields"]))
-    return write_embeddings(out, table, vectors, layout, about)
+    return EmbeddedRows(write_embeddings(out.path, table, form.apply(vectors), out.layout, about), form.in_words)
 
 
 def unmatched_weights(trained: Trained) -> list[str]:

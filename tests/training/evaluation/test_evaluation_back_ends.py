@@ -154,6 +154,20 @@ def test_training_data_that_are_not_here_are_asked_for(request_of, place, tmp_pa
 
 
 @pytest.mark.slow
+def test_a_file_knows_whom_it_was_learnt_from(request_of, tmp_path):
+    others = points_set(
+        tmp_path, n_points=500, splits=tuple("train" if split == "test" else "eval" for split in SPLITS)
+    )
+    learn = request_of(tmp_path / "learnt", "small-s0", back_ends=("lda",), train_dataset=others, allow_leaks=True)
+    run_evaluation(learn)
+    file = str(tmp_path / "learnt" / "back_ends" / "small-s0-lda.safetensors")
+    with pytest.raises(RunStopped, match=r"small-s0 \+ lda: 4 people of the split were in the training data"):
+        run_evaluation(request_of(tmp_path / "out", "small-s0", back_ends=(file,)))
+    _, about = run_evaluation(request_of(tmp_path / "out", "small-s0", split="eval", back_ends=(file,)))
+    assert [(check.method, check.state) for check in about.leaks] == [("small-s0", "none"), ("small-s0 + lda", "none")]
+
+
+@pytest.mark.slow
 def test_who_was_trained_on_is_not_fit_to_weigh_on(request_of, place, tmp_path):
     make_run(tmp_path / "all", place / "points", train_split="eval")
     _, about = run_evaluation(request_of(tmp_path / "out", tmp_path / "all", "narrow", fuse=True))

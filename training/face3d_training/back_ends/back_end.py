@@ -79,6 +79,11 @@ class BackEnd:
         """Length of the embeddings that it takes."""
         return len(self.mean)
 
+    @property
+    def gives_embeddings(self) -> bool:
+        """Whether its score is the cosine of what `project` returns, so that these are embeddings themselves."""
+        return self.between is None and self.cohort is None
+
     def project(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the projection f8 (n, d) of embeddings (n, E): of unit length, but for PLDA.
 

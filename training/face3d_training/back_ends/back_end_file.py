@@ -14,10 +14,9 @@ from face3d_data.errors import UserError
 from face3d_data.json_text import parse_json
 from face3d_training.back_ends.back_end import BACK_ENDS, BackEnd
 from face3d_training.content_digest import KEY, content_digest
+from face3d_training.packaged import BACK_END_ABOUT
 from face3d_training.torch_file import read_torch_file
 
-ABOUT = "face3d_back_end"
-"""Key of the metadata that holds, as JSON, everything that is not an array."""
 ARRAYS = ("mean", "directions", "between", "cohort")
 
 
@@ -31,9 +30,9 @@ def save_back_end(path: str | Path, back_end: BackEnd) -> str:
         UserError: the file cannot be written.
     """
     arrays, about = _parts(back_end)
-    digest = content_digest({**arrays, ABOUT: about})
+    digest = content_digest({**arrays, BACK_END_ABOUT: about})
     # One key alone: safetensors writes the keys of its metadata in another order each time, and so other bytes.
-    metadata = {ABOUT: json.dumps({**about, KEY: digest})}
+    metadata = {BACK_END_ABOUT: json.dumps({**about, KEY: digest})}
     try:
         with atomic_path(Path(path).expanduser().absolute()) as temporary:
             safetensors.torch.save_file(arrays, temporary, metadata=metadata)
@@ -45,7 +44,7 @@ def save_back_end(path: str | Path, back_end: BackEnd) -> str:
 def back_end_digest(back_end: BackEnd) -> str:
     """Return the digest, 64 hex digits, that the file of a back-end carries."""
     arrays, about = _parts(back_end)
-    return content_digest({**arrays, ABOUT: about})
+    return content_digest({**arrays, BACK_END_ABOUT: about})
 
 
 def read_back_end(path: str | Path) -> BackEnd:
@@ -55,12 +54,12 @@ def read_back_end(path: str | Path) -> BackEnd:
         UserError: there is no such file, it is not a back-end's, or its content is not what was written into it.
     """
     content = read_torch_file(path)
-    text, arrays = (content.get(key) for key in (ABOUT, "model_state_dict"))
+    text, arrays = (content.get(key) for key in (BACK_END_ABOUT, "model_state_dict"))
     if not isinstance(text, str) or not isinstance(arrays, dict) or "mean" not in arrays:
         raise UserError(f"{path}: is not a back-end: give a file that save_back_end or face3d evaluate wrote")
     about = parse_json(text)
     written = about.pop(KEY, None)
-    if written != content_digest({**arrays, ABOUT: about}):
+    if written != content_digest({**arrays, BACK_END_ABOUT: about}):
         raise UserError(f"{path}: is damaged: its content is not what was written: copy it again, or learn it again")
     if about["kind"] not in BACK_ENDS:
         raise UserError(f"{path}: this version does not know back-end {about['kind']!r}: use the one that wrote it")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,14 @@ from face3d_data.plurals import counted
 from face3d_data.shards.leaks import counted_things
 from face3d_data.shards.read import Dataset
 from face3d_training.back_ends.back_end import BackEnd
-from face3d_training.back_ends.back_end_file import read_back_end
+from face3d_training.back_ends.back_end_file import back_end_digest, read_back_end
 from face3d_training.back_ends.learn import check_kind, learn_back_end
-from face3d_training.content_digest import content_digest
+from face3d_training.checkpoint import PEOPLE
 from face3d_training.evaluation.baselines.plan import ProgressCallback
 from face3d_training.evaluation.networks.about import LeakCheck
 from face3d_training.evaluation.networks.load import Network, check_leaks
-from face3d_training.leaks import shared_with_training, training_fingerprint
+from face3d_training.leaks import packed, shared_with_training, training_fingerprint, unpacked
+from face3d_training.network_back_end import is_back_end_of, network_digest, own_back_end
 from face3d_training.run_folder import dataset_digest
 from face3d_training.split_table import rows_of
 from face3d_training.training_embeddings import TrainingRows, embed_training_rows, taught, training_rows
@@ -34,6 +35,8 @@ HELD_OUT = "eval"
 FEWEST_HELD_OUT = 2
 """One person makes no impostor pair."""
 BACK_END_FILE = ".safetensors"
+PEOPLE_LEARNT_FROM = "people_learnt_from"
+"""Key of a back-end's `info`: the fingerprint of their names, by which those of their captures are found, too."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,12 @@ class BackEndPlan:
 
     def _info(self, rows: TrainingRows, teacher: Dataset) -> dict[str, str]:
         return {
-            "network": network_digest(self.network),
+            "network": network_digest(self.network.trained),
             "dataset": teacher.name,
             "dataset_digest": dataset_digest(teacher),
             "split": rows.plain.split,
             "people": str(rows.table["identity"].nunique()),
+            PEOPLE_LEARNT_FROM: packed({PEOPLE: training_fingerprint(rows.table)[PEOPLE]})[PEOPLE],
         }
 
 
@@ -116,18 +120,13 @@ def method_name(network: str, back_end: str) -> str:
     return f"{network} + {back_end}"
 
 
-def network_digest(network: Network) -> str:
-    """Return the digest of a network's weights, which a back-end in a file names."""
-    return content_digest(network.trained.net.state_dict())
-
-
 def plan_back_ends(
     wanted: Sequence[str],
     networks: Sequence[Network],
     dataset: Dataset,
     given: TeachingData,
 ) -> list[BackEndPlan]:
-    """Return the back-ends of each network, none of them learnt yet.
+    """Return the back-ends of each network, none of them learnt yet: those wanted, and the one that comes with it.
 
     Args:
         wanted: kinds, or files that an evaluation wrote.
@@ -144,45 +143,74 @@ def plan_back_ends(
     if wanted and not networks:
         raise UserError("--back-end: is learnt on a network's embeddings, and there is no network: give a checkpoint")
     files = {path: read_back_end(path) for path in map(Path, dict.fromkeys(wanted)) if path.suffix == BACK_END_FILE}
-    known = {network_digest(network) for network in networks} if files else set()
     for path, back_end in files.items():
-        if back_end.info.get("network") not in known:
+        if not any(is_back_end_of(back_end, network.trained) for network in networks):
             raise UserError(f"--back-end {path}: was learnt on another network's embeddings: give that network too")
-    return [_plan(network, kinds, files, dataset, given) for network in networks] if wanted else []
+    there = [_back_ends_in_files(network, files) for network in networks]
+    if not wanted and not any(there):
+        return []
+    return [_plan(network, kinds, own, dataset, given) for network, own in zip(networks, there, strict=True)]
+
+
+def _back_ends_in_files(network: Network, files: Mapping[Path, BackEnd]) -> dict[Path, BackEnd]:
+    """Return the back-ends of a network that are learnt already: the one that comes with it first, each once."""
+    own = own_back_end(network.trained)
+    found = {} if own is None else {back_end_digest(own[1]): own}
+    for path, back_end in files.items():
+        if is_back_end_of(back_end, network.trained):
+            found.setdefault(back_end_digest(back_end), (path, back_end))
+    return dict(found.values())
 
 
 def _plan(
     network: Network,
     kinds: tuple[str, ...],
-    files: dict[Path, BackEnd],
+    files: Mapping[Path, BackEnd],
     dataset: Dataset,
     given: TeachingData,
 ) -> BackEndPlan:
-    table, leaks, notices = network.rows.table, [], []
-    ready = {}
-    for path, back_end in files.items():
-        if back_end.info.get("network") == network_digest(network):
-            name = method_name(network.name, back_end.kind)
-            if back_end.kind in kinds or name in ready:
-                name += f" ({path.stem})"
-            ready[name] = back_end
-            own = back_end.info.get("dataset_digest") == network.trained.info.get("dataset")
-            leaks.append(replace(network.leaks, method=name) if own else LeakCheck(name, "unknown"))
-            if not own:
-                notices.append(
-                    f"{name}: leaks could not be checked: it was not learnt from the network's training data"
-                )
+    ready, leaks, notices = _ready(network, kinds, files)
     if not kinds:
         return BackEndPlan(network, (), ready, None, None, tuple(leaks), tuple(notices))
     source = _teacher("--back-end", network, dataset, given.dataset)
     rows = training_rows(network.trained, source.path, given.changes, given.where)
     seen = training_fingerprint(rows.table)
-    leaks += [check_leaks(method_name(network.name, kind), table, seen) for kind in kinds]
+    leaks += [check_leaks(method_name(network.name, kind), network.rows.table, seen) for kind in kinds]
     if not taught(network.trained, source):
         notices.append(
             f"{network.name}: its back-ends learn from dataset {source.name}, not from what the network was trained on"
         )
     return BackEndPlan(network, kinds, ready, rows, source, tuple(leaks), tuple(notices))
+
+
+def _leaks_of_file(name: str, back_end: BackEnd, network: Network) -> LeakCheck:
+    """Return the leak check of a back-end out of a file, which keeps the names of its people alone.
+
+    Where it was learnt from the network's training data, all is compared that is known of those.
+    """
+    people, data = (back_end.info.get(key) for key in (PEOPLE_LEARNT_FROM, "dataset_digest"))
+    found = check_leaks(name, network.rows.table, None if people is None else unpacked({PEOPLE: people}))
+    own = data is not None and data == network.trained.info.get("dataset")
+    return replace(network.leaks, method=name) if own and found.state != "found" else found
+
+
+def _ready(
+    network: Network, kinds: Sequence[str], files: Mapping[Path, BackEnd]
+) -> tuple[dict[str, BackEnd], list[LeakCheck], list[str]]:
+    """Return the back-ends of files by the name of what reports call them, their leak checks, and lines on these."""
+    ready: dict[str, BackEnd] = {}
+    leaks, notices = [], []
+    for path, back_end in files.items():
+        name = method_name(network.name, back_end.kind)
+        if back_end.kind in kinds or name in ready:
+            name += f" ({path.stem})"
+        ready[name] = back_end
+        leaks.append(_leaks_of_file(name, back_end, network))
+        if leaks[-1].state == "unknown":
+            notices.append(
+                f"{name}: leaks could not be checked: its file does not name the people that it was learnt from"
+            )
+    return ready, leaks, notices
 
 
 def _teacher(option: str, network: Network, dataset: Dataset, teacher: Dataset | None) -> Dataset:

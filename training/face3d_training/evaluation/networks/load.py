@@ -19,7 +19,7 @@ from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.data import FaceRows
 from face3d_training.evaluation.networks.about import CheckpointFacts, LeakCheck
 from face3d_training.leaks import compared_by, shared_with_training
-from face3d_training.packaged import PRETRAINED, shown_name
+from face3d_training.packaged import is_packaged, shown_name
 from face3d_training.run_folder import MAY_CHANGE, dataset_digest
 from face3d_training.trained_rows import ONLY_TRAINING, rows_for, unmatched_weights
 
@@ -88,7 +88,7 @@ def method_names(files: Sequence[Path]) -> list[str]:
     """
     names = []
     for path in (file.absolute() for file in files):
-        if path.parent == PRETRAINED:
+        if is_packaged(path):
             names.append(shown_name(path))
         elif path.parent.name != CHECKPOINT_FOLDER:
             names.append(path.stem)
