@@ -3,57 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any
 
-
-@dataclass(frozen=True)
-class Goal:
-    """One line of the table.
-
-    Attributes:
-        what: what is measured.
-        path: keys that lead to the figure in the script's JSON.
-        least: the goal, where more is better.
-        most: the goal, where less is better; with neither goal the figure is only shown.
-        unless: what to do where the figure is not there.
-    """
-
-    what: str
-    path: tuple[str, ...]
-    least: float | None = None
-    most: float | None = None
-    unless: str = ""
-
-    @property
-    def text(self) -> str:
-        """The goal in words."""
-        if self.least is not None:
-            return "yes" if self.least is True else f">= {self.least:.4g}"
-        return f"<= {self.most:.4g}" if self.most is not None else "-"
-
-    def row(self, figures: Any) -> dict[str, Any]:
-        """Return the line for a script's figures."""
-        for key in self.path:
-            if figures.get(key) is None:
-                return {"what": self.what, "goal": self.text, "measured": None, "met": f"skipped: {self.unless}"}
-            figures = figures[key]
-        if self.least is None and self.most is None:
-            met = "-"
-        else:
-            good = figures >= self.least if self.least is not None else figures <= self.most
-            met = "yes" if good else "MISSED"
-        return {"what": self.what, "goal": self.text, "measured": figures, "met": met}
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """A script with its arguments and the goals that its figures are held against."""
-
-    name: str
-    script: str
-    arguments: tuple[str, ...]
-    goals: tuple[Goal, ...]
+from goal import NO_PROC, Benchmark, Goal
+from mask_goals import mask_benchmarks
 
 
 def with_tensorflow() -> tuple[str, ...]:
@@ -63,14 +15,26 @@ def with_tensorflow() -> tuple[str, ...]:
 
 
 NO_TENSORFLOW = "set FACE3D_TF_PYTHON to an interpreter with mtcnn 1.0.0 and TensorFlow"
-NO_CAPTURES = "set FACE3D_SHARED to the folder with data/rgbd"
-NO_PROC = "resident sets are looked up in /proc, which is not here"
 EQUAL_SETTINGS = "mtcnn package / detection at equal settings (goal >= 2)"
 DEPTH_BOUND = "mtcnn package / detection bounded by depth (goal >= 8)"
 
 
 def benchmarks() -> tuple[Benchmark, ...]:
     """Return all benchmarks, at sizes that take a minute or so each."""
+    return (
+        *face_benchmarks(),
+        *map_benchmarks(),
+        *dataset_benchmarks(),
+        *truth_benchmarks(),
+        *training_benchmarks(),
+        *triplet_benchmarks(),
+        *collection_benchmarks(),
+        *mask_benchmarks(),
+    )
+
+
+def face_benchmarks() -> tuple[Benchmark, ...]:
+    """Return those of faces that are found, and of points that are chosen."""
     return (
         Benchmark(
             "detection",
@@ -93,6 +57,12 @@ def benchmarks() -> tuple[Benchmark, ...]:
                 Goal("subsample fast: x a NumPy loop", ("ratios", "fast_vs_numpy_loop")),
             ),
         ),
+    )
+
+
+def map_benchmarks() -> tuple[Benchmark, ...]:
+    """Return those of maps of a face, of everything that is computed of one frame, and of several processes."""
+    return (
         Benchmark(
             "packaged_cost",
             "packaged_cost.py",
@@ -127,6 +97,12 @@ def benchmarks() -> tuple[Benchmark, ...]:
                 Goal("two processes: x one, a bare loop", ("two_vs_one_of_a_bare_loop",)),
             ),
         ),
+    )
+
+
+def dataset_benchmarks() -> tuple[Benchmark, ...]:
+    """Return those of the files that runs write, and of runs that find them."""
+    return (
         Benchmark(
             "loader", "loader.py", (), (Goal("random triplets: x PLY files", ("ratio_to_ply", "shards"), least=25),)
         ),
@@ -156,6 +132,12 @@ def benchmarks() -> tuple[Benchmark, ...]:
             ("--grow", "100"),
             (Goal("100 runs of one capture, gc: same bytes, few parts", ("met",), least=True),),
         ),
+    )
+
+
+def truth_benchmarks() -> tuple[Benchmark, ...]:
+    """Return those of memory over many rows, and of what is found against what is known."""
+    return (
         Benchmark(
             "memory",
             "memory.py",
@@ -180,28 +162,11 @@ def benchmarks() -> tuple[Benchmark, ...]:
                 Goal("dataset verified", ("verified",), least=True),
             ),
         ),
-        *training_benchmarks(),
-        *collection_benchmarks(),
-        Benchmark("masks", "masks.py", (), mask_goals()),
-        Benchmark(
-            "mask_cost",
-            "mask_cost.py",
-            (),
-            (
-                Goal("masked RGB-D variants a second, one core", ("rgbd_per_s",), least=4),
-                Goal("one of them: x a ray-cast with its scene", ("rgbd_vs_cast_with_scene",), most=3),
-                Goal("one of them: x a ray-cast alone", ("rgbd_vs_cast",)),
-                Goal("masked clouds of 20,000 points a second", ("points_per_s",), least=100),
-                Goal("mask: a worker's peak over 1,000 rows: MiB", ("memory", "peak_mb"), most=600e6 / 2**20),
-                Goal("its memory is flat over mask", ("memory", "flat"), least=True, unless=NO_PROC),
-                Goal("torch was loaded (1 = yes)", ("memory", "torch_loaded"), most=0, unless=NO_PROC),
-            ),
-        ),
     )
 
 
 def training_benchmarks() -> tuple[Benchmark, ...]:
-    """Return those of the trainer."""
+    """Return those of the trainer: its steps, and its start."""
     step, sampling = "a step of {}: x the usual torch loops", ("sampling", "ratio")
     return (
         Benchmark(
@@ -227,6 +192,12 @@ def training_benchmarks() -> tuple[Benchmark, ...]:
                 Goal("face3d models: s", ("models_s",), most=1.0),
             ),
         ),
+    )
+
+
+def triplet_benchmarks() -> tuple[Benchmark, ...]:
+    """Return those of triplets, and of batches of them."""
+    return (
         Benchmark(
             "triplet_loss",
             "triplet_loss.py",
@@ -280,35 +251,4 @@ def collection_benchmarks() -> tuple[Benchmark, ...]:
                 Goal("strangers suspected", ("search", "strangers"), most=0),
             ),
         ),
-    )
-
-
-def mask_goals() -> tuple[Goal, ...]:
-    """Return the goals of worn masks: the worst of all styles on captures of known skin."""
-    captures, synthetic = ("extremes", "captures"), ("extremes", "synthetic")
-    together = ("summary", "captures", "all styles")
-
-    def most(what: str, name: str, goal: float) -> Goal:
-        return Goal(what, (*captures, f"{name}_most"), most=goal, unless=NO_CAPTURES)
-
-    def least(what: str, name: str, goal: float) -> Goal:
-        return Goal(what, (*captures, f"{name}_least"), least=goal, unless=NO_CAPTURES)
-
-    return (
-        most("masks, worst style: % of points in front", "front_camera_percent", 0.1),
-        Goal("the same without noise", (*synthetic, "front_camera_percent_most"), most=0),
-        most("outline to skin at the nose bridge: mm", "bridge_true_mm", 3),
-        most("outline to skin at the cheeks: mm", "cheeks_true_mm", 3),
-        most("outline to skin under the chin: mm", "chin_true_mm", 3),
-        least("nose, mouth corners and chin covered: share", "covered_share", 1),
-        least("mean visible ratio, least of the styles", "visible_ratio", 0.35),
-        most("mean visible ratio, most of the styles", "visible_ratio", 0.65),
-        most("depth changed outside the mask: px", "depth_outside_px", 0),
-        most("colour changed outside the mask: px", "color_outside_px", 0),
-        least("mask pixels that points agree with: share", "reprojected_share", 0.99),
-        Goal("MTCNN finds, all styles: share", (*together, "found_share"), least=0.85, unless=NO_CAPTURES),
-        Goal("MTCNN finds, worst style: share", (*captures, "found_share_least"), unless=NO_CAPTURES),
-        least("spacing on the mask: x the face's, least", "spacing_ratio", 0.85),
-        most("spacing on the mask: x the face's, most", "spacing_ratio", 1.15),
-        Goal("styles as often as they weigh: p", ("frequencies", "p"), least=0.001),
     )

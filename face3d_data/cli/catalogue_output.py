@@ -41,8 +41,11 @@ def of_training() -> Catalogue:
 
 
 @contextmanager
-def needing_training() -> Iterator[None]:
+def needing_training(what: str = "training") -> Iterator[None]:
     """Answer a package that is missing with the line that installs it.
+
+    Args:
+        what: what cannot be done without it.
 
     Raises:
         UserError: the package is one that training needs.
@@ -50,7 +53,7 @@ def needing_training() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise UserError(f"training needs {error.name}: {extra_line('train')}") from None
+        raise UserError(f"{what} needs {error.name}: {extra_line('train')}") from None
 
 
 def print_catalogue(

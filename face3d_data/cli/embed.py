@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.completion import complete_back_end_file, complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
 from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_option, network_options, packaged_files
 from face3d_data.cli.options import check_option, out_option, workspace_option
 from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
-from face3d_data.extras import extra_line
 from face3d_data.shards.find import find_dataset
 
 
@@ -72,10 +72,8 @@ def command(
     if (checkpoint is not None) + len(models) != 1:
         raise UserError("embed: give one network: a CHECKPOINT, or --model packaged")
     folder = find_dataset(dataset, workspace)
-    try:
+    with needing_training("embedding"):
         from face3d_training.trained_rows import EmbeddingFile, RowChoice, embed_dataset
-    except ImportError as error:
-        raise UserError(f"embedding needs {error.name}: {extra_line('train')}") from None
     (network,) = (checkpoint,) if checkpoint is not None else packaged_files(models)
     with EmbedBars() as progress:
         written = embed_dataset(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.completion import complete_back_end, complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
 from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_option, network_options, packaged_files
 from face3d_data.cli.options import check_option, json_option, out_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
-from face3d_data.extras import extra_line
 from face3d_data.shards.find import find_dataset
+
+if TYPE_CHECKING:
+    from face3d_training.evaluation.run import Request
 
 FILE = click.Path(path_type=Path)
 
@@ -28,6 +33,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--protocol", metavar="NAME", help="Evaluate only this protocol, such as masked_to_plain [all].")
 @click.option(
     "--baseline/--no-baseline",
+    "baselines",
     default=None,
     help="Also evaluate baselines without a network: clipped depth maps, and LDA on them [if there are points].",
 )
@@ -71,28 +77,7 @@ FILE = click.Path(path_type=Path)
 @check_option
 @json_option
 def command(
-    dataset: str,
-    checkpoints: tuple[Path, ...],
-    models: tuple[str, ...],
-    split: str,
-    pairs: Path | None,
-    protocol: str | None,
-    baseline: bool | None,
-    train_dataset: str | None,
-    train_where: str | None,
-    back_ends: tuple[str, ...],
-    fuse: bool,
-    out: Path | None,
-    allow_leaks: bool,
-    notices: tuple[str, ...],
-    seed: int,
-    resamples: int,
-    device: str,
-    workers: int,
-    workspace: Path,
-    check: bool,
-    as_json: bool,
-    **keys: Any,
+    dataset: str, checkpoints: tuple[Path, ...], models: tuple[str, ...], workspace: Path, as_json: bool, **options: Any
 ) -> None:
     """Evaluate the networks of CHECKPOINTs on a DATASET: verification and identification, with a report.
 
@@ -102,37 +87,14 @@ def command(
     compared; runs of the same config with different seeds are also averaged. Without a network only the baselines are
     evaluated. Exits with 1 if the split contains data that a network was trained on.
     """
-    if pairs is not None and protocol is not None:
+    if options["pairs"] is not None and options["protocol"] is not None:
         raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")
     folder = find_dataset(dataset, workspace)
-    try:
-        from face3d_training.evaluation.metrics.lists import EvaluationSettings
+    with needing_training("evaluating"):
         from face3d_training.evaluation.report.files import REPORT, metrics_of
         from face3d_training.evaluation.report.printed import printed
-        from face3d_training.evaluation.run import Request, default_name, run_evaluation
-    except ImportError as error:
-        raise UserError(f"evaluating needs {error.name}: {extra_line('train')}") from None
-    networks = (*checkpoints, *packaged_files(models))
-    request = Request(
-        dataset=folder,
-        out=out or workspace / "evaluations" / default_name(folder, split, networks, pairs, protocol),
-        checkpoints=networks,
-        split=split,
-        pairs=pairs,
-        protocol=protocol,
-        baselines=baseline,
-        train_dataset=None if train_dataset is None else find_dataset(train_dataset, workspace),
-        train_where=train_where,
-        back_ends=back_ends,
-        fuse=fuse,
-        allow_leaks=allow_leaks,
-        notices=notices,
-        changes=tuple(given_keys(keys)),
-        device=device,
-        workers=workers,
-        settings=EvaluationSettings(seed=seed, resamples=resamples),
-        check=check,
-    )
+        from face3d_training.evaluation.run import run_evaluation
+    request = _request(folder, (*checkpoints, *packaged_files(models)), workspace, options)
     with EmbedBars() as progress:
         evaluation, about = run_evaluation(request, progress.show)
     if as_json:
@@ -143,3 +105,34 @@ def command(
     echo("")
     echo(f"evaluation {request.out}")
     echo(f"report {request.out / REPORT}")
+
+
+def _request(folder: Path, networks: tuple[Path, ...], workspace: Path, options: Mapping[str, Any]) -> Request:
+    """Return the evaluation that is asked for.
+
+    Args:
+        folder: the dataset's.
+        networks: checkpoints, or folders of runs.
+        workspace: where datasets are, and evaluations go.
+        options: those of the command by name; a field of `Request` has the name of its option.
+
+    Raises:
+        UserError: there is no such checkpoint, or no such dataset to learn from.
+    """
+    from face3d_training.evaluation.metrics.lists import EvaluationSettings
+    from face3d_training.evaluation.run import Request, default_name
+
+    left = {**options}
+    out, teacher = left.pop("out"), left.pop("train_dataset")
+    settings = EvaluationSettings(seed=left.pop("seed"), resamples=left.pop("resamples"))
+    named = {field.name: left.pop(field.name) for field in fields(Request) if field.name in left}
+    name = default_name(folder, named["split"], networks, named["pairs"], named["protocol"])
+    return Request(
+        dataset=folder,
+        out=out or workspace / "evaluations" / name,
+        checkpoints=networks,
+        train_dataset=None if teacher is None else find_dataset(teacher, workspace),
+        changes=tuple(given_keys(left)),
+        settings=settings,
+        **named,
+    )

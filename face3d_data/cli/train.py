@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
+from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.completion import complete_dataset
 from face3d_data.cli.config_options import OPEN_META, TrainCommand, given_keys
 from face3d_data.cli.options import check_option, out_option, workspace_option
 from face3d_data.cli.output import echo, say
 from face3d_data.errors import UserError
-from face3d_data.extras import extra_line
 from face3d_data.shards.find import find_dataset
 
 
@@ -60,12 +60,10 @@ def command(
     if triplets is not None:
         overrides.append(("triplets.file", str(triplets)))
     folder = find_dataset(dataset, workspace)
-    try:
+    with needing_training():
         from face3d_training.allocator import keep_freed_memory
         from face3d_training.config import load_config
         from face3d_training.train import train
-    except ImportError as error:
-        raise UserError(f"training needs {error.name}: {extra_line('train')}") from None
     config = load_config(config_name, overrides)
     run = out or workspace / "training" / f"{config.name}-s{config.seed}"
     keep_freed_memory()

@@ -16,9 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from made_people import SIZE, draw, model, separation
 
 from face3d_data.errors import UserError
-from face3d_training.back_ends.back_end import BACK_ENDS, BackEnd, BackEndMatcher
+from face3d_training.back_ends.back_end import BACK_ENDS, BackEnd
 from face3d_training.back_ends.discriminant import people_scatter
 from face3d_training.back_ends.learn import learn_back_end, shrunk_within
+from face3d_training.evaluation.learnt_matchers import BackEndMatcher
 
 
 def likelihood_ratio(a, b, mean, between, within):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from face3d_data.errors import UserError
-from face3d_training.back_ends.fusion import FusedMatcher, learn_fusion
+from face3d_training.back_ends.fusion import learn_fusion
+from face3d_training.evaluation.learnt_matchers import FusedMatcher
 
 
 class Table:

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from face3d_data.errors import UserError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ASNORM = "asnorm"
 BACK_ENDS = ("lda", "plda", ASNORM, f"lda+{ASNORM}", f"plda+{ASNORM}")
@@ -142,36 +138,6 @@ class BackEnd:
         if self.between is not None:
             found, offset = _likelihood_ratio(found, self.between.astype(np.float64))
         return PreparedFaces(found, offset, np.zeros(len(found)), np.ones(len(found)))
-
-
-class BackEndMatcher:
-    """The scores of a back-end, as an evaluation asks for them.
-
-    Args:
-        name: what reports call it.
-        table: the rows.
-        back_end: what scores.
-        vectors: (n, E), the embedding of each row, all finite.
-
-    Raises:
-        UserError: embeddings of another length.
-    """
-
-    def __init__(self, name: str, table: pd.DataFrame, back_end: BackEnd, vectors: np.ndarray) -> None:
-        self.name, self.table, self.back_end = name, table, back_end
-        self.faces = back_end.prepare(vectors)
-
-    def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return f8 (A, B): the scores of the rows i64 (A,) with the rows i64 (B,)."""
-        return self.back_end.scores(self.faces.take(first), self.faces.take(second))
-
-    def pair_similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return f8 (n,): the scores of rows, pair by pair."""
-        found = np.empty(len(first))
-        for start in range(0, len(first), ROWS_AT_A_TIME):
-            part = slice(start, start + ROWS_AT_A_TIME)
-            found[part] = self.back_end.pair_scores(self.faces.take(first[part]), self.faces.take(second[part]))
-        return found
 
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:

@@ -6,18 +6,14 @@ Submission for the NIST Speaker Recognition Evaluation 2006.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +39,11 @@ class Fusion:
             f"{weight:.2f} {name}" for name, weight in zip(self.methods, self.weights * self.spread, strict=True)
         )
 
+    def log_odds(self, scores: Iterable[np.ndarray]) -> np.ndarray:
+        """Return f8 (...): the log-odds, out of each method's scores f8 (...), in the order of `methods`."""
+        weighed = (weight * each for weight, each in zip(self.weights, scores, strict=True))
+        return np.asarray(sum(weighed, start=self.offset))
+
 
 def learn_fusion(methods: Sequence[str], scores: np.ndarray, genuine: np.ndarray) -> Fusion:
     """Return weights by logistic regression, genuine and impostor pairs counting the same however many there are.
@@ -65,41 +66,3 @@ def learn_fusion(methods: Sequence[str], scores: np.ndarray, genuine: np.ndarray
     scale = np.where(spread > 0, spread, 1.0)
     learnt = LogisticRegression(class_weight="balanced", max_iter=1000).fit(scores / scale, genuine)
     return Fusion(tuple(methods), learnt.coef_[0] / scale, float(learnt.intercept_[0]), spread)
-
-
-class ScoresPairs(Protocol):
-    """What is fused: a matcher, of which the scores alone are used."""
-
-    def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return f8 (A, B): the similarity of each of the rows i64 (A,) to each of i64 (B,)."""
-
-    def pair_similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return f8 (n,): the similarities of the rows i64 (n,) to the rows i64 (n,), pair by pair."""
-
-
-class FusedMatcher:
-    """The logarithm of the odds that two faces show one person, from the scores of several matchers.
-
-    Args:
-        name: what reports call it.
-        table: the rows.
-        matchers: those of the fusion's methods, in its order, on the same rows.
-        fusion: their weights.
-    """
-
-    def __init__(self, name: str, table: pd.DataFrame, matchers: Sequence[ScoresPairs], fusion: Fusion) -> None:
-        self.name, self.table, self.matchers, self.fusion = name, table, tuple(matchers), fusion
-
-    def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return f8 (A, B): the log-odds of the rows i64 (A,) with the rows i64 (B,)."""
-        found = np.full((len(first), len(second)), self.fusion.offset)
-        for matcher, weight in zip(self.matchers, self.fusion.weights, strict=True):
-            found += weight * matcher.similarity(first, second)
-        return found
-
-    def pair_similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return f8 (n,): the log-odds of rows, pair by pair."""
-        found = np.full(len(first), self.fusion.offset)
-        for matcher, weight in zip(self.matchers, self.fusion.weights, strict=True):
-            found += weight * matcher.pair_similarity(first, second)
-        return found

@@ -12,12 +12,13 @@ import torch
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
 from face3d_data.tables.pair_rows import every_pair
-from face3d_training.back_ends.back_end import BackEnd, BackEndMatcher
-from face3d_training.back_ends.fusion import FusedMatcher, Fusion, learn_fusion
+from face3d_training.back_ends.back_end import BackEnd
+from face3d_training.back_ends.fusion import Fusion, learn_fusion
 from face3d_training.data import FaceRows
 from face3d_training.embedding import embed_rows
 from face3d_training.evaluation.baselines.plan import BaselinePlan, LearntBaselines, ProgressCallback
 from face3d_training.evaluation.learnt import FUSION, BackEndPlan, FusionPlan
+from face3d_training.evaluation.learnt_matchers import BackEndMatcher, FusedMatcher
 from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher, Matcher, score_pairs
 from face3d_training.evaluation.networks.load import Network
 from face3d_training.trained_rows import rows_for

@@ -111,6 +111,69 @@ def run_evaluation(
             "evaluate: there is nothing to judge: give a checkpoint or --model packaged, or leave out --no-baseline"
         )
     check_replaceable(request.out)
+    plan = _plan(request)
+    refuse_leaks(plan.leaks, request.allow_leaks)
+    lists, settings = _lists(request, plan.dataset, plan.table), request.settings
+    maker = Maker(
+        *(plan.networks, plan.back_ends, plan.baselines, plan.fusion, plan.device),
+        *(request.workers, settings.seed, request.changes),
+        progress=progress,
+    )
+    made = maker.make(plan.table)
+    if not made.matchers:
+        why = "; ".join((*plan.baselines.notices, *made.notes))
+        raise UserError(f"evaluate: there is nothing to judge: give a checkpoint ({why})")
+    costs = {network.name: _cost(network) for network in plan.networks}
+    methods = _judge(made.matchers, lists, settings, costs, progress)
+    groups, facts = runs_of_one_config(plan.networks), _facts(request, plan.dataset, plan.table)
+    evaluation = put_together(facts, methods, groups, made.bare_of, made.baselines, settings)
+
+    about = About(
+        leaks=plan.leaks,
+        checkpoints=tuple(network.facts for network in plan.networks),
+        baselines=made.baselines,
+        versions={name: version(name) for name in VERSIONED},
+        baseline_notes=made.notes,
+        notices=(*plan.notices, *lists.notices),
+        dataset_leaks=_dataset_leaks(plan.dataset, plan.teacher, plan.networks),
+    )
+    pictures = FacePictures(request.dataset, request.split, plan.table)
+    drawn = draw(evaluation, about, plan.table, made.vectors, pictures)
+    report = make_report(evaluation, about, plan.table, drawn)
+    write_evaluation(request.out, evaluation, about, plan.table, report, drawn.plots, made.back_ends)
+    return evaluation, about
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is judged, and on what; nothing is computed yet."""
+
+    dataset: Dataset
+    table: pd.DataFrame
+    device: torch.device
+    networks: list[Network]
+    teacher: Dataset | None
+    back_ends: list[BackEndPlan]
+    baselines: BaselinePlan
+    fusion: FusionPlan | None
+
+    @property
+    def _learners(self) -> list[BackEndPlan | BaselinePlan | FusionPlan]:
+        return [*self.back_ends, self.baselines, *([self.fusion] if self.fusion else [])]
+
+    @property
+    def leaks(self) -> tuple[LeakCheck, ...]:
+        """The check of everything that learnt, or will learn."""
+        return (*(one.leaks for one in self.networks), *(check for one in self._learners for check in one.leaks))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Lines for the reader."""
+        of_networks = (f"{one.name}: {notice}" for one in self.networks for notice in one.notices)
+        return (*of_networks, *(notice for one in self._learners for notice in one.notices))
+
+
+def _plan(request: Request) -> _Plan:
     dataset, device = checked_dataset(request.dataset, request.check), choose_device(request.device)
     table = rows_of(dataset, request.split, None)
     networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device)
@@ -119,43 +182,7 @@ def run_evaluation(
     given = TeachingData(teacher, request.train_where, request.changes)
     back_ends = plan_back_ends(request.back_ends, networks, dataset, given)
     fusion = plan_fusion(networks, dataset, table, given) if request.fuse else None
-    plans: list[BackEndPlan | BaselinePlan | FusionPlan] = [*back_ends, baselines, *([fusion] if fusion else [])]
-    checks = (*(network.leaks for network in networks), *(check for plan in plans for check in plan.leaks))
-    refuse_leaks(checks, request.allow_leaks)
-    lists = _lists(request, dataset, table)
-
-    settings = request.settings
-    maker = Maker(
-        *(networks, back_ends, baselines, fusion, device, request.workers, settings.seed, request.changes),
-        progress=progress,
-    )
-    made = maker.make(table)
-    if not made.matchers:
-        raise UserError(
-            f"evaluate: there is nothing to judge: give a checkpoint ({'; '.join((*baselines.notices, *made.notes))})"
-        )
-    costs = {network.name: _cost(network) for network in networks}
-    methods = _judge(made.matchers, lists, settings, costs, progress)
-    groups, facts = runs_of_one_config(networks), _facts(request, dataset, table)
-    evaluation = put_together(facts, methods, groups, made.bare_of, made.baselines, settings)
-
-    about = About(
-        leaks=checks,
-        checkpoints=tuple(network.facts for network in networks),
-        baselines=made.baselines,
-        versions={name: version(name) for name in VERSIONED},
-        baseline_notes=made.notes,
-        notices=(*_notices(networks), *(notice for plan in plans for notice in plan.notices), *lists.notices),
-        dataset_leaks=_dataset_leaks(dataset, teacher, networks),
-    )
-    drawn = draw(evaluation, about, table, made.vectors, FacePictures(request.dataset, request.split, table))
-    report = make_report(evaluation, about, table, drawn)
-    write_evaluation(request.out, evaluation, about, table, report, drawn.plots, made.back_ends)
-    return evaluation, about
-
-
-def _notices(networks: Sequence[Network]) -> list[str]:
-    return [f"{network.name}: {notice}" for network in networks for notice in network.notices]
+    return _Plan(dataset, table, device, networks, teacher, back_ends, baselines, fusion)
 
 
 def _dataset_leaks(dataset: Dataset, teacher: Dataset | None, networks: Sequence[Network]) -> tuple[str, ...]:

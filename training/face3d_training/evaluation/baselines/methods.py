@@ -25,7 +25,7 @@ from face3d_data.tables.protocol import protocols
 from face3d_data.tables.split import person_of
 from face3d_training.evaluation.baselines.lda import Lda, fit_lda
 from face3d_training.evaluation.metrics.identification import Gallery
-from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher
+from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher, pairs_in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,11 +116,10 @@ class DepthMapMatcher:
 
     def pair_similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return f8 (n,): minus the distances."""
-        out = np.empty(len(first))
-        for start in range(0, len(first), PAIRS_AT_A_TIME):
-            part = slice(start, start + PAIRS_AT_A_TIME)
-            out[part] = -clipped_distance(self.maps[first[part]], self.maps[second[part]], CLIP_MM)
-        return out
+        return pairs_in_parts(self._distances, first, second, PAIRS_AT_A_TIME)
+
+    def _distances(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return -clipped_distance(self.maps[first], self.maps[second], CLIP_MM)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -77,13 +77,29 @@ class EmbeddingMatcher:
 
     def pair_similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return f8 (n,): minus the distances."""
-        out = np.empty(len(first))
-        step = max(1, BLOCK_PAIRS // max(1, self.vectors.shape[1]))
-        for start in range(0, len(first), step):
-            part = slice(start, start + step)
-            apart = self.vectors[first[part]] - self.vectors[second[part]]
-            out[part] = -np.sqrt(np.einsum("ne,ne->n", apart, apart))
-        return out
+        return pairs_in_parts(self._distances, first, second, max(1, BLOCK_PAIRS // max(1, self.vectors.shape[1])))
+
+    def _distances(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        apart = self.vectors[first] - self.vectors[second]
+        return -np.sqrt(np.einsum("ne,ne->n", apart, apart))
+
+
+def pairs_in_parts(
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray], first: np.ndarray, second: np.ndarray, step: int
+) -> np.ndarray:
+    """Return f8 (n,): the scores of pairs, computed for a part of them at a time.
+
+    Args:
+        score: gives the scores f8 (m,) of rows i64 (m,) with rows i64 (m,).
+        first: i64 (n,), rows.
+        second: i64 (n,), rows.
+        step: pairs that are scored at a time.
+    """
+    out = np.empty(len(first))
+    for start in range(0, len(first), step):
+        part = slice(start, start + step)
+        out[part] = score(first[part], second[part])
+    return out
 
 
 def similarity_blocks(
