@@ -81,7 +81,7 @@ BOTH_WAYS: dict[str, tuple[str, ...]] = {
 """Masks put on clouds, and masks drawn over maps: the same people and captures, and as many maps."""
 BACK_ENDS = ("lda", "plda", "asnorm", "lda+asnorm", "plda+asnorm")
 ALL = {**RUNS, **TRIALS, **BOTH_WAYS}
-RESAMPLES = 400
+RESAMPLES = 200
 """Of people, for intervals."""
 
 
