@@ -84,7 +84,7 @@ def ray_cast(with_scene: bool) -> Callable[[], object]:
     scene = generator.draw_scene(SEED, 0, 1, generator.capture_rng(SEED, 0, 1))
     head, _ = generator.person_head(SEED, 0, 1.0)
     camera = generator.camera_for(640, 480)
-    grids = [generator.posed(head, p.rest, p.coords, p.front, scene, camera) for p in head.parts]
+    grids = [generator.posed(head, p.rest, m, scene, camera) for p, m in zip(head.parts, head.moving, strict=True)]
     vertices = np.concatenate([grid.reshape(-1, 3) for grid in grids]).astype(np.float32)
     v, u = np.mgrid[:480, :640]
     rays = np.zeros((480, 640, 6), np.float32)

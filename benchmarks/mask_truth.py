@@ -179,7 +179,7 @@ def synthetic_capture(
     scene = generator.draw_scene(seed, person, capture, generator.capture_rng(seed, person, capture))
     head, _ = generator.person_head(seed, person, 1.0 if width > 400 else 0.6)
     part, levels = head.parts[0], head.skull.levels
-    posed = generator.posed(head, part.rest, part.coords, part.front, scene, generator.camera_for(width, height))
+    posed = generator.posed(head, part.rest, head.moving[0], scene, generator.camera_for(width, height))
     middle = int(np.argmin(np.abs(part.coords[0, :, 0]) - part.rest[0, :, 2] * 1e-3))
     heights = part.coords[:, middle, 1]
     chin_rows = np.flatnonzero((heights < levels.mentolabial) & (heights > levels.menton))

@@ -96,7 +96,7 @@ def synthetic_case(
 
     head, _ = generator.person_head(seed, number, 1.0)
     part = head.parts[0]
-    skin = transform(generator.posed(head, part.rest, part.coords, part.front, scene, camera).reshape(-1, 3), pose)
+    skin = transform(generator.posed(head, part.rest, head.moving[0], scene, camera).reshape(-1, 3), pose)
     triangles = head.triangles[(head.triangles < len(skin)).all(axis=1)]
     mask = sample.tags.get("mask", "")
     label = f"{number}/{capture} {scene.expression_name} yaw {scene.yaw_deg:.0f} {mask}"

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from face3d_data.synthetic.appearance import draw_appearance
-from face3d_data.synthetic.expression import displacement
+from face3d_data.synthetic.expression import MovingPoints
 from face3d_data.synthetic.head import Head, build_head
 from face3d_data.synthetic.identity import draw_identity
 from face3d_data.synthetic.paint import Canvas, noise_texture
@@ -70,8 +70,10 @@ def render_capture(
     scene = draw_scene(seed, person, capture, rng, ranges)
     head, texture = person_head(seed, person, 1.0 if width > 400 else 0.6)
     camera = camera_for(width, height, scene.sensor)
-    grids = [posed(head, part.rest, part.coords, part.front, scene, camera) for part in head.parts]
-    marks = posed(head, head.landmarks, head.landmark_coords, np.ones(5), scene, camera)
+    grids = [
+        posed(head, part.rest, moving, scene, camera) for part, moving in zip(head.parts, head.moving, strict=True)
+    ]
+    marks = posed(head, head.landmarks, head.moving_landmarks, scene, camera)
     canvas = Canvas(head, scene.expression, scene.gaze, scene.distance_mm / camera.fx, texture)
     color, depth = render(head, grids, canvas, camera, scene.light, scene.backdrop, rng)
     if noise:
@@ -87,14 +89,9 @@ def render_capture(
     }
 
 
-def posed(
-    head: Head, rest: np.ndarray, coords: np.ndarray, front: np.ndarray, scene: CaptureScene, camera: Camera
-) -> np.ndarray:
+def posed(head: Head, rest: np.ndarray, moving: MovingPoints, scene: CaptureScene, camera: Camera) -> np.ndarray:
     """Return neutral positions (..., 3) with the scene's expression, in front of the camera, in its frame."""
-    levels, moved = head.skull.levels, rest.copy()
-    on = front > 0
-    moved[on] += displacement(head.identity, levels, scene.expression, coords[on], rest[on], front[on])
-    return place(moved, scene, camera, levels.menton, rest[..., 1])
+    return place(moving.moved(scene.expression, rest), scene, camera, head.skull.levels.menton, rest[..., 1])
 
 
 def _face_box(head: Head, skin: np.ndarray, camera: Camera) -> np.ndarray:

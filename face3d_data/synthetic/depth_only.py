@@ -18,7 +18,7 @@ from face3d_data.geometry.open3d_lazy import open3d
 from face3d_data.synthetic.appearance import draw_appearance
 from face3d_data.synthetic.beard import bearded
 from face3d_data.synthetic.capture import posed
-from face3d_data.synthetic.head import HAIR, Head, build_head
+from face3d_data.synthetic.head import HAIR, Head, HeadCore
 from face3d_data.synthetic.identity import draw_identity
 from face3d_data.synthetic.render import Camera
 from face3d_data.synthetic.scene import (
@@ -40,6 +40,11 @@ AROUND_MM = 140.0
 FINE_PX_PER_MM = 0.9
 """Faces that are seen in less detail than this are made of a coarser mesh."""
 COARSE, FINE = 0.6, 1.0
+NEAR_PX = 0.01
+"""Triangles this near the centre of a pixel are cast: far more than the rounding of their corners.
+
+Of those before a camera far away half lie between the centres, and building the search tree takes as long as the rays.
+"""
 
 
 def depth_capture(
@@ -74,13 +79,13 @@ def depth_capture(
     camera = camera_for(width, height, scene.sensor)
     head = _head(seed, person, FINE if camera.fx / scene.distance_mm > FINE_PX_PER_MM else COARSE)
     grids = [
-        posed(head, bearded(head, part, scene.beard_mm, seed, person), part.coords, part.front, scene, camera)
-        for part in head.parts
+        posed(head, bearded(head, part, scene.beard_mm, seed, person), moving, scene, camera)
+        for part, moving in zip(head.parts, head.moving, strict=True)
     ]
-    marks = posed(head, head.landmarks, head.landmark_coords, np.ones(5), scene, camera)
+    marks = posed(head, head.landmarks, head.moving_landmarks, scene, camera)
     surface = _Surface(
         vertices=np.concatenate([grid.reshape(-1, 3) for grid in grids]).astype(np.float32),
-        triangles=head.triangles,
+        triangles=head.outer_triangles,
         n_hair=sum(grid.size // 3 for grid, part in zip(grids, head.parts, strict=True) if part.kind == HAIR),
         middle=place(FACE_CENTRE[None], scene, camera, head.skull.levels.menton, FACE_CENTRE[None, 1])[0],
         landmarks=marks,
@@ -139,8 +144,14 @@ class _Surface:
 
 @lru_cache(maxsize=2)
 def _head(seed: int, person: int, detail: float) -> Head:
+    """Return a person's head; captures of a person come together, and some need it fine, some coarse."""
+    return _core(seed, person).head(detail)
+
+
+@lru_cache(maxsize=1)
+def _core(seed: int, person: int) -> HeadCore:
     identity = draw_identity(seed, person)
-    return build_head(identity, draw_appearance(identity), detail)
+    return HeadCore.of(identity, draw_appearance(identity))
 
 
 def _captured(
@@ -191,38 +202,64 @@ def cast_depth(
     Returns:
         depth f4 (h, w), mm, 0 = nothing; and bool (h, w), where it is hair's.
     """
-    chosen = triangles[_towards(vertices, triangles, camera, box)]
+    at, (x0, y0, x1, y1) = _towards(vertices, triangles, camera, box)
+    chosen = triangles[at]
+    depth, is_hair = (np.zeros((box[3] - box[1], box[2] - box[0]), kind) for kind in (np.float32, bool))
+    if not len(chosen):
+        return depth, is_hair
     used = np.zeros(len(vertices), bool)
     used[chosen] = True
     number = np.cumsum(used, dtype=np.uint32) - np.uint32(1)
-    o3d = open3d()
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(
-        o3d.core.Tensor(np.ascontiguousarray(vertices[used])),
-        o3d.core.Tensor(number[chosen]),
-    )
-    x0, y0, x1, y1 = box
+    from_numpy = open3d().core.Tensor.from_numpy
+    scene = open3d().t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(from_numpy(np.ascontiguousarray(vertices[used])), from_numpy(number[chosen]))
     rays = np.zeros((y1 - y0, x1 - x0, 6), np.float32)
     rays[..., 3] = ((np.arange(x0, x1) - camera.cx) / camera.fx)[None, :]
     rays[..., 4] = ((np.arange(y0, y1) - camera.cy) / camera.fy)[:, None]
     rays[..., 5] = 1.0  # so that the distance along the ray is the depth
-    answer = scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)
-    depth = answer["t_hit"].numpy()
-    hit = np.isfinite(depth)
-    is_hair = np.zeros(depth.shape, bool)
-    is_hair[hit] = (chosen[:, 0] >= first_hair)[answer["primitive_ids"].numpy()[hit]]
-    return np.where(hit, depth, 0).astype(np.float32), is_hair
+    answer = scene.cast_rays(from_numpy(rays), nthreads=1)
+    hit_at = answer["t_hit"].numpy()
+    hit = np.isfinite(hit_at)
+    inside = slice(y0 - box[1], y1 - box[1]), slice(x0 - box[0], x1 - box[0])
+    np.copyto(depth[inside], hit_at, where=hit)
+    if first_hair < len(vertices):
+        is_hair[inside][hit] = (chosen[:, 0] >= first_hair)[answer["primitive_ids"].numpy()[hit]]
+    return depth, is_hair
 
 
-def _towards(vertices: np.ndarray, triangles: np.ndarray, camera: Camera, box: Region) -> np.ndarray:
-    """Return bool (T,): triangles that face the camera and may be seen in a region."""
+def _towards(vertices: np.ndarray, triangles: np.ndarray, camera: Camera, box: Region) -> tuple[np.ndarray, Region]:
+    """Return the triangles that face the camera, touch a region and may cover the centre of a pixel.
+
+    Returns:
+        their numbers, and the part x0, y0, x1, y1 (ends excluded) of the region that holds them.
+    """
     x, y, z = vertices.T
     before = z > 1.0
     u = np.where(before, x / np.maximum(z, 1.0) * camera.fx + camera.cx, np.inf)
     v = np.where(before, y / np.maximum(z, 1.0) * camera.fy + camera.cy, np.inf)
-    a, b, c = triangles.T.astype(np.intp)
-    with np.errstate(invalid="ignore"):
-        facing = (u[b] - u[a]) * (v[c] - v[a]) - (u[c] - u[a]) * (v[b] - v[a]) < 0
     x0, y0, x1, y1 = box
     inside = (u > x0 - 1) & (u < x1) & (v > y0 - 1) & (v < y1)
-    return facing & (inside[a] | inside[b] | inside[c])
+    corners = triangles.T.astype(np.intp, order="C")
+    touching = np.flatnonzero(inside[corners].any(axis=0))
+    corners = corners.take(touching, axis=1)
+    u, v = u[corners], v[corners]
+    with np.errstate(invalid="ignore"):
+        facing = (u[1] - u[0]) * (v[2] - v[0]) - (u[2] - u[0]) * (v[1] - v[0]) < 0
+    touching, u, v = touching[facing], u.compress(facing, axis=1), v.compress(facing, axis=1)
+    first_u, last_u = np.ceil(u.min(axis=0) - NEAR_PX), np.floor(u.max(axis=0) + NEAR_PX)
+    first_v, last_v = np.ceil(v.min(axis=0) - NEAR_PX), np.floor(v.max(axis=0) + NEAR_PX)
+    may = (first_u <= last_u) & (first_v <= last_v)
+    one = np.flatnonzero((first_u == last_u) & (first_v == last_v))
+    may[one] = _hold(u.take(one, axis=1) - first_u[one], v.take(one, axis=1) - first_v[one])
+    if not may.any():
+        return touching[:0], (x0, y0, x0, y0)
+    low_x, low_y = (int(max(first[may].min(), low)) for first, low in ((first_u, x0), (first_v, y0)))
+    high_x, high_y = (int(min(last[may].max() + 1, high)) for last, high in ((last_u, x1), (last_v, y1)))
+    return touching[may], (low_x, low_y, high_x, high_y)
+
+
+def _hold(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Return bool (T,): whether triangles with corners (3, T), px, seen from their front, hold the origin."""
+    along_u, along_v = u[[1, 2, 0]] - u, v[[1, 2, 0]] - v
+    beside = along_v * u - along_u * v  # negative on the inner side
+    return (beside <= NEAR_PX * (np.abs(along_u) + np.abs(along_v))).all(axis=0)

@@ -25,7 +25,12 @@ _RESIDUAL_WIDTH = np.linspace(24.0, 11.0, N_RESIDUALS)
 
 def bump(x: np.ndarray, y: np.ndarray, at_x: float, at_y: float, width: float, height: float) -> np.ndarray:
     """Return a Gaussian hill of height 1 at (at_x, at_y) with standard deviations `width`, `height` mm."""
-    return np.exp(-0.5 * (((x - at_x) / width) ** 2 + ((y - at_y) / height) ** 2))
+    across, up = (x - at_x) / width, (y - at_y) / height
+    across *= across
+    up *= up
+    across += up
+    across *= -0.5
+    return np.exp(across, out=across)
 
 
 def smooth_step(value: np.ndarray, low: float, high: float) -> np.ndarray:

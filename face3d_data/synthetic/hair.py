@@ -43,8 +43,12 @@ def hairline(appearance: Appearance, angle: np.ndarray) -> np.ndarray:
     return np.interp(np.rad2deg(angle), degrees, short)
 
 
-def hair_grid(identity: Identity, skull: Skull, appearance: Appearance) -> Grid:
-    """Return positions (R, C, 3) of the hair and its strands' angle in degrees and height in mm (R, C, 2)."""
+def hair_grid(identity: Identity, skull: Skull, appearance: Appearance) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the hair and what of it lies inside the head, where none grows.
+
+    Returns:
+        positions (R, C, 3); angle in degrees and height in mm of its strands (R, C, 2); bool (R, C), buried.
+    """
     falls = appearance.style in FALLING
     bottom = appearance.hair_bottom_y if falls else -84.0
     angle = np.linspace(-np.pi, np.pi, 110, endpoint=False)
@@ -65,7 +69,9 @@ def hair_grid(identity: Identity, skull: Skull, appearance: Appearance) -> Grid:
     if falls:  # locks of uneven length
         rest[..., 1] += 7.0 * waves * smooth_step(rest[..., 1], bottom + 40.0, bottom)
     strands = np.stack(np.broadcast_arrays(np.rad2deg(angle)[None, :], rest[..., 1]), axis=-1)
-    return rest + lift[..., None] * outward, strands.copy()
+    open_mouth = (np.abs(angle) < 0.7) & (rest[..., 1] < -40.0)  # goes in as deep as that hair
+    off_the_neck = (np.cos(angle) < 0.4) & (rest[..., 1] < -12.0) & falls
+    return rest + lift[..., None] * outward, strands.copy(), (cover == 0) & ~open_mouth & ~off_the_neck
 
 
 def _on_skull(skull: Skull, side_y: np.ndarray, angle: np.ndarray) -> np.ndarray:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from face3d_data.synthetic import features
 from face3d_data.synthetic.appearance import FALLING, Appearance
+from face3d_data.synthetic.expression import MovingPoints
 from face3d_data.synthetic.features import smooth_step
 from face3d_data.synthetic.hair import ear_grid, hair_grid
 from face3d_data.synthetic.identity import Identity
@@ -28,16 +30,25 @@ class MeshGrid:
         rest: f8 (R, C, 3) neutral positions, head frame, mm.
         coords: f8 (R, C, 2) undeformed x, y of the face; features are drawn in them.
         front: f8 (R, C) 1 where features and expressions apply, falling to 0 at the sides.
-        cavity: f8 (R, C) how deep each vertex is in a hollow of the features, mm, negative on ridges.
+        relief_mm: f8 (R, C) how far the features stand off the smooth head.
+        buried: bool (R, C) what lies inside the head for certain, whatever the expression.
         closed: whether the last column joins the first.
+        detail: of the grid, as `build_head` takes it.
     """
 
     kind: int
     rest: np.ndarray
     coords: np.ndarray
     front: np.ndarray
-    cavity: np.ndarray
-    closed: bool
+    relief_mm: np.ndarray
+    buried: np.ndarray
+    closed: bool = True
+    detail: float = 1.0
+
+    @cached_property
+    def cavity(self) -> np.ndarray:
+        """How deep each vertex is in a hollow of the features, f8 (R, C), mm, negative on ridges; paint needs it."""
+        return _cavity(self.relief_mm, self.detail) if self.kind == SKIN else np.zeros(self.rest.shape[:2])
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,52 @@ class Head:
     landmarks: np.ndarray
     landmark_coords: np.ndarray
 
+    @cached_property
+    def outer_triangles(self) -> np.ndarray:
+        """Those of `triangles` that may be seen: not the hair that lies inside the head."""
+        buried = np.concatenate([part.buried.reshape(-1) for part in self.parts])
+        return self.triangles[~buried[self.triangles].all(axis=1)]
+
+    @cached_property
+    def moving(self) -> tuple[MovingPoints, ...]:
+        """What of each part moves with expressions."""
+        levels = self.skull.levels
+        return tuple(MovingPoints.of(self.identity, levels, part.coords, part.front) for part in self.parts)
+
+    @cached_property
+    def moving_landmarks(self) -> MovingPoints:
+        """How the landmarks move with expressions."""
+        return MovingPoints.of(self.identity, self.skull.levels, self.landmark_coords, np.ones(5))
+
+
+@dataclass(frozen=True, eq=False)
+class HeadCore:
+    """What the heads of one person have in common, whatever their detail; attributes as those of `Head`."""
+
+    identity: Identity
+    appearance: Appearance
+    skull: Skull
+    hair_and_ears: tuple[MeshGrid, ...]
+    landmarks: np.ndarray
+    landmark_coords: np.ndarray
+
+    @classmethod
+    def of(cls, identity: Identity, appearance: Appearance) -> HeadCore:
+        """Make it for a person; `appearance` decides the hair's shape."""
+        skull = Skull.of(identity)
+        shown = () if appearance.style in FALLING else (-1, 1)  # falling hair hides the ears
+        ears = [_plain(EAR, *ear_grid(identity, skull, side)) for side in shown]
+        hair = _plain(HAIR, *hair_grid(identity, skull, appearance))
+        return cls(identity, appearance, skull, (*ears, hair), *_landmarks(identity, skull))
+
+    def head(self, detail: float) -> Head:
+        """Return the person's head with a skin of that detail, as `build_head` takes it."""
+        parts = (_skin(self.identity, self.skull, detail), *self.hair_and_ears)
+        offsets = np.cumsum([0] + [part.rest.shape[0] * part.rest.shape[1] for part in parts])
+        triangles = np.concatenate([_grid_triangles(p) + int(o) for p, o in zip(parts, offsets[:-1], strict=True)])
+        marks = self.landmarks, self.landmark_coords
+        return Head(self.identity, self.appearance, self.skull, parts, triangles.astype(np.uint32), *marks)
+
 
 def build_head(identity: Identity, appearance: Appearance, detail: float = 1.0) -> Head:
     """Build the neutral head of a person.
@@ -71,21 +128,12 @@ def build_head(identity: Identity, appearance: Appearance, detail: float = 1.0) 
         appearance: decides the hair's shape.
         detail: 1 gives rows about 1 mm apart at eyes, nose and mouth; 0.6 is enough below 320x240.
     """
-    skull = Skull.of(identity)
-    skin = _skin(identity, skull, detail)
-    shown = () if appearance.style in FALLING else (-1, 1)  # falling hair hides the ears
-    ears = [_plain(EAR, *ear_grid(identity, skull, side)) for side in shown]
-    hair = hair_grid(identity, skull, appearance)
-    parts = [skin, *ears, _plain(HAIR, *hair)]
-    offsets = np.cumsum([0] + [part.rest.shape[0] * part.rest.shape[1] for part in parts])
-    triangles = np.concatenate([_grid_triangles(p) + int(o) for p, o in zip(parts, offsets[:-1], strict=True)])
-    landmarks, coords = _landmarks(identity, skull)
-    return Head(identity, appearance, skull, tuple(parts), triangles.astype(np.uint32), landmarks, coords)
+    return HeadCore.of(identity, appearance).head(detail)
 
 
-def _plain(kind: int, rest: np.ndarray, coords: np.ndarray) -> MeshGrid:
+def _plain(kind: int, rest: np.ndarray, coords: np.ndarray, buried: np.ndarray | None = None) -> MeshGrid:
     zero = np.zeros(rest.shape[:2])
-    return MeshGrid(kind, rest, coords, zero, zero, closed=True)
+    return MeshGrid(kind, rest, coords, zero, zero, np.zeros(rest.shape[:2], bool) if buried is None else buried)
 
 
 def _grid_triangles(part: MeshGrid) -> np.ndarray:
@@ -156,11 +204,12 @@ def _skin(identity: Identity, skull: Skull, detail: float) -> MeshGrid:
     front = np.where(face, front, 0.0)
     smooth_z = rest[..., 2].copy()
     rest[..., 2][face] = relief(identity, skull, *(rest[..., i][face] for i in range(3)), front[face])
-    hollow = _cavity(rest[..., 2] - smooth_z, detail)
+    relief_mm = rest[..., 2] - smooth_z
     shirt = smooth_step(collar_depth(skull, rest[..., 0], rest[..., 1], rest[..., 2]), 0.0, 2.0)
     out = rest * np.array([1.0, 0.0, 1.0])
     out /= np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-6)
-    return MeshGrid(SKIN, rest + SHIRT_MM * shirt[..., None] * out, coords, front, hollow, closed=True)
+    rest = rest + SHIRT_MM * shirt[..., None] * out
+    return MeshGrid(SKIN, rest, coords, front, relief_mm, np.zeros(front.shape, bool), detail=detail)
 
 
 def _cavity(relief_mm: np.ndarray, detail: float) -> np.ndarray:

@@ -151,11 +151,19 @@ def place(points: np.ndarray, scene: CaptureScene, camera: Camera, levels_menton
     part = rotation(scene.yaw_deg / 3, scene.pitch_deg / 3, scene.roll_deg / 3)
     blend = np.clip((y - (levels_menton - 62.0)) / 52.0, 0.0, 1.0)[..., None]
     local = points - NECK
-    turned = local @ part.T + blend * (local @ full.T - local @ part.T) + NECK
+    turned = local @ part.T
+    further = local @ full.T
+    further -= turned
+    further *= blend
+    turned += further
+    turned += NECK
     centre = (FACE_CENTRE - NECK) @ full.T + NECK
     aim = np.array([scene.offset_px[0] * 0.11 * camera.width, scene.offset_px[1] * 0.08 * camera.height]) / camera.fx
     shift = np.array([aim[0] * scene.distance_mm, aim[1] * scene.distance_mm, scene.distance_mm])
-    return (turned - centre) * np.array([1.0, -1.0, -1.0]) + shift
+    turned -= centre
+    turned *= np.array([1.0, -1.0, -1.0])
+    turned += shift
+    return turned
 
 
 def camera_for(width: int, height: int, sensor: DrawnSensor | None = None) -> Camera:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from face3d_data.formats.face_model import FaceModel
+from face3d_data.geometry.open3d_lazy import open3d
 from face3d_data.readers.synthetic import Synthetic
 from face3d_data.synthetic.capture import render_capture
 from face3d_data.synthetic.depth_only import AROUND_MM, cast_depth, depth_capture, model_depth_capture, region_around
+from face3d_data.synthetic.head import Head
 from face3d_data.synthetic.render import Camera
 from face3d_data.synthetic.scene import CaptureRanges, capture_tags
 from face3d_data.synthetic.sensors.draw import SENSOR_KINDS
@@ -62,6 +64,44 @@ def test_hair_is_named_by_its_vertices():
     depth, hair = cast_depth(both, np.concatenate([TOWARDS, TOWARDS + 4]), CAMERA, (0, 0, 80, 60), 4)
     assert set(np.unique(depth[hair])) == {400.0}
     assert set(np.unique(depth[~hair])) == {0.0, 500.0}
+
+
+def test_small_triangles_are_seen_as_by_a_cast_of_all_of_them():
+    rng = np.random.default_rng(0)
+    middles, sizes = rng.uniform((5, 5), (75, 55), (3000, 2)), np.geomspace(0.05, 8, 3000)
+    pixels = middles[:, None] + sizes[:, None, None] * rng.uniform(-1, 1, (3000, 3, 2))
+    pixels[::10] = np.rint(pixels[::10])  # corners and sides on the centres of pixels
+    across, along = pixels[:, 1] - pixels[:, 0], pixels[:, 2] - pixels[:, 0]
+    turn = across[:, 0] * along[:, 1] - across[:, 1] * along[:, 0]
+    pixels = np.where((turn < 0)[:, None, None], pixels, pixels[:, ::-1])[turn != 0]
+    z = rng.uniform(300, 900, (len(pixels), 3, 1))
+    corners = np.concatenate([(pixels - [CAMERA.cx, CAMERA.cy]) / CAMERA.fx * z, z], axis=-1)
+    vertices = corners.reshape(-1, 3).astype(np.float32)
+    triangles = np.arange(len(vertices), dtype=np.uint32).reshape(-1, 3)
+    scene = open3d().t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(open3d().core.Tensor(vertices), open3d().core.Tensor(triangles))
+    v, u = np.mgrid[:60, :80]
+    rays = np.stack([0 * u, 0 * u, 0 * u, (u - CAMERA.cx) / 100, (v - CAMERA.cy) / 100, 0 * u + 1], axis=-1)
+    every = scene.cast_rays(open3d().core.Tensor(rays.astype(np.float32)))["t_hit"].numpy()
+    depth, _ = cast_depth(vertices, triangles, CAMERA, (0, 0, 80, 60), len(vertices))
+    assert 1000 < (depth > 0).sum() < 4800
+    assert np.array_equal(depth, np.where(np.isfinite(every), every, 0))
+
+
+def test_nothing_in_the_region_is_no_depth():
+    depth, hair = cast_depth(SQUARE, TOWARDS, CAMERA, (0, 0, 5, 5), 2)
+    assert depth.shape == hair.shape == (5, 5)
+    assert not depth.any()
+
+
+def test_hair_inside_the_head_is_never_seen(monkeypatch):
+    def made():
+        size = {"width": 160, "height": 120, "ranges": ALL}
+        return [depth_capture(5, person, 3, noise=False, **size)["depth"] for person in range(12)]
+
+    lean = made()
+    monkeypatch.setattr(Head, "outer_triangles", property(lambda head: head.triangles))
+    assert all(np.array_equal(one, other) for one, other in zip(lean, made(), strict=True))
 
 
 def test_landmarks_bring_the_error_of_a_detector():

@@ -16,15 +16,18 @@ def incidence_rad(depth_mm: np.ndarray, focal_px: float) -> np.ndarray:
         focal_px: focal length; rays are taken as parallel, which is exact in the middle of an image.
     """
     squared = np.zeros(depth_mm.shape, np.float32)
+    flatter = np.empty(depth_mm.shape, np.float32)
     for axis in (0, 1):
         step = np.abs(np.diff(depth_mm, axis=axis))
-        before, after = (np.full(depth_mm.shape, np.inf, np.float32) for _ in range(2))
         low, high = _neighbours(axis)
-        before[high], after[low] = step, step
         # The flatter side counts: a pixel beside an edge still lies on its own surface.
-        squared += np.minimum(before, after) ** 2
+        flatter.fill(np.inf)
+        flatter[high] = step
+        np.minimum(flatter[low], step, out=flatter[low])
+        squared += np.square(flatter, out=flatter)
     pixel_mm = np.maximum(depth_mm, 1.0) / focal_px
-    return np.minimum(np.arctan(np.sqrt(squared) / pixel_mm), MOST_RAD).astype(np.float32)
+    slope = np.divide(np.sqrt(squared, out=squared), pixel_mm, out=squared)
+    return np.minimum(np.arctan(slope, out=slope), MOST_RAD).astype(np.float32)
 
 
 def largest_jump(depth_mm: np.ndarray) -> np.ndarray:

@@ -59,10 +59,16 @@ def structured_light_depth(
 
 def _moved(depth_mm: np.ndarray, rng: np.random.Generator, sigma_px: float) -> np.ndarray:
     """Return the depth read up to some pixels beside each pixel: ragged edges."""
-    rows, columns = np.indices(depth_mm.shape)
-    shift = np.rint(sigma_px * rng.standard_normal((2, *depth_mm.shape), dtype=np.float32)).astype(int)
+    shift = np.rint(sigma_px * rng.standard_normal((2, *depth_mm.shape), dtype=np.float32)).astype(np.intp)
     height, width = depth_mm.shape
-    return depth_mm[np.clip(rows + shift[0], 0, height - 1), np.clip(columns + shift[1], 0, width - 1)]
+    rows, columns = shift
+    rows += np.arange(height)[:, None]
+    columns += np.arange(width)
+    np.clip(rows, 0, height - 1, out=rows)
+    np.clip(columns, 0, width - 1, out=columns)
+    rows *= width
+    rows += columns
+    return depth_mm.reshape(-1).take(rows)
 
 
 def _patches(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
