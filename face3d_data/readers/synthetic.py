@@ -18,6 +18,7 @@ from face3d_data.formats.face_model import FaceModel, read_face_model
 from face3d_data.option_types import Weight, equal_weights, ordered
 from face3d_data.reader import Reader, Source
 from face3d_data.registry import register
+from face3d_data.synthetic.drawn_hat import HAT_TAG
 from face3d_data.synthetic.populations import POPULATIONS
 from face3d_data.synthetic.sensors.draw import SENSOR_KINDS, SENSOR_TAGS, SensorKind
 
@@ -27,7 +28,17 @@ if TYPE_CHECKING:
 OWN = "own"
 DistanceMm = Annotated[float, Field(ge=250, le=3000)]
 DistanceRange = Annotated[tuple[DistanceMm, DistanceMm], AfterValidator(ordered)]
-LATER = ("model", "images", "sensors", "max_yaw_deg", "distance_mm", "landmark_error_pct", "beards", "depth_step_mm")
+LATER = (
+    "model",
+    "images",
+    "sensors",
+    "max_yaw_deg",
+    "distance_mm",
+    "landmark_error_pct",
+    "beards",
+    "depth_step_mm",
+    "hats",
+)
 """Options that came after the first caches were made."""
 
 
@@ -46,7 +57,7 @@ class Synthetic(Reader):
     name = "synthetic"
     version = 1  # raise with every change of the generator that moves a pixel: cached results hang on it
     outputs = ("color", "depth", "intrinsics", "landmarks")
-    tag_names = ("expression", "yaw_deg", "pitch_deg", "roll_deg", "distance_mm", *SENSOR_TAGS)
+    tag_names = ("expression", "yaw_deg", "pitch_deg", "roll_deg", "distance_mm", HAT_TAG, *SENSOR_TAGS)
     reasons: ClassVar[dict[str, str]] = {}
 
     people: int = Field(8, gt=0, exclude=True, description="number of people")
@@ -88,6 +99,13 @@ class Synthetic(Reader):
     beards: float = Field(
         0.0, ge=0, le=1, description="share of the people with a beard as geometry, in captures without colour"
     )
+    hats: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the captures without colour in which a beanie or a cap is worn, as geometry above the "
+        "eyebrows; tag hat says which",
+    )
 
     @field_validator("sensors", mode="before")
     @classmethod
@@ -115,7 +133,7 @@ class Synthetic(Reader):
         if self.depth_step_mm is not None and not self.sensors:
             raise ValueError("depth_step_mm is for drawn sensors: name them in sensors, or leave it out")
         if self.images:
-            for name in ("beards", "landmark_error_pct"):
+            for name in ("beards", "hats", "landmark_error_pct"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} is for captures without colour alone: set images: false, or leave it out")
         return self
@@ -139,8 +157,9 @@ class Synthetic(Reader):
         return tuple(name for name in self.outputs if self.images or name != "color")
 
     def declared_tags(self) -> tuple[str, ...]:
-        """Return the tags of a capture: its sensor only where one is drawn."""
-        return tuple(name for name in self.tag_names if name not in SENSOR_TAGS or self.sensors)
+        """Return the tags of a capture: its sensor and its hat only where they are drawn."""
+        left_out = (() if self.sensors else SENSOR_TAGS) + (() if self.hats else (HAT_TAG,))
+        return tuple(name for name in self.tag_names if name not in left_out)
 
     @property
     def _model_file(self) -> Path | None:
@@ -160,6 +179,7 @@ class Synthetic(Reader):
             self.landmark_error_pct / 100,
             self.beards,
             self.depth_step_mm,
+            self.hats,
         )
 
     def scan(self) -> Iterator[Source]:

@@ -18,6 +18,7 @@ from face3d_data.geometry.open3d_lazy import open3d
 from face3d_data.synthetic.appearance import draw_appearance
 from face3d_data.synthetic.beard import bearded
 from face3d_data.synthetic.capture import posed
+from face3d_data.synthetic.hat import hat_mesh
 from face3d_data.synthetic.head import HAIR, Head, HeadCore
 from face3d_data.synthetic.identity import draw_identity
 from face3d_data.synthetic.render import Camera
@@ -33,7 +34,7 @@ from face3d_data.synthetic.scene import (
     read_depth,
     scene_tags,
 )
-from face3d_data.synthetic.statistical import five_of, model_capture_tags, pose_person
+from face3d_data.synthetic.statistical import BROW_MM, BROWS, five_of, model_capture_tags, pose_person
 
 AROUND_MM = 140.0
 """What is farther than this from the middle of the face, across the view, is left out."""
@@ -83,9 +84,19 @@ def depth_capture(
         for part, moving in zip(head.parts, head.moving, strict=True)
     ]
     marks = posed(head, head.landmarks, head.moving_landmarks, scene, camera)
+    vertices, triangles = np.concatenate([grid.reshape(-1, 3) for grid in grids]), head.outer_triangles
+    if scene.hat is not None and scene.hat.kind != "none":
+        brow_y = head.identity["brow_y"] + head.appearance.brow_mm + max(scene.expression.brow, 0.0)
+        bare = np.concatenate([part.rest.reshape(-1, 3) for part in head.parts])
+
+        def in_view(points: np.ndarray) -> np.ndarray:
+            return place(points, scene, camera, head.skull.levels.menton, points[:, 1])
+
+        worn = hat_mesh(scene.hat, bare, brow_y, marks, in_view, camera)
+        vertices, triangles = _with_hat(worn, vertices, triangles)
     surface = _Surface(
-        vertices=np.concatenate([grid.reshape(-1, 3) for grid in grids]).astype(np.float32),
-        triangles=head.outer_triangles,
+        vertices=vertices.astype(np.float32),
+        triangles=triangles,
         n_hair=sum(grid.size // 3 for grid, part in zip(grids, head.parts, strict=True) if part.kind == HAIR),
         middle=place(FACE_CENTRE[None], scene, camera, head.skull.levels.menton, FACE_CENTRE[None, 1])[0],
         landmarks=marks,
@@ -117,8 +128,12 @@ def model_depth_capture(
         ranges: what pose, distance and sensor are drawn from.
     """
     made, scene, camera, rng = pose_person(model, seed, person, capture, width, height, ranges)
-    marks = five_of(made.vertices, made.landmarks)
-    surface = _Surface(made.vertices.astype(np.float32), model.triangles, 0, marks.mean(axis=0), marks)
+    marks, vertices, triangles = five_of(made.vertices, made.landmarks), made.vertices, model.triangles
+    if scene.hat is not None and scene.hat.kind != "none":
+        brow_y = float(made.shape[made.landmarks[BROWS], 1].max()) + BROW_MM
+        worn = hat_mesh(scene.hat, made.shape, brow_y, marks, made.place, camera)
+        vertices, triangles = _with_hat(worn, vertices, triangles)
+    surface = _Surface(vertices.astype(np.float32), triangles, 0, marks.mean(axis=0), marks)
     made_of = _captured(surface, scene, camera, rng, ranges.landmark_error if noise else None)
     return made_of | model_capture_tags(seed, person, capture, ranges)
 
@@ -152,6 +167,14 @@ def _head(seed: int, person: int, detail: float) -> Head:
 def _core(seed: int, person: int) -> HeadCore:
     identity = draw_identity(seed, person)
     return HeadCore.of(identity, draw_appearance(identity))
+
+
+def _with_hat(
+    hat: tuple[np.ndarray, np.ndarray], vertices: np.ndarray, triangles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return vertices and triangles of a hat and a head; the hat comes first, since hair has to be last."""
+    points, faces = hat
+    return np.concatenate([points, vertices]), np.concatenate([faces, triangles.astype(np.intp) + len(points)])
 
 
 def _captured(

@@ -115,7 +115,12 @@ class HeadCore:
         """Return the person's head with a skin of that detail, as `build_head` takes it."""
         parts = (_skin(self.identity, self.skull, detail), *self.hair_and_ears)
         offsets = np.cumsum([0] + [part.rest.shape[0] * part.rest.shape[1] for part in parts])
-        triangles = np.concatenate([_grid_triangles(p) + int(o) for p, o in zip(parts, offsets[:-1], strict=True)])
+        triangles = np.concatenate(
+            [
+                grid_triangles(*part.rest.shape[:2], part.closed) + int(offset)
+                for part, offset in zip(parts, offsets[:-1], strict=True)
+            ]
+        )
         marks = self.landmarks, self.landmark_coords
         return Head(self.identity, self.appearance, self.skull, parts, triangles.astype(np.uint32), *marks)
 
@@ -136,11 +141,11 @@ def _plain(kind: int, rest: np.ndarray, coords: np.ndarray, buried: np.ndarray |
     return MeshGrid(kind, rest, coords, zero, zero, np.zeros(rest.shape[:2], bool) if buried is None else buried)
 
 
-def _grid_triangles(part: MeshGrid) -> np.ndarray:
-    n_rows, n_columns = part.rest.shape[:2]
+def grid_triangles(n_rows: int, n_columns: int, closed: bool) -> np.ndarray:
+    """Return the triangles (T, 3) of a grid of vertices, from its top down and left to right, closed round or not."""
     index = np.arange(n_rows * n_columns).reshape(n_rows, n_columns)
-    right = np.roll(index, -1, axis=1) if part.closed else index[:, 1:]
-    left = index if part.closed else index[:, :-1]
+    right = np.roll(index, -1, axis=1) if closed else index[:, 1:]
+    left = index if closed else index[:, :-1]
     a, b, c, d = left[:-1], right[:-1], left[1:], right[1:]
     return np.concatenate([np.stack(t, -1).reshape(-1, 3) for t in ((a, c, b), (b, c, d))])
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from face3d_data.digest import seed_from
 from face3d_data.synthetic.beard import draw_beard
+from face3d_data.synthetic.drawn_hat import HAT_TAG, DrawnHat, draw_hat
 from face3d_data.synthetic.expression import EXPRESSIONS, Expression, draw_expression
 from face3d_data.synthetic.render import Backdrop, Camera, SceneLight
 from face3d_data.synthetic.sensors.draw import SENSOR_TAGS, DrawnSensor, draw_sensor
@@ -33,6 +34,7 @@ class CaptureRanges:
         landmark_error: standard deviation of the landmarks of captures without colour, in eye distances.
         beards: share of the parametric people whose beard is geometry, in captures without colour.
         depth_step_mm: drawn sensors round their readings to multiples of it, 0 for none; drawn if None.
+        hats: share of the captures without colour in which a hat is worn, as geometry.
     """
 
     sensors: tuple[tuple[str, float], ...] = ()
@@ -41,6 +43,7 @@ class CaptureRanges:
     landmark_error: float = 0.022
     beards: float = 0.0
     depth_step_mm: float | None = None
+    hats: float = 0.0
 
 
 PLAIN = CaptureRanges()
@@ -63,6 +66,7 @@ class CaptureScene:
     exposure: float
     sensor: DrawnSensor | None = None
     beard_mm: float = 0.0
+    hat: DrawnHat | None = None
 
 
 def draw_scene(
@@ -105,6 +109,7 @@ def draw_scene(
         exposure=float(rng.uniform(0.88, 1.12)),
         sensor=sensor,
         beard_mm=draw_beard(seed, person, capture, ranges.beards) if ranges.beards else 0.0,
+        hat=draw_hat(seed, person, capture, ranges.hats) if ranges.hats else None,
     )
 
 
@@ -119,7 +124,7 @@ def capture_tags(seed: int, person: int, capture: int, ranges: CaptureRanges = P
 
 
 def scene_tags(scene: CaptureScene) -> dict[str, Any]:
-    """Return the tags of a scene; those of `SENSOR_TAGS` only where a sensor was drawn."""
+    """Return the tags of a scene; those of `SENSOR_TAGS` and the hat only where they were drawn."""
     tags = {
         "expression": scene.expression_name,
         "yaw_deg": round(scene.yaw_deg, 2) + 0.0,  # no -0.0
@@ -127,6 +132,8 @@ def scene_tags(scene: CaptureScene) -> dict[str, Any]:
         "roll_deg": round(scene.roll_deg, 2),
         "distance_mm": round(scene.distance_mm, 1),
     }
+    if scene.hat is not None:
+        tags[HAT_TAG] = scene.hat.kind
     if scene.sensor is None:
         return tags
     sensor = scene.sensor

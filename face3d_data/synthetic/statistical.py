@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ EXPRESSED = 2
 """Expressions that a capture mixes."""
 EYES, NOSE, MOUTH = (np.arange(36, 42), np.arange(42, 48)), 30, (48, 54)
 """Landmarks of the 68 that are the five."""
+BROWS, BROW_MM = np.arange(17, 27), 4.0
+"""Those of the eyebrows, and how far these reach over them."""
 SKIN = np.array([[0.80, 0.56, 0.44], [0.55, 0.33, 0.23], [0.30, 0.17, 0.11]])
 CENTRE_MM = np.array([0.0, -25.0, -35.0])
 """What stands at the drawn distance, from the nose tip."""
@@ -25,10 +28,19 @@ CENTRE_MM = np.array([0.0, -25.0, -35.0])
 
 @dataclass(frozen=True, eq=False)
 class ModelPerson:
-    """One capture's true surface: vertices (V, 3) in the camera frame, mm, and the 68 landmarks among them."""
+    """One capture's true surface.
+
+    Attributes:
+        vertices: f8 (V, 3), camera frame, mm.
+        landmarks: the 68 among them.
+        shape: f8 (V, 3), the same in the model's frame.
+        place: brings points (N, 3) from there into the camera frame.
+    """
 
     vertices: np.ndarray
     landmarks: np.ndarray
+    shape: np.ndarray
+    place: Callable[[np.ndarray], np.ndarray]
 
 
 def identity_weights(model: FaceModel, seed: int, person: int) -> np.ndarray:
@@ -83,8 +95,11 @@ def pose_person(
     centre = model.mean[landmarks[NOSE]] + CENTRE_MM
     aim = np.array([scene.offset_px[0] * 0.11 * width, scene.offset_px[1] * 0.08 * height]) / camera.fx
     shift = np.array([*(aim * scene.distance_mm), scene.distance_mm])
-    vertices = ((shape - centre) @ turn.T) * np.array([1.0, -1.0, -1.0]) + shift
-    return ModelPerson(vertices, landmarks), scene, camera, rng
+
+    def place(points: np.ndarray) -> np.ndarray:
+        return ((points - centre) @ turn.T) * np.array([1.0, -1.0, -1.0]) + shift
+
+    return ModelPerson(place(shape), landmarks, shape, place), scene, camera, rng
 
 
 def five_of(vertices: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
