@@ -51,7 +51,7 @@ def clean(tmp_path_factory):
 def leaky(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiny_sets, "plan_dataset", leaking)
-        return tiny_sets.points_set(tmp_path_factory.mktemp("leaky"))
+        return tiny_sets.publish(tmp_path_factory.mktemp("leaky"), "points", tiny_sets.point_rows(64, True))
 
 
 @pytest.fixture(scope="module")

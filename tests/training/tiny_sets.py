@@ -5,7 +5,11 @@ masks. People differ in the shape of the head and in colour, captures in noise, 
 training tells them apart.
 """
 
-from collections.abc import Iterable, Mapping
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from face3d_data.digest import digest
 from face3d_data.geometry.surface_map import MapGrid, map_channels, surface_map
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.origin import DatasetOrigin
@@ -79,9 +84,36 @@ def publish(folder: Path, name: str, rows: Iterable[Row], splits: tuple[str, ...
     )
 
 
+@functools.cache
+def _shelf() -> tempfile.TemporaryDirectory[str]:
+    """Where datasets that were published once in this process are kept; it goes with the process."""
+    return tempfile.TemporaryDirectory(prefix="tiny-sets-")
+
+
+def copied(folder: Path, name: str, rows: Callable[[], list[Row]], key: str, options: Mapping[str, Any]) -> Path:
+    """Publish rows as `publish` does; where the same were published before, copy them. Return the link to them.
+
+    Args:
+        folder: of datasets.
+        name: of the dataset.
+        rows: gives the rows.
+        key: says, with `options`, which rows they are.
+        options: of `publish`.
+    """
+    kept = Path(_shelf().name) / digest([key, sorted((each, repr(value)) for each, value in options.items())])
+    if not kept.is_dir():
+        publish(kept, name, rows(), **options)
+    link = kept / name
+    shutil.copytree(link.resolve(), folder / os.readlink(link), dirs_exist_ok=True)
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(os.readlink(link))
+    return folder / name
+
+
 def points_set(folder: Path, n_points: int = 64, masked: bool = True, **options: Any) -> Path:
     """Publish clouds in the face frame, f4 (n_points, 3) mm, with normals and landmarks_3d."""
-    return publish(folder, "points", point_rows(n_points, masked), **options)
+    key = f"points {n_points} {masked}"
+    return copied(folder, "points", lambda: point_rows(n_points, masked), key, options)
 
 
 def point_rows(n_points: int, masked: bool) -> list[Row]:
@@ -121,7 +153,8 @@ def _covered_cloud(face: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray
 def image_set(folder: Path, size_px: int = 32, depth: bool = False, masked: bool = False, **options: Any) -> Path:
     """Publish colour crops u1 (size, size, 3), with `depth` f4 (size, size) and intrinsics too, and landmarks."""
     name = "rgbd" if depth else "rgb_masked" if masked else "rgb"
-    return publish(folder, name, image_rows(size_px, depth, masked), **options)
+    key = f"images {size_px} {depth} {masked}"
+    return copied(folder, name, lambda: image_rows(size_px, depth, masked), key, options)
 
 
 def image_rows(size_px: int, depth: bool, masked: bool) -> list[Row]:
@@ -156,6 +189,12 @@ def map_set(folder: Path, occluded: bool = False, cells: int = MAP_CELLS, **opti
     `map_occlusion` of 3 rows too if asked for.
     """
     grid = MapGrid(128 / cells, cells, cells, MAP_GRID.left_mm, MAP_GRID.top_mm)
+    said = DatasetOrigin(array_attributes={"map": MAP_SAID | {"cell_mm": grid.cell_mm}})
+    key = f"maps {occluded} {cells}"
+    return copied(folder, "maps", lambda: map_rows(grid, occluded), key, {"origin": said, **options})
+
+
+def map_rows(grid: MapGrid, occluded: bool) -> list[Row]:
     rows: list[Row] = []
     for person in range(len(SPLITS)):
         for capture in range(CAPTURES):
@@ -163,10 +202,10 @@ def map_set(folder: Path, occluded: bool = False, cells: int = MAP_CELLS, **opti
             made = map_channels(surface_map(points, grid, 3.0, 12.0), "slopes")
             arrays = {"map": made}
             if occluded:
-                arrays["map_occlusion"] = np.where(np.arange(cells)[:, None] < 3, made[-1], 0).astype(np.float32)
+                rows_shown = np.arange(len(made[-1]))[:, None] < 3
+                arrays["map_occlusion"] = np.where(rows_shown, made[-1], 0).astype(np.float32)
             rows.append((person, capture, "plain", arrays, {"mask": "none", "visible_ratio": None}))
-    said = DatasetOrigin(array_attributes={"map": MAP_SAID | {"cell_mm": grid.cell_mm}})
-    return publish(folder, "maps", rows, **{"origin": said, **options})
+    return rows
 
 
 SMALL_NETS: dict[str, dict[str, Any]] = {
