@@ -48,8 +48,9 @@ def digest(*parts: Any) -> str:
     return hashlib.blake2b(canonical(parts).encode(), digest_size=DIGEST_CHARS // 2).hexdigest()
 
 
-def digest_file(path: Path) -> str:
+def digest_file(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes, 64 hex digits."""
+    path = Path(path)
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -36,7 +36,7 @@ POINTNET2 = (
 """Same advice as the method's own error (`geometry/farthest.py`); a test holds them together."""
 
 
-def examine(workspace: Path) -> dict[str, Any]:
+def examine(workspace: str | Path) -> dict[str, Any]:
     """Return the whole report as JSON values; never raises.
 
     Args:
@@ -46,6 +46,7 @@ def examine(workspace: Path) -> dict[str, Any]:
         Sections by name; `problems` lists, one line each, what of the core is missing and how to get it, and
         which plugins cannot be loaded.
     """
+    workspace = Path(workspace)
     probes: dict[str, Callable[[], Any]] = {
         "face3d_data": lambda: __version__,
         "python": lambda: f"{platform.python_version()} ({sys.executable})",

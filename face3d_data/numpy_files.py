@@ -13,7 +13,7 @@ NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK\x03\x04"
 
 
-def load_npy(path: Path, mapped: bool = False) -> np.ndarray:
+def load_npy(path: str | Path, mapped: bool = False) -> np.ndarray:
     """Return the array of an `.npy` file.
 
     Args:
@@ -24,6 +24,7 @@ def load_npy(path: Path, mapped: bool = False) -> np.ndarray:
         ValueError: what the file is instead; it is never unpickled.
         OSError: it cannot be read.
     """
+    path = Path(path)
     with open(path, "rb") as file:
         magic = file.read(len(NPY_MAGIC))
     if not NPY_MAGIC.startswith(magic) or not magic:
@@ -34,13 +35,14 @@ def load_npy(path: Path, mapped: bool = False) -> np.ndarray:
         raise ValueError(_said(error)) from None
 
 
-def load_npz(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
+def load_npz(path: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
     """Return the arrays of an `.npz` file whose names are wanted.
 
     Raises:
         ValueError: what the file is instead; it is never unpickled.
         OSError: it cannot be read.
     """
+    path = Path(path)
     with open(path, "rb") as file:
         magic = file.read(len(ZIP_MAGIC))
         if not magic:

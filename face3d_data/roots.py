@@ -72,11 +72,12 @@ def _token(content: str, index: int) -> str:
     return digest("root", content, index)[:TOKEN_CHARS]
 
 
-def exported_roots(folder: Path) -> dict[str, str]:
+def exported_roots(folder: str | Path) -> dict[str, str]:
     """Return what the CSVs of an export say that its files were made of: `<name>/<id>` to root; nothing elsewhere.
 
     A file may have been changed since: what it was made of remains.
     """
+    folder = Path(folder)
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*.csv")) if folder.is_dir() else ():
         try:
@@ -89,8 +90,9 @@ def exported_roots(folder: Path) -> dict[str, str]:
     return found
 
 
-def carried_root(path: Path) -> str:
+def carried_root(path: str | Path) -> str:
     """Return what a PLY file of an export says that it was made of, in a comment of its header; nothing of others."""
+    path = Path(path)
     if path.suffix.lower() != ".ply":
         return ""
     try:

@@ -184,7 +184,7 @@ def parse_yaml(text: str, most_values: int = MOST_VALUES, matrices: bool = False
         raise ValueError(" ".join(str(error).split())) from None
 
 
-def read_yaml(path: Path, holds: str, most_values: int = MOST_VALUES) -> dict[str, Any]:
+def read_yaml(path: str | Path, holds: str, most_values: int = MOST_VALUES) -> dict[str, Any]:
     """Return the mapping that a YAML file holds.
 
     Args:
@@ -195,6 +195,7 @@ def read_yaml(path: Path, holds: str, most_values: int = MOST_VALUES) -> dict[st
     Raises:
         UserError: it cannot be read, is no YAML, or holds something else; file and line are named.
     """
+    path = Path(path)
     try:
         most_bytes = most_values * BYTES_A_VALUE
         if path.is_file() and path.stat().st_size > most_bytes:

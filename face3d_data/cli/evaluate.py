@@ -104,7 +104,7 @@ def command(
         echo(line)
     echo("")
     echo(f"evaluation {request.out}")
-    echo(f"report {request.out / REPORT}")
+    echo(f"report {Path(request.out) / REPORT}")
 
 
 def _request(folder: Path, networks: tuple[Path, ...], workspace: Path, options: Mapping[str, Any]) -> Request:

@@ -116,7 +116,7 @@ def _file_name(pattern: str) -> str:
 
 
 def check_collection(
-    reader: Reader, root: Path, known: Mapping[str, Database], given: Iterable[str] = ()
+    reader: Reader, root: str | Path, known: Mapping[str, Database], given: Iterable[str] = ()
 ) -> Collection:
     """Return what a folder holds for a reader; no image or scan is decoded.
 
@@ -131,6 +131,7 @@ def check_collection(
     Raises:
         UserError: a folder cannot be read.
     """
+    root = Path(root)
     mine = [name for name, database in known.items() if database.reader == reader.name]
     fitting, seen = [name for name in mine if known[name].read_as(reader)], count_files(root, known, mine)
     name = max(fitting, key=lambda name: (seen.of_database(name), -fitting.index(name)), default="")

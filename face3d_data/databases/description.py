@@ -86,12 +86,13 @@ def databases_of(reader: str) -> dict[str, Database]:
     return {name: database for name, database in databases().items() if database.reader == reader}
 
 
-def read_database(path: Path) -> Database:
+def read_database(path: str | Path) -> Database:
     """Return one description.
 
     Raises:
         UserError: the file cannot be read, or a key is missing, unknown or wrong.
     """
+    path = Path(path)
     record = read_yaml(path, "the keys that manifests/README.md names")
     try:
         return Database(**record)

@@ -119,7 +119,7 @@ class FileCounts:
         )
 
 
-def count_files(root: Path, databases: Mapping[str, Database], always: Collection[str] = ()) -> FileCounts:
+def count_files(root: str | Path, databases: Mapping[str, Database], always: Collection[str] = ()) -> FileCounts:
     """Count a folder's files by the patterns of all databases that they fit.
 
     Hidden files are left out. Of a folder of many files, the first are held against every pattern, and the others only
@@ -133,6 +133,7 @@ def count_files(root: Path, databases: Mapping[str, Database], always: Collectio
     Raises:
         UserError: a folder cannot be read.
     """
+    root = Path(root)
     place = root.absolute().parts
     known = [compile_file_pattern(name, text) for name, database in databases.items() for text in database.expect.files]
     patterns = _by_ending(known)

@@ -39,12 +39,13 @@ _HEADER = (
 _NO_NUMBER = re.compile(rb"[^0-9eE+.\s-]+")
 
 
-def read_abs_shape(path: Path) -> tuple[int, int]:
+def read_abs_shape(path: str | Path) -> tuple[int, int]:
     """Return (rows, columns) from the first lines; of a packed file only the beginning is unpacked.
 
     Raises:
         Unreadable: `unreadable`, with the line that is wrong.
     """
+    path = Path(path)
     with _opened(path) as stream:
         shape = _shape(stream, path.name)
     if not _is_packed(path) and path.stat().st_size < 8 * shape[0] * shape[1]:
@@ -53,7 +54,7 @@ def read_abs_shape(path: Path) -> tuple[int, int]:
     return shape
 
 
-def read_abs(path: Path) -> np.ndarray:
+def read_abs(path: str | Path) -> np.ndarray:
     """Return the points as f4 (rows, columns, 3), mm, in the camera frame; NaN where there is none.
 
     The file's points are rotated by 180 degrees about x, so that x points right, y down and z away from the viewer. A
@@ -63,6 +64,7 @@ def read_abs(path: Path) -> np.ndarray:
         Unreadable: `unreadable`, with the line that is wrong, or the byte at which a packed file is; `no_points` where
             no flag is set.
     """
+    path = Path(path)
     with _opened(path) as stream:
         rows, columns = _shape(stream, path.name)
         lines = _lines(stream, rows * columns, path.name)

@@ -12,13 +12,14 @@ from face3d_data.errors import UserError
 REMEDY = "give a Basel Face Model of 2017 or 2019 as it is published"
 
 
-def read_basel(path: Path) -> dict[str, np.ndarray]:
+def read_basel(path: str | Path) -> dict[str, np.ndarray]:
     """Return the arrays of the model under the names of `face_model`.
 
     Raises:
         UserError: one line: the file has no such data set, or one of another shape.
         OSError: it is no HDF5 file.
     """
+    path = Path(path)
     import h5py
 
     with h5py.File(path, "r") as file:

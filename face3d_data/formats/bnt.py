@@ -48,17 +48,18 @@ class BntHeader:
     start: int
 
 
-def read_bnt_header(path: Path) -> BntHeader:
+def read_bnt_header(path: str | Path) -> BntHeader:
     """Return a file's header, having checked that the file is as long as it says.
 
     Raises:
         Unreadable: `unreadable`, with the byte at which the file is wrong or ends.
     """
+    path = Path(path)
     with open(path, "rb", buffering=0) as stream:
         return _header(stream, path.name)
 
 
-def read_bnt(path: Path) -> np.ndarray:
+def read_bnt(path: str | Path) -> np.ndarray:
     """Return the points as f4 (rows, columns, 3), mm, in the camera frame; NaN where there is none.
 
     The file's points are rotated by 180 degrees about x, so that x points right, y down and z away from the viewer;
@@ -69,12 +70,13 @@ def read_bnt(path: Path) -> np.ndarray:
         Unreadable: `unreadable`, as `read_bnt_header`, or a value is not a coordinate; `no_points` if the whole image
             is background.
     """
+    path = Path(path)
     with open(path, "rb", buffering=0) as stream:
         header = _header(stream, path.name)
         return _points(stream, header, path.name)
 
 
-def read_bnt_texture(path: Path) -> np.ndarray:
+def read_bnt_texture(path: str | Path) -> np.ndarray:
     """Return u and v as f8 (rows, columns, 2), NaN where there is no point or it has none; rows from the top down.
 
     v = 0 is the picture's first row.
@@ -82,6 +84,7 @@ def read_bnt_texture(path: Path) -> np.ndarray:
     Raises:
         Unreadable: as `read_bnt`, or where a texture coordinate is outside of 0..1.
     """
+    path = Path(path)
     with open(path, "rb", buffering=0) as stream:
         header = _header(stream, path.name)
         points = _points(stream, header, path.name)

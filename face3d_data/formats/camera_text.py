@@ -19,7 +19,7 @@ MOST_BYTES = 1 << 20
 """Longer files are no cameras, and what is parsed may cost many times its length."""
 
 
-def read_camera_text(path: Path) -> Mapping[str, Any]:
+def read_camera_text(path: str | Path) -> Mapping[str, Any]:
     """Return what a camera file says, matrices as OpenCV writes them among it: `{"rows", "cols", "data"}`.
 
     Args:
@@ -28,6 +28,7 @@ def read_camera_text(path: Path) -> Mapping[str, Any]:
     Raises:
         ValueError: naming the file and why it cannot be used.
     """
+    path = Path(path)
     try:
         size = path.stat().st_size
     except OSError as error:

@@ -42,7 +42,7 @@ CLOUD_SUFFIXES: tuple[str, ...] = (
 HEAD_BYTES = 1 << 16
 
 
-def read_cloud(path: Path, columns: Sequence[str] | None = None, key: str | None = None) -> Cloud:
+def read_cloud(path: str | Path, columns: Sequence[str] | None = None, key: str | None = None) -> Cloud:
     """Return the cloud in a file of one of `CLOUD_SUFFIXES`; of an OBJ its vertices.
 
     Args:
@@ -55,6 +55,7 @@ def read_cloud(path: Path, columns: Sequence[str] | None = None, key: str | None
         Unreadable: `unreadable`, with the line or the byte; `unknown_columns`; `no_key`.
         OSError: the file is gone or cannot be read.
     """
+    path = Path(path)
     # Damaged bytes make any number: what comes of it is checked, and nobody is to be warned of it.
     with np.errstate(all="ignore"):
         cloud = _read(read_bytes(path), path.name, _suffix(path), columns, key)
@@ -114,7 +115,7 @@ def _remark_unknown(unknown: Sequence[str], name: str) -> None:
         remark(f"{name}: unknown columns are ignored: {', '.join(unknown)[:100]}")
 
 
-def cloud_arrays(path: Path, columns: Sequence[str] | None = None, key: str | None = None) -> tuple[str, ...]:
+def cloud_arrays(path: str | Path, columns: Sequence[str] | None = None, key: str | None = None) -> tuple[str, ...]:
     """Return which of points, normals, colors and curvature `read_cloud` will give, from the beginning of a file.
 
     Args:
@@ -125,6 +126,7 @@ def cloud_arrays(path: Path, columns: Sequence[str] | None = None, key: str | No
     Returns:
         Names; points alone where the file cannot be read: `read_cloud` says what is wrong with it.
     """
+    path = Path(path)
     suffix = _suffix(path)
     if suffix in BC_SUFFIXES:
         return arrays_of(bc_columns(suffix))

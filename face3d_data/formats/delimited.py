@@ -35,7 +35,7 @@ class ListRecord:
     fault: str | None = None
 
 
-def read_header(path: Path, needed: Collection[str]) -> ListHeader:
+def read_header(path: str | Path, needed: Collection[str]) -> ListHeader:
     """Return a list's header.
 
     Args:
@@ -45,10 +45,11 @@ def read_header(path: Path, needed: Collection[str]) -> ListHeader:
     Raises:
         ValueError: naming the file and what is wrong with its first line.
     """
+    path = Path(path)
     return _header(_lines(path, 64 * 1024), path, needed)[0]
 
 
-def read_lines(path: Path, needed: Collection[str]) -> tuple[ListHeader, Iterator[ListRecord]]:
+def read_lines(path: str | Path, needed: Collection[str]) -> tuple[ListHeader, Iterator[ListRecord]]:
     """Return a list's header and its records; lines without text are left out.
 
     Args:
@@ -58,6 +59,7 @@ def read_lines(path: Path, needed: Collection[str]) -> tuple[ListHeader, Iterato
     Raises:
         ValueError: naming the file and what is wrong with its first line; faults of other lines are in the records.
     """
+    path = Path(path)
     lines = _lines(path)
     header, at = _header(lines, path, needed)
     return header, _records(lines, at, header)

@@ -69,12 +69,13 @@ class FaceModel:
     skin: int | None = None
 
 
-def read_face_model(path: Path) -> FaceModel:
+def read_face_model(path: str | Path) -> FaceModel:
     """Read a face model in one of the layouts above.
 
     Raises:
         UserError: one line: what the file lacks, or why it cannot be read.
     """
+    path = Path(path)
     ending = path.suffix.lower()
     try:
         if is_facekit(path):
@@ -210,12 +211,13 @@ def _checked(path: Path, values: dict[str, np.ndarray]) -> FaceModel:
     )
 
 
-def face_scale(path: Path, mean: np.ndarray) -> float:
+def face_scale(path: str | Path, mean: np.ndarray) -> float:
     """Return the millimetres in the unit of a face's vertices (V, 3), by its width.
 
     Raises:
         UserError: it is as wide as a face in no unit.
     """
+    path = Path(path)
     width = float(np.ptp(mean[:, 0])) if np.isfinite(mean).all() else np.nan
     for scale in SCALES:
         if WIDTH_MM[0] <= width * scale <= WIDTH_MM[1]:

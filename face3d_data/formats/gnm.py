@@ -33,12 +33,13 @@ def is_gnm(values: dict[str, np.ndarray]) -> bool:
     return MEAN in values
 
 
-def gnm_arrays(path: Path, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def gnm_arrays(path: str | Path, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return what is seen of the model under the names of `face_model`, larger expressions first.
 
     Raises:
         UserError: one line: which array lacks, or does not fit the others.
     """
+    path = Path(path)
     for name in (MEAN, "triangles", PEOPLE, EXPRESSIONS, GROUPS, GROUP_NAMES):
         if name not in values:
             raise UserError(f"{path}: has {MEAN} and no {name}: {REMEDY}")

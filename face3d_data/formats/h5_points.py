@@ -74,7 +74,7 @@ class StoredArray:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_arrays(path: Path, names: Iterable[str]) -> dict[str, StoredArray]:
+def read_arrays(path: str | Path, names: Iterable[str]) -> dict[str, StoredArray]:
     """Return where those of the named arrays lie that the file has; remembered while the file stays the same.
 
     Raises:
@@ -82,6 +82,7 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, StoredArray]:
             linked, compressed otherwise) or that reaches beyond the file.
         OSError: the file is gone or cannot be opened.
     """
+    path = Path(path)
     stat = path.stat()
     return _read_arrays(path, tuple(names), (stat.st_size, stat.st_mtime_ns, stat.st_ino))
 
@@ -165,7 +166,7 @@ def _chunks(found: Any, name: str, size: int, dtype: np.dtype) -> Chunks:
     return Chunks(chunk, filters, offset, stored, skipped)
 
 
-def read_point_rows(path: Path, array: StoredArray, start: int = 0, stop: int | None = None) -> np.ndarray:
+def read_point_rows(path: str | Path, array: StoredArray, start: int = 0, stop: int | None = None) -> np.ndarray:
     """Return rows of an array, in the machine's byte order.
 
     Args:
@@ -179,6 +180,7 @@ def read_point_rows(path: Path, array: StoredArray, start: int = 0, stop: int | 
             far larger than the file.
         OSError: the file is gone.
     """
+    path = Path(path)
     stop = array.shape[0] if stop is None else min(stop, array.shape[0])
     shape = (max(0, stop - start), *array.shape[1:])
     n_bytes = math.prod(shape) * array.dtype.itemsize

@@ -23,7 +23,7 @@ _MOST_READ = 2
 """Heaps do not overlap: all of them together are no larger than their file, with room for damage to be named."""
 
 
-def read_texts(path: Path, array: StoredArray) -> list[str]:
+def read_texts(path: str | Path, array: StoredArray) -> list[str]:
     """Return the texts of an array, one for each row.
 
     Args:
@@ -34,6 +34,7 @@ def read_texts(path: Path, array: StoredArray) -> list[str]:
         Unreadable: `unreadable`: a text is not UTF-8, too long, or not where the array says.
         OSError: the file is gone.
     """
+    path = Path(path)
     rows = read_point_rows(path, array).reshape(-1)
     try:
         if array.dtype != VARIABLE_TEXT:

@@ -31,17 +31,19 @@ REMEDY = "give the folder FaceXModel of ICT-FaceKit, whole"
 FIRST_FACE = b"\nf "
 
 
-def is_facekit(folder: Path) -> bool:
+def is_facekit(folder: str | Path) -> bool:
     """Return whether a path is a folder, as no other layout is."""
+    folder = Path(folder)
     return folder.is_dir()
 
 
-def read_facekit(folder: Path) -> dict[str, np.ndarray]:
+def read_facekit(folder: str | Path) -> dict[str, np.ndarray]:
     """Return the arrays of the model: mean, triangles, identity, expression (larger ones first) and landmarks.
 
     Raises:
         UserError: one line: which file lacks, cannot be read, or does not fit the neutral mesh.
     """
+    folder = Path(folder)
     states = tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.iterdir()))
     return dict(_read(folder, states))
 

@@ -16,7 +16,7 @@ from face3d_data.formats.image_other import OTHER_SUFFIXES, START_BYTES, decode_
 IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".png", ".jpeg", ".jfif", ".bmp", *OTHER_SUFFIXES)
 
 
-def read_color(path: Path, turn_by_exif: bool = False) -> np.ndarray:
+def read_color(path: str | Path, turn_by_exif: bool = False) -> np.ndarray:
     """Return an image as RGB u1 (H, W, 3): grey and palettes expanded, 16 bits scaled to 8, alpha left off.
 
     Args:
@@ -28,6 +28,7 @@ def read_color(path: Path, turn_by_exif: bool = False) -> np.ndarray:
         Unreadable: `unreadable`: the file is missing, cut off, damaged or no image.
         NeedsLibrary: HEIC, and `pillow-heif` is not installed.
     """
+    path = Path(path)
     import cv2
 
     data = read_bytes(path)
@@ -43,13 +44,14 @@ def read_color(path: Path, turn_by_exif: bool = False) -> np.ndarray:
     return _decode(data, path.name, flags)
 
 
-def read_depth_png(path: Path) -> np.ndarray:
+def read_depth_png(path: str | Path) -> np.ndarray:
     """Return a 16-bit grey PNG as u2 (H, W), in the file's own unit.
 
     Raises:
         Unreadable: `depth_8bit` where it has 8 bits or fewer; `unreadable` where it has several channels, is missing,
             cut off, damaged or not a PNG.
     """
+    path = Path(path)
     import cv2
 
     pixels = _decode(read_bytes(path), path.name, cv2.IMREAD_UNCHANGED)
@@ -83,13 +85,14 @@ def _refuse_cut(data: bytes) -> None:
         raise Unreadable("unreadable", fault)
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: str | Path) -> bytes:
     """Return a file's bytes.
 
     Raises:
         Unreadable: `unreadable`: the file is empty; `too_large`.
         OSError: it is gone or cannot be read now; that says nothing of its content, so it is tried again next run.
     """
+    path = Path(path)
     check_bytes(path.stat().st_size, path.name)
     data = path.read_bytes()
     if not data:

@@ -43,12 +43,13 @@ class ImageHeader:
     channels: int
 
 
-def read_image_header(path: Path) -> ImageHeader:
+def read_image_header(path: str | Path) -> ImageHeader:
     """Return an image file's header, and check at a PNG's end that it was written to the end.
 
     Raises:
         Unreadable: `unreadable`: no such file, empty, no image, or cut off; `too_large`.
     """
+    path = Path(path)
     with open(path, "rb") as stream:
         return _checked(stream, path.name)
 

@@ -12,12 +12,13 @@ from face3d_data.formats.image_header import read_image_header
 DARK_PERCENT, BRIGHT_PERCENT = 1.0, 99.0
 
 
-def read_infrared(path: Path) -> np.ndarray:
+def read_infrared(path: str | Path) -> np.ndarray:
     """Return an infrared image as u1 (H, W, 3), three equal channels; 8 bits as they are, 16 bits by `stretch`.
 
     Raises:
         Unreadable: `unreadable`: the file is missing, cut off, damaged or no image.
     """
+    path = Path(path)
     header = read_image_header(path)
     if header.kind != "png" or header.bits < 16 or header.channels != 1:
         return read_color(path)

@@ -69,7 +69,7 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_intrinsics(path: Path, need_scale: bool = True) -> Intrinsics:
+def read_intrinsics(path: str | Path, need_scale: bool = True) -> Intrinsics:
     """Return the camera in a file.
 
     Args:
@@ -79,6 +79,7 @@ def read_intrinsics(path: Path, need_scale: bool = True) -> Intrinsics:
     Raises:
         ValueError: naming the file, the key and the remedy.
     """
+    path = Path(path)
     values = read_camera_text(path)
     try:
         return parse_intrinsics(values, need_scale)

@@ -11,12 +11,13 @@ from face3d_data.formats.text_bytes import read_plain
 from face3d_data.json_text import parse_json
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: str | Path) -> Any:
     """Return what a JSON file holds.
 
     Raises:
         ValueError: naming the file and why it cannot be read; a key that is written twice is a reason.
     """
+    path = Path(path)
     try:
         return parse_json(read_plain(path), unique_keys=True)
     except OSError as error:

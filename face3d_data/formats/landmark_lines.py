@@ -16,12 +16,13 @@ _LINE = re.compile(r"\s*x:\s*([0-9]{1,7}(?:\.[0-9]{0,9})?)\s+y:\s*([0-9]{1,7}(?:
 N_POINTS = 5
 
 
-def read_landmark_lines(path: Path) -> np.ndarray:
+def read_landmark_lines(path: str | Path) -> np.ndarray:
     """Return the points f4 (5, 2) in px, in the order of the file; a point that was not found is a row of NaN.
 
     Raises:
         ValueError: naming the file and the line.
     """
+    path = Path(path)
     try:
         data = read_plain(path, MOST_BYTES, "for a few landmarks")
     except Unreadable as error:

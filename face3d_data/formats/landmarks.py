@@ -17,12 +17,13 @@ _FARTHEST_PX = 3e38  # the array is float32
 _PAIRS = ((0, 1), (3, 4))
 
 
-def read_landmarks(path: Path) -> dict[str, Any]:
+def read_landmarks(path: str | Path) -> dict[str, Any]:
     """Return the entries of a `landmarks.json`, by capture.
 
     Raises:
         ValueError: naming the file and what is wrong.
     """
+    path = Path(path)
     entries = read_json(path)
     if not isinstance(entries, dict):
         raise ValueError(f"{path}: expected an object with one entry per capture")

@@ -28,12 +28,13 @@ NumberedLines = list[tuple[int, str]]
 Marks = dict[str, tuple[float, ...]]
 
 
-def read_lm3(path: Path) -> Marks:
+def read_lm3(path: str | Path) -> Marks:
     """Return the landmarks of a `.lm3` file: label to x, y, z as the file has them.
 
     Raises:
         Unreadable: `unreadable`, with the line that is wrong, or at which the file ends too early.
     """
+    path = Path(path)
     lines = _lines(path)
     count, start = _count(lines, path.name)
     both = _take(lines, start, 2 * count, path.name)
@@ -41,12 +42,13 @@ def read_lm3(path: Path) -> Marks:
     return _marks(both[::2], both[1::2], 3, path.name)
 
 
-def read_lm2(path: Path) -> Marks:
+def read_lm2(path: str | Path) -> Marks:
     """Return the landmarks of a `.lm2` file: label to x, y in px.
 
     Raises:
         Unreadable: as `read_lm3`.
     """
+    path = Path(path)
     lines = _lines(path)
     count, start = _count(lines, path.name)
     start = _after(lines, start, path.name, re.compile("labels", re.IGNORECASE), "'Labels:'")

@@ -61,13 +61,14 @@ def parse_names(data: bytes) -> list[tuple[str, int]]:
     return videos
 
 
-def find_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+def find_lines(path: str | Path) -> Iterator[tuple[int, int, bytes]]:
     """Yield (number from 1, byte offset, content) of each line of a `.dat` file, reading it once, line by line.
 
     Raises:
         Unreadable: `unreadable`: a line is longer than a frame can be.
         OSError: the file cannot be read.
     """
+    path = Path(path)
     at = 0
     with open(path, "rb") as stream:
         for number in range(1, 2**62):
@@ -85,13 +86,14 @@ def line_digest(line: bytes) -> str:
     return hashlib.blake2b(line, digest_size=16).hexdigest()
 
 
-def read_frame(path: Path, line: BundleFrame) -> np.ndarray:
+def read_frame(path: str | Path, line: BundleFrame) -> np.ndarray:
     """Return one frame's depth f4 (180, 180) in mm, 0 = no reading.
 
     Raises:
         Unreadable: `unreadable`: it is not what was listed, or no frame.
         OSError: the file cannot be read.
     """
+    path = Path(path)
     with open(path, "rb") as stream:
         stream.seek(line.at)
         data = stream.read(min(line.length, MOST_LINE_BYTES))

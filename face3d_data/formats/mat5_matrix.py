@@ -54,7 +54,7 @@ class _Matrix:
     size: int
 
 
-def read_mat_matrix(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def read_mat_matrix(path: str | Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return a variable of a MATLAB file in the type that its values are stored in.
 
     Args:
@@ -66,6 +66,7 @@ def read_mat_matrix(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray
         Unreadable: `unreadable`, with the byte; `no_matrix` where the file has no such variable of this shape.
         OSError: the file is gone or cannot be read.
     """
+    path = Path(path)
     data = memoryview(read_bytes(path))
     try:
         at, tag, found = _find(data, name, shape)
@@ -74,13 +75,14 @@ def read_mat_matrix(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray
         raise Unreadable(fault.reason, f"{path.name}: {fault}") from None
 
 
-def inspect_mat_matrix(path: Path, name: str, shape: tuple[int, ...]) -> None:
+def inspect_mat_matrix(path: str | Path, name: str, shape: tuple[int, ...]) -> None:
     """Check that a MATLAB file has a variable, as far as its tags say.
 
     Raises:
         Unreadable: as `read_mat_matrix`.
         OSError: the file is gone or cannot be read.
     """
+    path = Path(path)
     try:
         _find(memoryview(read_bytes(path)), name, shape)
     except _Fault as fault:

@@ -41,13 +41,14 @@ _HEAD_BYTES = 1 << 14
 """What is looked at for colours when a folder is listed: some hundred vertices."""
 
 
-def read_mesh(path: Path) -> Mesh:
+def read_mesh(path: str | Path) -> Mesh:
     """Return the mesh in a file: OBJ, STL, PLY, OFF, glTF 2 (`.glb`, `.gltf`), 3MF, Collada or VRML 2, by its ending.
 
     Raises:
         Unreadable: `unreadable`, with the byte offset or line; `no_surface` where there are points but no faces.
         OSError: the file is gone or cannot be read.
     """
+    path = Path(path)
     # Damaged bytes make any number: what comes of it is checked, and nobody is to be warned of it.
     if _ending(path) in _TEXTS:
         check_text_bytes(path.stat().st_size, path.name)
@@ -69,8 +70,9 @@ def _ending(path: Path) -> str:
     return next((end for end in _CODECS if name.endswith(end)), ".vrml")
 
 
-def mesh_has_colors(path: Path) -> bool:
+def mesh_has_colors(path: str | Path) -> bool:
     """Return whether `read_mesh` will give colours, from the beginning of a file; False where it cannot be read."""
+    path = Path(path)
     ending = _ending(path)
     if ending not in (".obj", ".ply", ".off", ".glb", ".gltf"):
         return False

@@ -18,7 +18,7 @@ from face3d_data.remarks import remark
 _VERSIONS = ((1, 0), (2, 0), (3, 0))
 
 
-def read_depth_npy(path: Path) -> np.ndarray:
+def read_depth_npy(path: str | Path) -> np.ndarray:
     """Return a depth image as f4 (H, W), in the file's own unit; 0 (no reading) where it is NaN, infinite or negative.
 
     Infinities, by which some programs say that nothing was in reach, come with a remark.
@@ -27,6 +27,7 @@ def read_depth_npy(path: Path) -> np.ndarray:
         Unreadable: `depth_8bit` for 8-bit values; `unreadable` where the file is missing, cut off, no array of
             numbers of shape (H, W) or (H, W, 1), holds a number beyond float32 or no finite value.
     """
+    path = Path(path)
     try:
         with open(path, "rb") as stream:
             shape, _ = _header(stream, path.name)
@@ -50,12 +51,13 @@ def read_depth_npy(path: Path) -> np.ndarray:
     return np.where(finite & (depth > 0), depth, np.float32(0))
 
 
-def inspect_depth_npy(path: Path) -> tuple[int, int]:
+def inspect_depth_npy(path: str | Path) -> tuple[int, int]:
     """Return (H, W) of a depth image from its header, having checked that the file is as long as it says.
 
     Raises:
         Unreadable: as `read_depth_npy`, as far as the header shows.
     """
+    path = Path(path)
     with open(path, "rb") as stream:
         return _header(stream, path.name)[0]
 

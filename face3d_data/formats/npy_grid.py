@@ -15,7 +15,7 @@ from face3d_data.formats.cost import check_pixels
 from face3d_data.formats.npy import read_npy_header
 
 
-def read_grid_npy(path: Path) -> np.ndarray:
+def read_grid_npy(path: str | Path) -> np.ndarray:
     """Return a range image as f4 (H, W, 3), in the file's own unit and axes; a pixel without a point is all NaN.
 
     There is none where a coordinate is not finite, and where all three are 0: so cameras' software marks holes.
@@ -25,6 +25,7 @@ def read_grid_npy(path: Path) -> np.ndarray:
             point.
         OSError: it is gone or cannot be read.
     """
+    path = Path(path)
     with open(path, "rb") as stream:
         _header(stream, path.name)
         stream.seek(0)
@@ -42,12 +43,13 @@ def read_grid_npy(path: Path) -> np.ndarray:
     return np.where(seen[..., None], grid, np.float32(np.nan))
 
 
-def inspect_grid_npy(path: Path) -> tuple[int, int]:
+def inspect_grid_npy(path: str | Path) -> tuple[int, int]:
     """Return (H, W) of a range image from its header, having checked that the file is as long as it says.
 
     Raises:
         Unreadable: as `read_grid_npy`, as far as the header shows.
     """
+    path = Path(path)
     with open(path, "rb") as stream:
         return _header(stream, path.name)
 

@@ -43,13 +43,14 @@ class ListedPair:
     fold: int = -1
 
 
-def read_lfw_pairs(path: Path) -> list[ListedPair]:
+def read_lfw_pairs(path: str | Path) -> list[ListedPair]:
     """Return the pairs of LFW's `pairs.txt`, `pairsDevTrain.txt` or `pairsDevTest.txt`.
 
     Raises:
         ValueError: a line does not have this form; the message names file and line.
         OSError: the file is gone.
     """
+    path = Path(path)
     lines = _lines(path)
     head = re.fullmatch(r"([0-9]{1,9})(?:\t([0-9]{1,9}))?", lines[0][1]) if lines else None
     rows = lines[1:] if head else lines
@@ -71,7 +72,7 @@ def _lfw_pair(where: str, text: str, place: int, per_fold: int) -> ListedPair:
     return ListedPair(where, same, (fields[0], numbers[0]), (fields[0 if same else 2], numbers[1]), fold)
 
 
-def read_two_line_pairs(path: Path) -> list[ListedPair]:
+def read_two_line_pairs(path: str | Path) -> list[ListedPair]:
     """Return the pairs of `pairs_CALFW.txt` or `pairs_CPLFW.txt`; not all pairs have a fold there, so no folds are
     returned.
 
@@ -79,6 +80,7 @@ def read_two_line_pairs(path: Path) -> list[ListedPair]:
         ValueError: a line does not have this form; the message names file and line.
         OSError: the file is gone.
     """
+    path = Path(path)
     lines = _lines(path)
     found = []
     for i in range(0, len(lines), 2):
@@ -99,7 +101,7 @@ def _named(path: Path, number: int, text: str) -> tuple[str, int]:
     return name.strip(), int(label)
 
 
-def read_cfp_pairs(folder: Path, protocol: str) -> list[ListedPair]:
+def read_cfp_pairs(folder: str | Path, protocol: str) -> list[ListedPair]:
     """Return the pairs of CFP, fold after fold, those of one person first.
 
     Args:
@@ -109,6 +111,7 @@ def read_cfp_pairs(folder: Path, protocol: str) -> list[ListedPair]:
     Raises:
         ValueError: a file is missing, or a line is not as the form asks, named by file and line.
     """
+    folder = Path(folder)
     sides = CFP_PROTOCOLS[protocol]
     images = {side: _numbered(folder / f"Pair_list_{side}.txt") for side in set(sides)}
     splits = folder / "Split" / protocol

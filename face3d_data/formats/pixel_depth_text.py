@@ -14,7 +14,7 @@ FARTHEST = 65_535.0
 """The largest depth: sensors give 16 bits."""
 
 
-def read_pixel_depth(path: Path, window: tuple[int, int, int, int], option: str = "window") -> np.ndarray:
+def read_pixel_depth(path: str | Path, window: tuple[int, int, int, int], option: str = "window") -> np.ndarray:
     """Return the part of a depth image that a window shows, f4 (height, width), 0 where no line gives a depth.
 
     Args:
@@ -29,6 +29,7 @@ def read_pixel_depth(path: Path, window: tuple[int, int, int, int], option: str 
             pixel of the window has a depth.
         OSError: the file is gone or cannot be read.
     """
+    path = Path(path)
     rows, numbers = _rows(read_plain(path), path.name, 3)
     x0, y0, width, height = window
     xy, depth = rows[:, :2], rows[:, 2]
@@ -61,7 +62,7 @@ def _outside(xy: np.ndarray, window: tuple[int, int, int, int]) -> str:
     return f"pixels are {there}, not all in {width}x{height} from x = {x0}, y = {y0} on"
 
 
-def read_marks(path: Path, size: int, most_bytes: int = 65_536) -> np.ndarray:
+def read_marks(path: str | Path, size: int, most_bytes: int = 65_536) -> np.ndarray:
     """Return the points of a text file, f8 (N, size), one a line.
 
     Args:
@@ -73,6 +74,7 @@ def read_marks(path: Path, size: int, most_bytes: int = 65_536) -> np.ndarray:
         Unreadable: `unreadable`, with the line.
         OSError: the file is gone or cannot be read.
     """
+    path = Path(path)
     if path.stat().st_size > most_bytes:
         raise Unreadable("unreadable", f"{path.name}: has more than {most_bytes} bytes, too many for landmarks")
     return _rows(read_plain(path), path.name, size)[0]

@@ -15,12 +15,13 @@ FARTHEST_PX = 1e6
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\Z")
 
 
-def read_points_2d(path: Path, count: int) -> np.ndarray:
+def read_points_2d(path: str | Path, count: int) -> np.ndarray:
     """Return `count` points, f8 (count, 2), px; blank lines are skipped, `NaN` is a missing value.
 
     Raises:
         Unreadable: `unreadable`, with the line that is wrong, or where there are more or fewer points.
     """
+    path = Path(path)
     texts = read_text(path, BYTES_A_LINE * count, "latin-1", f"for {count} points").split("\n")
     lines = [(number, text.split()) for number, text in enumerate(texts, 1) if text.strip()]
     for number, words in lines:

@@ -16,22 +16,24 @@ if TYPE_CHECKING:
     from PIL.PpmImagePlugin import PpmImageFile
 
 
-def read_ppm_size(path: Path) -> tuple[int, int]:
+def read_ppm_size(path: str | Path) -> tuple[int, int]:
     """Return (width, height) from the header, having checked that the file is as long as it says.
 
     Raises:
         Unreadable: `unreadable`: no colour picture, values above 255, or cut off.
     """
+    path = Path(path)
     with _opened(path) as image:
         return image.size
 
 
-def read_ppm(path: Path) -> np.ndarray:
+def read_ppm(path: str | Path) -> np.ndarray:
     """Return the pixels, RGB u1 (H, W, 3).
 
     Raises:
         Unreadable: as `read_ppm_size`.
     """
+    path = Path(path)
     with _opened(path) as image:
         return np.array(image)
 

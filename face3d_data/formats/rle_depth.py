@@ -18,25 +18,27 @@ MOST_PIXELS = 2048 * 2048
 _PAIR = struct.Struct("<ii")
 
 
-def read_rle_depth(path: Path) -> np.ndarray:
+def read_rle_depth(path: str | Path) -> np.ndarray:
     """Return a depth image f4 (H, W) in mm, 0 = no reading.
 
     Raises:
         Unreadable: `unreadable`, naming the file and the byte at which it is wrong.
         OSError: it is gone or cannot be read now.
     """
+    path = Path(path)
     try:
         return decode_rle_depth(path.read_bytes())
     except Unreadable as error:
         raise Unreadable(error.reason, f"{path.name}: {error.detail}") from None
 
 
-def read_rle_size(path: Path) -> tuple[int, int]:
+def read_rle_size(path: str | Path) -> tuple[int, int]:
     """Return (width, height) from the file's first eight bytes.
 
     Raises:
         Unreadable: `unreadable`: they are missing or impossible.
     """
+    path = Path(path)
     with open(path, "rb") as stream:
         start = stream.read(_PAIR.size)
     try:

@@ -23,13 +23,14 @@ MOST_HEADER_BYTES = 65_536
 _U32 = struct.Struct("<I")
 
 
-def count_messages(path: Path) -> dict[str, int]:
+def count_messages(path: str | Path) -> dict[str, int]:
     """Return topic to number of messages.
 
     Raises:
         Unreadable: `unreadable`, naming the byte: no rosbag 2.0, cut off, damaged, or never closed by its recorder.
         OSError: it is gone or cannot be read now.
     """
+    path = Path(path)
     with open(path, "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         try:

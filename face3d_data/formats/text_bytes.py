@@ -135,7 +135,7 @@ def decoded(data: bytes, name: str, fallback: str | None = None) -> str:
         raise Unreadable("unreadable", f"{name}: {said}") from None
 
 
-def read_plain(path: Path, most_bytes: int | None = None, wanted: str = "") -> bytes:
+def read_plain(path: str | Path, most_bytes: int | None = None, wanted: str = "") -> bytes:
     """Return what `plain_text` makes of a file, unpacked where it is gzip.
 
     Args:
@@ -147,6 +147,7 @@ def read_plain(path: Path, most_bytes: int | None = None, wanted: str = "") -> b
         Unreadable: `unreadable`: it is too long, damaged gzip, or damaged UTF-16.
         OSError: it is gone or cannot be read.
     """
+    path = Path(path)
     with open(path, "rb") as stream:
         data = stream.read(-1 if most_bytes is None else most_bytes + 1)
     if most_bytes is not None and len(data) > most_bytes:
@@ -154,22 +155,24 @@ def read_plain(path: Path, most_bytes: int | None = None, wanted: str = "") -> b
     return plain_text(unpack(data, path.name, most_bytes), path.name)
 
 
-def read_text(path: Path, most_bytes: int | None = None, fallback: str | None = None, wanted: str = "") -> str:
+def read_text(path: str | Path, most_bytes: int | None = None, fallback: str | None = None, wanted: str = "") -> str:
     """Return a file as a string: `read_plain`, then decoded as `decoded` does.
 
     Raises:
         Unreadable: as these.
         OSError: it is gone or cannot be read.
     """
+    path = Path(path)
     return decoded(read_plain(path, most_bytes, wanted), path.name, fallback)
 
 
-def read_head(path: Path, n_bytes: int) -> bytes:
+def read_head(path: str | Path, n_bytes: int) -> bytes:
     """Return the first bytes of a file, at most `n_bytes`, unpacked where it is gzip; marks and line ends stay.
 
     Raises:
         Unreadable: `unreadable`: damaged gzip.
         OSError: it is gone or cannot be read.
     """
+    path = Path(path)
     with open(path, "rb") as stream:
         return unpack_head(stream.read(n_bytes), path.name, n_bytes)

@@ -43,8 +43,9 @@ class MeanFace:
         return NearestPoints(self.points)
 
 
-def save_mean_face(path: Path, face: MeanFace) -> None:
+def save_mean_face(path: str | Path, face: MeanFace) -> None:
     """Write a mean face, its points and normals in half precision (0.06 mm at 100 mm), the same bytes every time."""
+    path = Path(path)
     np.savez_compressed(
         path,
         points=face.points.astype(np.float16),
@@ -53,8 +54,9 @@ def save_mean_face(path: Path, face: MeanFace) -> None:
     )
 
 
-def read_mean_face(path: Path) -> MeanFace:
+def read_mean_face(path: str | Path) -> MeanFace:
     """Read what `save_mean_face` wrote; normals are made unit again."""
+    path = Path(path)
     with np.load(path) as stored:
         normals = stored["normals"].astype(np.float32)
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)

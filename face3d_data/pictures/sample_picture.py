@@ -288,13 +288,14 @@ def _plot_points(axes: Sequence[Any], arrays: ArrayMap) -> None:
         axis.tick_params(labelsize=7)
 
 
-def write_png(path: Path, image: np.ndarray) -> None:
+def write_png(path: str | Path, image: np.ndarray) -> None:
     """Write a picture as PNG, making its folder.
 
     Args:
         path: where to; replaced if it is there.
         image: u1 (H, W, 3) RGB.
     """
+    path = Path(path)
     import cv2
 
     write_atomic(path, cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes())

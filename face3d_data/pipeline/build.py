@@ -77,12 +77,13 @@ def _of_dataset_alone(source: Mapping[str, Any], option: str) -> bool:
     return option not in mine and option in {info.alias or name for name, info in DatasetSpec.model_fields.items()}
 
 
-def make_pipeline(raw: Mapping[str, Any], base_dir: Path, where: str = "pipeline") -> Pipeline:
+def make_pipeline(raw: Mapping[str, Any], base_dir: str | Path, where: str = "pipeline") -> Pipeline:
     """Build a pipeline from a mapping as the YAML holds it.
 
     Raises:
         UserError: a key, component, parameter, upstream or tag that does not fit.
     """
+    base_dir = Path(base_dir)
     from face3d_data.pipeline.plan import check_plan, in_order
     from face3d_data.resources import package_folder
 

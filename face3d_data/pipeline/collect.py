@@ -39,12 +39,13 @@ def _read_keys(path: Path) -> list[str]:
     return keys
 
 
-def collect(root: Path, apply_it: bool, compact_it: bool) -> Iterator[str]:
+def collect(root: str | Path, apply_it: bool, compact_it: bool) -> Iterator[str]:
     """Yield one line for each thing removed (or to be removed) and each step compacted.
 
     Raises:
         UserError: there is not a workspace, no complete run in it, or a run is at work.
     """
+    root = Path(root)
     workspace = Workspace(root)
     if not workspace.cache.is_dir():
         raise UserError(f"{root} is not a workspace (it has no cache/): give one with -w/--workspace")

@@ -31,7 +31,7 @@ STATES = {
 }
 
 
-def export_dirty(root: Path, runs: Mapping[str, Sequence[Mapping[str, str]]], folder: Path) -> list[Bad]:
+def export_dirty(root: str | Path, runs: Mapping[str, Sequence[Mapping[str, str]]], folder: str | Path) -> list[Bad]:
     """Copy the files of dirty rows into `folder/<reason>/<source>/…`, with a table of the rows and a page.
 
     Args:
@@ -46,6 +46,8 @@ def export_dirty(root: Path, runs: Mapping[str, Sequence[Mapping[str, str]]], fo
         UserError: the folder holds something, or cannot be made.
         RunStopped: the disk is full, or a file cannot be copied.
     """
+    root = Path(root)
+    folder = Path(folder)
     _check_empty(folder)
     found: list[Bad] = []
     taken: dict[str, Path] = {}

@@ -29,11 +29,12 @@ def check_step(workspace: Path, names: list[str], step: str) -> None:
         raise UserError(f"--step {step}: no run here has that step (steps: {', '.join(known) or 'none'})")
 
 
-def read_dirty(workspace: Path, pipeline: str, step: str | None, reason: str | None) -> list[dict[str, str]]:
+def read_dirty(workspace: str | Path, pipeline: str, step: str | None, reason: str | None) -> list[dict[str, str]]:
     """Return the dirty rows of a pipeline's last run, of one step and with one reason if asked.
 
     `traceback` is the file that holds an error's traceback, empty for others.
     """
+    workspace = Path(workspace)
     found: list[dict[str, str]] = []
     run_dir = workspace / "runs" / pipeline
     os.listdir(run_dir)  # a folder that may not be read has no rows for a glob, and is no empty one

@@ -16,7 +16,7 @@ from face3d_data.store.part import RETRIED, PartRow
 from face3d_data.store.workspace import StepCache, Workspace
 
 
-def retry_rows(root: Path, pipeline: str, step: str | None = None, reason: str | None = None) -> int:
+def retry_rows(root: str | Path, pipeline: str, step: str | None = None, reason: str | None = None) -> int:
     """Mark this pipeline's rows without output so that the next run does them again.
 
     Works on runs that stopped early, too. Rows of other pipelines that share a step are left alone.
@@ -33,6 +33,7 @@ def retry_rows(root: Path, pipeline: str, step: str | None = None, reason: str |
     Raises:
         UserError: the pipeline has no such step.
     """
+    root = Path(root)
     workspace = Workspace(root)
     built = load_pipeline(workspace.run_dir(pipeline) / PIPELINE)
     if step is not None and step not in built.ids:

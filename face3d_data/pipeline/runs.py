@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from face3d_data.pipeline.result import RunResult
 
 
-def run_names(workspace: Path, pipeline: str | None) -> list[str]:
+def run_names(workspace: str | Path, pipeline: str | None) -> list[str]:
     """Return the pipelines that ran in a workspace, or the one asked for.
 
     Raises:
         UserError: nothing ran there, or not that pipeline.
     """
+    workspace = Path(workspace)
     from face3d_data.store.workspace import Workspace
 
     names = Workspace(workspace).run_names()
@@ -31,8 +32,9 @@ def run_names(workspace: Path, pipeline: str | None) -> list[str]:
     return names if pipeline is None else [pipeline]
 
 
-def read_stats(workspace: Path, pipeline: str) -> dict[str, Any] | None:
+def read_stats(workspace: str | Path, pipeline: str) -> dict[str, Any] | None:
     """Return the figures of a pipeline's last complete run, None if it never came to its end."""
+    workspace = Path(workspace)
     path = workspace / "runs" / pipeline / "stats.json"
     try:
         stats = parse_json(path.read_text("utf-8"))

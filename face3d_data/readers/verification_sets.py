@@ -126,7 +126,7 @@ class VerificationSets(ImageFolder):
         return wanted
 
 
-def read_pairs_of(layout: str, path: Path, protocol: str = "FP") -> list[ListedPair]:
+def read_pairs_of(layout: str, path: str | Path, protocol: str = "FP") -> list[ListedPair]:
     """Return the pairs of a set's own list, each image as (person, capture), as the reader calls them.
 
     Args:
@@ -138,6 +138,7 @@ def read_pairs_of(layout: str, path: Path, protocol: str = "FP") -> list[ListedP
         UserError: the list cannot be read, a line is not as its form asks or contradicts its own names, or the layout
             has no pairs.
     """
+    path = Path(path)
     try:
         if layout == "cfp":
             pairs = read_cfp_pairs(path, protocol)
@@ -178,7 +179,7 @@ def _image(layout: str, image: tuple[str, str], where: str) -> Who:
     return person, capture
 
 
-def pairs_as_text(layout: str, path: Path, protocol: str = "FP") -> str:
+def pairs_as_text(layout: str, path: str | Path, protocol: str = "FP") -> str:
     """Return a set's own list in the form that `face3d evaluate --pairs` reads, with captures for image numbers.
 
     Args:
@@ -189,6 +190,7 @@ def pairs_as_text(layout: str, path: Path, protocol: str = "FP") -> str:
     Raises:
         UserError: as `read_pairs_of`.
     """
+    path = Path(path)
     pairs = read_pairs_of(layout, path, protocol)
     folds: dict[tuple[int, bool], list[ListedPair]] = {}
     for pair in pairs:

@@ -87,7 +87,7 @@ def _nearest_landmarks(vertices: np.ndarray, on: OnMesh) -> np.ndarray:
     return cKDTree(vertices).query(own_fitter().template.landmarks(on.fitted.vertices))[1]
 
 
-def read_foreign(path: Path, landmarks: Path | None) -> Template:
+def read_foreign(path: str | Path, landmarks: str | Path | None) -> Template:
     """Return the template of a file: a mesh, or a linear face model of one of the layouts of `formats.face_model`.
 
     Args:
@@ -98,6 +98,8 @@ def read_foreign(path: Path, landmarks: Path | None) -> Template:
     Raises:
         UserError: one line: what is wrong with a file.
     """
+    path = Path(path)
+    landmarks = None if landmarks is None else Path(landmarks)
     if path.suffix.lower() in MODEL_ENDINGS or path.is_dir():
         model = _skin_of(read_face_model(path))
         unit = 1.0
@@ -177,7 +179,7 @@ def borrowed_modes(vertices: np.ndarray, on: OnMesh) -> list[np.ndarray]:
     return [np.einsum("vb,kvbj->kvj", share, modes[:, index]) for modes in (template.identity, template.expression)]
 
 
-def read_landmark_file(path: Path, vertices: np.ndarray) -> np.ndarray:
+def read_landmark_file(path: str | Path, vertices: np.ndarray) -> np.ndarray:
     """Return the vertices (68,) that a file names: 68 numbers of vertices, or 68 places (x, y, z), nearest vertex.
 
     Args:
@@ -187,6 +189,7 @@ def read_landmark_file(path: Path, vertices: np.ndarray) -> np.ndarray:
     Raises:
         UserError: the file is neither, its places are off the mesh, or it names a vertex for several landmarks.
     """
+    path = Path(path)
     try:
         if path.suffix.lower() == ".npy":
             values = load_npy(path)

@@ -106,8 +106,9 @@ def _unit(vertices: np.ndarray) -> np.ndarray:
     return moved / max(float(np.sqrt(np.sum(moved**2, axis=1).mean())), 1e-12)
 
 
-def save_template(path: Path, template: Template) -> None:
+def save_template(path: str | Path, template: Template) -> None:
     """Write a template, the same bytes every time; modes as differences along the vertices, which packs well."""
+    path = Path(path)
     steps = np.rint(template.modes / STEP_MM).astype(np.int32).transpose(0, 2, 1)
     packed = np.diff(steps, axis=2, prepend=0).astype(np.int16)
     optional: dict[str, Any] = {
@@ -127,8 +128,9 @@ def save_template(path: Path, template: Template) -> None:
     )
 
 
-def read_template(path: Path) -> Template:
+def read_template(path: str | Path) -> Template:
     """Read what `save_template` wrote."""
+    path = Path(path)
     with np.load(path) as stored:
         steps = np.cumsum(stored["modes"], axis=2, dtype=np.int32)
         modes = steps.transpose(0, 2, 1) * STEP_MM

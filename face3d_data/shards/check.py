@@ -23,7 +23,7 @@ _checked: set[tuple[Path, str]] = set()
 """Folders that this process has checked, each with the digest of the dataset.json that it was checked by."""
 
 
-def checked_dataset(path: Path, check: bool = True) -> Dataset:
+def checked_dataset(path: str | Path, check: bool = True) -> Dataset:
     """Open a dataset whose files are what its dataset.json says; each is hashed once in a process.
 
     Args:
@@ -33,6 +33,7 @@ def checked_dataset(path: Path, check: bool = True) -> Dataset:
     Raises:
         UserError: no dataset, or files are missing, damaged or changed; the message says how to get them again.
     """
+    path = Path(path)
     dataset = Dataset(path)
     if not check:
         return dataset
@@ -64,7 +65,7 @@ def _remedy(dataset: Dataset) -> str:
 
 
 def faults(
-    folder: Path, info: Mapping[str, Any], hash_file: Callable[[Path], str] | None = None
+    folder: str | Path, info: Mapping[str, Any], hash_file: Callable[[Path], str] | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yield each file of a dataset that is not what its dataset.json says, and what is wrong with it.
 
@@ -76,6 +77,7 @@ def faults(
     Raises:
         UserError: a file cannot be read, which says nothing of what it holds.
     """
+    folder = Path(folder)
     if info.get(OWN_DIGEST) != description_digest(info):
         yield DESCRIPTION, "was changed or damaged: its own digest is another"
         return

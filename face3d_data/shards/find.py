@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     pass
 
 
-def find_dataset(dataset: str, workspace: Path) -> Path:
+def find_dataset(dataset: str, workspace: str | Path) -> Path:
     """Return the folder of a dataset, given its name or path.
 
     Raises:
         UserError: neither; the message lists the names that there are.
     """
+    workspace = Path(workspace)
     for folder in (Path(dataset), workspace / "datasets" / dataset):
         if (folder / "dataset.json").is_file():
             return folder

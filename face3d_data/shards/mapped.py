@@ -28,7 +28,7 @@ class ShardLayout:
     arrays: Mapping[str, tuple[np.dtype, tuple[int, ...], int]]
 
 
-def read_layout(path: Path) -> ShardLayout:
+def read_layout(path: str | Path) -> ShardLayout:
     """Read a shard's header.
 
     Args:
@@ -38,6 +38,7 @@ def read_layout(path: Path) -> ShardLayout:
         OSError: the file is missing or no HDF5.
         ValueError: a dataset is chunked, compressed, or not allocated.
     """
+    path = Path(path)
     import h5py
 
     arrays: dict[str, tuple[np.dtype, tuple[int, ...], int]] = {}
@@ -72,7 +73,8 @@ class MappedShard:
         ValueError: a dataset is not contiguous, or the file is shorter than its header says.
     """
 
-    def __init__(self, path: Path, layout: ShardLayout | None = None) -> None:
+    def __init__(self, path: str | Path, layout: ShardLayout | None = None) -> None:
+        path = Path(path)
         self.layout = layout or read_layout(path)
         with open(path, "rb") as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)

@@ -18,7 +18,7 @@ NEEDED = "vertices"
 
 
 def build_model(
-    path: Path, out: Path, modes: int, within: int, splits: tuple[str, ...] = (), check: bool = True
+    path: str | Path, out: str | Path, modes: int, within: int, splits: tuple[str, ...] = (), check: bool = True
 ) -> dict[str, Any]:
     """Write the linear model of a dataset's registered faces; one mean a person.
 
@@ -36,6 +36,8 @@ def build_model(
     Raises:
         UserError: the dataset has no vertices, of another topology, of fewer than two people, or `out` is no .npz.
     """
+    path = Path(path)
+    out = Path(out)
     if out.suffix != ".npz":
         raise UserError(f"{out}: the model is written as .npz: name it so")
     dataset = checked_dataset(path, check)

@@ -34,10 +34,10 @@ def _title(sample_id: str) -> str:
 
 
 def write_dataset_sheet(
-    workspace: Path,
+    workspace: str | Path,
     dataset: str,
     pipeline: str | None,
-    folder: Path,
+    folder: str | Path,
     people: int,
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
@@ -46,6 +46,8 @@ def write_dataset_sheet(
     Raises:
         UserError: no complete run in the workspace has that dataset, or it is empty.
     """
+    workspace = Path(workspace)
+    folder = Path(folder)
     from face3d_data.pictures.contact_sheet import contact_sheet
     from face3d_data.pictures.sample_picture import write_png
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from face3d_data.stage import Stage
 
 
-def mask_stages(styles: str | None, worn: str, style_files: Sequence[Path]) -> list[tuple[str, Stage]]:
+def mask_stages(styles: str | None, worn: str, style_files: Sequence[str | Path]) -> list[tuple[str, Stage]]:
     """Return a stage for each style and way of wearing, with its title.
 
     Args:
@@ -29,6 +29,7 @@ def mask_stages(styles: str | None, worn: str, style_files: Sequence[Path]) -> l
     Raises:
         UserError: an unknown name, or a file that is no style.
     """
+    style_files = [Path(each) for each in style_files]
     from face3d_data.stages.mask import Mask
     from face3d_data.wear.mask_style import mask_styles
 
@@ -54,7 +55,7 @@ def occlude_stages() -> list[tuple[str, Stage]]:
 
 
 def write_mask_sheet(
-    out: Path,
+    out: str | Path,
     subject: Subject,
     stages: Sequence[tuple[str, Stage]],
     seed: int,
@@ -66,6 +67,7 @@ def write_mask_sheet(
     Raises:
         UserError: the face can wear none of it, or the file cannot be written.
     """
+    out = Path(out)
     from face3d_data.pictures.mask_sheet import look_at, sheet
     from face3d_data.pictures.sample_picture import write_png
     from face3d_data.wear.wearing import find_face

@@ -44,12 +44,13 @@ def rendered(person: int) -> Subject:
     return _subject(reader.sample(next(reader.scan())), f"synthetic person {person}")
 
 
-def captured(path: Path) -> Subject:
+def captured(path: str | Path) -> Subject:
     """Return an RGB-D capture, given its colour file or a folder that it is in or under.
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
+    path = Path(path)
     from face3d_data.readers.rgbd_folder import RgbdFolder
     from face3d_data.readers.shared.folder import CaptureFiles
     from face3d_data.readers.shared.pattern import Match
@@ -85,12 +86,13 @@ def _find_capture(path: Path, where: str) -> tuple[Folder, str]:
     raise UserError(f"{where}: not a capture: give a file that ends with {COLOR_ENDING}, or a folder of such files")
 
 
-def photographed(path: Path) -> Subject:
+def photographed(path: str | Path) -> Subject:
     """Return a photo, and the same with the depth of the mean face fitted to it.
 
     Raises:
         UserError: the file is no image, or no face is found in it.
     """
+    path = Path(path)
     import cv2
 
     from face3d_data.digest import digest_file

@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 
 
 def show_sample(
-    workspace: Path, sample: str, pipeline: str | None, folder: Path, say: Callable[[str], None] = lambda line: None
+    workspace: str | Path,
+    sample: str,
+    pipeline: str | None,
+    folder: str | Path,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[str]:
     """Yield the lines that tell a sample's way, writing the picture of each step on the way.
 
     Raises:
         UserError: no run knows the sample; the message names the nearest ids.
     """
+    workspace = Path(workspace)
+    folder = Path(folder)
     known: list[str] = []
     for name, result in last_runs(workspace, pipeline, say):
         entries = [entry for step in result.steps.values() for entry in step.entries]

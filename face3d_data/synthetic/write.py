@@ -20,7 +20,7 @@ _NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
 def write_people(
-    out: Path, people: int, captures: int, seed: int, width: int = 640, height: int = 480, jobs: int = 1
+    out: str | Path, people: int, captures: int, seed: int, width: int = 640, height: int = 480, jobs: int = 1
 ) -> Iterator[str]:
     """Write people x captures below `out` and yield each person's name when it is done.
 
@@ -40,6 +40,7 @@ def write_people(
     Raises:
         UserError: `out` is no folder, holds something else, or holds people of another seed, size or count of captures.
     """
+    out = Path(out)
     from joblib import Parallel, delayed
 
     made_of = {"layout": LAYOUT, "seed": seed, "captures": captures, "width": width, "height": height}
@@ -51,8 +52,9 @@ def write_people(
     yield from Parallel(n_jobs=min(jobs, max(len(todo), 1)), return_as="generator")(tasks)
 
 
-def write_person(out: Path, person: int, captures: int, seed: int, width: int, height: int) -> str:
+def write_person(out: str | Path, person: int, captures: int, seed: int, width: int, height: int) -> str:
     """Write one person's captures and, last, the landmarks; return the person's name."""
+    out = Path(out)
     from face3d_data.synthetic.capture import render_capture
 
     folder = out / _name(person)

@@ -131,7 +131,7 @@ def _notes(
         yield note
 
 
-def read_labels(path: Path, tags: Sequence[str]) -> tuple[str, dict[str, dict[str, Tag]]]:
+def read_labels(path: str | Path, tags: Sequence[str]) -> tuple[str, dict[str, dict[str, Tag]]]:
     """Return which rows the lines are of (one of `KEYS`), and row to tags.
 
     Args:
@@ -141,6 +141,7 @@ def read_labels(path: Path, tags: Sequence[str]) -> tuple[str, dict[str, dict[st
     Raises:
         UserError: naming the file, the line and what is wrong.
     """
+    path = Path(path)
     try:
         text = read_text(path)
     except (OSError, Unreadable) as error:

@@ -20,7 +20,7 @@ def look_up(path: Path, base_dirs: Sequence[Path]) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def read_list(path: Path) -> list[str]:
+def read_list(path: str | Path) -> list[str]:
     """Return the ids or identities in a file: a CSV with one of `COLUMNS`, or text with one on each line.
 
     In text, blank lines and lines that begin with `#` do not count. Names (`d__anna__1`) are turned into ids.
@@ -28,6 +28,7 @@ def read_list(path: Path) -> list[str]:
     Raises:
         UserError: the file is not UTF-8 text, or it is empty.
     """
+    path = Path(path)
     try:
         text = read_text(path)
     except Unreadable:

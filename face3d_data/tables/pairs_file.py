@@ -36,7 +36,7 @@ PairLine = tuple[int, int, bool, str, str, str, str]
 """Number of the line, fold or -1, same, name and id of the first, name and id of the second."""
 
 
-def read_pairs(path: Path, table: pd.DataFrame) -> PairRows:
+def read_pairs(path: str | Path, table: pd.DataFrame) -> PairRows:
     """Return the pairs of a file as rows of a table.
 
     A sample is named as `id` or `sample_id` name it, or by its person and what comes after that in its id (`anna`,
@@ -51,6 +51,7 @@ def read_pairs(path: Path, table: pd.DataFrame) -> PairRows:
         UserError: the file does not exist, or a line does not have its form, names a sample that the table lacks or
             has twice, makes a genuine pair of two people or an impostor pair of one, or pairs a capture with itself.
     """
+    path = Path(path)
     lines = _lines(path)
     if not lines:
         raise UserError(f"{path}: contains no pairs: fill the file, or remove the option")

@@ -17,7 +17,7 @@ COLUMNS = ("identity", "same_as")
 IdentityPair = tuple[str, str]
 
 
-def read_same_person(path: Path) -> list[IdentityPair]:
+def read_same_person(path: str | Path) -> list[IdentityPair]:
     """Return the lines of a CSV with the columns `identity` and `same_as`; further columns are not looked at.
 
     Both are people, `<dataset>/<person>` or the name of one (`d__anna`). Blank lines and lines that begin with `#` do
@@ -26,6 +26,7 @@ def read_same_person(path: Path) -> list[IdentityPair]:
     Raises:
         UserError: the file is not UTF-8 text, lacks a column, contains something other than people, or maps nobody.
     """
+    path = Path(path)
     try:
         text = read_text(path)
     except Unreadable:

@@ -28,7 +28,7 @@ def triplet_file_name(epoch: int, n: int, identities: int, size: int) -> str:
     return f"epoch_{epoch}_training_triplets_{n}_identities_{identities}_batch_{size}.npy"
 
 
-def save_triplets(path: Path, triplets: np.ndarray, table: pd.DataFrame) -> None:
+def save_triplets(path: str | Path, triplets: np.ndarray, table: pd.DataFrame) -> None:
     """Write triplets, completely or not at all.
 
     The array holds texts (n, 7): anchor id, positive id, negative id, positive class, negative class, positive name,
@@ -39,6 +39,7 @@ def save_triplets(path: Path, triplets: np.ndarray, table: pd.DataFrame) -> None
         triplets: i8 (n, 3), rows of the table.
         table: the training CSV.
     """
+    path = Path(path)
     ids, classes, names = (np.array(table[column].astype(str).tolist()) for column in ("id", "class", "name"))
     dtype = np.result_type(ids, classes, names)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (len(triplets), 7)}

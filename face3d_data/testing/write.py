@@ -13,7 +13,13 @@ PNG_FAST = 1
 
 
 def write_tiny_rgbd(
-    root: Path, people: int, captures: int, width: int = 32, height: int = 24, seed: int = 0, landmarks: bool = True
+    root: str | Path,
+    people: int,
+    captures: int,
+    width: int = 32,
+    height: int = 24,
+    seed: int = 0,
+    landmarks: bool = True,
 ) -> Path:
     """Write `people` x `captures` tiny captures as `rgbd_folder` reads them; 5,000 take a few seconds.
 
@@ -29,6 +35,7 @@ def write_tiny_rgbd(
     Returns:
         The root.
     """
+    root = Path(root)
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
     write_intrinsics(root / "intrinsics.json", width, height)
@@ -46,13 +53,20 @@ def write_tiny_rgbd(
 
 
 def add_tiny_capture(
-    root: Path, person: int, capture: int, width: int = 32, height: int = 24, seed: int = 0, landmarks: bool = True
+    root: str | Path,
+    person: int,
+    capture: int,
+    width: int = 32,
+    height: int = 24,
+    seed: int = 0,
+    landmarks: bool = True,
 ) -> Path:
     """Add one capture to what `write_tiny_rgbd` wrote, landmarks.json included, touching no other file.
 
     Returns:
         The person's folder.
     """
+    root = Path(root)
     folder = Path(root) / f"person_{person:04d}"
     folder.mkdir(parents=True, exist_ok=True)
     made = tiny_capture(person, capture, width, height, seed)
@@ -64,21 +78,24 @@ def add_tiny_capture(
     return folder
 
 
-def write_intrinsics(path: Path, width: int, height: int, **changes: object) -> None:
+def write_intrinsics(path: str | Path, width: int, height: int, **changes: object) -> None:
     """Write the intrinsics.json of tiny captures; `changes` replaces values, and None removes a key."""
+    path = Path(path)
     values = dict(zip(("fx", "fy", "cx", "cy"), tiny_intrinsics(width, height).tolist(), strict=True))
     values |= {"width": width, "height": height, "depth_scale": DEPTH_SCALE, **changes}
     path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
 
 
-def write_rgbd_pair(folder: Path, name: str, made: TinyCapture) -> None:
+def write_rgbd_pair(folder: str | Path, name: str, made: TinyCapture) -> None:
     """Write `<name>_color.png` and `<name>_depth.png`."""
+    folder = Path(folder)
     write_image(folder / f"{name}_color.png", made.color)
     write_image(folder / f"{name}_depth.png", made.depth)
 
 
-def write_image(path: Path, pixels: np.ndarray) -> None:
+def write_image(path: str | Path, pixels: np.ndarray) -> None:
     """Write RGB or grey pixels in the format of the path's ending; any path works, `é` and spaces included."""
+    path = Path(path)
     import cv2
 
     stored = pixels[..., ::-1] if pixels.ndim == 3 else pixels
@@ -89,7 +106,9 @@ def write_image(path: Path, pixels: np.ndarray) -> None:
     path.write_bytes(data.tobytes())
 
 
-def write_tiny_npy(root: Path, people: int, captures: int, width: int = 32, height: int = 24, seed: int = 0) -> Path:
+def write_tiny_npy(
+    root: str | Path, people: int, captures: int, width: int = 32, height: int = 24, seed: int = 0
+) -> Path:
     """Write tiny captures as `rgbd_npy` reads them: `<person>/<stem>.png` and `.npy` in mm; holes are NaN.
 
     `intrinsics.json` is written at the root, to be passed as the reader's `intrinsics`.
@@ -97,6 +116,7 @@ def write_tiny_npy(root: Path, people: int, captures: int, width: int = 32, heig
     Returns:
         The root.
     """
+    root = Path(root)
     root = Path(root)
     for person in range(people):
         folder = root / f"person_{person:04d}"
@@ -111,13 +131,14 @@ def write_tiny_npy(root: Path, people: int, captures: int, width: int = 32, heig
 
 
 def write_tiny_images(
-    root: Path, people: int, captures: int, width: int = 32, height: int = 24, seed: int = 0, suffix: str = ".png"
+    root: str | Path, people: int, captures: int, width: int = 32, height: int = 24, seed: int = 0, suffix: str = ".png"
 ) -> Path:
     """Write tiny colour images as `image_folder` reads them: `<person>/<image><suffix>`.
 
     Returns:
         The root.
     """
+    root = Path(root)
     root = Path(root)
     for person in range(people):
         folder = root / f"person_{person:04d}"

@@ -162,8 +162,9 @@ def _grid_triangles(rows: int, columns: int) -> np.ndarray:
     return triangles
 
 
-def save_mean_head(path: Path, head: MeanHead) -> None:
+def save_mean_head(path: str | Path, head: MeanHead) -> None:
     """Write a mean head, its radii in hundredths of a millimetre as u2, the same bytes every time."""
+    path = Path(path)
     np.savez_compressed(
         path,
         radius=np.rint(head.radius * _STORED_PER_MM).astype(np.uint16),
@@ -173,8 +174,9 @@ def save_mean_head(path: Path, head: MeanHead) -> None:
     )
 
 
-def read_mean_head(path: Path) -> MeanHead:
+def read_mean_head(path: str | Path) -> MeanHead:
     """Read what `save_mean_head` wrote; arrays are read-only."""
+    path = Path(path)
     with np.load(path) as stored:
         radius = stored["radius"].astype(np.float32) / np.float32(_STORED_PER_MM)
         head = MeanHead(radius, stored["landmarks"], stored["chin"], stored["menton"])

@@ -32,7 +32,7 @@ class MaskStyleFile:
     texture: np.ndarray | None
 
 
-def read_mask_style(path: Path) -> MaskStyleFile:
+def read_mask_style(path: str | Path) -> MaskStyleFile:
     """Read a style.
 
     Args:
@@ -41,6 +41,7 @@ def read_mask_style(path: Path) -> MaskStyleFile:
     Raises:
         UserError: the file or its texture cannot be read, or a field is wrong; the field is named.
     """
+    path = Path(path)
     fields = read_yaml(path, "the fields of a style, such as outline and colors")
     try:
         style = MaskStyle.model_validate(fields)

@@ -74,12 +74,13 @@ def without_weights(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={"model": model, "weights": None})
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+def save_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint completely or not at all; the one that was there stays until the new one is on the disk.
 
     Raises:
         RunStopped: the disk is full, or cannot be written.
     """
+    path = Path(path)
     try:
         with atomic_path(path) as temporary:
             torch.save({**state, KEY: content_digest(state)}, temporary)
@@ -89,12 +90,13 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
         ) from None
 
 
-def find_checkpoint(path: Path) -> Path:
+def find_checkpoint(path: str | Path) -> Path:
     """Return the checkpoint that a path names: a file, or a run's folder, of which the best is taken.
 
     Raises:
         UserError: there is none.
     """
+    path = Path(path)
     if path.is_dir():
         for name in (BEST_CHECKPOINT, LAST_CHECKPOINT):
             if (path / CHECKPOINT_FOLDER / name).is_file():
@@ -146,12 +148,13 @@ def _config_of(file: Path, text: str) -> TrainConfig:
         ) from None
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Return the content of a file of weights; for our own .safetensors also what its network has seen, as in a .pt.
 
     Raises:
         UserError: it cannot be read, or its content is not what was written into it.
     """
+    path = Path(path)
     state = read_torch_file(path)
     written = state.pop(KEY, None)
     if written is not None and content_digest(state) != written:
@@ -187,7 +190,7 @@ def load_weights(net: torch.nn.Module, weights: Mapping[str, torch.Tensor], wher
     net.load_state_dict(dict(weights))
 
 
-def export_safetensors(path: Path, state: Mapping[str, Any], small: bool = False) -> None:
+def export_safetensors(path: str | Path, state: Mapping[str, Any], small: bool = False) -> None:
     """Write a checkpoint's weights as safetensors; metadata are its config, and what leaks are looked for by.
 
     Args:
@@ -199,6 +202,7 @@ def export_safetensors(path: Path, state: Mapping[str, Any], small: bool = False
     Raises:
         UserError: a weight is too large for f2.
     """
+    path = Path(path)
     weights = {name: value.detach().cpu().contiguous() for name, value in state["model_state_dict"].items()}
     seen = {key: state[key] for key in SEEN_KEYS if key in state}
     if small:

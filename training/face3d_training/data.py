@@ -65,7 +65,7 @@ class FaceRows:
 
     def __init__(
         self,
-        dataset: Path,
+        dataset: str | Path,
         split: str,
         config: DataConfig,
         inputs: InputKind,
@@ -73,6 +73,7 @@ class FaceRows:
         variation: Variation | None = None,
         seed: int = 0,
     ) -> None:
+        dataset = Path(dataset)
         source = Dataset(dataset)
         self.dataset, self.split, self.seed = source.name, split, seed
         self.notes: list[str] = []

@@ -19,7 +19,7 @@ FolderLayout = Literal["gallery", "images"]
 
 
 def write_embeddings(
-    path: Path,
+    path: str | Path,
     table: pd.DataFrame,
     embeddings: np.ndarray,
     layout: FolderLayout,
@@ -44,6 +44,7 @@ def write_embeddings(
     Raises:
         UserError: something is there already, the file cannot be written, or an embedding is not finite.
     """
+    path = Path(path)
     check_absent(path)
     if not np.isfinite(embeddings).all():
         bad = table["id"].to_numpy()[~np.isfinite(embeddings).all(axis=1)]
@@ -59,12 +60,13 @@ def write_embeddings(
         raise UserError(f"{path}: cannot be written ({error.strerror or error}): use another file") from None
 
 
-def check_absent(path: Path) -> None:
+def check_absent(path: str | Path) -> None:
     """Check, before any work, that a file of that name can be made.
 
     Raises:
         UserError: something is there already.
     """
+    path = Path(path)
     if path.exists():
         raise UserError(f"{path}: already exists: use another name, or remove it first")
 

@@ -48,12 +48,13 @@ class Foreign:
     info: dict[str, Any]
 
 
-def load_foreign(path: Path, device: torch.device | str = "cpu") -> Foreign:
+def load_foreign(path: str | Path, device: torch.device | str = "cpu") -> Foreign:
     """Return the network of another program's checkpoint; its weights are taken where names and shapes agree.
 
     Raises:
         UserError: the file cannot be read or lacks a key, the architecture is not known, or no weight fits.
     """
+    path = Path(path)
     content = read_torch_file(path)
     lacking = [key for key in KEYS if key not in content]
     if lacking:
@@ -76,12 +77,13 @@ def load_foreign(path: Path, device: torch.device | str = "cpu") -> Foreign:
     return Foreign(spec, net.to(device).eval(), list(fit.tensors), fit.unmatched, _info(content))
 
 
-def foreign_spec(path: Path, architecture: str, size: Any, state: Mapping[str, torch.Tensor]) -> ImageSpec:
+def foreign_spec(path: str | Path, architecture: str, size: Any, state: Mapping[str, torch.Tensor]) -> ImageSpec:
     """Return our options for a published architecture; as many channels as its first convolution has.
 
     Raises:
         UserError: we have no such network, or not of that size or number of channels.
     """
+    path = Path(path)
     known = {_plain(name): name for name, spec in specs("model").items() if issubclass(spec, ImageSpec)}
     name = known.get(_plain(architecture))
     if name is None:

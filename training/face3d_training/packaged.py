@@ -71,7 +71,7 @@ class PackagedNetwork:
         }
 
 
-def back_end_beside(weights: Path) -> Path | None:
+def back_end_beside(weights: str | Path) -> Path | None:
     """Return the file of the back-end that comes with a network: NAME.back_end.safetensors beside NAME.safetensors.
 
     Args:
@@ -80,6 +80,7 @@ def back_end_beside(weights: Path) -> Path | None:
     Returns:
         The file; None: there is none.
     """
+    weights = Path(weights)
     path = weights.with_name(weights.name.removesuffix(WEIGHTS) + BACK_END)
     return path if weights.name.endswith(WEIGHTS) and path.is_file() else None
 

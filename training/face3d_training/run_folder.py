@@ -31,7 +31,7 @@ VERSIONED = ("face3d_data", "torch", "numpy", "lightning-fabric", "pytorch-metri
 
 
 def find_run(
-    folder: Path, config: TrainConfig, dataset: Dataset, resume: bool, restart: bool = False
+    folder: str | Path, config: TrainConfig, dataset: Dataset, resume: bool, restart: bool = False
 ) -> dict[str, Any] | None:
     """Return the state of a stopped run, or None if a new one may start; writes nothing.
 
@@ -49,6 +49,7 @@ def find_run(
         UserError: the folder is in use and neither is set, or there is no run to continue, or config or dataset
             differ from those of the run.
     """
+    folder = Path(folder)
     last = folder / CHECKPOINT_FOLDER / LAST_CHECKPOINT
     if not resume:
         _check_free(folder, last.is_file(), restart)
@@ -76,7 +77,9 @@ def _check_free(folder: Path, resumable: bool, restart: bool) -> None:
         raise UserError(f"{folder}: already contains a run: {remedy}; or use another --out")
 
 
-def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bool, leaks: Sequence[str] = ()) -> None:
+def describe_run(
+    folder: str | Path, config: TrainConfig, dataset: Dataset, resume: bool, leaks: Sequence[str] = ()
+) -> None:
     """Write the description of a run into its folder; a new run first removes what another one left there.
 
     Args:
@@ -86,6 +89,7 @@ def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bo
         resume: an earlier run is continued.
         leaks: what splits share of the datasets that it learns from, in words.
     """
+    folder = Path(folder)
     if not resume:
         _empty(folder)
     make_folder(folder)
@@ -105,8 +109,9 @@ def describe_run(folder: Path, config: TrainConfig, dataset: Dataset, resume: bo
     write_atomic(folder / ABOUT, json.dumps(about, indent=2) + "\n")
 
 
-def remove_run(folder: Path) -> None:
+def remove_run(folder: str | Path) -> None:
     """Remove a run; its folder stays where it cannot be removed, such as a place where a disk is mounted."""
+    folder = Path(folder)
     _empty(folder)
     with suppress(OSError):
         folder.rmdir()

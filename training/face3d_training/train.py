@@ -54,9 +54,9 @@ COMES_APART = 1.1
 
 
 def train(
-    dataset_path: Path,
+    dataset_path: str | Path,
     config: TrainConfig,
-    folder: Path,
+    folder: str | Path,
     resume: bool = False,
     restart: bool = False,
     say: Callable[[str], None] = print,
@@ -83,6 +83,8 @@ def train(
         RunStopped: the dataset's splits leak and that is not allowed, embeddings collapsed, or the loss is not finite.
         KeyboardInterrupt: it was stopped; the current step is finished and saved.
     """
+    dataset_path = Path(dataset_path)
+    folder = Path(folder)
     try:
         return _train(*_open(dataset_path, config, folder, resume, restart, say, check), stop_asked)
     except (OSError, RuntimeError) as error:

@@ -45,7 +45,7 @@ class RowChoice:
         check: compare the dataset's files with their hashes first.
     """
 
-    dataset: Path
+    dataset: str | Path
     split: str = "test"
     where: str | None = None
     changes: Iterable[tuple[str, Any]] = ()
@@ -63,7 +63,7 @@ class EmbeddingFile:
             network, if that gives embeddings.
     """
 
-    path: Path
+    path: str | Path
     layout: FolderLayout = "gallery"
     back_end: str | Path | None = None
 
@@ -83,7 +83,7 @@ class EmbeddedRows:
 
 def rows_for(
     trained: Trained,
-    dataset: Path,
+    dataset: str | Path,
     split: str,
     changes: Iterable[tuple[str, Any]] = (),
     where: str | None = None,
@@ -100,6 +100,7 @@ def rows_for(
     Raises:
         UserError: the dataset lacks what the network takes, or there is no such split or row.
     """
+    dataset = Path(dataset)
     data = trained.config.data if trained.config is not None else _guessed(trained.spec)
     kept = [(f"data.{key}", value) for key, value in data.model_dump(mode="json").items() if key not in ONLY_TRAINING]
     config = load_config(None, [*kept, *changes])
@@ -125,7 +126,7 @@ def _guessed(spec: ModelSpec) -> DataConfig:
 
 def embed_dataset(
     chosen: RowChoice,
-    checkpoint: Path,
+    checkpoint: str | Path,
     out: EmbeddingFile,
     device: str = "auto",
     workers: int = 0,
@@ -148,6 +149,7 @@ def embed_dataset(
     Raises:
         UserError: dataset, checkpoint, back-end and file do not fit each other, or one of them is damaged.
     """
+    checkpoint = Path(checkpoint)
     check_absent(out.path)
     source = checked_dataset(chosen.dataset, chosen.check)
     place = choose_device(device)

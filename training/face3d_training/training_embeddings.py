@@ -66,7 +66,7 @@ def taught(trained: Trained, dataset: Dataset) -> bool:
 
 
 def training_rows(
-    trained: Trained, dataset: Path, changes: Iterable[tuple[str, Any]] = (), where: str | None = None
+    trained: Trained, dataset: str | Path, changes: Iterable[tuple[str, Any]] = (), where: str | None = None
 ) -> TrainingRows:
     """Return the rows that a back-end of a network learns from.
 
@@ -81,6 +81,7 @@ def training_rows(
     Raises:
         UserError: the dataset lacks the split, or what the network takes.
     """
+    dataset = Path(dataset)
     own = taught(trained, Dataset(dataset)) and trained.config is not None
     data = trained.config.data if own and trained.config is not None else None
     split, where = ("train", where) if data is None else (data.train_split, where or data.where)

@@ -12,7 +12,7 @@ from face3d_data.numpy_files import load_npy
 from face3d_data.tables.triplet_file import CHUNK
 
 
-def load_triplets(path: Path, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+def load_triplets(path: str | Path, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
     """Return the triplets of a file; only their ids are used, so other programs may number classes as they like.
 
     Args:
@@ -26,6 +26,7 @@ def load_triplets(path: Path, table: pd.DataFrame, labels: np.ndarray) -> np.nda
     Raises:
         UserError: the file does not have this form, it names a sample that the table lacks, or a triplet is not valid.
     """
+    path = Path(path)
     try:
         texts = load_npy(path, mapped=True)
     except (OSError, ValueError) as error:

@@ -83,7 +83,9 @@ class Verification:
         return not self.problems
 
 
-def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates: bool | None = None) -> Verification:
+def verify_dataset(
+    path: str | Path, same_person: str | Path | None = None, near_duplicates: bool | None = None
+) -> Verification:
     """Check everything that a dataset promises.
 
     Args:
@@ -95,6 +97,8 @@ def verify_dataset(path: Path, same_person: Path | None = None, near_duplicates:
     Raises:
         UserError: the folder is not a dataset, or has another schema; or the list is not valid.
     """
+    path = Path(path)
+    same_person = None if same_person is None else Path(same_person)
     dataset = _open(path)
     problems = [Problem("files", *found) for found in check_files(dataset)]
     if any(problem.where == DESCRIPTION for problem in problems):

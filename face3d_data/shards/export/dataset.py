@@ -41,8 +41,8 @@ BLOCK = 64
 
 
 def export_dataset(
-    path: Path,
-    out: Path,
+    path: str | Path,
+    out: str | Path,
     formats: Sequence[str] = ("ply",),
     splits: Sequence[str] | None = None,
     tell: Callable[[int], None] = lambda n: None,
@@ -71,6 +71,8 @@ def export_dataset(
         UserError: `out` is not empty, a format does not fit the dataset's arrays or another format, there is no such
             split, or the dataset is damaged.
     """
+    path = Path(path)
+    out = Path(out)
     dataset = checked_dataset(path, check)
     rows = ExportRows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))
     total = sum(len(dataset.reader(split)) for split in rows.splits)

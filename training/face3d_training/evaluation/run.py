@@ -71,14 +71,14 @@ class Request:
         check: compare the datasets' files with their hashes first.
     """
 
-    dataset: Path
-    out: Path
-    checkpoints: tuple[Path, ...] = ()
+    dataset: str | Path
+    out: str | Path
+    checkpoints: tuple[str | Path, ...] = ()
     split: str = "test"
-    pairs: Path | None = None
+    pairs: str | Path | None = None
     protocol: str | None = None
     baselines: bool | None = None
-    train_dataset: Path | None = None
+    train_dataset: str | Path | None = None
     train_where: str | None = None
     back_ends: tuple[str, ...] = ()
     fuse: bool = False
@@ -194,7 +194,7 @@ def _dataset_leaks(dataset: Dataset, teacher: Dataset | None, networks: Sequence
 
 
 def default_name(
-    dataset: Path, split: str, checkpoints: Sequence[Path], pairs: Path | None, protocol: str | None
+    dataset: str | Path, split: str, checkpoints: Sequence[str | Path], pairs: str | Path | None, protocol: str | None
 ) -> str:
     """Return the name of an evaluation's folder, if none is given: dataset, split, the first network, the protocol.
 
@@ -203,7 +203,7 @@ def default_name(
     """
     names = method_names([find_checkpoint(path) for path in checkpoints])
     methods = [names[0] + (f"-and-{len(names) - 1}-more" if len(names) > 1 else "")] if names else ["baselines"]
-    only = [pairs.stem] if pairs is not None else [protocol] if protocol is not None else []
+    only = [Path(pairs).stem] if pairs is not None else [protocol] if protocol is not None else []
     return "-".join([Dataset(dataset).name, split, *methods, *only]).replace(" ", "-").replace("/", "-")
 
 

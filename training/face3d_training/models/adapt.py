@@ -112,12 +112,13 @@ def drop_prefixes(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return named
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
+def read_state(path: str | Path) -> dict[str, torch.Tensor]:
     """Return the state dict of a file: the file itself, or what a checkpoint keeps under `model_state_dict`.
 
     Raises:
         UserError: the file cannot be read, or there is no state dict in it.
     """
+    path = Path(path)
     content = read_torch_file(path)
     state = next((content[key] for key in STATES if key in content), content)
     if not isinstance(state, Mapping) or not state or not all(torch.is_tensor(value) for value in state.values()):

@@ -104,7 +104,7 @@ def lists_of(
     return Lists(pairs, chosen, notes if protocol is None else ())
 
 
-def lists_from(path: Path, table: pd.DataFrame) -> Lists:
+def lists_from(path: str | Path, table: pd.DataFrame) -> Lists:
     """Return the pairs of a file as the only list, named for it.
 
     Args:
@@ -114,6 +114,7 @@ def lists_from(path: Path, table: pd.DataFrame) -> Lists:
     Raises:
         UserError: as `read_pairs`.
     """
+    path = Path(path)
     pairs = read_pairs(path, table)
     return Lists({path.stem: PairLists(path.name, pairs, pairs)}, {})
 

@@ -56,7 +56,7 @@ class Network:
 
 
 def load_networks(
-    paths: Sequence[Path], dataset: Dataset, split: str, changes: Iterable[tuple[str, Any]], device: torch.device
+    paths: Sequence[str | Path], dataset: Dataset, split: str, changes: Iterable[tuple[str, Any]], device: torch.device
 ) -> list[Network]:
     """Return the networks of checkpoints, none of them used yet.
 
@@ -70,6 +70,7 @@ def load_networks(
     Raises:
         UserError: there is no such checkpoint, or the dataset does not fit the network.
     """
+    paths = [Path(each) for each in paths]
     given = tuple(changes)
     found = []
     for path, name in zip(paths, method_names([find_checkpoint(path) for path in paths]), strict=True):
@@ -81,11 +82,12 @@ def load_networks(
     return found
 
 
-def method_names(files: Sequence[Path]) -> list[str]:
+def method_names(files: Sequence[str | Path]) -> list[str]:
     """Return a name for each checkpoint: its run's folder, the file's too where it is not the best; all different.
 
     A network that comes with the package has the name that it has there.
     """
+    files = [Path(each) for each in files]
     names = []
     for path in (file.absolute() for file in files):
         if is_packaged(path):

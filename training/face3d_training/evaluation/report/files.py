@@ -30,7 +30,7 @@ def metrics_of(evaluation: Evaluation, about: About) -> dict[str, Any]:
 
 
 def write_evaluation(
-    folder: Path,
+    folder: str | Path,
     evaluation: Evaluation,
     about: About,
     table: pd.DataFrame,
@@ -52,6 +52,7 @@ def write_evaluation(
     Raises:
         UserError: the folder holds something else, or cannot be written.
     """
+    folder = Path(folder)
     check_replaceable(folder)
     try:
         with atomic_folder(folder.absolute()) as partial:
@@ -74,12 +75,13 @@ def back_end_file_name(method: str) -> str:
     return method.replace(" + ", "-").replace(" ", "-")
 
 
-def check_replaceable(folder: Path) -> None:
+def check_replaceable(folder: str | Path) -> None:
     """Check, before any work, that an evaluation can be written into a folder: nothing else is there.
 
     Raises:
         UserError: it contains something other than an evaluation.
     """
+    folder = Path(folder)
     if folder.is_dir() and ((folder / METRICS).is_file() or not any(folder.iterdir())):
         return
     if folder.exists():

@@ -79,7 +79,7 @@ class FacePictures:
         size: width and height of a picture, px.
     """
 
-    def __init__(self, dataset: Path, split: str, table: pd.DataFrame, size: int = 160) -> None:
+    def __init__(self, dataset: str | Path, split: str, table: pd.DataFrame, size: int = 160) -> None:
         source = Dataset(dataset)
         self._fields = picture_fields(tuple(source.info["spec"]["fields"]))
         self._unit_sphere = bool(source.info["spec"]["normalize"]) and "points" in self._fields
