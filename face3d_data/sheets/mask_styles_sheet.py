@@ -29,11 +29,10 @@ def mask_stages(styles: str | None, worn: str, style_files: Sequence[str | Path]
     Raises:
         UserError: an unknown name, or a file that is no style.
     """
-    style_files = [Path(each) for each in style_files]
     from face3d_data.stages.mask import Mask
     from face3d_data.wear.mask_style import mask_styles
 
-    files = tuple(path.absolute() for path in style_files)
+    files = tuple(Path(each).absolute() for each in style_files)
     every = [*mask_styles(), *(path.stem for path in files)]
     asked = every if styles is None else [name.strip() for name in styles.split(",")]
     whole = build(Mask, {"styles": asked, "worn": worn, "style_files": files}, "masks")

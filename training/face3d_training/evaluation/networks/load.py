@@ -87,9 +87,8 @@ def method_names(files: Sequence[str | Path]) -> list[str]:
 
     A network that comes with the package has the name that it has there.
     """
-    files = [Path(each) for each in files]
     names = []
-    for path in (file.absolute() for file in files):
+    for path in (Path(file).absolute() for file in files):
         if is_packaged(path):
             names.append(shown_name(path))
         elif path.parent.name != CHECKPOINT_FOLDER:
