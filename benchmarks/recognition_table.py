@@ -106,7 +106,8 @@ def _text(figure: Mapping[str, Any] | None, key: str) -> str:
 def _points(figure: Mapping[str, Any] | None) -> str:
     if not figure or figure.get("value") is None:
         return "–"
-    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * figure[key] for key in ("value", "low", "high")))
+    shown = [f"{100 * figure[key]:+.1f}" for key in ("value", "low", "high") if figure.get(key) is not None]
+    return shown[0] if len(shown) < 3 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 if __name__ == "__main__":

@@ -215,7 +215,14 @@ def test_the_table_of_recognition_has_a_row_a_recipe_and_a_block_a_figure(tmp_pa
     }
     left = {"methods": {"maps-no_ict": method(0.7, 0.8, 0.3), "LDA": method(0.5, 0.6, 0.25)}, "seeds": []}
     left["differences"] = [
-        {"better": "maps-no_ict", "other": "LDA", "figures": {"plain_to_plain": {"rank 1": figure(0.2)}}}
+        {
+            "better": "maps-no_ict",
+            "other": "LDA",
+            "figures": {
+                "plain_to_plain": {"rank 1": figure(0.2)},
+                "masked_to_plain": {"rank 1": {"value": 0.0, "low": None, "high": None, "why": "no interval"}},
+            },
+        }
     ]
     whole = {
         "methods": {f"maps-s{seed}": method(0.1, 0.1, 0.1) for seed in (0, 1)},
@@ -237,4 +244,4 @@ def test_the_table_of_recognition_has_a_row_a_recipe_and_a_block_a_figure(tmp_pa
         "| LDA | 0.750 [0.650, 0.850] | – |",
     ]
     assert sum(table.RENDERED in line for line in lines) == len(table.FIGURES)
-    assert table.differences(columns)[-1] == "| ict, left out | maps-no_ict – LDA | +20.0 [+10.0, +30.0] | – |"
+    assert table.differences(columns)[-1] == "| ict, left out | maps-no_ict – LDA | +20.0 [+10.0, +30.0] | +0.0 |"
