@@ -64,8 +64,8 @@ PAIRS = ("--masks.pairs", "--epochs", "6")
 TRIALS: dict[str, tuple[str, ...]] = {
     f"{name}-no_{TRIED}": ("--config", "maps", *where(without(TRIED)), *options)
     for name, options in {
-        "unmirrored": ("--vary_map.mirror", "0"),
-        "tilt": ("--vary_map.tilt", "0.05"),
+        "unmirrored": ("--vary-map.mirror", "0"),
+        "tilt": ("--vary-map.tilt", "0.05"),
         "pairs": (*PAIRS, "--loss", "arcface,consistency", "--loss.consistency.weight", "5"),
         "parts": ("--model", "map_part_resnet", "--loss", "arcface,occlusion"),
         "adaface": ("--loss", "adaface"),

@@ -24,6 +24,7 @@ BESIDE = {
     "benchmarks/README.md": "benchmark_scripts.md",
     "training/README.md": "training_package.md",
     "training/configs/README.md": "training_configs.md",
+    "training/face3d_training/pretrained/MODEL_CARD.md": "model_card.md",
     "manifests/README.md": "manifests.md",
 }
 """Pages of the repository outside `docs/`, and where the site has them."""

@@ -110,8 +110,9 @@ def _prefixed(section: str, option: click.Parameter) -> click.Option:
     """Return an option of a section's key under its dotted name."""
     if not isinstance(option, click.Option):
         raise TypeError(f"{option} is not an option")
-    flags = [flag.replace("--", f"--{section}.", 1) for flag in option.opts]
-    off = [flag.replace("--no-", f"--{section}.no-", 1) for flag in option.secondary_opts]
+    shown = section.replace("_", "-")
+    flags = [flag.replace("--", f"--{shown}.", 1) for flag in option.opts]
+    off = [flag.replace("--no-", f"--{shown}.no-", 1) for flag in option.secondary_opts]
     if off:
         flags = [f"{on}/{no}" for on, no in zip(flags, off, strict=True)]
     extra: dict[str, Any] = {"multiple": True} if option.multiple else {}

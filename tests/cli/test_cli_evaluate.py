@@ -148,7 +148,7 @@ MISTAKES = [
     (("points", "run-s0", "--data.n-points", "0"), "'data.n_points' = 0"),
     (("points", "run-s0", "--baseline", "--train-dataset", "rgb"), "--train-dataset: dataset rgb contains no points"),
     (("points", "run-s0", "--train-dataset", "gone"), "no dataset 'gone' in work/datasets"),
-    (("points", "run-s0", "--back-end", "ldaa"), "there is no back-end 'ldaa' (known: lda, plda, asnorm"),
+    (("points", "run-s0", "--back-end", "ldaa"), "there is no back-end 'ldaa': give one of lda, plda, asnorm"),
     (("points", "run-s0", "--back-end", "gone.safetensors"), "gone.safetensors: "),
     (("points", "--baseline", "--back-end", "lda"), "--back-end: is learnt on a network's embeddings, and there is no"),
     (("points", "run-s0", "--fuse"), "--fuse: there is one method alone"),

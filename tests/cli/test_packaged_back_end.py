@@ -154,7 +154,7 @@ MISTAKES = [
         ("--back-end", "lda"),
         "--back-end lda: give a file, or none: face3d evaluate --back-end lda learns and writes one",
     ),
-    (("--back-end", "gone.safetensors"), "gone.safetensors: this file of weights does not exist"),
+    (("--back-end", "gone.safetensors"), "gone.safetensors: this file does not exist"),
     (("--back-end", "tiny.safetensors"), "tiny.safetensors: is not a back-end"),
 ]
 

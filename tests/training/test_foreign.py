@@ -214,5 +214,5 @@ def test_a_checkpoint_that_is_cut_off_is_told(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"none\.pt: this file of weights does not exist"):
+    with pytest.raises(UserError, match=r"none\.pt: this file does not exist"):
         load_foreign(tmp_path / "none.pt")

@@ -91,7 +91,8 @@ def test_without_pairs_a_batch_has_no_numbers(maps):
         ({"batch.size": 15}, r"batch\.size: 15, .*even number"),
         ({"batch.sampler": "pk", "batch.samples": 3}, r"batch\.samples: 3, .*even number"),
         ({"triplets.offline": True}, r"masks\.pairs: triplets that are drawn in advance"),
-        ({"masks.pairs": False, "loss": "arcface,consistency"}, r"loss consistency: .*--masks\.pairs true"),
+        ({"masks.pairs": False, "loss": "arcface,consistency"}, r"loss consistency: .*: add --masks\.pairs$"),
+        ({"loss": "consistency"}, r"--loss consistency: keeps nobody apart alone: .*--loss arcface,consistency$"),
         ({"loss": {"arcface": {}, "consistency": {"teacher": "gone.pt"}}}, r"gone\.pt: no such checkpoint"),
     ],
 )

@@ -85,9 +85,13 @@ def check_options(config: TrainConfig) -> None:
         UserError: there is no such network or loss, or no such option.
     """
     build_spec(without_weights(config))
-    for name, spec in loss_specs(config.loss).items():
+    losses = loss_specs(config.loss)
+    if losses and not any(spec.separates for spec in losses.values()):
+        names = ",".join(losses)
+        raise UserError(f"--loss {names}: keeps nobody apart alone: add one that does, such as --loss arcface,{names}")
+    for name, spec in losses.items():
         if "pair" in spec.needs_labels and not config.masks.pairs:
-            raise UserError(f"loss {name}: compares plain and masked variants of a capture: set --masks.pairs true")
+            raise UserError(f"loss {name}: compares plain and masked variants of a capture: add --masks.pairs")
     Variation.of(config)
 
 

@@ -95,6 +95,11 @@ def embedding_form(trained: Trained, asked: str | Path | None) -> EmbeddingForm:
     if str(asked) == PLAIN:
         return EmbeddingForm()
     if str(asked) in BACK_ENDS:
+        if str(asked) != "lda":
+            raise UserError(
+                f"--back-end {asked}: gives scores of pairs and no embeddings: use face3d evaluate, give {PLAIN} or "
+                "the file of a back-end lda"
+            )
         raise UserError(
             f"--back-end {asked}: give a file, or {PLAIN}: face3d evaluate --back-end {asked} learns and writes one "
             "(folder back_ends of the evaluation)"

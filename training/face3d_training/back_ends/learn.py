@@ -36,7 +36,8 @@ def check_kind(kind: str) -> None:
         UserError: there is not.
     """
     if kind not in BACK_ENDS:
-        raise UserError(f"there is no back-end {kind!r} (known: {', '.join(BACK_ENDS)}){did_you_mean(kind, BACK_ENDS)}")
+        known = ", ".join(BACK_ENDS)
+        raise UserError(f"there is no back-end {kind!r}: give one of {known}, or a file{did_you_mean(kind, BACK_ENDS)}")
 
 
 def learn_back_end(

@@ -24,6 +24,11 @@ class LossSpec(Spec):
     needs: ClassVar[tuple[str, ...]] = ()
     needs_labels: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def separates(self) -> bool:
+        """Whether it keeps people apart: without any loss that does, all embeddings may become one."""
+        return True
+
     weight: float = Field(1.0, ge=0, description="factor in the sum of losses")
 
     def build(self, n_classes: int, embedding_size: int) -> LossModule:

@@ -26,6 +26,11 @@ class Center(LossSpec):
 
     alpha: float = Field(0.5, gt=0, le=1, description="share of the way that a step moves centres to their samples")
 
+    @property
+    def separates(self) -> bool:
+        """Whether it keeps people apart."""
+        return False
+
     def build(self, n_classes: int, embedding_size: int) -> CenterLoss:
         """Return the loss with all centres at 0."""
         from face3d_training.losses.center_loss import CenterLoss

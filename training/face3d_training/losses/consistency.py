@@ -32,6 +32,11 @@ class Consistency(LossSpec):
         SAME, min_length=1, description="same: the network itself; or a checkpoint, or a run's folder: a frozen network"
     )
 
+    @property
+    def separates(self) -> bool:
+        """Whether it keeps people apart: with a trained teacher, who does."""
+        return self.teacher != SAME
+
     def build(self, n_classes: int, embedding_size: int) -> ConsistencyLoss:
         """Return the loss; it has no weights."""
         from face3d_training.losses.consistency_loss import ConsistencyLoss

@@ -24,6 +24,11 @@ class MapOcclusion(LossSpec):
     needs: ClassVar[tuple[str, ...]] = ("occlusion",)
     needs_labels: ClassVar[tuple[str, ...]] = ("map_occlusion",)
 
+    @property
+    def separates(self) -> bool:
+        """Whether it keeps people apart."""
+        return False
+
     def build(self, n_classes: int, embedding_size: int) -> OcclusionLoss:
         """Return the loss; it has no weights."""
         from face3d_training.losses.occlusion_loss import OcclusionLoss
