@@ -49,9 +49,11 @@ def is_internal(module: str) -> bool:
 def path_parameters(function: ast.FunctionDef) -> dict[str, str]:
     """Return the annotation of each parameter that is a path, or several."""
     given = [*function.args.args, *function.args.kwonlyargs]
-    told = {one.arg: ast.unparse(one.annotation) for one in given if one.annotation is not None}
+    annotations = {one.arg: ast.unparse(one.annotation) for one in given if one.annotation is not None}
     return {
-        name: text for name, text in told.items() if "Path" in text and "Callable" not in text and "dict" not in text
+        name: text
+        for name, text in annotations.items()
+        if "Path" in text and "Callable" not in text and "dict" not in text
     }
 
 

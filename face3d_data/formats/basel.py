@@ -19,9 +19,9 @@ def read_basel(path: str | Path) -> dict[str, np.ndarray]:
         UserError: one line: the file has no such data set, or one of another shape.
         OSError: it is no HDF5 file.
     """
-    path = Path(path)
     import h5py
 
+    path = Path(path)
     with h5py.File(path, "r") as file:
         mean = _vertices(path, file, "shape/model/mean")
         triangles = _numbers(path, file, "shape/representer/cells")

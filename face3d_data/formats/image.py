@@ -28,9 +28,9 @@ def read_color(path: str | Path, turn_by_exif: bool = False) -> np.ndarray:
         Unreadable: `unreadable`: the file is missing, cut off, damaged or no image.
         NeedsLibrary: HEIC, and `pillow-heif` is not installed.
     """
-    path = Path(path)
     import cv2
 
+    path = Path(path)
     data = read_bytes(path)
     kind = "bmp" if has_odd_masks(data) else other_kind(data[:START_BYTES])
     if kind is not None:
@@ -51,9 +51,9 @@ def read_depth_png(path: str | Path) -> np.ndarray:
         Unreadable: `depth_8bit` where it has 8 bits or fewer; `unreadable` where it has several channels, is missing,
             cut off, damaged or not a PNG.
     """
-    path = Path(path)
     import cv2
 
+    path = Path(path)
     pixels = _decode(read_bytes(path), path.name, cv2.IMREAD_UNCHANGED)
     if pixels.ndim != 2:
         raise Unreadable("unreadable", f"{path.name}: depth has {pixels.shape[2]} channels, expected one of 16 bits")

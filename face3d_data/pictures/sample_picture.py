@@ -295,7 +295,6 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
         path: where to; replaced if it is there.
         image: u1 (H, W, 3) RGB.
     """
-    path = Path(path)
     import cv2
 
-    write_atomic(path, cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes())
+    write_atomic(Path(path), cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes())

@@ -83,10 +83,10 @@ def make_pipeline(raw: Mapping[str, Any], base_dir: str | Path, where: str = "pi
     Raises:
         UserError: a key, component, parameter, upstream or tag that does not fit.
     """
-    base_dir = Path(base_dir)
     from face3d_data.pipeline.plan import check_plan, in_order
     from face3d_data.resources import package_folder
 
+    base_dir = Path(base_dir)
     for number, step in enumerate(raw["steps"] if isinstance(raw.get("steps"), list) else []):
         name = step.get("id", number) if isinstance(step, dict) else number
         _checked(StepEntry, step if isinstance(step, dict) else {"id": step}, f"{where}: step {name!r}")

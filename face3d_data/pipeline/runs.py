@@ -19,9 +19,9 @@ def run_names(workspace: str | Path, pipeline: str | None) -> list[str]:
     Raises:
         UserError: nothing ran there, or not that pipeline.
     """
-    workspace = Path(workspace)
     from face3d_data.store.workspace import Workspace
 
+    workspace = Path(workspace)
     names = Workspace(workspace).run_names()
     if not names:
         raise UserError(

@@ -38,9 +38,9 @@ def read_layout(path: str | Path) -> ShardLayout:
         OSError: the file is missing or no HDF5.
         ValueError: a dataset is chunked, compressed, or not allocated.
     """
-    path = Path(path)
     import h5py
 
+    path = Path(path)
     arrays: dict[str, tuple[np.dtype, tuple[int, ...], int]] = {}
     with h5py.File(path, "r") as file:
         attributes = {name: _plain(value) for name, value in file.attrs.items()}

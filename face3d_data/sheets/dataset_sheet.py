@@ -46,11 +46,11 @@ def write_dataset_sheet(
     Raises:
         UserError: no complete run in the workspace has that dataset, or it is empty.
     """
-    workspace = Path(workspace)
-    folder = Path(folder)
     from face3d_data.pictures.contact_sheet import contact_sheet
     from face3d_data.pictures.sample_picture import write_png
 
+    workspace = Path(workspace)
+    folder = Path(folder)
     names: list[str] = []
     for _, result in last_runs(workspace, pipeline, say):
         spec = result.pipeline.datasets.get(dataset)

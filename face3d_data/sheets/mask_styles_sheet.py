@@ -66,11 +66,11 @@ def write_mask_sheet(
     Raises:
         UserError: the face can wear none of it, or the file cannot be written.
     """
-    out = Path(out)
     from face3d_data.pictures.mask_sheet import look_at, sheet
     from face3d_data.pictures.sample_picture import write_png
     from face3d_data.wear.wearing import find_face
 
+    out = Path(out)
     try:
         look = look_at(find_face(subject.sample.arrays).view.to_face)
     except Reject as error:

@@ -50,13 +50,13 @@ def captured(path: str | Path) -> Subject:
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    path = Path(path)
     from face3d_data.readers.rgbd_folder import RgbdFolder
     from face3d_data.readers.shared.folder import CaptureFiles
     from face3d_data.readers.shared.pattern import Match
     from face3d_data.readers.shared.rgbd_camera import CAMERA_FILES
     from face3d_data.stages.undistort import Undistort
 
+    path = Path(path)
     where = f"--capture {path}"
     folder, stem = _find_capture(path.absolute(), where)
     above = (path for path in folder.path.parents if any((path / name).exists() for name in CAMERA_FILES))
@@ -92,7 +92,6 @@ def photographed(path: str | Path) -> Subject:
     Raises:
         UserError: the file is no image, or no face is found in it.
     """
-    path = Path(path)
     import cv2
 
     from face3d_data.digest import digest_file
@@ -102,6 +101,7 @@ def photographed(path: str | Path) -> Subject:
     from face3d_data.stages.detect import Detect
     from face3d_data.wear.wearing import find_face
 
+    path = Path(path)
     where = f"--photo {path}"
     try:
         color = read_color(path, turn_by_exif=True)

@@ -40,9 +40,9 @@ def write_people(
     Raises:
         UserError: `out` is no folder, holds something else, or holds people of another seed, size or count of captures.
     """
-    out = Path(out)
     from joblib import Parallel, delayed
 
+    out = Path(out)
     made_of = {"layout": LAYOUT, "seed": seed, "captures": captures, "width": width, "height": height}
     _claim(out, made_of)
     _write_camera(out, width, height)
@@ -54,9 +54,9 @@ def write_people(
 
 def write_person(out: str | Path, person: int, captures: int, seed: int, width: int, height: int) -> str:
     """Write one person's captures and, last, the landmarks; return the person's name."""
-    out = Path(out)
     from face3d_data.synthetic.capture import render_capture
 
+    out = Path(out)
     folder = out / _name(person)
     make_folder(folder)
     entries = {}

@@ -36,7 +36,6 @@ def write_tiny_rgbd(
         The root.
     """
     root = Path(root)
-    root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
     write_intrinsics(root / "intrinsics.json", width, height)
     for person in range(people):
@@ -67,7 +66,7 @@ def add_tiny_capture(
         The person's folder.
     """
     root = Path(root)
-    folder = Path(root) / f"person_{person:04d}"
+    folder = root / f"person_{person:04d}"
     folder.mkdir(parents=True, exist_ok=True)
     made = tiny_capture(person, capture, width, height, seed)
     write_rgbd_pair(folder, f"capture_{capture:02d}", made)
@@ -95,9 +94,9 @@ def write_rgbd_pair(folder: str | Path, name: str, made: TinyCapture) -> None:
 
 def write_image(path: str | Path, pixels: np.ndarray) -> None:
     """Write RGB or grey pixels in the format of the path's ending; any path works, `é` and spaces included."""
-    path = Path(path)
     import cv2
 
+    path = Path(path)
     stored = pixels[..., ::-1] if pixels.ndim == 3 else pixels
     options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_FAST] if path.suffix == ".png" else []
     done, data = cv2.imencode(path.suffix, np.ascontiguousarray(stored), options)
@@ -116,7 +115,6 @@ def write_tiny_npy(
     Returns:
         The root.
     """
-    root = Path(root)
     root = Path(root)
     for person in range(people):
         folder = root / f"person_{person:04d}"
@@ -138,7 +136,6 @@ def write_tiny_images(
     Returns:
         The root.
     """
-    root = Path(root)
     root = Path(root)
     for person in range(people):
         folder = root / f"person_{person:04d}"

@@ -47,7 +47,7 @@ class Learning:
         sampler: which samples make a batch; `loader` gives the batches of its epoch.
         batch_size: samples of a batch, over all processes.
         seen: the people and captures that the network will have seen.
-        teacher: a frozen network that the loss compares with; None: there is none.
+        teacher: a frozen network that the loss compares with, or None where there is none.
         notes: what differs from the config.
     """
 

@@ -78,7 +78,7 @@ def back_end_beside(weights: str | Path) -> Path | None:
         weights: the network's file.
 
     Returns:
-        The file; None: there is none.
+        The file, or None where there is none.
     """
     weights = Path(weights)
     path = weights.with_name(weights.name.removesuffix(WEIGHTS) + BACK_END)
