@@ -16,6 +16,7 @@ import yaml
 
 from face3d_data.digest import digest_file
 from face3d_data.shards.read import Dataset
+from face3d_data.tables.protocol import wears_mask
 from face3d_data.version import __version__
 from face3d_training.back_ends.back_end_file import read_back_end
 from face3d_training.checkpoint import read_checkpoint
@@ -111,9 +112,10 @@ def commit() -> str:
 
 
 def populations(dataset: Dataset) -> Iterable[str]:
-    """Yield a row for each population in a dataset's split `train`: its name, people and captures."""
+    """Yield a row for each population in a dataset's split `train`: people, captures, captures also in a mask."""
     for name, rows in dataset.table("train").groupby("dataset", sort=True):
-        yield f"| `{name}` | {rows['identity'].nunique():,} | {rows['origin_id'].nunique():,} |"
+        masked = rows.loc[wears_mask(rows), "origin_id"].nunique()
+        yield f"| `{name}` | {rows['identity'].nunique():,} | {rows['origin_id'].nunique():,} | {masked:,} |"
 
 
 def config_text(values: dict[str, Any]) -> str:

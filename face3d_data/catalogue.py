@@ -63,7 +63,7 @@ class Catalogue:
             if name in components:
                 return self._described(components[name])
         titles = " or ".join(self.kinds[kind].title for kind in kinds)
-        names = sorted(name for components in known.values() for name in components)
+        names = sorted({name for components in known.values() for name in components})
         problem = f"no {titles} is named {name!r} ({hint(name, names)})"
         raise UserError("; ".join([problem, *self.broken_plugins()]))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from face3d_data.digest import digest, digest_file
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 from face3d_data.resources import Asset
 
 
@@ -160,12 +159,6 @@ def explain_validation(error: ValidationError, cls: type[BaseModel]) -> str:
         else:
             lines.append(f"{key!r} = {value}: {said}" if loc else said)
     return "; ".join(lines)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return what to add to a message about a name that is not known: the nearest that is, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
-    return f": did you mean {near[0]!r}?" if near else ""
 
 
 def distinct_names(values: Iterable[Any]) -> list[str]:

@@ -5,7 +5,9 @@ Anything else that a stage raises is an *error* of that sample: recorded with it
 
 from __future__ import annotations
 
+import difflib
 import errno
+from collections.abc import Iterable
 
 TOO_LARGE = "too_large"
 """Reason of a file that holds more than limits allow: other limits make it good, so it is never settled."""
@@ -85,3 +87,9 @@ def stops_the_run(error: Exception) -> bool:
 
 class ContractError(Face3dError):
     """A stage or reader broke its own declaration (undeclared array, wrong dtype, unequal numbers of points)."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return what to add to a message about a name that is not known: the nearest that is, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f": did you mean {near[0]!r}?" if near else ""

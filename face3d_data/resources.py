@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 
 
 def package_folder() -> Path:
@@ -42,8 +42,11 @@ def find_pipeline(name_or_path: str | Path) -> Path:
         return path
     if path.name == str(name_or_path) and path.stem in pipeline_names() and path.suffix in ("", ".yaml"):
         return package_folder() / "pipelines" / f"{path.stem}.yaml"
-    names = ", ".join(pipeline_names())
-    raise UserError(f"pipeline {name_or_path}: there is no such file, and no packaged pipeline of that name ({names})")
+    names = pipeline_names()
+    raise UserError(
+        f"pipeline {name_or_path}: there is no such file, and no packaged pipeline of that name "
+        f"({', '.join(names)}){did_you_mean(path.stem, names)}"
+    )
 
 
 class Asset(NamedTuple):

@@ -10,7 +10,7 @@ import click
 
 from face3d_data.cli.options import check_writable, engine_options, field_options, field_values, workspace_option
 from face3d_data.cli.output import echo, say
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.chain import Fragment
@@ -45,8 +45,6 @@ class ChainedComponents(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for an unknown name, list the commands that exist."""
         if self.get_command(ctx, args[0]) is None:
-            from face3d_data.component import did_you_mean
-
             known = self.list_commands(ctx)
             remedy = did_you_mean(args[0], known)
             if args[0].lower() in ("true", "false"):

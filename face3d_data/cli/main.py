@@ -23,6 +23,7 @@ from face3d_data.errors import (
     MissingDependency,
     RunStopped,
     UserError,
+    did_you_mean,
     is_full_disk,
     is_no_memory,
 )
@@ -73,8 +74,6 @@ class CommandsByFile(click.Group):
         """Find the command; for an unknown name, list the commands that exist."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
-            from face3d_data.component import did_you_mean
-
             known = self.list_commands(ctx)
             raise click.UsageError(
                 f"no command {name!r} (commands: {', '.join(known)}){did_you_mean(name, known)}", ctx

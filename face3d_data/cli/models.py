@@ -18,14 +18,21 @@ KINDS = ("model", "loss")
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the networks and losses for `face3d train`, or show the options of NAME.
+    """List the networks and losses for `face3d train`, or show the options of NAME, or the facts on a trained one.
 
     Networks that come with the package, trained, are listed last: `face3d embed` and `face3d evaluate` take them by
     `--model`. In JSON their kind is `trained`.
     """
     catalogue = of_training()
     if name is not None:
-        print_catalogue(catalogue, list(KINDS), name, as_json)
+        trained = _trained_record(name)
+        if trained is None:
+            print_catalogue(catalogue, list(KINDS), name, as_json)
+        elif as_json:
+            echo_json(trained)
+        else:
+            for key, value in trained.items():
+                echo(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
         return
     if as_json:
         echo_json([*catalogue.entries(KINDS), *_trained_records()])
@@ -41,6 +48,14 @@ def _trained_records() -> list[dict[str, Any]]:
     from face3d_training.packaged import packaged_networks
 
     return [network.record() for network in packaged_networks()]
+
+
+def _trained_record(name: str) -> dict[str, Any] | None:
+    """Return the facts on the network that `--model NAME` takes; None: no trained network has that name."""
+    from face3d_training.packaged import PACKAGED, packaged_networks
+
+    found = packaged_networks()
+    return next((one.record() for one in found if name == one.name or (name == PACKAGED and len(found) == 1)), None)
 
 
 def _trained_lines() -> Iterator[str]:

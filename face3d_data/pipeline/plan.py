@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 from face3d_data.pipeline.frames import check_frames
 from face3d_data.stage import Stage
 from face3d_data.table import FIXED_COLUMNS, TableStep

@@ -19,8 +19,7 @@ from face3d_data.augment.augmentation import (
 )
 from face3d_data.augment.mirror import Mirror
 from face3d_data.augment.operation import Operation
-from face3d_data.component import did_you_mean
-from face3d_data.errors import Reject, UserError
+from face3d_data.errors import Reject, UserError, did_you_mean
 from face3d_data.registry import register
 from face3d_data.sample import Sample, Tag
 from face3d_data.stage import Inputs, Names, Stage

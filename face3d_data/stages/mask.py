@@ -11,8 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import Reject, UserError
+from face3d_data.errors import Reject, UserError, did_you_mean
 from face3d_data.option_types import Weight, equal_weights, ordered
 from face3d_data.registry import register
 from face3d_data.resources import Asset

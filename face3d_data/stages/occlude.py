@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
-from face3d_data.component import did_you_mean
+from face3d_data.errors import did_you_mean
 from face3d_data.option_types import Weight, equal_weights
 from face3d_data.registry import components, find, register
 from face3d_data.sample import Sample

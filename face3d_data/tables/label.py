@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import Unreadable, UserError
+from face3d_data.errors import Unreadable, UserError, did_you_mean
 from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import same_form
 from face3d_data.registry import register

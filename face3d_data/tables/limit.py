@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 from face3d_data.registry import register
 from face3d_data.table import TableContext, TableResult, TableStep
 from face3d_data.tables.caps import Capture, over_captures, over_people, over_per_person, people_and_captures

@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 from face3d_data.names import same_form
 from face3d_data.tables.query import Query, QueryError, literal, parse_query, shown_query
 from face3d_data.tables.unmatched import value_notes

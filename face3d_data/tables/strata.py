@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 from face3d_data.table import FIXED_COLUMNS
 from face3d_data.tables.protocol import wears_mask
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from face3d_data.component import did_you_mean
+from face3d_data.errors import did_you_mean
 from face3d_data.names import loose_form
 from face3d_data.plurals import counted
 

@@ -72,6 +72,17 @@ def test_models_lists_it_with_its_card(capsys):
     assert str(PRETRAINED / MODEL_CARD) in out
 
 
+@pytest.mark.parametrize("name", ["packaged", "maps"])
+def test_models_shows_one_trained_network(name, capsys):
+    record = packaged_networks()[0].record()
+    code, out, _ = call(capsys, "models", name, "--json")
+    assert (code, json.loads(out)) == (0, record)
+    code, out, _ = call(capsys, "models", name)
+    assert code == 0
+    assert f"sha256: {record['sha256']}" in out.splitlines()
+    assert "fields: map" in out.splitlines()
+
+
 MISTAKES = [
     (("embed", "maps", "--out", "e.h5"), "embed: give one network: a CHECKPOINT, or --model packaged"),
     (("embed", "maps", "run", "--model", "packaged", "--out", "e.h5"), "embed: give one network"),

@@ -278,3 +278,9 @@ def test_an_empty_split_is_refused(tmp_path):
     (Path(path) / "eval.csv").write_text((Path(path) / "eval.csv").read_text().splitlines()[0] + "\n")
     with pytest.raises(UserError, match="split 'eval' is empty"):
         rows_of(path, split="eval")
+
+
+@pytest.mark.parametrize("made", [points_set, image_set])
+def test_maps_asked_of_a_dataset_without_any_name_the_step_that_makes_them(tmp_path, made):
+    with pytest.raises(UserError, match=r"has no field map.*\{stage: maps\} behind align_3d"):
+        rows_of(made(tmp_path), "image", fields=("map",))

@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from face3d_data.component import did_you_mean, distinct_names, explain_validation
-from face3d_data.errors import UserError
+from face3d_data.component import distinct_names, explain_validation
+from face3d_data.errors import UserError, did_you_mean
 from face3d_data.tables.query import QueryError, parse_query, shown_query
 from face3d_data.yaml_file import parse_yaml, read_yaml
 

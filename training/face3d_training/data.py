@@ -16,7 +16,7 @@ from face3d_training import clouds, images
 from face3d_training.clouds import CloudInput, Stream
 from face3d_training.config import DataConfig
 from face3d_training.images import ImageInput
-from face3d_training.map_place import MapPlace, said_of_maps
+from face3d_training.map_place import MapPlace, check_has_maps, said_of_maps
 from face3d_training.models.base import ModelSpec
 from face3d_training.registry import specs
 from face3d_training.sampler import Draw
@@ -202,6 +202,8 @@ class FaceRows:
 
 
 def _check_fields(config: DataConfig, inputs: InputKind, there: Collection[str], dataset: str) -> None:
+    if "map" in config.fields:
+        check_has_maps(None, there, dataset, "this config (data.fields)")
     arrays = ", ".join(name for name in there if name not in clouds.FRAME)
     if not any(name in there for name in (FIELDS["image"] if inputs == "image" else ("points",))):
         other, takes = ("points", "images") if inputs == "image" else ("image", "points")

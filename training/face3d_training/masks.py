@@ -8,8 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import Reject, UserError
+from face3d_data.errors import Reject, UserError, did_you_mean
 from face3d_data.wear.mask_draw import MaskRanges, draw_mask
 from face3d_data.wear.mask_style import MaskStyle, mask_styles
 from face3d_data.wear.mask_surface import build_mask

@@ -75,6 +75,18 @@ def own_back_end(trained: Trained) -> tuple[Path, BackEnd] | None:
     return path, back_end
 
 
+def asked_back_end(path: str | Path) -> BackEnd:
+    """Return the back-end in a file that the option --back-end names.
+
+    Raises:
+        UserError: see `read_back_end`; the message begins with the option.
+    """
+    try:
+        return read_back_end(path)
+    except UserError as error:
+        raise UserError(f"--back-end {error}") from None
+
+
 def embedding_form(trained: Trained, asked: str | Path | None) -> EmbeddingForm:
     """Return how a network's embeddings are written.
 
@@ -104,7 +116,7 @@ def embedding_form(trained: Trained, asked: str | Path | None) -> EmbeddingForm:
             f"--back-end {asked}: give a file, or {PLAIN}: face3d evaluate --back-end {asked} learns and writes one "
             "(folder back_ends of the evaluation)"
         )
-    back_end = read_back_end(asked)
+    back_end = asked_back_end(asked)
     if not is_back_end_of(back_end, trained):
         raise UserError(
             f"--back-end {asked}: was learnt on another network's embeddings: give that network, or --back-end {PLAIN}"

@@ -8,9 +8,8 @@ from typing import Any
 
 import safetensors
 
-from face3d_data.component import did_you_mean
 from face3d_data.digest import digest_file
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 from face3d_data.json_text import parse_json
 
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"

@@ -52,8 +52,11 @@ class Teacher:
         asked = [each.teacher for each in loss_specs(config.loss).values() if isinstance(each, Consistency)]
         if not asked or asked[0] == SAME:
             return None
-        trained = load_model(Path(asked[0]).expanduser(), device)
         where = f"loss.consistency.teacher {asked[0]}"
+        try:
+            trained = load_model(Path(asked[0]).expanduser(), device)
+        except UserError as error:
+            raise UserError(f"loss.consistency.teacher {error}") from None
         if trained.config is None:
             raise UserError(f"{where}: is another program's: use a checkpoint of face3d train")
         own, other = config.data.model_dump(), trained.config.data.model_dump()

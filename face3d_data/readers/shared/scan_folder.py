@@ -11,8 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import ContractError, Unreadable
+from face3d_data.errors import ContractError, Unreadable, did_you_mean
 from face3d_data.formats.json_file import finite_number, read_json
 from face3d_data.formats.landmarks import LANDMARK_NAMES
 from face3d_data.reader import Source

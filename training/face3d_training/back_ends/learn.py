@@ -13,9 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.covariance import ledoit_wolf, ledoit_wolf_shrinkage, shrunk_covariance
 
-from face3d_data.component import did_you_mean
 from face3d_data.digest import seed_from
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 from face3d_data.plurals import counted
 from face3d_training.back_ends.back_end import ASNORM, BACK_ENDS, BackEnd, unit_length
 from face3d_training.back_ends.discriminant import PeopleScatter, discriminant_directions, people_scatter

@@ -14,14 +14,14 @@ from face3d_data.plurals import counted
 from face3d_data.shards.leaks import counted_things
 from face3d_data.shards.read import Dataset
 from face3d_training.back_ends.back_end import BackEnd
-from face3d_training.back_ends.back_end_file import back_end_digest, read_back_end
+from face3d_training.back_ends.back_end_file import back_end_digest
 from face3d_training.back_ends.learn import check_kind, learn_back_end
 from face3d_training.checkpoint import PEOPLE
 from face3d_training.evaluation.baselines.plan import ProgressCallback
 from face3d_training.evaluation.networks.about import LeakCheck
 from face3d_training.evaluation.networks.load import Network, check_leaks
 from face3d_training.leaks import packed, shared_with_training, training_fingerprint, unpacked
-from face3d_training.network_back_end import is_back_end_of, network_digest, own_back_end
+from face3d_training.network_back_end import asked_back_end, is_back_end_of, network_digest, own_back_end
 from face3d_training.run_folder import dataset_digest
 from face3d_training.split_table import rows_of
 from face3d_training.training_embeddings import TrainingRows, embed_training_rows, taught, training_rows
@@ -142,7 +142,7 @@ def plan_back_ends(
         check_kind(kind)
     if wanted and not networks:
         raise UserError("--back-end: is learnt on a network's embeddings, and there is no network: give a checkpoint")
-    files = {path: read_back_end(path) for path in map(Path, dict.fromkeys(wanted)) if path.suffix == BACK_END_FILE}
+    files = {path: asked_back_end(path) for path in map(Path, dict.fromkeys(wanted)) if path.suffix == BACK_END_FILE}
     for path, back_end in files.items():
         if not any(is_back_end_of(back_end, network.trained) for network in networks):
             raise UserError(f"--back-end {path}: was learnt on another network's embeddings: give that network too")

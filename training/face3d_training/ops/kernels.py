@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 KERNELS: dict[tuple[str, str], Callable[..., Any]] = {}

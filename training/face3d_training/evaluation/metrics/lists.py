@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from face3d_data.component import did_you_mean
-from face3d_data.errors import UserError
+from face3d_data.errors import UserError, did_you_mean
 from face3d_data.tables.pair_rows import PairRows, every_pair, pairs_in_folds
 from face3d_data.tables.pairs_file import read_pairs
 from face3d_data.tables.protocol import Protocol, protocols
