@@ -52,10 +52,12 @@ def _trained_records() -> list[dict[str, Any]]:
 
 def _trained_record(name: str) -> dict[str, Any] | None:
     """Return the facts on the network that `--model NAME` takes; None: no trained network has that name."""
-    from face3d_training.packaged import PACKAGED, packaged_networks
+    from face3d_training.packaged import PACKAGED, packaged_file, packaged_names, packaged_networks
 
-    found = packaged_networks()
-    return next((one.record() for one in found if name == one.name or (name == PACKAGED and len(found) == 1)), None)
+    if name not in (PACKAGED, *packaged_names()):
+        return None
+    file = packaged_file(name)
+    return next(one.record() for one in packaged_networks() if one.path == file)
 
 
 def _trained_lines() -> Iterator[str]:
