@@ -275,9 +275,15 @@ def test_images_of_two_sizes_need_one(tmp_path):
 
 def test_an_empty_split_is_refused(tmp_path):
     path = publish(tmp_path, "small", point_rows(16, masked=False))
-    (Path(path) / "eval.csv").write_text((Path(path) / "eval.csv").read_text().splitlines()[0] + "\n")
-    with pytest.raises(UserError, match="split 'eval' is empty"):
-        rows_of(path, split="eval")
+    for split, remedy in {
+        "eval": "choose one of train, test$",
+        "train": "choose one of test$",
+        "test": "so is the",
+    }.items():
+        file = Path(path) / f"{split}.csv"
+        file.write_text(file.read_text().splitlines()[0] + "\n")
+        with pytest.raises(UserError, match=f"split '{split}' is empty: {remedy}"):
+            rows_of(path, split=split)
 
 
 @pytest.mark.parametrize("made", [points_set, image_set])

@@ -36,7 +36,9 @@ def rows_of(
         raise UserError(f"dataset {source.name}: has no split {split!r}: choose one of {', '.join(source.splits)}")
     table = source.table(split)
     if not len(table):
-        raise UserError(f"dataset {source.name}: split {split!r} is empty: choose one of {', '.join(source.splits)}")
+        there = [name for name in source.splits if len(source.table(name))]
+        remedy = f"choose one of {', '.join(there)}" if there else "so is the whole dataset: look at its dirty.csv"
+        raise UserError(f"dataset {source.name}: split {split!r} is empty: {remedy}")
     if where is None:
         return table
     told: list[str] = []

@@ -10,6 +10,7 @@ from face3d_training.evaluation.metrics.figure import Figure
 from face3d_training.evaluation.metrics.results import Difference, Evaluation
 from face3d_training.evaluation.report.score_tables import HEADINGS, score_tables
 
+State = Literal["better", "unclear", "equal", "worse"]
 JUDGED_BY = ("rank 1", "auc")
 """What they are judged by: the first of these in which they differ."""
 
@@ -17,6 +18,7 @@ JUDGED_BY = ("rank 1", "auc")
 SAID = {
     "better": "beats the baselines on {titles}",
     "unclear": "is ahead of the baselines on {titles}, but not beyond what chance gives",
+    "equal": "equals a baseline on {titles}: more people are needed to tell them apart",
     "worse": "does not beat the baselines on {titles}: there it is not worth its parameters",
 }
 
@@ -28,13 +30,14 @@ class BaselineVerdict:
     Attributes:
         method: name of the network or runs.
         title: the protocol.
-        state: `better` than every baseline beyond chance, `unclear`, or `worse`: not ahead of one of them.
+        state: `better` than every baseline beyond chance, `unclear`, `equal`: behind none, and with the figures of one,
+            or `worse`: behind one of them.
         text: a sentence.
     """
 
     method: str
     title: str
-    state: Literal["better", "unclear", "worse"]
+    state: State
     text: str
 
 
@@ -74,10 +77,10 @@ def _judge(method: str, key: str, title: str, differences: list[Difference]) -> 
     judged = [(one.other, *found) for one in differences if (found := _figure(one, key)) is not None]
     if not judged:
         return None
-    ahead = all((figure.value or 0) > 0 for _, _, figure in judged)
-    beyond = ahead and all(figure.low is not None and figure.low > 0 for _, _, figure in judged)
+    least = min(figure.value or 0 for _, _, figure in judged)
+    beyond = least > 0 and all(figure.low is not None and figure.low > 0 for _, _, figure in judged)
     told = "; ".join(f"{_points(figure)} of {HEADINGS[name]} against {other}" for other, name, figure in judged)
-    state: Literal["better", "unclear", "worse"] = "better" if beyond else "unclear" if ahead else "worse"
+    state: State = "better" if beyond else "unclear" if least > 0 else "equal" if least == 0 else "worse"
     return BaselineVerdict(method, title, state, f"{method} {SAID[state].format(titles=title)} ({told}).")
 
 
