@@ -60,7 +60,7 @@ def card(made: Made) -> str:
     chosen = first["methods"][checkpoint["method"]]
     gaps = {
         "name": made.files[0].name.partition(".")[0],
-        "notice": made.notice and f"**{made.notice}**",
+        "notice": made.notice and f" **{made.notice}**",
         "model": checkpoint["model"],
         "weights": f"{chosen['model']['parameters']:,}",
         "embedding_size": checkpoint["embedding_size"],
