@@ -37,10 +37,11 @@ def command(name: str | None, as_json: bool) -> None:
     if as_json:
         echo_json([*catalogue.entries(KINDS), *_trained_records()])
         return
+    trained_lines = [*_trained_lines()]  # before anything is printed: a file may be damaged
     for kind, title in (("model", "networks:"), ("loss", "losses:")):
         echo(title)
         print_catalogue(catalogue, [kind], None, as_json, margin=2)
-    for line in _trained_lines():
+    for line in trained_lines:
         echo(line)
 
 

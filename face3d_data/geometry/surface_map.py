@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BACK_MM = -90.0
-"""What is farther behind the tip of the nose is not the face."""
+BACK_MM, FRONT_MM = -90.0, 300.0
+"""What is farther behind the tip of the nose, or in front of it, is not the face, nor anything on it."""
 BEHIND_MM, BEHIND_SLOPE = 8.0, 2.0
 """A point this far behind the front of its cell, and as far again as a slope of 2 falls within it, lies behind it."""
 LONE_SHARE = 0.15
@@ -153,7 +153,7 @@ class _Bins:
         below = (grid.top_mm - points[:, 1].astype(np.float64)) / grid.cell_mm + (border - 0.5)
         # Written so that NaN is outside.
         inside = (right > -0.5) & (right < wide - 0.5) & (below > -0.5) & (below < high - 0.5)
-        source = np.flatnonzero(inside & (z > BACK_MM) & (z < np.inf))
+        source = np.flatnonzero(inside & (z > BACK_MM) & (z < FRONT_MM))
         right, below, z = right[source], below[source], z[source]
         column, row = np.rint(right), np.rint(below)
         cell = (row * wide + column).astype(np.intp)

@@ -20,6 +20,8 @@ CHANNELS = {
     "slopes": ("height", "slope_x", "slope_y", "valid"),
     "normals": ("height", "normal_x", "normal_y", "normal_z", "valid"),
 }
+HIGHEST_MM = 15.0
+"""Median height above which points are no face in its frame: a face's is -32 mm, that of the back of one +32 mm."""
 
 
 @register
@@ -43,6 +45,7 @@ class Maps(Stage):
     tag_names: ClassVar[Names] = ("map_seen", "map_fill")
     reasons: ClassVar[dict[str, str]] = {
         "non_finite_points": "a point is not finite: put clean before this step",
+        "not_in_face_frame": "the surface lies in front of where a face's does: put align_3d before this step",
         "too_little_seen": "a smaller share of the map's cells than min_seen has a surface",
     }
 
@@ -80,6 +83,11 @@ class Maps(Stage):
         share = float(found.seen.mean())
         if share < self.min_seen or not found.seen.any():
             raise Reject("too_little_seen", f"{share:.2f} of the cells, {self.min_seen:g} needed")
+        height_mm = float(np.median(found.height[found.seen]))
+        if height_mm > HIGHEST_MM:
+            raise Reject(
+                "not_in_face_frame", f"median height {height_mm:.0f} mm: a face lies below the tip of its nose"
+            )
         image = map_channels(found, self.channels)
         if self.fill == "nearest":
             image[:-1] = nearest_seen(image[:-1], found.seen)

@@ -122,11 +122,15 @@ MISTAKES = [
     (("points", "run", "--out", "taken.h5/e.h5"), "--out taken.h5/e.h5: "),
     (("points", "run", "--out", "e.h5", "--layout", "people"), "'people' is not one of 'gallery', 'images'"),
     (("points", "run", "--out", "e.h5", "--split", "tset"), "has no split 'tset': choose one of train, eval, test"),
-    (("points", "run", "--out", "e.h5", "--where", "mask = 1"), "query 'mask = 1'"),
+    (("points", "run", "--out", "e.h5", "--where", "mask = 1"), "--where: query 'mask = 1'"),
     (("points", "run", "--out", "e.h5", "--where", "mask == 'kn95'"), "matches"),
     (("rgb", "run", "--out", "e.h5"), "dataset rgb holds"),
     (("points", "run", "--out", "e.h5", "--device", "tpu"), "'tpu' is not a device"),
     (("points", "run", "--out", "e.h5", "--data.fields", "points,normals"), "takes 3 channels and"),
+    (
+        ("points", "run", "--out", "e.h5", "--data.image-size", "32"),
+        "data.image_size_px: changes nothing for a network that takes points: leave it out",
+    ),
 ]
 
 

@@ -67,6 +67,28 @@ def test_models_lists_it_with_its_card(capsys):
     assert str(PRETRAINED / MODEL_CARD) in out
 
 
+@pytest.mark.parametrize("bytes_left", [0, 100_000])
+@pytest.mark.parametrize("arguments", [("models",), ("models", "maps"), ("embed", "maps", "--out", "e.h5")])
+def test_a_damaged_file_is_one_line_with_the_remedy(here, tmp_path, monkeypatch, capsys, bytes_left, arguments):
+    monkeypatch.setattr("face3d_training.packaged.PRETRAINED", tmp_path)
+    file = tmp_path / "maps.safetensors"
+    file.write_bytes((PRETRAINED / "maps.safetensors").read_bytes()[:bytes_left])
+    code, out, err = call(capsys, *arguments, *(("--model", "packaged") if arguments[0] == "embed" else ()))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert str(file) in err
+    assert "comes with the package: install that again" in err or arguments[0] == "embed"
+
+
+def test_one_that_was_changed_says_to_install_it_again(here, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("face3d_training.packaged.PRETRAINED", tmp_path)
+    content = bytearray((PRETRAINED / "maps.safetensors").read_bytes())
+    content[-1000] ^= 1
+    (tmp_path / "maps.safetensors").write_bytes(content)
+    code, out, err = call(capsys, "embed", "maps", "--model", "packaged", "--out", "e.h5")
+    assert (code, out) == (2, "")
+    assert "its content is not what was written: it comes with the package: install that again" in err
+
+
 @pytest.mark.parametrize("name", ["packaged", "maps"])
 def test_models_shows_one_trained_network(name, capsys):
     record = packaged_networks()[0].record()

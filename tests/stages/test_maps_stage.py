@@ -123,6 +123,9 @@ SPREAD = np.random.default_rng(0).uniform(-60, 60, (4000, 3))
         (SPREAD[:10], "too_little_seen"),
         (SPREAD * [1, 0, 0], "too_little_seen"),
         (SPREAD + 500, "too_little_seen"),
+        (SPREAD * [1, 1, 0] + [0, 0, 1e6], "too_little_seen"),
+        (SPREAD * [1, 1, 0] + [0, 0, 40], "not_in_face_frame: median height 40 mm"),
+        (mean_face().points * [-1, 1, -1], "not_in_face_frame: median height 32 mm"),
         (np.vstack([SPREAD, [[np.nan, 0, 0]]]), "non_finite_points: 1 of 4001"),
     ],
 )

@@ -78,3 +78,10 @@ def test_what_was_given_as_an_option_is_blamed_not_the_file():
         load_config("points_pointnet", [("precision", "bf16")])
     with pytest.raises(UserError, match=r"^--optimizer\.learning-rate: "):
         load_config("points_pointnet", [("optimizer.learning_rate", "0"), ("epochs", "2")])
+
+
+def test_what_the_caller_gives_is_left_as_it_is():
+    model = {"name": "map_resnet", "embedding_size": 8}
+    made = load_config("maps", [("model", model), ("model.embedding_size", 16)])
+    assert made.model["embedding_size"] == 16
+    assert model == {"name": "map_resnet", "embedding_size": 8}

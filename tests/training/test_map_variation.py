@@ -10,7 +10,7 @@ from face3d_data.errors import UserError
 from face3d_data.geometry.surface_map import MapGrid, map_channels, surface_map
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_training.checkpoint import load_model
-from face3d_training.config import MasksConfig, TrainConfig, VaryMapConfig, load_config
+from face3d_training.config import DataConfig, MasksConfig, TrainConfig, VaryMapConfig, load_config
 from face3d_training.data import FaceRows
 from face3d_training.map_place import MapPlace, check_same_maps
 from face3d_training.map_variation import MapVariation, shifted, unlabelled
@@ -182,6 +182,23 @@ def test_a_dataset_that_does_not_say_where_its_cells_lie_is_refused():
     assert MapPlace.of(said, (4, 64, 64), "x").grid == GRID
     with pytest.raises(UserError, match="dataset x: does not say where the cells of its maps lie"):
         MapPlace.of({}, (4, 64, 64), "x")
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        ({"map_height": "residual"}, {}),
+        ({}, {"maps": VaryMapConfig(shift_cells=1)}),
+        ({}, {"masks": MasksConfig(share=1)}),
+    ],
+)
+def test_filled_holes_are_refused_where_the_network_would_see_some_that_are_empty(tmp_path, data, options):
+    filled = DatasetOrigin(array_attributes={"map": MAP_SAID | {"fill": "nearest"}})
+    path = map_set(tmp_path, origin=filled)
+    rows = FaceRows(path, "train", DataConfig(fields=("map",)), "image")
+    assert len(rows.__getitems__([(0, 0, 0)])["inputs"]) == 1
+    with pytest.raises(UserError, match=r"holes of its maps are filled \(nearest\).*fill: none\}"):
+        FaceRows(path, "train", DataConfig(fields=("map",), **data), "image", variation=Variation(**options))
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

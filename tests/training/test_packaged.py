@@ -14,7 +14,7 @@ from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import export_safetensors, find_checkpoint, load_model, read_checkpoint
 from face3d_training.embedding import embed_rows
-from face3d_training.evaluation.networks.load import load_networks, method_names
+from face3d_training.evaluation.networks.load import check_leaks, load_networks, method_names
 from face3d_training.leaks import compared_by, shared_with_training, training_fingerprint
 from face3d_training.packaged import (
     BACK_END,
@@ -126,6 +126,13 @@ def test_people_alone_are_kept_and_find_their_captures(small, maps):
     (leak,) = shared_with_training(learnt.assign(identity="other/" + learnt["identity"]), seen)
     assert (leak.kind, len(leak.things)) == ("identity", 8)
     assert compared_by(others, seen) == ("name",)
+
+
+def test_a_leak_that_only_names_show_says_so(small, maps):
+    seen = read_checkpoint(small)["training_data"]
+    [line] = check_leaks("net", Dataset(maps).table("train"), seen).lines
+    assert line.startswith("8 people of the split were in the training data: tiny/p00, ")
+    assert line.endswith("(compared by names alone: other people of these names need another source name)")
 
 
 def test_people_of_the_epoch_s_choice_are_kept_too(run, tmp_path, maps):

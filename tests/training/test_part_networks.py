@@ -66,6 +66,10 @@ def test_with_the_field_the_dataset_says_what_is_covered(tmp_path):
             {"loss": "arcface,occlusion", "model": "map_resnet", "model.image_size_px": 32},
             "needs the output 'occlusion'",
         ),
+        (
+            {"loss": "arcface,occlusion", "masks.share": 0.0},
+            r"loss occlusion: nothing is covered in training .*: add --masks\.share 0\.5",
+        ),
     ],
 )
 def test_networks_that_do_not_fit_the_maps_or_the_loss_are_refused(tmp_path, changes, message):

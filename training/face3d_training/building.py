@@ -27,6 +27,7 @@ from face3d_training.models.base import ModelSpec
 from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.optimization import Schedule, make_optimizer
 from face3d_training.sampler import BatchSampler, PairSampler, PKSampler, SampledRows, ShuffleSampler
+from face3d_training.split_table import shapes_of
 from face3d_training.teacher import Teacher
 from face3d_training.variation import Variation
 
@@ -115,6 +116,7 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
         dataset.path, config.data.train_split, config.data, spec.inputs, config.data.where, variation, config.seed
     )
     check_channels(spec, rows, config)
+    _check_covered(config, dataset, rows)
     config, notes = _as_many_people_as_there_are(config, len(rows.identities))
     sampler = _make_sampler(config, rows, fabric, folder)
     loader = make_loader(rows, sampler, config.workers, pin_memory=fabric.device.type == "cuda")
@@ -136,6 +138,17 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     return Learning(
         rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen, teacher, notes
     )
+
+
+def _check_covered(config: TrainConfig, dataset: Dataset, rows: FaceRows) -> None:
+    """Check that a loss which learns what is covered sees something that is."""
+    known = config.masks.are_on or (rows.masked.any() and "map_occlusion" in shapes_of(dataset))
+    for name, spec in loss_specs(config.loss).items():
+        if "map_occlusion" in spec.needs_labels and not known:
+            raise UserError(
+                f"loss {name}: nothing is covered in training (masks.share is 0, and dataset {dataset.name} has no "
+                "masked rows with map_occlusion): add --masks.share 0.5"
+            )
 
 
 def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[TrainConfig, tuple[str, ...]]:

@@ -20,6 +20,7 @@ from face3d_training.leaks import DATASET_LEAKS, packed, unpacked
 from face3d_training.models.base import ModelSpec
 from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.models.plain import spec_of_network
+from face3d_training.packaged import DAMAGED, REINSTALL, is_packaged
 from face3d_training.registry import make_spec
 from face3d_training.torch_file import read_torch_file
 
@@ -158,10 +159,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     state = read_torch_file(path)
     written = state.pop(KEY, None)
     if written is not None and content_digest(state) != written:
-        raise UserError(
-            f"{path}: is damaged: its content is not what was written: use another checkpoint of its run (--resume "
+        remedy = (
+            REINSTALL
+            if is_packaged(path)
+            else "use another checkpoint of its run (--resume "
             f"continues from one copied to {CHECKPOINT_FOLDER}/{LAST_CHECKPOINT}), or train again"
         )
+        raise UserError(f"{path}: {DAMAGED}: its content is not what was written: {remedy}")
     about = state.pop(ABOUT, None) if path.suffix == ".safetensors" else None
     if about is None:
         return state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -328,7 +329,8 @@ def _put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
             raise UserError(f"{where}: {key!r} belongs to {section!r}, which is not a mapping")
         place = inner
     is_text = isinstance(value, str) and _holds_text([*sections, last])
-    place[last] = (None if value in UNSET else value) if is_text else _parsed(value)
+    # A copy: a later key may change an entry of it, which belongs to the caller.
+    place[last] = (None if value in UNSET else value) if is_text else deepcopy(_parsed(value))
 
 
 def _parts(key: str) -> list[str]:

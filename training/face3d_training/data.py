@@ -16,7 +16,7 @@ from face3d_training import clouds, images
 from face3d_training.clouds import CloudInput, Stream
 from face3d_training.config import DataConfig
 from face3d_training.images import ImageInput
-from face3d_training.map_place import MapPlace, check_has_maps, said_of_maps
+from face3d_training.map_place import MapPlace, check_has_maps, check_holes, said_of_maps
 from face3d_training.models.base import ModelSpec
 from face3d_training.registry import specs
 from face3d_training.sampler import Draw
@@ -72,12 +72,13 @@ class FaceRows:
         where: str | None = None,
         variation: Variation | None = None,
         seed: int = 0,
+        where_key: str = "data.where",
     ) -> None:
         dataset = Path(dataset)
         source = Dataset(dataset)
         self.dataset, self.split, self.seed = source.name, split, seed
         self.notes: list[str] = []
-        rows = rows_of(source, split, where, self.notes)
+        rows = rows_of(source, split, where, self.notes, where_key)
         self._places = rows.index.to_numpy(np.int64)
         self.table: pd.DataFrame = rows.reset_index(drop=True)
         self.labels, self.identities = people_of(self.table)
@@ -230,6 +231,7 @@ def _map_place(
     asked = config.map_height == "residual" or (variation is not None and variation.is_on)
     if "map" not in config.fields or not asked:
         return None
+    check_holes(said_of_maps(source.info), source.name)
     return MapPlace.of(source.info, shapes["map"], source.name)
 
 

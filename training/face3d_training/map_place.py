@@ -67,6 +67,23 @@ def step_of_maps(said: Mapping[str, Any]) -> str:
     return f"stage: maps, with: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}"
 
 
+def check_holes(said: Mapping[str, Any], dataset: str) -> None:
+    """Check that the holes of maps are empty: varied and masked ones are, and a network must not tell them by that.
+
+    Args:
+        said: what the dataset says of its maps.
+        dataset: what messages call it.
+
+    Raises:
+        UserError: they are filled.
+    """
+    if said.get("fill", "none") != "none":
+        raise UserError(
+            f"dataset {dataset}: the holes of its maps are filled ({said['fill']}), which data.map_height: residual, "
+            f"vary_map and masks cannot do again: make them by {step_of_maps({**said, 'fill': 'none'})}"
+        )
+
+
 def check_has_maps(learnt: str | None, fields: Collection[str], dataset: str, checkpoint: str) -> None:
     """Check that a dataset has maps, which a network takes.
 

@@ -20,6 +20,7 @@ PACKAGED = "packaged"
 MODEL_CARD = "MODEL_CARD.md"
 WEIGHTS, BACK_END = ".safetensors", ".back_end.safetensors"
 """Ends of the names of a network's file, and of the file of what is learnt on its embeddings."""
+DAMAGED, REINSTALL = "is damaged", "it comes with the package: install that again"
 BACK_END_ABOUT = "face3d_back_end"
 """Key of the metadata of a back-end's file that holds, as JSON, everything that is not an array."""
 
@@ -109,7 +110,7 @@ def packaged_file(name: str) -> Path:
     there = ", ".join([*([PACKAGED] if len(names) == 1 else []), *names]) or "none at all"
     raise UserError(
         f"--model {name}: no network of that name comes with the package ({there}): "
-        f"give the path of a checkpoint without --model{did_you_mean(name, [PACKAGED, *names])}"
+        f"give the path of a checkpoint without --model{did_you_mean(name, [PACKAGED, *names] if names else [])}"
     )
 
 
@@ -136,5 +137,8 @@ def is_packaged(path: Path) -> bool:
 
 
 def _metadata(path: Path) -> dict[str, str]:
-    with safetensors.safe_open(path, framework="np") as file:
-        return dict(file.metadata())
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            return dict(file.metadata())
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{path}: {DAMAGED} ({error}): {REINSTALL}") from None

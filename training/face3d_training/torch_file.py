@@ -32,7 +32,8 @@ def read_torch_file(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise UserError(f"{path}: this file does not exist: give one of torch or safetensors")
+        what = "is a folder" if path.is_dir() else "this file does not exist"
+        raise UserError(f"{path}: {what}: give one of torch or safetensors")
     try:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     except Exception as error:  # What is no pickle raises whatever its bytes happen to mean.

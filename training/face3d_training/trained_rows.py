@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from face3d_training.map_place import check_has_maps, check_same_maps
 from face3d_training.models.base import ModelSpec
 from face3d_training.network_back_end import embedding_form
 from face3d_training.packaged import shown_name
+from face3d_training.run_folder import dataset_digest
 from face3d_training.split_table import shapes_of
 
 POINT_FIELDS = {3: ("points",), 6: ("points", "normals")}
@@ -103,15 +104,33 @@ def rows_for(
     dataset = Path(dataset)
     data = trained.config.data if trained.config is not None else _guessed(trained.spec)
     kept = [(f"data.{key}", value) for key, value in data.model_dump(mode="json").items() if key not in ONLY_TRAINING]
+    changes = tuple(changes)
     config = load_config(None, [*kept, *changes])
+    _check_effect(config.data, trained.spec.inputs, changes)
     learnt, said = trained.info.get("maps"), shown_name(trained.path)
     if "map" in config.data.fields:
         source = Dataset(dataset)
         check_has_maps(learnt, shapes_of(source), source.name, said)
-    rows = FaceRows(dataset, split, config.data, trained.spec.inputs, where)
+    rows = FaceRows(dataset, split, config.data, trained.spec.inputs, where, where_key="--where")
     check_same_maps(learnt, rows.map_said, rows.dataset, said)
     check_channels(trained.spec, rows, config)
     return rows, config
+
+
+def _check_effect(config: DataConfig, inputs: str, changes: Sequence[tuple[str, Any]]) -> None:
+    """Refuse changes that nothing of the input depends on."""
+    acts = {
+        **dict.fromkeys(("n_points", "choose_points", "views", "normalize", "point_scale_mm"), inputs == "points"),
+        "image_size_px": inputs == "image",
+        "depth_scale_mm": "depth" in config.fields,
+        "map_scale_mm": "map" in config.fields,
+        "map_height": "map" in config.fields,
+        "map_clip_mm": "map" in config.fields and config.map_height == "residual",
+    }
+    for key, _ in changes:
+        if not acts.get(key.removeprefix("data."), True):
+            fields = ", ".join(config.fields)
+            raise UserError(f"{key}: changes nothing for a network that takes {fields}: leave it out")
 
 
 def _guessed(spec: ModelSpec) -> DataConfig:
@@ -162,7 +181,7 @@ def embed_dataset(
     vectors = embed_rows(trained.net, rows, place, workers=workers, progress=tell)
     about = {
         "dataset": source.name,
-        "dataset_digest": source.info["digest"],
+        "dataset_digest": dataset_digest(source),
         "split": chosen.split,
         "model": trained.spec.name,
         **form.record(),

@@ -1,6 +1,7 @@
 """Files of back-ends: what is read is what was written, and damage is noticed."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +58,25 @@ def test_other_and_damaged_files_are_refused(tmp_path):
             read_back_end(tmp_path / f"{name}.safetensors")
         assert "\n" not in str(refused.value)
         assert name in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("lda", {"directions": np.ones((3, 2), np.float32)}, r"directions have the shape \(3, 2\), not \(6, 2\)"),
+        ("lda", {"directions": np.zeros((6, 2), np.float32)}, "directions are not finite, or all 0"),
+        ("lda", {"directions": None}, "directions have the shape None"),
+        ("lda", {"mean": np.full(6, np.nan, np.float32)}, "mean are not finite"),
+        ("plda", {"between": None}, "between have the shape None"),
+        ("lda+asnorm", {"top": 50}, "the highest 50 of 30 scores"),
+        ("lda+asnorm", {"top": 0}, "the highest 0 of 30 scores"),
+        ("asnorm", {"cohort": np.ones((5, 9), np.float32)}, r"cohort have the shape \(5, 9\), not \(5, 6\)"),
+        ("lda", {"kind": "asnorm"}, "directions have the shape"),
+    ],
+)
+def test_arrays_that_do_not_go_together_are_refused(kind, changes, message, tmp_path):
+    learnt = learn_back_end(kind, *draw(30, 4))
+    path = tmp_path / "a.safetensors"
+    save_back_end(path, replace(learnt, **changes))
+    with pytest.raises(UserError, match=rf"a\.safetensors: is no usable back-end .*{message}.*: learn it again"):
+        read_back_end(path)

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import UserError
 from face3d_data.json_text import parse_json
-from face3d_training.back_ends.back_end import BACK_ENDS, BackEnd
+from face3d_training.back_ends.back_end import ASNORM, BACK_ENDS, BackEnd
 from face3d_training.content_digest import KEY, content_digest
 from face3d_training.packaged import BACK_END_ABOUT
 from face3d_training.torch_file import read_torch_file
@@ -63,7 +64,32 @@ def read_back_end(path: str | Path) -> BackEnd:
         raise UserError(f"{path}: is damaged: its content is not what was written: copy it again, or learn it again")
     if about["kind"] not in BACK_ENDS:
         raise UserError(f"{path}: this version does not know back-end {about['kind']!r}: use the one that wrote it")
-    return BackEnd(**about, **{name: array.numpy() for name, array in arrays.items()})
+    found = BackEnd(**about, **{name: array.numpy() for name, array in arrays.items()})
+    if wrong := _wrong(found):
+        raise UserError(f"{path}: is no usable back-end {found.kind}: {wrong}: learn it again")
+    return found
+
+
+def _wrong(back_end: BackEnd) -> str:
+    """Return what does not go together in a back-end's arrays, or nothing."""
+    base, size = back_end.kind.partition("+")[0], back_end.mean.size
+    axes = 0 if back_end.directions is None else back_end.directions.shape[-1]
+    cohort = 0 if back_end.cohort is None else len(back_end.cohort)
+    wanted = {
+        "mean": (size,),
+        "directions": (size, axes) if base in ("lda", "plda") else None,
+        "between": (axes,) if base == "plda" else None,
+        "cohort": (cohort, size) if back_end.kind.endswith(ASNORM) else None,
+    }
+    for name, shape in wanted.items():
+        array = getattr(back_end, name)
+        if (None if array is None else array.shape) != shape:
+            return f"its {name} have the shape {None if array is None else array.shape}, not {shape}"
+        if array is not None and not (np.isfinite(array).all() and (array.any() or name != "directions")):
+            return f"its {name} are not finite, or all 0"
+    if not (0 < back_end.top <= cohort if cohort else back_end.top == 0):
+        return f"it takes the highest {back_end.top} of {cohort} scores"
+    return ""
 
 
 def _parts(back_end: BackEnd) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -36,7 +36,9 @@ def check_kind(kind: str) -> None:
     """
     if kind not in BACK_ENDS:
         known = ", ".join(BACK_ENDS)
-        raise UserError(f"there is no back-end {kind!r}: give one of {known}, or a file{did_you_mean(kind, BACK_ENDS)}")
+        raise UserError(
+            f"there is no back-end {kind!r}: give one of {known}, or a file .safetensors{did_you_mean(kind, BACK_ENDS)}"
+        )
 
 
 def learn_back_end(

@@ -115,14 +115,23 @@ def check_leaks(name: str, table: pd.DataFrame, seen: Mapping[str, torch.Tensor]
     """
     if seen is None:
         return LeakCheck(name, "unknown")
-    lines = tuple(leak_line(leak.kind, leak.things) for leak in shared_with_training(table, seen))
-    return LeakCheck(name, "found" if lines else "none", lines, compared_by(table, seen))
+    compared = compared_by(table, seen)
+    alone = compared == ("name",)
+    lines = tuple(leak_line(leak.kind, leak.things, alone) for leak in shared_with_training(table, seen))
+    return LeakCheck(name, "found" if lines else "none", lines, compared)
 
 
-def leak_line(kind: str, things: Sequence[str]) -> str:
-    """Return what is shared with training in words."""
+def leak_line(kind: str, things: Sequence[str], names_alone: bool = False) -> str:
+    """Return what is shared with training in words.
+
+    Args:
+        kind: people, captures, …
+        things: their names.
+        names_alone: nothing but names could be compared.
+    """
     count, shown = _counted(kind, things)
-    return f"{count} of the split were in the training data: {shown}"
+    doubt = " (compared by names alone: other people of these names need another source name)" if names_alone else ""
+    return f"{count} of the split were in the training data: {shown}{doubt}"
 
 
 def _counted(kind: str, things: Sequence[str]) -> tuple[str, str]:
