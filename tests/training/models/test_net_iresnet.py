@@ -102,6 +102,6 @@ def test_channels_are_weighted_by_the_whole_image():
 def test_images_of_another_size_are_told():
     with pytest.raises(
         UserError,
-        match=r"ir50 is built for images of 32 × 32 px and got 48 × 48: set model.image_size_px to 48 or, if they are no maps, data",
+        match=r"ir50 is built for images of 32 × 32 px and got 48 × 48: set model.image_size_px to 48 or, if they are",
     ):
         build("ir50", **SMALL)(images(side=48))
