@@ -14,7 +14,10 @@ from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_opt
 from face3d_data.cli.options import check_option, out_option, workspace_option
 from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.find import find_dataset
+
+ENDINGS = (".h5", ".hdf5")
 
 
 @click.command(cls=NetworkCommand, short_help="Write the embeddings of a dataset by a network.")
@@ -74,6 +77,8 @@ def command(
     folder = find_dataset(dataset, workspace)
     with needing_training("embedding"):
         from face3d_training.trained_rows import EmbeddingFile, RowChoice, embed_dataset
+    if out.suffix not in ENDINGS:
+        raise UserError(f"--out {out}: is written as HDF5: give it the ending {' or '.join(ENDINGS)}")
     (network,) = (checkpoint,) if checkpoint is not None else packaged_files(models)
     with EmbedBars() as progress:
         written = embed_dataset(
@@ -82,5 +87,7 @@ def command(
             progress=progress.show,
             say=echo,
         )
-    what = "people" if layout == "gallery" else "images"
-    echo(f"embeddings of {written.count} {what} in {out} ({written.form})")
+    samples = counted(written.samples, "sample")
+    masked = f", {written.masked:,} of them masked" if written.masked else ""
+    what = f"people, each the mean of theirs ({samples}{masked})" if layout == "gallery" else f"samples{masked}"
+    echo(f"embeddings of {written.count} {what}, {written.form}, in {out}")

@@ -91,10 +91,11 @@ def command(
         raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")
     folder = find_dataset(dataset, workspace)
     with needing_training("evaluating"):
-        from face3d_training.evaluation.report.files import REPORT, metrics_of
+        from face3d_training.evaluation.report.files import METRICS, REPORT, metrics_of
         from face3d_training.evaluation.report.printed import printed
         from face3d_training.evaluation.run import run_evaluation
     request = _request(folder, (*checkpoints, *packaged_files(models)), workspace, options)
+    replaced = (Path(request.out) / METRICS).is_file()
     with EmbedBars() as progress:
         evaluation, about = run_evaluation(request, progress.show)
     if as_json:
@@ -103,7 +104,7 @@ def command(
     for line in printed(evaluation, about):
         echo(line)
     echo("")
-    echo(f"evaluation {request.out}")
+    echo(f"evaluation {request.out}{' (replaces the one that was there)' if replaced else ''}")
     echo(f"report {Path(request.out) / REPORT}")
 
 

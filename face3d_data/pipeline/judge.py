@@ -29,11 +29,18 @@ def check_limits(what: str, inputs: int, dirty: Sequence[Dirty], limits: Limits,
             reasons = Counter(row.reason for row in dirty if row.status != NOT_COUNTED).most_common(3)
             common = ", ".join(f"{reason} {number}" for reason, number in reasons)
             first = next(row.detail for row in dirty if row.status != NOT_COUNTED)
-            common += f", first: {first[:80]}" if first else ""
+            common += f", first: {shortened(first)}" if first else ""
             raise RunStopped(
                 f"{what}: {count} of {inputs} inputs ended as {kind}s ({common}), more than limits: max_{kind}_rate "
                 f"{limit:g}: see {where}"
             )
+
+
+def shortened(detail: str, most: int = 240) -> str:
+    """Return a detail of at most so many letters, its middle left out: the remedy stands at its end."""
+    if len(detail) <= most:
+        return detail
+    return f"{detail[: most // 3].rstrip()} … {detail[-(most - most // 3 - 3) :].lstrip()}"
 
 
 def small_run_note(inputs: int, dirty: Sequence[Dirty], limits: Limits) -> str | None:
@@ -49,7 +56,7 @@ def small_run_note(inputs: int, dirty: Sequence[Dirty], limits: Limits) -> str |
         common = ", ".join(
             f"{reason} {number}" for reason, number in Counter(row.reason for row in failed).most_common(3)
         )
-        return f"{len(failed)} of {inputs} failed ({common}), first: {failed[0].detail[:160]}: see face3d dirty"
+        return f"{len(failed)} of {inputs} failed ({common}), first: {shortened(failed[0].detail)}: see face3d dirty"
     rejects = [row for row in dirty if row.status == "reject"]
     if inputs >= LIMITS_FROM or len(rejects) <= limits.max_reject_rate * inputs:
         return None
@@ -57,4 +64,4 @@ def small_run_note(inputs: int, dirty: Sequence[Dirty], limits: Limits) -> str |
     common = ", ".join(f"{reason} {number}" for reason, number in reasons)
     first = next(row.detail for row in rejects if row.reason == reasons[0][0])
     said = f"{len(rejects)} of {inputs} rejected ({common}): are the options right?"
-    return f"{said} {reasons[0][0]}: {first[:160]}" if first else said
+    return f"{said} {reasons[0][0]}: {shortened(first)}" if first else said

@@ -91,6 +91,13 @@ def test_json_is_the_metrics_and_nothing_else(here, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_a_second_evaluation_says_that_it_replaces_the_first(here, tmp_path, capsys):
+    arguments = ("evaluate", "points", "run-s0", *QUICK, "--protocol", "masked_to_plain", "--out", tmp_path / "e")
+    said = [call(capsys, *arguments)[1].splitlines()[-2] for _ in range(2)]
+    assert said == [f"evaluation {tmp_path / 'e'}", f"evaluation {tmp_path / 'e'} (replaces the one that was there)"]
+
+
+@pytest.mark.slow
 def test_how_faces_are_put_before_the_network_can_be_changed(here, tmp_path, capsys):
     arguments = ("evaluate", "points", "run-s0", *QUICK, "--protocol", "masked_to_plain", "--json")
     told = [json.loads(call(capsys, *arguments, "--out", tmp_path / "a", *more)[1])
@@ -98,6 +105,9 @@ def test_how_faces_are_put_before_the_network_can_be_changed(here, tmp_path, cap
     assert [one["about"]["checkpoints"][0]["data"]["n_points"] for one in told] == [32, 16]
     means = [one["methods"]["run-s0"]["identification"]["masked_to_plain"]["mean_average_precision"] for one in told]
     assert means[0] != means[1]
+    notes = ["; ".join(one["about"]["notices"]) for one in told]
+    assert "otherwise than in training" not in notes[0]
+    assert "run-s0: it sees faces otherwise than in training: data.n_points 16, learnt with 32" in notes[1]
 
 
 @pytest.mark.slow

@@ -53,7 +53,11 @@ def call(capsys, *arguments):
 @pytest.mark.slow
 def test_images_come_back_with_label_and_path(here, tmp_path, expected, capsys):
     code, out, err = call(capsys, "points", "run", "--layout", "images", "--out", tmp_path / "e.h5", "--device", "cpu")
-    assert (code, out, err) == (0, f"embeddings of 32 images in {tmp_path / 'e.h5'} (plain)\n", "")
+    assert (code, out, err) == (
+        0,
+        f"embeddings of 32 samples, 16 of them masked, no back-end, in {tmp_path / 'e.h5'}\n",
+        "",
+    )
     table, vectors = expected
     found = {}
     with h5py.File(tmp_path / "e.h5") as file:
@@ -82,7 +86,10 @@ def test_file_paths_are_those_that_export_writes(here, tmp_path, capsys):
 def test_a_gallery_is_the_mean_of_each_person_of_chosen_rows(here, tmp_path, expected, capsys):
     query = ("--where", "mask == 'none'")
     code, out, _ = call(capsys, "points", "run", "--out", tmp_path / "g.h5", *query)
-    assert (code, out) == (0, f"embeddings of 4 people in {tmp_path / 'g.h5'} (plain)\n")
+    assert (code, out) == (
+        0,
+        f"embeddings of 4 people, each the mean of theirs (16 samples), no back-end, in {tmp_path / 'g.h5'}\n",
+    )
     table, vectors = expected
     with h5py.File(tmp_path / "g.h5") as file:
         assert file.attrs["split"] == "test"
@@ -117,6 +124,7 @@ def test_another_program_s_checkpoint_is_taken_and_what_fits_nowhere_is_told(her
 MISTAKES = [
     (("points", "run"), "Missing option '--out'"),
     (("pionts", "run", "--out", "e.h5"), "no dataset 'pionts' in work/datasets (there: points, rgb)"),
+    (("points", "run", "--out", "e.npy"), "--out e.npy: is written as HDF5: give it the ending .h5 or .hdf5"),
     (("points", "gone", "--out", "e.h5"), "gone: no such checkpoint"),
     (("points", "run", "--out", "taken.h5"), "taken.h5: already exists: use another name, or remove it first"),
     (("points", "run", "--out", "taken.h5/e.h5"), "--out taken.h5/e.h5: "),

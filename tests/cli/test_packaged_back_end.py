@@ -19,6 +19,7 @@ from face3d_training.checkpoint import export_safetensors, find_checkpoint, read
 from face3d_training.evaluation.metrics.results import ModelFacts
 from face3d_training.evaluation.report.drawn import Drawn
 
+PEOPLE = "embeddings of 4 people, each the mean of theirs (32 samples, 16 of them masked)"
 QUICK = ("--no-baseline", "--resamples", "20", "--device", "cpu", "--protocol", "plain_to_plain")
 
 
@@ -118,8 +119,11 @@ def test_embeddings_are_projected_unless_plain_ones_are_asked_for(with_lda, tmp_
         code, out, err = call(capsys, "embed", *arguments, "--device", "cpu", *option)
         assert (code, err) == (0, "")
         said[name] = out
-    assert said["projected"] == f"embeddings of 32 images in {tmp_path / 'projected.h5'} (projected by back-end lda)\n"
-    assert said["plain"] == f"embeddings of 32 images in {tmp_path / 'plain.h5'} (plain)\n"
+    assert (
+        said["projected"]
+        == f"embeddings of 32 samples, 16 of them masked, projected by back-end lda, in {tmp_path / 'projected.h5'}\n"
+    )
+    assert said["plain"] == f"embeddings of 32 samples, 16 of them masked, no back-end, in {tmp_path / 'plain.h5'}\n"
     (projected, about), (plain, plainly) = (embeddings(tmp_path / f"{name}.h5") for name in ("projected", "plain"))
     assert (about["back_end"], plainly["back_end"]) == ("lda", "none")
     assert len(about["back_end_digest"]) == 64
@@ -134,7 +138,7 @@ def test_a_file_projects_the_embeddings_of_its_network(packaged, made, tmp_path,
     file = made / "e" / "back_ends" / "tiny-lda.safetensors"
     arguments = ("embed", "points", made / "tiny.safetensors", "--back-end", file, "--out", tmp_path / "e.h5")
     code, out, _ = call(capsys, *arguments)
-    assert (code, out) == (0, f"embeddings of 4 people in {tmp_path / 'e.h5'} (projected by back-end lda)\n")
+    assert (code, out) == (0, f"{PEOPLE}, projected by back-end lda, in {tmp_path / 'e.h5'}\n")
 
 
 @pytest.mark.slow
@@ -144,7 +148,7 @@ def test_where_it_scores_pairs_alone_plain_embeddings_are_written_and_a_line(wit
     assert out.splitlines() == [
         "note: back-end plda of packaged tiny gives scores of pairs and no embeddings: plain ones are written, and "
         "face3d evaluate scores with it",
-        f"embeddings of 4 people in {tmp_path / 'e.h5'} (plain)",
+        f"{PEOPLE}, no back-end, in {tmp_path / 'e.h5'}",
     ]
 
 

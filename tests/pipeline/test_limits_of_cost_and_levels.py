@@ -10,6 +10,7 @@ from write_realsense import write_recording
 
 from face3d_data.errors import UserError
 from face3d_data.pipeline.build import make_pipeline
+from face3d_data.pipeline.judge import shortened
 from face3d_data.pipeline.run import run
 from face3d_data.testing import write_tiny_rgbd
 
@@ -18,6 +19,14 @@ def pipeline(steps=(), **source):
     with_steps = [{"id": "few", "stage": "subsample", "from": "c", "with": {"n_points": 64}}, *steps]
     datasets = {"s": {"from": "few", "fields": ["points"]}}
     return make_pipeline({"name": "t", "sources": {"c": source}, "steps": with_steps, "datasets": datasets}, Path())
+
+
+def test_a_long_detail_keeps_its_remedy():
+    detail = "the face is seen " + "x" * 300 + ": try up: z"
+    short = shortened(detail)
+    assert len(short) <= 240
+    assert (short[:16], short[-12:]) == ("the face is seen", ": try up: z"[-12:].rjust(12, "x"))
+    assert shortened("brief") == "brief"
 
 
 def cloud(folder, name, points):

@@ -33,7 +33,7 @@ class EmbeddingForm:
     @property
     def in_words(self) -> str:
         """The form, in words."""
-        return "plain" if self.back_end is None else f"projected by back-end {self.back_end.kind}"
+        return "no back-end" if self.back_end is None else f"projected by back-end {self.back_end.kind}"
 
     def apply(self, embeddings: np.ndarray) -> np.ndarray:
         """Return embeddings (n, E) of unit length in this form: f4 (n, d), of unit length."""

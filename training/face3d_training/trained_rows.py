@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import Dataset
@@ -75,10 +76,14 @@ class EmbeddedRows:
 
     Attributes:
         count: embeddings.
-        form: `plain`, or `projected by back-end lda`.
+        samples: rows that they were made of.
+        masked: how many of these wear a mask.
+        form: `no back-end`, or `projected by back-end lda`.
     """
 
     count: int
+    samples: int
+    masked: int
     form: str
 
 
@@ -184,10 +189,13 @@ def embed_dataset(
         "dataset_digest": dataset_digest(source),
         "split": chosen.split,
         "model": trained.spec.name,
+        "network": shown_name(trained.path),
+        "network_sha256": digest_file(trained.path),
         **form.record(),
     }
     table = rows.table.assign(file_path=exported_paths(rows.table, source.info["spec"]["fields"]))
-    return EmbeddedRows(write_embeddings(out.path, table, form.apply(vectors), out.layout, about), form.in_words)
+    count = write_embeddings(out.path, table, form.apply(vectors), out.layout, about)
+    return EmbeddedRows(count, len(rows), int(rows.masked.sum()), form.in_words)
 
 
 def unmatched_weights(trained: Trained) -> list[str]:

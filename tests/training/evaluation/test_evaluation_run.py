@@ -65,6 +65,18 @@ def request_of(place):
     return made
 
 
+@pytest.mark.slow
+def test_what_was_rejected_before_is_said(request_of, place, tmp_path):
+    path = points_set(tmp_path, n_points=400)
+    for statuses, said in ((["reject", "error", "left_out"], True), (["left_out"], False)):
+        lines = ["sample_id,source,step,status,reason,detail,path", *(f"a,b,c,{status},r,,x" for status in statuses)]
+        (path / "dirty.csv").write_text("\n".join(lines) + "\n")
+        request = replace(request_of(tmp_path / f"e{said}", "small-s0"), dataset=path, check=False)
+        _, about = run_evaluation(request)
+        line = "2 samples were rejected before they came into dataset points (dirty.csv): no figure counts them"
+        assert (line in about.notices) is said
+
+
 def test_networks_are_named_for_their_runs(tmp_path):
     paths = [
         tmp_path / "a-s0" / "checkpoints" / "best.pt",
@@ -279,12 +291,24 @@ def test_a_file_of_pairs_is_judged_alone(place, request_of, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("people", "captures", "masked"), [(1, 4, False), (1, 1, False), (2, 1, False), (2, 1, True)])
-def test_hardly_anything_to_judge_makes_a_report_all_the_same(drawing, place, tmp_path, people, captures, masked):
+def test_where_nothing_can_be_measured_nothing_is_written(place, tmp_path, people, captures, masked):
+    request = request_of_few(place, tmp_path, people, captures, masked)
+    with pytest.raises(UserError, match=r"dataset few: nothing can be measured on split 'test': it takes two people"):
+        run_evaluation(request)
+    assert not (tmp_path / "out").exists()
+
+
+def request_of_few(place, tmp_path, people, captures, masked):
     run = make_run(tmp_path / "small", place / "points", training_data=None)
     rows = [row for row in point_rows(400, masked) if 12 <= row[0] < 12 + people and row[1] < captures]
     dataset = publish(tmp_path, "few", rows, pairs=None, gallery=None, probe=None)
-    request = Request(dataset, tmp_path / "out", (run,), settings=FEW)
-    evaluation, _ = run_evaluation(request)
+    return Request(dataset, tmp_path / "out", (run,), settings=FEW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("people", "captures", "masked"), [(2, 2, False), (2, 2, True)])
+def test_hardly_anything_to_judge_makes_a_report_all_the_same(drawing, place, tmp_path, people, captures, masked):
+    evaluation, _ = run_evaluation(request_of_few(place, tmp_path, people, captures, masked))
     assert set(evaluation.methods) == {"small", "depth map, untrained"}
     assert "not measurable" in (tmp_path / "out" / "report.html").read_text()
 

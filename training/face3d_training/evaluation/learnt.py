@@ -22,6 +22,7 @@ from face3d_training.evaluation.networks.about import LeakCheck
 from face3d_training.evaluation.networks.load import Network, check_leaks
 from face3d_training.leaks import packed, shared_with_training, training_fingerprint, unpacked
 from face3d_training.network_back_end import asked_back_end, is_back_end_of, network_digest, own_back_end
+from face3d_training.packaged import is_packaged
 from face3d_training.run_folder import dataset_digest
 from face3d_training.split_table import rows_of
 from face3d_training.training_embeddings import TrainingRows, embed_training_rows, taught, training_rows
@@ -217,6 +218,11 @@ def _teacher(option: str, network: Network, dataset: Dataset, teacher: Dataset |
     if teacher is not None or taught(network.trained, dataset):
         return teacher or dataset
     on = network.facts.trained_on
+    if is_packaged(network.trained.path):
+        raise UserError(
+            f"{option}: learns from training people, and those of {network.name} are not part of the package: name a "
+            f"dataset of others by --train-dataset, or make theirs by face3d run {on} (hours, 25 GB)"
+        )
     was = "does not say what it was trained on" if on is None else f"was trained on dataset {on}"
     raise UserError(
         f"{option}: learns from a network's training data, and {network.name} {was}, which is not the dataset judged "

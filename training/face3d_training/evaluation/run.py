@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from face3d_data.errors import RunStopped, UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.published_lists import published_names, read_published
 from face3d_data.shards.read import Dataset
@@ -22,7 +23,7 @@ from face3d_training.devices import choose_device
 from face3d_training.evaluation.baselines.plan import BaselinePlan, ProgressCallback, plan_baselines
 from face3d_training.evaluation.learnt import BackEndPlan, FusionPlan, TeachingData, plan_back_ends, plan_fusion
 from face3d_training.evaluation.methods import Maker
-from face3d_training.evaluation.metrics.evaluate import evaluate
+from face3d_training.evaluation.metrics.evaluate import all_figures, evaluate
 from face3d_training.evaluation.metrics.lists import EvaluationSettings, Lists, lists_from, lists_of
 from face3d_training.evaluation.metrics.matcher import Matcher
 from face3d_training.evaluation.metrics.results import DatasetFacts, Evaluation, MethodResult, ModelFacts
@@ -41,6 +42,8 @@ from face3d_training.split_table import rows_of
 if TYPE_CHECKING:
     import pandas as pd
 
+LOST = ("reject", "error", "crash")
+"""Statuses of rows of dirty.csv that mean: this could not be used."""
 VERSIONED = ("face3d_data", "torch", "numpy", "scikit-learn", "scipy")
 
 
@@ -125,6 +128,11 @@ def run_evaluation(
         raise UserError(f"evaluate: there is nothing to judge: give a checkpoint ({why})")
     costs = {network.name: _cost(network) for network in plan.networks}
     methods = _judge(made.matchers, lists, settings, costs, progress)
+    if not any(figure.value is not None for method in methods.values() for figure in all_figures(method)):
+        raise UserError(
+            f"dataset {plan.dataset.name}: nothing can be measured on split {request.split!r}: it takes two people, or "
+            "more, with two captures each"
+        )
     groups, facts = runs_of_one_config(plan.networks), _facts(request, plan.dataset, plan.table)
     evaluation = put_together(facts, methods, groups, made.bare_of, made.baselines, settings)
 
@@ -134,7 +142,7 @@ def run_evaluation(
         baselines=made.baselines,
         versions={name: version(name) for name in VERSIONED},
         baseline_notes=made.notes,
-        notices=(*plan.notices, *lists.notices),
+        notices=(*plan.notices, *lists.notices, *_rejected(plan.dataset)),
         dataset_leaks=_dataset_leaks(plan.dataset, plan.teacher, plan.networks),
     )
     pictures = FacePictures(request.dataset, request.split, plan.table)
@@ -183,6 +191,15 @@ def _plan(request: Request) -> _Plan:
     back_ends = plan_back_ends(request.back_ends, networks, dataset, given)
     fusion = plan_fusion(networks, dataset, table, given) if request.fuse else None
     return _Plan(dataset, table, device, networks, teacher, back_ends, baselines, fusion)
+
+
+def _rejected(dataset: Dataset) -> Iterator[str]:
+    """Yield a line on captures that no figure counts, as they never came into the dataset."""
+    if (dataset.path / "dirty.csv").is_file():
+        lost = dataset.dirty["status"].isin(LOST).sum()
+        if lost:
+            said = counted(int(lost), "sample was", "samples were")
+            yield f"{said} rejected before they came into dataset {dataset.name} (dirty.csv): no figure counts them"
 
 
 def _dataset_leaks(dataset: Dataset, teacher: Dataset | None, networks: Sequence[Network]) -> tuple[str, ...]:

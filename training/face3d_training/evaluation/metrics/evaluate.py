@@ -164,11 +164,12 @@ def _alike(one: MethodResult, other: MethodResult) -> bool:
     rows = [
         [row for each in method.verification.values() for row in (each.pairs.first, each.pairs.second)]
         + [each.outcomes.probe for each in method.identification.values()]
-        + [np.array([0 if figure.samples is None else len(figure.samples) for figure in _all_figures(method)])]
+        + [np.array([0 if figure.samples is None else len(figure.samples) for figure in all_figures(method)])]
         for method in (one, other)
     ]
     return all(np.array_equal(a, b) for a, b in zip(*rows, strict=True))
 
 
-def _all_figures(method: MethodResult) -> list[Figure]:
+def all_figures(method: MethodResult) -> list[Figure]:
+    """Return the figures of a method on all lists."""
     return [figure for figures in figures_of(method).values() for figure in figures.values()]

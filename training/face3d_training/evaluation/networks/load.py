@@ -77,7 +77,7 @@ def load_networks(
         trained = load_model(path, device)
         rows, config = rows_for(trained, dataset.path, split, given)
         leaks = check_leaks(name, rows.table, trained.info.get("training_data"))
-        notices = (*_notices(trained, dataset, split, rows.table, leaks),)
+        notices = tuple(_notices(trained, dataset, split, rows.table, leaks, _changed(trained, config)))
         found.append(Network(name, trained, rows, config, _facts(name, trained, config), leaks, notices))
     return found
 
@@ -188,10 +188,26 @@ def _facts(name: str, trained: Trained, config: TrainConfig) -> CheckpointFacts:
     )
 
 
-def _notices(trained: Trained, dataset: Dataset, split: str, table: pd.DataFrame, leaks: LeakCheck) -> list[str]:
+def _changed(trained: Trained, config: TrainConfig) -> list[str]:
+    """Return how faces are put before a network otherwise than in its training, key by key."""
+    if trained.config is None:
+        return []
+    learnt, used = (one.data.model_dump(mode="json") for one in (trained.config, config))
+    return [
+        f"data.{key} {value}, learnt with {learnt[key]}"
+        for key, value in used.items()
+        if key not in ONLY_TRAINING and value != learnt[key]
+    ]
+
+
+def _notices(
+    trained: Trained, dataset: Dataset, split: str, table: pd.DataFrame, leaks: LeakCheck, changed: Sequence[str]
+) -> list[str]:
     found, info, own = [], trained.info, trained.config
     if leaks.state == "unknown":
         found.append("leaks could not be checked: the checkpoint does not say what it was trained on")
+    if changed:
+        found.append(f"it sees faces otherwise than in training: {', '.join(changed)}")
     first = None if own is None else own.weights or own.model.get("weights")
     if first is not None and leaks.state != "unknown" and not info.get("training_data_complete", False):
         found.append(f"its training started from the weights of {first}: what those were trained on was not checked")

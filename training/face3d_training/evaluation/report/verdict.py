@@ -10,16 +10,14 @@ from face3d_training.evaluation.metrics.figure import Figure
 from face3d_training.evaluation.metrics.results import Difference, Evaluation
 from face3d_training.evaluation.report.score_tables import HEADINGS, score_tables
 
-State = Literal["better", "unclear", "equal", "worse"]
+State = Literal["better", "unclear", "worse"]
 JUDGED_BY = ("rank 1", "auc")
 """What they are judged by: the first of these in which they differ."""
 
-
-SAID = {
+SAID: dict[State, str] = {
     "better": "beats the baselines on {titles}",
-    "unclear": "is ahead of the baselines on {titles}, but not beyond what chance gives",
-    "equal": "equals a baseline on {titles}: more people are needed to tell them apart",
-    "worse": "does not beat the baselines on {titles}: there it is not worth its parameters",
+    "unclear": "neither beats every baseline beyond chance nor loses to one on {titles}: judge on more people",
+    "worse": "loses to a baseline on {titles}: there it is not worth its parameters",
 }
 
 
@@ -30,8 +28,7 @@ class BaselineVerdict:
     Attributes:
         method: name of the network or runs.
         title: the protocol.
-        state: `better` than every baseline beyond chance, `unclear`, `equal`: behind none, and with the figures of one,
-            or `worse`: behind one of them.
+        state: `better` than every baseline, `worse` than one of them, both beyond chance, or `unclear`.
         text: a sentence.
     """
 
@@ -44,8 +41,8 @@ class BaselineVerdict:
 def verdicts(evaluation: Evaluation, baselines: Collection[str]) -> list[BaselineVerdict]:
     """Return a verdict for each network and protocol on which a baseline was judged too.
 
-    Runs of one config are judged together. A network is ahead where its figure is larger, and beyond chance where the
-    interval of the difference, by the paired bootstrap over people, does not hold 0.
+    Runs of one config are judged together. A difference is beyond chance where its interval, by the paired bootstrap
+    over people, does not hold 0. It is that of rank-1; of AUC, where rank-1 is the same.
     """
     compared = {difference.better for difference in evaluation.differences}
     grouped = {name for group in evaluation.seeds if group.name in compared for name in group.methods}
@@ -77,10 +74,11 @@ def _judge(method: str, key: str, title: str, differences: list[Difference]) -> 
     judged = [(one.other, *found) for one in differences if (found := _figure(one, key)) is not None]
     if not judged:
         return None
-    least = min(figure.value or 0 for _, _, figure in judged)
-    beyond = least > 0 and all(figure.low is not None and figure.low > 0 for _, _, figure in judged)
+    figures = [figure for _, _, figure in judged]
     told = "; ".join(f"{_points(figure)} of {HEADINGS[name]} against {other}" for other, name, figure in judged)
-    state: State = "better" if beyond else "unclear" if least > 0 else "equal" if least == 0 else "worse"
+    beats = all(figure.low is not None and figure.low > 0 for figure in figures)
+    loses = any(figure.high is not None and figure.high < 0 for figure in figures)
+    state: State = "better" if beats else "worse" if loses else "unclear"
     return BaselineVerdict(method, title, state, f"{method} {SAID[state].format(titles=title)} ({told}).")
 
 
