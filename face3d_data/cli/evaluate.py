@@ -69,6 +69,10 @@ FILE = click.Path(path_type=Path)
     help="Seed of random pairs and of bootstrap resamples.",
 )
 @click.option(
+    "--gallery-captures", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+    help="First captures of each person that are enrolled; a dataset's own gallery.csv is judged as it is.",
+)  # fmt: skip
+@click.option(
     "--resamples", type=click.IntRange(1), default=1000, show_default=True,
     help="Bootstrap resamples (of people) per confidence interval.",
 )  # fmt: skip
@@ -125,7 +129,8 @@ def _request(folder: Path, networks: tuple[Path, ...], workspace: Path, options:
 
     left = {**options}
     out, teacher = left.pop("out"), left.pop("train_dataset")
-    settings = EvaluationSettings(seed=left.pop("seed"), resamples=left.pop("resamples"))
+    captures = left.pop("gallery_captures")
+    settings = EvaluationSettings(captures=captures, seed=left.pop("seed"), resamples=left.pop("resamples"))
     named = {field.name: left.pop(field.name) for field in fields(Request) if field.name in left}
     name = default_name(folder, named["split"], networks, named["pairs"], named["protocol"])
     return Request(

@@ -29,7 +29,7 @@ class Protocol:
     Attributes:
         name: `masked_to_plain`: probes in masks, gallery without.
         title: the same in words.
-        gallery: i64, rows that enrol: the first capture of each person in the gallery's state.
+        gallery: i64, rows that enrol: the first captures of each person in the gallery's state.
         probe: i64, rows to be recognised: those in the probe's state, of people who are enrolled, in other captures.
         probe_side: i64, all rows in the probe's state: what pairs for verification take first.
         gallery_side: i64, all rows in the gallery's state: what they take second.
@@ -47,11 +47,12 @@ class Protocol:
     part_of: str = ""
 
 
-def protocols(table: pd.DataFrame) -> tuple[dict[str, Protocol], tuple[str, ...]]:
+def protocols(table: pd.DataFrame, captures: int = 1) -> tuple[dict[str, Protocol], tuple[str, ...]]:
     """Return the protocols that a table admits, by name, and what has to be said about those that it does not.
 
     Args:
         table: rows of one split, columns as in its CSV; without the tag `mask` all of them are plain.
+        captures: first captures of each person that are enrolled.
     """
     masked = wears_mask(table)
     rows = {"plain": np.flatnonzero(~masked), "masked": np.flatnonzero(masked)}
@@ -59,7 +60,7 @@ def protocols(table: pd.DataFrame) -> tuple[dict[str, Protocol], tuple[str, ...]
         f"no row is {state}: the protocols with {state} faces are left out" for state in STATES if not len(rows[state])
     )
     made = [
-        _protocol(table, probe, gallery, rows[probe], rows[gallery])
+        _protocol(table, (probe, gallery), rows[probe], rows[gallery], captures)
         for probe, gallery in DIRECTIONS
         if len(rows[probe]) and len(rows[gallery])
     ]
@@ -75,21 +76,32 @@ def wears_mask(table: pd.DataFrame) -> np.ndarray:
 
 
 def _protocol(
-    table: pd.DataFrame, probe_state: str, gallery_state: str, asking: np.ndarray, enrolling: np.ndarray
+    table: pd.DataFrame, states: tuple[str, str], asking: np.ndarray, enrolling: np.ndarray, captures: int
 ) -> Protocol:
     ids, identities, origins = (table[name].to_numpy(object) for name in ("sample_id", "identity", "origin_id"))
-    gallery = enrolling[gallery_rows(ids[enrolling], identities[enrolling], origins[enrolling])]
+    gallery = enrolling[gallery_rows(ids[enrolling], identities[enrolling], origins[enrolling], captures)]
     others = asking[probe_rows(ids[asking], origins[asking], origins[gallery])]
-    known = np.isin(identities[others], identities[gallery])
-    strangers = len(set(identities[others[~known]]))
+    probe, notes = enrolled_probes(identities, gallery, others)
+    return Protocol("_to_".join(states), " → ".join(states), gallery, probe, asking, enrolling, notes)
+
+
+def enrolled_probes(
+    identities: np.ndarray, gallery: np.ndarray, probe: np.ndarray
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the probes of people who are enrolled, and a line on those that are not, if there are any.
+
+    Args:
+        identities: object (n,), the person of each row.
+        gallery: i64, rows that enrol.
+        probe: i64, rows to be recognised.
+    """
+    known = np.isin(identities[probe], identities[gallery])
+    strangers = len(set(identities[probe[~known]]))
     note = (
         f"{counted(int((~known).sum()), 'probe')} of {counted(strangers, 'person')} are left out: nobody of "
         "their name is enrolled"
     )
-    return Protocol(
-        f"{probe_state}_to_{gallery_state}", f"{probe_state} → {gallery_state}",
-        gallery, others[known], asking, enrolling, (note,) if strangers else (),
-    )  # fmt: skip
+    return probe[known], (note,) if strangers else ()
 
 
 def gallery_rows(ids: Sequence[str], identities: Sequence[str], origins: Sequence[str], captures: int = 1) -> list[int]:

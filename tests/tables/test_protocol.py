@@ -49,6 +49,14 @@ def test_four_protocols_enrol_the_first_capture_in_their_state_and_ask_for_the_o
         assert len(protocol.probe_side) == len(protocol.gallery_side) == 6
 
 
+def test_several_first_captures_are_enrolled_where_that_is_asked_for():
+    table = split_table(captures(2, 3, ("none", "kn95")))
+    made, _ = protocols(table, captures=2)
+    protocol = made["masked_to_plain"]
+    assert named(table, protocol.gallery) == [(p, c, "none") for p in ("p0", "p1") for c in ("c0", "c1")]
+    assert named(table, protocol.probe) == [(p, "c2", "kn95") for p in ("p0", "p1")]
+
+
 def test_a_masked_first_capture_is_found_where_the_first_is_not_masked():
     table = split_table([("a", "c0", "none"), ("a", "c2", "worn"), ("a", "c10", "worn"), ("a", "c11", "")])
     made, _ = protocols(table)

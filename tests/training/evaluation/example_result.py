@@ -98,7 +98,7 @@ def identification(masked, rng):
     ranks["10"] = Figure(None, why=f"not measurable with {PEOPLE} people enrolled")
     outcomes = Outcomes(
         probe, rank, gallery[person], own_score, gallery[(person + 1) % PEOPLE],
-        own_score + np.where(rank > 1, 0.1, -0.1),
+        own_score + np.where(rank > 1, 0.1, -0.1), 1 / rank,
     )  # fmt: skip
     title = "masked → plain" if masked else "plain → plain"
     return IdentificationResult(title, PEOPLE, PEOPLE, len(probe), ranks, cmc, figure(0.8, rng), outcomes)

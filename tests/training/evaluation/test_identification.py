@@ -6,7 +6,7 @@ from score_matcher import ScoreMatcher, people_table, random_scores
 from sklearn.metrics import average_precision_score
 
 from face3d_data.tables.protocol import Protocol, protocols
-from face3d_training.evaluation.metrics import identification, matcher
+from face3d_training.evaluation.metrics import matcher
 from face3d_training.evaluation.metrics.identification import identify
 from face3d_training.evaluation.metrics.lists import EvaluationSettings
 
@@ -53,11 +53,28 @@ def test_outcomes_are_those_of_a_plain_loop(people, enrolled, seed, ties):
         assert (out.own[i] in mine, out.rival[i] in others) == (True, True)
         assert out.own_score[i] == scores[row, out.own[i]] == max(scores[row, mine])
         assert out.rival_score[i] == scores[row, out.rival[i]] == max(scores[row, others])
-    precision = []
-    for name in sorted(set(identity)):
-        best = np.max([scores[probe, g] for g in gallery if identity[g] == name], axis=0)
-        precision.append(average_precision_score(identity[probe] == name, best))
+    precision = [average_precision_score(identity[gallery] == identity[row], scores[row, gallery]) for row in probe]
+    assert out.precision == pytest.approx(precision, abs=1e-9)
     assert found.mean_average_precision.value == pytest.approx(np.mean(precision), abs=1e-9)
+
+
+def test_each_probe_ranks_the_samples_of_a_gallery_of_several_shots():
+    table = people_table(2, 3)  # of each person two samples enrol, and one asks
+    gallery, probe = [0, 1, 3, 4], [2, 5]
+    scores = np.zeros((6, 6))
+    scores[2, gallery] = [0.9, 0.3, 0.5, 0.1]  # own ones are first and third of four
+    scores[5, gallery] = [0.8, 0.7, 0.7, 0.2]  # a tie with another's counts against it: third, and last
+    found = identify(ScoreMatcher(table, scores), protocol_of(gallery, probe), FEW)
+    assert found.outcomes.precision.tolist() == pytest.approx([(1 + 2 / 3) / 2, (1 / 3 + 2 / 4) / 2])
+    assert found.mean_average_precision.value == pytest.approx(0.625)
+    assert found.outcomes.rank.tolist() == [1, 2]
+
+
+def test_with_one_sample_of_each_person_it_is_the_mean_of_one_by_rank():
+    table = people_table(6, 3)
+    scores = random_scores(table, np.random.default_rng(3))
+    found = identify(ScoreMatcher(table, scores), protocols(table)[0]["plain_to_plain"], FEW)
+    assert found.mean_average_precision.value == pytest.approx(np.mean(1 / found.outcomes.rank))
 
 
 def test_small_blocks_change_nothing(monkeypatch):
@@ -66,7 +83,6 @@ def test_small_blocks_change_nothing(monkeypatch):
     protocol = protocols(table)[0]["plain_to_plain"]
     whole = identify(ScoreMatcher(table, scores), protocol, FEW)
     monkeypatch.setattr(matcher.similarity_blocks, "__defaults__", (9,))
-    monkeypatch.setattr(identification, "BLOCK_PAIRS", 60)
     parts = identify(ScoreMatcher(table, scores), protocol, FEW)
     assert np.array_equal(whole.outcomes.rank, parts.outcomes.rank)
     assert np.array_equal(whole.outcomes.rival, parts.outcomes.rival)

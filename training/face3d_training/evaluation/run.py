@@ -16,6 +16,7 @@ from face3d_data.plurals import counted
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.published_lists import published_names, read_published
 from face3d_data.shards.read import Dataset
+from face3d_data.tables.listed import listed_protocol
 from face3d_data.tables.protocol import wears_mask
 from face3d_data.tables.split import person_of
 from face3d_training.checkpoint import find_checkpoint
@@ -243,7 +244,11 @@ def _lists(request: Request, dataset: Dataset, table: pd.DataFrame) -> Lists:
         return lists_from(request.pairs, table)
     names = published_names(dataset.info, request.split, list(dataset.info["splits"]))
     published = [read_published(dataset, name, table) for name in names]
-    return lists_of(table, request.settings, request.protocol, published)
+    listed, notes = None, ()
+    if (dataset.path / "gallery.csv").is_file():
+        listed, notes = listed_protocol(table, *(one["sample_id"].tolist() for one in (dataset.gallery, dataset.probe)))
+    lists = lists_of(table, request.settings, request.protocol, published, listed)
+    return replace(lists, notices=(*lists.notices, *(notes if request.protocol is None else ())))
 
 
 def _cost(network: Network) -> ModelFacts:

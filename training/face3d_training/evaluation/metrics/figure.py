@@ -63,6 +63,7 @@ class Outcomes:
         own_score: f8 (n,), its similarity.
         rival: i64 (n,), row of the most similar enrolled sample of another person; -1 if nobody else is enrolled.
         rival_score: f8 (n,), its similarity; -inf if nobody else is enrolled.
+        precision: f8 (n,), average precision: how far ahead of all others the enrolled samples of its person are.
     """
 
     probe: np.ndarray
@@ -71,6 +72,7 @@ class Outcomes:
     own_score: np.ndarray
     rival: np.ndarray
     rival_score: np.ndarray
+    precision: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Identification: ranks of probes in a gallery, and how well each enrolled person retrieves their probes."""
+"""Identification: ranks of probes in a gallery, and mean average precision as re-identification defines it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from face3d_data.tables.protocol import Protocol
 from face3d_data.tables.split import person_of
 from face3d_training.evaluation.metrics.bootstrap import figure_of, people_weights
 from face3d_training.evaluation.metrics.figure import Figure, Outcomes
-from face3d_training.evaluation.metrics.matcher import BLOCK_PAIRS, Matcher, checked, similarity_blocks
+from face3d_training.evaluation.metrics.matcher import Matcher, similarity_blocks
 from face3d_training.evaluation.metrics.results import IdentificationResult
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def identify(matcher: Matcher, protocol: Protocol, settings: EvaluationSettings)
     gallery = Gallery(matcher, protocol.gallery)
     outcomes = gallery.outcomes(protocol.probe)
     people = len(gallery.identities)
-    precision, of_person = gallery.average_precision(protocol.probe)
     asked = gallery.person_of_row[protocol.probe]
     longest = min(LONGEST_CMC, people)
     cmc = tuple(float((outcomes.rank <= k).mean()) for k in range(1, longest + 1)) if len(asked) else ()
@@ -49,7 +48,7 @@ def identify(matcher: Matcher, protocol: Protocol, settings: EvaluationSettings)
         probes=len(protocol.probe),
         rank={str(k): share_figure(outcomes.rank <= k, asked, people, k, settings) for k in RANKS},
         cmc=cmc,
-        mean_average_precision=share_figure(precision, of_person, people, 1, settings),
+        mean_average_precision=share_figure(outcomes.precision, asked, people, 1, settings),
         outcomes=outcomes,
         notices=protocol.notes,
     )
@@ -61,7 +60,7 @@ def share_figure(
     """Return the mean of values that belong to people, with its interval over these.
 
     Args:
-        values: (n,), one for each probe, or for each person.
+        values: (n,), one for each probe.
         person: (n,) str, whose each is.
         enrolled: people enrolled; none are beaten where all are among the best `rank`.
         rank: best places that count.
@@ -102,7 +101,7 @@ class Gallery:
         """Return what becomes of each probe, i64 (n,) rows of enrolled identities."""
         n = len(probe)
         rank, own, rival = (np.zeros(n, np.int64) for _ in range(3))
-        own_score, rival_score = np.zeros(n), np.zeros(n)
+        own_score, rival_score, precision = np.zeros(n), np.zeros(n), np.zeros(n)
         wanted = np.searchsorted(self.identities, self._identity[probe])
         for part, scores in similarity_blocks(self.matcher, probe, self._rows):
             each, owner = np.arange(len(scores)), wanted[part, None]
@@ -114,33 +113,15 @@ class Gallery:
             place = others.argmax(axis=1)
             rival_score[part] = others[each, place]
             rival[part] = np.where(np.isfinite(rival_score[part]), self._rows[place], -1)
-        return Outcomes(probe, rank, own, own_score, rival, rival_score)
-
-    def average_precision(self, probe: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return how well each enrolled identity that has probes finds them among all probes, and whose that is.
-
-        The average precision as scikit-learn's `average_precision_score` has it: at each own probe, the share of own
-        ones among those as high or higher, averaged.
-
-        Returns:
-            f8 (p,) and str (p,).
-        """
-        wanted = np.searchsorted(self.identities, self._identity[probe])
-        asked = np.unique(wanted)
-        found = np.zeros(len(self.identities))
-        most = int(np.diff(np.append(self._starts, len(self._rows))).max())
-        step = max(1, BLOCK_PAIRS // (most * max(1, len(probe))))
-        for start in range(0, len(asked), step):
-            some = asked[start : start + step]
-            rows = np.flatnonzero(np.isin(self._owner, some))
-            scores = checked(self.matcher, self.matcher.similarity(self._rows[rows], probe))
-            best = np.maximum.reduceat(scores, np.searchsorted(self._owner[rows], some), axis=0)
-            found[some] = [_average_precision(*pair) for pair in zip(best, wanted == some[:, None], strict=True)]
-        return found[asked], np.array([person_of(identity) for identity in self.identities[asked]], dtype=str)
+            precision[part] = [_average_precision(*pair) for pair in zip(scores, self._owner == owner, strict=True)]
+        return Outcomes(probe, rank, own, own_score, rival, rival_score, precision)
 
 
 def _average_precision(scores: np.ndarray, own: np.ndarray) -> float:
-    order = np.sort(-scores)
-    reached = -scores[own]
-    among_own = np.searchsorted(np.sort(reached), reached, side="right")
+    """Return the average precision of one probe: at each own sample, the share of own ones among those as similar.
+
+    As scikit-learn's `average_precision_score` has it, so that the order of equal scores does not count.
+    """
+    order, reached = np.sort(-scores), np.sort(-scores[own])
+    among_own = np.searchsorted(reached, reached, side="right")
     return float(np.mean(among_own / np.searchsorted(order, reached, side="right")))

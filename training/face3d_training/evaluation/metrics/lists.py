@@ -24,6 +24,7 @@ class EvaluationSettings:
     Attributes:
         folds: folds wanted for the accuracy.
         per_fold: genuine pairs wanted in each, and as many impostors.
+        captures: first captures of each person that are enrolled, where the dataset does not list them.
         most_pairs: pairs that ROC figures are of, at most; all there are, where there are no more.
         resamples: bootstrap resamples of people.
         confidence: share that intervals cover.
@@ -32,6 +33,7 @@ class EvaluationSettings:
 
     folds: int = 10
     per_fold: int = 300
+    captures: int = 1
     most_pairs: int = 1_000_000
     resamples: int = 1000
     confidence: float = 0.95
@@ -69,7 +71,11 @@ class Lists:
 
 
 def lists_of(
-    table: pd.DataFrame, settings: EvaluationSettings, protocol: str | None = None, published: Sequence[Published] = ()
+    table: pd.DataFrame,
+    settings: EvaluationSettings,
+    protocol: str | None = None,
+    published: Sequence[Published] = (),
+    listed: Protocol | None = None,
 ) -> Lists:
     """Return the lists of all protocols that a table admits, or of one.
 
@@ -81,14 +87,17 @@ def lists_of(
         settings: how many pairs and folds, and the seed.
         protocol: name of the only one; that of a published one means its categories too.
         published: published protocols on these rows.
+        listed: the dataset's own gallery and probes.
 
     Raises:
         UserError: the table is empty, or admits no such protocol.
     """
     if not len(table):
         raise UserError("evaluation: the split has no rows: choose another with --split")
-    made, notes = protocols(table)
+    made, notes = protocols(table, settings.captures)
     made |= {name: one for each in published for name, one in each.protocols().items()}
+    if listed is not None:
+        made = {listed.name: listed, **made}
     if protocol is not None and protocol not in made:
         there = ", ".join(made)
         raise UserError(f"there is no protocol {protocol!r} here (known: {there}){did_you_mean(protocol, made)}")
