@@ -22,7 +22,8 @@ def listed_protocol(
 ) -> tuple[Protocol | None, tuple[str, ...]]:
     """Return the protocol of listed samples, and what has to be said where there is none.
 
-    Every listed sample enrols, several of one person too. Probes of people who are not enrolled are left out, with a note.
+    Every listed sample enrols, several of one person too. Probes of people who are not enrolled are left out, which a
+    note says.
 
     Args:
         table: rows of one split, columns as in its CSV.

@@ -19,6 +19,7 @@ RECIPES = {
     "points_pointmlp": {"model.name": "pointmlp", "data.n_points": 2048},
     "rgb_triplet": {
         **{"model.name": "resnet34", "data.image_size_px": 140, "loss.triplet.margin": 0.2},
+        "loss.triplet.mining": "all",  # what these trainers call hard
         **{"optimizer.name": "adagrad", "optimizer.learning_rate": 0.075, "triplets.offline": True},
         **{"batch.identities": 32, "batch.samples": 544 // 32},
     },

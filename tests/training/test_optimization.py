@@ -40,6 +40,59 @@ def test_an_optimizer_has_the_rate_and_decay_that_were_asked_for(name):
     assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["weight_decay"]) == (0.02, 0.3)
 
 
+@pytest.mark.parametrize(
+    ("options", "momentum"),
+    [({"name": "sgd"}, 0.9), ({"name": "rmsprop"}, 0.0), ({"name": "rmsprop", "momentum": 0.5}, 0.5)],
+)
+def test_momentum_is_that_of_the_optimizer_where_none_is_given(options, momentum):
+    (group,) = make_optimizer(OptimizerConfig(**options), [parameter()]).param_groups
+    assert group["momentum"] == momentum
+    assert not group.get("nesterov")
+
+
+def test_sgd_without_nesterov_is_the_plain_formula():
+    weight = parameter()
+    for nesterov, expected in ((False, 1 - 0.1 * (1 + 1.9)), (True, 1 - 0.1 * (1.9 + 1 + 0.9 * 1.9))):
+        weight.data.fill_(1.0)
+        optimizer = make_optimizer(OptimizerConfig(name="sgd", learning_rate=0.1, nesterov=nesterov), [weight])
+        for _ in range(2):
+            weight.grad = torch.ones(1)
+            optimizer.step()
+        assert weight.item() == pytest.approx(expected)
+
+
+def test_norms_and_biases_go_without_decay_where_that_is_asked_for():
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2), torch.nn.PReLU())
+    optimizer = make_optimizer(OptimizerConfig(name="sgd", weight_decay=0.1, decay_norms=False), net.parameters())
+    decayed = {id(one): group["weight_decay"] for group in optimizer.param_groups for one in group["params"]}
+    found = {name: decayed[id(one)] for name, one in net.named_parameters()}
+    assert found == {"0.weight": 0.1, "0.bias": 0, "1.weight": 0, "1.bias": 0, "2.weight": 0}
+
+
+@pytest.mark.parametrize(
+    ("section", "options", "message"),
+    [
+        (OptimizerConfig, {"name": "adam", "nesterov": True}, "nesterov: only sgd"),
+        (OptimizerConfig, {"name": "sgd", "momentum": 0, "nesterov": True}, "nesterov: only sgd"),
+        (ScheduleConfig, {"name": "milestones"}, "write both or none"),
+        (ScheduleConfig, {"name": "step", "milestones": (3,)}, "write both or none"),
+        (ScheduleConfig, {"name": "milestones", "milestones": (5, 3)}, "do not rise"),
+        (ScheduleConfig, {"name": "milestones", "milestones": (2, 9), "warmup_epochs": 2}, "behind the warm-up"),
+    ],
+)
+def test_numbers_that_do_not_go_together_are_refused(section, options, message):
+    with pytest.raises(ValueError, match=message):
+        section(**options)
+
+
+def test_milestones_are_epochs_from_the_start():
+    assert rates(2, 6, name="milestones", milestones=(2, 5), factor=0.5) == pytest.approx(
+        [1] * 4 + [0.5] * 6 + [0.25] * 2
+    )
+    found = rates(2, 6, name="milestones", milestones=(2, 5), factor=0.5, warmup_epochs=1)
+    assert found[2:] == pytest.approx([1] * 2 + [0.5] * 6 + [0.25] * 2)
+
+
 def test_a_warm_up_rises_to_the_full_rate_and_the_cosine_falls_to_what_is_left():
     found = rates(10, 4, name="cosine", warmup_epochs=1, final=0.1)
     assert found[0] == pytest.approx(1e-3)

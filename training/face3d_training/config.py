@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -111,21 +112,40 @@ class OptimizerConfig(_Section):
     name: Literal["adam", "adamw", "sgd", "adagrad", "rmsprop"] = Field("adam", description="name of the optimizer")
     learning_rate: float = Field(1e-3, gt=0, description="learning rate after the warm-up")
     weight_decay: float = Field(0.0, ge=0, description="weight decay")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum (sgd, rmsprop) or first beta (adam)")
+    momentum: float | None = Field(
+        None, ge=0, lt=1, description="momentum (sgd, rmsprop) or first beta (adam) [0.9; rmsprop: 0]"
+    )
+    nesterov: bool = Field(False, description="Nesterov's momentum (sgd)")
+    decay_norms: bool = Field(True, description="weight decay on norms and biases, too")
     clip_norm: float | None = Field(None, gt=0, description="maximum norm of all gradients together")
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> OptimizerConfig:
+        if self.nesterov and (self.name != "sgd" or self.momentum == 0):
+            raise ValueError("nesterov: only sgd with a momentum above 0 has it: leave it out")
+        return self
 
 
 class ScheduleConfig(_Section):
     """Schedule of the learning rate."""
 
-    name: Literal["constant", "cosine", "step", "plateau"] = Field(
+    name: Literal["constant", "cosine", "step", "milestones", "plateau"] = Field(
         "cosine", description="course of the learning rate after the warm-up"
     )
     warmup_epochs: float = Field(0.0, ge=0, description="epochs in which the learning rate rises from 0")
     step_epochs: int = Field(10, gt=0, description="epochs between two steps (step)")
-    factor: float = Field(0.1, gt=0, lt=1, description="factor of a step (step, plateau)")
+    milestones: tuple[int, ...] = Field((), description="epochs after which a step is taken, such as 30, 55, 75")
+    factor: float = Field(0.1, gt=0, lt=1, description="factor of a step (step, milestones, plateau)")
     patience: int = Field(5, ge=0, description="evaluations without improvement before a step (plateau)")
     final: float = Field(0.01, ge=0, le=1, description="share of the learning rate that is left at the end (cosine)")
+
+    @model_validator(mode="after")
+    def _milestones_rise(self) -> ScheduleConfig:
+        if bool(self.milestones) != (self.name == "milestones"):
+            raise ValueError("milestones: go with 'name: milestones', and only with it: write both or none")
+        if any(b <= a for a, b in pairwise((self.warmup_epochs, *self.milestones))):
+            raise ValueError(f"milestones: {list(self.milestones)} do not rise from behind the warm-up: reorder them")
+        return self
 
 
 class VaryMapConfig(_Section):

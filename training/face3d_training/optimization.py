@@ -8,7 +8,15 @@ from typing import Any
 
 import torch
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LRScheduler, ReduceLROnPlateau, StepLR
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    MultiStepLR,
+    ReduceLROnPlateau,
+    StepLR,
+)
 
 from face3d_training.config import OptimizerConfig, ScheduleConfig
 
@@ -20,16 +28,32 @@ FIRST_SHARE = 1e-3
 
 
 def make_optimizer(config: OptimizerConfig, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
-    """Return torch's optimizer of that name."""
+    """Return torch's optimizer of that name.
+
+    Args:
+        config: which, and its numbers.
+        parameters: what it moves. Without `decay_norms` those of one dimension (norms, biases, slopes of PReLU) are a
+            group of their own, without weight decay.
+    """
     rate, decay, momentum = config.learning_rate, config.weight_decay, config.momentum
+    if momentum is None:
+        momentum = 0.0 if config.name == "rmsprop" else 0.9
     made: dict[str, Any] = {
         "adam": lambda p: torch.optim.Adam(p, rate, betas=(momentum, 0.999), weight_decay=decay),
         "adamw": lambda p: torch.optim.AdamW(p, rate, betas=(momentum, 0.999), weight_decay=decay),
-        "sgd": lambda p: torch.optim.SGD(p, rate, momentum=momentum, weight_decay=decay, nesterov=momentum > 0),
+        "sgd": lambda p: torch.optim.SGD(p, rate, momentum=momentum, weight_decay=decay, nesterov=config.nesterov),
         "adagrad": lambda p: torch.optim.Adagrad(p, rate, weight_decay=decay, initial_accumulator_value=FIRST_SQUARE),
         "rmsprop": lambda p: torch.optim.RMSprop(p, rate, momentum=momentum, weight_decay=decay),
     }
-    return made[config.name](list(parameters))
+    return made[config.name](_groups(list(parameters), config.decay_norms))
+
+
+def _groups(parameters: list[torch.nn.Parameter], decay_norms: bool) -> list[Any]:
+    if decay_norms:
+        return list(parameters)
+    layers = [parameter for parameter in parameters if parameter.ndim > 1]
+    vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
+    return [{"params": layers}, {"params": vectors, "weight_decay": 0.0}]
 
 
 class Schedule:
@@ -53,6 +77,10 @@ class Schedule:
             self.main: LRScheduler = CosineAnnealingLR(optimizer, left, eta_min=config.final * min(rates))
         elif config.name == "step":
             self.main = StepLR(optimizer, config.step_epochs * steps, config.factor)
+        elif config.name == "milestones":
+            # Epochs are counted from the start, as published trainers do; this scheduler begins behind the warm-up.
+            behind = [epoch * steps - self.warmup_steps for epoch in config.milestones]
+            self.main = MultiStepLR(optimizer, behind, config.factor)
         else:
             self.main = ConstantLR(optimizer, 1.0, left)
         if config.name == "plateau":

@@ -58,19 +58,19 @@ def test_embeddings_have_unit_length_whatever_the_order_of_points(name):
 
 
 def affine_groups(grouper, xyz, features):
-    """Compute a stage's groups as the paper writes them."""
+    """Compute a stage's groups as the paper writes them, with the deviation of its code."""
     chosen = ops.farthest_points(xyz, xyz.shape[1] // grouper.reducer)
     centers = ops.gather_points(xyz, chosen)
     anchors = ops.gather_points(features, chosen)[:, :, None]
     groups = ops.gather_points(features, ops.nearest_points(xyz, centers, grouper.neighbors))
-    sigma = (groups - anchors).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    sigma = (groups - anchors).flatten(1).std(dim=1)[:, None, None, None]
     scaled = grouper.alpha * (groups - anchors) / (sigma + 1e-5) + grouper.beta
     return grouper.linear(torch.cat([scaled, anchors.expand_as(groups)], dim=3))
 
 
 def test_groups_are_the_geometric_affine_module_of_the_paper():
     torch.manual_seed(0)
-    grouper = LocalGrouper(6, 10, neighbors=5, reducer=2, sampling="exact")
+    grouper = LocalGrouper(6, 10, neighbors=5, reducer=2, sampling=ops.FarthestSampling())
     torch.nn.init.normal_(grouper.alpha)
     torch.nn.init.normal_(grouper.beta)
     xyz, features = clouds(), (clouds(channels=6, seed=3) + 2).requires_grad_()
@@ -90,6 +90,14 @@ def test_points_that_are_all_alike_have_no_infinite_gradient():
     found = deviations(features, features[:, :3], index)
     assert found.tolist() == pytest.approx([1e-5] * 2)
     assert torch.autograd.grad(found.sum(), features)[0].isfinite().all()
+
+
+def test_centers_begin_at_the_first_point_where_published_weights_expect_it():
+    points = clouds()
+    groupers = [net(NAMES[2], fps_start=start).stages[0].group for start in (None, 0)]
+    chosen = [grouper.sampling(points, 5)[:, 0].tolist() for grouper in groupers]
+    assert chosen == [ops.farthest_points(points, 5)[:, 0].tolist(), [0, 0, 0]]
+    assert chosen[0] != chosen[1]
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])

@@ -20,7 +20,8 @@ class Triplet(LossSpec):
     Schroff et al. 2015, FaceNet (arXiv 1503.03832). With a negative that is not `margin` further away than the
     positive a triplet is valid; the mean is over valid triplets alone, so that solved ones do not dilute it. Chosen are
 
-    - `all`: every valid triplet of the batch;
+    - `all`: every valid triplet of the batch; trainers that call a triplet *hard* where it violates the margin, as
+      facenet-pytorch-glint360k and 3D-face-masked-recognition do, mean these;
     - `hard`: those whose negative is no further away than the positive;
     - `semihard`: those whose negative is further away than the positive, by less than the margin;
     - `batch_hard`: for each anchor its furthest positive with its nearest negative (Hermans et al. 2017, arXiv
@@ -36,7 +37,9 @@ class Triplet(LossSpec):
         "euclidean", description="between unit embeddings: their distance, 0 to 2, or 1 − cosine, 0 to 2"
     )
     mining: Literal["all", "hard", "semihard", "batch_hard"] = Field(
-        "semihard", description="triplets to train on: all valid ones, or the hard, semihard or batch_hard ones"
+        "semihard",
+        description="triplets to train on: all valid ones (which some trainers call hard), or the hard, semihard or "
+        "batch_hard ones",
     )
 
     def build(self, n_classes: int, embedding_size: int) -> TripletLoss:

@@ -1,7 +1,7 @@
 """PointMLP (Ma et al. 2022, arXiv 2202.07123): residual layers on groups of nearest points, no other geometry.
 
-Its geometric affine module divides by the standard deviation of one cloud, as in the paper. The published code uses
-that of the batch, in evaluation too, so that a face's embedding would depend on the other faces of its batch.
+Its geometric affine module divides by the standard deviation of one cloud's grouped differences, as the published code
+does: their mean is taken off, and it is n - 1 that the sum of squares is divided by.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from torch import nn
 from face3d_training.models.embedding_net import EmbeddingNet, Outputs
 from face3d_training.models.points_spec import NormKind
 from face3d_training.models.shared_mlp import ChannelsLastNorm, check_points, embedding_head, shared_mlp
-from face3d_training.ops import farthest_points, gather_points, nearest_points
+from face3d_training.ops import FarthestSampling, gather_points, nearest_points
 
 if TYPE_CHECKING:
     from face3d_training.models.pointmlp import PointMLPSpec
@@ -43,7 +43,9 @@ class LocalGrouper(nn.Module):
     computed here once a point and once an anchor, and gathered: W' x / σ and the rest, W' = W with α.
     """
 
-    def __init__(self, channels: int, out_channels: int, neighbors: int, reducer: int, sampling: str) -> None:
+    def __init__(
+        self, channels: int, out_channels: int, neighbors: int, reducer: int, sampling: FarthestSampling
+    ) -> None:
         super().__init__()
         self.neighbors, self.reducer, self.sampling = neighbors, reducer, sampling
         self.alpha = nn.Parameter(torch.ones(channels))
@@ -52,7 +54,7 @@ class LocalGrouper(nn.Module):
 
     def forward(self, xyz: torch.Tensor, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the anchors' places f4 (B, S, 3), and f4 (B, S, k, out), for f4 (B, N, 3) and (B, N, C)."""
-        chosen = farthest_points(xyz, xyz.shape[1] // self.reducer, self.sampling)
+        chosen = self.sampling(xyz, xyz.shape[1] // self.reducer)
         centers, anchors = gather_points(xyz, chosen), gather_points(features, chosen)
         index = nearest_points(xyz, centers, self.neighbors)
         with torch.autocast(xyz.device.type, enabled=False):  # nearly equal numbers are subtracted
@@ -65,9 +67,10 @@ class LocalGrouper(nn.Module):
 
 
 def deviations(features: torch.Tensor, anchors: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Return each cloud's root mean square of x − a over all points x of all groups, a their anchor.
+    """Return each cloud's standard deviation (n - 1) of x − a over all channels of all points x of all groups.
 
-    σ of Ma et al. 2022. The squares are multiplied out, so that the groups, the largest tensors, need not be formed.
+    σ of Ma et al. 2022 as their code has it, a the anchor of x. The squares are multiplied out, so that the groups, the
+    largest tensors, need not be formed.
 
     Args:
         features: f4 (B, N, C).
@@ -80,10 +83,12 @@ def deviations(features: torch.Tensor, anchors: torch.Tensor, index: torch.Tenso
     member = features.new_zeros(*anchors.shape[:2], features.shape[1]).scatter_(2, index, 1.0)
     center = features.detach().mean(1, keepdim=True)  # off both, so that fewer digits cancel
     features, anchors = features - center, anchors - center
-    of_points = features.square().sum(2) * member.sum(1)
-    of_anchors = anchors.square().sum(2) * index.shape[2] - 2 * (anchors * (member @ features)).sum(2)
-    total = of_points.sum(1) + of_anchors.sum(1)
-    return (total / (index[0].numel() * features.shape[2])).clamp(min=SMALLEST**2).sqrt()
+    times, neighbors, count = member.sum(1), index.shape[2], index[0].numel() * features.shape[2]
+    of_points = features.square().sum(2) * times
+    of_anchors = anchors.square().sum(2) * neighbors - 2 * (anchors * (member @ features)).sum(2)
+    squares = of_points.sum(1) + of_anchors.sum(1)
+    total = (features.sum(2) * times).sum(1) - neighbors * anchors.sum((1, 2))
+    return ((squares - total.square() / count) / (count - 1)).clamp(min=SMALLEST**2).sqrt()
 
 
 class PointMlpStage(nn.Module):
@@ -94,7 +99,11 @@ class PointMlpStage(nn.Module):
         self.out_channels = channels * spec.dims[number]
         inner = max(1, int(self.out_channels * spec.expansion))
         self.group = LocalGrouper(
-            channels, self.out_channels, spec.neighbors[number], spec.reducers[number], spec.sampling
+            channels,
+            self.out_channels,
+            spec.neighbors[number],
+            spec.reducers[number],
+            FarthestSampling(spec.sampling, spec.fps_start),
         )
         self.norm = ChannelsLastNorm(spec.norm, self.out_channels)
         self.pre, self.pos = (

@@ -7,7 +7,7 @@ ordered by farthest point sampling, as `subsample` leaves them, are thinned even
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
@@ -40,6 +40,11 @@ class SampledSpec(PointsSpec):
         "exact",
         description="how centers are chosen: exact; fast, by fpsample on the CPU, other points that cover as well; or"
         " pointnet2, the CUDA kernel of pointnet2_ops, which starts at the first point",
+    )
+    fps_start: Literal[0] | None = Field(
+        None,
+        description="0: centers begin at the first point, as published weights expect; null: at the farthest from the "
+        "centroid, whatever the order of points",
     )
 
     @field_validator("sampling")

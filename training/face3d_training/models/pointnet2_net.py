@@ -12,7 +12,7 @@ from face3d_training.models.embedding_net import EmbeddingNet, Outputs
 from face3d_training.models.points_spec import NormKind
 from face3d_training.models.pooling import GroupMLP
 from face3d_training.models.shared_mlp import ChannelsLastNorm, check_points, embedding_head
-from face3d_training.ops import ball_query, farthest_points, gather_points
+from face3d_training.ops import FarthestSampling, ball_query, gather_points
 
 if TYPE_CHECKING:
     from face3d_training.models.pointnet2 import BallScale, PointNet2Spec
@@ -45,7 +45,9 @@ class BallNet(nn.Module):
 class SetAbstraction(nn.Module):
     """One level: points are sampled, and each scale's PointNet describes the balls around them."""
 
-    def __init__(self, centers: int, scales: Sequence[BallScale], channels: int, norm: NormKind, sampling: str) -> None:
+    def __init__(
+        self, centers: int, scales: Sequence[BallScale], channels: int, norm: NormKind, sampling: FarthestSampling
+    ) -> None:
         super().__init__()
         self.centers, self.sampling = centers, sampling
         self.scales = nn.ModuleList(BallNet(channels, scale, norm) for scale in scales)
@@ -53,7 +55,7 @@ class SetAbstraction(nn.Module):
 
     def forward(self, xyz: torch.Tensor, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the centers f4 (B, S, 3) and their features f4 (B, S, out)."""
-        centers = gather_points(xyz, farthest_points(xyz, self.centers, self.sampling))
+        centers = gather_points(xyz, self.sampling(xyz, self.centers))
         return centers, torch.cat([scale(xyz, features, centers) for scale in self.scales], dim=2)
 
 
@@ -65,8 +67,9 @@ class PointNet2(EmbeddingNet):
         self.name, self.in_channels, self.embedding_size = spec.name, spec.in_channels, spec.embedding_size
         self.least = max(spec.centers)
         first, second = spec.levels()
-        self.first = SetAbstraction(spec.centers[0], first, spec.in_channels - 3, spec.norm, spec.sampling)
-        self.second = SetAbstraction(spec.centers[1], second, self.first.out_channels, spec.norm, spec.sampling)
+        sampling = FarthestSampling(spec.sampling, spec.fps_start)
+        self.first = SetAbstraction(spec.centers[0], first, spec.in_channels - 3, spec.norm, sampling)
+        self.second = SetAbstraction(spec.centers[1], second, self.first.out_channels, spec.norm, sampling)
         self.whole = GroupMLP(3 + self.second.out_channels, (256, 512, 1024), spec.norm)
         self.head = embedding_head(1024, spec.head, spec.embedding_size, spec.norm, spec.dropout)
 

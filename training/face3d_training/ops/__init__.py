@@ -8,13 +8,14 @@ An operation is found by its name and the name of a method in `kernels.KERNELS`.
 there with `kernels.kernel`, and is used where a config or a caller names it.
 """
 
-from face3d_training.ops.farthest import farthest_points
+from face3d_training.ops.farthest import FarthestSampling, farthest_points
 from face3d_training.ops.grouping import gather_points, interpolate_three
 from face3d_training.ops.kernels import KERNELS, find_kernel, kernel
 from face3d_training.ops.neighbors import ball_query, nearest_points
 
 __all__ = [
     "KERNELS",
+    "FarthestSampling",
     "ball_query",
     "farthest_points",
     "find_kernel",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch.nn import functional
 
@@ -42,6 +44,25 @@ def farthest_points(
     if not 0 < n_points <= points.shape[1]:
         raise ValueError(f"cannot choose {n_points} of {points.shape[1]} points")
     return find_kernel("farthest_points", method)(points.float(), n_points, start)
+
+
+class FarthestSampling(NamedTuple):
+    """Farthest point sampling as a network's options ask for it.
+
+    Attributes:
+        method: as of `farthest_points`.
+        first: index of the first point of each cloud; None: the farthest from the centroid.
+    """
+
+    method: str = "exact"
+    first: int | None = None
+
+    def __call__(self, points: torch.Tensor, n_points: int) -> torch.Tensor:
+        """Return i8 (B, n_points), the indices of f4 (B, N, 3) points that are chosen; errors as `farthest_points`."""
+        if self.first is None or self.method == "pointnet2":  # which begins at 0 anyway
+            return farthest_points(points, n_points, self.method)
+        start = torch.full(points.shape[:1], self.first, device=points.device)
+        return farthest_points(points, n_points, self.method, start)
 
 
 def farthest_from_centroid(points: torch.Tensor) -> torch.Tensor:

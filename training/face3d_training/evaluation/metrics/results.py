@@ -97,8 +97,8 @@ class IdentificationResult:
         probes: samples to be recognised, all of enrolled people.
         rank: share of probes whose person is among the best 1, 5 and 10, by those numbers as texts.
         cmc: that share for ranks 1, 2, 3, … up to 50 or the number of people.
-        mean_average_precision: each probe ranks all enrolled samples, as re-identification defines mAP (Zheng et al., ICCV
-            2015); with one sample of each person it is the mean of 1 / rank.
+        mean_average_precision: each probe ranks all enrolled samples, as re-identification defines mAP (Zheng et al.
+            2015, ICCV); with one sample of each person it is the mean of 1 / rank.
         outcomes: raw.
         notices: lines for the reader.
     """
