@@ -32,6 +32,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--pairs", type=FILE, help="Evaluate the pairs of this file instead: a pairs.csv, or LFW's pairs.txt.")
 @click.option("--protocol", metavar="NAME", help="Evaluate only this protocol, such as masked_to_plain [all].")
 @click.option(
+    "--folds",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Cut a list --pairs without folds into so many, pair after pair.",
+)
+@click.option(
     "--baseline/--no-baseline",
     "baselines",
     default=None,
@@ -93,6 +99,8 @@ def command(
     """
     if options["pairs"] is not None and options["protocol"] is not None:
         raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")
+    if options["folds"] is not None and options["pairs"] is None:
+        raise UserError("evaluate: --folds cuts a list of pairs: give its file by --pairs")
     folder = find_dataset(dataset, workspace)
     with needing_training("evaluating"):
         from face3d_training.evaluation.report.files import METRICS, REPORT, metrics_of

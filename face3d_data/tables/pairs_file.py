@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 WORDS = {"name", "name1", "name2", "id", "id1", "id2", "person", "image1", "image2", "same", "label"}
 """What the fields of a header in words are called."""
+NO_FOLDS = "has no folds"
 PairLine = tuple[int, int, bool, str, str, str, str]
 """Number of the line, fold or -1, same, name and id of the first, name and id of the second."""
 
@@ -62,7 +63,7 @@ def read_pairs(path: str | Path, table: pd.DataFrame) -> PairRows:
     same = np.array([line[2] for line in lines], bool)
     fold = np.array([line[1] for line in lines], np.int64)
     in_folds = len(set(fold.tolist())) > 1
-    notes = [f"pairs: {path.name} has no folds"] if not in_folds else places.shared(first, second, fold)
+    notes = [f"pairs: {path.name} {NO_FOLDS}"] if not in_folds else places.shared(first, second, fold)
     twice = len(lines) - len({frozenset((a, b)) for a, b in zip(first.tolist(), second.tolist(), strict=True)})
     notes += (
         [f"pairs: {counted(twice, f'line of {path.name} repeats', f'lines of {path.name} repeat')} a pair"]

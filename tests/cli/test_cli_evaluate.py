@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from made_checkpoint import SMALL_IMAGE, make_run
 from tiny_sets import image_set, points_set
 
 from face3d_data.cli.main import _answer
+from face3d_data.shards.read import Dataset
 from face3d_training.evaluation.report.drawn import Drawn
 
 
@@ -71,7 +73,8 @@ def test_an_evaluation_prints_a_table_and_where_it_is(here, capsys):
     tables = [line for line in lines if line.startswith(("plain →", "masked →"))]
     assert len(tables) == 4
     assert all("made-up people" in line for line in tables)
-    assert sum(line.startswith("  run, mean of 2 runs") for line in lines) == 4
+    assert sum(line.startswith("  run, mean of 2 runs") for line in lines) == 5
+    assert sum(line.startswith("probe.csv → gallery.csv (made-up people; ") for line in lines) == 1
     folder = Path("work/evaluations/points-test-run-s0-and-1-more")
     assert lines[-2:] == [f"evaluation {folder}", f"report {folder / 'report.html'}"]
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -144,7 +147,7 @@ MISTAKES = [
     (("points", "run-s0", "--split", "tset"), "has no split 'tset': choose one of train, eval, test"),
     (
         ("points", "run-s0", "--protocol", "masked_to_plan"),
-        "there is no protocol 'masked_to_plan' here (known: plain_to_plain, ",
+        "there is no protocol 'masked_to_plan' here (known: listed, plain_to_plain, ",
     ),
     (("points", "run-s0", "--protocol", "masked_to_plan"), "did you mean 'masked_to_plain'?"),
     (("points", "run-s0", "--pairs", "gone.txt"), "gone.txt: cannot be read: give a file of pairs"),
@@ -201,3 +204,31 @@ def test_back_ends_and_their_fusion_are_rows(here, capsys, tmp_path):
 def test_a_mistake_writes_nothing(here):
     assert (here / "taken" / "thesis.txt").read_text() == "years"
     assert not any(path.name.endswith(".tmp~") for path in here.rglob("*"))
+
+
+@pytest.mark.slow
+def test_the_dataset_s_gallery_and_probes_are_judged_as_they_are_listed(here, tmp_path, capsys):
+    arguments = ("evaluate", "points", "run-s0", *QUICK, "--protocol", "listed", "--out", tmp_path / "e", "--json")
+    judged = json.loads(call(capsys, *arguments)[1])["methods"]["run-s0"]["identification"]["listed"]
+    dataset = Dataset(here / "work" / "datasets" / "points")
+    assert (judged["gallery"], judged["probes"]) == (len(dataset.gallery), len(dataset.probe)) == (4, 24)
+    probes = pd.read_csv(tmp_path / "e" / "probes.csv")
+    assert sorted(set(probes["id"])) == sorted(dataset.probe["id"])
+
+
+@pytest.mark.slow
+def test_several_captures_of_each_person_can_be_enrolled(here, tmp_path, capsys):
+    arguments = (
+        "evaluate",
+        "points",
+        "run-s0",
+        *QUICK,
+        "--protocol",
+        "plain_to_plain",
+        "--out",
+        tmp_path / "e",
+        "--json",
+    )
+    judged = json.loads(call(capsys, *arguments, "--gallery-captures", "3")[1])["methods"]["run-s0"]
+    one = judged["identification"]["plain_to_plain"]
+    assert (one["people"], one["gallery"], one["probes"]) == (4, 12, 4)

@@ -161,6 +161,26 @@ def test_a_file_of_pairs_is_the_only_list(table, tmp_path):
     assert result.notices == ("pairs: my pairs.txt has no folds",)
 
 
+def test_a_list_without_folds_is_cut_where_that_is_asked_for(table, tmp_path):
+    named = table.assign(name=table["identity"], id=table["sample_id"])
+    people = sorted(set(table["identity"]))
+    lines = [
+        f"{name}\tc0\tc1\n{name}\tc0\t{other}\tc1\n"
+        for name, other in zip(people, people[1:] + people[:1], strict=True)
+    ]
+    path = tmp_path / "mine.txt"
+    path.write_text("".join(lines))
+    pairs = lists_from(path, named, 3).pairs["mine"].folds
+    parts = np.array_split(np.arange(len(pairs.first)), 3)
+    assert [np.flatnonzero(pairs.fold == fold).tolist() for fold in range(3)] == [part.tolist() for part in parts]
+    assert pairs.notes == ("pairs: mine.txt is cut into 3 folds, pair after pair: they may share people",)
+    with pytest.raises(UserError, match=r"--folds 99: .*mine\.txt has .* pairs alone: ask for fewer"):
+        lists_from(path, named, 99)
+    path.write_text(f"2\t1\n{lines[0]}{lines[1]}")
+    with pytest.raises(UserError, match=r"--folds 3: .*mine\.txt has folds of its own: leave the option out"):
+        lists_from(path, named, 3)
+
+
 def test_progress_is_told_each_list(table, lists):
     told = []
     evaluate(net(table, "net", 1.0), lists, EvaluationSettings(resamples=2), progress=told.append)

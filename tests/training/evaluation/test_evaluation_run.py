@@ -118,7 +118,7 @@ def test_networks_and_baselines_are_judged_on_the_same_lists(judged):
     evaluation, about, _ = judged
     assert list(evaluation.methods) == ["small-s0", "small-s1", "narrow", *about.baselines]
     assert len(about.baselines) == 2
-    wanted = {"plain_to_plain", "masked_to_plain", "plain_to_masked", "masked_to_masked"}
+    wanted = {"listed", "plain_to_plain", "masked_to_plain", "plain_to_masked", "masked_to_masked"}
     for method in evaluation.methods.values():
         assert set(method.verification) == set(method.identification) == wanted
     assert evaluation.dataset.samples == 32

@@ -77,7 +77,7 @@ def test_the_command_judges_them_and_reports_each(tmp_path, monkeypatch):
     request = Request(dataset, out, (tmp_path / "small-s0",), baselines=False, settings=FEW, device="cpu")
     evaluation, _ = run_evaluation(request)
     (method,) = evaluation.methods.values()
-    assert list(method.identification) == ["plain_to_plain", "bosphorus", *PARTS]
+    assert list(method.identification) == ["listed", "plain_to_plain", "bosphorus", *PARTS]
     assert [method.identification[name].probes for name in ("bosphorus", *PARTS)] == [12, 4, 4, 4, 4]
     report = next(out.glob("*.html")).read_text("utf-8")
     assert "Bosphorus: YR/R10" in report

@@ -17,7 +17,7 @@ from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.published_lists import published_names, read_published
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.listed import listed_protocol
-from face3d_data.tables.protocol import wears_mask
+from face3d_data.tables.protocol import Protocol, wears_mask
 from face3d_data.tables.split import person_of
 from face3d_training.checkpoint import find_checkpoint
 from face3d_training.devices import choose_device
@@ -59,6 +59,7 @@ class Request:
         split: split that is judged on.
         pairs: file of pairs that are judged instead of the protocols.
         protocol: the only protocol that is judged.
+        folds: a file of pairs without folds is cut into that many.
         baselines: judge the baselines too; None: where they are possible.
         train_dataset: folder of the dataset whose split `train` the learnt baseline and back-ends learn from, and on
             whose split `eval` methods are weighed; the one that is judged on if not given.
@@ -81,6 +82,7 @@ class Request:
     split: str = "test"
     pairs: str | Path | None = None
     protocol: str | None = None
+    folds: int | None = None
     baselines: bool | None = None
     train_dataset: str | Path | None = None
     train_where: str | None = None
@@ -241,10 +243,11 @@ def refuse_leaks(checks: Iterable[LeakCheck], allowed: bool) -> None:
 
 def _lists(request: Request, dataset: Dataset, table: pd.DataFrame) -> Lists:
     if request.pairs is not None:
-        return lists_from(request.pairs, table)
+        return lists_from(request.pairs, table, request.folds)
     names = published_names(dataset.info, request.split, list(dataset.info["splits"]))
     published = [read_published(dataset, name, table) for name in names]
-    listed, notes = None, ()
+    listed: Protocol | None = None
+    notes: tuple[str, ...] = ()
     if (dataset.path / "gallery.csv").is_file():
         listed, notes = listed_protocol(table, *(one["sample_id"].tolist() for one in (dataset.gallery, dataset.probe)))
     lists = lists_of(table, request.settings, request.protocol, published, listed)

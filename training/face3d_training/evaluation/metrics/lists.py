@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from face3d_data.errors import UserError, did_you_mean
+from face3d_data.plurals import counted
 from face3d_data.tables.pair_rows import PairRows, every_pair, pairs_in_folds
-from face3d_data.tables.pairs_file import read_pairs
+from face3d_data.tables.pairs_file import NO_FOLDS, read_pairs
 from face3d_data.tables.protocol import Protocol, protocols
 from face3d_data.tables.published import Published
 
@@ -112,19 +115,33 @@ def lists_of(
     return Lists(pairs, chosen, notes if protocol is None else ())
 
 
-def lists_from(path: str | Path, table: pd.DataFrame) -> Lists:
+def lists_from(path: str | Path, table: pd.DataFrame, folds: int | None = None) -> Lists:
     """Return the pairs of a file as the only list, named for it.
 
     Args:
         path: the file.
         table: rows of one split.
+        folds: a list without folds is cut into that many, pair after pair, as scikit-learn's `KFold` does.
 
     Raises:
-        UserError: as `read_pairs`.
+        UserError: as `read_pairs`; the file has folds and others are asked for, or fewer pairs than folds.
     """
     path = Path(path)
     pairs = read_pairs(path, table)
+    if folds is not None:
+        pairs = _cut(pairs, folds, path)
     return Lists({path.stem: PairLists(path.name, pairs, pairs)}, {})
+
+
+def _cut(pairs: PairRows, folds: int, path: Path) -> PairRows:
+    if pairs.fold is not None:
+        raise UserError(f"--folds {folds}: {path} has folds of its own: leave the option out")
+    if len(pairs.first) < folds:
+        raise UserError(f"--folds {folds}: {path} has {counted(len(pairs.first), 'pair')} alone: ask for fewer")
+    parts = np.array_split(np.arange(len(pairs.first)), folds)
+    fold = np.repeat(np.arange(folds), [len(part) for part in parts])
+    note = f"pairs: {path.name} is cut into {folds} folds, pair after pair: they may share people"
+    return replace(pairs, fold=fold, notes=(*(line for line in pairs.notes if not line.endswith(NO_FOLDS)), note))
 
 
 def _pairs(table: pd.DataFrame, protocol: Protocol, settings: EvaluationSettings) -> PairLists:

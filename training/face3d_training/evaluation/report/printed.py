@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from face3d_data.plurals import counted
 from face3d_training.evaluation.metrics.figure import Figure, Spread
@@ -13,7 +14,7 @@ from face3d_training.evaluation.report.verdict import verdict_lines, verdicts
 
 SHOWN = ("rank 1", "auc", "eer")
 NOTHING = "-"
-MOST_LETTERS = 34
+MOST_LETTERS, WIDTH = 34, 110
 
 
 def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
@@ -36,6 +37,7 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
         yield ""
         yield f"{table.title} ({table.counts})"
         yield from _lines(table, percent)
+        yield from _accuracy(evaluation, table)
     told = [*dict.fromkeys(notice for table in tables for notice in table.notices)]
     judged = [line for _, line in verdict_lines(verdicts(evaluation, about.baselines))]
     if told or about.baseline_notes or judged:
@@ -60,6 +62,24 @@ def _lines(table: ScoreTable, percent: str) -> Iterator[str]:
     widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
     yield from (_aligned(line, widths) for line in (header, *rows) if columns)
     yield from (f"  {text}" for text in table.lacking)
+
+
+def _accuracy(evaluation: Evaluation, table: ScoreTable) -> Iterator[str]:
+    """Yield the accuracy of each method over folds, with its thresholds: their mean over the folds."""
+    found = [
+        (row.name, method.verification[table.key].folds)
+        for row in table.rows
+        if (method := evaluation.methods.get(row.name)) is not None and table.key in method.verification
+    ]
+    shown = [
+        f"{name} {folds.accuracy.value:.3f} (similarity ≥ {folds.spread['threshold'].mean:.3f})"
+        for name, folds in found
+        if folds is not None and folds.accuracy.value is not None
+    ]
+    if shown:
+        count = next(len(folds.folds) for _, folds in found if folds is not None and folds.folds)
+        text = f"accuracy over {count} folds: {', '.join(shown)}"
+        yield from wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
