@@ -89,5 +89,5 @@ def command(
         )
     samples = counted(written.samples, "sample")
     masked = f", {written.masked:,} of them masked" if written.masked else ""
-    what = f"people, each the mean of theirs ({samples}{masked})" if layout == "gallery" else f"samples{masked}"
+    what = f"people, means over {samples}{masked}" if layout == "gallery" else f"samples{masked}"
     echo(f"embeddings of {written.count} {what}, {written.form}, in {out}")

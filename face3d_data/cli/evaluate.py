@@ -35,7 +35,7 @@ FILE = click.Path(path_type=Path)
     "--folds",
     type=click.IntRange(2),
     metavar="N",
-    help="Cut a list --pairs without folds into so many, pair after pair.",
+    help="Cut a list --pairs without folds into N folds, pair after pair.",
 )
 @click.option(
     "--baseline/--no-baseline",

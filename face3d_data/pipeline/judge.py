@@ -37,7 +37,7 @@ def check_limits(what: str, inputs: int, dirty: Sequence[Dirty], limits: Limits,
 
 
 def shortened(detail: str, most: int = 240) -> str:
-    """Return a detail of at most so many letters, its middle left out: the remedy stands at its end."""
+    """Return a detail, the middle of a long one left out: the remedy stands at its end."""
     if len(detail) <= most:
         return detail
     return f"{detail[: most // 3].rstrip()} … {detail[-(most - most // 3 - 3) :].lstrip()}"

@@ -88,7 +88,7 @@ def test_a_gallery_is_the_mean_of_each_person_of_chosen_rows(here, tmp_path, exp
     code, out, _ = call(capsys, "points", "run", "--out", tmp_path / "g.h5", *query)
     assert (code, out) == (
         0,
-        f"embeddings of 4 people, each the mean of theirs (16 samples), no back-end, in {tmp_path / 'g.h5'}\n",
+        f"embeddings of 4 people, means over 16 samples, no back-end, in {tmp_path / 'g.h5'}\n",
     )
     table, vectors = expected
     with h5py.File(tmp_path / "g.h5") as file:

@@ -19,7 +19,7 @@ from face3d_training.checkpoint import export_safetensors, find_checkpoint, read
 from face3d_training.evaluation.metrics.results import ModelFacts
 from face3d_training.evaluation.report.drawn import Drawn
 
-PEOPLE = "embeddings of 4 people, each the mean of theirs (32 samples, 16 of them masked)"
+PEOPLE = "embeddings of 4 people, means over 32 samples, 16 of them masked"
 QUICK = ("--no-baseline", "--resamples", "20", "--device", "cpu", "--protocol", "plain_to_plain")
 
 

@@ -43,7 +43,7 @@ def call(capsys, *arguments):
 def test_a_dataset_is_embedded(here, tmp_path, capsys, name):
     code, out, err = call(capsys, "embed", "maps", "--model", name, "--out", tmp_path / "e.h5", "--device", "cpu")
     assert (code, err) == (0, "")
-    assert out == f"embeddings of 4 people, each the mean of theirs (16 samples), no back-end, in {tmp_path / 'e.h5'}\n"
+    assert out == f"embeddings of 4 people, means over 16 samples, no back-end, in {tmp_path / 'e.h5'}\n"
     with h5py.File(tmp_path / "e.h5") as file:
         assert [np.linalg.norm(file[person]["embedding"][:]) for person in file] == pytest.approx([1] * 4)
 

@@ -64,6 +64,8 @@ class Doubles(Step):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "careless_code", raising=False)  # an earlier test's, whose folder is gone
     write_toys(tmp_path / "in", 2, 2)
     (tmp_path / "careless_code.py").write_text(CODE)
     return tmp_path

@@ -71,7 +71,8 @@ def check_side(inputs: torch.Tensor, name: str, side: int) -> None:
     if inputs.shape[2:] != (side, side):
         height, width = inputs.shape[2:]
         images = f"data.image_size_px to {side}"
-        remedy = f"model.image_size_px to {width} or, if they are no maps, {images}" if height == width else images
+        square = f"{images} (maps are never resized: make square ones, and set model.image_size_px to their side)"
+        remedy = f"model.image_size_px to {width} or, if they are no maps, {images}" if height == width else square
         raise UserError(
             f"model {name} is built for images of {side} × {side} px and got {width} × {height}: set {remedy}"
         )

@@ -10,11 +10,11 @@ from face3d_training.evaluation.metrics.figure import Figure
 from face3d_training.evaluation.metrics.results import Difference, Evaluation
 from face3d_training.evaluation.report.score_tables import HEADINGS, score_tables
 
-State = Literal["better", "unclear", "worse"]
+VerdictState = Literal["better", "unclear", "worse"]
 JUDGED_BY = ("rank 1", "auc")
 """What they are judged by: the first of these in which they differ."""
 
-SAID: dict[State, str] = {
+SAID: dict[VerdictState, str] = {
     "better": "beats the baselines on {titles}",
     "unclear": "neither beats every baseline beyond chance nor loses to one on {titles}: judge on more people",
     "worse": "loses to a baseline on {titles}: there it is not worth its parameters",
@@ -34,7 +34,7 @@ class BaselineVerdict:
 
     method: str
     title: str
-    state: State
+    state: VerdictState
     text: str
 
 
@@ -78,7 +78,7 @@ def _judge(method: str, key: str, title: str, differences: list[Difference]) -> 
     told = "; ".join(f"{_points(figure)} of {HEADINGS[name]} against {other}" for other, name, figure in judged)
     beats = all(figure.low is not None and figure.low > 0 for figure in figures)
     loses = any(figure.high is not None and figure.high < 0 for figure in figures)
-    state: State = "better" if beats else "worse" if loses else "unclear"
+    state: VerdictState = "better" if beats else "worse" if loses else "unclear"
     return BaselineVerdict(method, title, state, f"{method} {SAID[state].format(titles=title)} ({told}).")
 
 
