@@ -1,5 +1,7 @@
 """Careless components: what a plugin's code does wrong is one line or an error row, and never ends a run in silence."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
