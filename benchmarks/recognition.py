@@ -70,6 +70,7 @@ TRIALS: dict[str, tuple[str, ...]] = {
         "tilt": ("--vary-map.tilt", "0.05"),
         "pairs": (*PAIRS, "--loss", "arcface,consistency", "--loss.consistency.weight", "5"),
         "parts": ("--model", "map_part_resnet", "--loss", "arcface,occlusion"),
+        "mobile": ("--model", "mobilefacenet", "--model.in-channels", "4", "--model.image-size-px", "64"),
         "adaface": ("--loss", "adaface"),
         "centers": ("--loss.arcface.sub-centers", "3"),
         "geometric": ("--masks.share", "0"),
