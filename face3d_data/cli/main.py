@@ -29,7 +29,10 @@ from face3d_data.errors import (
 )
 from face3d_data.version import __version__
 
-NOT_COMMANDS = ("catalogue_output", "completion", "config_options", "main", "network_options", "options", "output")
+NOT_COMMANDS = (
+    *("catalogue_output", "completion", "config_options", "main", "network_options", "options", "output"),
+    *("reader_options", "recognition_options"),
+)
 GROUPS = (
     (
         "Data",
@@ -38,6 +41,11 @@ GROUPS = (
     ),
     ("Look", "face3d show --sheet quickstart", ("status", "dirty", "show", "domains", "verify", "masks", "doctor")),
     ("Train", "face3d train quickstart --config demo", ("models", "train", "evaluate", "embed")),
+    (
+        "Recognise",
+        "face3d identify captures --gallery people.h5",
+        ("enroll", "identify", "compare", "calibrate"),
+    ),
     ("Keep", "face3d export quickstart out --format rgbd", ("export", "model", "gc")),
 )
 """Title, an example, and the commands of each group of the help."""

@@ -12,6 +12,7 @@ from face3d_data.cli.catalogue_output import of_datasets, print_catalogue
 from face3d_data.cli.completion import complete_reader
 from face3d_data.cli.options import json_option
 from face3d_data.cli.output import echo, echo_json
+from face3d_data.cli.reader_options import reader_settings
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
@@ -89,16 +90,10 @@ def _reader(name: str, root: Path, settings: Sequence[str]) -> tuple[Reader, dic
         UserError: there is no such reader, the folder is not a folder, or an option does not fit.
     """
     from face3d_data.component import build
-    from face3d_data.pipeline.text import setting_value
     from face3d_data.registry import find
 
     cls = find("reader", name)
-    given: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals or not key:
-            raise UserError(f"readers --check: --set {setting}: write KEY=VALUE")
-        given[key] = setting_value(key, text, "readers --check: --set")
+    given = reader_settings(settings, "readers --check")
     if not root.is_dir():
         option = " and --set file=LIST.csv" if "file" in cls.model_fields else ""
         raise UserError(f"readers --check: {root} is not a folder: give the collection's{option}")

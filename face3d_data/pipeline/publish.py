@@ -22,6 +22,7 @@ from face3d_data.pipeline.lock import pipeline_digest
 from face3d_data.pipeline.measure import Sizes, measure_rows
 from face3d_data.pipeline.notes import nothing_left
 from face3d_data.pipeline.people import same_person_lines
+from face3d_data.pipeline.preparation import preparation_record
 from face3d_data.pipeline.result import StepResult
 from face3d_data.plurals import counted
 from face3d_data.sample import Tag
@@ -115,6 +116,7 @@ def _publish(
             same_person=same_person_lines(pipeline),
             readers={source.id: source.reader.name for source in pipeline.sources},
             array_attributes=_array_attributes(name, pipeline, spec),
+            preparation=preparation_record(pipeline, spec),
         ),
     )
     if settings.force.intersection(pipeline.upstream_of([spec.upstream])):

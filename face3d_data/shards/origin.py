@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from face3d_data.sample import Tag
 from face3d_data.shards.rows import Makers, Read
@@ -29,6 +29,7 @@ class DatasetOrigin:
         same_person: lines of the lists that steps were given: names of one person.
         readers: source to the reader that reads it, for published protocols.
         array_attributes: array to what the stage that made it says of its numbers, such as the width of a map's cells.
+        preparation: the stages that made the samples of captures, as `pipeline/preparation` records them.
     """
 
     pipeline: str = ""
@@ -40,6 +41,7 @@ class DatasetOrigin:
     same_person: Sequence[IdentityPair] = ()
     readers: Mapping[str, str] = field(default_factory=dict)
     array_attributes: Mapping[str, Mapping[str, Tag]] = field(default_factory=dict)
+    preparation: Mapping[str, Any] = field(default_factory=dict)
 
     def attributes(self) -> dict[str, str]:
         """Return what every shard and dataset.json say of where a dataset comes from."""

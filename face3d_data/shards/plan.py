@@ -184,6 +184,7 @@ def plan_dataset(
     record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
     said = {field: origin.array_attributes[field] for field in spec.fields if field in origin.array_attributes}
     record |= {"array_attributes": said} if said else {}
+    record |= {"preparation": dict(origin.preparation)} if origin.preparation else {}
     record |= {"same_person": {**apart, **names}, "tags": asked_types}
     rows = [table[column].tolist() for column in DIGESTED]
     rows += [asked[tag].tolist() for tag in spec.tags]

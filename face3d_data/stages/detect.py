@@ -172,6 +172,26 @@ class Detect(Stage):
             return Reject(refused.reason, NOT_GIVEN)
         return refused
 
+    def every_face(self, sample: Sample) -> list[Sample]:
+        """Return a sample for each face that is found, instead of for the one that `which` selects.
+
+        Args:
+            sample: one capture; its id, key and tags are those of all of them.
+
+        Returns:
+            Samples with `box` and `landmarks` set, the surest face first.
+
+        Raises:
+            Reject: as `run`.
+        """
+        refused = self.refusal(sample)
+        if refused is not None:
+            raise refused
+        if self.detector == GIVEN:
+            return [self._take_given(sample)]
+        faces, tags = self._find(sample, None)
+        return [self._marked(sample, faces, int(i)).with_tags(**tags) for i in np.argsort(-faces.scores, kind="stable")]
+
     def _take_given(self, sample: Sample) -> Sample:
         from face3d_data.detectors.given import box_around, check_in_image, check_landmarks
 
@@ -190,23 +210,28 @@ class Detect(Stage):
         return sample.with_arrays(**made).with_tags(face_score=1.0, faces_found=1)
 
     def _search(self, sample: Sample, seen: DetectedFaces | None = None) -> Sample:
+        faces, tags = self._find(sample, seen)
+        return self._take(sample, faces).with_tags(**tags)
+
+    def _find(self, sample: Sample, seen: DetectedFaces | None) -> tuple[DetectedFaces, dict[str, str]]:
+        """Return the faces of a sample that are sure enough, one or more, and tags on how they were found."""
         possible = self._possible_px(sample) if "color" in sample.arrays else None
         bound = f" (sought from {possible[0]:.0f} px on, by the depth: check its unit)" if possible else ""
         if self.detector == AUTO:
-            return self._search_all(sample, possible, bound, seen)
+            return self._find_by_any(sample, possible, bound, seen)
         found = seen or self._look(self.detector, sample, possible)
         faces = found.keep(found.scores >= self.min_confidence)
         if not len(faces):
             best = f"best probability {found.scores.max():.3f}" if len(found) else "nothing like a face"
             raise Reject("no_face", best + bound)
-        return self._take(sample, faces)
+        return faces, {}
 
     def _look(self, name: str, sample: Sample, possible: tuple[float, float] | None) -> DetectedFaces:
         return self._detector(name).detect(sample.arrays["color"], self.min_face_px, possible)
 
-    def _search_all(
+    def _find_by_any(
         self, sample: Sample, possible: tuple[float, float] | None, bound: str, seen: DetectedFaces | None
-    ) -> Sample:
+    ) -> tuple[DetectedFaces, dict[str, str]]:
         detectors: dict[str, Callable[[], DetectedFaces]] = {
             name: partial(self._look, name, sample, possible) for name in CHAIN
         }
@@ -217,13 +242,16 @@ class Detect(Stage):
         except Reject as error:
             hint_text = bound if error.reason == "no_face" else ""  # a flat face was found: the bound did not hide it
             raise Reject(error.reason, error.detail + hint_text) from None
-        return self._take(sample, faces).with_tags(found_by=by)
+        return faces, {"found_by": by}
 
     def _take(self, sample: Sample, faces: DetectedFaces) -> Sample:
         if len(faces) > 1 and self.several == "reject":
             raise Reject("several_faces", f"{len(faces)} faces")
         image = sample.arrays["color" if "color" in sample.arrays else "depth"]
-        index = choose(faces, self.which, image.shape[:2])
+        return self._marked(sample, faces, choose(faces, self.which, image.shape[:2]))
+
+    def _marked(self, sample: Sample, faces: DetectedFaces, index: int) -> Sample:
+        """Return the sample with one of its faces."""
         made = {"box": faces.boxes[index], "landmarks": faces.landmarks[index], **faces.more(index)}
         marked = sample.without(*MANY).with_arrays(**made)
         return marked.with_tags(face_score=round(float(faces.scores[index]), 4), faces_found=len(faces))

@@ -27,7 +27,16 @@ from face3d_training.torch_file import read_torch_file
 CHECKPOINT_FOLDER = "checkpoints"
 BEST_CHECKPOINT, LAST_CHECKPOINT, SAFETENSORS = "best.pt", "last.pt", "best.safetensors"
 ABOUT = "face3d_training"
-ABOUT_KEYS = ("epoch", "dataset", "dataset_name", "maps", "splits", "training_data_complete", DATASET_LEAKS)
+ABOUT_KEYS = (
+    "epoch",
+    "dataset",
+    "dataset_name",
+    "maps",
+    "preparation",
+    "splits",
+    "training_data_complete",
+    DATASET_LEAKS,
+)
 """Where a .safetensors keeps, as JSON, what is known of its network's training, and which keys of the checkpoint."""
 SEEN_KEYS = ("training_data", "selection_data")
 """Keys of the checkpoint whose fingerprints of rows a .safetensors keeps as texts."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,13 +12,11 @@ import torch
 from face3d_data.digest import seed_from
 from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset, ShardReader
-from face3d_training import clouds, images
+from face3d_training import clouds
 from face3d_training.clouds import CloudInput, Stream
 from face3d_training.config import DataConfig
-from face3d_training.images import ImageInput
-from face3d_training.map_place import MapPlace, check_has_maps, check_holes, said_of_maps
-from face3d_training.models.base import ModelSpec
-from face3d_training.registry import specs
+from face3d_training.map_place import said_of_maps
+from face3d_training.network_input import InputKind, NetworkInput
 from face3d_training.sampler import Draw
 from face3d_training.split_table import people_of, rows_of, shapes_of, visible_ratios, who_is_masked
 from face3d_training.variation import Draws, Variation
@@ -26,9 +24,6 @@ from face3d_training.variation import Draws, Variation
 if TYPE_CHECKING:
     import pandas as pd
 
-InputKind = Literal["points", "image"]
-FIELDS = {"points": tuple(clouds.CHANNELS), "image": tuple(images.CHANNELS)}
-"""Arrays that a network's input may be made of."""
 COPIES = 1 << 24
 """More copies of a row than an epoch has."""
 
@@ -87,19 +82,14 @@ class FaceRows:
         # No strings: reading one writes its reference count, and so copies pages in forked workers.
         self._keys = np.array([key.encode() for key in self.table["key"]])
         shapes = shapes_of(source)
-        _check_fields(config, inputs, shapes, source.name)
         self.map_said = said_of_maps(source.info) if "map" in config.fields else {}
-        place = _map_place(source, config, shapes, variation)
-        self._input: CloudInput | ImageInput = (
-            CloudInput.of(config, shapes, source.name)
-            if inputs == "points"
-            else ImageInput.of(config, shapes, source.name, place)
-        )
+        varied = variation is not None and variation.is_on
+        self._made = NetworkInput.of(config, inputs, shapes, source.info, source.name, varied)
+        self._input = self._made.form
         self.views = config.views if inputs == "points" and variation is None else 1
-        self._normal = _mean_and_std(config, self._input.channels, inputs)
         self._draws: Draws | None = None
         if variation is not None and (variation.is_on or self._input.draws):
-            self._draws = variation.on(inputs, config.fields, shapes, place)
+            self._draws = variation.on(inputs, config.fields, shapes, self._made.place)
         names_read = [*self._input.names, *(self._draws.names if self._draws else ())]
         self._reader = ShardReader(dataset, split, list(dict.fromkeys(names_read)))
 
@@ -138,11 +128,7 @@ class FaceRows:
             arrays = self._varied(self._draws, arrays, draws, batch)
         elif self.views > 1 and isinstance(self._input, CloudInput):
             arrays = self._input.viewed(arrays, copies)
-        inputs = self._input.stacked(arrays)
-        if self._normal is not None:
-            inputs -= self._normal[0]
-            inputs /= self._normal[1]
-        return {"inputs": inputs, **batch}
+        return {"inputs": self._made.stacked(arrays), **batch}
 
     @staticmethod
     def collate(batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
@@ -200,53 +186,3 @@ class FaceRows:
 
     def _id_of(self, row: int) -> str:
         return str(self.table["sample_id"].iloc[row])
-
-
-def _check_fields(config: DataConfig, inputs: InputKind, there: Collection[str], dataset: str) -> None:
-    if "map" in config.fields:
-        check_has_maps(None, there, dataset, "this config (data.fields)")
-    arrays = ", ".join(name for name in there if name not in clouds.FRAME)
-    if not any(name in there for name in (FIELDS["image"] if inputs == "image" else ("points",))):
-        other, takes = ("points", "images") if inputs == "image" else ("image", "points")
-        models = [name for name, spec in specs("model").items() if issubclass(spec, ModelSpec) and spec.inputs == other]
-        raise UserError(
-            f"dataset {dataset} holds {arrays}, but the model takes {takes}: choose a dataset with {takes}, "
-            f"or one of the models {', '.join(models)}"
-        )
-    for name in config.fields:
-        if name not in FIELDS[inputs]:
-            raise UserError(
-                f"data.fields: {name!r} is not an input of the model: choose among {', '.join(FIELDS[inputs])}"
-            )
-        if name not in there:
-            raise UserError(f"data.fields: dataset {dataset} has no {name!r} (it has {arrays}): leave it out")
-    if len(set(config.fields)) < len(config.fields):
-        raise UserError(f"data.fields: {', '.join(config.fields)}: name each array once")
-
-
-def _map_place(
-    source: Dataset, config: DataConfig, shapes: clouds.ChannelShapes, variation: Variation | None
-) -> MapPlace | None:
-    """Return where the cells of a dataset's maps lie, where the input or its variation depends on it."""
-    asked = config.map_height == "residual" or (variation is not None and variation.is_on)
-    if "map" not in config.fields or not asked:
-        return None
-    check_holes(said_of_maps(source.info), source.name)
-    return MapPlace.of(source.info, shapes["map"], source.name)
-
-
-def _mean_and_std(config: DataConfig, channels: int, inputs: InputKind) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return mean and standard deviation f4, shaped to be taken off a batch; None: neither is given."""
-    if not config.channel_mean and not config.channel_std:
-        return None
-    for key, values in (("channel_mean", config.channel_mean), ("channel_std", config.channel_std)):
-        if values and len(values) != channels:
-            fields = ", ".join(config.fields)
-            raise UserError(
-                f"data.{key}: {len(values)} numbers for the {channels} channels of {fields}: write {channels}"
-            )
-    if any(value <= 0 for value in config.channel_std):
-        raise UserError(f"data.channel_std: {min(config.channel_std):g} cannot be a divisor: use numbers above 0")
-    shape = (channels, 1, 1) if inputs == "image" else (channels,)
-    mean = np.array(config.channel_mean or [0] * channels, np.float32).reshape(shape)
-    return mean, np.array(config.channel_std or [1] * channels, np.float32).reshape(shape)

@@ -88,6 +88,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "dataset": dataset_digest(run.dataset),
         "dataset_name": run.dataset.name,
         "maps": json.dumps(learning.rows.map_said) if learning.rows.map_said else "",
+        "preparation": json.dumps(run.dataset.info.get("preparation", {})),
         "splits": {"train": run.config.data.train_split, "eval": run.config.data.eval_split},
         **learning.seen.as_state(),
         "selection_data": run.validation.seen,

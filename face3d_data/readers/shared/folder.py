@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ from face3d_data.readers.shared.strays import (
 
 DATA_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 """Files that hold captures: one that fits no name is listed alone; `strays` lists the rest."""
+UNNAMED = "unnamed"
+"""Person of a capture that lies in the root itself, where names are not looked at."""
 NAME_REASONS: dict[str, str] = {
     "name_not_matched": "the file's name does not fit the pattern",
     "bad_name": "a person's or capture's name cannot be part of an id",
@@ -131,10 +133,39 @@ class FolderReader(Reader):
             wanted = self.pattern or f"<person>/<capture>{next(iter(self.suffixes().values()))[0]}"
             raise UserError(f"{self.name}: no capture in {self.root}: expected files named {wanted}{beside(others)}")
 
-    def _sources(self, folder: Folder, seen: set[tuple[str, str]]) -> Iterator[Source]:
+    def scan_part(self, part: Path) -> Iterator[Source]:
+        """Yield the captures in one folder or of one file below the root, whatever the pattern.
+
+        A capture's person is the folder directly below the root that it lies in; captures are numbered.
+
+        Args:
+            part: a folder, which is walked, or a file of one capture.
+
+        Raises:
+            UserError: the folder cannot be read.
+        """
+        self.begin()
+        folder_of_part = part if part.is_dir() else part.parent
+        above = folder_of_part.relative_to(self.root).parts
+        seen: set[tuple[str, str]] = set()
+
+        def named(name: str) -> Match:
+            parts = (*above, *name.split("/"))
+            return Match(parts[0] if len(parts) > 1 else UNNAMED, str(len(seen)), {})
+
+        for folder in walk(folder_of_part):
+            for source in self._sources(folder, seen, named):
+                if part.is_dir() or part in source.files.values():
+                    yield source
+            if not part.is_dir():
+                return
+
+    def _sources(
+        self, folder: Folder, seen: set[tuple[str, str]], named: Callable[[str], Match | None] | None = None
+    ) -> Iterator[Source]:
         groups, others = self._group(folder)
         for stem in sorted(groups):
-            found = self._capture(folder, stem, groups[stem], seen)
+            found = self._capture(folder, stem, groups[stem], seen, named or self._match)
             if isinstance(found, Source):
                 yield found
                 continue
@@ -200,10 +231,15 @@ class FolderReader(Reader):
         return match is not None and not (bad_name(match.person, "") or bad_name(match.capture or "-", ""))
 
     def _capture(
-        self, folder: Folder, stem: str, names: Mapping[str, str], seen: set[tuple[str, str]]
+        self,
+        folder: Folder,
+        stem: str,
+        names: Mapping[str, str],
+        seen: set[tuple[str, str]],
+        named: Callable[[str], Match | None],
     ) -> Source | tuple[str, str]:
         """Return the source of one capture's files, or (reason, detail) where their name makes none."""
-        match = self._match(f"{folder.name}/{stem}" if folder.name else stem)
+        match = named(f"{folder.name}/{stem}" if folder.name else stem)
         if match is None:
             remedy = "" if self._is_changed else ": set another root, or pattern"
             return "name_not_matched", f"does not fit {self._compiled.text}{remedy}"

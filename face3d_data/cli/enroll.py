@@ -1,0 +1,89 @@
+"""`face3d enroll`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from face3d_data.cli.network_options import EmbedBars
+from face3d_data.cli.output import echo
+from face3d_data.cli.reader_options import chosen_reader, reader_options
+from face3d_data.cli.recognition_options import network_name, one_network, open_network
+from face3d_data.errors import UserError
+from face3d_data.plurals import counted
+
+if TYPE_CHECKING:
+    from face3d_training.recognition.faces import SeenFace
+
+
+@click.command(short_help="Enrol people into a gallery, by which faces are identified.")
+@click.argument("people", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--into", "gallery", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="GALLERY",
+    help="Gallery (.h5), made if it is not there.",
+)  # fmt: skip
+@click.option("--name", help="Everything in PEOPLE shows this person.")
+@click.option("--replace", is_flag=True, help="Forget what a person was enrolled with before.")
+@click.option("--remove", multiple=True, metavar="NAME", help="Remove a person from the gallery; repeatable.")
+@reader_options
+@one_network
+def command(
+    people: Path | None,
+    gallery: Path,
+    name: str | None,
+    replace: bool,
+    remove: tuple[str, ...],
+    reader: str | None,
+    settings: tuple[str, ...],
+    model: str | None,
+    device: str,
+) -> None:
+    """Enrol the people in PEOPLE into a gallery, by which `face3d identify` recognises them.
+
+    PEOPLE has a folder for each person with captures in it, such as <name>_color.png with <name>_depth.png, scans, or
+    images for a network of images. Or it is a CSV file with the columns name and file; or, with --name, a folder or
+    file of one person. Faces are aligned as the network's training data were. Somebody who is enrolled already gets the
+    new captures as well; a capture of the same path replaces the old one.
+    """
+    from face3d_data.cli.catalogue_output import needing_training
+
+    if people is None and not remove:
+        raise UserError("enroll: give a folder of PEOPLE, or --remove NAME")
+    with needing_training("enrolling"):
+        from face3d_training.recognition.enrolment import Enrolment, people_in
+    work = Enrolment.open(gallery)
+    for one in remove:
+        work.remove(one)
+        echo(f"removed {one}")
+    if people is not None:
+        chosen = model or work.network_file or "packaged"
+        embedder = open_network(chosen, device)
+        work.use(embedder, network_name(chosen))
+        captures = people_in(people, name, chosen_reader(reader, settings, "enroll"))
+        with EmbedBars() as bars:
+            faces = work.enrol(
+                embedder, captures, replace, progress=lambda done: bars.show("enrol", done, len(captures))
+            )
+        _report(faces)
+    work.save()
+    echo(f"gallery {gallery}: {counted(len(work.people), 'person')}")
+
+
+def _report(faces: list[SeenFace]) -> None:
+    """Print what became of each person's captures."""
+    by_person: dict[str, list[SeenFace]] = {}
+    for face in faces:
+        by_person.setdefault(face.person, []).append(face)
+    for person, own in by_person.items():
+        used = [face for face in own if face.problem is None]
+        left = f", {len(own) - len(used)} left out" if len(used) < len(own) else ""
+        echo(f"{person}: {counted(len(used), 'capture')}{left}{'' if used else ': NOT enrolled'}")
+        for face in own:
+            if face.problem is not None:
+                echo(f"  left out: {face.path}: {face.problem[0]}: {face.problem[1]}", err=True)
+            elif face.others:
+                echo(
+                    f"  note: {face.path}: shows {counted(face.others, 'more face')}; the main one was taken", err=True
+                )

@@ -1,0 +1,1 @@
+"""Recognition of people by a trained network: gallery, search, calibration, decisions."""
