@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ from face3d_training.config import load_config
 from face3d_training.evaluation.learnt import method_name
 from face3d_training.evaluation.report.files import BACK_ENDS_FOLDER, METRICS, back_end_file_name
 from face3d_training.network_back_end import is_back_end_of
-from face3d_training.packaged import BACK_END, MODEL_CARD, PACKAGED, PRETRAINED, WEIGHTS, packaged_networks
+from face3d_training.packaged import BACK_END, CALIBRATION, MODEL_CARD, PACKAGED, PRETRAINED, WEIGHTS, packaged_networks
+from face3d_training.recognition.calibration import calibrate_on, save_calibration
 from face3d_training.run_folder import dataset_digest
 
 FACE3D = (sys.executable, "-m", "face3d_data")
@@ -70,10 +71,11 @@ def main() -> None:
     evaluations = [judged(given, file, beside, dataset, name) for name in names]
     if given.check:
         raise SystemExit(compared(evaluations, given.name, beside.kind))
-    files = [file, *([beside.path] if beside.kind is not None else [])]
+    files = [file, *([beside.path] if beside.kind is not None else calibration_of(given, file, names))]
     text = card(Made(files, run, dataset, given.judge, evaluations, TOLERANCE, given.notice))
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / beside.path.name).unlink(missing_ok=True)  # an older network's
+    for ending in (BACK_END, CALIBRATION):
+        (given.out / f"{given.name}{ending}").unlink(missing_ok=True)  # an older network's
     for path in files:
         shutil.copyfile(path, given.out / path.name)
     (given.out / MODEL_CARD).write_text(text)
@@ -153,7 +155,7 @@ def judged(given: argparse.Namespace, file: Path, beside: Beside, dataset: Path,
     Figures of the same file and back-end on the same dataset are not computed again. A back-end is learnt in the first
     evaluation, which writes it; put beside the network's file, it is found by the others.
     """
-    out = given.workspace / "evaluations" / f"model-{given.name}-{name}{'-check' if given.check else ''}"
+    out = evaluation_folder(given, name)
     there = None if beside.kind is None else back_end_path(out, given.name, beside.kind)
     if not up_to_date(out, file, beside, there, dataset_digest(Dataset(find_dataset(name, given.workspace)))):
         others = ("--model", given.name, "--no-baseline") if given.check else ("--baseline",)
@@ -164,6 +166,18 @@ def judged(given: argparse.Namespace, file: Path, beside: Beside, dataset: Path,
     if there is not None and not beside.path.is_file():
         shutil.copyfile(there, beside.path)
     return json.loads((out / METRICS).read_text())
+
+
+def evaluation_folder(given: argparse.Namespace, name: str) -> Path:
+    """Return the folder of the evaluation on a dataset."""
+    return given.workspace / "evaluations" / f"model-{given.name}-{name}{'-check' if given.check else ''}"
+
+
+def calibration_of(given: argparse.Namespace, file: Path, names: Iterable[str]) -> list[Path]:
+    """Return the file of what the network's distances mean, measured on all evaluations together."""
+    path = file.with_name(f"{given.name}{CALIBRATION}")
+    save_calibration(path, calibrate_on([evaluation_folder(given, name) for name in names], given.name))
+    return [path]
 
 
 def back_end_path(out: Path, name: str, kind: str) -> Path:

@@ -21,6 +21,8 @@ from face3d_data.version import __version__
 from face3d_training.back_ends.back_end_file import read_back_end
 from face3d_training.checkpoint import read_checkpoint
 from face3d_training.config import load_config
+from face3d_training.packaged import BACK_END, CALIBRATION
+from face3d_training.recognition.calibration import read_calibration
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -34,7 +36,7 @@ class Made:
     """What a card is written from.
 
     Attributes:
-        files: the network's file, and its back-end's where there is one.
+        files: the network's file, and its back-end's or its calibration's where there is one.
         run: folder of the training run.
         trained_on: folder of the dataset that it learnt from.
         judge: pipeline of the datasets that it was judged on.
@@ -64,7 +66,8 @@ def card(made: Made) -> str:
         "model": checkpoint["model"],
         "weights": f"{chosen['model']['parameters']:,}",
         "embedding_size": checkpoint["embedding_size"],
-        "back_end": back_end_words(made.files[1:]),
+        "back_end": back_end_words([path for path in made.files if path.name.endswith(BACK_END)]),
+        "calibration": calibration_words([path for path in made.files if path.name.endswith(CALIBRATION)]),
         "maps": said_of(state.get("maps", "")),
         "version": __version__,
         "commit": commit(),
@@ -95,6 +98,15 @@ def back_end_words(files: Sequence[Path]) -> str:
     use = "`embed` projects by it, `--back-end none` does not" if found.gives_embeddings else "`embed` does without it"
     people = f"{int(found.info['people']):,} of its training people"
     return f"`{found.kind}`, learnt on {people}; `evaluate` judges the network with and without it; {use}"
+
+
+def calibration_words(files: Sequence[Path]) -> str:
+    """Return in words up to which distance two faces count as one person, and what that was measured on."""
+    if not files:
+        return "none"
+    found = read_calibration(files[0])
+    pairs = f"{found.impostors:,} impostor and {found.genuine:,} genuine pairs of {found.people} people"
+    return f"{found.point(float(FAR)).in_words}; by {pairs} ({found.measured_on})"
 
 
 def said_of(maps: str) -> str:

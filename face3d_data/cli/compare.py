@@ -40,7 +40,7 @@ def command(
     """Tell whether the captures FIRST and SECOND show the same person: one face of each, with or without a mask.
 
     A capture is a colour image NAME_color.png with NAME_depth.png beside it, a scan, or an image for a network of
-    images. The answer is yes up to the distance at which --fmr of all pairs of two people are taken for one.
+    images. The answer is yes up to the distance at which a share --fmr of all pairs of two people is taken for one.
     """
     import numpy as np
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     help="Gallery (.h5), made if it is not there.",
 )  # fmt: skip
 @click.option("--name", help="Everything in PEOPLE shows this person.")
-@click.option("--replace", is_flag=True, help="Forget what a person was enrolled with before.")
+@click.option("--replace", is_flag=True, help="Discard what a person was enrolled with before.")
 @click.option("--remove", multiple=True, metavar="NAME", help="Remove a person from the gallery; repeatable.")
 @reader_options
 @one_network

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from face3d_training.recognition.people import Threshold
 
 
-@click.command(short_help="Tell whom captures show, among the people of a gallery.")
+@click.command(short_help="Identify the people in captures among those of a gallery.")
 @click.argument("inputs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="INPUT...")
 @click.option("--gallery", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Enrolled people.")
 @threshold_options
@@ -46,7 +46,7 @@ def command(
     device: str,
     as_json: bool,
 ) -> None:
-    """Tell whom the faces in INPUTs show: a person of the gallery, or unknown.
+    """Identify the faces in INPUTs: a person of the gallery, or unknown.
 
     An INPUT is a capture (NAME_color.png with NAME_depth.png beside it, a scan, an image for a network of images) or a
     folder of captures. Every face in an image is looked for, masked or not. A face is a person's up to the distance at

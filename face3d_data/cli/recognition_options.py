@@ -27,7 +27,7 @@ def one_network(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--device", default="auto", show_default=True, metavar="NAME", help="Device of the network."),
         click.option(
             "--model", metavar="NAME|RUN|FILE", shell_complete=complete_trained,
-            help="The network: packaged, a run's folder, a checkpoint, an exported .onnx [that of the gallery, or packaged].",
+            help="The network: packaged, a run's folder, a checkpoint, an .onnx file [the gallery's, or packaged].",
         ),
     ):  # fmt: skip
         function = option(function)
@@ -46,7 +46,7 @@ def threshold_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--fmr", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=DEFAULT_FMR, show_default=True,
-            metavar="RATE", help="Accept up to the distance at which so many pairs of two people are taken for one.",
+            metavar="RATE", help="Accept up to the distance at which this share of pairs of two people is taken for one.",
         ),
     ):  # fmt: skip
         function = option(function)

@@ -18,6 +18,7 @@ from face3d_training.evaluation.networks.load import check_leaks, load_networks,
 from face3d_training.leaks import compared_by, shared_with_training, training_fingerprint
 from face3d_training.packaged import (
     BACK_END,
+    CALIBRATION,
     MODEL_CARD,
     PACKAGED,
     PRETRAINED,
@@ -37,7 +38,7 @@ SMALL_MAPS = {
     "data.fields": ["map"],
     "data.map_height": "residual",
 }
-FILES = sorted(PRETRAINED.glob(f"*{WEIGHTS}"))
+FILES = sorted(path for ending in (WEIGHTS, CALIBRATION) for path in PRETRAINED.glob(f"*{ending}"))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Answers on captures: whom each face shows, in words, JSON, CSV and pictures."""
+"""Answers on captures: the person that each face shows, in words, JSON, CSV and pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answer:
 
     Attributes:
         face: the face.
-        decision: whom it shows; None where it cannot be used.
+        decision: the person that it shows; None where it cannot be used.
     """
 
     face: SeenFace
@@ -69,7 +69,7 @@ class Answers:
 
     Args:
         finder: captures to embedded faces.
-        recogniser: whom they show.
+        recogniser: the people that they show.
     """
 
     def __init__(self, finder: FaceFinder, recogniser: Recogniser) -> None:

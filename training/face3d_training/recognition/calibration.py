@@ -1,6 +1,6 @@
 """Calibration of a network's distances: thresholds for false match rates, and the probability of one person.
 
-Measured on the scores of an evaluation, of people whom the network did not learn from. A rate is given only where at
+Measured on the scores of an evaluation, of people that the network did not learn from. A rate is given only where at
 least 30 impostor pairs are accepted at it (the rule of 30: Doddington et al. 2000, The NIST speaker recognition
 evaluation).
 """
@@ -115,7 +115,7 @@ class Calibration:
         """Return the calibration of a record.
 
         Raises:
-            UserError: it is none.
+            UserError: it is not one.
         """
         try:
             if record["format"] != FORMAT:

@@ -16,15 +16,13 @@ from face3d_data.extras import extra_line
 from face3d_data.json_text import parse_json
 from face3d_training.config import DataConfig
 from face3d_training.network_input import InputKind, NetworkInput
-from face3d_training.packaged import shown_name
+from face3d_training.packaged import CALIBRATION, shown_name
 from face3d_training.recognition.calibration import Calibration, read_calibration
 
 if TYPE_CHECKING:
     import torch
 
 ONNX = ".onnx"
-CALIBRATION = ".calibration.json"
-"""End of the name of the calibration that lies beside a network's file."""
 Faces = Sequence[Mapping[str, np.ndarray]]
 
 

@@ -85,7 +85,7 @@ class Enrolment:
         Args:
             embedder: the network.
             captures: with the person of each.
-            replace: forget what these people were enrolled with before.
+            replace: discard what these people were enrolled with before.
             progress: called with the number of captures done.
 
         Returns:

@@ -20,7 +20,7 @@ class SeenFace:
 
     Attributes:
         path: the capture.
-        person: whom the capture's folder names.
+        person: the name of the capture's person.
         number: 0, 1, … among the faces of the capture.
         box: f4 (4,), x1, y1, x2, y2 px; None where the capture has no image.
         embedding: f4 (E,), unit length; None where the face cannot be used.

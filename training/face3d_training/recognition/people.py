@@ -17,7 +17,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Candidate:
-    """An enrolled person whom a face may show.
+    """An enrolled person that a face may show.
 
     Attributes:
         name: the person.
