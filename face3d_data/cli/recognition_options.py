@@ -46,7 +46,7 @@ def threshold_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--fmr", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=DEFAULT_FMR, show_default=True,
-            metavar="RATE", help="Accept up to the distance at which this share of pairs of two people is taken for one.",
+            metavar="RATE", help="Accept up to the distance at which this share of impostor pairs is accepted.",
         ),
     ):  # fmt: skip
         function = option(function)

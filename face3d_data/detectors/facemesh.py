@@ -28,6 +28,7 @@ class Facemesh(Detector):
     version: ClassVar[int] = 2
 
     device: str = Field("cpu", description="torch device; one thread is used on the CPU")
+    every_size: bool = Field(False, description="look for smaller faces, too, where large ones were found")
 
     def detect(
         self, color: np.ndarray, min_face_px: float = 20.0, possible_px: tuple[float, float] | None = None
@@ -35,7 +36,7 @@ class Facemesh(Detector):
         """Find the faces of one image; see `Detector.detect`."""
         from face3d_data.detectors.mesh_faces import find_faces  # torch is imported at the first image
 
-        return find_faces(color, min_face_px, possible_px, self.device)
+        return find_faces(color, min_face_px, possible_px, self.device, self.every_size)
 
     def detect_all(
         self, colors: Sequence[np.ndarray], min_face_px: float, possible_px: Sequence[tuple[float, float] | None]

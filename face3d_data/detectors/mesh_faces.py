@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from face3d_data.detectors.boxes import overlap
 from face3d_data.detectors.given import box_around
 from face3d_data.detectors.mediapipe.nets import MESH_PX, load_nets
 from face3d_data.detectors.mediapipe.view import Square, around_face, whole
@@ -37,10 +38,16 @@ TILES_AT_ONCE = 16
 MOST_SQUARES = 300
 """Squares of a level: of 24 megapixels, the last shows faces of a sixtieth of the longer side, after half a second."""
 SMALLEST_IMAGE_PX = 2
+SAME_FACE = 0.5
+"""Share of the smaller box that two finds have in common from which on they are one face."""
 
 
 def find_faces(
-    color: np.ndarray, min_face_px: float, possible_px: tuple[float, float] | None, device: str
+    color: np.ndarray,
+    min_face_px: float,
+    possible_px: tuple[float, float] | None,
+    device: str,
+    every_size: bool = False,
 ) -> DetectedFaces:
     """Find the faces of one image; see `Detector.detect`.
 
@@ -49,17 +56,29 @@ def find_faces(
         min_face_px: the smallest face sought, px.
         possible_px: smallest and largest face that can occur, where known.
         device: a torch device.
+        every_size: look for smaller faces, too, where large ones were found.
     """
     if min(color.shape[:2]) < SMALLEST_IMAGE_PX:
         return DetectedFaces.none()
     least = possible_px[0] if possible_px else 0.0
+    known = DetectedFaces.none()
     for number, squares in enumerate(levels(color.shape, max(min_face_px, least))):
         near_score = UPRIGHT_SCORE if number else LARGE_SCORE
         placed = place_points(color, search(color, squares, device), device, near_score)
         faces = of_possible_size(placed, min_face_px, possible_px)
-        if len(faces):
+        if len(faces) and not every_size:
             return faces
-    return DetectedFaces.none()
+        known = _with_others(known, faces)
+    return known
+
+
+def _with_others(known: DetectedFaces, more: DetectedFaces) -> DetectedFaces:
+    """Return faces, and of more of them those that are not among the known ones, the surest first."""
+    if not len(known) or not len(more):
+        return known if len(known) else more
+    new = more.keep(overlap(more.boxes, known.boxes, smaller=True).max(axis=1) <= SAME_FACE)
+    dense = [*known.landmarks_dense, *new.landmarks_dense] if new.landmarks_dense is not None else []
+    return faces_of(dense, np.concatenate([known.scores, new.scores])) if len(new) else known
 
 
 def of_possible_size(

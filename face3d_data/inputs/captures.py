@@ -60,13 +60,12 @@ class ReaderChoice:
     options: Mapping[str, Any] | None = None
 
 
-def captures_in(path: Path, choice: ReaderChoice = ReaderChoice(), above: Path | None = None) -> Iterator[RawCapture]:
+def captures_in(path: Path, choice: ReaderChoice = ReaderChoice()) -> Iterator[RawCapture]:
     """Yield the captures in a folder, or that of a file, in the order of their names.
 
     Args:
         path: a folder of any depth, or one file of a capture.
         choice: the reader, if it is not to be chosen by the files.
-        above: the folder below which a capture's person is the next folder [`path`, or the file's folder].
 
     Raises:
         UserError: there is nothing there, nothing that a reader reads, or files of several kinds.
@@ -75,7 +74,7 @@ def captures_in(path: Path, choice: ReaderChoice = ReaderChoice(), above: Path |
         raise UserError(f"{path}: no such file or folder: give a capture, a scan, an image, or a folder of these")
     name = choice.name or kind_of(path)
     found = 0
-    for source, reader in _sources(path, name, dict(choice.options or {}), above):
+    for source, reader in _sources(path, name, dict(choice.options or {})):
         if source.problem is not None and is_stray(source):
             continue
         found += 1
@@ -151,7 +150,7 @@ def _twin(path: Path) -> Path:
     return path
 
 
-def _sources(path: Path, name: str, options: dict[str, Any], above: Path | None) -> Iterator[tuple[Source, Reader]]:
+def _sources(path: Path, name: str, options: dict[str, Any]) -> Iterator[tuple[Source, Reader]]:
     cls = find("reader", name)
     if name not in KINDS or not issubclass(cls, FolderReader) or "pattern" in options:
         if path.is_file():
@@ -160,7 +159,7 @@ def _sources(path: Path, name: str, options: dict[str, Any], above: Path | None)
         for source in captures(reader):
             yield source, reader
         return
-    root = above or (path if path.is_dir() else path.parent)
+    root = path if path.is_dir() else path.parent
     if issubclass(cls, RgbdFolder):
         root = _with_camera(root)
     reader = build(cls, {"root": root, **options}, f"--reader {name}")

@@ -18,6 +18,8 @@ from face3d_data.stages.detect import Detect
 from face3d_data.stages.locate_3d import Locate3d
 from face3d_data.stages.undistort import Undistort
 
+SMALLEST_PX = 40.0
+"""Width of the smallest face that is looked for where the network's own preparation does not say it."""
 NOTHING_FITS = "unfit"
 """Reason of a capture that lacks the arrays that every way of preparing begins with."""
 Steps = tuple[Stage, ...]
@@ -127,7 +129,7 @@ class Preparation:
         for way in self.ways:
             if _is_complete(way, there):
                 return way
-        for finder in (Detect(), Locate3d()):
+        for finder in (Detect(min_face_px=SMALLEST_PX), Locate3d()):
             for way in self.ways:
                 if finder.missing(there) is None and _is_complete((finder, *way), there):
                     return (finder, *way)

@@ -25,6 +25,8 @@ GIVEN, AUTO, MTCNN, FACEMESH = "given", "auto", "mtcnn", "facemesh"
 WORKERS_A_DEVICE = 2
 """Workers that share a GPU: one prepares images while the other's are looked at; more only need more of its memory."""
 NOT_GIVEN = "detector: given takes the landmarks of the reader, which gives none here: use detector: auto"
+EVERY_SIZE = "every_size"
+"""Option of detectors that end their search where they find a face, as large ones are found first."""
 MANY: Names = ("landmarks_68", "landmarks_dense")
 D = TypeVar("D", bound="Detector")
 Probability = Annotated[float, Field(gt=0, lt=1)]
@@ -189,7 +191,7 @@ class Detect(Stage):
             raise refused
         if self.detector == GIVEN:
             return [self._take_given(sample)]
-        faces, tags = self._find(sample, None)
+        faces, tags = self._find(sample, None, every=True)
         return [self._marked(sample, faces, int(i)).with_tags(**tags) for i in np.argsort(-faces.scores, kind="stable")]
 
     def _take_given(self, sample: Sample) -> Sample:
@@ -213,27 +215,39 @@ class Detect(Stage):
         faces, tags = self._find(sample, seen)
         return self._take(sample, faces).with_tags(**tags)
 
-    def _find(self, sample: Sample, seen: DetectedFaces | None) -> tuple[DetectedFaces, dict[str, str]]:
+    def _find(
+        self, sample: Sample, seen: DetectedFaces | None, every: bool = False
+    ) -> tuple[DetectedFaces, dict[str, str]]:
         """Return the faces of a sample that are sure enough, one or more, and tags on how they were found."""
         possible = self._possible_px(sample) if "color" in sample.arrays else None
         bound = f" (sought from {possible[0]:.0f} px on, by the depth: check its unit)" if possible else ""
         if self.detector == AUTO:
-            return self._find_by_any(sample, possible, bound, seen)
-        found = seen or self._look(self.detector, sample, possible)
+            return self._find_by_any(sample, possible, bound, seen, every)
+        found = seen or self._look(self.detector, sample, possible, every)
         faces = found.keep(found.scores >= self.min_confidence)
         if not len(faces):
             best = f"best probability {found.scores.max():.3f}" if len(found) else "nothing like a face"
             raise Reject("no_face", best + bound)
         return faces, {}
 
-    def _look(self, name: str, sample: Sample, possible: tuple[float, float] | None) -> DetectedFaces:
-        return self._detector(name).detect(sample.arrays["color"], self.min_face_px, possible)
+    def _look(
+        self, name: str, sample: Sample, possible: tuple[float, float] | None, every: bool = False
+    ) -> DetectedFaces:
+        detector = self._detector(name)
+        if every and EVERY_SIZE in type(detector).model_fields:
+            detector = detector.model_copy(update={EVERY_SIZE: True})
+        return detector.detect(sample.arrays["color"], self.min_face_px, possible)
 
     def _find_by_any(
-        self, sample: Sample, possible: tuple[float, float] | None, bound: str, seen: DetectedFaces | None
+        self,
+        sample: Sample,
+        possible: tuple[float, float] | None,
+        bound: str,
+        seen: DetectedFaces | None,
+        every: bool,
     ) -> tuple[DetectedFaces, dict[str, str]]:
         detectors: dict[str, Callable[[], DetectedFaces]] = {
-            name: partial(self._look, name, sample, possible) for name in CHAIN
+            name: partial(self._look, name, sample, possible, every) for name in CHAIN
         }
         if seen is not None:
             detectors[FACEMESH] = lambda: seen

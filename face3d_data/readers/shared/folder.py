@@ -136,7 +136,7 @@ class FolderReader(Reader):
     def scan_part(self, part: Path) -> Iterator[Source]:
         """Yield the captures in one folder or of one file below the root, whatever the pattern.
 
-        A capture's person is the folder directly below the root that it lies in; captures are numbered.
+        A capture's person is the folder directly below that one that it lies in; captures are numbered.
 
         Args:
             part: a folder, which is walked, or a file of one capture.
@@ -145,15 +145,13 @@ class FolderReader(Reader):
             UserError: the folder cannot be read.
         """
         self.begin()
-        folder_of_part = part if part.is_dir() else part.parent
-        above = folder_of_part.relative_to(self.root).parts
         seen: set[tuple[str, str]] = set()
 
         def named(name: str) -> Match:
-            parts = (*above, *name.split("/"))
-            return Match(parts[0] if len(parts) > 1 else UNNAMED, str(len(seen)), {})
+            person, below, _ = name.partition("/")
+            return Match(person if below else UNNAMED, str(len(seen)), {})
 
-        for folder in walk(folder_of_part):
+        for folder in walk(part if part.is_dir() else part.parent):
             for source in self._sources(folder, seen, named):
                 if part.is_dir() or part in source.files.values():
                     yield source

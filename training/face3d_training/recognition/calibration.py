@@ -207,6 +207,8 @@ def _points(
     rates: Sequence[float], strange: _Weighed, own: _Weighed, weights: np.ndarray
 ) -> tuple[OperatingPoint, ...]:
     """Return for each rate the loosest threshold at which no more than that share of impostor pairs is accepted."""
+    if not rates:
+        return ()
     allowed = [int(rate * len(strange.distances) + SLACK) for rate in rates]
     distances = np.nextafter(strange.distances[np.array(allowed, np.intp)], -np.inf)
     ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]

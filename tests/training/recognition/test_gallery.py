@@ -1,0 +1,169 @@
+"""Gallery of enrolled people, search in it, and decisions."""
+
+import h5py
+import numpy as np
+import pytest
+
+from face3d_data.errors import MissingDependency, UserError
+from face3d_training.recognition import search
+from face3d_training.recognition.calibration import Calibration, OperatingPoint
+from face3d_training.recognition.enrolment import people_in
+from face3d_training.recognition.gallery import EnrolledPerson, PeopleGallery, read_gallery, write_gallery
+from face3d_training.recognition.people import UNKNOWN, Recogniser, Threshold, choose_threshold
+from face3d_training.recognition.search import nearest
+
+
+def unit(rng, *shape):
+    vectors = rng.normal(size=shape).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def gallery_of(people, rng=None, **keys):
+    rng = rng or np.random.default_rng(0)
+    made = {name: EnrolledPerson(unit(rng, count, 8), tuple(f"{name}/{i}" for i in range(count)))
+            for name, count in people.items()}  # fmt: skip
+    return PeopleGallery(**{"network": "net", "digest": "d1", "file": "packaged", **keys}, people=made)
+
+
+def test_a_gallery_is_read_back_and_its_means_are_of_unit_length(tmp_path):
+    gallery = gallery_of({"anna": 3, "Jörg": 1})
+    write_gallery(tmp_path / "g.h5", gallery)
+    again = read_gallery(tmp_path / "g.h5")
+    assert (again.network, again.digest, again.file) == ("net", "d1", "packaged")
+    assert again.people.keys() == gallery.people.keys()
+    with h5py.File(tmp_path / "g.h5") as file:
+        for name, person in gallery.people.items():
+            assert np.array_equal(again.people[name].captures, person.captures)
+            assert again.people[name].files == person.files
+            mean = person.captures.sum(axis=0)
+            assert file[name]["embedding"][:] == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
+
+
+def test_captures_that_cancel_each_other_out_have_no_direction():
+    captures = np.array([[1, 0], [-1, 0]], np.float32)
+    assert EnrolledPerson(captures, ("a", "b")).mean.tolist() == [0, 0]
+
+
+def test_another_network_s_embeddings_are_refused(tmp_path):
+    gallery = gallery_of({"anna": 1})
+    gallery.check_network("d1", "net", "g.h5")
+    with pytest.raises(UserError, match=r"g.h5: holds embeddings of net, and these are of other: use that network"):
+        gallery.check_network("d2", "other", "g.h5")
+
+
+def test_what_is_no_gallery_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="no such gallery: make one with face3d enroll"):
+        read_gallery(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    with pytest.raises(UserError, match="cannot be read as a gallery"):
+        read_gallery(tmp_path / "text.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(UserError, match="is no gallery of face3d enroll"):
+        read_gallery(tmp_path / "other.h5")
+    write_gallery(tmp_path / "g.h5", gallery_of({"anna": 2}))
+    with h5py.File(tmp_path / "g.h5", "a") as file:
+        del file["anna"]["files"]
+    with pytest.raises(UserError, match="cannot be read as a gallery"):
+        read_gallery(tmp_path / "g.h5")
+
+
+def test_the_nearest_people_are_those_of_a_plain_search():
+    rng = np.random.default_rng(1)
+    people, probes = unit(rng, 300, 16), unit(rng, 20, 16)
+    people[17] = people[5]  # equals: the first one comes first
+    rows, distances = nearest(people, np.concatenate([probes, people[17:18]]), 4)
+    for probe, own, far in zip([*probes, people[17]], rows, distances, strict=True):
+        plain = sorted((float(np.sqrt(((one.astype(float) - probe) ** 2).sum())), i) for i, one in enumerate(people))
+        assert own.tolist() == [i for _, i in plain[:4]] or far == pytest.approx([d for d, _ in plain[:4]], abs=1e-7)
+        assert far == pytest.approx([d for d, _ in plain[:4]], abs=1e-7)
+    assert rows[-1][:2].tolist() == [5, 17]
+    assert nearest(people[:2], probes, 4)[0].shape == (20, 2)
+
+
+def test_a_large_gallery_gets_the_same_answers_by_faiss(monkeypatch):
+    rng = np.random.default_rng(2)
+    people, probes = unit(rng, 500, 16), unit(rng, 30, 16)
+    exact = nearest(people, probes, 3)
+    monkeypatch.setattr(search, "LARGEST_EXACT", 400)
+    pytest.importorskip("faiss", reason="the extra faiss is not installed")
+    rows, distances = nearest(people, probes, 3)
+    assert np.array_equal(rows, exact[0])
+    assert distances == pytest.approx(exact[1], abs=1e-12)
+
+
+def test_without_faiss_a_large_gallery_is_one_line(monkeypatch):
+    monkeypatch.setattr(search, "LARGEST_EXACT", 1)
+    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    with pytest.raises(MissingDependency, match=r"more than 1 people is searched by Faiss: pip install"):
+        nearest(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), 1)
+
+
+CALIBRATION = Calibration(
+    "x",
+    -10.0,
+    8.0,
+    (OperatingPoint(0.1, 0.9, 0, 1, 0, 0, 1), OperatingPoint(0.01, 0.7, 0, 1, 0, 0, 1)),
+    9,
+    9,
+    9,
+    "",
+    "",
+)
+
+
+def test_a_face_is_a_person_s_up_to_the_threshold():
+    gallery = gallery_of({"anna": 1, "ben": 1})
+    matrix = gallery.matrix()[1]
+    probes = np.stack([matrix[1], -matrix[0]])
+    for limit, said in ((0.0, ["ben", UNKNOWN]), (2.0, ["ben", None])):
+        decided = Recogniser(gallery, Threshold(limit), CALIBRATION).decide(probes)
+        for decision, name in zip(decided, said, strict=True):
+            assert decision.name == (name or decision.best.name)
+            assert [one.distance for one in decision.candidates] == sorted(one.distance for one in decision.candidates)
+            assert {one.name for one in decision.candidates} == {"anna", "ben"}
+    near, far = decided[0].candidates
+    assert near.probability == pytest.approx(1 / (1 + np.exp(-8)), rel=1e-4)
+    assert near.probability > far.probability
+    assert Recogniser(gallery, Threshold(1), None).decide(probes)[0].best.probability is None
+    assert Recogniser(gallery, Threshold(1), None).decide(np.zeros((0, 8), np.float32)) == []
+
+
+def test_a_gallery_of_one_and_an_empty_one():
+    decided = Recogniser(gallery_of({"anna": 1}), Threshold(0.5), None).decide(gallery_of({"anna": 1}).matrix()[1])
+    assert decided[0].name == "anna"
+    with pytest.raises(UserError, match="the gallery is empty"):
+        Recogniser(gallery_of({}), Threshold(0.5), None)
+
+
+def test_the_threshold_is_the_one_asked_for():
+    assert choose_threshold(CALIBRATION, 0.01, None, "net").distance == 0.7
+    assert choose_threshold(CALIBRATION, 0.01, 1.2, "net") == Threshold(1.2)
+    assert choose_threshold(None, 0.01, 1.2, "net") == Threshold(1.2)
+    with pytest.raises(UserError, match=r"net: has no calibration.*--threshold DISTANCE, or --calibration"):
+        choose_threshold(None, 0.01, None, "net")
+
+
+def test_people_come_from_folders_a_list_or_a_name(tmp_path):
+    from face3d_data.inputs.captures import ReaderChoice
+
+    for name in ("anna/a.jpg", "anna/b.jpg", "ben/c.jpg"):
+        (tmp_path / "people" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "people" / name).write_bytes(b"")
+    any_reader = ReaderChoice()
+    assert [one.person for one in people_in(tmp_path / "people", None, any_reader)] == ["anna", "anna", "ben"]
+    assert {one.person for one in people_in(tmp_path / "people", "zoe", any_reader)} == {"zoe"}
+    listed = tmp_path / "people.csv"
+    listed.write_text("file,name\npeople/anna/a.jpg,Anna A.\npeople/ben,Ben\n")
+    assert [one.person for one in people_in(listed, None, any_reader)] == ["Anna A.", "Ben"]
+    for path, name, message in (
+        (tmp_path / "people" / "anna", None, "a.jpg lies in no person's folder"),
+        (tmp_path / "people" / "anna" / "a.jpg", None, "is no folder of people: give --name"),
+        (listed, "zoe", "names the people itself"),
+        (tmp_path / "people", "a/b", "cannot be a name in a gallery"),
+    ):
+        with pytest.raises(UserError, match=message):
+            people_in(path, name, any_reader)
+    listed.write_text("person,path\n")
+    with pytest.raises(UserError, match="needs the columns name and file"):
+        people_in(listed, None, any_reader)
