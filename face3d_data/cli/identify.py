@@ -69,12 +69,12 @@ def command(
     check_new(csv_file, pictures)
     choice = chosen_reader(reader, settings, "identify")
     found: list[Answer] = []
-    if not as_json:
-        for line in _about(limit, known, len(people.people)):
-            echo(line)
     for path in inputs:
         for capture in captures_in(path, choice):
             new = answers.of(capture)
+            if not found and not as_json:
+                for line in _about(limit, known, len(people.people)):
+                    echo(line)
             found += new
             if pictures is not None:
                 draw_answers(pictures, capture, new)

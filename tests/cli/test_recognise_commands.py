@@ -1,0 +1,179 @@
+"""`enroll`, `identify`, `compare`, `calibrate`, as typed, with the packaged network."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from face3d_data.cli.main import _answer
+from face3d_data.synthetic.write import write_people
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three people: two with two captures each among `known`, and one stranger; 320 x 240 px."""
+    folder = tmp_path_factory.mktemp("here")
+    list(write_people(folder / "all", 3, 2, 77, 320, 240, 1))
+    people = sorted(path for path in (folder / "all").iterdir() if path.is_dir())
+    for person in people[:2]:
+        (folder / "known" / person.name).mkdir(parents=True)
+        for file in (*person.glob("capture_00*"), person / "landmarks.json"):
+            shutil.copy(file, folder / "known" / person.name)
+    shutil.copy(folder / "all" / "intrinsics.json", folder / "known")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert _answer(["enroll", "known", "--into", "people.h5", "--device", "cpu"]) == 0
+    return folder
+
+
+@pytest.fixture
+def here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def call(capsys, *arguments):
+    capsys.readouterr()
+    code = _answer([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def people(here):
+    return sorted(path.name for path in (here / "all").iterdir() if path.is_dir())
+
+
+@pytest.mark.slow
+def test_people_are_recognised_and_a_stranger_is_not(here, tmp_path, capsys):
+    first, second, stranger = people(here)
+    code, out, err = call(capsys, "identify", "all", "--gallery", "people.h5", "--csv", tmp_path / "a.csv",
+                          "--pictures", tmp_path / "pictures")  # fmt: skip
+    assert (code, err) == (0, "")
+    with open(tmp_path / "a.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    named = {row["input"].removeprefix("all/").removesuffix("_color.png"): row["name"] for row in rows}
+    assert {name for path, name in named.items() if path.startswith(stranger)} == {"unknown"}
+    assert named[f"{first}/capture_00"] == first
+    assert named[f"{second}/capture_00"] == second
+    assert "about 0.2% of strangers are taken for one of 2 people" in out
+    assert "rendered, not real scans" in out
+    pictures = sorted((tmp_path / "pictures").iterdir())
+    assert len(pictures) == 6
+    plain = np.asarray(Image.open(here / "all" / first / "capture_00_color.png"))
+    drawn = np.asarray(Image.open(pictures[0]))
+    assert drawn.shape == plain.shape
+    assert 0 < (drawn != plain).any(axis=2).mean() < 0.2
+    assert call(capsys, "identify", "all", "--gallery", "people.h5", "--csv", tmp_path / "a.csv")[0] == 2
+
+
+@pytest.mark.slow
+def test_json_has_every_candidate_and_nothing_else_is_printed(here, capsys):
+    capture = f"all/{people(here)[0]}/capture_00_color.png"
+    code, out, err = call(capsys, "identify", capture, "--gallery", "people.h5", "--json", "--fmr", "1e-2")
+    assert (code, err) == (0, "")
+    (face,) = json.loads(out)["faces"]
+    assert face["candidates"][0]["name"] == face["name"] == people(here)[0]
+    assert len(face["candidates"]) == 2
+    assert face["candidates"][0]["probability"] > 0.9 > face["candidates"][1]["probability"]
+    assert len(face["box_px"]) == 4
+
+
+@pytest.mark.slow
+def test_two_captures_are_compared(here, capsys):
+    first, second, _ = people(here)
+    one, other = (f"all/{first}/capture_0{i}_depth.png" for i in (0, 1))
+    code, out, _ = call(capsys, "compare", one, one, "--json")
+    assert (code, json.loads(out)["distance"], json.loads(out)["same"]) == (0, 0.0, True)
+    code, out, _ = call(capsys, "compare", one, f"all/{second}/capture_00_color.png")
+    assert code == 0
+    assert out.startswith("two people: distance ")
+    assert call(capsys, "compare", one, other, "--threshold", "2")[1].startswith("the same person: distance ")
+    code, _, err = call(capsys, "compare", f"all/{first}", one)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "holds 2 captures: give one" in err
+
+
+@pytest.mark.slow
+def test_people_are_added_replaced_and_removed(here, tmp_path, capsys):
+    first, second, stranger = people(here)
+    gallery = tmp_path / "g.h5"
+    shutil.copy(here / "people.h5", gallery)
+    code, out, _ = call(capsys, "enroll", "all", "--into", gallery)
+    assert (code, out.splitlines()[-1]) == (0, f"gallery {gallery}: 3 people")
+    assert f"{stranger}: 2 captures" in out
+    sizes = captures_of(gallery)
+    assert sizes == {first: 3, second: 3, stranger: 2}
+    assert call(capsys, "enroll", "all", "--into", gallery)[0] == 0
+    assert captures_of(gallery) == sizes, "the same files are the same captures"
+    assert call(capsys, "enroll", f"all/{first}", "--name", first, "--replace", "--into", gallery)[0] == 0
+    assert captures_of(gallery) == {**sizes, first: 2}
+    assert call(capsys, "enroll", "--remove", second, "--into", gallery)[0] == 0
+    assert captures_of(gallery) == {first: 2, stranger: 2}
+    code, _, err = call(capsys, "enroll", "--remove", second, "--into", gallery)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"nobody of that name is in {gallery}" in err
+
+
+def captures_of(gallery):
+    from face3d_training.recognition.gallery import read_gallery
+
+    return {name: len(person.captures) for name, person in read_gallery(gallery).people.items()}
+
+
+@pytest.mark.slow
+def test_what_cannot_be_used_is_said_and_the_rest_is_enrolled(here, tmp_path, capsys):
+    first, second, _ = people(here)
+    shutil.copytree(here / "known", tmp_path / "known")
+    depth = tmp_path / "known" / first / "capture_00_depth.png"
+    Image.fromarray(np.zeros((240, 320), np.uint16)).save(depth)
+    code, out, err = call(capsys, "enroll", tmp_path / "known", "--into", tmp_path / "g.h5")
+    assert code == 0
+    assert f"{first}: 0 captures, 1 left out: NOT enrolled" in out
+    assert f"left out: {depth.parent / 'capture_00_color.png'}: no_depth_at_landmark" in err
+    assert captures_of(tmp_path / "g.h5") == {second: 1}
+    code, out, err = call(capsys, "enroll", tmp_path / "known" / first, "--name", "x", "--into", tmp_path / "none.h5")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no face of 1 captures can be used" in err
+    assert not (tmp_path / "none.h5").exists()
+    code, out, err = call(capsys, "identify", tmp_path / "known" / first, "--gallery", "people.h5")
+    assert code == 2
+    assert "no answer: no_depth_at_landmark" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("identify", "all", "--gallery", "none.h5"), "no such gallery: make one with face3d enroll"),
+        (("identify", "nothing", "--gallery", "people.h5"), "nothing: no such file or folder"),
+        (("identify", "all", "--gallery", "people.h5", "--model", "mapz"), "--model mapz: no such file"),
+        (("identify", "all", "--gallery", "people.h5", "--fmr", "1e-6"), "cannot be shown by"),
+        (("identify", "all", "--gallery", "people.h5", "--fmr", "2"), "--fmr"),
+        (("identify", "all", "--gallery", "people.h5", "--set", "units"), "write KEY=VALUE"),
+        (("identify", "all", "--gallery", "people.h5", "--reader", "rgbd"), "there is no reader 'rgbd'"),
+        (
+            ("identify", "all", "--gallery", "people.h5", "--calibration", "people.h5"),
+            "cannot be read as a calibration",
+        ),
+        (("enroll", "--into", "new.h5"), "give a folder of PEOPLE, or --remove NAME"),
+        (("enroll", "nothing", "--into", "new.h5"), "nothing: is no folder of people"),
+        (("calibrate", "all", "--out", "c.json"), "all: is no evaluation"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(here, capsys, arguments, message):
+    before = sorted(here.iterdir())
+    code, out, err = call(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert sorted(here.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_a_photograph_is_no_input_for_a_network_of_depth(here, tmp_path, capsys):
+    shutil.copy(here / "all" / people(here)[0] / "capture_00_color.png", tmp_path / "photo.png")
+    code, out, _ = call(capsys, "identify", tmp_path / "photo.png", "--gallery", "people.h5")
+    assert code == 2
+    assert "no answer: unfit: it has color, and the network's preparation begins with depth" in out
