@@ -49,6 +49,12 @@ class Enrolment:
         return cls(path, read_gallery(path) if path.exists() else None)
 
     @property
+    def gallery(self) -> PeopleGallery:
+        """The gallery as it is now; `use` has to have given it a network."""
+        assert self._gallery is not None
+        return replaced(self._gallery, people=self.people)
+
+    @property
     def network_file(self) -> str:
         """The network that people were enrolled with; empty for a new gallery."""
         return self._gallery.file if self._gallery is not None else ""
@@ -122,7 +128,7 @@ class Enrolment:
             UserError: it cannot be written.
         """
         if self._gallery is not None:
-            write_gallery(self.path, replaced(self._gallery, people=self.people))
+            write_gallery(self.path, self.gallery)
 
 
 def people_in(path: Path, name: str | None, choice: ReaderChoice) -> list[RawCapture]:
