@@ -94,8 +94,8 @@ TRAINING_USES = {"shards", "geometry", "augment", "wear", "tables", "component",
     *DATA_LAYERS[:2]
 )
 """Rooms of face3d_data that training builds on: arrays and tables, and the ground they stand on."""
-FOLDER_USES = {"testing": {"testing"}, "recognition": {"inputs"}}
-"""Rooms of face3d_data that a folder of training builds on beside those: raw captures are recognised."""
+FOLDER_USES = {"testing": {"testing"}, "recognition": {"detectors", "inputs"}}
+"""Rooms of face3d_data that a folder of training builds on beside those: raw captures are recognised, faces tracked."""
 HEAVY = ("torch", "open3d", "cv2", "pandas", "h5py")
 
 

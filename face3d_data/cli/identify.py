@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING
 
 import click
 
+from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.options import json_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.cli.reader_options import chosen_reader, reader_options
@@ -15,15 +20,30 @@ from face3d_data.errors import UserError
 from face3d_data.plurals import counted
 
 if TYPE_CHECKING:
+    from face3d_data.inputs.captures import RawCapture, ReaderChoice
     from face3d_training.recognition.answers import Answer
     from face3d_training.recognition.calibration import Calibration
     from face3d_training.recognition.people import Threshold
 
 
+@dataclass(frozen=True)
+class _Input:
+    """Captures to look at; those of a video are followed from frame to frame."""
+
+    captures: Iterator[RawCapture]
+    is_video: bool
+
+
 @click.command(short_help="Identify the people in captures among those of a gallery.")
-@click.argument("inputs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", type=click.Path(path_type=Path), nargs=-1, metavar="[INPUT]...")
 @click.option("--gallery", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Enrolled people.")
 @threshold_options
+@click.option(
+    "--camera", type=click.IntRange(0), metavar="N", help="Look at what camera N sees, until Ctrl-C; with --page."
+)
+@click.option("--track", is_flag=True, help="The captures of an INPUT are frames of one video: follow each face.")
+@click.option("--page", is_flag=True, help="Show pictures and names in a page for the browser, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port of the page; 0: any.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write a CSV file.")
 @click.option(
     "--pictures", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
@@ -38,6 +58,10 @@ def command(
     fmr: float,
     threshold: float | None,
     calibration: Path | None,
+    camera: int | None,
+    track: bool,
+    page: bool,
+    port: int,
     csv_file: Path | None,
     pictures: Path | None,
     reader: str | None,
@@ -48,51 +72,86 @@ def command(
 ) -> None:
     """Identify the faces in INPUTs: a person of the gallery, or unknown.
 
-    An INPUT is a capture (NAME_color.png with NAME_depth.png beside it, a scan, an image for a network of images) or a
-    folder of captures. Every face in an image is looked for, masked or not. A face is a person's up to the distance at
-    which --fmr of all pairs of two people are taken for one.
+    An INPUT is a capture (NAME_color.png with NAME_depth.png beside it, a scan, an image for a network of images), a
+    folder of captures, or a video. Every face in an image is looked for, masked or not. A face is a person's up to the
+    distance at which a share --fmr of all pairs of two people is taken for one. In a video, or with --track, a face is
+    followed from frame to frame and the mean of its frames decides.
     """
-    from face3d_data.cli.catalogue_output import needing_training
-
+    if bool(inputs) == (camera is not None):
+        raise UserError("identify: give INPUTs, or --camera N")
     with needing_training("identifying"):
-        from face3d_training.recognition.answers import Answers, check_new, draw_answers, write_answers
+        from face3d_training.recognition.answers import Answers, check_new, write_answers
         from face3d_training.recognition.faces import FaceFinder
         from face3d_training.recognition.gallery import read_gallery
+        from face3d_training.recognition.page import RecognitionPage
         from face3d_training.recognition.people import Recogniser
-    from face3d_data.inputs.captures import captures_in
-
+        from face3d_training.recognition.watching import Watcher
     people = read_gallery(gallery)
     embedder = open_network(model or people.file, device)
     people.check_network(embedder.digest, embedder.name, gallery)
     limit, known = threshold_of(embedder, calibration, fmr, threshold)
     answers = Answers(FaceFinder(embedder), Recogniser(people, limit, known))
     check_new(csv_file, pictures)
-    choice = chosen_reader(reader, settings, "identify")
-    found: list[Answer] = []
-    for path in inputs:
-        for capture in captures_in(path, choice):
-            new = answers.of(capture)
-            if not found and not as_json:
-                for line in _about(limit, known, len(people.people)):
-                    echo(line)
-            found += new
-            if pictures is not None:
-                draw_answers(pictures, capture, new)
+    about = _about(limit, known, len(people.people))
+
+    def opened(size: tuple[int, int]) -> RecognitionPage:
+        shown = RecognitionPage(size, "; ".join(about), port)
+        echo(f"page {shown.address}", err=as_json)
+        return shown
+
+    said = list[str]()
+
+    def say(line: str) -> None:
+        for text in (*([] if said else about), line):
+            said.append(text)
             if not as_json:
-                for answer in new:
-                    echo(answer.in_words)
+                echo(text)
+
+    watcher = Watcher(answers, say, pictures, opened if page or camera is not None else None)
+    with suppress(KeyboardInterrupt):
+        for one in _inputs(inputs, camera, track, chosen_reader(reader, settings, "identify")):
+            (watcher.video if one.is_video else watcher.single)(one.captures)
+        if watcher.page is not None:
+            watcher.page.end()
+            echo("that was all: Ctrl-C ends the page", err=True)
+            while True:
+                sleep(1)
+    if watcher.page is not None:
+        watcher.page.close()
     if csv_file is not None:
-        write_answers(csv_file, found)
+        write_answers(csv_file, watcher.found)
     if as_json:
-        echo_json({"threshold": limit.distance, "network": embedder.name, "faces": [one.record() for one in found]})
-        return
+        faces = [one.record() for one in watcher.found]
+        echo_json({"threshold": limit.distance, "network": embedder.name, "faces": faces})
+    _summarize(watcher.found, as_json)
+
+
+def _inputs(inputs: tuple[Path, ...], camera: int | None, track: bool, choice: ReaderChoice) -> Iterator[_Input]:
+    from face3d_data.inputs.captures import captures_in
+    from face3d_data.inputs.video import camera_frames, is_video, video_frames
+
+    if camera is not None:
+        yield _Input(camera_frames(camera), True)
+    for path in inputs:
+        yield _Input(video_frames(path), True) if is_video(path) else _Input(captures_in(path, choice), track)
+
+
+def _summarize(found: list[Answer], as_json: bool) -> None:
+    """Print how many faces there were.
+
+    Raises:
+        UserError: not one could be used.
+    """
     seen = [one for one in found if one.decision is not None]
+    if not seen:
+        first = found[0].in_words if found else "nothing was seen"
+        raise UserError(f"identify: no face can be used ({first})")
+    if as_json:
+        return
     named = sum(one.is_known for one in seen)
     lost = len(found) - len(seen)
-    echo(f"{counted(len(seen), 'face')}: {named} of the gallery, {len(seen) - named} unknown"
-         + (f"; {counted(lost, 'input')} without a usable face" if lost else ""))  # fmt: skip
-    if not seen:
-        raise UserError("identify: no face can be used: see the reasons above")
+    left = f"; {counted(lost, 'input')} without a usable face" if lost else ""
+    echo(f"{counted(len(seen), 'face')}: {named} of the gallery, {len(seen) - named} unknown{left}")
 
 
 def _about(limit: Threshold, known: Calibration | None, people: int) -> list[str]:

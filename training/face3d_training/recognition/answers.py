@@ -17,7 +17,7 @@ from face3d_data.inputs.captures import RawCapture
 from face3d_training.recognition.faces import FaceFinder, SeenFace
 from face3d_training.recognition.people import UNKNOWN, Decision, Recogniser
 
-COLUMNS = ("input", "face", "name", "nearest", "distance", "probability", "x1", "y1", "x2", "y2", "problem")
+COLUMNS = ("input", "face", "track", "name", "nearest", "distance", "probability", "x1", "y1", "x2", "y2", "problem")
 KNOWN_COLOR, UNKNOWN_COLOR, FONT_PX = (40, 160, 60), (200, 60, 40), 18
 
 
@@ -28,10 +28,12 @@ class Answer:
     Attributes:
         face: the face.
         decision: the person that it shows; None where it cannot be used.
+        track: number of the face's track through a video; None for single captures.
     """
 
     face: SeenFace
     decision: Decision | None
+    track: int | None = None
 
     @property
     def is_known(self) -> bool:
@@ -54,6 +56,7 @@ class Answer:
         """Return the answer as plain values."""
         box = None if self.face.box is None else [round(float(x), 1) for x in self.face.box]
         record: dict[str, Any] = {"input": self.face.path, "face": self.face.number, "box_px": box}
+        record |= {} if self.track is None else {"track": self.track}
         if self.decision is None:
             reason, detail = self.face.problem or ("", "")
             return {**record, "name": None, "problem": f"{reason}: {detail}"}
@@ -114,7 +117,7 @@ def write_answers(path: Path, answers: Iterable[Answer]) -> None:
 
 
 def _row(answer: Answer) -> dict[str, Any]:
-    row: dict[str, Any] = {"input": answer.face.path, "face": answer.face.number}
+    row: dict[str, Any] = {"input": answer.face.path, "face": answer.face.number, "track": answer.track}
     if answer.face.box is not None:
         row |= {key: f"{value:.1f}" for key, value in zip(("x1", "y1", "x2", "y2"), answer.face.box, strict=True)}
     if answer.decision is None:

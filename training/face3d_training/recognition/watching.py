@@ -1,0 +1,79 @@
+"""Watching of captures one by one: answers, tracks through videos, pictures, and the page that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from face3d_data.inputs.captures import RawCapture
+from face3d_data.plurals import counted
+from face3d_training.recognition.answers import Answer, Answers, draw_answers, drawn
+from face3d_training.recognition.page import RecognitionPage
+from face3d_training.recognition.people import UNKNOWN
+from face3d_training.recognition.tracks import Track, Tracker
+
+Say = Callable[[str], None]
+
+
+class Watcher:
+    """What is done with every capture.
+
+    Args:
+        answers: the network and the gallery.
+        say: called with each line on what is seen.
+        pictures: folder of pictures with boxes and names; None: none are written.
+        page: opens the page, by the first picture's width and height; None: there is none.
+    """
+
+    def __init__(
+        self,
+        answers: Answers,
+        say: Say,
+        pictures: Path | None = None,
+        page: Callable[[tuple[int, int]], RecognitionPage] | None = None,
+    ) -> None:
+        self.answers, self.say, self.pictures = answers, say, pictures
+        self._open_page = page
+        self.page: RecognitionPage | None = None
+        self.found: list[Answer] = []
+
+    def single(self, captures: Iterable[RawCapture]) -> None:
+        """Look at captures, each by itself."""
+        for capture in captures:
+            new = self.answers.of(capture)
+            self._take(capture, new)
+            for answer in new:
+                self.say(answer.in_words)
+
+    def video(self, captures: Iterable[RawCapture]) -> None:
+        """Look at captures that are the frames of one video; a line is said when a track begins or its name changes."""
+        tracker, names = Tracker(self.answers.recogniser), dict[int, str]()
+        for capture in captures:
+            new = tracker.step(self.answers.finder.faces(capture))
+            self._take(capture, new)
+            for answer in new:
+                if answer.track is None or answer.decision is None or names.get(answer.track) == answer.decision.name:
+                    continue
+                names[answer.track] = answer.decision.name
+                self.say(f"track {answer.track}, {answer.in_words}")
+        for track in sorted([*tracker.ended, *tracker.tracks], key=lambda track: track.number):
+            self.say(_summary(track))
+
+    def _take(self, capture: RawCapture, answers: list[Answer]) -> None:
+        self.found += answers
+        if self.pictures is not None:
+            draw_answers(self.pictures, capture, answers)
+        if self._open_page is None or capture.sample is None or "color" not in capture.sample.arrays:
+            return
+        picture = drawn(capture.sample.arrays["color"], answers)
+        if self.page is None:
+            self.page = self._open_page(picture.size)
+        seen = [answer.decision for answer in answers if answer.decision is not None]
+        self.page.show(picture, [(decision.name, decision.best.distance) for decision in seen])
+
+
+def _summary(track: Track) -> str:
+    if not track.frames:
+        return f"track {track.number}: no frame of it can be used"
+    name = "nobody of the gallery" if track.name == UNKNOWN else track.name
+    return f"track {track.number}: {name}, {counted(track.frames, 'frame')}"
