@@ -3,6 +3,10 @@
 import csv
 import json
 import shutil
+import signal
+import subprocess
+import sys
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -143,9 +147,34 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_enrolled(here, tmp_path, ca
     assert "no answer: no_depth_at_landmark" in out
 
 
+@pytest.mark.slow
+def test_a_page_is_served_until_ctrl_c_and_then_the_csv_is_written(here, tmp_path):
+    first = people(here)[0]
+    command = [sys.executable, "-m", "face3d_data", "identify", f"all/{first}", "--gallery", "people.h5", "--track"]
+    with subprocess.Popen([*command, "--page", "--csv", str(tmp_path / "a.csv")], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:  # fmt: skip
+        lines = [process.stdout.readline() for _ in range(1)]
+        while not lines[-1].startswith("track 1: "):
+            lines.append(process.stdout.readline())
+        address = next(line for line in lines if line.startswith("page ")).split()[1]
+        with urlopen(address + "seen", timeout=10) as answer:
+            assert [one["name"] for one in json.load(answer)["people"]] == [first]
+        assert "Ctrl-C ends the page" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "2 faces: 2 of the gallery" in out
+    with open(tmp_path / "a.csv", newline="") as file:
+        assert [(row["track"], row["name"]) for row in csv.DictReader(file)] == [("1", first)] * 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("identify", "--gallery", "people.h5"), "give INPUTs, or --camera N"),
+        (("identify", "all", "--camera", "0", "--gallery", "people.h5"), "give INPUTs, or --camera N"),
+        (("identify", "--camera", "97", "--gallery", "people.h5"), "camera 97: gives no image"),
+        (("identify", "none.mp4", "--gallery", "people.h5"), "none.mp4: no such video"),
         (("identify", "all", "--gallery", "none.h5"), "no such gallery: make one with face3d enroll"),
         (("identify", "nothing", "--gallery", "people.h5"), "nothing: no such file or folder"),
         (("identify", "all", "--gallery", "people.h5", "--model", "mapz"), "--model mapz: no such file"),

@@ -17,7 +17,7 @@ from face3d_training.recognition.faces import SeenFace
 from face3d_training.recognition.gallery import EnrolledPerson, PeopleGallery
 from face3d_training.recognition.page import RecognitionPage
 from face3d_training.recognition.people import UNKNOWN, Recogniser, Threshold
-from face3d_training.recognition.tracks import MOST_MISSED, Tracker
+from face3d_training.recognition.tracks import MOST_MISSED, FaceTracker
 
 PEOPLE = {"anna": [1, 0, 0], "ben": [0, 1, 0]}
 
@@ -25,7 +25,7 @@ PEOPLE = {"anna": [1, 0, 0], "ben": [0, 1, 0]}
 @pytest.fixture
 def tracker():
     people = {name: EnrolledPerson(np.array([vector], np.float32), ("a",)) for name, vector in PEOPLE.items()}
-    return Tracker(Recogniser(PeopleGallery("net", "d", "packaged", people), Threshold(0.8), None))
+    return FaceTracker(Recogniser(PeopleGallery("net", "d", "packaged", people), Threshold(0.8), None))
 
 
 def face(x, vector, problem=None):

@@ -26,10 +26,11 @@ JPEG_QUALITY = 85
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>face3d identify</title><style>
 body {{ font: 16px/1.4 system-ui, sans-serif; margin: 1rem; background: #f6f6f4; color: #222 }}
-main {{ display: flex; gap: 1rem; flex-wrap: wrap }}
+main {{ display: flex; gap: 1rem; flex-wrap: wrap; align-items: flex-start }}
 img {{ max-width: 100%; height: auto; background: #000 }}
+section {{ flex: 1 1 20rem; max-width: 30rem }} h1 {{ margin: 0 0 .5rem; font-size: 1.4rem }}
 table {{ border-collapse: collapse }} th, td {{ text-align: left; padding: .2rem .8rem .2rem 0 }}
-.note {{ color: #666; max-width: 40rem }}
+.note {{ color: #666; font-size: .85rem }}
 </style></head><body><main>
 <img src="stream" width="{width}" height="{height}" alt="What is seen, with boxes and names">
 <section><h1>Seen</h1><table><thead><tr><th>name</th><th>frames</th><th>distance</th><th>last</th></tr></thead>

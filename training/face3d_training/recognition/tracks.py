@@ -50,7 +50,7 @@ class Track:
         return (total / max(np.linalg.norm(total), 1e-12)).astype(np.float32)[None]
 
 
-class Tracker:
+class FaceTracker:
     """Faces of one frame after the other, joined to tracks by where they are.
 
     Args:

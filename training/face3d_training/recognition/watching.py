@@ -10,9 +10,7 @@ from face3d_data.plurals import counted
 from face3d_training.recognition.answers import Answer, Answers, draw_answers, drawn
 from face3d_training.recognition.page import RecognitionPage
 from face3d_training.recognition.people import UNKNOWN
-from face3d_training.recognition.tracks import Track, Tracker
-
-Say = Callable[[str], None]
+from face3d_training.recognition.tracks import FaceTracker, Track
 
 
 class Watcher:
@@ -28,7 +26,7 @@ class Watcher:
     def __init__(
         self,
         answers: Answers,
-        say: Say,
+        say: Callable[[str], None],
         pictures: Path | None = None,
         page: Callable[[tuple[int, int]], RecognitionPage] | None = None,
     ) -> None:
@@ -47,7 +45,7 @@ class Watcher:
 
     def video(self, captures: Iterable[RawCapture]) -> None:
         """Look at captures that are the frames of one video; a line is said when a track begins or its name changes."""
-        tracker, names = Tracker(self.answers.recogniser), dict[int, str]()
+        tracker, names = FaceTracker(self.answers.recogniser), dict[int, str]()
         for capture in captures:
             new = tracker.step(self.answers.finder.faces(capture))
             self._take(capture, new)
