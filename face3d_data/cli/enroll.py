@@ -13,9 +13,13 @@ from face3d_data.cli.reader_options import chosen_reader, reader_options
 from face3d_data.cli.recognition_options import network_name, one_network, open_network
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
+from face3d_data.shards.schema import DESCRIPTION
 
 if TYPE_CHECKING:
     from face3d_training.recognition.faces import SeenFace
+
+
+HDF5_ENDINGS = (".h5", ".hdf5")
 
 
 @click.command(short_help="Enrol people into a gallery, by which faces are identified.")
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     help="Gallery (.h5), made if it is not there.",
 )  # fmt: skip
 @click.option("--name", help="Everything in PEOPLE shows this person.")
+@click.option("--split", "splits", multiple=True, help="Of a dataset: only this split; repeatable [all].")
+@click.option("--where", metavar="QUERY", help="Of a dataset: only rows that match a query [those without a mask].")
 @click.option("--replace", is_flag=True, help="Discard what a person was enrolled with before.")
 @click.option("--remove", multiple=True, metavar="NAME", help="Remove a person from the gallery; repeatable.")
 @reader_options
@@ -33,6 +39,8 @@ def command(
     people: Path | None,
     gallery: Path,
     name: str | None,
+    splits: tuple[str, ...],
+    where: str | None,
     replace: bool,
     remove: tuple[str, ...],
     reader: str | None,
@@ -44,15 +52,23 @@ def command(
 
     PEOPLE has a folder for each person with captures in it, such as <name>_color.png with <name>_depth.png, scans, or
     images for a network of images. Or it is a CSV file with the columns name and file; or, with --name, a folder or
-    file of one person. Faces are aligned as the network's training data were. Somebody who is enrolled already gets the
-    new captures as well; a capture of the same path replaces the old one.
+    file of one person; or the folder of a dataset. Faces are aligned as the network's training data were. Somebody who
+    is enrolled already gets the new captures as well; a capture of the same path replaces the old one.
     """
     from face3d_data.cli.catalogue_output import needing_training
 
     if people is None and not remove:
         raise UserError("enroll: give a folder of PEOPLE, or --remove NAME")
+    if gallery.suffix not in HDF5_ENDINGS:
+        raise UserError(f"--into {gallery}: is written as HDF5: give it the ending {' or '.join(HDF5_ENDINGS)}")
     with needing_training("enrolling"):
         from face3d_training.recognition.enrolment import Enrolment, people_in
+        from face3d_training.recognition.faces import faces_of_dataset
+    is_dataset = people is not None and (people / DESCRIPTION).is_file()
+    if is_dataset and name is not None:
+        raise UserError(f"--name {name}: dataset {people} names its people itself: leave --name out")
+    if not is_dataset and (splits or where is not None):
+        raise UserError("enroll: --split and --where belong to the folder of a dataset: leave them out")
     work = Enrolment.open(gallery)
     for one in remove:
         work.remove(one)
@@ -61,11 +77,13 @@ def command(
         chosen = model or work.network_file or "packaged"
         embedder = open_network(chosen, device)
         work.use(embedder, network_name(chosen))
-        captures = people_in(people, name, chosen_reader(reader, settings, "enroll"))
-        with EmbedBars() as bars:
-            faces = work.enrol(
-                embedder, captures, replace, progress=lambda done: bars.show("enrol", done, len(captures))
-            )
+        if is_dataset:
+            faces = list(faces_of_dataset(people, embedder, splits, where))
+            work.take(faces, replace)
+        else:
+            captures = people_in(people, name, chosen_reader(reader, settings, "enroll"))
+            with EmbedBars() as bars:
+                faces = work.enrol(embedder, captures, replace, lambda done: bars.show("enrol", done, len(captures)))
         _report(faces)
     work.save()
     echo(f"gallery {gallery}: {counted(len(work.people), 'person')}")

@@ -86,12 +86,19 @@ def command(
         from face3d_training.recognition.page import RecognitionPage
         from face3d_training.recognition.people import Recogniser
         from face3d_training.recognition.watching import Watcher
+    from face3d_data.inputs.captures import reader_of
+    from face3d_data.inputs.video import is_video
+
     people = read_gallery(gallery)
     embedder = open_network(model or people.file, device)
     people.check_network(embedder.digest, embedder.name, gallery)
     limit, known = threshold_of(embedder, calibration, fmr, threshold)
     answers = Answers(FaceFinder(embedder), Recogniser(people, limit, known))
     check_new(csv_file, pictures)
+    choice = chosen_reader(reader, settings, "identify")
+    for path in inputs:  # what is wrong with the last is said before the first is looked at
+        if not (is_video(path) and path.is_file()):
+            reader_of(path, choice)
     about = _about(limit, known, len(people.people))
 
     def opened(size: tuple[int, int]) -> RecognitionPage:
@@ -109,7 +116,7 @@ def command(
 
     watcher = Watcher(answers, say, pictures, opened if page or camera is not None else None)
     with suppress(KeyboardInterrupt):
-        for one in _inputs(inputs, camera, track, chosen_reader(reader, settings, "identify")):
+        for one in _inputs(inputs, camera, track, choice):
             (watcher.video if one.is_video else watcher.single)(one.captures)
         if watcher.page is not None:
             watcher.page.end()

@@ -70,9 +70,7 @@ def captures_in(path: Path, choice: ReaderChoice = ReaderChoice()) -> Iterator[R
     Raises:
         UserError: there is nothing there, nothing that a reader reads, or files of several kinds.
     """
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder: give a capture, a scan, an image, or a folder of these")
-    name = choice.name or kind_of(path)
+    name = reader_of(path, choice)
     found = 0
     for source, reader in _sources(path, name, dict(choice.options or {})):
         if source.problem is not None and is_stray(source):
@@ -81,6 +79,19 @@ def captures_in(path: Path, choice: ReaderChoice = ReaderChoice()) -> Iterator[R
         yield _raw(reader, source)
     if not found:
         raise UserError(f"{path}: reader {name} finds no capture in it: give another --reader, or another folder")
+
+
+def reader_of(path: Path, choice: ReaderChoice = ReaderChoice()) -> str:
+    """Return the name of the reader for an input, which is looked at only as far as that needs.
+
+    Raises:
+        UserError: there is nothing there, nothing that a reader reads, or files of several kinds.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder: give a capture, a scan, an image, or a folder of these")
+    if choice.name is not None:
+        find("reader", choice.name)
+    return choice.name or kind_of(path)
 
 
 def kind_of(path: Path) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from face3d_data.cli.main import _answer
 from face3d_data.synthetic.write import write_people
+from face3d_training.recognition.gallery import read_gallery
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +123,30 @@ def test_people_are_added_replaced_and_removed(here, tmp_path, capsys):
 
 
 def captures_of(gallery):
-    from face3d_training.recognition.gallery import read_gallery
-
     return {name: len(person.captures) for name, person in read_gallery(gallery).people.items()}
+
+
+@pytest.mark.slow
+def test_a_dataset_is_enrolled_as_its_captures_are(here, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RGBD_ROOT", str(here / "all"))
+    assert call(capsys, "run", "recognise", "-w", tmp_path / "work")[0] == 0
+    dataset = tmp_path / "work" / "datasets" / "recognise"
+    assert call(capsys, "enroll", dataset, "--into", tmp_path / "d.h5")[0] == 0
+    assert call(capsys, "enroll", "all", "--into", tmp_path / "c.h5")[0] == 0
+    by_dataset, by_files = ({name: person.mean for name, person in read_gallery(tmp_path / file).people.items()}
+                            for file in ("d.h5", "c.h5"))  # fmt: skip
+    assert len(by_dataset) == len(by_files) == 3
+    for name, mean in by_files.items():
+        (other,) = (vector for person, vector in by_dataset.items() if person.endswith(name))
+        assert np.linalg.norm(other - mean) < 0.2, "one has found the landmarks, the other was given them"
+    for more, message in (
+        (("--name", "x"), "names its people itself"),
+        (("--where", "mask == 'x'"), "no row of split"),
+    ):
+        code, _, err = call(capsys, "enroll", dataset, "--into", tmp_path / "e.h5", *more)
+        assert (code, err.count("\n")) == (2, 1)
+        assert message in err
+    assert call(capsys, "enroll", "all", "--split", "test", "--into", tmp_path / "e.h5")[0] == 2
 
 
 @pytest.mark.slow
@@ -140,7 +162,7 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_enrolled(here, tmp_path, ca
     assert captures_of(tmp_path / "g.h5") == {second: 1}
     code, out, err = call(capsys, "enroll", tmp_path / "known" / first, "--name", "x", "--into", tmp_path / "none.h5")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "no face of 1 captures can be used" in err
+    assert "no face of 1 capture can be used" in err
     assert not (tmp_path / "none.h5").exists()
     code, out, err = call(capsys, "identify", tmp_path / "known" / first, "--gallery", "people.h5")
     assert code == 2
@@ -174,7 +196,7 @@ def test_a_page_is_served_until_ctrl_c_and_then_the_csv_is_written(here, tmp_pat
         (("identify", "--gallery", "people.h5"), "give INPUTs, or --camera N"),
         (("identify", "all", "--camera", "0", "--gallery", "people.h5"), "give INPUTs, or --camera N"),
         (("identify", "--camera", "97", "--gallery", "people.h5"), "camera 97: gives no image"),
-        (("identify", "none.mp4", "--gallery", "people.h5"), "none.mp4: no such video"),
+        (("identify", "none.mp4", "--gallery", "people.h5"), "none.mp4: no such file or folder"),
         (("identify", "all", "--gallery", "none.h5"), "no such gallery: make one with face3d enroll"),
         (("identify", "nothing", "--gallery", "people.h5"), "nothing: no such file or folder"),
         (("identify", "all", "--gallery", "people.h5", "--model", "mapz"), "--model mapz: no such file"),
@@ -187,6 +209,8 @@ def test_a_page_is_served_until_ctrl_c_and_then_the_csv_is_written(here, tmp_pat
             "cannot be read as a calibration",
         ),
         (("enroll", "--into", "new.h5"), "give a folder of PEOPLE, or --remove NAME"),
+        (("enroll", "all", "--into", "new.txt"), "is written as HDF5: give it the ending .h5 or .hdf5"),
+        (("identify", "all", "nothing", "--gallery", "people.h5"), "nothing: no such file or folder"),
         (("enroll", "nothing", "--into", "new.h5"), "nothing: is no folder of people"),
         (("calibrate", "all", "--out", "c.json"), "all: is no evaluation"),
     ],

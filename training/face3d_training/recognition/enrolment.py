@@ -11,6 +11,7 @@ import numpy as np
 
 from face3d_data.errors import UserError, did_you_mean
 from face3d_data.inputs.captures import RawCapture, ReaderChoice, captures_in
+from face3d_data.plurals import counted
 from face3d_training.recognition.embedder import Embedder
 from face3d_training.recognition.faces import FaceFinder, SeenFace
 from face3d_training.recognition.gallery import (
@@ -105,14 +106,26 @@ class Enrolment:
             faces += found
             if progress is not None:
                 progress(done)
+        self.take(faces, replace)
+        return faces
+
+    def take(self, faces: Sequence[SeenFace], replace: bool = False) -> None:
+        """Enrol faces that are embedded already.
+
+        Args:
+            faces: one of each capture, with its person.
+            replace: discard what these people were enrolled with before.
+
+        Raises:
+            UserError: no face of anybody can be used.
+        """
         usable = [face for face in faces if face.embedding is not None]
         if not usable:
             first = faces[0].problem if faces else None
             why = f" (first: {faces[0].path}: {first[0]}: {first[1]})" if first else ""
-            raise UserError(f"enroll: no face of {len(captures)} captures can be used{why}: nothing is written")
+            raise UserError(f"enroll: no face of {counted(len(faces), 'capture')} can be used{why}: nothing is written")
         for name in dict.fromkeys(face.person for face in usable):
-            self._add(name, [face for face in usable if face.person == name], replace)
-        return faces
+            self._add(check_person_name(name), [face for face in usable if face.person == name], replace)
 
     def _add(self, name: str, faces: Sequence[SeenFace], replace: bool) -> None:
         new = {face.path: face.embedding for face in faces}

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.inputs.captures import RawCapture
 from face3d_data.inputs.preparation import Preparation, PreparedFace
+from face3d_data.shards.check import checked_dataset
+from face3d_data.shards.read import ShardReader
+from face3d_training.map_place import check_has_maps, check_same_maps, said_of_maps
+from face3d_training.network_input import NetworkInput
 from face3d_training.recognition.embedder import Embedder
+from face3d_training.split_table import rows_of, shapes_of, who_is_masked
+
+ROWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +46,40 @@ class SeenFace:
     problem: tuple[str, str] | None
     others: int = 0
     seconds: float = 0.0
+
+
+def faces_of_dataset(
+    folder: Path, embedder: Embedder, splits: Sequence[str] = (), where: str | None = None, check: bool = True
+) -> Iterator[SeenFace]:
+    """Yield the faces of a dataset, which are prepared already; those in masks are left out unless `where` is given.
+
+    Args:
+        folder: the dataset's.
+        embedder: the network.
+        splits: of it; none: all that are not empty.
+        where: a query on its columns: only these rows.
+        check: compare the dataset's files with their hashes first.
+
+    Raises:
+        UserError: the dataset is damaged, lacks what the network takes, or no row is left.
+    """
+    source = checked_dataset(folder, check)
+    shapes, fields = shapes_of(source), embedder.data.fields
+    if "map" in fields:
+        learnt = json.dumps(dict(embedder.maps))
+        check_has_maps(learnt, shapes, source.name, embedder.name)
+        check_same_maps(learnt, said_of_maps(source.info), source.name, embedder.name)
+    made = NetworkInput.of(embedder.data, embedder.inputs, shapes, source.info, source.name)
+    for split in splits or [name for name in source.splits if len(source.table(name))]:
+        rows = rows_of(source, split, where, key="--where")
+        rows = rows if where is not None else rows[~who_is_masked(rows)]
+        reader = ShardReader(folder, split, list(made.form.names))
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = rows.iloc[start : start + ROWS_AT_ONCE]
+            arrays = made.form.restored(reader.__getitems__(some.index.tolist()).arrays)
+            vectors = embedder.run(made.stacked({name: arrays[name] for name in fields}))
+            for name, sample_id, vector in zip(some["name"], some["sample_id"], vectors, strict=True):
+                yield SeenFace(str(sample_id), str(name), 0, None, vector, None)
 
 
 class FaceFinder:
