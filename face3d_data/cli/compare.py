@@ -14,8 +14,10 @@ from face3d_data.cli.recognition_options import one_network, open_network, thres
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from face3d_data.inputs.captures import ReaderChoice
-    from face3d_training.recognition.faces import FaceFinder, SeenFace
+    from face3d_training.recognition.faces import FaceFinder
 
 
 @click.command(short_help="Tell whether two captures show the same person.")
@@ -49,8 +51,8 @@ def command(
     from face3d_training.recognition.faces import FaceFinder
 
     finder, choice = FaceFinder(embedder), chosen_reader(reader, settings, "compare")
-    one, other = (_face(finder, path, choice) for path in (first, second))
-    distance = float(np.linalg.norm(one.embedding.astype(np.float64) - other.embedding))
+    one, other = (_embedded(finder, path, choice) for path in (first, second))
+    distance = float(np.linalg.norm(one.astype(np.float64) - other))
     same = distance <= limit.distance
     probability = None if known is None else float(known.probability(np.array(distance)))
     if as_json:
@@ -74,8 +76,8 @@ def command(
         )
 
 
-def _face(finder: FaceFinder, path: Path, choice: ReaderChoice) -> SeenFace:
-    """Return the main face of the only capture in a file or folder.
+def _embedded(finder: FaceFinder, path: Path, choice: ReaderChoice) -> np.ndarray:
+    """Return the embedding of the main face of the only capture in a file or folder.
 
     Raises:
         UserError: there are several captures, or the face cannot be used.
@@ -86,8 +88,9 @@ def _face(finder: FaceFinder, path: Path, choice: ReaderChoice) -> SeenFace:
     if len(found) > 1:
         raise UserError(f"{path}: holds {len(found)} captures: give one, such as {found[0].path}")
     (face,) = finder.faces(found[0], every=False)
-    if face.problem is not None:
-        raise UserError(f"{path}: cannot be compared: {face.problem[0]}: {face.problem[1]}: give another capture")
+    if face.embedding is None:
+        why = ": ".join(face.problem or ())
+        raise UserError(f"{path}: cannot be compared: {why}: give another capture")
     if face.others:
         echo(f"note: {path}: shows {face.others} more faces; the main one is compared", err=True)
-    return face
+    return face.embedding

@@ -77,8 +77,10 @@ def _with_others(known: DetectedFaces, more: DetectedFaces) -> DetectedFaces:
     if not len(known) or not len(more):
         return known if len(known) else more
     new = more.keep(overlap(more.boxes, known.boxes, smaller=True).max(axis=1) <= SAME_FACE)
-    dense = [*known.landmarks_dense, *new.landmarks_dense] if new.landmarks_dense is not None else []
-    return faces_of(dense, np.concatenate([known.scores, new.scores])) if len(new) else known
+    if not len(new) or known.landmarks_dense is None or new.landmarks_dense is None:
+        return known
+    dense = np.concatenate([known.landmarks_dense, new.landmarks_dense])
+    return faces_of(list(dense), np.concatenate([known.scores, new.scores]))
 
 
 def of_possible_size(

@@ -81,8 +81,8 @@ class Answers:
     def of(self, capture: RawCapture) -> list[Answer]:
         """Return what is said of every face of a capture, at least one answer."""
         faces = self.finder.faces(capture)
-        usable = [face for face in faces if face.embedding is not None]
-        vectors = np.stack([face.embedding for face in usable]) if usable else np.zeros((0, 0), np.float32)
+        usable = [face.embedding for face in faces if face.embedding is not None]
+        vectors = np.stack(usable) if usable else np.zeros((0, 0), np.float32)
         decided = iter(self.recogniser.decide(vectors))
         return [Answer(face, next(decided) if face.embedding is not None else None) for face in faces]
 

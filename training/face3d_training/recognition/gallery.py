@@ -89,10 +89,10 @@ def read_gallery(path: str | Path) -> PeopleGallery:
             if file.attrs.get(FORMAT) != FORMAT_NAME:
                 raise UserError(f"{path}: is no gallery of face3d enroll: give its file, or enrol into a new one")
             people = {name: _person(group) for name, group in file.items()}
-            said = [str(file.attrs[name]) for name in (NETWORK, DIGEST, FILE)]
+            network, digest, made_with = (str(file.attrs[name]) for name in (NETWORK, DIGEST, FILE))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a gallery ({error}): enrol the people again") from None
-    return PeopleGallery(*said, people)
+    return PeopleGallery(network, digest, made_with, people)
 
 
 def _person(group: object) -> EnrolledPerson:

@@ -47,7 +47,7 @@ class Track:
     def mean(self) -> np.ndarray:
         """f4 (1, E), the mean of the latest embeddings, of unit length."""
         total = np.sum(self.embeddings, axis=0, dtype=np.float64)
-        return (total / max(np.linalg.norm(total), 1e-12)).astype(np.float32)[None]
+        return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), np.float32)[None]
 
 
 class FaceTracker:
@@ -106,7 +106,7 @@ class FaceTracker:
 
     def _answer(self, track: Track | None, face: SeenFace) -> Answer:
         if face.embedding is None:
-            return Answer(face, None, track and track.number)
+            return Answer(face, None, None if track is None else track.number)
         if track is None:
             return Answer(face, self.recogniser.decide(face.embedding[None])[0])
         track.embeddings = [*track.embeddings, face.embedding][-MOST_FRAMES:]
