@@ -61,6 +61,7 @@ TRAINING_LAYERS = (
         "ops",
         "packaged",
         "picks",
+        "prepared_alike",
         "prefetch",
         "split_table",
         "torch_file",

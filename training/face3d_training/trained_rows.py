@@ -24,6 +24,7 @@ from face3d_training.map_place import check_has_maps, check_same_maps
 from face3d_training.models.base import ModelSpec
 from face3d_training.network_back_end import embedding_form
 from face3d_training.packaged import shown_name
+from face3d_training.prepared_alike import differences_in_place
 from face3d_training.run_folder import dataset_digest
 from face3d_training.split_table import shapes_of
 
@@ -118,6 +119,9 @@ def rows_for(
         check_has_maps(learnt, shapes_of(source), source.name, said)
     rows = FaceRows(dataset, split, config.data, trained.spec.inputs, where, where_key="--where")
     check_same_maps(learnt, rows.map_said, rows.dataset, said)
+    rows.notes += differences_in_place(
+        trained.info.get("preparation"), Dataset(dataset).info.get("preparation"), rows.dataset, said
+    )
     check_channels(trained.spec, rows, config)
     return rows, config
 

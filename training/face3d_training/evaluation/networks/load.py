@@ -78,6 +78,7 @@ def load_networks(
         rows, config = rows_for(trained, dataset.path, split, given)
         leaks = check_leaks(name, rows.table, trained.info.get("training_data"))
         notices = tuple(_notices(trained, dataset, split, rows.table, leaks, _changed(trained, config)))
+        notices = (*notices, *(f"{name}: {line}" for line in rows.notes))
         found.append(Network(name, trained, rows, config, _facts(name, trained, config), leaks, notices))
     return found
 
