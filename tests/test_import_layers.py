@@ -86,7 +86,7 @@ TRAINING_LAYERS = (
     {"loader", "network_back_end", "teacher"},
     {"building", "embedding"},
     {"trained_rows", "validation"},
-    {"evaluation.networks", "run_state", "training_embeddings"},
+    {"evaluation.networks", "model_export", "run_state", "training_embeddings"},
     {"evaluation.baselines", "evaluation.report", "progress_lines"},
     {"evaluation", "train"},
 )

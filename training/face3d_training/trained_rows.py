@@ -107,11 +107,7 @@ def rows_for(
         UserError: the dataset lacks what the network takes, or there is no such split or row.
     """
     dataset = Path(dataset)
-    data = trained.config.data if trained.config is not None else _guessed(trained.spec)
-    kept = [(f"data.{key}", value) for key, value in data.model_dump(mode="json").items() if key not in ONLY_TRAINING]
-    changes = tuple(changes)
-    config = load_config(None, [*kept, *changes])
-    _check_effect(config.data, trained.spec.inputs, changes)
+    config = config_for(trained, changes)
     learnt, said = trained.info.get("maps"), shown_name(trained.path)
     if "map" in config.data.fields:
         source = Dataset(dataset)
@@ -120,6 +116,24 @@ def rows_for(
     check_same_maps(learnt, rows.map_said, rows.dataset, said)
     check_channels(trained.spec, rows, config)
     return rows, config
+
+
+def config_for(trained: Trained, changes: Iterable[tuple[str, Any]] = ()) -> TrainConfig:
+    """Return the config whose `data` says how faces are put before a network.
+
+    Args:
+        trained: the network. Of another program's, fields are guessed from the number of its channels.
+        changes: keys of the config's `data` that are changed, as (`data.image_size_px`, 140).
+
+    Raises:
+        UserError: a change has no effect, or the fields cannot be guessed.
+    """
+    data = trained.config.data if trained.config is not None else _guessed(trained.spec)
+    kept = [(f"data.{key}", value) for key, value in data.model_dump(mode="json").items() if key not in ONLY_TRAINING]
+    changes = tuple(changes)
+    config = load_config(None, [*kept, *changes])
+    _check_effect(config.data, trained.spec.inputs, changes)
+    return config
 
 
 def _check_effect(config: DataConfig, inputs: str, changes: Sequence[tuple[str, Any]]) -> None:
