@@ -17,6 +17,7 @@ from face3d_training.clouds import CloudInput, Stream
 from face3d_training.config import DataConfig
 from face3d_training.images import ImageInput
 from face3d_training.map_place import MapPlace, check_has_maps, check_holes, said_of_maps
+from face3d_training.mirror import check_mirrors, mirrored_images
 from face3d_training.models.base import ModelSpec
 from face3d_training.registry import specs
 from face3d_training.sampler import Draw
@@ -46,6 +47,7 @@ class FaceRows:
         where: query on the columns of the CSV; only rows that match are used.
         variation: random variation of each loaded sample; None: no variation, and the first points of each cloud.
         seed: decides, with epoch, copy and the sample's key, everything that is drawn.
+        where_key: what messages call `where`.
 
     Attributes:
         table: the rows, columns of the split's CSV.
@@ -56,7 +58,8 @@ class FaceRows:
         channels: channels of the input.
         notes: lines on values in `where` that no row has.
         map_said: place and channels of the maps, if they are part of the input.
-        views: test-time subsets of each cloud if nothing is drawn: copy number i of a row is its subset i.
+        views: copies of each row if nothing is drawn: test-time subsets of a cloud, copy number i its subset i; or,
+            after `add_mirrors`, an image and its mirror image.
 
     Raises:
         UserError: there is no such dataset or split, no row is left, the dataset lacks an input of the network, or the
@@ -96,6 +99,7 @@ class FaceRows:
             else ImageInput.of(config, shapes, source.name, place)
         )
         self.views = config.views if inputs == "points" and variation is None else 1
+        self._map_columns = shapes["map"][2] if "map" in config.fields else 0
         self._normal = _mean_and_std(config, self._input.channels, inputs)
         self._draws: Draws | None = None
         if variation is not None and (variation.is_on or self._input.draws):
@@ -112,6 +116,16 @@ class FaceRows:
     def varies(self) -> bool:
         """Whether anything is drawn of a row, so that no two epochs see the same."""
         return self._draws is not None
+
+    def add_mirrors(self) -> None:
+        """Give each row, of which nothing is drawn, also as its mirror image: as copy number 1.
+
+        Raises:
+            UserError: the mirror image of this input is not that of a face.
+        """
+        inputs = "points" if isinstance(self._input, CloudInput) else "image"
+        check_mirrors(inputs, self._input.config.fields, self.map_said, self._map_columns, self.dataset)
+        self.views = 2
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -138,6 +152,9 @@ class FaceRows:
             arrays = self._varied(self._draws, arrays, draws, batch)
         elif self.views > 1 and isinstance(self._input, CloudInput):
             arrays = self._input.viewed(arrays, copies)
+        elif self.views > 1:
+            own = {name: arrays[name] for name in self._input.config.fields}
+            arrays = _mirrored_where(copies % 2 == 1, own)
         inputs = self._input.stacked(arrays)
         if self._normal is not None:
             inputs -= self._normal[0]
@@ -200,6 +217,16 @@ class FaceRows:
 
     def _id_of(self, row: int) -> str:
         return str(self.table["sample_id"].iloc[row])
+
+
+def _mirrored_where(mirror: np.ndarray, arrays: clouds.ArrayMap) -> dict[str, np.ndarray]:
+    """Return a batch's images with those mirrored that a mask bool (B,) chooses."""
+    if mirror.all():
+        return mirrored_images(arrays)
+    chosen = {name: array.copy() for name, array in arrays.items()}
+    for name, array in mirrored_images({name: array[mirror] for name, array in arrays.items()}).items():
+        chosen[name][mirror] = array
+    return chosen
 
 
 def _check_fields(config: DataConfig, inputs: InputKind, there: Collection[str], dataset: str) -> None:

@@ -15,7 +15,7 @@ from face3d_data.errors import UserError
 from face3d_training.checkpoint import Trained, load_model
 from face3d_training.embed_files import check_absent
 from face3d_training.model_export.description import describe
-from face3d_training.model_export.forms import ENDINGS, READERS, WRITERS, Form, needing_onnx
+from face3d_training.model_export.forms import ENDINGS, READERS, WRITERS, NetworkForm, needing_onnx
 from face3d_training.trained_rows import config_for, unmatched_weights
 
 INPUTS = 100
@@ -39,13 +39,13 @@ class ExportedNetwork:
     """
 
     path: Path
-    form: Form
+    form: NetworkForm
     description: Mapping[str, Any]
     difference: float
     notes: tuple[str, ...] = ()
 
 
-def form_of(path: str | Path, asked: Form | None) -> Form:
+def form_of(path: str | Path, asked: NetworkForm | None) -> NetworkForm:
     """Return the form of a file that is to be written.
 
     Args:
@@ -66,7 +66,7 @@ def form_of(path: str | Path, asked: Form | None) -> Form:
 
 
 def export_network(
-    checkpoint: str | Path, out: str | Path, asked: Form | None = None, changes: Iterable[tuple[str, Any]] = ()
+    checkpoint: str | Path, out: str | Path, asked: NetworkForm | None = None, changes: Iterable[tuple[str, Any]] = ()
 ) -> ExportedNetwork:
     """Write a trained network as a file of other programs, with a batch of any size.
 
@@ -104,7 +104,7 @@ def export_network(
     return ExportedNetwork(out, form, description, difference, tuple(unmatched_weights(trained)))
 
 
-def largest_difference(trained: Trained, path: Path, form: Form, shape: Iterable[int]) -> float:
+def largest_difference(trained: Trained, path: Path, form: NetworkForm, shape: Iterable[int]) -> float:
     """Return the largest difference of a number of an embedding, by the file and by torch, over drawn inputs.
 
     Args:

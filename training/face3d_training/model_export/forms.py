@@ -21,8 +21,8 @@ from face3d_training.config import DataConfig, TrainConfig, as_mapping, load_con
 from face3d_training.model_export.description import ABOUT, INPUT, OUTPUT
 from face3d_training.model_export.traceable import traceable
 
-Form = Literal["onnx", "torchscript", "safetensors"]
-ENDINGS: Mapping[Form, tuple[str, ...]] = {
+NetworkForm = Literal["onnx", "torchscript", "safetensors"]
+ENDINGS: Mapping[NetworkForm, tuple[str, ...]] = {
     "onnx": (".onnx",),
     "torchscript": (".pt", ".torchscript"),
     "safetensors": (".safetensors",),
@@ -121,12 +121,12 @@ def read_safetensors(path: Path) -> Embedder:
     return embed
 
 
-WRITERS: Mapping[Form, Callable[[Path, Trained, Mapping[str, Any]], None]] = {
+WRITERS: Mapping[NetworkForm, Callable[[Path, Trained, Mapping[str, Any]], None]] = {
     "onnx": write_onnx,
     "torchscript": write_torchscript,
     "safetensors": write_safetensors,
 }
-READERS: Mapping[Form, Callable[[Path], Embedder]] = {
+READERS: Mapping[NetworkForm, Callable[[Path], Embedder]] = {
     "onnx": read_onnx,
     "torchscript": read_torchscript,
     "safetensors": read_safetensors,
@@ -167,7 +167,7 @@ def _example(description: Mapping[str, Any]) -> torch.Tensor:
 
 
 @contextmanager
-def _refusing(form: Form, trained: Trained) -> Iterator[None]:
+def _refusing(form: NetworkForm, trained: Trained) -> Iterator[None]:
     """Give what torch says of a network that it cannot trace as one line."""
     try:
         with _quiet():
