@@ -3,8 +3,10 @@
 import importlib
 import io
 import json
-import logging
+import subprocess
+import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,13 +69,21 @@ def test_load_dataset_opens_the_folder_with_splits_pictures_and_arrays(dataset, 
 
 @pytest.mark.slow
 def test_croissant_is_valid_and_reads_the_rows(dataset, published, tmp_path, offline):
-    croissant = pytest.importorskip("mlcroissant")
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    read = croissant.Dataset(published / "croissant.json")
-    assert not list(read.metadata.issues.errors)
+    pytest.importorskip("mlcroissant")
+    # In a process of its own: where `datasets` is imported, too, mlcroissant cannot take its arrays from pandas.
+    code = (
+        "import json, mlcroissant; read = mlcroissant.Dataset('croissant.json'); rows = list(read.records('test'));"
+        "print(json.dumps([[row['test/id'].decode(), row['test/points']] for row in rows]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=published, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert [one for one, _ in found] == dataset.table("test")["id"].tolist()
+    points = np.array([points for _, points in found], "f4")
+    assert np.array_equal(points, [sample["points"] for sample in dataset.reader("test")])
     assert json.loads((published / "croissant.json").read_text())["conformsTo"].endswith("/1.1")
-    rows = list(read.records("test"))
-    assert [row["test/id"].decode() for row in rows] == dataset.table("test")["id"].tolist()
+    command = [Path(sys.executable).with_name("mlcroissant"), "validate", "--jsonld", "croissant.json"]
+    done = subprocess.run(command, cwd=published, capture_output=True, text=True, check=False)
+    assert (done.returncode, "error" in done.stderr.lower()) == (0, False), done.stderr
 
 
 def test_the_card_names_splits_columns_and_terms(dataset, published):
@@ -107,7 +117,10 @@ def test_tar_files_are_cut_and_the_same_dataset_gives_the_same_bytes(dataset, tm
     assert files == [f"train-{number:06d}.tar" for number in range(len(files))]
     assert len(files) > 1
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
-    keys = [name.split(".")[0] for file in files for name in tarfile.open(tmp_path / "a" / file).getnames()]
+    keys = []
+    for name in files:
+        with tarfile.open(tmp_path / "a" / name) as file:
+            keys += [member.split(".")[0] for member in file.getnames()]
     assert list(dict.fromkeys(keys)) == dataset.table("train")["id"].tolist()
     with tarfile.open(tmp_path / "a" / files[0]) as file:
         points = np.load(io.BytesIO(file.extractfile(f"{keys[0]}.points.npy").read()))
@@ -160,9 +173,7 @@ def test_readers_do_not_change_what_a_dataset_is(tmp_path):
 def test_a_split_that_hugging_face_cannot_name_is_refused(tmp_path):
     pytest.importorskip("pyarrow")
     made = build(tmp_path / "datasets", manifest(splits=("train", "te-st")), spec_of())
-    with pytest.raises(
-        UserError, match=r"Hugging Face allows letters, digits and _ in the name of a split, not 'te-st'"
-    ):
+    with pytest.raises(UserError, match=r"letters, digits and _ in the name of a split, not 'te-st'"):
         export_dataset(made, tmp_path / "out", ["huggingface"])
     assert not (tmp_path / "out").exists()
 
