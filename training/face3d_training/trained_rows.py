@@ -218,7 +218,7 @@ def embed_dataset(
         **form.record(),
     }
     # What decides a row's embedding; by a back-end they are projected afterwards.
-    job = {key: about[key] for key in ("dataset_digest", "split", "network_digest", "flip")}
+    job: dict[str, Any] = {key: about[key] for key in ("dataset_digest", "split", "network_digest", "flip")}
     job |= {"where": chosen.where, "data": config.data.model_dump(mode="json")}
     there = check_parts(out.path, job)
     going_on = [f"goes on from {counted(there, 'part')} in {parts_folder(out.path)}"] if there else []

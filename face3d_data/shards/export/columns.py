@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class ExportColumns:
     def __init__(self, rows: ExportRows) -> None:
         self.rows = rows
         table = rows.table(rows.splits[0])
-        self.texts = {name: VALUES.get(str(dtype), "string") for name, dtype in table.dtypes.items()}
+        self.texts = {str(name): VALUES.get(str(dtype), "string") for name, dtype in table.dtypes.items()}
         self.people = rows.class_names()
         self.arrays = rows.every_array()
 
@@ -148,7 +148,7 @@ def _pictures(ids: list[str], colors: np.ndarray) -> pa.Array:
     return _files([{"bytes": png_bytes(color), "path": f"{one}.png"} for one, color in zip(ids, colors, strict=True)])
 
 
-def _files(files: list[Mapping[str, Any]]) -> pa.Array:
+def _files(files: Sequence[Mapping[str, Any]]) -> pa.Array:
     import pyarrow as pa
 
     return pa.array(files, _file_type())

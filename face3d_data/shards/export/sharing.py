@@ -46,7 +46,7 @@ def sharing_terms(dataset: Dataset) -> SharingTerms:
 
 
 def check_may_share(dataset: Dataset, formats: Sequence[str], may_share: bool) -> None:
-    """Check that what is exported to be passed on may be, or that the user says so.
+    """Check that what is exported to be passed on may be, or that the user may do so.
 
     Raises:
         UserError: a source is a database whose terms do not let copies be passed on, and `may_share` is not set.

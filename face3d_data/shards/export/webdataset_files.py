@@ -47,7 +47,7 @@ class WebDatasetFiles(Form):
 
     def write(self, table: pd.DataFrame, batch: Batch) -> None:
         """Append samples, continuing in the next file when one is full."""
-        records = table.astype(object).where(table.notna(), None).to_dict("records")
+        records: list[Any] = table.astype(object).where(table.notna(), None).to_dict("records")
         for record, sample in zip(records, batch, strict=True):
             number, at = divmod(self.done, self.per_file)
             if at == 0:
