@@ -17,8 +17,6 @@ from face3d_data.errors import UserError
 from face3d_data.plurals import counted
 from face3d_data.shards.find import find_dataset
 
-ENDINGS = (".h5", ".hdf5")
-
 
 @click.command(cls=NetworkCommand, short_help="Write the embeddings of a dataset by a network.")
 @click.argument("dataset", shell_complete=complete_dataset)
@@ -30,13 +28,14 @@ ENDINGS = (".h5", ".hdf5")
     shell_complete=complete_trained,
 )
 @model_option
-@out_option("the embeddings (.h5), a new file", required=True)
+@out_option("the embeddings (.h5 or .parquet), a new file", required=True)
 @click.option(
     "--layout",
     type=click.Choice(["gallery", "images"]),
-    default="gallery",
-    show_default=True,
-    help="One embedding per person, the mean over the images, or one per image.",
+    help="One embedding per person, the mean over the images, or one per image [gallery; images in .parquet].",
+)
+@click.option(
+    "--flip", is_flag=True, help="Embed each image and its mirror image: the mean of both, of unit length again."
 )
 @click.option(
     "--back-end",
@@ -55,6 +54,7 @@ def command(
     models: tuple[str, ...],
     out: Path,
     layout: Any,
+    flip: bool,
     back_end: str | None,
     split: str,
     where: str | None,
@@ -64,26 +64,28 @@ def command(
     check: bool,
     **keys: Any,
 ) -> None:
-    """Compute the embeddings of a DATASET with the network of a CHECKPOINT and write them to an HDF5 file.
+    """Compute the embeddings of a DATASET with the network of a CHECKPOINT and write them to HDF5 or Parquet.
 
     DATASET is a name in WORKSPACE/datasets, or a folder. CHECKPOINT is a file, or the folder of a run; instead of it
     `--model packaged` takes the network that comes with the package. Layout gallery writes one unit-length vector per
-    person, `/<name>/embedding`. Layout images writes a group `/<name>` with the attribute `label`; in it a group `<id>`
-    per image, with the attribute `file_path` (the file that `face3d export` writes) and the array `embedding`.
-    A back-end of kind lda projects embeddings, so that their cosine is its score; the attribute `back_end` names it.
+    person, `/<name>/embedding`. Layout images writes a group `/<name>` with the attribute `label`; in it a group per
+    image, named as the file that `face3d export` writes, with the attribute `file_path` (that file's path, bytes) and
+    the array `embedding`. Parquet has a row per image, with the columns of the CSV and `embedding`. A back-end of kind
+    lda projects embeddings, so that their cosine is its score; the attribute `back_end` names it. If the command is
+    stopped, the same command goes on from OUT.parts.
     """
     if (checkpoint is not None) + len(models) != 1:
         raise UserError("embed: give one network: a CHECKPOINT, or --model packaged")
     folder = find_dataset(dataset, workspace)
     with needing_training("embedding"):
         from face3d_training.trained_rows import EmbeddingFile, RowChoice, embed_dataset
-    if out.suffix not in ENDINGS:
-        raise UserError(f"--out {out}: is written as HDF5: give it the ending {' or '.join(ENDINGS)}")
+    if layout is None:
+        layout = "images" if out.suffix == ".parquet" else "gallery"
     (network,) = (checkpoint,) if checkpoint is not None else packaged_files(models)
     with EmbedBars() as progress:
         written = embed_dataset(
             RowChoice(folder, split, where, given_keys(keys), check),
-            *(network, EmbeddingFile(out, layout, back_end), device, workers),
+            *(network, EmbeddingFile(out, layout, back_end, flip), device, workers),
             progress=progress.show,
             say=echo,
         )

@@ -14,7 +14,10 @@ from face3d_data.plurals import counted
 from face3d_data.shards.find import find_dataset
 from face3d_data.terminal import shows_bars
 
-FORMATS = ("ply", "csv+ply", "npy", "png", "obj", "uv", "map", "triplets", "rgbd", "lfw", "modelnet", "face-h5")
+FORMATS = (
+    *("ply", "csv+ply", "npy", "png", "obj", "uv", "map", "triplets", "rgbd", "lfw", "modelnet", "face-h5"),
+    *("webdataset", "parquet", "huggingface"),
+)
 """As in `shards.export`, which is imported only when something is exported."""
 
 
@@ -32,7 +35,8 @@ FORMATS = ("ply", "csv+ply", "npy", "png", "obj", "uv", "map", "triplets", "rgbd
     "that were registered, as meshes and as maps of positions (1/128 mm about 32768) and normals. map: heights of the "
     "stage maps (0.01 mm about 32768, 0 = hole) and normals. Depth is in whole mm in "
     "PNG and exact in NPY. rgbd: colour and depth with train, eval, test and dirty.csv; lfw: numbered images and "
-    "pairs.txt; modelnet: HDF5 with train_files.txt; face-h5: HDF5 with data, pid and class.",
+    "pairs.txt; modelnet: HDF5 with train_files.txt; face-h5: HDF5 with data, pid and class. "
+    "webdataset: tar files; parquet: rows with arrays; huggingface: a folder that load_dataset opens.",
 )
 @click.option("--split", "splits", multiple=True, help="Export only this split; repeatable.")
 @click.option("--triplets", type=click.IntRange(min=1), default=10_000, show_default=True, help="Triplets per epoch.")
@@ -47,6 +51,12 @@ FORMATS = ("ply", "csv+ply", "npy", "png", "obj", "uv", "map", "triplets", "rgbd
               help="People in the triplets of one batch.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(min=1), default=544, show_default=True, help="Triplets per batch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the triplets.")
+@click.option(
+    "--i-may-share",
+    "may_share",
+    is_flag=True,
+    help="Also write webdataset, parquet and huggingface where the terms of a source do not let it be passed on.",
+)
 @workspace_option
 @check_option
 def command(
@@ -59,6 +69,7 @@ def command(
     identities: int,
     batch: int,
     seed: int,
+    may_share: bool,
     workspace: Path,
     check: bool,
 ) -> None:
@@ -79,7 +90,7 @@ def command(
     plan = TripletPlan(triplets, epochs, identities, batch, seed)
     bar = click.progressbar(length=total, label="export", file=sys.stderr, hidden=not shows_bars())
     # Nothing is drawn before the first samples.
-    written = export_dataset(found, out, formats, splits, bar.update, notes.append, plan, check)
+    written = export_dataset(found, out, formats, splits, bar.update, notes.append, plan, check, may_share)
     bar.render_finish()
     for line in notes:
         echo(f"note: {line}", err=True)

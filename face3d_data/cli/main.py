@@ -46,7 +46,7 @@ GROUPS = (
         "face3d identify captures --gallery people.h5",
         ("enroll", "identify", "compare", "calibrate"),
     ),
-    ("Keep", "face3d export quickstart out --format rgbd", ("export", "model", "gc")),
+    ("Keep", "face3d export quickstart out --format rgbd", ("export", "export-model", "model", "gc")),
 )
 """Title, an example, and the commands of each group of the help."""
 STOPPED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -58,13 +58,14 @@ class CommandsByFile(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the command files."""
         package = importlib.import_module("face3d_data.cli")
-        return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in NOT_COMMANDS)
+        files = (module.name for module in pkgutil.iter_modules(package.__path__))
+        return sorted(name.replace("_", "-") for name in files if name not in NOT_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command, None if there is no such file."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"face3d_data.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"face3d_data.cli.{cmd_name.replace('-', '_')}").command
         mine = {option.name for option in command.params}
         command.params += [option for option in output_options() if option.name not in mine]
         return command

@@ -189,11 +189,13 @@ def plan_dataset(
     rows = [table[column].tolist() for column in DIGESTED]
     rows += [asked[tag].tolist() for tag in spec.tags]
     beside = (every_dirty.to_numpy().tolist(), [list(sources.columns), *sources.to_numpy().tolist()])
+    of_rows = digest(record, rows, _tags_of_queries(tags, spec), *beside)
+    record |= {"readers": dict(origin.readers)} if origin.readers else {}  # says whose terms apply, not what rows hold
     return DatasetPlan(
         name=name,
         spec=spec,
         seed=seed,
-        digest=digest(record, rows, _tags_of_queries(tags, spec), *beside),
+        digest=of_rows,
         table=table.join(asked),
         tags=tags,
         places=tags["place"].tolist(),

@@ -55,7 +55,8 @@ class ShardReader:
     Args:
         path: a dataset's folder, or one shard.
         split: a split of the dataset; not given for a shard.
-        fields: arrays by the names that they have in samples (`points`) or in shards (`data`); all by default.
+        fields: arrays by the names that they have in samples (`points`) or in shards (`data`), all by default; texts
+            (`sample_id`, `identity`, `variant`, `root`) only where they are named, and as `str`.
 
     Raises:
         UserError: no dataset, no such split, or no such array.
@@ -98,7 +99,12 @@ class ShardReader:
             raise IndexError(f"{self.path}: places are below {size}")
         wanted = np.where(wanted < 0, wanted + size, wanted)
         shard_of = np.searchsorted(self._starts, wanted, side="right") - 1
-        batch = {name: self._gather(stored_name(name), wanted, shard_of) for name in self.fields}
+        batch = {
+            name: self._gather_texts(name, wanted, shard_of)
+            if name in TEXT_DATASETS
+            else self._gather(stored_name(name), wanted, shard_of)
+            for name in self.fields
+        }
         batch["label"] = self._gather("label", wanted, shard_of).reshape(-1)
         batch["index"] = wanted
         return Batch(batch)
@@ -116,6 +122,15 @@ class ShardReader:
             mine = np.flatnonzero(shard_of == number)
             out[mine] = self._array(number, name)[wanted[mine] - self._starts[number]]
         return out
+
+    def _gather_texts(self, name: str, wanted: np.ndarray, shard_of: np.ndarray) -> np.ndarray:
+        """Return texts of some places as `str`; shards keep bytes, as many a text as their longest has."""
+        found = np.zeros(len(wanted), object)
+        for number in map(int, np.unique(shard_of) if self._shards else ()):
+            mine = np.flatnonzero(shard_of == number)
+            raw = self._array(number, name)[wanted[mine] - self._starts[number]]
+            found[mine] = [text.decode() for text in raw.tolist()]
+        return found.astype(str)
 
     @staticmethod
     def stack(batch: Batch) -> dict[str, np.ndarray]:
@@ -172,13 +187,13 @@ def _check_shards(shards: Sequence[Path], layouts: Sequence[ShardLayout], fields
 
 def _chosen(arrays: Mapping[str, Any], fields: Sequence[str] | None, shard: Path) -> tuple[str, ...]:
     field_of = {stored: name for name, stored in STORED_NAMES.items()}
-    there = {field_of.get(name, name) for name in arrays} - {"label", *TEXT_DATASETS}
+    there = {field_of.get(name, name) for name in arrays} - {"label"}
     if fields is None:
-        return tuple(sorted(there))
+        return tuple(sorted(there - set(TEXT_DATASETS)))
     chosen = tuple(field_of.get(name, name) for name in fields)
     lacking = [name for name in chosen if name not in there]
     if lacking:
-        others = ", ".join(sorted(there)) or "nothing: run the pipeline again"
+        others = ", ".join(sorted(there - set(TEXT_DATASETS))) or "nothing: run the pipeline again"
         raise UserError(f"{shard}: contains no {lacking[0]!r} (there: {others})")
     return chosen
 

@@ -1,6 +1,7 @@
 """`face3d embed`, as typed: files read back by plain h5py, and one line for each mistake."""
 
 import csv
+import json
 import sys
 from pathlib import Path
 
@@ -11,12 +12,17 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 from made_checkpoint import make_run
-from tiny_sets import image_set, points_set
+from tiny_sets import image_set, map_set, points_set
 
 from face3d_data.cli.main import _answer
+from face3d_data.shards.read import Dataset
+from face3d_training import embed_parts
 from face3d_training.checkpoint import load_model
 from face3d_training.embedding import embed_rows
+from face3d_training.map_place import said_of_maps
 from face3d_training.trained_rows import rows_for
+
+parquet = pytest.importorskip("pyarrow.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +73,9 @@ def test_images_come_back_with_label_and_path(here, tmp_path, expected, capsys):
                 found[image] = (person, file[person].attrs["label"], group.attrs["file_path"], group["embedding"][:])
     assert len(found) == len(table)
     for row, vector in zip(table, vectors, strict=True):
-        person, label, path, stored = found[row["id"]]
-        assert (person, label, path) == (row["name"], int(row["class"]), f"{row['name']}/{row['id']}.ply")
+        person, label, path, stored = found[f"{row['id']}.ply"]
+        assert (person, label) == (row["name"], int(row["class"]))
+        assert path.decode() == f"{row['name']}/{row['id']}.ply"
         assert np.array_equal(stored, vector)
 
 
@@ -77,7 +84,7 @@ def test_file_paths_are_those_that_export_writes(here, tmp_path, capsys):
     assert call(capsys, "points", "run", "--layout", "images", "--out", tmp_path / "e.h5")[0] == 0
     assert _answer(["export", "points", str(tmp_path / "exported"), "--split", "test"]) == 0
     with h5py.File(tmp_path / "e.h5") as file:
-        paths = [image.attrs["file_path"] for person in file.values() for image in person.values()]
+        paths = [image.attrs["file_path"].decode() for person in file.values() for image in person.values()]
     assert len(paths) == 32
     assert all((tmp_path / "exported" / path).is_file() for path in paths)
 
@@ -121,10 +128,78 @@ def test_another_program_s_checkpoint_is_taken_and_what_fits_nowhere_is_told(her
         assert all(np.linalg.norm(file[name]["embedding"][:]) == pytest.approx(1) for name in file)
 
 
+@pytest.mark.slow
+def test_flip_gives_the_mean_with_the_mirror_image(here, tmp_path, capsys):
+    maps = map_set(tmp_path / "work" / "datasets")
+    said = said_of_maps(Dataset(maps).info)
+    keys = {"model": "map_resnet", "model.in_channels": 4, "model.image_size_px": 32, "model.embedding_size": 8}
+    run = make_run(tmp_path / "run", maps, keys={**keys, "data.fields": ["map"]}, maps=json.dumps(said))
+    assert call(capsys, maps, run, "--flip", "--out", tmp_path / "f.parquet", "--device", "cpu")[0] == 0
+    trained = load_model(run, "cpu")
+    stored = Dataset(maps).reader("test").__getitems__(range(16)).arrays["map"].astype("f4")
+    turned = stored[:, :, :, ::-1].copy()
+    turned[:, 1] = -turned[:, 1]
+    scale = np.array([trained.config.data.map_scale_mm, 1, 1, 1], "f4")[:, None, None]
+    with torch.inference_mode():
+        both = sum(trained.net(torch.from_numpy(maps / scale)).numpy() for maps in (stored, turned))
+    found = parquet.read_table(tmp_path / "f.parquet")
+    assert found.schema.metadata[b"flip"] == b"mean with the mirror image"
+    assert np.allclose(np.stack(found["embedding"].to_numpy()), both / np.linalg.norm(both, axis=1)[:, None], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_parquet_holds_the_rows_of_the_csv(here, tmp_path, expected, capsys):
+    code, out, _ = call(capsys, "points", "run", "--out", tmp_path / "e.parquet", "--device", "cpu")
+    assert (code, out) == (
+        0,
+        f"embeddings of 32 samples, 16 of them masked, no back-end, in {tmp_path / 'e.parquet'}\n",
+    )
+    table, vectors = expected
+    rows = parquet.read_table(tmp_path / "e.parquet").to_pylist()
+    assert [row["id"] for row in rows] == [row["id"] for row in table]
+    assert [row["identity"] for row in rows] == [row["identity"] for row in table]
+    assert {row["split"] for row in rows} == {"test"}
+    assert [row["mask"] for row in rows] == [row["mask"] for row in table]
+    assert np.array_equal(np.array([row["embedding"] for row in rows], "f4"), vectors)
+
+
+@pytest.mark.slow
+def test_a_command_that_was_stopped_goes_on_and_gives_the_same_bytes(here, tmp_path, monkeypatch, capsys):
+    wanted = ("points", "run", "--layout", "images", "--device", "cpu")
+    assert call(capsys, *wanted, "--out", tmp_path / "whole.h5")[0] == 0
+    monkeypatch.setattr(embed_parts, "PART_ROWS", 10)
+    seen = []
+
+    def stopped(net, rows, *given, only, **options):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(only.start)
+        return embed_rows(net, rows, *given, only=only, **options)
+
+    out = tmp_path / "e.h5"
+    monkeypatch.setattr(embed_parts, "embed_rows", stopped)
+    assert call(capsys, *wanted, "--out", out)[0] == 130
+    assert (seen, out.exists()) == ([0, 10], False)
+    seen.clear()
+    (tmp_path / "e.h5.parts" / "000000010.npy").write_bytes(b"damaged")
+    code, _, err = call(capsys, *wanted, "--where", "mask == 'none'", "--out", out)
+    assert (code, out.exists()) == (2, False)
+    assert "e.h5.parts: holds parts of other embeddings (where differ)" in err
+    monkeypatch.setattr(embed_parts, "embed_rows", embed_rows)
+    code, said, _ = call(capsys, *wanted, "--out", out)
+    assert code == 0
+    assert said.startswith(f"note: goes on from 2 parts in {out}.parts\n")
+    assert out.read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.h5", "whole.h5"]
+
+
 MISTAKES = [
     (("points", "run"), "Missing option '--out'"),
     (("pionts", "run", "--out", "e.h5"), "no dataset 'pionts' in work/datasets (there: points, rgb)"),
-    (("points", "run", "--out", "e.npy"), "--out e.npy: is written as HDF5: give it the ending .h5 or .hdf5"),
+    (
+        ("points", "run", "--out", "e.npy"),
+        "--out e.npy: is written as HDF5 or Parquet: give it the ending .h5 or .hdf5 or .parquet",
+    ),
     (("points", "gone", "--out", "e.h5"), "gone: no such checkpoint"),
     (("points", "run", "--out", "taken.h5"), "taken.h5: already exists: use another name, or remove it first"),
     (("points", "run", "--out", "taken.h5/e.h5"), "--out taken.h5/e.h5: "),
@@ -133,6 +208,7 @@ MISTAKES = [
     (("points", "run", "--out", "e.h5", "--where", "mask = 1"), "--where: query 'mask = 1'"),
     (("points", "run", "--out", "e.h5", "--where", "mask == 'kn95'"), "matches"),
     (("rgb", "run", "--out", "e.h5"), "dataset rgb holds"),
+    (("points", "run", "--out", "e.h5", "--flip"), "--flip: mirrors images and maps; this network takes points"),
     (("points", "run", "--out", "e.h5", "--device", "tpu"), "'tpu' is not a device"),
     (("points", "run", "--out", "e.h5", "--data.fields", "points,normals"), "takes 3 channels and"),
     (

@@ -92,6 +92,17 @@ def test_labels_and_texts_are_those_of_the_csv(dataset):
         reader.texts("path")
 
 
+def test_texts_that_are_asked_for_are_str_everywhere(dataset):
+    for split in dataset.splits:
+        reader, table = dataset.reader(split, ["points", "sample_id", "identity"]), dataset.table(split)
+        batch = reader.__getitems__(range(len(reader)))
+        assert batch.arrays["sample_id"].dtype.kind == "U"
+        assert batch.arrays["sample_id"].tolist() == table["sample_id"].tolist() == reader.texts("sample_id")
+        assert [sample["identity"] for sample in reader] == table["identity"].tolist()
+        assert all(isinstance(sample["identity"], str) for sample in reader)
+    assert not {"sample_id", "identity"} & set(dataset.reader("train").fields)
+
+
 def test_one_shard_by_its_path_and_stored_names(dataset):
     reader = ShardReader(dataset.path / "shards/train-00001.h5", fields=["data", "normal"])
     assert len(reader) == 4

@@ -1,5 +1,7 @@
 """Files of embeddings: read back with plain h5py, as other programs do."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -33,10 +35,11 @@ def test_every_image_comes_back_as_it_was_with_its_label_and_path(tmp_path):
         assert file.attrs["dataset"] == "d"
         for name, person in file.items():
             for image, group in person.items():
-                found[name, image] = (int(person.attrs["label"]), group.attrs["file_path"], group["embedding"][:])
+                path = group.attrs["file_path"].decode("UTF-8")  # as cluster_clean_dataset reads it
+                found[name, image] = (int(person.attrs["label"]), path, group["embedding"][:])
     assert len(found) == 4
     for row, vector in zip(TABLE.itertuples(), vectors, strict=True):
-        label, path, stored = found[row.name, row.id]
+        label, path, stored = found[row.name, Path(row.file_path).name]
         assert (label, path) == (TABLE["class"][row.Index], row.file_path)
         assert stored.dtype == np.float32
         assert stored.shape == (5,)
@@ -106,3 +109,29 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         write_embeddings(tmp_path / "file" / "e.h5", TABLE, unit(4, 5), "images")
+
+
+def test_parquet_has_a_row_an_image_with_its_columns(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    vectors = unit(4, 5)
+    assert write_embeddings(tmp_path / "e.parquet", TABLE, vectors, "images", {"dataset": "d"}) == 4
+    found = parquet.read_table(tmp_path / "e.parquet")
+    assert found.schema.metadata == {b"dataset": b"d"}
+    assert str(found.schema.field("embedding").type).startswith("fixed_size_list<")
+    assert (
+        found.drop_columns("embedding")
+        .to_pandas()
+        .equals(TABLE.convert_dtypes(dtype_backend="numpy_nullable").astype(TABLE.dtypes))
+    )
+    assert np.array_equal(np.stack(found["embedding"].to_numpy()), vectors)
+
+
+def test_parquet_of_a_gallery_has_a_row_a_person(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    vectors = unit(4, 5)
+    assert write_embeddings(tmp_path / "g.parquet", TABLE, vectors, "gallery") == 2
+    found = parquet.read_table(tmp_path / "g.parquet").to_pylist()
+    assert [(row["name"], row["class"]) for row in found] == [("d__anna", 3), ("d__bo", 7)]
+    assert np.array_equal(
+        np.array([row["embedding"] for row in found], "f4"), mean_embeddings(TABLE["name"], vectors)[1]
+    )

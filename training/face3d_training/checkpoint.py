@@ -203,7 +203,9 @@ def load_weights(net: torch.nn.Module, weights: Mapping[str, torch.Tensor], wher
     net.load_state_dict(dict(weights))
 
 
-def export_safetensors(path: str | Path, state: Mapping[str, Any], small: bool = False) -> None:
+def export_safetensors(
+    path: str | Path, state: Mapping[str, Any], small: bool = False, description: Mapping[str, Any] | None = None
+) -> None:
     """Write a checkpoint's weights as safetensors; metadata are its config, and what leaks are looked for by.
 
     Args:
@@ -211,6 +213,7 @@ def export_safetensors(path: str | Path, state: Mapping[str, Any], small: bool =
         state: the checkpoint's content.
         small: for networks that come with a package: weights of layers are f2 (vectors, such as the statistics of
             normalisations, stay f4), and of the training rows only the people are kept.
+        description: what other programs have to know of the network; kept as `description`.
 
     Raises:
         UserError: a weight is too large for f2.
@@ -223,6 +226,8 @@ def export_safetensors(path: str | Path, state: Mapping[str, Any], small: bool =
         seen = {key: {PEOPLE: found[PEOPLE]} for key, found in seen.items() if PEOPLE in found}
     about = {key: state[key] for key in ABOUT_KEYS if key in state}
     about |= {key: packed(found) for key, found in seen.items()}
+    if description is not None:
+        about["description"] = description
     with atomic_path(path) as temporary:
         metadata = {"config": state["config"], ABOUT: json.dumps(about)}
         metadata[KEY] = content_digest({**metadata, "model_state_dict": weights})

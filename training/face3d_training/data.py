@@ -16,6 +16,7 @@ from face3d_training import clouds
 from face3d_training.clouds import CloudInput, Stream
 from face3d_training.config import DataConfig
 from face3d_training.map_place import said_of_maps
+from face3d_training.mirror import check_mirrors, mirrored_images
 from face3d_training.network_input import InputKind, NetworkInput
 from face3d_training.sampler import Draw
 from face3d_training.split_table import people_of, rows_of, shapes_of, visible_ratios, who_is_masked
@@ -41,6 +42,7 @@ class FaceRows:
         where: query on the columns of the CSV; only rows that match are used.
         variation: random variation of each loaded sample; None: no variation, and the first points of each cloud.
         seed: decides, with epoch, copy and the sample's key, everything that is drawn.
+        where_key: what messages call `where`.
 
     Attributes:
         table: the rows, columns of the split's CSV.
@@ -51,7 +53,8 @@ class FaceRows:
         channels: channels of the input.
         notes: lines on values in `where` that no row has.
         map_said: place and channels of the maps, if they are part of the input.
-        views: test-time subsets of each cloud if nothing is drawn: copy number i of a row is its subset i.
+        views: copies of each row if nothing is drawn: test-time subsets of a cloud, copy number i its subset i; or,
+            after `add_mirrors`, an image and its mirror image.
 
     Raises:
         UserError: there is no such dataset or split, no row is left, the dataset lacks an input of the network, or the
@@ -87,6 +90,7 @@ class FaceRows:
         self._made = NetworkInput.of(config, inputs, shapes, source.info, source.name, varied)
         self._input = self._made.form
         self.views = config.views if inputs == "points" and variation is None else 1
+        self._map_columns = shapes["map"][2] if "map" in config.fields else 0
         self._draws: Draws | None = None
         if variation is not None and (variation.is_on or self._input.draws):
             self._draws = variation.on(inputs, config.fields, shapes, self._made.place)
@@ -102,6 +106,16 @@ class FaceRows:
     def varies(self) -> bool:
         """Whether anything is drawn of a row, so that no two epochs see the same."""
         return self._draws is not None
+
+    def add_mirrors(self) -> None:
+        """Give each row, of which nothing is drawn, also as its mirror image: as copy number 1.
+
+        Raises:
+            UserError: the mirror image of this input is not that of a face.
+        """
+        inputs = "points" if isinstance(self._input, CloudInput) else "image"
+        check_mirrors(inputs, self._input.config.fields, self.map_said, self._map_columns, self.dataset)
+        self.views = 2
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -128,6 +142,9 @@ class FaceRows:
             arrays = self._varied(self._draws, arrays, draws, batch)
         elif self.views > 1 and isinstance(self._input, CloudInput):
             arrays = self._input.viewed(arrays, copies)
+        elif self.views > 1:
+            own = {name: arrays[name] for name in self._input.config.fields}
+            arrays = _mirrored_where(copies % 2 == 1, own)
         return {"inputs": self._made.stacked(arrays), **batch}
 
     @staticmethod
@@ -186,3 +203,13 @@ class FaceRows:
 
     def _id_of(self, row: int) -> str:
         return str(self.table["sample_id"].iloc[row])
+
+
+def _mirrored_where(mirror: np.ndarray, arrays: clouds.ArrayMap) -> dict[str, np.ndarray]:
+    """Return a batch's images with those mirrored that a mask bool (B,) chooses."""
+    if mirror.all():
+        return mirrored_images(arrays)
+    chosen = {name: array.copy() for name, array in arrays.items()}
+    for name, array in mirrored_images({name: array[mirror] for name, array in arrays.items()}).items():
+        chosen[name][mirror] = array
+    return chosen

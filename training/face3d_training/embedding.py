@@ -20,19 +20,21 @@ class InOrder:
         size: rows of a batch; the last one of a view may be smaller.
         views: how often each row is seen, as copies 0, 1, …: one view of all rows after the other.
         drawn: epoch and first copy, which decide what is drawn of rows with variation.
+        first: of the rows; the last one is number `first + rows - 1`.
     """
 
-    def __init__(self, rows: int, size: int, views: int = 1, drawn: tuple[int, int] = (0, 0)) -> None:
-        self.rows, self.size, self.views, self.drawn = rows, size, views, drawn
+    def __init__(self, rows: int, size: int, views: int = 1, drawn: tuple[int, int] = (0, 0), first: int = 0) -> None:
+        self.rows, self.size, self.views, self.drawn, self.first = rows, size, views, drawn, first
 
     def __len__(self) -> int:
         return -(-self.rows // self.size) * self.views
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         epoch, first = self.drawn
+        end = self.first + self.rows
         for view in range(first, first + self.views):
-            for start in range(0, self.rows, self.size):
-                yield [(index, epoch, view) for index in range(start, min(start + self.size, self.rows))]
+            for start in range(self.first, end, self.size):
+                yield [(index, epoch, view) for index in range(start, min(start + self.size, end))]
 
 
 @torch.inference_mode()
@@ -44,6 +46,7 @@ def embed_rows(
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
     drawn: tuple[int, int] = (0, 0),
+    only: range | None = None,
 ) -> np.ndarray:
     """Return the embedding of every row; the network is in evaluation mode meanwhile.
 
@@ -55,16 +58,19 @@ def embed_rows(
         workers: loader processes.
         progress: called with the number of faces done after each batch.
         drawn: these two.
+        only: consecutive rows to embed; None: all.
 
     Returns:
-        f4 (n, E), unit length, in the table's order; of several test-time subsets the mean, at unit length again.
+        f4 (n, E), unit length, in the table's order; of several views of a row (test-time subsets, or an image and its
+        mirror image) the mean, at unit length again.
     """
-    out = np.zeros((len(rows), net.embedding_size), np.float32)
+    only = range(len(rows)) if only is None else only
+    out = np.zeros((len(only), net.embedding_size), np.float32)
     training, done = net.training, 0
     net.eval()
     try:
-        for batch in make_loader(rows, InOrder(len(rows), batch_size, rows.views, drawn), workers):
-            out[batch["index"].numpy()] += net(batch["inputs"].to(device)).float().cpu().numpy()
+        for batch in make_loader(rows, InOrder(len(only), batch_size, rows.views, drawn, only.start), workers):
+            out[batch["index"].numpy() - only.start] += net(batch["inputs"].to(device)).float().cpu().numpy()
             done += len(batch["index"])
             if progress is not None:
                 progress(done // rows.views)

@@ -13,6 +13,7 @@ import numpy as np
 
 from face3d_training.config import VaryMapConfig
 from face3d_training.map_place import MapPlace
+from face3d_training.mirror import mirrored_map
 
 LARGEST_HOLES_MM = 14.0
 MOST_HOLES = 4
@@ -61,7 +62,7 @@ class MapVariation:
         """Return a map f4 (C, rows, columns) as another recording would give it, and its `map_occlusion` too."""
         config, grid = self.config, self.place.grid
         if config.mirror and rng.random() < config.mirror:
-            image, occlusion = self._mirrored(image), occlusion[:, ::-1]
+            image, occlusion = mirrored_map(image), occlusion[:, ::-1]
         height, (sx, sy), seen = image[0].copy(), self.place.slopes(image), image[-1] > 0
         sx, sy = sx.copy(), sy.copy()
         if config.noise_mm:
@@ -82,12 +83,6 @@ class MapVariation:
             varied = shifted(varied, down, right)
             occlusion = shifted(occlusion[None], down, right)[0]
         return varied, occlusion
-
-    def _mirrored(self, image: np.ndarray) -> np.ndarray:
-        """Return a map with left and right exchanged; its columns lie evenly to both sides of the face's middle."""
-        turned = np.ascontiguousarray(image[:, :, ::-1])
-        turned[1] *= -1  # the slope, or the component of the normal, to the side
-        return turned
 
     def _holes(self, rng: np.random.Generator) -> np.ndarray:
         """Return bool (rows, columns): cells that were not seen, in spots, and on one side of a turned face."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import Dataset
 from face3d_training.building import check_channels
@@ -18,11 +19,11 @@ from face3d_training.checkpoint import Trained, load_model
 from face3d_training.config import DataConfig, TrainConfig, load_config
 from face3d_training.data import FaceRows
 from face3d_training.devices import choose_device
-from face3d_training.embed_files import FolderLayout, check_absent, write_embeddings
-from face3d_training.embedding import embed_rows
+from face3d_training.embed_files import FolderLayout, check_file, write_embeddings
+from face3d_training.embed_parts import check_parts, embed_in_parts, parts_folder, remove_parts
 from face3d_training.map_place import check_has_maps, check_same_maps
 from face3d_training.models.base import ModelSpec
-from face3d_training.network_back_end import embedding_form
+from face3d_training.network_back_end import embedding_form, network_digest
 from face3d_training.packaged import shown_name
 from face3d_training.prepared_alike import differences_in_place
 from face3d_training.run_folder import dataset_digest
@@ -60,15 +61,17 @@ class EmbeddingFile:
     """File of embeddings that is asked for.
 
     Attributes:
-        path: the file, which must not exist yet.
+        path: the file, .h5 or .parquet, which must not exist yet.
         layout: one embedding of each person, or one of each image, as in `write_embeddings`.
         back_end: a back-end's file, by which embeddings are projected, or `none`; None: the one that comes with the
             network, if that gives embeddings.
+        flip: each embedding is the mean of that of an image and that of its mirror image, of unit length again.
     """
 
     path: str | Path
     layout: FolderLayout = "gallery"
     back_end: str | Path | None = None
+    flip: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ def rows_for(
     split: str,
     changes: Iterable[tuple[str, Any]] = (),
     where: str | None = None,
+    flip: bool = False,
 ) -> tuple[FaceRows, TrainConfig]:
     """Return the rows of a split as the network was trained to see them, and the config that says how.
 
@@ -103,27 +107,45 @@ def rows_for(
         split: split of it.
         changes: keys of the config's `data` that are changed, as (`data.image_size_px`, 140).
         where: a query: only these rows.
+        flip: also give the mirror image of each row.
 
     Raises:
-        UserError: the dataset lacks what the network takes, or there is no such split or row.
+        UserError: the dataset lacks what the network takes, there is no such split or row, or the mirror images of
+            its rows are none of faces.
     """
     dataset = Path(dataset)
-    data = trained.config.data if trained.config is not None else _guessed(trained.spec)
-    kept = [(f"data.{key}", value) for key, value in data.model_dump(mode="json").items() if key not in ONLY_TRAINING]
-    changes = tuple(changes)
-    config = load_config(None, [*kept, *changes])
-    _check_effect(config.data, trained.spec.inputs, changes)
+    config = config_for(trained, changes)
     learnt, said = trained.info.get("maps"), shown_name(trained.path)
     if "map" in config.data.fields:
         source = Dataset(dataset)
         check_has_maps(learnt, shapes_of(source), source.name, said)
     rows = FaceRows(dataset, split, config.data, trained.spec.inputs, where, where_key="--where")
+    if flip:
+        rows.add_mirrors()
     check_same_maps(learnt, rows.map_said, rows.dataset, said)
     rows.notes += differences_in_place(
         trained.info.get("preparation"), Dataset(dataset).info.get("preparation"), rows.dataset, said
     )
     check_channels(trained.spec, rows, config)
     return rows, config
+
+
+def config_for(trained: Trained, changes: Iterable[tuple[str, Any]] = ()) -> TrainConfig:
+    """Return the config whose `data` says how faces are put before a network.
+
+    Args:
+        trained: the network. Of another program's, fields are guessed from the number of its channels.
+        changes: keys of the config's `data` that are changed, as (`data.image_size_px`, 140).
+
+    Raises:
+        UserError: a change has no effect, or the fields cannot be guessed.
+    """
+    data = trained.config.data if trained.config is not None else _guessed(trained.spec)
+    kept = [(f"data.{key}", value) for key, value in data.model_dump(mode="json").items() if key not in ONLY_TRAINING]
+    changes = tuple(changes)
+    config = load_config(None, [*kept, *changes])
+    _check_effect(config.data, trained.spec.inputs, changes)
+    return config
 
 
 def _check_effect(config: DataConfig, inputs: str, changes: Sequence[tuple[str, Any]]) -> None:
@@ -161,9 +183,10 @@ def embed_dataset(
     progress: Callable[[str, int, int], None] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> EmbeddedRows:
-    """Embed the rows of a split and write them as HDF5, in a layout of `write_embeddings`.
+    """Embed the rows of a split and write them as HDF5 or Parquet, in a layout of `write_embeddings`.
 
-    The attribute `file_path` of an image is the file that `face3d export` writes it to.
+    The attribute `file_path` of an image is the file that `face3d export` writes it to. What was embedded by a call
+    that was stopped is kept beside the file (`embed_parts`), and the same call goes on there.
 
     Args:
         chosen: the rows to embed.
@@ -172,22 +195,21 @@ def embed_dataset(
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         workers: loader processes.
         progress: called with the current part, the number of faces done and the total.
-        say: called with a line on weights of another program that did not fit, and on a back-end that is not used.
+        say: called with a line on weights of another program that did not fit, on a back-end that is not used, and on
+            parts that are there already.
 
     Raises:
-        UserError: dataset, checkpoint, back-end and file do not fit each other, or one of them is damaged.
+        UserError: dataset, checkpoint, back-end and file do not fit each other, or one of them is damaged; or what is
+            beside the file are parts of other embeddings.
+        MissingDependency: the extra parquet is not installed.
     """
     checkpoint = Path(checkpoint)
-    check_absent(out.path)
+    check_file(out.path)
     source = checked_dataset(chosen.dataset, chosen.check)
     place = choose_device(device)
     trained = load_model(checkpoint, place)
     form = embedding_form(trained, out.back_end)
-    rows, _ = rows_for(trained, chosen.dataset, chosen.split, chosen.changes, chosen.where)
-    for line in (*unmatched_weights(trained), *rows.notes, *form.notes):
-        say(f"note: {line}")
-    tell = None if progress is None else lambda done: progress("embed", done, len(rows))
-    vectors = embed_rows(trained.net, rows, place, workers=workers, progress=tell)
+    rows, config = rows_for(trained, chosen.dataset, chosen.split, chosen.changes, chosen.where, out.flip)
     about = {
         "dataset": source.name,
         "dataset_digest": dataset_digest(source),
@@ -195,10 +217,23 @@ def embed_dataset(
         "model": trained.spec.name,
         "network": shown_name(trained.path),
         "network_sha256": digest_file(trained.path),
+        "network_digest": network_digest(trained),
+        "flip": "mean with the mirror image" if out.flip else "none",
         **form.record(),
     }
-    table = rows.table.assign(file_path=exported_paths(rows.table, source.info["spec"]["fields"]))
+    # What decides a row's embedding; by a back-end they are projected afterwards.
+    job: dict[str, Any] = {key: about[key] for key in ("dataset_digest", "split", "network_digest", "flip")}
+    job |= {"where": chosen.where, "data": config.data.model_dump(mode="json")}
+    there = check_parts(out.path, job)
+    going_on = [f"goes on from {counted(there, 'part')} in {parts_folder(out.path)}"] if there else []
+    for line in (*unmatched_weights(trained), *rows.notes, *form.notes, *going_on):
+        say(f"note: {line}")
+    tell = None if progress is None else lambda done: progress("embed", done, len(rows))
+    vectors = embed_in_parts(trained.net, rows, out.path, job, place, workers, tell)
+    table = rows.table.drop(columns=["shard", "index"], errors="ignore").assign(split=chosen.split)
+    table = table.assign(file_path=exported_paths(table, source.info["spec"]["fields"]))
     count = write_embeddings(out.path, table, form.apply(vectors), out.layout, about)
+    remove_parts(out.path)
     return EmbeddedRows(count, len(rows), int(rows.masked.sum()), form.in_words)
 
 

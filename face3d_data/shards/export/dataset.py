@@ -11,9 +11,12 @@ from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.export.form import ExportRows, Form
 from face3d_data.shards.export.h5 import FaceFiles, ModelNetFiles
 from face3d_data.shards.export.lfw import LfwFolders
+from face3d_data.shards.export.parquet_files import HuggingFaceFiles, ParquetFiles
 from face3d_data.shards.export.rgbd import RgbdFiles
 from face3d_data.shards.export.samples import SampleFiles
+from face3d_data.shards.export.sharing import check_may_share
 from face3d_data.shards.export.triplets import TripletFiles, TripletPlan
+from face3d_data.shards.export.webdataset_files import WebDatasetFiles
 
 FORMATS = {
     "ply": "points, with normals and colours where the dataset has them, as <name>/<id>.ply; vertices as <id>.mesh.ply",
@@ -28,6 +31,9 @@ FORMATS = {
     "lfw": "<name>/<name>_0001.png, with pairs.txt by image numbers",
     "modelnet": "HDF5 files of data, label and normal, with train_files.txt, test_files.txt and shape_names.txt",
     "face-h5": "<split>.h5 of data, pid and class",
+    "webdataset": "<split>-000000.tar of <id>.json, <id>.cls, <id>.png (colour) and <id>.<array>.npy",
+    "parquet": "<split>-00000-of-00001.parquet: a row a sample, colour as PNG, other arrays as lists",
+    "huggingface": "the same in data/, with a dataset card and Croissant metadata: load_dataset opens the folder",
 }
 TOGETHER = ("ply", "npy", "png", "obj", "uv", "map", "triplets")
 """Formats that may share a folder: they use the same names for samples."""
@@ -36,11 +42,16 @@ ALONE: dict[str, type[Form]] = {
     "lfw": LfwFolders,
     "modelnet": ModelNetFiles,
     "face-h5": FaceFiles,
+    "webdataset": WebDatasetFiles,
+    "parquet": ParquetFiles,
+    "huggingface": HuggingFaceFiles,
 }
+FOR_PASSING_ON = ("webdataset", "parquet", "huggingface")
+"""Formats in which datasets are published: a source whose terms forbid that is refused, unless the user may."""
 BLOCK = 64
 
 
-def export_dataset(
+def export_dataset(  # noqa: PLR0913 - a parameter for each option of the command
     path: str | Path,
     out: str | Path,
     formats: Sequence[str] = ("ply",),
@@ -49,6 +60,7 @@ def export_dataset(
     say: Callable[[str], None] = lambda line: None,
     triplets: TripletPlan | None = None,
     check: bool = True,
+    may_share: bool = False,
 ) -> int:
     """Write a dataset in formats that other programs read.
 
@@ -63,13 +75,15 @@ def export_dataset(
         say: called with a line for each part of the dataset that the formats cannot hold.
         triplets: how triplets are drawn.
         check: compare the dataset's files with their hashes first.
+        may_share: formats of `FOR_PASSING_ON` also write sources whose terms do not let copies be passed on.
 
     Returns:
         The number of samples written.
 
     Raises:
         UserError: `out` is not empty, a format does not fit the dataset's arrays or another format, there is no such
-            split, or the dataset is damaged.
+            split, the dataset is damaged, or its sources' terms do not allow what a format is for.
+        MissingDependency: a format needs an extra that is not installed.
     """
     path = Path(path)
     out = Path(out)
@@ -79,6 +93,8 @@ def export_dataset(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: is not empty: choose a folder that does not exist yet")
     chosen = _chosen(formats)
+    if chosen[0] in FOR_PASSING_ON:
+        check_may_share(dataset, chosen, may_share)
     out = out.absolute()
     if out.resolve().is_relative_to(path.resolve()):
         raise UserError(f"{out}: is inside the dataset {path}: choose a folder outside")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from face3d_data.atomic import make_folder
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
@@ -25,6 +27,7 @@ LONGEST_NAME = 240
 LISTS = ("gallery", "probe")
 EXPORT_FRAMES = ("centroid", "scale")
 """Arrays that shards of unit-sphere clouds have beside their fields."""
+FRAME_SHAPES: dict[str, tuple[int, ...]] = {"centroid": (3,), "scale": ()}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,18 @@ class ExportRows:
     def shape(self, field: str) -> tuple[int, ...]:
         """Return the shape of an array in every sample."""
         return tuple(self.dataset.info["shapes"][field])
+
+    def every_array(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return shape and dtype of every array of a sample, those of clouds on the unit sphere included."""
+        info = self.dataset.info
+        found = {form["field"]: (self.shape(form["field"]), np.dtype(form["dtype"]).name)
+                 for form in info["arrays"].values()}  # fmt: skip
+        frames = {name: shape for name, shape in FRAME_SHAPES.items() if self.normalized}
+        return {name: found[name] for name in self.fields} | {name: (s, "float32") for name, s in frames.items()}
+
+    def bytes_a_row(self) -> int:
+        """Return how many bytes the arrays of a sample are."""
+        return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in self.every_array().values())
 
     def table(self, split: str) -> pd.DataFrame:
         """Return a split's rows without the columns that mean nothing outside of the dataset."""

@@ -131,13 +131,22 @@ class SampleFiles(Form):
 
 def write_color(path: Path, color: np.ndarray) -> None:
     """Write an image, u1 (H, W, 3), RGB, as PNG."""
-    _write_image(path, np.ascontiguousarray(color[..., ::-1]))
+    path.write_bytes(png_bytes(color))
+
+
+def png_bytes(color: np.ndarray) -> bytes:
+    """Return an image, u1 (H, W, 3), RGB, as a PNG file."""
+    return _encoded(np.ascontiguousarray(color[..., ::-1]))
+
+
+def _encoded(pixels: np.ndarray) -> bytes:
+    import cv2
+
+    return cv2.imencode(".png", pixels)[1].tobytes()
 
 
 def _write_image(path: Path, pixels: np.ndarray) -> None:
-    import cv2
-
-    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    path.write_bytes(_encoded(pixels))
 
 
 def ply_bytes(
