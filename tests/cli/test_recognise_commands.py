@@ -230,3 +230,21 @@ def test_a_photograph_is_no_input_for_a_network_of_depth(here, tmp_path, capsys)
     code, out, _ = call(capsys, "identify", tmp_path / "photo.png", "--gallery", "people.h5")
     assert code == 2
     assert "no answer: unfit: it has color, and the network's preparation begins with depth" in out
+
+
+@pytest.mark.slow
+def test_an_exported_network_answers_alike_without_torch(here, tmp_path, capsys):
+    """Captures with their landmarks need no detector, and an .onnx file no torch."""
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    network = tmp_path / "net.onnx"
+    assert call(capsys, "export-model", "--model", "packaged", "--format", "onnx", "--out", network)[0] == 0
+    code = "import sys; from face3d_data.cli.main import _answer as a; sys.exit(a(sys.argv[1:]) or 'torch' in sys.modules)"
+    arguments = ["identify", f"all/{people(here)[0]}", "--gallery", "people.h5", "--json"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments, "--model", str(network)], capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = json.loads(call(capsys, *arguments)[1])
+    for one, other in zip(json.loads(done.stdout)["faces"], expected["faces"], strict=True):
+        for candidate, same in zip(one["candidates"], other["candidates"], strict=True):
+            assert candidate["name"] == same["name"]
+            assert candidate["distance"] == pytest.approx(same["distance"], abs=1e-4)

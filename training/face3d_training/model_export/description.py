@@ -37,10 +37,10 @@ def describe(trained: Trained, data: DataConfig) -> dict[str, Any]:
 
     Keys: `format` (1), `program`, `model` (name of the network's kind), `options` (its own), `network` (path or name),
     `network_sha256` (of the file that it was read from), `network_digest` (of its weights, which back-ends and
-    galleries name), `embedding_size`, `inputs` (`points` or `image`), `data` (the section of the config that says how a face becomes the input), `maps`
-    (cells and channels of the maps that it learnt from; empty: none), `input` and `output` (name, dtype, shape with
-    None for the batch; of the input also the channels and the steps to it, in words), and `preparation` (the stages
-    from a capture to the dataset's arrays; empty: not known).
+    galleries name), `embedding_size`, `inputs` (`points` or `image`), `data` (the section of the config that says how a
+    face becomes the input), `maps` (cells and channels of the maps that it learnt from; empty: none), `input` and
+    `output` (name, dtype, shape with None for the batch; of the input also the channels and the steps to it, in words),
+    and `preparation` (the stages from a capture to the dataset's arrays; empty: not known).
 
     Args:
         trained: the network.

@@ -16,7 +16,7 @@ from face3d_data.extras import extra_line
 from face3d_data.json_text import parse_json
 from face3d_training.config import DataConfig
 from face3d_training.network_input import InputKind, NetworkInput
-from face3d_training.packaged import CALIBRATION, shown_name
+from face3d_training.packaged import CALIBRATION, PRETRAINED, shown_name
 from face3d_training.recognition.calibration import Calibration, read_calibration
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ class Embedder:
         return self.run(made.stacked(made.form.restored(arrays)))
 
     def calibration(self, asked: Path | None = None) -> Calibration | None:
-        """Return the calibration that is asked for, or that lies beside the network's file; None: there is none.
+        """Return the calibration that is asked for, or lies beside the network's file, or comes with the package.
+
+        None: there is none. An exported network has that of the network that it was exported from, if it is packaged.
 
         Raises:
             UserError: it is another network's, or cannot be read.
@@ -86,7 +88,8 @@ class Embedder:
         beside = self.file.with_name(self.file.stem + CALIBRATION)
         path = asked or (beside if beside.is_file() else None)
         if path is None:
-            return None
+            packaged = map(read_calibration, sorted(PRETRAINED.glob(f"*{CALIBRATION}")))
+            return next((found for found in packaged if found.network == self.file_sha256), None)
         found = read_calibration(path)
         if found.network != self.file_sha256:
             raise UserError(
