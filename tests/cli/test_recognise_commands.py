@@ -238,7 +238,8 @@ def test_an_exported_network_answers_alike_without_torch(here, tmp_path, capsys)
     pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     network = tmp_path / "net.onnx"
     assert call(capsys, "export-model", "--model", "packaged", "--format", "onnx", "--out", network)[0] == 0
-    code = "import sys; from face3d_data.cli.main import _answer as a; sys.exit(a(sys.argv[1:]) or 'torch' in sys.modules)"
+    code = "import sys; from face3d_data.cli.main import _answer\n"
+    code += "sys.exit(_answer(sys.argv[1:]) or 'torch' in sys.modules)"
     arguments = ["identify", f"all/{people(here)[0]}", "--gallery", "people.h5", "--json"]
     done = subprocess.run([sys.executable, "-c", code, *arguments, "--model", str(network)], capture_output=True,
                           text=True, check=False)  # fmt: skip
