@@ -88,9 +88,9 @@ TRAINING_LAYERS = (
     {"trained_rows", "validation"},
     {"evaluation.networks", "run_state", "training_embeddings"},
     {"evaluation.baselines", "evaluation.report", "progress_lines"},
-    {"evaluation", "train"},
+    {"cleanup", "evaluation", "train"},
 )
-TRAINING_USES = {"shards", "geometry", "augment", "wear", "tables", "component", "registry"} | set().union(
+TRAINING_USES = {"shards", "formats", "geometry", "augment", "wear", "tables", "component", "registry"} | set().union(
     *DATA_LAYERS[:2]
 )
 """Rooms of face3d_data that training builds on: arrays and tables, and the ground they stand on."""

@@ -37,7 +37,7 @@ GROUPS = (
         ("run", "chain", "pipelines", "readers", "stages", "components", "synth", "split"),
     ),
     ("Look", "face3d show --sheet quickstart", ("status", "dirty", "show", "domains", "verify", "masks", "doctor")),
-    ("Train", "face3d train quickstart --config demo", ("models", "train", "evaluate", "embed")),
+    ("Train", "face3d train quickstart --config demo", ("models", "train", "evaluate", "embed", "cleanup")),
     ("Keep", "face3d export quickstart out --format rgbd", ("export", "model", "gc")),
 )
 """Title, an example, and the commands of each group of the help."""
