@@ -46,7 +46,7 @@ PATH = click.Path(path_type=Path)
     "--distance-threshold",
     type=click.FloatRange(0, 2, min_open=True, max_open=True),
     metavar="NUMBER",
-    help="Clusters of a person no farther apart than this are joined [0.5; euclidean: 1].",
+    help="Clusters of a person no farther apart than this are joined [0.45; euclidean: 0.95].",
 )
 @click.option(
     "--person-threshold",
@@ -91,10 +91,11 @@ def command(
     """Find captures that do not look like their person, people under two names, and duplicates.
 
     EMBEDDINGS is a file that `face3d embed --layout images` wrote. A DATASET is
-    a name in WORKSPACE/datasets, or a folder, and embedded by the network of a CHECKPOINT, or by --model packaged. The
-    embeddings of each person are clustered; the largest cluster stays. All else is listed with a reason, similarity and the person it looks like, on a sheet with
-    pictures (cleanup.html), and in block.csv, for `block` of the table step select. Two names of what looks like one
-    person are in same_person.csv, for `same_person` of combine: look at them before you use the list.
+    a name in WORKSPACE/datasets, or a folder, and is embedded by the network of a CHECKPOINT, or by --model packaged.
+    The embeddings of each person are clustered; the largest cluster stays. All else is listed with a reason, similarity
+    and the person it looks like, on a sheet with pictures (cleanup.html), and in block.csv, for `block` of the table
+    step select. Two names of what looks like one person are in same_person.csv, for `same_person` of combine: look at
+    them before you use the list.
     """
     with needing_training("cleaning up"):
         from face3d_training.cleanup.clusters import ClusterRule

@@ -128,7 +128,7 @@ def _outside(
     like: tuple[str, np.ndarray | None],
     said: str,
 ) -> Iterator[Finding]:
-    """Yield a finding for each capture of a cluster that is not the main one; `like` is whom it looks like."""
+    """Yield a finding for each capture of a cluster that is not the main one; `like` is which person it looks like."""
     reason: Reason = "other_person" if like[0] else "unknown_person" if len(cluster) > 1 else "outlier"
     size = f"one of {len(cluster)} that look like one another" if len(cluster) > 1 else ""
     detail = "; ".join(part for part in (size, said) if part)

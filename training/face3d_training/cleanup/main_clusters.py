@@ -63,7 +63,7 @@ def _is_tied(clusters: Sequence[Sequence[int]]) -> bool:
 def _untied(
     faces: LabeledFaces, rule: ClusterRule, clusters: Sequence[tuple[int, ...]], sure: np.ndarray
 ) -> PersonClusters:
-    """Return the clusters of a person of whom several are the largest; `sure` are means (p, E) of other people."""
+    """Return the clusters of a person with several that are the largest; `sure` are means (p, E) of other people."""
     tied = [rows for rows in clusters if len(rows) == len(clusters[0])]
     near = dict.fromkeys(tied, False)
     if len(sure):

@@ -1,4 +1,4 @@
-"""Sheet of a clean-up: one HTML file with a picture of every finding, beside those of whom it is compared with."""
+"""Sheet of a clean-up: one HTML file with a picture of every finding, beside the people it is compared with."""
 
 from __future__ import annotations
 
