@@ -77,6 +77,7 @@ TRAINING_LAYERS = (
         "registry",
         "tracking",
         "evaluation.metrics",
+        "fold_splits",
         "",
     },
     {"clouds", "map_variation", "models", "optimization", "sampler", "speed"},
