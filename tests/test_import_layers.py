@@ -79,6 +79,7 @@ TRAINING_LAYERS = (
         "registry",
         "tracking",
         "evaluation.metrics",
+        "fold_splits",
         "",
     },
     {"clouds", "map_variation", "models", "optimization", "sampler", "speed"},
@@ -91,9 +92,9 @@ TRAINING_LAYERS = (
     {"trained_rows", "validation"},
     {"evaluation.networks", "model_export", "run_state", "training_embeddings"},
     {"evaluation.baselines", "evaluation.report", "progress_lines"},
-    {"evaluation", "recognition", "train"},
+    {"cleanup", "evaluation", "recognition", "train"},
 )
-TRAINING_USES = {"shards", "geometry", "augment", "wear", "tables", "component", "registry"} | set().union(
+TRAINING_USES = {"shards", "formats", "geometry", "augment", "wear", "tables", "component", "registry"} | set().union(
     *DATA_LAYERS[:2]
 )
 """Rooms of face3d_data that training builds on: arrays and tables, and the ground they stand on."""

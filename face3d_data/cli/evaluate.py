@@ -38,6 +38,11 @@ FILE = click.Path(path_type=Path)
     help="Cut a list --pairs without folds into N folds, pair after pair.",
 )
 @click.option(
+    "--pool-folds",
+    is_flag=True,
+    help="Judge the runs of a cross-validation together, each on the fold that it left for the test.",
+)
+@click.option(
     "--baseline/--no-baseline",
     "baselines",
     default=None,
@@ -101,15 +106,19 @@ def command(
         raise UserError("evaluate: give --pairs or --protocol, not both: a file of pairs is its own protocol")
     if options["folds"] is not None and options["pairs"] is None:
         raise UserError("evaluate: --folds cuts a list of pairs: give its file by --pairs")
+    if options["pool_folds"]:
+        options["split"] = "folds"  # so that the folder's name says it
     folder = find_dataset(dataset, workspace)
     with needing_training("evaluating"):
+        from face3d_training.evaluation.pooled import run_pooled_evaluation
         from face3d_training.evaluation.report.files import METRICS, REPORT, metrics_of
         from face3d_training.evaluation.report.printed import printed
         from face3d_training.evaluation.run import run_evaluation
     request = _request(folder, (*checkpoints, *packaged_files(models)), workspace, options)
     replaced = (Path(request.out) / METRICS).is_file()
     with EmbedBars() as progress:
-        evaluation, about = run_evaluation(request, progress.show)
+        judge = run_pooled_evaluation if request.pool_folds else run_evaluation
+        evaluation, about = judge(request, progress.show)
     if as_json:
         echo_json(metrics_of(evaluation, about))
         return

@@ -40,7 +40,7 @@ GROUPS = (
         ("run", "chain", "pipelines", "readers", "stages", "components", "synth", "split"),
     ),
     ("Look", "face3d show --sheet quickstart", ("status", "dirty", "show", "domains", "verify", "masks", "doctor")),
-    ("Train", "face3d train quickstart --config demo", ("models", "train", "evaluate", "embed")),
+    ("Train", "face3d train quickstart --config demo", ("models", "train", "evaluate", "embed", "cleanup")),
     (
         "Recognise",
         "face3d identify captures --gallery people.h5",

@@ -17,7 +17,7 @@ from face3d_data.terminal import shows_bars
 SECTION, INPUT_TITLE = "Config, data", "How faces are put before the network, if not as the checkpoint says"
 
 
-NOT_SEEN = ("data__train_split", "data__eval_split", "data__where", "data__choose_points")
+NOT_SEEN = ("data__train_split", "data__eval_split", "data__fold", "data__where", "data__choose_points")
 """Keys of a config's `data` that say nothing of how a face is put before a network."""
 
 

@@ -23,7 +23,7 @@ from face3d_data.shards.find import find_dataset
     "--config", "config_name", metavar="NAME|FILE", help="A config that comes with the package, or a YAML file."
 )
 @workspace_option
-@out_option("the run", default="WORKSPACE/training/NAME-sSEED", folder=True)
+@out_option("the run", default="WORKSPACE/training/NAME-sSEED[-foldK]", folder=True)
 @click.option("--resume", is_flag=True, help="Continue the run in --out where it stopped.")
 @click.option("--restart", is_flag=True, help="Delete the run in --out and start again.")
 @click.option(
@@ -31,6 +31,10 @@ from face3d_data.shards.find import find_dataset
     type=click.Path(path_type=Path, dir_okay=False),
     help="A file of triplets (.npy); short for --triplets.file.",
 )
+@click.option(
+    "--fold", type=click.IntRange(1), metavar="K",
+    help="Leave fold K of a cross-validation for the test; short for --data.fold.",
+)  # fmt: skip
 @check_option
 @click.option("--list", "list_configs", is_flag=True, is_eager=True, expose_value=False,
               callback=lambda context, _, wanted: _list(context, wanted),
@@ -45,6 +49,7 @@ def command(
     resume: bool,
     restart: bool,
     triplets: Path | None,
+    fold: int | None,
     check: bool,
     **keys: Any,
 ) -> None:
@@ -59,13 +64,16 @@ def command(
     overrides = [*given_keys(keys), *context.meta[OPEN_META]]
     if triplets is not None:
         overrides.append(("triplets.file", str(triplets)))
+    if fold is not None:
+        overrides.append(("data.fold", fold))
     folder = find_dataset(dataset, workspace)
     with needing_training():
         from face3d_training.allocator import keep_freed_memory
         from face3d_training.config import load_config
         from face3d_training.train import train
     config = load_config(config_name, overrides)
-    run = out or workspace / "training" / f"{config.name}-s{config.seed}"
+    of_fold = "" if config.data.fold is None else f"-fold{config.data.fold}"
+    run = out or workspace / "training" / f"{config.name}-s{config.seed}{of_fold}"
     keep_freed_memory()
     best = train(folder, config, run, resume, restart, say=say, check=check)
     if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks

@@ -54,7 +54,7 @@ class ShardReader:
 
     Args:
         path: a dataset's folder, or one shard.
-        split: a split of the dataset; not given for a shard.
+        split: a split of the dataset, or several, one after the other; not given for a shard.
         fields: arrays by the names that they have in samples (`points`) or in shards (`data`), all by default; texts
             (`sample_id`, `identity`, `variant`, `root`) only where they are named, and as `str`.
 
@@ -62,7 +62,9 @@ class ShardReader:
         UserError: no dataset, no such split, or no such array.
     """
 
-    def __init__(self, path: str | Path, split: str | None = None, fields: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, path: str | Path, split: str | Sequence[str] | None = None, fields: Sequence[str] | None = None
+    ) -> None:
         self.path = Path(path).absolute()
         self.split = split
         self._shards = _shard_paths(self.path, split)
@@ -198,7 +200,7 @@ def _chosen(arrays: Mapping[str, Any], fields: Sequence[str] | None, shard: Path
     return chosen
 
 
-def _shard_paths(path: Path, split: str | None) -> list[Path]:
+def _shard_paths(path: Path, split: str | Sequence[str] | None) -> list[Path]:
     if path.is_file():
         if split is not None:
             raise UserError(f"{path}: is a single shard: omit 'split', or use the dataset's folder")
@@ -206,9 +208,12 @@ def _shard_paths(path: Path, split: str | None) -> list[Path]:
     dataset = Dataset(path)
     if split is None:
         raise UserError(f"{path}: choose a split ({', '.join(dataset.splits)})")
-    if split not in dataset.splits:
-        raise UserError(f"{path}: has no split {split!r} (there: {', '.join(dataset.splits)})")
-    return [path / name for name in (path / f"{split}_files.txt").read_text("utf-8").split("\n") if name]
+    found = []
+    for one in (split,) if isinstance(split, str) else split:
+        if one not in dataset.splits:
+            raise UserError(f"{path}: has no split {one!r} (there: {', '.join(dataset.splits)})")
+        found += [path / name for name in (path / f"{one}_files.txt").read_text("utf-8").split("\n") if name]
+    return found
 
 
 class Dataset:
@@ -274,8 +279,8 @@ class Dataset:
                 table[name] = table[name].map(plain)
         return table
 
-    def reader(self, split: str, fields: Sequence[str] | None = None) -> ShardReader:
-        """Return the reader of a split."""
+    def reader(self, split: str | Sequence[str], fields: Sequence[str] | None = None) -> ShardReader:
+        """Return the reader of a split, or of several, one after the other."""
         return ShardReader(self.path, split, fields)
 
     @property

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SUM_TOLERANCE = Fraction(1, 1_000_000)
 RESERVED = ("dirty", "pairs", "gallery", "probe", "sources")
 """Names that a dataset's other CSVs have."""
+RATIOS = {"train": 0.7, "eval": 0.1, "test": 0.2}
 STRATA_TOLD = 6
 """With more strata than this, notes do not list each one."""
 
@@ -39,12 +40,18 @@ def own_identity(sample_id: str) -> str:
     return sample_id.partition("~")[0].rpartition("/")[0]
 
 
+def fold_name(number: int) -> str:
+    """Return the name of the split that is a fold of a cross-validation, counted from 1."""
+    return f"fold-{number}"
+
+
 @register
 class Split(TableStep):
     """Assign whole people (or captures, for a closed set) to train, eval and test, and keep them there.
 
     With `stratify`, each split gets its share of every stratum, for example of every source and of the people with
-    masked captures. Earlier assignments are kept; another `stratify` is another draw.
+    masked captures. Earlier assignments are kept; another `stratify` is another draw. With `folds` there are equal
+    splits, each of which is the test of one network: `face3d train --fold`.
     """
 
     name = "split"
@@ -56,9 +63,7 @@ class Split(TableStep):
         "identity",
         description="unit that stays together: a person, or a capture (closed set: people are in every split)",
     )
-    ratios: dict[str, float] = Field(
-        default={"train": 0.7, "eval": 0.1, "test": 0.2}, description="share of people (or captures) of each split"
-    )
+    ratios: dict[str, float] = Field(default=RATIOS, description="share of people (or captures) of each split")
     frozen: Path | None = Field(None, description="CSV of identity (or capture) and split, which takes precedence")
     only_listed: bool = Field(
         False, description="splits named by frozen contain only those listed; all others go to other splits"
@@ -67,6 +72,9 @@ class Split(TableStep):
         (), description="attributes to balance over splits: source, dataset, masked (people with masked captures), tags"
     )
     min_captures: int = Field(1, ge=1, description="minimum captures per person; people with fewer are left out")
+    folds: int | None = Field(
+        None, ge=2, le=100, description="equal splits fold-1 … fold-N instead of ratios, for cross-validation"
+    )
 
     @field_validator("stratify", mode="before")
     @classmethod
@@ -87,10 +95,25 @@ class Split(TableStep):
         return ratios
 
     @model_validator(mode="after")
+    def _folds_or_ratios(self) -> Self:
+        if self.folds is not None and "ratios" in self.model_fields_set and self.ratios != RATIOS:
+            raise ValueError("folds and ratios exclude each other: folds are equal splits: leave out 'ratios'")
+        if self.folds is not None and self.by == "capture":
+            raise ValueError("folds: of a cross-validation are of whole people: use 'by: identity'")
+        return self
+
+    @model_validator(mode="after")
     def _a_list_to_keep_to(self) -> Self:
         if self.only_listed and self.frozen is None:
             raise ValueError("only_listed: true needs a list: give 'frozen'")
         return self
+
+    @property
+    def shares(self) -> dict[str, Fraction]:
+        """Share of the people (or captures) of each split."""
+        if self.folds is not None:
+            return {fold_name(number): Fraction(1, self.folds) for number in range(1, self.folds + 1)}
+        return {name: exact(ratio) for name, ratio in self.ratios.items()}
 
     def keeps_together(self) -> str:
         """Return `by`."""
@@ -123,9 +146,9 @@ class Split(TableStep):
         strata = strata_of(frame, units, self.stratify, f"step {context.step!r}") if self.stratify else {}
         groups, even = self._groups(frame, units, strata), bool(strata)
         if frozen is not None and self.only_listed:
-            places = assign_listed(groups, self.ratios, kept, context.seed, even, frozen, context.step)
+            places = assign_listed(groups, self.shares, kept, context.seed, even, frozen, context.step)
         else:
-            places = assign(groups, self.ratios, kept, context.seed, even)
+            places = assign(groups, self.shares, kept, context.seed, even)
         notes += [*_moved(old, places, names, self._unit_name), *self._balance(places, strata)]
         notes += [*frozen.notes, *frozen.topped_up(places)] if frozen is not None else []
         state = write_state(header, self._unit_name, {**kept, **places})
@@ -135,7 +158,8 @@ class Split(TableStep):
 
     def _header(self, seed: int) -> str:
         """Return the line that says by what places were drawn: with another one they are drawn again."""
-        drawn_by: dict[str, Any] = {"by": self.by, "ratios": self.ratios, "seed": seed}
+        shares = {"ratios": self.ratios} if self.folds is None else {"folds": self.folds}
+        drawn_by: dict[str, Any] = {"by": self.by, **shares, "seed": seed}
         drawn_by |= {"stratify": self.stratify} if self.stratify else {}
         return f"# {canonical(drawn_by | ({'only_listed': True} if self.only_listed else {}))}"
 
@@ -187,18 +211,18 @@ class Split(TableStep):
     def _frozen(self, context: TableContext, names: Mapping[str, Sequence[str]]) -> Frozen | None:
         if self.frozen is None:
             return None
-        return read_frozen(self.frozen, context.base_dirs, self._unit_name, self.ratios, names, context.step)
+        return read_frozen(self.frozen, context.base_dirs, self._unit_name, self.shares, names, context.step)
 
     def _balance(self, places: Mapping[str, str], strata: Mapping[str, str]) -> Iterator[str]:
         counts = Counter(places.values())
-        yield f"{len(places)} {self._units}: " + ", ".join(f"{name} {counts[name]}" for name in self.ratios)
+        yield f"{len(places)} {self._units}: " + ", ".join(f"{name} {counts[name]}" for name in self.shares)
         groups = sorted(set(strata.values()))
         for group in groups if len(groups) <= STRATA_TOLD else ():
             mine = Counter(split for unit, split in places.items() if strata[unit] == group)
-            yield f"  {group}: " + ", ".join(f"{name} {mine[name]}" for name in self.ratios)
+            yield f"  {group}: " + ", ".join(f"{name} {mine[name]}" for name in self.shares)
         if len(groups) > STRATA_TOLD:
             yield f"  in {len(groups)} strata of {', '.join(self.stratify)}"
-        empty = [name for name, ratio in self.ratios.items() if ratio and not counts[name]]
+        empty = [name for name, share in self.shares.items() if share and not counts[name]]
         if empty:
             yield (f"no {self._units} left for {', '.join(empty)}: add {self._units}, or thaw the frozen places")
 

@@ -17,6 +17,7 @@ from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights, read_checkpoint, without_weights
 from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
+from face3d_training.fold_splits import run_splits
 from face3d_training.health import Watched
 from face3d_training.leaks import SeenData, training_fingerprint
 from face3d_training.loader import make_loader
@@ -112,9 +113,8 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
         torch.set_num_threads(config.threads)
     spec = build_spec(config)
     variation = Variation.of(config)
-    rows = FaceRows(
-        dataset.path, config.data.train_split, config.data, spec.inputs, config.data.where, variation, config.seed
-    )
+    train = run_splits(config.data, dataset).train
+    rows = FaceRows(dataset.path, train, config.data, spec.inputs, config.data.where, variation, config.seed)
     check_channels(spec, rows, config)
     _check_covered(config, dataset, rows)
     config, notes = _as_many_people_as_there_are(config, len(rows.identities))

@@ -41,6 +41,12 @@ class DataConfig(_Section):
     )
     train_split: str = Field("train", description="split to train on")
     eval_split: str = Field("eval", description="split that chooses the best epoch; never the one that is reported")
+    fold: int | None = Field(
+        None,
+        ge=1,
+        description="fold of a cross-validation that is left for the test: the next one chooses the epoch, all others "
+        "are trained on",
+    )
     where: str | None = Field(None, description="query on the columns of the CSV: which rows to train on")
     n_points: int | None = Field(None, gt=0, description="number of points used of each cloud; all if not given")
     choose_points: Literal["first", "random"] = Field(

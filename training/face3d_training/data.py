@@ -19,7 +19,15 @@ from face3d_training.map_place import said_of_maps
 from face3d_training.mirror import check_mirrors, mirrored_images
 from face3d_training.network_input import InputKind, NetworkInput
 from face3d_training.sampler import Draw
-from face3d_training.split_table import people_of, rows_of, shapes_of, visible_ratios, who_is_masked
+from face3d_training.split_table import (
+    Splits,
+    people_of,
+    rows_of,
+    shapes_of,
+    split_said,
+    visible_ratios,
+    who_is_masked,
+)
 from face3d_training.variation import Draws, Variation
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ class FaceRows:
 
     Args:
         dataset: folder of a published dataset.
-        split: split of it.
+        split: split of it, or several.
         config: which arrays the network sees, and how.
         inputs: what the network takes.
         where: query on the columns of the CSV; only rows that match are used.
@@ -64,7 +72,7 @@ class FaceRows:
     def __init__(
         self,
         dataset: str | Path,
-        split: str,
+        split: Splits,
         config: DataConfig,
         inputs: InputKind,
         where: str | None = None,
@@ -74,7 +82,7 @@ class FaceRows:
     ) -> None:
         dataset = Path(dataset)
         source = Dataset(dataset)
-        self.dataset, self.split, self.seed = source.name, split, seed
+        self.dataset, self.split, self.seed = source.name, split_said(split), seed
         self.notes: list[str] = []
         rows = rows_of(source, split, where, self.notes, where_key)
         self._places = rows.index.to_numpy(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +18,23 @@ PLAIN = ("none", "")
 """Values of the tag `mask` of a face that wears none, or of which it is not known."""
 
 
+Splits = str | tuple[str, ...]
+"""A split of a dataset, or several, which count as one: their rows one after the other."""
+
+
+def split_said(split: Splits) -> str:
+    """Return what messages and records call a split, or several."""
+    return split if isinstance(split, str) else ",".join(split)
+
+
 def rows_of(
-    source: Dataset, split: str, where: str | None, notes: list[str] | None = None, key: str = "data.where"
+    source: Dataset, split: Splits, where: str | None, notes: list[str] | None = None, key: str = "data.where"
 ) -> pd.DataFrame:
     """Return the rows of a split that match, indexed by their places in it.
 
     Args:
         source: the dataset.
-        split: one of its splits.
+        split: one of its splits, or several.
         where: query on the columns of the CSV; None: all rows.
         notes: gets a line for each value in it that no row has.
         key: what messages call the query.
@@ -32,23 +42,35 @@ def rows_of(
     Raises:
         UserError: there is no such split, no row is left, or the query cannot be evaluated.
     """
-    if split not in source.splits:
-        raise UserError(f"dataset {source.name}: has no split {split!r}: choose one of {', '.join(source.splits)}")
-    table = source.table(split)
+    several = (split,) if isinstance(split, str) else split
+    unknown = next((one for one in several if one not in source.splits), None)
+    if unknown is not None:
+        raise UserError(f"dataset {source.name}: has no split {unknown!r}: choose one of {', '.join(source.splits)}")
+    table = _joined([source.table(one) for one in several])
     if not len(table):
         there = [name for name in source.splits if len(source.table(name))]
         remedy = f"choose one of {', '.join(there)}" if there else "so is the whole dataset: look at its dirty.csv"
-        raise UserError(f"dataset {source.name}: split {split!r} is empty: {remedy}")
+        raise UserError(f"dataset {source.name}: split {split_said(split)!r} is empty: {remedy}")
     if where is None:
         return table
     told: list[str] = []
     kept = table[matching(table, where, key, told)]
     if not len(kept):
         why = f" ({'; '.join(told)})" if told else ""
-        raise UserError(f"{key}: no row of split {split!r} of dataset {source.name} matches {where!r}{why}: change it")
+        raise UserError(
+            f"{key}: no row of split {split_said(split)!r} of dataset {source.name} matches {where!r}{why}: change it"
+        )
     if notes is not None:
         notes += told
     return kept
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return (
+        tables[0] if len(tables) == 1 else pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
+    )
 
 
 def people_of(table: pd.DataFrame) -> tuple[np.ndarray, list[str]]:

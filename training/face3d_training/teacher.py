@@ -17,7 +17,7 @@ from face3d_training.losses.weighted import loss_specs
 from face3d_training.map_place import check_same_maps
 from face3d_training.models.base import ModelSpec
 
-NOT_INPUT = ("train_split", "eval_split", "where", "views")
+NOT_INPUT = ("train_split", "eval_split", "fold", "where", "views")
 """Keys of `data` in which teacher and network may differ: all others say what both are shown."""
 
 

@@ -27,11 +27,11 @@ from face3d_training.network_back_end import embedding_form, network_digest
 from face3d_training.packaged import shown_name
 from face3d_training.prepared_alike import differences_in_place
 from face3d_training.run_folder import dataset_digest
-from face3d_training.split_table import shapes_of
+from face3d_training.split_table import Splits, shapes_of
 
 POINT_FIELDS = {3: ("points",), 6: ("points", "normals")}
 IMAGE_FIELDS = {1: ("depth",), 3: ("color",), 4: ("color", "depth")}
-ONLY_TRAINING = ("train_split", "eval_split", "where", "choose_points")
+ONLY_TRAINING = ("train_split", "eval_split", "fold", "where", "choose_points")
 """Keys of `data` that say nothing of how a face is put before the network."""
 
 SHOWN_UNMATCHED = 3
@@ -94,7 +94,7 @@ class EmbeddedRows:
 def rows_for(
     trained: Trained,
     dataset: str | Path,
-    split: str,
+    split: Splits,
     changes: Iterable[tuple[str, Any]] = (),
     where: str | None = None,
     flip: bool = False,
@@ -104,7 +104,7 @@ def rows_for(
     Args:
         trained: the network. Of another program's, fields are guessed from the number of its channels.
         dataset: a dataset's folder.
-        split: split of it.
+        split: split of it, or several.
         changes: keys of the config's `data` that are changed, as (`data.image_size_px`, 140).
         where: a query: only these rows.
         flip: also give the mirror image of each row.

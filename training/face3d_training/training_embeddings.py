@@ -15,7 +15,9 @@ from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import Trained
 from face3d_training.data import FaceRows
 from face3d_training.embedding import embed_rows
+from face3d_training.fold_splits import run_splits
 from face3d_training.run_folder import dataset_digest
+from face3d_training.split_table import Splits
 from face3d_training.trained_rows import rows_for
 from face3d_training.variation import Variation
 
@@ -82,9 +84,10 @@ def training_rows(
         UserError: the dataset lacks the split, or what the network takes.
     """
     dataset = Path(dataset)
-    own = taught(trained, Dataset(dataset)) and trained.config is not None
-    data = trained.config.data if own and trained.config is not None else None
-    split, where = ("train", where) if data is None else (data.train_split, where or data.where)
+    source = Dataset(dataset)
+    data = trained.config.data if taught(trained, source) and trained.config is not None else None
+    split: Splits = "train" if data is None else run_splits(data, source).train
+    where = where if data is None else where or data.where
     plain, config = rows_for(trained, dataset, split, changes, where)
     if trained.config is None:
         return TrainingRows(plain, None)

@@ -12,6 +12,7 @@ from face3d_data.tables.protocol import gallery_rows, probe_rows
 from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.embedding import embed_rows
+from face3d_training.fold_splits import run_splits
 from face3d_training.leaks import training_fingerprint
 from face3d_training.models.base import ModelSpec
 from face3d_training.models.embedding_net import EmbeddingNet
@@ -34,7 +35,7 @@ class Validation:
 
     def __init__(self, dataset: Dataset, config: TrainConfig, spec: ModelSpec, say: Callable[[str], None]) -> None:
         self.metric, self.workers = config.stop.metric, config.workers
-        split = config.data.eval_split
+        split = run_splits(config.data, dataset).evaluation
         sizes = dataset.info.get("splits", {})
         self.rows: FaceRows | None = None
         if sizes.get(split):

@@ -112,3 +112,12 @@ def test_clouds_on_the_unit_sphere_are_turned_the_same_way(tmp_path):
     plain, normal = (points_set(tmp_path / name, normalize=name == "normal") for name in ("plain", "normal"))
     first, second = (FacePictures(one, "test", Dataset(one).table("test"), 48).picture(3) for one in (plain, normal))
     assert np.abs(first.astype(int) - second).mean() < 2
+
+
+def test_a_map_is_lit_and_its_holes_show_the_ground():
+    channels = np.zeros((4, 20, 20), np.float32)
+    channels[0], channels[-1, 5:] = np.linspace(-5, 5, 20), 1
+    picture = draw_face({"map": channels}, 20)
+    assert (picture[:5] == GROUND).all()
+    assert (picture[6:] != GROUND).any(axis=2).all()
+    assert picture_fields(("map", "depth")) == ("map",)

@@ -20,6 +20,7 @@ from face3d_training.checkpoint import PEOPLE
 from face3d_training.evaluation.baselines.plan import ProgressCallback
 from face3d_training.evaluation.networks.about import LeakCheck
 from face3d_training.evaluation.networks.load import Network, check_leaks
+from face3d_training.fold_splits import run_splits
 from face3d_training.leaks import packed, shared_with_training, training_fingerprint, unpacked
 from face3d_training.network_back_end import asked_back_end, is_back_end_of, network_digest, own_back_end
 from face3d_training.packaged import is_packaged
@@ -269,7 +270,9 @@ def plan_fusion(networks: Sequence[Network], dataset: Dataset, table: pd.DataFra
     sources = [_teacher("--fuse", network, dataset, given.dataset) for network in networks]
     source = sources[0] if sources else given.dataset or dataset
     own = next((one.config.data for one in (n.trained for n in networks) if one.config and taught(one, source)), None)
-    split, where = (HELD_OUT, given.where) if own is None else (own.eval_split, given.where or own.where)
+    split, where = (
+        (HELD_OUT, given.where) if own is None else (run_splits(own, source).evaluation, given.where or own.where)
+    )
     there = split in source.splits and len(source.table(split)) > 0
     held = rows_of(source, split, where, key="--train-where") if there else None
     people = 0 if held is None else held["identity"].nunique()

@@ -60,6 +60,7 @@ class Request:
         pairs: file of pairs that are judged instead of the protocols.
         protocol: the only protocol that is judged.
         folds: a file of pairs without folds is cut into that many.
+        pool_folds: the runs of a cross-validation are judged together, each on the fold that it left for the test.
         baselines: judge the baselines too; None: where they are possible.
         train_dataset: folder of the dataset whose split `train` the learnt baseline and back-ends learn from, and on
             whose split `eval` methods are weighed; the one that is judged on if not given.
@@ -83,6 +84,7 @@ class Request:
     pairs: str | Path | None = None
     protocol: str | None = None
     folds: int | None = None
+    pool_folds: bool = False
     baselines: bool | None = None
     train_dataset: str | Path | None = None
     train_where: str | None = None
@@ -129,14 +131,14 @@ def run_evaluation(
     if not made.matchers:
         why = "; ".join((*plan.baselines.notices, *made.notes))
         raise UserError(f"evaluate: there is nothing to judge: give a checkpoint ({why})")
-    costs = {network.name: _cost(network) for network in plan.networks}
-    methods = _judge(made.matchers, lists, settings, costs, progress)
+    costs = {network.name: network_cost(network) for network in plan.networks}
+    methods = judge_methods(made.matchers, lists, settings, costs, progress)
     if not any(figure.value is not None for method in methods.values() for figure in all_figures(method)):
         raise UserError(
             f"dataset {plan.dataset.name}: nothing can be measured on split {request.split!r}: it takes two people, or "
             "more, with two captures each"
         )
-    groups, facts = runs_of_one_config(plan.networks), _facts(request, plan.dataset, plan.table)
+    groups, facts = runs_of_one_config(plan.networks), dataset_facts(request, plan.dataset, plan.table)
     evaluation = put_together(facts, methods, groups, made.bare_of, made.baselines, settings)
 
     about = About(
@@ -254,14 +256,14 @@ def _lists(request: Request, dataset: Dataset, table: pd.DataFrame) -> Lists:
     return replace(lists, notices=(*lists.notices, *(notes if request.protocol is None else ())))
 
 
-def _cost(network: Network) -> ModelFacts:
+def network_cost(network: Network) -> ModelFacts:
     """Return what a network costs, timed on the first faces that it was judged on."""
     draws = [(row, 0, 0) for row in range(min(max(BATCH_SIZES), len(network.rows)))]
     faces = torch.from_numpy(network.rows.__getitems__(draws)["inputs"])
     return measure_cost(network.trained.net, faces)
 
 
-def _judge(
+def judge_methods(
     matchers: Sequence[Matcher],
     lists: Lists,
     settings: EvaluationSettings,
@@ -289,7 +291,8 @@ class _Steps:
         self.begun += 1
 
 
-def _facts(request: Request, dataset: Dataset, table: pd.DataFrame) -> DatasetFacts:
+def dataset_facts(request: Request, dataset: Dataset, table: pd.DataFrame) -> DatasetFacts:
+    """Return what was judged on: `table`, which is a split of `dataset` or several."""
     people = {person_of(identity) for identity in table["identity"]}
     return DatasetFacts(
         name=dataset.name,

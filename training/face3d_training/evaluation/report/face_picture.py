@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,11 +13,12 @@ GROUND = 245
 IN_FRONT_OF_CAMERA_MM = 150.0
 """Clouds that lie farther along z are in the camera's frame (y down, z away from it), others in the face's."""
 NEIGHBOURS = 8
+JPEG_QUALITY = 88
 GAP_SPACINGS = 3.0
 """A pixel farther from any point than this many times their spacing shows nothing."""
 LIGHT = np.array([-0.35, 0.55, 0.76])
 """Towards the light: right, up, towards the viewer."""
-FIELDS = (("color",), ("points",), ("depth",))
+FIELDS = (("color",), ("points",), ("map",), ("depth",))
 """Arrays that a picture can be made of, the best first."""
 
 
@@ -29,7 +31,8 @@ def draw_face(arrays: Mapping[str, np.ndarray], size: int = 160) -> np.ndarray:
     """Return a picture of a face.
 
     Args:
-        arrays: of one sample: `color` u1 (H, W, 3), else `points` (N, 3) in any unit, else `depth` (H, W) mm.
+        arrays: of one sample: `color` u1 (H, W, 3), else `points` (N, 3) in any unit, else `map` (C, H, W) with the
+            height first and the validity last, else `depth` (H, W) mm.
         size: width and height, px.
 
     Returns:
@@ -39,6 +42,9 @@ def draw_face(arrays: Mapping[str, np.ndarray], size: int = 160) -> np.ndarray:
         return _fit(np.asarray(arrays["color"]), size)
     if "points" in arrays:
         return relief_of_points(np.asarray(arrays["points"], np.float64), size)
+    if "map" in arrays:
+        height, seen = np.asarray(arrays["map"][0], np.float64), np.asarray(arrays["map"][-1]) > 0.5
+        return _fit(_light(height, seen, 1.0), size)
     depth = np.asarray(arrays["depth"], np.float64)
     known = np.isfinite(depth) & (depth > 0)
     return _fit(_light(-depth, known, 1.0), size)
@@ -87,6 +93,19 @@ def _light(near: np.ndarray, known: np.ndarray, step: float) -> np.ndarray:
     grey = 255 * np.clip(0.08 + 0.92 * shade * (0.6 + 0.4 * height), 0, 1)
     image[known] = (grey[..., None] * (1.0, 0.97, 0.93))[known].astype(np.uint8)
     return image
+
+
+def picture_uri(image: np.ndarray) -> str:
+    """Return a picture, u1 (H, W, 3) RGB, as a JPEG in the form in which a page contains it."""
+    import cv2
+
+    encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return data_uri("image/jpeg", encoded[1].tobytes())
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Return bytes of a MIME type as an address that contains them."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _fit(image: np.ndarray, size: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from face3d_data.shards.read import Dataset
 from face3d_training.evaluation.metrics.figure import ScoredPairs
 from face3d_training.evaluation.report.face_picture import draw_face, picture_fields
+from face3d_training.split_table import Splits, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,18 +75,18 @@ class FacePictures:
 
     Args:
         dataset: a dataset's folder.
-        split: the split.
+        split: the split, or several.
         table: rows of it; pictures are asked for by their places in this table.
         size: width and height of a picture, px.
     """
 
-    def __init__(self, dataset: str | Path, split: str, table: pd.DataFrame, size: int = 160) -> None:
+    def __init__(self, dataset: str | Path, split: Splits, table: pd.DataFrame, size: int = 160) -> None:
         source = Dataset(dataset)
         self._fields = picture_fields(tuple(source.info["spec"]["fields"]))
         self._unit_sphere = bool(source.info["spec"]["normalize"]) and "points" in self._fields
         more = ("centroid", "scale") if self._unit_sphere else ()
         self._reader = source.reader(split, (*self._fields, *more) or None)
-        places = {sample: place for place, sample in enumerate(source.table(split)["sample_id"].tolist())}
+        places = {sample: place for place, sample in enumerate(rows_of(source, split, None)["sample_id"].tolist())}
         self._places = [places[sample] for sample in table["sample_id"].tolist()]
         self._size = size
         self._drawn: dict[int, np.ndarray] = {}

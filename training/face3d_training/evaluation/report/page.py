@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 from jinja2 import Environment, StrictUndefined
 
@@ -17,6 +15,7 @@ from face3d_training.evaluation.metrics.figure import Figure
 from face3d_training.evaluation.metrics.results import Evaluation, ModelFacts
 from face3d_training.evaluation.networks.about import About, CheckpointFacts
 from face3d_training.evaluation.report.drawn import Drawn
+from face3d_training.evaluation.report.face_picture import data_uri, picture_uri
 from face3d_training.evaluation.report.mistakes import Mistake
 from face3d_training.evaluation.report.printed import notices, spread_text
 from face3d_training.evaluation.report.score_tables import COLUMN_TITLES, HEADINGS, ScoreRow, ScoreTable, score_tables
@@ -33,7 +32,6 @@ KINDS = {
     "accept": "Top false accepts: most similar samples of two people",
     "reject": "Top false rejects: least similar samples of one person",
 }
-JPEG_QUALITY = 88
 
 
 def make_report(evaluation: Evaluation, about: About, table: pd.DataFrame, drawn: Drawn) -> str:
@@ -149,11 +147,7 @@ def _range(figure: Figure) -> str:
 
 
 def _plot(drawn: Drawn, name: str) -> dict[str, str]:
-    return {"name": name, "uri": _uri("image/svg+xml", drawn.plots[name].encode())}
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return {"name": name, "uri": data_uri("image/svg+xml", drawn.plots[name].encode())}
 
 
 def _breakdown(evaluation: Evaluation, key: str) -> Iterator[list[str]]:
@@ -194,15 +188,8 @@ def _mistake(mistake: Mistake, table: pd.DataFrame, drawn: Drawn) -> dict[str, A
     faces = []
     for row in rows:
         picture = None if drawn.faces is None else drawn.faces.picture(row)
-        faces.append({"id": table["sample_id"].iloc[row], "uri": "" if picture is None else _jpeg(picture)})
+        faces.append({"id": table["sample_id"].iloc[row], "uri": "" if picture is None else picture_uri(picture)})
     return {"faces": faces, "caption": caption}
-
-
-def _jpeg(image: np.ndarray) -> str:
-    import cv2
-
-    encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return _uri("image/jpeg", encoded[1].tobytes())
 
 
 def _differences(evaluation: Evaluation) -> dict[str, Any] | None:
