@@ -100,7 +100,7 @@ def command(
     with needing_training("cleaning up"):
         from face3d_training.cleanup.clusters import ClusterRule
         from face3d_training.cleanup.files import record_of
-        from face3d_training.cleanup.findings import REASONS
+        from face3d_training.cleanup.findings import FINDING_REASONS
         from face3d_training.cleanup.run import CleanupRequest, run_cleanup
     is_file = source.lower().endswith(ENDINGS)
     chosen = _embeddings(source, options) if is_file else _rows(source, workspace, root, apply_to, options)
@@ -115,7 +115,7 @@ def command(
         return
     echo(f"{counted(len(cleanup.faces), 'sample')} of {counted(len(cleanup.clusters), 'person')}")
     for reason, number in cleanup.counts().items():
-        echo(f"{number:6,}  {reason:14}  {REASONS[reason]}")
+        echo(f"{number:6,}  {reason:14}  {FINDING_REASONS[reason]}")
     if result.copied is not None:
         echo(f"copied {result.copied[0]:,} clean and {result.copied[1]:,} dirty images to {apply_to}")
     echo(f"clean-up {request.out}: {', '.join(result.files)}")

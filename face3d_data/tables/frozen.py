@@ -54,7 +54,7 @@ def read_frozen(
     file: Path,
     base_dirs: Sequence[Path],
     unit_name: str,
-    ratios: Mapping[str, float],
+    ratios: Mapping[str, Fraction],
     names: Mapping[str, Sequence[str]],
     step: str,
 ) -> Frozen:
@@ -125,7 +125,7 @@ def by_any_name(places: Mapping[str, str], names: Mapping[str, Sequence[str]], f
 
 def assign_listed(
     groups: Mapping[str, str],
-    ratios: Mapping[str, float],
+    ratios: Mapping[str, Fraction],
     kept: Mapping[str, str],
     seed: int,
     even: bool,

@@ -55,7 +55,7 @@ class Split(TableStep):
     """
 
     name = "split"
-    version = 3
+    version = 4
     assigns: ClassVar[tuple[str, ...]] = ("split",)
     reasons: ClassVar[dict[str, str]] = {"too_few_captures": "the person has fewer captures than min_captures"}
 

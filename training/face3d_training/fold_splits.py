@@ -8,7 +8,7 @@ from face3d_data.errors import UserError
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.split import fold_name
 from face3d_training.config import DataConfig
-from face3d_training.split_table import Splits
+from face3d_training.split_table import Splits, split_said
 
 FEWEST_FOLDS = 3
 """One fold is for the test and one chooses the epoch."""
@@ -27,6 +27,11 @@ class RunSplits:
     train: Splits
     evaluation: str
     test: str = ""
+
+    def record(self) -> dict[str, str]:
+        """Return what a checkpoint says of them; `test` only where there is one."""
+        left = {"test": self.test} if self.test else {}
+        return {"train": split_said(self.train), "eval": self.evaluation, **left}
 
 
 def fold_names(dataset: Dataset) -> list[str]:

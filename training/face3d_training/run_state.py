@@ -17,7 +17,6 @@ from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.fold_splits import run_splits
 from face3d_training.losses.loss_module import Number
 from face3d_training.run_folder import dataset_digest
-from face3d_training.split_table import split_said
 from face3d_training.validation import Validation
 
 
@@ -72,7 +71,6 @@ class Run:
 def state_of(run: Run) -> dict[str, Any]:
     """Return everything that a run continues from; the first keys are those that other programs read."""
     learning, progress = run.learning, run.progress
-    splits = run_splits(run.config.data, run.dataset)
     return {
         "epoch": progress.epoch,
         "embedding_dimension": learning.spec.embedding_size,
@@ -92,7 +90,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "dataset_name": run.dataset.name,
         "maps": json.dumps(learning.rows.map_said) if learning.rows.map_said else "",
         "preparation": json.dumps(run.dataset.info.get("preparation", {})),
-        "splits": {"train": split_said(splits.train), "eval": splits.evaluation, "test": splits.test},
+        "splits": run_splits(run.config.data, run.dataset).record(),
         **learning.seen.as_state(),
         "selection_data": run.validation.seen,
         "teacher": "" if learning.teacher is None else learning.teacher.digest,

@@ -49,7 +49,8 @@ def read_embedding_file(path: str | Path, root: str | Path | None = None) -> Lab
     contents = None if root is None else [_content(Path(root), name) for name in files]
     return labeled_faces(
         str(path),
-        *([row[name] for row in rows] for name in ("id", "person")),
+        [row["id"] for row in rows],
+        [row["person"] for row in rows],
         np.array([row["vector"] for row in rows]).reshape(len(rows), -1),
         contents=contents,
         files=files,

@@ -16,7 +16,7 @@ from face3d_training.cleanup.faces import LabeledFaces
 from face3d_training.cleanup.main_clusters import PersonClusters, people_clusters
 
 Reason = Literal["other_person", "unknown_person", "outlier", "duplicate", "same_person"]
-REASONS: Mapping[Reason, str] = {
+FINDING_REASONS: Mapping[Reason, str] = {
     "other_person": "outside the main cluster of their person, and near another person",
     "unknown_person": "outside the main cluster of their person, several that look like one another and nobody else",
     "outlier": "outside the main cluster of their person, alone, and near nobody",
@@ -31,7 +31,7 @@ class Finding:
     """What is wrong with a capture, or with the name of a person.
 
     Attributes:
-        reason: one of `REASONS`.
+        reason: one of `FINDING_REASONS`.
         id: the capture's; empty for `same_person`, which is about all captures of a person.
         person: by its label.
         similarity: cosine to the mean of the main cluster of that person; for `duplicate` to the capture that stays,
@@ -60,7 +60,7 @@ class Cleanup:
         faces: what was looked at.
         rule: by which clusters were made.
         clusters: person to clusters.
-        findings: in the order of `REASONS`, then by person and id.
+        findings: in the order of `FINDING_REASONS`, then by person and id.
     """
 
     faces: LabeledFaces
@@ -76,7 +76,7 @@ class Cleanup:
     def counts(self) -> dict[Reason, int]:
         """Return the number of findings of each reason."""
         found = Counter(one.reason for one in self.findings)
-        return {reason: found[reason] for reason in REASONS}
+        return {reason: found[reason] for reason in FINDING_REASONS}
 
     def mean(self, person: str) -> np.ndarray:
         """Return the mean of a person's main cluster, (E,), at unit length."""
@@ -115,7 +115,7 @@ def find(faces: LabeledFaces, rule: ClusterRule, progress: Progress = lambda par
     staying = {row for person in people for row in clusters[person].main}
     groups = duplicate_groups(faces, lambda done: progress("duplicates", done, len(faces)))
     findings += [one for rows, how in groups for one in _duplicates(faces, rows, how, staying)]
-    order = {reason: place for place, reason in enumerate(REASONS)}
+    order = {reason: place for place, reason in enumerate(FINDING_REASONS)}
     findings.sort(key=lambda one: (order[one.reason], one.person, one.id, one.like))
     return Cleanup(faces, rule, clusters, tuple(findings))
 

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from face3d_data.plurals import counted
-from face3d_training.cleanup.findings import REASONS, Cleanup, Finding
+from face3d_training.cleanup.findings import FINDING_REASONS, Cleanup, Finding
 from face3d_training.cleanup.pictures import Picture
 from face3d_training.evaluation.report.face_picture import picture_uri
 
@@ -46,7 +46,9 @@ def make_sheet(
             done += 1
             progress("pictures", done, total)
         left = f"{number - SHOWN:,} more in cleanup.csv" if number > SHOWN else ""
-        parts.append({"reason": reason, "title": REASONS[reason], "count": number, "cards": cards, "left": left})
+        parts.append(
+            {"reason": reason, "title": FINDING_REASONS[reason], "count": number, "cards": cards, "left": left}
+        )
     rule, faces = cleanup.rule, cleanup.faces
     context = {
         "title": title,

@@ -13,7 +13,6 @@ from face3d_data.errors import UserError
 from face3d_data.plurals import counted
 from face3d_data.shards.check import checked_dataset
 from face3d_data.tables.pair_rows import PairRows
-from face3d_data.tables.protocol import Protocol
 from face3d_training.devices import choose_device
 from face3d_training.embedding import embed_rows
 from face3d_training.evaluation.baselines.plan import ProgressCallback
@@ -178,18 +177,20 @@ def pooled_lists(tables: Sequence[pd.DataFrame], settings: EvaluationSettings, p
     for name in dict.fromkeys(name for lists in each for name in lists.pairs):
         there = [(number, lists.pairs[name]) for number, lists in enumerate(each) if name in lists.pairs]
         every = _joined([(number, one.pairs) for number, one in there], starts)
-        folds = [(number, one.folds) for number, one in there if one.folds is not None]
-        pairs[name] = PairLists(there[0][1].title, replace(every, fold=None), _joined(folds, starts) if folds else None)
+        folds = _joined([(number, one.folds) for number, one in there], starts)
+        pairs[name] = PairLists(there[0][1].title, replace(every, fold=None), folds)
     for name in dict.fromkeys(name for lists in each for name in lists.protocols):
         parts = [
             (starts[number], lists.protocols[name]) for number, lists in enumerate(each) if name in lists.protocols
         ]
-        rows = (
-            np.concatenate([getattr(one, side) + start for start, one in parts])
-            for side in ("gallery", "probe", "probe_side", "gallery_side")
+        found[name] = replace(
+            parts[0][1],
+            gallery=np.concatenate([one.gallery + start for start, one in parts]),
+            probe=np.concatenate([one.probe + start for start, one in parts]),
+            probe_side=np.concatenate([one.probe_side + start for start, one in parts]),
+            gallery_side=np.concatenate([one.gallery_side + start for start, one in parts]),
+            notes=tuple(dict.fromkeys(note for _, one in parts for note in one.notes)),
         )
-        notes = tuple(dict.fromkeys(note for _, one in parts for note in one.notes))
-        found[name] = Protocol(name, parts[0][1].title, *rows, notes, parts[0][1].part_of)
     return Lists(pairs, found, tuple(dict.fromkeys(note for lists in each for note in lists.notices)))
 
 
