@@ -57,7 +57,8 @@ def embed_rows(
         drawn: these two.
 
     Returns:
-        f4 (n, E), unit length, in the table's order; of several test-time subsets the mean, at unit length again.
+        f4 (n, E), in the table's order, of unit length if the network's are; of several test-time subsets the mean, at
+        that length again.
     """
     out = np.zeros((len(rows), net.embedding_size), np.float32)
     training, done = net.training, 0
@@ -70,4 +71,6 @@ def embed_rows(
                 progress(done // rows.views)
     finally:
         net.train(training)
-    return out if rows.views == 1 else out / np.linalg.norm(out, axis=1, keepdims=True).clip(1e-12)
+    if rows.views == 1:
+        return out
+    return out / (np.linalg.norm(out, axis=1, keepdims=True).clip(1e-12) if net.normalized else rows.views)

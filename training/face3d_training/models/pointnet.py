@@ -53,6 +53,11 @@ class PointNetSpec(PointNetBasicSpec):
         description="channels of the layers that act on each point; the features are transformed after the second, and"
         " the networks that predict transforms have the last three",
     )
+    transform_head: tuple[int, ...] | None = Field(
+        None,
+        description="channels of the layers between maximum and matrix in the networks that predict transforms; if not"
+        " given, those of head",
+    )
     transform_penalty: float = Field(
         0.001, ge=0, description="weight of |I - A A'|², which keeps the transform A of the features near a rotation"
     )
@@ -61,4 +66,31 @@ class PointNetSpec(PointNetBasicSpec):
         """Return the network."""
         from face3d_training.models.pointnet_net import PointNet
 
-        return PointNet(self, self.transform_penalty)
+        return PointNet(self, self)
+
+
+@register
+class PointNetTripletSpec(PointNetSpec):
+    """PointNet with a maximum of 2,048 channels and one hidden layer in the networks that predict transforms.
+
+    The triplet network of doi 10.1007/s11042-020-10160-9 as azhadzuraimi/3D-face-masked-recognition has it
+    (models/Pointnet.py), where the embedding passes a logistic function (`sigmoid`), and no penalty is learnt from.
+    """
+
+    name: ClassVar[str] = "pointnet_triplet"
+    default_weights: ClassVar[int | None] = 4_262_857
+
+    widths: tuple[int, ...] = Field(
+        (64, 64, 64, 128, 2048),
+        min_length=3,
+        description="channels of the layers that act on each point; the features are transformed after the second, and"
+        " the networks that predict transforms have the last three",
+    )
+    head: tuple[int, ...] | None = Field((512, 256), description="channels of the layers between maximum and embedding")
+    transform_head: tuple[int, ...] | None = Field(
+        (256,),
+        description="channels of the layers between maximum and matrix in the networks that predict transforms",
+    )
+    transform_penalty: float = Field(
+        0.0, ge=0, description="weight of |I - A A'|², which keeps the transform A of the features near a rotation"
+    )

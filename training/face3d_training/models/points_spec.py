@@ -25,3 +25,9 @@ class PointsSpec(ModelSpec):
         description="share of each hidden head layer that is dropped in training; published for classification: 0.3"
         " (PointNet), 0.4 (PointNet++), 0.5 (PointMLP)",
     )
+    sigmoid: bool = Field(
+        False, description="the logistic function on the last layer's numbers, before their length is made 1"
+    )
+    normalized: bool = Field(
+        True, description="embeddings of unit length; false: as long as they come, compared by their distance"
+    )
