@@ -10,7 +10,14 @@ import click
 from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.completion import complete_back_end_file, complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
-from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_option, network_options, packaged_files
+from face3d_data.cli.network_options import (
+    EmbedBars,
+    NetworkCommand,
+    architecture_option,
+    model_option,
+    network_options,
+    packaged_files,
+)
 from face3d_data.cli.options import check_option, out_option, workspace_option
 from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
@@ -30,6 +37,7 @@ ENDINGS = (".h5", ".hdf5")
     shell_complete=complete_trained,
 )
 @model_option
+@architecture_option
 @out_option("the embeddings (.h5), a new file", required=True)
 @click.option(
     "--layout",
@@ -53,6 +61,7 @@ def command(
     dataset: str,
     checkpoint: Path | None,
     models: tuple[str, ...],
+    architecture: str | None,
     out: Path,
     layout: Any,
     back_end: str | None,
@@ -67,10 +76,11 @@ def command(
     """Compute the embeddings of a DATASET with the network of a CHECKPOINT and write them to an HDF5 file.
 
     DATASET is a name in WORKSPACE/datasets, or a folder. CHECKPOINT is a file, or the folder of a run; instead of it
-    `--model packaged` takes the network that comes with the package. Layout gallery writes one unit-length vector per
-    person, `/<name>/embedding`. Layout images writes a group `/<name>` with the attribute `label`; in it a group `<id>`
-    per image, with the attribute `file_path` (the file that `face3d export` writes) and the array `embedding`.
-    A back-end of kind lda projects embeddings, so that their cosine is its score; the attribute `back_end` names it.
+    `--model packaged` takes the network that comes with the package. `--architecture` names the network of another
+    program's weights that come alone. Layout gallery writes one unit-length vector per person, `/<name>/embedding`.
+    Layout images writes a group `/<name>` with the attribute `label`, and in it for each image a group `<id>` with the
+    attribute `file_path` (the file that `face3d export` writes) and the array `embedding`. A back-end of kind lda
+    projects embeddings, so that their cosine is its score; the attribute `back_end` names it.
     """
     if (checkpoint is not None) + len(models) != 1:
         raise UserError("embed: give one network: a CHECKPOINT, or --model packaged")
@@ -86,6 +96,7 @@ def command(
             *(network, EmbeddingFile(out, layout, back_end), device, workers),
             progress=progress.show,
             say=echo,
+            architecture=architecture,
         )
     samples = counted(written.samples, "sample")
     masked = f", {written.masked:,} of them masked" if written.masked else ""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from face3d_training.models.points_spec import PointsSpec
+from face3d_training.models.published_points import POINTNET, Rename, with_identity
 from face3d_training.registry import register
 
 if TYPE_CHECKING:
+    import torch
+
     from face3d_training.models.embedding_net import EmbeddingNet
 
 
@@ -78,6 +82,7 @@ class PointNetTripletSpec(PointNetSpec):
     """
 
     name: ClassVar[str] = "pointnet_triplet"
+    published: ClassVar[tuple[Rename, ...]] = POINTNET
     default_weights: ClassVar[int | None] = 4_262_857
 
     widths: tuple[int, ...] = Field(
@@ -94,3 +99,8 @@ class PointNetTripletSpec(PointNetSpec):
     transform_penalty: float = Field(
         0.0, ge=0, description="weight of |I - A A'|², which keeps the transform A of the features near a rotation"
     )
+
+    def renamed(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return a state dict of a published file under the names, and with the biases, that the weights have here."""
+        found = super().renamed(state)
+        return with_identity(found) if found.keys() != state.keys() else found
