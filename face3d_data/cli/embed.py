@@ -78,9 +78,9 @@ def command(
     DATASET is a name in WORKSPACE/datasets, or a folder. CHECKPOINT is a file, or the folder of a run; instead of it
     `--model packaged` takes the network that comes with the package. `--architecture` names the network of another
     program's weights that come alone. Layout gallery writes one unit-length vector per person, `/<name>/embedding`.
-    Layout images writes a group `/<name>` with the attribute `label`, and in it for each image a group `<id>` with the
-    attribute `file_path` (the file that `face3d export` writes) and the array `embedding`. A back-end of kind lda
-    projects embeddings, so that their cosine is its score; the attribute `back_end` names it.
+    Layout images writes a group `/<name>` with the attribute `label`, and in it for each image a group of its file's
+    name, with the attribute `file_path` (bytes: the file that `face3d export` writes) and the array `embedding`. A
+    back-end of kind lda projects embeddings, so that their cosine is its score; the attribute `back_end` names it.
     """
     if (checkpoint is not None) + len(models) != 1:
         raise UserError("embed: give one network: a CHECKPOINT, or --model packaged")

@@ -64,7 +64,9 @@ def test_images_come_back_with_label_and_path(here, tmp_path, expected, capsys):
         for person in file:
             for image in file[person]:
                 group = file[person][image]
-                found[image] = (person, file[person].attrs["label"], group.attrs["file_path"], group["embedding"][:])
+                path = group.attrs["file_path"].decode("UTF-8")
+                assert image == path.rpartition("/")[2]
+                found[image.removesuffix(".ply")] = (person, file[person].attrs["label"], path, group["embedding"][:])
     assert len(found) == len(table)
     for row, vector in zip(table, vectors, strict=True):
         person, label, path, stored = found[row["id"]]
@@ -77,7 +79,7 @@ def test_file_paths_are_those_that_export_writes(here, tmp_path, capsys):
     assert call(capsys, "points", "run", "--layout", "images", "--out", tmp_path / "e.h5")[0] == 0
     assert _answer(["export", "points", str(tmp_path / "exported"), "--split", "test"]) == 0
     with h5py.File(tmp_path / "e.h5") as file:
-        paths = [image.attrs["file_path"] for person in file.values() for image in person.values()]
+        paths = [image.attrs["file_path"].decode() for person in file.values() for image in person.values()]
     assert len(paths) == 32
     assert all((tmp_path / "exported" / path).is_file() for path in paths)
 

@@ -28,8 +28,9 @@ def write_embeddings(
     """Write embeddings as HDF5, completely or not at all.
 
     `gallery`: `/<name>/embedding` f4 (E,), the mean over the person's images, of unit length again. `images`: `/<name>`
-    with attribute `label`, the person's class; `/<name>/<id>` with attribute `file_path`, and in it `embedding` f4
-    (E,). Names and ids are those of the CSVs.
+    with attribute `label`, the person's class; `/<name>/<file>`, the image's file name with its ending, with attribute
+    `file_path` (bytes, UTF-8), and in it `embedding` f4 (E,): what clean-up scripts decode and copy under that name.
+    Names and ids are those of the CSVs.
 
     Args:
         path: the file; nothing may be there yet.
@@ -96,12 +97,12 @@ def _write_gallery(file: h5py.File, table: pd.DataFrame, embeddings: np.ndarray)
 
 
 def _write_images(file: h5py.File, table: pd.DataFrame, embeddings: np.ndarray) -> int:
-    columns = (table[column].tolist() for column in ("name", "id", "class", "file_path"))
-    for name, image, label, file_path, embedding in zip(*columns, embeddings, strict=True):
+    columns = (table[column].tolist() for column in ("name", "class", "file_path"))
+    for name, label, file_path, embedding in zip(*columns, embeddings, strict=True):
         person = file.require_group(name)
         person.attrs["label"] = int(label)
-        group = person.create_group(image)
-        group.attrs["file_path"] = file_path
+        group = person.create_group(file_path.rpartition("/")[2])
+        group.attrs["file_path"] = np.bytes_(file_path.encode())
         _put(group, embedding)
     return len(table)
 

@@ -29,10 +29,11 @@ EXPORT_FRAMES = ("centroid", "scale")
 
 @dataclass(frozen=True)
 class ExportRows:
-    """What is exported: a dataset, and which of its splits."""
+    """What is exported: a dataset, which of its splits, and to which folder in the end."""
 
     dataset: Dataset
     splits: tuple[str, ...]
+    final: Path
 
     @property
     def fields(self) -> list[str]:
