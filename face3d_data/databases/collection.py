@@ -184,7 +184,7 @@ def _notes(reader: Reader, sources: Sequence[Source]) -> tuple[str, ...]:
     unread = sum("depth" in source.files for source in sources) if "depth" in reader.outputs else 0
     if unread and "depth" not in reader.provides():
         notes.append(
-            f"depth of {captures_text(unread)} is not read, as no file gives its unit: --set depth_scale=0.001 if it is "
+            f"depth of {captures_text(unread)} is not read, no file gives its unit: --set depth_scale=0.001 if it is "
             "in mm, 1 if in m"
         )
     twins = masked_names({source.person for source in sources}, {})

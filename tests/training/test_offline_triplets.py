@@ -19,7 +19,15 @@ from face3d_training.triplets import FOLDER, TripletSampler, make_triplet_sample
 def made_table(captures_of, samples=2):
     """Person i has that many captures with so many samples each, in an order without meaning."""
     rows = [
-        {"id": f"d__p{p}__c{c}~v{s}", "name": f"d__p{p}", "class": 5 * p + 1, "label": p, "origin_id": f"d/p{p}/c{c}"}
+        {
+            "id": f"d__p{p}__c{c}~v{s}",
+            "sample_id": f"d/p{p}/c{c}~v{s}",
+            "identity": f"d/p{p}",
+            "name": f"d__p{p}",
+            "class": 5 * p + 1,
+            "label": p,
+            "origin_id": f"d/p{p}/c{c}",
+        }
         for p, captures in enumerate(captures_of)
         for c in range(captures)
         for s in range(samples)
@@ -243,12 +251,8 @@ def drawn_by_others(table, seed=0, n=40):
     return np.array(rows), np.array(places)
 
 
-def with_samples(table):
-    return table.assign(sample_id=table["id"].str.replace("__", "/"), identity=table["name"].str.replace("__", "/"))
-
-
 def test_triplets_of_another_program_s_csv_are_found_by_name_and_id(tmp_path):
-    table = with_samples(made_table([3, 2, 4], samples=1))
+    table = made_table([3, 2, 4], samples=1)
     table["id"], table["sample_id"] = (table[key].str.partition("~")[0] for key in ("id", "sample_id"))
     texts, places = drawn_by_others(table)
     assert (texts.dtype.kind, texts.shape) == ("U", (40, 7))
