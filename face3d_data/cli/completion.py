@@ -51,6 +51,14 @@ def complete_packaged_network(ctx: click.Context, param: click.Parameter, incomp
     return _those([PACKAGED, *packaged_names()], incomplete)
 
 
+def complete_architecture(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a network, as it is here or in another program."""
+    from face3d_training.published_networks import PUBLISHED
+    from face3d_training.registry import specs
+
+    return _those([*specs("model"), *PUBLISHED], incomplete)
+
+
 def complete_back_end(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the kind of a back-end, or a file."""
     from face3d_training.back_ends.back_end import BACK_ENDS

@@ -10,7 +10,14 @@ import click
 from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.completion import complete_back_end_file, complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
-from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_option, network_options, packaged_files
+from face3d_data.cli.network_options import (
+    EmbedBars,
+    NetworkCommand,
+    architecture_option,
+    model_option,
+    network_options,
+    packaged_files,
+)
 from face3d_data.cli.options import check_option, out_option, workspace_option
 from face3d_data.cli.output import echo
 from face3d_data.errors import UserError
@@ -28,6 +35,7 @@ from face3d_data.shards.find import find_dataset
     shell_complete=complete_trained,
 )
 @model_option
+@architecture_option
 @out_option("the embeddings (.h5 or .parquet), a new file", required=True)
 @click.option(
     "--layout",
@@ -52,6 +60,7 @@ def command(
     dataset: str,
     checkpoint: Path | None,
     models: tuple[str, ...],
+    architecture: str | None,
     out: Path,
     layout: Any,
     flip: bool,
@@ -67,12 +76,14 @@ def command(
     """Compute the embeddings of a DATASET with the network of a CHECKPOINT and write them to HDF5 or Parquet.
 
     DATASET is a name in WORKSPACE/datasets, or a folder. CHECKPOINT is a file, or the folder of a run; instead of it
-    `--model packaged` takes the network that comes with the package. Layout gallery writes one unit-length vector per
-    person, `/<name>/embedding`. Layout images writes a group `/<name>` with the attribute `label`; in it a group per
-    image, named as the file that `face3d export` writes, with the attribute `file_path` (that file's path, bytes) and
-    the array `embedding`. Parquet has a row per image, with the columns of the CSV and `embedding`. A back-end of kind
-    lda projects embeddings, so that their cosine is its score; the attribute `back_end` names it. If the command is
-    stopped, the same command goes on from OUT.parts.
+    `--model packaged` takes the network that comes with the package. `--architecture` names the network of another
+    program's weights that come alone.
+
+    Layout gallery writes one unit-length vector per person, `/<name>/embedding`. Layout images writes a group `/<name>`
+    with the attribute `label`; in it a group per image, named as the file that `face3d export` writes, with the
+    attribute `file_path` (that file's path, bytes) and the array `embedding`. Parquet has a row per image, with the
+    columns of the CSV and `embedding`. A back-end of kind lda projects embeddings, so that their cosine is its score;
+    the attribute `back_end` names it. If the command is stopped, the same command goes on from OUT.parts.
     """
     if (checkpoint is not None) + len(models) != 1:
         raise UserError("embed: give one network: a CHECKPOINT, or --model packaged")
@@ -88,6 +99,7 @@ def command(
             *(network, EmbeddingFile(out, layout, back_end, flip), device, workers),
             progress=progress.show,
             say=echo,
+            architecture=architecture,
         )
     samples = counted(written.samples, "sample")
     masked = f", {written.masked:,} of them masked" if written.masked else ""

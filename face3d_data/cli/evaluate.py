@@ -12,7 +12,14 @@ import click
 from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.completion import complete_back_end, complete_dataset, complete_trained
 from face3d_data.cli.config_options import given_keys
-from face3d_data.cli.network_options import EmbedBars, NetworkCommand, model_option, network_options, packaged_files
+from face3d_data.cli.network_options import (
+    EmbedBars,
+    NetworkCommand,
+    architecture_option,
+    model_option,
+    network_options,
+    packaged_files,
+)
 from face3d_data.cli.options import check_option, json_option, out_option, workspace_option
 from face3d_data.cli.output import echo, echo_json
 from face3d_data.errors import UserError
@@ -28,6 +35,7 @@ FILE = click.Path(path_type=Path)
 @click.argument("dataset", shell_complete=complete_dataset)
 @click.argument("checkpoints", nargs=-1, type=FILE, metavar="[CHECKPOINT]...", shell_complete=complete_trained)
 @model_option
+@architecture_option
 @click.option("--split", default="test", show_default=True, help="Split to evaluate on.")
 @click.option("--pairs", type=FILE, help="Evaluate the pairs of this file instead: a pairs.csv, or LFW's pairs.txt.")
 @click.option("--protocol", metavar="NAME", help="Evaluate only this protocol, such as masked_to_plain [all].")
@@ -97,7 +105,8 @@ def command(
     """Evaluate the networks of CHECKPOINTs on a DATASET: verification and identification, with a report.
 
     DATASET is a name in WORKSPACE/datasets, or a folder. A CHECKPOINT is a file, or the folder of a run, whose best
-    checkpoint is used; `--model packaged` adds the network that comes with the package. A network NAME.safetensors is
+    checkpoint is used; `--model packaged` adds the network that comes with the package. Of another program's weights
+    alone `--architecture` names the network. A network NAME.safetensors is
     also evaluated with the back-end beside it, NAME.back_end.safetensors, if there is one. Several networks are
     compared; runs of the same config with different seeds are also averaged. Without a network only the baselines are
     evaluated. Exits with 1 if the split contains data that a network was trained on.

@@ -15,8 +15,8 @@ from face3d_data.shards.find import find_dataset
 from face3d_data.terminal import shows_bars
 
 FORMATS = (
-    *("ply", "csv+ply", "npy", "png", "obj", "uv", "map", "triplets", "rgbd", "lfw", "modelnet", "face-h5"),
-    *("webdataset", "parquet", "huggingface"),
+    *("ply", "csv+ply", "npy", "png", "obj", "uv", "map", "triplets", "rgbd", "face3d-pytorch", "lfw"),
+    *("masked-webface", "modelnet", "face-h5", "webdataset", "parquet", "huggingface"),
 )
 """As in `shards.export`, which is imported only when something is exported."""
 
@@ -34,8 +34,9 @@ FORMATS = (
     help="ply (or csv+ply), npy, png, obj, uv, map and triplets can be combined, the others cannot. obj and uv: faces "
     "that were registered, as meshes and as maps of positions (1/128 mm about 32768) and normals. map: heights of the "
     "stage maps (0.01 mm about 32768, 0 = hole) and normals. Depth is in whole mm in "
-    "PNG and exact in NPY. rgbd: colour and depth with train, eval, test and dirty.csv; lfw: numbered images and "
-    "pairs.txt; modelnet: HDF5 with train_files.txt; face-h5: HDF5 with data, pid and class. "
+    "PNG and exact in NPY. rgbd: colour and depth with train, eval, test and dirty.csv; face3d-pytorch: the same with "
+    "CSVs of three columns; lfw: numbered images and pairs.txt in ten folds; masked-webface: plain and masked images "
+    "as LPD's authors have them; modelnet: HDF5 with train_files.txt; face-h5: HDF5 with data, pid and class. "
     "webdataset: tar files; parquet: rows with arrays; huggingface: a folder that load_dataset opens.",
 )
 @click.option("--split", "splits", multiple=True, help="Export only this split; repeatable.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from face3d_data.cli.completion import complete_packaged_network
+from face3d_data.cli.completion import complete_architecture, complete_packaged_network
 from face3d_data.cli.config_options import config_options
 from face3d_data.terminal import shows_bars
 
@@ -71,6 +71,14 @@ def model_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--model", "models", multiple=True, metavar="NAME", shell_complete=complete_packaged_network,
         help="A network that comes with the package, by name (face3d models lists them), or: packaged.",
+    )(function)  # fmt: skip
+
+
+def architecture_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--architecture`: the network of a file of another program that contains weights alone."""
+    return click.option(
+        "--architecture", metavar="NAME", shell_complete=complete_architecture,
+        help="Network of a CHECKPOINT of another program that does not say it, such as ir50 or resnet50.",
     )(function)  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from face3d_data.errors import Unreadable, UserError
 from face3d_data.plurals import counted
 from face3d_data.reader import Reader, Source, captures
 from face3d_data.readers.shared.strays import LISTED_ONLY
+from face3d_data.tables.spellings import masked_names
 
 TALLIED = ("category", "session")
 """Tags whose values are counted."""
@@ -158,7 +159,7 @@ def check_collection(
         stopped=stopped,
         recognised=seen.best(),
         first_fault="" if mine else _first_fault(reader, good),
-        notes=_notes(good),
+        notes=_notes(reader, good),
     )
 
 
@@ -173,11 +174,27 @@ def _first_fault(reader: Reader, sources: Sequence[Source]) -> str:
     return ""
 
 
-def _notes(sources: Iterable[Source]) -> tuple[str, ...]:
+def _notes(reader: Reader, sources: Sequence[Source]) -> tuple[str, ...]:
+    """Return what the reader takes for granted, or leaves, where no file says it."""
+    notes = []
     untold = sum(isinstance(s.record, Mapping) and s.record.get("unit_told") is False for s in sources)
-    if not untold:
-        return ()
-    return (f"no unit of depth is given for {captures_text(untold)}, mm are taken: set depth_scale if they are not",)
+    if untold:
+        of = captures_text(untold)
+        notes.append(f"no unit of depth is given for {of}, mm are taken: set depth_scale if they are not")
+    unread = sum("depth" in source.files for source in sources) if "depth" in reader.outputs else 0
+    if unread and "depth" not in reader.provides():
+        notes.append(
+            f"depth of {captures_text(unread)} is not read, no file gives its unit: --set depth_scale=0.001 if it is "
+            "in mm, 1 if in m"
+        )
+    twins = masked_names({source.person for source in sources}, {})
+    if twins and "pattern" in type(reader).model_fields:
+        who = f"{twins[0][0]} and {twins[0][1]}"
+        notes.append(
+            f"suspected to be one person each: {who}{f' and {len(twins) - 1} more' if len(twins) > 1 else ''}: --set "
+            "'pattern=\"{identity}[_{masked:flag}]/{capture}\"' reads them so, with the tag mask"
+        )
+    return tuple(notes)
 
 
 def _selecting(reader: Reader, databases: Iterable[Database]) -> set[str]:

@@ -73,7 +73,7 @@ class Suspect:
 
     Attributes:
         kind: near_duplicate; of equal bytes in one split two_people, or two_captures of one person;
-            two_spellings of what may be one name.
+            two_spellings of what may be one name, or a masked_name: the other one and `_masked`.
         samples: the two ids.
         splits: where they are.
         people: the people that they are labelled with.

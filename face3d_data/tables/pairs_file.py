@@ -20,12 +20,12 @@ import numpy as np
 
 from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.text_bytes import read_text
-from face3d_data.names import name_of
 from face3d_data.plurals import counted
 from face3d_data.tables.csv_text import csv_rows
 from face3d_data.tables.pair_rows import PairRows
 from face3d_data.tables.pairs import PAIR_COLUMNS
-from face3d_data.tables.split import own_identity, person_of
+from face3d_data.tables.sample_names import SampleNames
+from face3d_data.tables.split import person_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,9 +40,7 @@ PairLine = tuple[int, int, bool, str, str, str, str]
 def read_pairs(path: str | Path, table: pd.DataFrame) -> PairRows:
     """Return the pairs of a file as rows of a table.
 
-    A sample is named as `id` or `sample_id` name it, or by its person and what comes after that in its id (`anna`,
-    `scan_3`; LFW's number 4 is `anna_0004`); a person as `name`, as `identity`, or without the dataset. People
-    that were renamed in the table are also found by their original name.
+    Samples and people are named as `SampleNames` finds them.
 
     Args:
         path: the file.
@@ -135,24 +133,12 @@ class _Places:
         self.path = path
         self.identity, self.origin = table["identity"].tolist(), table["origin_id"].tolist()
         self.people = [person_of(identity) for identity in self.identity]
-        self.named: dict[tuple[str, str], set[int]] = defaultdict(set)
-        columns = (table["id"], table["name"], table["sample_id"], self.identity)
-        for row, (file_name, name, sample_id, identity) in enumerate(zip(*columns, strict=True)):
-            own, names = own_identity(sample_id), {name, identity, identity.partition("/")[2] or identity}
-            # Who goes by another name is known by the own one too; and only with that is a short id one of theirs.
-            owned = names if own == person_of(identity) else {name_of(own), own, own.partition("/")[2]}
-            for person in names | owned:
-                for text in (file_name, sample_id):
-                    self.named[person, text].add(row)
-            for person in owned:
-                self.named[person, sample_id.removeprefix(f"{own}/")].add(row)
+        self.names = SampleNames(table)
 
     def row(self, line: PairLine, side: int) -> int:
         """Return the row of a line's first or second sample."""
         name, text = line[3:5] if side == 0 else line[5:7]
-        found = self.named.get((name, text))
-        if found is None and re.fullmatch(r"[0-9]{1,9}", text):
-            found = self.named.get((name, f"{name.rpartition('/')[2]}_{int(text):04d}"))
+        found = self.names.rows(name, text)
         if not found:
             _wrong(self.path, line[0], f"no sample {text!r} of {name!r} is in this split: remove the line, or choose "
                    "the split that has it")  # fmt: skip

@@ -70,7 +70,9 @@ def test_images_come_back_with_label_and_path(here, tmp_path, expected, capsys):
         for person in file:
             for image in file[person]:
                 group = file[person][image]
-                found[image] = (person, file[person].attrs["label"], group.attrs["file_path"], group["embedding"][:])
+                path = group.attrs["file_path"].decode("UTF-8")
+                assert image == path.rpartition("/")[2]
+                found[image.removesuffix(".ply")] = (person, file[person].attrs["label"], path, group["embedding"][:])
     assert len(found) == len(table)
     for row, vector in zip(table, vectors, strict=True):
         person, label, path, stored = found[f"{row['id']}.ply"]

@@ -1,7 +1,9 @@
 """Checkpoints of other programs."""
 
 import collections
+import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import torch
 from torch import nn
 
 from face3d_data.errors import UserError
-from face3d_training.foreign import load_foreign
+from face3d_training.foreign import load_foreign, start_from
 from face3d_training.registry import make_spec
 from face3d_training.torch_file import read_torch_file
 
@@ -98,6 +100,7 @@ def test_what_it_knows_of_its_training_is_handed_on(tmp_path):
         "batch_size_training": 544,
         "model_architecture": "resnet18",
         "best_distance_threshold": pytest.approx(0.98),
+        "named_by_option": False,
     }
     assert type(info["best_distance_threshold"]) is float
 
@@ -162,22 +165,130 @@ def test_files_from_before_zip_archives_are_read(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", ["model_state_dict", "model_architecture", "embedding_dimension"])
-def test_a_key_that_is_not_there_is_named(tmp_path, key):
+def test_the_length_of_an_embedding_is_that_of_the_last_layer_where_no_key_says_it(tmp_path):
     content = published()
-    del content[key]
-    with pytest.raises(UserError, match=f"model_triplet.pt: has no key '{key}'.*model.weights"):
-        load_foreign(saved(tmp_path, content))
+    del content["embedding_dimension"]
+    foreign = load_foreign(saved(tmp_path, content))
+    assert (foreign.spec.embedding_size, foreign.unmatched) == (SIZE, [])
+
+
+@pytest.mark.slow
+def test_weights_alone_need_the_name_of_their_network_and_the_line_says_which_fits(tmp_path):
+    content = published(bias=True)
+    del content["model_architecture"]
+    path = saved(tmp_path, content)
+    with pytest.raises(UserError, match=r"network is unknown: name it by --architecture resnet18 \(face3d models"):
+        load_foreign(path)
+    foreign = load_foreign(path, architecture="ResNet_18")
+    assert (foreign.spec.name, foreign.unmatched, foreign.info["named_by_option"]) == ("resnet18", [], True)
+    with pytest.raises(UserError, match=r"does not have .* weights of resnet34 .*another --architecture – .* resnet18"):
+        load_foreign(path, architecture="resnet34")
+    with pytest.raises(UserError, match=r"none of its weights fits ir50 .*: they fit resnet18"):
+        load_foreign(path, architecture="ir50")
+    with pytest.raises(UserError, match="--architecture 'vgg16' is not one of"):
+        load_foreign(path, architecture="vgg16")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["state_dict", "net", "model", "generator"])
+@pytest.mark.parametrize("prefix", ["module.", "model.", ""])
+def test_weights_are_found_under_other_keys_and_prefixes(tmp_path, key, prefix):
+    state = published(prefix=prefix, bias=True)["model_state_dict"]
+    path = saved(tmp_path, {"epoch": 4, key: state, "best": 0.5})
+    assert load_foreign(path, architecture="resnet18").unmatched == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"epoch": 3, "lr": 0.1},
+            r"contains no weights \(tensors by name\) \(epoch, lr\): save the network's state dict",
+        ),
+        ({"g": {"a": torch.ones(2)}, "d": {"a": torch.ones(2)}}, r"contains several kinds of weights \(g, d\)"),
+        ({"state_dict": {"a": 3}}, "its state_dict is not tensors by name"),
+    ],
+)
+def test_a_file_without_weights_of_one_network_is_refused(tmp_path, content, message):
+    with pytest.raises(UserError, match=message):
+        load_foreign(saved(tmp_path, content), architecture="resnet18")
+
+
+@pytest.mark.slow
+def test_a_traced_network_is_refused_with_the_reason(tmp_path):
+    torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)).save(str(tmp_path / "traced.pt"))
+    with pytest.raises(UserError, match=r"traced or scripted network.*save its state dict"):
+        load_foreign(tmp_path / "traced.pt", architecture="resnet18")
+
+
+@pytest.mark.slow
+def test_images_and_channels_of_a_last_layer_over_a_whole_map(tmp_path):
+    for name, options in (("ir18", {"image_size_px": 224}), ("ir18", {}), ("ir18", {"in_channels": 1})):
+        net = make_spec("model", name, {"embedding_size": SIZE, **options}).build()
+        path = saved(tmp_path, {f"module.{key}": value for key, value in net.state_dict().items()})
+        spec = load_foreign(path, architecture="IR_18").spec
+        expected = {"image_size_px": 112, "in_channels": 3, **options}
+        assert {key: getattr(spec, key) for key in expected} == expected
+
+
+def points_checkpoint(architecture="pointMLPEliteTriplet"):
+    """A checkpoint of the triplet trainer of points, by the names and shapes of its weights."""
+    recorded = json.loads((Path(__file__).parent / "models" / "published_outputs.json").read_text())
+    shapes = next(each["weights"] for each in recorded if each["architecture"] == architecture)
+    state = {name: torch.ones(shape) for name, shape in shapes.items()}
+    optimizer = torch.optim.Adam([nn.Parameter(torch.ones(3))], lr=0.01)
+    return {
+        "epoch": 18,
+        "embedding_dimension": 512,
+        "batch_size_training": 32,
+        "model_state_dict": state,
+        "model_architecture": architecture,
+        "optimizer_model_state_dict": optimizer.state_dict(),
+        "best_distance_threshold": np.mean(np.array([0.9, 1.1])),
+    }
+
+
+def test_training_starts_from_a_triplet_trainers_weights_and_says_what_is_left(tmp_path):
+    content = points_checkpoint()
+    spec = make_spec("model", "pointmlp_elite", {})
+    net = spec.build()
+    notes = start_from(net, spec, "old.pt", content)
+    assert torch.equal(net.stages[0].group.alpha, torch.ones(32))
+    assert notes == (
+        "weights old.pt: were trained otherwise than this run's network: --model.sigmoid true --model.dropout 0.5 "
+        "--model.fps-start 0 is as there",
+        "weights old.pt: epoch 18 of its training: this run counts its own epochs from 1; the state of its optimizer "
+        "is not taken: the rate and its course are this run's",
+    )
+    as_there = make_spec("model", "pointmlp_elite", {"sigmoid": True, "dropout": 0.5, "fps_start": 0})
+    assert len(start_from(as_there.build(), as_there, "old.pt", content)) == 1
+
+
+def test_training_refuses_the_weights_of_another_network(tmp_path):
+    content = points_checkpoint()
+    spec = make_spec("model", "pointnet_triplet", {})
+    with pytest.raises(
+        UserError, match=r"weights old\.pt: are of pointMLPEliteTriplet, which is pointmlp_elite here: set"
+    ):
+        start_from(spec.build(), spec, "old.pt", content)
+    small = make_spec("model", "pointmlp_elite", {"embedding_size": 64, "dropout": 0.5})
+    with pytest.raises(UserError, match=r"weights old\.pt: 2 weights of it .* no partner \(head\.8\.weight: .512"):
+        start_from(small.build(), small, "old.pt", content)
+    alone = published()["model_state_dict"]
+    del alone["model.fc.weight"]
+    half = make_spec("model", "resnet18", {"embedding_size": SIZE})
+    with pytest.raises(UserError, match=r"--model\.weights starts from the .* that fit"):
+        start_from(half.build(), half, "old.pt", alone)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_architecture": "vgg16"}, "model_architecture 'vgg16' is not one of .*resnet34"),
+        ({"model_architecture": "vgg16"}, r"model_triplet\.pt: model_architecture 'vgg16' is not one of .*resnet34"),
         ({"model_state_dict": {"body.weight": torch.ones(2)}}, "none of its weights fits resnet18"),
         ({"model_state_dict": {"body.weight": 3}}, "its model_state_dict is not tensors by name"),
-        ({"model_state_dict": {}}, "none of its weights fits resnet18"),
+        ({"model_state_dict": {}}, "its model_state_dict is not tensors by name, or has none"),
         ({"embedding_dimension": 0}, "model_triplet.pt: model resnet18: 'embedding_size' = 0"),
         ({"model_state_dict": {"conv1.weight": torch.ones(64, 17, 7, 7)}}, "'in_channels' = 17"),
     ],

@@ -19,7 +19,15 @@ from face3d_training.triplets import FOLDER, TripletSampler, make_triplet_sample
 def made_table(captures_of, samples=2):
     """Person i has that many captures with so many samples each, in an order without meaning."""
     rows = [
-        {"id": f"d__p{p}__c{c}~v{s}", "name": f"d__p{p}", "class": 5 * p + 1, "label": p, "origin_id": f"d/p{p}/c{c}"}
+        {
+            "id": f"d__p{p}__c{c}~v{s}",
+            "sample_id": f"d/p{p}/c{c}~v{s}",
+            "identity": f"d/p{p}",
+            "name": f"d__p{p}",
+            "class": 5 * p + 1,
+            "label": p,
+            "origin_id": f"d/p{p}/c{c}",
+        }
         for p, captures in enumerate(captures_of)
         for c in range(captures)
         for s in range(samples)
@@ -122,7 +130,7 @@ def renamed(found):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (renamed, "row 3 names the sample 'who', which is not among the 54 .*1 of 20 rows"),
+        (renamed, "row 3 names the sample 'who' of .*, which is not among the 54 .*1 of 20 rows"),
         (lambda found: found[:, :6], "of shape \\(20, 6\\), not texts \\(n, 7\\)"),
         (lambda found: found[:0], "of shape \\(0, 7\\)"),
         (lambda found: np.zeros((20, 7)), "holds float64"),
@@ -220,3 +228,54 @@ def test_a_text_in_place_of_triplets_is_told_without_numpys_advice(tmp_path):
         with pytest.raises(UserError, match=re.escape(said)) as caught:
             load_triplets(path, made_table([2, 2]), np.zeros(4))
         assert "pickle" not in str(caught.value)
+
+
+def drawn_by_others(table, seed=0, n=40):
+    """Triplets as the trainers draw them from a CSV of their own: ids are stems of files, names are folders."""
+    rng = np.random.default_rng(seed)
+    files = [
+        (name.removeprefix("d__"), row.rpartition("__")[2])
+        for name, row in zip(table["name"], table["id"], strict=True)
+    ]
+    names = sorted({name for name, _ in files})
+    of = {name: [image for who, image in files if who == name] for name in names}
+    rows, places = [], []
+    while len(rows) < n:
+        one, other = (names[i] for i in rng.choice(len(names), 2, replace=False))
+        if len(of[one]) < 2:
+            continue
+        anchor, positive = rng.choice(of[one], 2, replace=False).tolist()
+        negative = str(rng.choice(of[other]))
+        rows.append([anchor, positive, negative, names.index(one), names.index(other), one, other])
+        places.append([files.index((one, anchor)), files.index((one, positive)), files.index((other, negative))])
+    return np.array(rows), np.array(places)
+
+
+def test_triplets_of_another_program_s_csv_are_found_by_name_and_id(tmp_path):
+    table = made_table([3, 2, 4], samples=1)
+    table["id"], table["sample_id"] = (table[key].str.partition("~")[0] for key in ("id", "sample_id"))
+    texts, places = drawn_by_others(table)
+    assert (texts.dtype.kind, texts.shape) == ("U", (40, 7))
+    np.save(tmp_path / "theirs.npy", texts)
+    found = load_triplets(tmp_path / "theirs.npy", table, table["label"].to_numpy())
+    np.testing.assert_array_equal(found, places)
+    texts[3, 2] = "nobody"
+    np.save(tmp_path / "theirs.npy", texts)
+    with pytest.raises(UserError, match=rf"row 3 names the sample 'nobody' of '{texts[3, 6]}', which is not among"):
+        load_triplets(tmp_path / "theirs.npy", table, table["label"].to_numpy())
+
+
+def test_masked_folders_of_another_program_are_one_person_s(tmp_path):
+    rows = [("105", "a"), ("105", "b"), ("105", "masked_a"), ("106", "a"), ("106", "masked_a")]
+    table = pd.DataFrame(
+        {
+            "id": [f"d__{who}__{image}" for who, image in rows],
+            "sample_id": [f"d/{who}/{image}" for who, image in rows],
+            "name": [f"d__{who}" for who, _ in rows],
+            "identity": [f"d/{who}" for who, _ in rows],
+        }
+    )
+    texts = np.array([["a", "b", "a", "0", "1", "105", "106"], ["b", "a", "a", "0", "3", "105", "106_masked"]])
+    np.save(tmp_path / "theirs.npy", texts)
+    found = load_triplets(tmp_path / "theirs.npy", table, np.array([0, 0, 0, 1, 1]))
+    assert found.tolist() == [[0, 1, 3], [1, 0, 4]]

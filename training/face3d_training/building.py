@@ -18,6 +18,7 @@ from face3d_training.checkpoint import build_spec, find_checkpoint, load_weights
 from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.fold_splits import run_splits
+from face3d_training.foreign import start_from
 from face3d_training.health import Watched
 from face3d_training.leaks import SeenData, training_fingerprint
 from face3d_training.loader import make_loader
@@ -123,7 +124,7 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     torch.manual_seed(config.seed % 2**63)
     raw = spec.build()
     losses = build_losses(config.loss, len(rows.identities), spec.embedding_size, spec.name)
-    seen = _begin(raw, spec, rows, config)
+    seen, begun = _begin(raw, spec, rows, config)
     fabric.to_device(losses)
     teacher = Teacher.of(config, rows, spec, fabric.device)
     if teacher is not None:
@@ -136,7 +137,7 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     placed: Any = fabric.setup_optimizers(optimizer)
     size = config.batch.identities * config.batch.samples if config.batch.sampler == "pk" else config.batch.size
     return Learning(
-        rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen, teacher, notes
+        rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen, teacher, (*notes, *begun)
     )
 
 
@@ -165,19 +166,22 @@ def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[Trai
     return config.model_copy(update={"batch": batch}), (*notes, note)
 
 
-def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> SeenData:
-    """Load the weights that training starts from, if any; return what the network will have seen."""
-    seen = SeenData(training_fingerprint(rows.table))
+def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> tuple[SeenData, tuple[str, ...]]:
+    """Load the weights that training starts from, if any; return what the network will have seen, and lines on them."""
+    seen, notes = SeenData(training_fingerprint(rows.table)), ()
     first_layers = getattr(spec, "weights", None)
     if first_layers is not None:
         seen.add(read_checkpoint(first_layers))
     if config.weights is not None:
         source = find_checkpoint(config.weights.expanduser())
         state = read_checkpoint(source)
-        load_weights(raw, state.get("model_state_dict", state), f"weights {source}: network {spec.name}")
+        if isinstance(state.get("config"), str):
+            load_weights(raw, state.get("model_state_dict", {}), f"weights {source}: network {spec.name}")
+        else:
+            notes = start_from(raw, spec, source, state)
         check_same_maps(state.get("maps"), rows.map_said, rows.dataset, f"weights {source}")
         seen.add(state)
-    return seen
+    return seen, notes
 
 
 def check_channels(spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> None:

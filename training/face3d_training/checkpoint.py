@@ -120,8 +120,13 @@ def find_checkpoint(path: str | Path) -> Path:
     return path
 
 
-def load_model(path: str | Path, device: torch.device | str = "cpu") -> Trained:
-    """Return a trained network: of this program (.pt, .safetensors, a run's folder), or of one whose keys are known.
+def load_model(path: str | Path, device: torch.device | str = "cpu", architecture: str | None = None) -> Trained:
+    """Return a trained network: of this program (.pt, .safetensors, a run's folder), or another's that is known.
+
+    Args:
+        path: a file, or a run's folder.
+        device: where the network is put.
+        architecture: name of the network, for a file of weights alone that does not say it.
 
     Raises:
         UserError: no checkpoint, or its weights are not those of the network that it names.
@@ -131,7 +136,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Trained:
     if not isinstance(state.get("config"), str):
         from face3d_training.foreign import load_foreign
 
-        foreign = load_foreign(file, device)
+        foreign = load_foreign(file, device, architecture)
         return Trained(foreign.net.eval(), foreign.spec, None, {**foreign.info, "unmatched": foreign.unmatched}, file)
     config = _config_of(file, state["config"])
     spec = _spec_of(file, config)

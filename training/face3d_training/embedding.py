@@ -61,8 +61,8 @@ def embed_rows(
         only: consecutive rows to embed; None: all.
 
     Returns:
-        f4 (n, E), unit length, in the table's order; of several views of a row (test-time subsets, or an image and its
-        mirror image) the mean, at unit length again.
+        f4 (n, E), in the table's order, of unit length if the network's are; of several views of a row (test-time
+        subsets, or an image and its mirror image) the mean, at that length again.
     """
     only = range(len(rows)) if only is None else only
     out = np.zeros((len(only), net.embedding_size), np.float32)
@@ -76,4 +76,6 @@ def embed_rows(
                 progress(done // rows.views)
     finally:
         net.train(training)
-    return out if rows.views == 1 else out / np.linalg.norm(out, axis=1, keepdims=True).clip(1e-12)
+    if rows.views == 1:
+        return out
+    return out / (np.linalg.norm(out, axis=1, keepdims=True).clip(1e-12) if net.normalized else rows.views)

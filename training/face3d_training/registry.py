@@ -30,8 +30,8 @@ class Spec(BaseModel):
 
 # Named, so that listing them loads neither the networks themselves nor torch.
 MODELS = (
-    "inception_resnet", "iresnet", "lpd", "map_part_resnet", "map_resnet", "mobilefacenet", "mobilenet", "pointmlp",
-    "pointnet", "pointnet2", "resnet",
+    "inception_resnet", "iresnet", "lpd", "map_part_resnet", "map_resnet", "mobilefacenet", "mobilenet",
+    "mobilenet_v3", "pointmlp", "pointnet", "pointnet2", "resnet",
 )  # fmt: skip
 LOSSES = ("center", "consistency", "lpd", "margins", "occlusion", "softmax", "triplet")
 NETWORKS = Registry(

@@ -40,6 +40,11 @@ def read_torch_file(path: str | Path) -> dict[str, Any]:
         if is_refused(error):
             raise UserError(f"{path}: {refusal(error)}") from None
         needed = re.search(r"GLOBAL (\S+) was not an allowed global", str(error))
+        if "TorchScript" in str(error):
+            raise UserError(
+                f"{path}: is a traced or scripted network, which is code beside its weights: save its state dict alone "
+                "(torch.save(torch.jit.load(FILE).state_dict(), OTHER)) and give that"
+            ) from None
         if needed is None:
             raise UserError(f"{path}: cannot be read as a file of torch or safetensors") from None
         raise UserError(

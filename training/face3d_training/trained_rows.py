@@ -21,6 +21,7 @@ from face3d_training.data import FaceRows
 from face3d_training.devices import choose_device
 from face3d_training.embed_files import FolderLayout, check_file, write_embeddings
 from face3d_training.embed_parts import check_parts, embed_in_parts, parts_folder, remove_parts
+from face3d_training.foreign import check_architecture_used
 from face3d_training.map_place import check_has_maps, check_same_maps
 from face3d_training.models.base import ModelSpec
 from face3d_training.network_back_end import embedding_form, network_digest
@@ -182,6 +183,7 @@ def embed_dataset(
     workers: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
     say: Callable[[str], None] = lambda line: None,
+    architecture: str | None = None,
 ) -> EmbeddedRows:
     """Embed the rows of a split and write them as HDF5 or Parquet, in a layout of `write_embeddings`.
 
@@ -197,6 +199,7 @@ def embed_dataset(
         progress: called with the current part, the number of faces done and the total.
         say: called with a line on weights of another program that did not fit, on a back-end that is not used, and on
             parts that are there already.
+        architecture: name of the network, for a checkpoint that does not say it.
 
     Raises:
         UserError: dataset, checkpoint, back-end and file do not fit each other, or one of them is damaged; or what is
@@ -207,7 +210,8 @@ def embed_dataset(
     check_file(out.path)
     source = checked_dataset(chosen.dataset, chosen.check)
     place = choose_device(device)
-    trained = load_model(checkpoint, place)
+    trained = load_model(checkpoint, place, architecture)
+    check_architecture_used(architecture, [trained.info])
     form = embedding_form(trained, out.back_end)
     rows, config = rows_for(trained, chosen.dataset, chosen.split, chosen.changes, chosen.where, out.flip)
     about = {

@@ -9,15 +9,20 @@ import pandas as pd
 
 from face3d_data.errors import UserError
 from face3d_data.numpy_files import load_npy
+from face3d_data.tables.sample_names import SampleNames
 from face3d_data.tables.triplet_file import CHUNK
+
+POSITIVE_NAME, NEGATIVE_NAME = 5, 6
+"""Columns of the names of the people: of anchor and positive, and of the negative."""
 
 
 def load_triplets(path: str | Path, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
-    """Return the triplets of a file; only their ids are used, so other programs may number classes as they like.
+    """Return the triplets of a file; classes are not used, so other programs may number them as they like.
 
     Args:
-        path: an .npy file of texts (n, 7), as `tables.triplet_file` writes it.
-        table: the training CSV, in which ids are looked up.
+        path: an .npy file of texts (n, 7), as `tables.triplet_file` writes it, or as other trainers draw them from a
+            CSV of their own, where an id is the name of a file, and a name that of its folder.
+        table: the training CSV, in which ids are looked up, or names and ids as `SampleNames` finds them.
         labels: i8 (rows,), the person of each row.
 
     Returns:
@@ -41,8 +46,26 @@ def load_triplets(path: str | Path, table: pd.DataFrame, labels: np.ndarray) -> 
     for start in range(0, len(texts), CHUNK):
         ids = np.array(texts[start : start + CHUNK, :3])
         triplets[start : start + CHUNK] = index.get_indexer(pd.Index(ids.reshape(-1).tolist())).reshape(-1, 3)
+    if (triplets < 0).any():
+        _look_up_names(path, texts, triplets, table)
     _check(path, texts, triplets, labels)
     return triplets
+
+
+def _look_up_names(path: Path, texts: np.ndarray, triplets: np.ndarray, table: pd.DataFrame) -> None:
+    """Find the samples that are no ids of the table by the name of their person, too; in place."""
+    names, known = SampleNames(table), {}
+    for row, column in np.argwhere(triplets < 0).tolist():
+        who = str(texts[row, NEGATIVE_NAME if column == 2 else POSITIVE_NAME]), str(texts[row, column])
+        if who not in known:
+            found = names.rows(*who)
+            if len(found) > 1:
+                raise UserError(
+                    f"triplets.file {path}: row {row}: {len(found)} samples are {who[1]!r} of {who[0]!r}: write the "
+                    "ids of the training CSV"
+                )
+            known[who] = min(found, default=-1)
+        triplets[row, column] = known[who]
 
 
 def _check(path: Path, texts: np.ndarray, triplets: np.ndarray, labels: np.ndarray) -> None:
@@ -50,7 +73,8 @@ def _check(path: Path, texts: np.ndarray, triplets: np.ndarray, labels: np.ndarr
     if len(unknown):
         row, column = unknown[0].tolist()
         raise UserError(
-            f"triplets.file {path}: row {row} names the sample {str(texts[row, column])!r}, which is not among the "
+            f"triplets.file {path}: row {row} names the sample {str(texts[row, column])!r} of "
+            f"{str(texts[row, NEGATIVE_NAME if column == 2 else POSITIVE_NAME])!r}, which is not among the "
             f"{len(labels)} training samples ({len(np.unique(unknown[:, 0]))} of {len(triplets)} rows name such ids): "
             "draw triplets from this dataset, or check data.train_split and data.where"
         )

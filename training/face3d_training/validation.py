@@ -70,7 +70,7 @@ def recognition_figures(rows: FaceRows, vectors: np.ndarray) -> dict[str, float]
 
     Args:
         rows: the faces.
-        vectors: f4 (n, E), unit length.
+        vectors: f4 (n, E).
     """
     first, second, same = _pairs(rows)
     distance = _distances(vectors, first, second)
@@ -123,7 +123,9 @@ def _rank1(rows: FaceRows, vectors: np.ndarray) -> dict[str, float]:
     probes = np.array(probe_rows(ids, origins, [origins[i] for i in enrolled]), dtype=np.int64)
     if not len(probes):
         return {}
-    nearest = enrolled[np.argmax(vectors[probes] @ vectors[enrolled].T, axis=1)]
+    places = vectors[enrolled]
+    # The nearest one by Euclidean distance, which of unit vectors is the one of the largest cosine.
+    nearest = enrolled[np.argmax(vectors[probes] @ places.T - np.einsum("ne,ne->n", places, places) / 2, axis=1)]
     right = rows.labels[probes] == rows.labels[nearest]
     figures = {"rank1": float(right.mean())}
     masked = rows.masked[probes]

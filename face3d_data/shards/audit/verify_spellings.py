@@ -1,4 +1,4 @@
-"""Spelling audit: people with two spellings of one name are reported as suspected, for the user to decide."""
+"""Spelling audit: people of two spellings of one name, or of a name with and without `_masked`, are suspected."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from face3d_data.shards.leaks import Suspect
 from face3d_data.tables.same_person import read_same_person, unknown_names
-from face3d_data.tables.spellings import spellings
+from face3d_data.tables.spellings import masked_names, spellings
 from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TWO_SPELLINGS = "two_spellings"
+TWO_SPELLINGS, MASKED_NAME = "two_spellings", "masked_name"
 
 
 def list_notes(table: pd.DataFrame, same_person: Path | None) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ def list_notes(table: pd.DataFrame, same_person: Path | None) -> tuple[str, ...]
 
 
 def spelling_suspects(table: pd.DataFrame, names: Mapping[str, str]) -> list[Suspect]:
-    """Return a suspect for each two people whose names differ in case, blanks or compatibility form alone.
+    """Return a suspect for each two people whose names differ in case, blanks, compatibility form or `_masked` alone.
 
     Args:
         table: the rows of all splits.
@@ -45,10 +45,15 @@ def spelling_suspects(table: pd.DataFrame, names: Mapping[str, str]) -> list[Sus
     for identity, sample_id, split in columns:
         person = person_of(identity)
         first.setdefault(names.get(person, person), (sample_id, split))
-    found = []
-    for one, *others in spellings(first, names):
-        for other in others:
-            samples, splits = zip(first[one], first[other], strict=True)
-            how = f"{one!r} and {other!r} may be one person: their names are spelt apart alone"
-            found.append(Suspect(TWO_SPELLINGS, samples, splits, (one, other), how))
-    return found
+    spelt = ((one, other) for one, *others in spellings(first, names) for other in others)
+    return [
+        *(_suspect(TWO_SPELLINGS, pair, first, "are spelt apart alone") for pair in spelt),
+        *(_suspect(MASKED_NAME, pair, first, "differ by a mask alone") for pair in masked_names(first, names)),
+    ]
+
+
+def _suspect(kind: str, pair: tuple[str, str], first: Mapping[str, tuple[str, str]], why: str) -> Suspect:
+    """Return two people as suspects, shown by the first sample and split of each."""
+    samples, splits = zip(*(first[person] for person in pair), strict=True)
+    how = f"{pair[0]!r} and {pair[1]!r} may be one person: their names {why}"
+    return Suspect(kind, samples, splits, pair, how)

@@ -11,8 +11,10 @@ from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.export.form import ExportRows, Form
 from face3d_data.shards.export.h5 import FaceFiles, ModelNetFiles
 from face3d_data.shards.export.lfw import LfwFolders
+from face3d_data.shards.export.masked_webface import MaskedWebFace
 from face3d_data.shards.export.parquet_files import HuggingFaceFiles, ParquetFiles
 from face3d_data.shards.export.rgbd import RgbdFiles
+from face3d_data.shards.export.rgbd_three_columns import ThreeColumnFiles
 from face3d_data.shards.export.samples import SampleFiles
 from face3d_data.shards.export.sharing import check_may_share
 from face3d_data.shards.export.triplets import TripletFiles, TripletPlan
@@ -28,7 +30,9 @@ FORMATS = {
     "map": "maps as <name>/<id>.height.png (16 bits, 0.01 mm about 32768) and <id>.normals.png; scale in maps.json",
     "triplets": "epoch_0_training_triplets_….npy of the split train, beside its CSV",
     "rgbd": "<name>/<id>.png and <id>.npy (depth, mm), with train.csv, eval.csv, test.csv and dirty.csv",
-    "lfw": "<name>/<name>_0001.png, with pairs.txt by image numbers",
+    "face3d-pytorch": "the same images, with CSVs of rgb_image_path, dep_image_path and cls_name alone",
+    "lfw": "<name>/<name>_0001.png, with pairs.txt by image numbers, in ten folds",
+    "masked-webface": "plain and masked images as LPD's authors have them: <number>_<scale>.png, <style>/, test/query",
     "modelnet": "HDF5 files of data, label and normal, with train_files.txt, test_files.txt and shape_names.txt",
     "face-h5": "<split>.h5 of data, pid and class",
     "webdataset": "<split>-000000.tar of <id>.json, <id>.cls, <id>.png (colour) and <id>.<array>.npy",
@@ -39,7 +43,9 @@ TOGETHER = ("ply", "npy", "png", "obj", "uv", "map", "triplets")
 """Formats that may share a folder: they use the same names for samples."""
 ALONE: dict[str, type[Form]] = {
     "rgbd": RgbdFiles,
+    "face3d-pytorch": ThreeColumnFiles,
     "lfw": LfwFolders,
+    "masked-webface": MaskedWebFace,
     "modelnet": ModelNetFiles,
     "face-h5": FaceFiles,
     "webdataset": WebDatasetFiles,
@@ -88,7 +94,7 @@ def export_dataset(  # noqa: PLR0913 - a parameter for each option of the comman
     path = Path(path)
     out = Path(out)
     dataset = checked_dataset(path, check)
-    rows = ExportRows(dataset, tuple(dict.fromkeys(splits or dataset.splits)))
+    rows = ExportRows(dataset, tuple(dict.fromkeys(splits or dataset.splits)), out.absolute())
     total = sum(len(dataset.reader(split)) for split in rows.splits)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: is not empty: choose a folder that does not exist yet")

@@ -32,10 +32,11 @@ FRAME_SHAPES: dict[str, tuple[int, ...]] = {"centroid": (3,), "scale": ()}
 
 @dataclass(frozen=True)
 class ExportRows:
-    """What is exported: a dataset, and which of its splits."""
+    """What is exported: a dataset, which of its splits, and to which folder in the end."""
 
     dataset: Dataset
     splits: tuple[str, ...]
+    final: Path
 
     @property
     def fields(self) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from face3d_data.shards.export.form import ExportRows, Form, make_folders, write_csv
 from face3d_data.shards.export.samples import write_color
+from face3d_data.shards.export.ten_folds import in_ten_folds
 from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class LfwFolders(Form):
                 people[name].append(row_id)
         self.numbers = {row_id: i for ids in people.values() for i, row_id in enumerate(sorted(ids), 1)}
         self.pairs_left_out = ""
+        self.pair_notes: tuple[str, ...] = ()
         self.listed: list[pd.DataFrame] = []
 
     def _stems(self, table: pd.DataFrame) -> list[str]:
@@ -70,8 +72,8 @@ class LfwFolders(Form):
         if not {*table["id1"], *table["id2"]} <= self.numbers.keys():
             self.pairs_left_out = "no pairs.txt: the pairs are of a split that is not written"
             return
-        header = (self.rows.dataset.path / "pairs.txt").read_text("utf-8").split("\n", 1)[0]
-        lines = [header]
+        folded = in_ten_folds(table)
+        table, lines, self.pair_notes = folded.table, [folded.header], folded.notes
         for name1, id1, name2, id2 in zip(*(table[key] for key in ("name1", "id1", "name2", "id2")), strict=True):
             one, two = str(self.numbers[id1]), str(self.numbers[id2])
             lines.append("\t".join((name1, one, two) if name1 == name2 else (name1, one, name2, two)))
@@ -79,4 +81,4 @@ class LfwFolders(Form):
 
     def losses(self) -> list[str]:
         """Return what the images do not hold."""
-        return super().losses() + ([self.pairs_left_out] if self.pairs_left_out else [])
+        return [*super().losses(), *([self.pairs_left_out] if self.pairs_left_out else []), *self.pair_notes]

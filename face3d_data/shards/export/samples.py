@@ -16,12 +16,14 @@ from face3d_data.roots import ply_comment, split_root
 from face3d_data.shards.export.form import EXPORT_FRAMES, ExportRows, Form, beside, copy_lists, make_folders, write_csv
 from face3d_data.shards.export.map_files import MAP_PNG, height_pixels, normal_pixels
 from face3d_data.shards.export.mesh_files import MAP_PIXELS, mesh_ply_bytes, obj_text, template_of
+from face3d_data.shards.export.ten_folds import in_ten_folds
 from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DEPTH_MAX_MM = 65535
+BARE_PAIRS = "pairs_without_header.txt"
 PLY_FIELDS = ("points", "normals", "point_colors")
 PNG_FIELDS = ("color", "depth")
 MAP_FIELDS = ("map", "map_occlusion")
@@ -73,6 +75,16 @@ class SampleFiles(Form):
             said = self.rows.dataset.info.get("array_attributes", {}).get("map", {})
             (self.out / "maps.json").write_text(json.dumps({**said, **MAP_PNG}, indent=1) + "\n")
         self.lists_left_out = copy_lists(self.rows, self.out)
+        if "ply" in self.kinds and (self.out / "pairs.csv").exists():
+            self.lists_left_out += self._write_bare_pairs()
+
+    def _write_bare_pairs(self) -> list[str]:
+        """Write the pairs as evaluators of clouds read them: LFW's ten folds, without its first line."""
+        folded = in_ten_folds(self.rows.dataset.table("pairs"))
+        columns = (folded.table[name].tolist() for name in ("name1", "id1", "name2", "id2"))
+        lines = ("\t".join((a, i, j) if a == b else (a, i, b, j)) for a, i, b, j in zip(*columns, strict=True))
+        (self.out / BARE_PAIRS).write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        return [line.replace("pairs:", f"{BARE_PAIRS}:", 1) for line in folded.notes]
 
     def losses(self) -> list[str]:
         """Return what no file of a sample holds."""

@@ -74,6 +74,18 @@ def test_value_and_gradient_are_those_of_plain_loops(mining, kind, seed):
     assert value.stats["valid_share"] == pytest.approx(count / everything)
 
 
+def test_embeddings_of_any_length_are_compared_as_long_as_they_are():
+    free, unit = made(2)
+    longer = 3 * free.detach()
+    batch = {"label": LABELS}
+    expected, count = plain_loss(longer, LABELS, 0.3, "euclidean", "all")
+    value = Triplet(margin=0.3, mining="all").build(5, 5)({"embedding": longer}, batch).read()
+    assert (value.loss.item(), value.stats["valid_triplets"]) == (pytest.approx(expected.item(), abs=1e-9), count)
+    cosine = Triplet(margin=0.3, distance="cosine", mining="all").build(5, 5)
+    of_long, of_unit = (cosine({"embedding": one}, batch).read().loss.item() for one in (longer, unit))
+    assert of_long == pytest.approx(of_unit, abs=1e-12)
+
+
 @pytest.mark.parametrize("mining", MININGS[:3])
 @pytest.mark.parametrize("kind", ["euclidean", "cosine"])
 def test_given_triplets_are_chosen_among_by_the_same_rule(mining, kind):
@@ -193,7 +205,9 @@ def test_float32_batches_agree_with_the_library(mining, kind, at_once, monkeypat
     ]
     free, _ = made(7, labels, spread=1.5)
     one, other = (free.detach().float().requires_grad_() for _ in range(2))
-    value = Triplet(distance=kind, mining=mining).build(16, 5)({"embedding": one}, {"label": labels}).read()
+    value = Triplet(distance=kind, mining=mining).build(16, 5)
+    given = torch.nn.functional.normalize(one) if kind == "euclidean" else one
+    value = value({"embedding": given}, {"label": labels}).read()
     expected, count = library_loss(other, labels, 0.2, kind, mining)
     (gradient,), (expected_gradient,) = torch.autograd.grad(value.loss, one), torch.autograd.grad(expected, other)
     assert value.stats["valid_triplets"] == count > 0

@@ -138,3 +138,27 @@ def test_not_a_number_is_not_hidden():
     found = net().eval()(points)
     assert found[1].isnan().all()
     assert found[0].isfinite().all()
+
+
+def test_the_triplet_network_has_the_published_weights_but_for_a_norm_without_use_and_biases():
+    # Published: 4,263,625, of which 2 × 2 × 512 are of a norm that nothing passes; its head has no biases.
+    net = make_spec("model", "pointnet_triplet", {})
+    assert net.count_weights() == net.default_weights == 4_263_625 - 2 * 2 * 512 + (512 + 256 + 512)
+
+
+@pytest.mark.parametrize("name", ["pointnet_basic", "pointnet", "pointnet_triplet"])
+def test_logistic_outputs_and_embeddings_of_any_length(name):
+    points = clouds()
+    plain, logistic = (net(name, normalized=False, sigmoid=sigmoid).eval() for sigmoid in (False, True))
+    raw = plain(points)
+    assert not torch.allclose(raw.norm(dim=1), torch.ones(4), atol=1e-3)
+    torch.testing.assert_close(logistic(points), torch.sigmoid(raw))
+    both = net(name, sigmoid=True).eval()
+    outputs = both(points, full=True)
+    torch.testing.assert_close(outputs["embedding"], torch.nn.functional.normalize(torch.sigmoid(raw)))
+    torch.testing.assert_close(outputs["norm"], torch.sigmoid(raw).norm(dim=1))
+
+
+def test_the_networks_of_transforms_have_a_head_of_their_own():
+    assert parameters(net("pointnet", transform_head=(4,)).input_transform.head) == layers([32, 4, 9], False)
+    assert parameters(net("pointnet").input_transform.head) == layers([32, 16, 8, 9], False)

@@ -75,6 +75,7 @@ class Request:
         workers: loader processes.
         settings: how figures are made.
         check: compare the datasets' files with their hashes first.
+        architecture: name of the network of checkpoints that do not say it.
     """
 
     dataset: str | Path
@@ -97,6 +98,7 @@ class Request:
     workers: int = 0
     settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     check: bool = True
+    architecture: str | None = None
 
 
 def run_evaluation(
@@ -189,7 +191,8 @@ class _Plan:
 def _plan(request: Request) -> _Plan:
     dataset, device = checked_dataset(request.dataset, request.check), choose_device(request.device)
     table = rows_of(dataset, request.split, None)
-    networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device)
+    architecture = request.architecture
+    networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device, architecture)
     teacher = None if request.train_dataset is None else checked_dataset(request.train_dataset, request.check)
     baselines = plan_baselines(dataset, request.split, table, request.baselines, teacher, request.train_where)
     given = TeachingData(teacher, request.train_where, request.changes)

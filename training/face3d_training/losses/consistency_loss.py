@@ -39,7 +39,7 @@ class ConsistencyLoss(LossModule):
         has_pair = in_pairs.any(0)
         if self.has_teacher:
             in_pairs = in_pairs | (torch.diag(has_pair) & partner)
-        cosine = embedding @ target.T
+        cosine = functional.normalize(embedding, dim=1) @ target.T
         loss = torch.where(in_pairs, 1 - cosine, 0).sum() / in_pairs.sum().clamp(min=1)
         return LossValue(loss, {"pairs": pairs}, pairs > 0)
 

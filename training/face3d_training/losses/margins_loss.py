@@ -91,7 +91,7 @@ class AdaFaceLoss(LossModule):
         """
         embedding, label = outputs["embedding"], batch["label"]
         norm = outputs["norm"].detach().clamp(*NORM_LIMITS)
-        cosine = functional.linear(embedding, functional.normalize(self.weight))
+        cosine = functional.linear(functional.normalize(embedding), functional.normalize(self.weight))
         quality = self._quality(norm)
         right = cosine.gather(1, label[:, None]).clamp(-COSINE_LIMIT, COSINE_LIMIT)
         angle = (torch.acos(right) - self.spec.margin * quality).clamp(ANGLE_LIMIT, math.pi - ANGLE_LIMIT)

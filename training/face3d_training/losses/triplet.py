@@ -34,7 +34,7 @@ class Triplet(LossSpec):
 
     margin: float = Field(0.2, gt=0, description="margin by which a negative has to be farther away than a positive")
     distance: Literal["euclidean", "cosine"] = Field(
-        "euclidean", description="between unit embeddings: their distance, 0 to 2, or 1 − cosine, 0 to 2"
+        "euclidean", description="between embeddings: their distance, or 1 − cosine; of unit ones both are from 0 to 2"
     )
     mining: Literal["all", "hard", "semihard", "batch_hard"] = Field(
         "semihard",

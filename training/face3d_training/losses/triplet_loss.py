@@ -65,8 +65,10 @@ class TripletLoss(LossModule):
 
     def _distances(self, embedding: torch.Tensor) -> torch.Tensor:
         """Return the distances of all pairs, (B, B)."""
+        if self.distance == "euclidean":
+            return torch.cdist(embedding, embedding)
         unit = functional.normalize(embedding)
-        return torch.cdist(unit, unit) if self.distance == "euclidean" else 1 - unit @ unit.T
+        return 1 - unit @ unit.T
 
     @torch.no_grad()
     def _count_mined(self, apart: torch.Tensor, label: torch.Tensor) -> _Counted:

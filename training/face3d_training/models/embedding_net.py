@@ -13,7 +13,8 @@ from face3d_data.errors import UserError
 Outputs = dict[str, torch.Tensor]
 """What a network returns in training. All tensors have the batch first.
 
-`embedding` f4 (B, E), unit length, and `norm` f4 (B,), its length before it was made 1, are always there. `penalty` f4
+`embedding` f4 (B, E), of unit length unless the network is not `normalized`, and `norm` f4 (B,), its length before it
+was made 1, are always there. `penalty` f4
 (B,) is a regulariser that is added to every loss. Others are what a loss asks for by name, such as `visible_ratio` f4
 (B,).
 """
@@ -25,10 +26,14 @@ class EmbeddingNet(nn.Module):
     Attributes:
         embedding_size: length of an embedding.
         in_channels: channels of the images that it takes; None where it says nothing, or takes points.
+        sigmoid: whether the numbers of an embedding pass the logistic function first.
+        normalized: whether embeddings are made to have unit length.
     """
 
     embedding_size: int
     in_channels: Any = None
+    sigmoid: bool = False
+    normalized: bool = True
 
     def compute(self, inputs: torch.Tensor) -> Outputs:
         """Return the outputs; `embedding` need not have unit length yet."""
@@ -42,7 +47,7 @@ class EmbeddingNet(nn.Module):
             full: return every output that a loss may want, not the embeddings alone.
 
         Returns:
-            f4 (B, E) of unit length, or `Outputs`.
+            f4 (B, E), of unit length if `normalized`, or `Outputs`.
 
         Raises:
             UserError: images have other channels than `in_channels`.
@@ -55,8 +60,8 @@ class EmbeddingNet(nn.Module):
         if inputs.ndim == 4:  # convolutions on the CPU take three quarters of the time in this order of memory
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         outputs = self.compute(inputs)
-        vector = outputs["embedding"]
-        outputs["embedding"] = functional.normalize(vector, dim=1)
+        vector = torch.sigmoid(outputs["embedding"]) if self.sigmoid else outputs["embedding"]
+        outputs["embedding"] = functional.normalize(vector, dim=1) if self.normalized else vector
         if not full:
             return outputs["embedding"]
         return {"norm": torch.linalg.vector_norm(vector, dim=1), **outputs}

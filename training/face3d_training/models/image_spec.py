@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,11 +24,13 @@ class ImageSpec(ModelSpec):
 
     Attributes:
         first_convolution: name of the weight that sees the image.
+        last_layer: name of the weight that has a row for each number of the embedding; empty: there are several.
         aliases: names in published files, mapped to those of this program.
     """
 
     inputs: ClassVar[Literal["points", "image"]] = "image"
     first_convolution: ClassVar[str]
+    last_layer: ClassVar[str] = ""
     aliases: ClassVar[Mapping[str, str]] = {}
 
     in_channels: int = Field(
@@ -65,9 +68,41 @@ class ImageSpec(ModelSpec):
                 log.warning("model.weights %s: %s", self.weights, fit.summary())
         return net
 
+    def renamed(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return a state dict with aliases resolved."""
+        return {self.aliases.get(name, name): tensor for name, tensor in state.items()}
+
+    def options_in(self, state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+        """Return the channels and the length of the embedding that a state dict's first and last layer have."""
+        found = {}
+        first, last = state.get(self.first_convolution), state.get(self.last_layer)
+        if first is not None and first.dim() == 4:
+            found["in_channels"] = first.shape[1]
+        if last is not None and last.dim() == 2:
+            found["embedding_size"] = last.shape[0]
+        return found
+
     def fit(self, state: Mapping[str, torch.Tensor], net: EmbeddingNet) -> WeightsFit:
-        """Return what of a state dict fits a network of this spec: prefixes dropped, aliases and channels resolved."""
+        """Return what of a state dict fits a network of this spec; filters of colour are fitted to its channels."""
         from face3d_training.models.adapt import drop_prefixes, fit_state
 
-        named = {self.aliases.get(name, name): tensor for name, tensor in drop_prefixes(state).items()}
-        return fit_state(named, net, self.first_convolution)
+        return fit_state(self.renamed(drop_prefixes(state)), net, self.first_convolution)
+
+
+def side_in(weight: torch.Tensor | None, channels: int, reduced: int) -> dict[str, Any]:
+    """Return the side of the images, as an option, that a last layer over a whole map of `channels` was made for.
+
+    Several sides give the same map: it is 112 or 224, which are published, or else the one that fills the map.
+
+    Args:
+        weight: f4 (E, channels × side × side) of that layer; None: not in the file.
+        channels: of the map.
+        reduced: pixels of an image, along one side, that come to lie in one place of the map.
+    """
+    if weight is None or weight.dim() != 2:
+        return {}
+    places = math.isqrt(weight.shape[1] // channels)
+    if places == 0 or weight.shape[1] != places**2 * channels:
+        return {}
+    fills = places * reduced
+    return {"image_size_px": next((side for side in (112, 224) if 0 <= fills - side < reduced), fills)}

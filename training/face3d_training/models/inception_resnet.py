@@ -24,6 +24,7 @@ class InceptionResNetV2(ImageSpec):
     name: ClassVar[str] = "inception_resnet_v2"
     default_weights: ClassVar[int | None] = 55_093_408
     first_convolution: ClassVar[str] = "conv2d_1a.conv.weight"
+    last_layer: ClassVar[str] = "last_linear.weight"
 
     dropout: float = Field(0.2, ge=0, lt=1, description="share of features dropped before the embedding")
 

@@ -1,4 +1,7 @@
-"""MobileNet V2 on images (Sandler et al. 2018, arXiv 1801.04381), with torchvision's names for its weights."""
+"""MobileNet V2 on images (Sandler et al. 2018, arXiv 1801.04381), with torchvision's names for its weights.
+
+Published files call the last layer `classifier.1` (torchvision), `classifier`, or `out.1` (egcode/facerec).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ class MobileNetV2(ImageSpec):
     name: ClassVar[str] = "mobilenet_v2"
     default_weights: ClassVar[int | None] = 2_879_744
     first_convolution: ClassVar[str] = "features.0.0.weight"
-    aliases: ClassVar[dict[str, str]] = {f"classifier.{part}": f"classifier.1.{part}" for part in ("weight", "bias")}
+    last_layer: ClassVar[str] = "classifier.1.weight"
+    aliases: ClassVar[dict[str, str]] = {
+        f"{layer}.{part}": f"classifier.1.{part}" for layer in ("classifier", "out.1") for part in ("weight", "bias")
+    }
 
     width: float = Field(
         1.0, gt=0, le=4, description="factor on the channels of every layer; the last one keeps at least 1280"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from face3d_training.models.pointnet2 import SampledSpec
+from face3d_training.models.published_points import POINTMLP, Rename
 from face3d_training.registry import register
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class PointMLPSpec(SampledSpec):
     """PointMLP: four stages, each with half the points of the one before and twice the channels."""
 
     name: ClassVar[str] = "pointmlp"
+    published: ClassVar[tuple[Rename, ...]] = POINTMLP
     default_weights: ClassVar[int | None] = 13_359_808
 
     embed: int = Field(64, gt=0, description="channels that each point begins with")

@@ -129,6 +129,7 @@ class PointMLP(EmbeddingNet):
     def __init__(self, spec: PointMLPSpec) -> None:
         super().__init__()
         self.name, self.in_channels, self.embedding_size = spec.name, spec.in_channels, spec.embedding_size
+        self.sigmoid, self.normalized = spec.sigmoid, spec.normalized
         fewer = itertools.accumulate(spec.reducers, operator.mul, initial=1)
         self.least = max(k * times for k, times in zip((*spec.neighbors, 1), fewer, strict=True))
         self.embed = shared_mlp(spec.in_channels, (spec.embed,), spec.norm, bias=False)

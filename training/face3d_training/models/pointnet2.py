@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from face3d_data.errors import UserError
 from face3d_training.models.points_spec import PointsSpec
+from face3d_training.models.published_points import POINTNET2, Rename
 from face3d_training.registry import register
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class SampledSpec(PointsSpec):
 
 class PointNet2Spec(SampledSpec):
     """Options of all PointNet++."""
+
+    published: ClassVar[tuple[Rename, ...]] = POINTNET2
 
     centers: tuple[PositiveCount, PositiveCount] = Field(
         (512, 128), description="points sampled on the first and second level"

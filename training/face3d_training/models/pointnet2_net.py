@@ -65,6 +65,7 @@ class PointNet2(EmbeddingNet):
     def __init__(self, spec: PointNet2Spec) -> None:
         super().__init__()
         self.name, self.in_channels, self.embedding_size = spec.name, spec.in_channels, spec.embedding_size
+        self.sigmoid, self.normalized = spec.sigmoid, spec.normalized
         self.least = max(spec.centers)
         first, second = spec.levels()
         sampling = FarthestSampling(spec.sampling, spec.fps_start)

@@ -12,7 +12,7 @@ from face3d_training.models.pooling import cloud_mlp
 from face3d_training.models.shared_mlp import check_points, embedding_head, shared_mlp
 
 if TYPE_CHECKING:
-    from face3d_training.models.pointnet import PointNetBasicSpec
+    from face3d_training.models.pointnet import PointNetBasicSpec, PointNetSpec
 
 
 class Transform(nn.Module):
@@ -22,11 +22,12 @@ class Transform(nn.Module):
         size: rows and columns of the matrix.
     """
 
-    def __init__(self, in_channels: int, size: int, spec: PointNetBasicSpec) -> None:
+    def __init__(self, in_channels: int, size: int, spec: PointNetSpec) -> None:
         super().__init__()
         self.size = size
+        widths = spec.head_widths() if spec.transform_head is None else spec.transform_head
         self.points = cloud_mlp(in_channels, spec.widths[-3:], spec.norm)
-        self.head = embedding_head(spec.widths[-1], spec.head_widths(), size * size, spec.norm, 0.0)
+        self.head = embedding_head(spec.widths[-1], widths, size * size, spec.norm, 0.0)
         with torch.no_grad():
             self.head[-1].get_parameter("weight").zero_()
             self.head[-1].get_parameter("bias").copy_(torch.eye(size).flatten())
@@ -37,18 +38,24 @@ class Transform(nn.Module):
 
 
 class PointNet(EmbeddingNet):
-    """Network of the family, by its spec; with a penalty it transforms input and features."""
+    """Network of the family, by its spec.
 
-    def __init__(self, spec: PointNetBasicSpec, transform_penalty: float | None = None) -> None:
+    Args:
+        spec: the options.
+        transforms: those of the networks that transform input and features; None: nothing is transformed.
+    """
+
+    def __init__(self, spec: PointNetBasicSpec, transforms: PointNetSpec | None = None) -> None:
         super().__init__()
         self.name, self.in_channels, self.embedding_size = spec.name, spec.in_channels, spec.embedding_size
-        self.penalty_weight = transform_penalty or 0.0
-        first = spec.widths[:2] if transform_penalty is not None else ()
+        self.sigmoid, self.normalized = spec.sigmoid, spec.normalized
+        self.penalty_weight = 0.0 if transforms is None else transforms.transform_penalty
+        first = () if transforms is None else spec.widths[:2]
         self.first = shared_mlp(spec.in_channels, first, spec.norm)
         self.input_transform = self.feature_transform = None
-        if transform_penalty is not None:
-            self.input_transform = Transform(spec.in_channels, 3, spec)
-            self.feature_transform = Transform(first[-1], first[-1], spec)
+        if transforms is not None:
+            self.input_transform = Transform(spec.in_channels, 3, transforms)
+            self.feature_transform = Transform(first[-1], first[-1], transforms)
         self.second = cloud_mlp((spec.in_channels, *first)[-1], spec.widths[len(first) :], spec.norm)
         self.head = embedding_head(spec.widths[-1], spec.head_widths(), spec.embedding_size, spec.norm, spec.dropout)
 

@@ -8,14 +8,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from face3d_training.models.embedding_net import EmbeddingNet, Outputs, norm_layer
+from face3d_training.models.embedding_net import EmbeddingNet, Outputs, check_side, norm_layer
 
 if TYPE_CHECKING:
-    from face3d_training.models.resnet import Norm
+    from face3d_training.models.resnet import FaceResNetSpec, Norm
 
 
 WIDTHS = (64, 128, 256, 512)
 """Channels of the four stages, before a bottleneck's expansion."""
+
+
+REDUCED = 32
+"""Pixels of an image, along one side, that come to lie in one place of the last map."""
 
 
 class BasicBlock(nn.Module):
@@ -123,6 +127,33 @@ class ResNet(ResidualTrunk):
     def compute(self, inputs: torch.Tensor) -> Outputs:
         """Return the `embedding` f4 (B, E) of images f4 (B, C, H, W)."""
         return {"embedding": self.fc(self.features(inputs).mean((2, 3)))}
+
+
+class FaceResNet(ResidualTrunk):
+    """A residual network of bottlenecks that ends in norm, dropout, one linear layer over the whole map, and norm.
+
+    Args:
+        spec: the options.
+    """
+
+    def __init__(self, spec: FaceResNetSpec) -> None:
+        super().__init__(Bottleneck, spec.depths, spec.in_channels, spec.norm)
+        self.spec, self.embedding_size = spec, spec.embedding_size
+        side = -(-spec.image_size_px // REDUCED)
+        self.bn_o1 = norm_layer(spec.norm, self.out_channels, 2)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.fc = nn.Linear(self.out_channels * side * side, spec.embedding_size)
+        self.bn_o2 = norm_layer(spec.norm, spec.embedding_size, 1)
+
+    def compute(self, inputs: torch.Tensor) -> Outputs:
+        """Return the `embedding` f4 (B, E) of images f4 (B, C, S, S).
+
+        Raises:
+            UserError: the images have another size than the network.
+        """
+        check_side(inputs, self.spec.name, self.spec.image_size_px)
+        places = self.dropout(self.bn_o1(self.features(inputs))).flatten(1)
+        return {"embedding": self.bn_o2(self.fc(places))}
 
 
 def _conv(inside: int, outside: int, size: int, stride: int = 1) -> nn.Conv2d:

@@ -18,6 +18,7 @@ from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, Train
 from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.data import FaceRows
 from face3d_training.evaluation.networks.about import CheckpointFacts, LeakCheck
+from face3d_training.foreign import check_architecture_used
 from face3d_training.leaks import compared_by, shared_with_training
 from face3d_training.packaged import is_packaged, shown_name
 from face3d_training.run_folder import MAY_CHANGE, dataset_digest
@@ -56,7 +57,12 @@ class Network:
 
 
 def load_networks(
-    paths: Sequence[str | Path], dataset: Dataset, split: str, changes: Iterable[tuple[str, Any]], device: torch.device
+    paths: Sequence[str | Path],
+    dataset: Dataset,
+    split: str,
+    changes: Iterable[tuple[str, Any]],
+    device: torch.device,
+    architecture: str | None = None,
 ) -> list[Network]:
     """Return the networks of checkpoints, none of them used yet.
 
@@ -66,20 +72,22 @@ def load_networks(
         split: the split of it.
         changes: keys of `data` that are changed.
         device: where they are put.
+        architecture: name of the network of checkpoints that do not say it.
 
     Raises:
-        UserError: there is no such checkpoint, or the dataset does not fit the network.
+        UserError: there is no such checkpoint, no one needs `architecture`, or the dataset does not fit a network.
     """
     paths = [Path(each) for each in paths]
     given = tuple(changes)
     found = []
     for path, name in zip(paths, method_names([find_checkpoint(path) for path in paths]), strict=True):
-        trained = load_model(path, device)
+        trained = load_model(path, device, architecture)
         rows, config = rows_for(trained, dataset.path, split, given)
         leaks = check_leaks(name, rows.table, trained.info.get("training_data"))
         notices = tuple(_notices(trained, dataset, split, rows.table, leaks, _changed(trained, config)))
         notices = (*notices, *(f"{name}: {line}" for line in rows.notes))
         found.append(Network(name, trained, rows, config, _facts(name, trained, config), leaks, notices))
+    check_architecture_used(architecture, [network.trained.info for network in found])
     return found
 
 
