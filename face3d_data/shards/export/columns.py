@@ -57,12 +57,14 @@ class ExportColumns:
     def _template_of_first(self) -> Template | None:
         """Return the template whose topology the first face has; None, and why, where it is another program's."""
         for split in self.rows.splits:
-            for sample in self.rows.dataset.reader(split, ["vertices"]):
-                try:
-                    return template_of(str(self.rows.dataset.path), sample["vertices"])
-                except UserError as error:
-                    self.without_mesh = str(error)
-                    return None
+            reader = self.rows.dataset.reader(split, ["vertices"])
+            if not len(reader):
+                continue
+            try:
+                return template_of(str(self.rows.dataset.path), reader[0]["vertices"])
+            except UserError as error:
+                self.without_mesh = str(error)
+                return None
         return None
 
     def features(self) -> dict[str, dict[str, Any]]:
@@ -115,8 +117,10 @@ class ExportColumns:
 
     def _meshes(self, ids: list[str], batch: Batch) -> pa.Array:
         seen = batch.arrays.get("vertex_visible")
-        files = []
-        for number, vertices in enumerate(batch.arrays["vertices"] if self._template is not None else ()):
+        files: list[dict[str, Any]] = []
+        if self._template is None:
+            return _files(files)
+        for number, vertices in enumerate(batch.arrays["vertices"]):
             visible = None if seen is None else seen[number]
             files.append({"bytes": mesh_ply_bytes(vertices, visible, self._template), "path": f"{ids[number]}.ply"})
         return _files(files)
