@@ -30,7 +30,7 @@ def needing_parquet(what: str) -> None:
         raise MissingDependency(f"{what}: Parquet needs pyarrow: {extra_line('parquet')}")
 
 
-def write_parquet(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> None:
+def write_parquet(path: str | Path, table: pa.Table, metadata: Mapping[str, str]) -> None:
     """Write a table as Parquet: the same table and metadata give the same bytes.
 
     Args:

@@ -25,6 +25,8 @@ INTERNAL = {
     **dict.fromkeys(
         ("shards.export.rgbd", "shards.export.samples", "shards.export.triplets"), "made by export_dataset"
     ),
+    "model_export.forms": "called by export_network",
+    **dict.fromkeys(("shards.export.parquet_files", "shards.export.webdataset_files"), "made by export_dataset"),
     **dict.fromkeys(("pipeline.judge", "pipeline.lock", "pipeline.paths", "pipeline.dirty_page"), "machinery"),
     **dict.fromkeys(("pipeline.steps", "pipeline.freeze", "tables.frozen", "triplets"), "machinery"),
     **dict.fromkeys(("shards.audit.verify_leaks", "shards.audit.verify_spellings"), "parts of verify_dataset"),

@@ -16,6 +16,7 @@ from made import build, manifest, spec_of
 from face3d_data import Dataset
 from face3d_data.cli.main import _answer
 from face3d_data.errors import MissingDependency, UserError
+from face3d_data.registration.template import own_template
 from face3d_data.shards.export import parquet_files, webdataset_files
 from face3d_data.shards.export.dataset import export_dataset
 from face3d_data.shards.export.sharing import sharing_terms
@@ -184,3 +185,47 @@ def test_without_pyarrow_there_is_the_install_line(dataset, tmp_path, monkeypatc
     with pytest.raises(MissingDependency, match=r"Parquet needs pyarrow: pip install .*\[parquet\]"):
         export_dataset(dataset.path, tmp_path / "out", ["parquet"])
     assert not (tmp_path / "out").exists()
+
+
+def test_clouds_on_the_unit_sphere_keep_their_size_and_place(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    made = Dataset(build(tmp_path / "datasets", manifest(), spec_of(normalize=True)))
+    export_dataset(made.path, tmp_path / "out", ["parquet"], ["test"])
+    (file,) = (tmp_path / "out").glob("*.parquet")
+    with_frames = made.reader("test", ["points", "centroid", "scale"])
+    for row, sample in zip(parquet.ParquetFile(file).read().to_pylist(), with_frames, strict=True):
+        for name in ("points", "centroid", "scale"):
+            assert np.array_equal(np.array(row[name], "f4"), sample[name])
+
+
+@pytest.mark.slow
+def test_registered_faces_come_as_meshes(tmp_path, offline):
+    datasets, template = pytest.importorskip("datasets"), own_template()
+    faces = [template.vertices * scale for scale in (1.0, 1.1)]
+    said = []
+    export_dataset(registered(tmp_path, faces), tmp_path / "out", ["huggingface"], say=said.append)
+    assert said == ["split all: load_dataset opens it as train, as it reserves the name"]
+    rows = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))["train"]
+    assert len(rows) == len(faces)
+    assert isinstance(rows.features["mesh"], datasets.Mesh)
+    for row in rows:
+        assert np.allclose(row["mesh"].vertices, np.array(row["vertices"], "f4"))
+        assert np.array_equal(row["mesh"].faces, template.triangles)
+
+
+def test_vertices_of_another_topology_come_without_meshes(tmp_path):
+    parquet, said = pytest.importorskip("pyarrow.parquet"), []
+    made = registered(tmp_path, [own_template().vertices[::-1]])
+    export_dataset(made, tmp_path / "out", ["parquet"], say=said.append)
+    (file,) = (tmp_path / "out").glob("*.parquet")
+    assert "mesh" not in parquet.ParquetFile(file).schema_arrow.names
+    assert len(said) == 1
+    assert said[0].startswith("no meshes: ")
+    assert "another order" in said[0]
+
+
+def registered(folder, faces):
+    frame = manifest(n_people=len(faces), n_captures=1, splits=("all",))
+    for place, face in zip(frame["place"], faces, strict=True):
+        place.arrays["vertices"] = np.ascontiguousarray(face, "f4")
+    return build(folder / "datasets", frame, spec_of(fields=["vertices"]))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from face3d_data.errors import UserError
+from face3d_data.registration.template import Template
 from face3d_data.shards.export.form import ExportRows
 from face3d_data.shards.export.mesh_files import mesh_ply_bytes, template_of
 from face3d_data.shards.export.samples import png_bytes
@@ -33,6 +35,9 @@ class ExportColumns:
 
     Args:
         rows: what is exported.
+
+    Attributes:
+        without_mesh: why `vertices` come without meshes; empty: they come with them, or there are none.
     """
 
     def __init__(self, rows: ExportRows) -> None:
@@ -41,11 +46,26 @@ class ExportColumns:
         self.texts = {str(name): VALUES.get(str(dtype), "string") for name, dtype in table.dtypes.items()}
         self.people = rows.class_names()
         self.arrays = rows.every_array()
+        self.without_mesh = ""
+        self._template = self._template_of_first() if "vertices" in self.arrays else None
 
     @property
     def has_mesh(self) -> bool:
         """Whether faces are registered to the template, so that they have triangles."""
-        return "vertices" in self.arrays
+        return self._template is not None
+
+    def _template_of_first(self) -> Template | None:
+        """Return the template whose topology the first face has; None, and why, where it is another program's."""
+        for split in self.rows.splits:
+            reader = self.rows.dataset.reader(split, ["vertices"])
+            if not len(reader):
+                continue
+            try:
+                return template_of(str(self.rows.dataset.path), reader[0]["vertices"])
+            except UserError as error:
+                self.without_mesh = str(error)
+                return None
+        return None
 
     def features(self) -> dict[str, dict[str, Any]]:
         """Return the features of all columns, by name, as `datasets` keeps them in a file's metadata."""
@@ -97,11 +117,12 @@ class ExportColumns:
 
     def _meshes(self, ids: list[str], batch: Batch) -> pa.Array:
         seen = batch.arrays.get("vertex_visible")
-        files = []
+        files: list[dict[str, Any]] = []
+        if self._template is None:
+            return _files(files)
         for number, vertices in enumerate(batch.arrays["vertices"]):
-            template = template_of(str(self.rows.dataset.path), vertices)
             visible = None if seen is None else seen[number]
-            files.append({"bytes": mesh_ply_bytes(vertices, visible, template), "path": f"{ids[number]}.ply"})
+            files.append({"bytes": mesh_ply_bytes(vertices, visible, self._template), "path": f"{ids[number]}.ply"})
         return _files(files)
 
 

@@ -11,10 +11,13 @@ from face3d_data.shards.export.columns import ExportColumns
 from face3d_data.shards.export.croissant import PublishedFile
 from face3d_data.shards.export.form import ExportRows
 from face3d_data.shards.export.sharing import SharingTerms
+from face3d_data.shards.schema import ONLY_SPLIT
 
 CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 """Hugging Face's names of sizes, by the number of rows that each is below."""
 LARGEST = "1M<n<10M"
+OPENED_AS = {ONLY_SPLIT: "train"}
+"""Splits whose names `datasets` reserves, to those that it opens them as: `all` is the union of all splits there."""
 UNITS = {"points": "mm", "depth": "mm, 0 = no reading", "vertices": "mm", "landmarks_3d": "mm", "map": "height in mm"}
 
 
@@ -38,7 +41,9 @@ def card_text(rows: ExportRows, columns: ExportColumns, files: Sequence[Publishe
         "configs": [
             {
                 "config_name": "default",
-                "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in counts],
+                "data_files": [
+                    {"split": OPENED_AS.get(split, split), "path": f"data/{split}-*.parquet"} for split in counts
+                ],
             }
         ],
     }

@@ -10,7 +10,7 @@ from face3d_data.errors import UserError
 from face3d_data.parquet_file import needing_parquet
 from face3d_data.shards.export.columns import ExportColumns
 from face3d_data.shards.export.croissant import PublishedFile, croissant_text
-from face3d_data.shards.export.dataset_card import card_text
+from face3d_data.shards.export.dataset_card import OPENED_AS, card_text
 from face3d_data.shards.export.form import ExportRows, Form, copy_lists
 from face3d_data.shards.export.sharing import sharing_terms
 from face3d_data.shards.read import Batch
@@ -77,8 +77,8 @@ class ParquetFiles(Form):
         self.left_out = copy_lists(self.rows, self.out)
 
     def losses(self) -> list[str]:
-        """Return which lists name rows that are not written."""
-        return self.left_out
+        """Return which lists name rows that are not written, and why registered faces come without meshes."""
+        return [*self.left_out, *([f"no meshes: {self.columns.without_mesh}"] if self.columns.without_mesh else [])]
 
     def _close(self) -> None:
         if self.writer is not None:
@@ -107,6 +107,12 @@ class HuggingFaceFiles(ParquetFiles):
                 f"{rows.dataset.path}: Hugging Face allows letters, digits and _ in the name of a split, not "
                 f"{odd[0]!r}: choose another with --split, or name it otherwise in the pipeline"
             )
+
+    def losses(self) -> list[str]:
+        """Return also which splits are opened under another name."""
+        opened = [(split, OPENED_AS[split]) for split in self.rows.splits if split in OPENED_AS]
+        lines = (f"split {split}: load_dataset opens it as {name}, as it reserves the name" for split, name in opened)
+        return [*super().losses(), *lines]
 
     def finish(self) -> None:
         """Write the card and the Croissant metadata, too."""

@@ -104,7 +104,7 @@ def export_network(
     return ExportedNetwork(out, form, description, difference, tuple(unmatched_weights(trained)))
 
 
-def largest_difference(trained: Trained, path: Path, form: NetworkForm, shape: Iterable[int]) -> float:
+def largest_difference(trained: Trained, path: str | Path, form: NetworkForm, shape: Iterable[int]) -> float:
     """Return the largest difference of a number of an embedding, by the file and by torch, over drawn inputs.
 
     Args:

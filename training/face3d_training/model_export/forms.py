@@ -34,7 +34,7 @@ TRACED_BATCH = 2
 """Size of the batch that is traced; 1 would be taken for a constant."""
 
 
-def write_onnx(path: Path, trained: Trained, description: Mapping[str, Any]) -> None:
+def write_onnx(path: str | Path, trained: Trained, description: Mapping[str, Any]) -> None:
     """Write a network as ONNX, with a batch of any size and the description in its metadata.
 
     Raises:
@@ -62,7 +62,7 @@ def write_onnx(path: Path, trained: Trained, description: Mapping[str, Any]) -> 
     onnx.save_model(model, path)
 
 
-def read_onnx(path: Path) -> Embedder:
+def read_onnx(path: str | Path) -> Embedder:
     """Return what computes embeddings by an ONNX file, with onnxruntime on one thread."""
     needing_onnx()
     import onnxruntime
@@ -73,7 +73,7 @@ def read_onnx(path: Path) -> Embedder:
     return lambda inputs: session.run([OUTPUT], {INPUT: inputs})[0]
 
 
-def write_torchscript(path: Path, trained: Trained, description: Mapping[str, Any]) -> None:
+def write_torchscript(path: str | Path, trained: Trained, description: Mapping[str, Any]) -> None:
     """Write a network as TorchScript; the description is its extra file `face3d_training`.
 
     Raises:
@@ -85,7 +85,7 @@ def write_torchscript(path: Path, trained: Trained, description: Mapping[str, An
         torch.jit.save(traced, str(path), _extra_files={ABOUT: json.dumps(description)})
 
 
-def read_torchscript(path: Path) -> Embedder:
+def read_torchscript(path: str | Path) -> Embedder:
     """Return what computes embeddings by a TorchScript file."""
     with _quiet():
         net = torch.jit.load(str(path), map_location="cpu")
@@ -97,7 +97,7 @@ def read_torchscript(path: Path) -> Embedder:
     return embed
 
 
-def write_safetensors(path: Path, trained: Trained, description: Mapping[str, Any]) -> None:
+def write_safetensors(path: str | Path, trained: Trained, description: Mapping[str, Any]) -> None:
     """Write a network as safetensors that `load_model` reads, with what is known of its training.
 
     The key `description` of the JSON in its metadata `face3d_training` is the description.
@@ -107,11 +107,11 @@ def write_safetensors(path: Path, trained: Trained, description: Mapping[str, An
     export_safetensors(path, state, description=description)
 
 
-def read_safetensors(path: Path) -> Embedder:
+def read_safetensors(path: str | Path) -> Embedder:
     """Return what computes embeddings by a .safetensors of this program."""
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / "network.safetensors"  # by its ending a file is known, and one at work has another
-        named.symlink_to(path.absolute())
+        named.symlink_to(Path(path).absolute())
         net = load_model(named).net
 
     def embed(inputs: np.ndarray) -> np.ndarray:
@@ -121,12 +121,12 @@ def read_safetensors(path: Path) -> Embedder:
     return embed
 
 
-WRITERS: Mapping[NetworkForm, Callable[[Path, Trained, Mapping[str, Any]], None]] = {
+WRITERS: Mapping[NetworkForm, Callable[[str | Path, Trained, Mapping[str, Any]], None]] = {
     "onnx": write_onnx,
     "torchscript": write_torchscript,
     "safetensors": write_safetensors,
 }
-READERS: Mapping[NetworkForm, Callable[[Path], Embedder]] = {
+READERS: Mapping[NetworkForm, Callable[[str | Path], Embedder]] = {
     "onnx": read_onnx,
     "torchscript": read_torchscript,
     "safetensors": read_safetensors,
