@@ -168,7 +168,8 @@ def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[Trai
 
 def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> tuple[SeenData, tuple[str, ...]]:
     """Load the weights that training starts from, if any; return what the network will have seen, and lines on them."""
-    seen, notes = SeenData(training_fingerprint(rows.table)), ()
+    seen = SeenData(training_fingerprint(rows.table))
+    notes: tuple[str, ...] = ()
     first_layers = getattr(spec, "weights", None)
     if first_layers is not None:
         seen.add(read_checkpoint(first_layers))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from face3d_data.plurals import counted
 from face3d_data.shards.export.columns import MESH, ExportColumns
 from face3d_data.shards.export.form import ExportRows
 from face3d_data.shards.export.sharing import SharingTerms
@@ -88,8 +89,6 @@ def croissant_text(
         files: these; paths are relative to the metadata.
         terms: of its sources.
     """
-    from face3d_data.shards.export.dataset_card import description_of
-
     splits = list(dict.fromkeys(file.split for file in files))
     total = sum(rows.dataset.info["splits"][split]["samples"] for split in splits)
     cited = [one.citation for found in terms.restricted.values() for one in found]
@@ -169,3 +168,18 @@ def _innermost(feature: dict[str, Any]) -> str:
 
 def _number(dtype: str) -> str:
     return "sc:Float" if dtype.startswith("float") else "sc:Integer"
+
+
+def description_of(rows: ExportRows, total: int) -> str:
+    """Return one sentence on what a dataset is.
+
+    Args:
+        rows: what is exported.
+        total: number of rows.
+    """
+    people = rows.dataset.info["classes"]
+    return (
+        f"{counted(total, 'sample')} of {counted(people, 'person')} for 3D face recognition, made by face3d_data "
+        f"{rows.dataset.info['package_version']}; arrays: {', '.join(rows.fields)}. Digest of the dataset: "
+        f"{rows.dataset.info['digest']}."
+    )

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import yaml
 
-from face3d_data.plurals import counted
 from face3d_data.shards.export.columns import ExportColumns
-from face3d_data.shards.export.croissant import PublishedFile
+from face3d_data.shards.export.croissant import PublishedFile, description_of
 from face3d_data.shards.export.form import ExportRows
 from face3d_data.shards.export.sharing import SharingTerms
 from face3d_data.shards.schema import ONLY_SPLIT
@@ -63,21 +62,6 @@ def card_text(rows: ExportRows, columns: ExportColumns, files: Sequence[Publishe
               "Every person is in every split, on purpose: a closed set."]  # fmt: skip
     lines += ["", "## Sources and terms", "", *terms_lines(terms), ""]
     return "\n".join(lines)
-
-
-def description_of(rows: ExportRows, total: int) -> str:
-    """Return one sentence on what a dataset is.
-
-    Args:
-        rows: what is exported.
-        total: number of rows.
-    """
-    people = rows.dataset.info["classes"]
-    return (
-        f"{counted(total, 'sample')} of {counted(people, 'person')} for 3D face recognition, made by face3d_data "
-        f"{rows.dataset.info['package_version']}; arrays: {', '.join(rows.fields)}. Digest of the dataset: "
-        f"{rows.dataset.info['digest']}."
-    )
 
 
 def column_kinds(columns: ExportColumns) -> dict[str, str]:

@@ -28,7 +28,7 @@ ENDINGS: Mapping[NetworkForm, tuple[str, ...]] = {
     "safetensors": (".safetensors",),
 }
 """How the files of each form end."""
-Embedder = Callable[[np.ndarray], np.ndarray]
+ReadNetwork = Callable[[np.ndarray], np.ndarray]
 """Gives embeddings f4 (B, E) of inputs f4 (B, …)."""
 TRACED_BATCH = 2
 """Size of the batch that is traced; 1 would be taken for a constant."""
@@ -62,7 +62,7 @@ def write_onnx(path: str | Path, trained: Trained, description: Mapping[str, Any
     onnx.save_model(model, path)
 
 
-def read_onnx(path: str | Path) -> Embedder:
+def read_onnx(path: str | Path) -> ReadNetwork:
     """Return what computes embeddings by an ONNX file, with onnxruntime on one thread."""
     needing_onnx()
     import onnxruntime
@@ -85,7 +85,7 @@ def write_torchscript(path: str | Path, trained: Trained, description: Mapping[s
         torch.jit.save(traced, str(path), _extra_files={ABOUT: json.dumps(description)})
 
 
-def read_torchscript(path: str | Path) -> Embedder:
+def read_torchscript(path: str | Path) -> ReadNetwork:
     """Return what computes embeddings by a TorchScript file."""
     with _quiet():
         net = torch.jit.load(str(path), map_location="cpu")
@@ -107,7 +107,7 @@ def write_safetensors(path: str | Path, trained: Trained, description: Mapping[s
     export_safetensors(path, state, description=description)
 
 
-def read_safetensors(path: str | Path) -> Embedder:
+def read_safetensors(path: str | Path) -> ReadNetwork:
     """Return what computes embeddings by a .safetensors of this program."""
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / "network.safetensors"  # by its ending a file is known, and one at work has another
@@ -126,7 +126,7 @@ WRITERS: Mapping[NetworkForm, Callable[[str | Path, Trained, Mapping[str, Any]],
     "torchscript": write_torchscript,
     "safetensors": write_safetensors,
 }
-READERS: Mapping[NetworkForm, Callable[[str | Path], Embedder]] = {
+READERS: Mapping[NetworkForm, Callable[[str | Path], ReadNetwork]] = {
     "onnx": read_onnx,
     "torchscript": read_torchscript,
     "safetensors": read_safetensors,
