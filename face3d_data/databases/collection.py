@@ -192,7 +192,7 @@ def _notes(reader: Reader, sources: Sequence[Source]) -> tuple[str, ...]:
         who = f"{twins[0][0]} and {twins[0][1]}"
         notes.append(
             f"suspected to be one person each: {who}{f' and {len(twins) - 1} more' if len(twins) > 1 else ''}: --set "
-            "'pattern=\"{identity}[_{masked:flag}]/{capture}\"' reads them so, with the tag mask"
+            "'pattern=\"{identity}[_{masked:flag}]/{capture}\"' reads them as one, with the tag mask"
         )
     return tuple(notes)
 

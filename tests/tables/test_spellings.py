@@ -3,7 +3,7 @@
 import pytest
 
 from face3d_data.names import loose_form, same_form
-from face3d_data.tables.spellings import spelling_lines, spellings
+from face3d_data.tables.spellings import masked_names, spelling_lines, spellings
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,11 @@ def test_lines_are_few():
     assert len(lines) == 4
     assert lines[0].startswith("suspected to be one person: 'lab/A0' and 'lab/a0' (spelt apart alone): rename one")
     assert lines[3] == "suspected to be one person: 2 more groups"
+
+
+def test_a_name_with_and_without_masked_is_suspected():
+    people = ["d/105", "d/105_masked", "d/106_masked", "d/_masked", "e/105"]
+    assert masked_names(people, {}) == [("d/105", "d/105_masked")]
+    assert masked_names(people, {"d/105_masked": "d/105"}) == []
+    (line,) = spelling_lines(people, {})
+    assert "'d/105' and 'd/105_masked' (one name, and with a mask)" in line
