@@ -82,7 +82,7 @@ TRAINING_LAYERS = (
         "fold_splits",
         "",
     },
-    {"clouds", "map_variation", "models", "optimization", "sampler", "speed"},
+    {"clouds", "map_variation", "models", "optimization", "published_networks", "sampler", "speed"},
     {"foreign", "images", "losses", "masks", "triplets"},
     {"checkpoint", "gradcache", "health", "network_input", "testing", "variation"},
     {"data", "run_folder"},

@@ -223,7 +223,18 @@ def test_out_means_one_thing_in_every_command(tmp_path):
                 assert re.match(r"(File|Folder) to write: .*\.$", option.help), name
                 with pytest.raises(Exception, match="is not a folder that can be written"):
                     option.callback(None, option, option.type.convert(str(tmp_path / "file" / "x"), option, None))
-    assert sorted(seen) == ["domains", "embed", "evaluate", "export-model", "masks", "pipelines", "show", "train"]
+    assert sorted(seen) == [
+        "calibrate",
+        "cleanup",
+        "domains",
+        "embed",
+        "evaluate",
+        "export-model",
+        "masks",
+        "pipelines",
+        "show",
+        "train",
+    ]
 
 
 def test_json_is_the_same_whatever_is_printed_beside_it(toy, capsys):

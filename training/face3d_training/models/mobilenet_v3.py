@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from face3d_training.models.embedding_net import EmbeddingNet
 
 
-Block = tuple[int, int, int, bool, bool, int]
+InvertedBottleneck = tuple[int, int, int, bool, bool, int]
 """Side of the filter, expanded channels, channels that go out, squeeze and excitation, hard swish, stride."""
 
 
@@ -32,7 +32,7 @@ class MobileNetV3Small(ImageSpec):
     first_convolution: ClassVar[str] = "features.0.0.weight"
     last_layer: ClassVar[str] = "classifier.1.weight"
     aliases: ClassVar[dict[str, str]] = {f"out.1.{part}": f"classifier.1.{part}" for part in ("weight", "bias")}
-    blocks: ClassVar[tuple[Block, ...]] = (
+    blocks: ClassVar[tuple[InvertedBottleneck, ...]] = (
         (3, 16, 16, True, False, 2),
         (3, 72, 24, False, False, 2),
         (3, 88, 24, False, False, 1),
@@ -63,7 +63,7 @@ class MobileNetV3Large(MobileNetV3Small):
 
     name: ClassVar[str] = "mobilenet_v3_large"
     default_weights: ClassVar[int | None] = 4_851_288
-    blocks: ClassVar[tuple[Block, ...]] = (
+    blocks: ClassVar[tuple[InvertedBottleneck, ...]] = (
         (3, 16, 16, False, False, 1),
         (3, 64, 24, False, False, 2),
         (3, 72, 24, False, False, 1),

@@ -12,7 +12,7 @@ from face3d_training.models.embedding_net import EmbeddingNet, Outputs, norm_lay
 from face3d_training.models.resnet import Norm
 
 if TYPE_CHECKING:
-    from face3d_training.models.mobilenet_v3 import Block, MobileNetV3Small
+    from face3d_training.models.mobilenet_v3 import InvertedBottleneck, MobileNetV3Small
 
 
 FIRST, WIDE = 16, 1280
@@ -48,7 +48,7 @@ class ExcitedResidual(nn.Module):
         norm: `batch` or `group`.
     """
 
-    def __init__(self, inside: int, block: Block, norm: Norm) -> None:
+    def __init__(self, inside: int, block: InvertedBottleneck, norm: Norm) -> None:
         super().__init__()
         size, hidden, outside, excited, swish, stride = block
         self.has_shortcut = stride == 1 and inside == outside
