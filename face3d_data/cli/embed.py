@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.completion import complete_back_end_file, complete_dataset, complete_trained
@@ -20,13 +21,23 @@ from face3d_data.cli.network_options import (
 )
 from face3d_data.cli.options import check_option, out_option, workspace_option
 from face3d_data.cli.output import echo
+from face3d_data.cli.reader_options import chosen_reader, reader_options
+from face3d_data.cli.recognition_options import open_network
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
 from face3d_data.shards.find import find_dataset
+from face3d_data.shards.schema import DESCRIPTION
+
+if TYPE_CHECKING:
+    from face3d_data.inputs.captures import ReaderChoice
 
 
-@click.command(cls=NetworkCommand, short_help="Write the embeddings of a dataset by a network.")
-@click.argument("dataset", shell_complete=complete_dataset)
+OF_DATASETS = ("split", "where", "back_end", "flip", "architecture", "check", "workers")
+"""Options that say nothing of raw captures."""
+
+
+@click.command(cls=NetworkCommand, short_help="Write the embeddings of a dataset or of captures by a network.")
+@click.argument("dataset", shell_complete=complete_dataset, metavar="DATASET|FOLDER")
 @click.argument(
     "checkpoint",
     type=click.Path(path_type=Path),
@@ -53,10 +64,13 @@ from face3d_data.shards.find import find_dataset
 )
 @click.option("--split", default="test", show_default=True, help="Split to embed.")
 @click.option("--where", metavar="QUERY", help="Only embed rows that match a query, such as \"mask == 'none'\".")
+@reader_options
 @network_options
 @workspace_option
 @check_option
+@click.pass_context
 def command(
+    context: click.Context,
     dataset: str,
     checkpoint: Path | None,
     models: tuple[str, ...],
@@ -67,17 +81,20 @@ def command(
     back_end: str | None,
     split: str,
     where: str | None,
+    reader: str | None,
+    settings: tuple[str, ...],
     device: str,
     workers: int,
     workspace: Path,
     check: bool,
     **keys: Any,
 ) -> None:
-    """Compute the embeddings of a DATASET with the network of a CHECKPOINT and write them to HDF5 or Parquet.
+    """Compute the embeddings of a DATASET, or of the captures in a FOLDER, and write them to HDF5 or Parquet.
 
-    DATASET is a name in WORKSPACE/datasets, or a folder. CHECKPOINT is a file, or the folder of a run; instead of it
-    `--model packaged` takes the network that comes with the package. `--architecture` names the network of another
-    program's weights that come alone.
+    DATASET is a name in WORKSPACE/datasets, or a folder. A FOLDER holds a folder of captures for each person, as for
+    `face3d enroll`; of each capture the main face is prepared as the network's training samples were. CHECKPOINT is a
+    file, or the folder of a run; instead of it `--model packaged` takes the network that comes with the package.
+    `--architecture` names the network of another program's weights that come alone.
 
     Layout gallery writes one unit-length vector per person, `/<name>/embedding`. Layout images writes a group `/<name>`
     with the attribute `label`; in it a group per image, named as the file that `face3d export` writes, with the
@@ -87,11 +104,23 @@ def command(
     """
     if (checkpoint is not None) + len(models) != 1:
         raise UserError("embed: give one network: a CHECKPOINT, or --model packaged")
+    if layout is None:
+        layout = "images" if out.suffix == ".parquet" else "gallery"
+    if _is_raw(dataset, workspace):
+        given = [name for name in OF_DATASETS if _is_given(context, name)] + [key for key, _ in given_keys(keys)]
+        if given:
+            raise UserError(
+                f"embed: --{given[0].replace('_', '-')} belongs to datasets, not to raw captures: leave it out"
+            )
+        _embed_raw(
+            Path(dataset), checkpoint or models[0], out, layout, chosen_reader(reader, settings, "embed"), device
+        )
+        return
+    if reader is not None or settings:
+        raise UserError("embed: --reader and --set belong to a folder of raw captures: leave them out")
     folder = find_dataset(dataset, workspace)
     with needing_training("embedding"):
         from face3d_training.trained_rows import EmbeddingFile, RowChoice, embed_dataset
-    if layout is None:
-        layout = "images" if out.suffix == ".parquet" else "gallery"
     (network,) = (checkpoint,) if checkpoint is not None else packaged_files(models)
     with EmbedBars() as progress:
         written = embed_dataset(
@@ -105,3 +134,38 @@ def command(
     masked = f", {written.masked:,} of them masked" if written.masked else ""
     what = f"people, means over {samples}{masked}" if layout == "gallery" else f"samples{masked}"
     echo(f"embeddings of {written.count} {what}, {written.form}, in {out}")
+
+
+def _is_raw(dataset: str, workspace: Path) -> bool:
+    """Tell whether a folder of captures is meant, and not a dataset."""
+    there = (Path(dataset), workspace / "datasets" / dataset)
+    return Path(dataset).is_dir() and not any((folder / DESCRIPTION).is_file() for folder in there)
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _embed_raw(folder: Path, network: Path | str, out: Path, layout: Any, choice: ReaderChoice, device: str) -> None:
+    """Embed the captures in a folder, and print what became of them."""
+    from face3d_data.inputs.captures import captures_in
+    from face3d_training.recognition.raw_embeddings import embed_captures
+
+    captures = list(captures_in(folder, choice))
+    embedder = open_network(str(network), device)
+    with EmbedBars() as bars:
+        faces = embed_captures(
+            captures, folder, embedder, out, layout, lambda done: bars.show("embed", done, len(captures))
+        )
+    for face in faces:
+        if face.problem is not None:
+            echo(f"  left out: {face.path}: {face.problem[0]}: {face.problem[1]}", err=True)
+    used = [face for face in faces if face.problem is None]
+    people = len({face.person for face in used})
+    what = (
+        f"{people} people, means over {counted(len(used), 'capture')}"
+        if layout == "gallery"
+        else f"{len(used)} captures"
+    )
+    left = f", {len(faces) - len(used)} left out" if len(used) < len(faces) else ""
+    echo(f"embeddings of {what}{left}, in {out}")

@@ -75,7 +75,7 @@ def test_images_come_back_with_label_and_path(here, tmp_path, expected, capsys):
                 found[image.removesuffix(".ply")] = (person, file[person].attrs["label"], path, group["embedding"][:])
     assert len(found) == len(table)
     for row, vector in zip(table, vectors, strict=True):
-        person, label, path, stored = found[f"{row['id']}.ply"]
+        person, label, path, stored = found[row["id"]]
         assert (person, label) == (row["name"], int(row["class"]))
         assert path.decode() == f"{row['name']}/{row['id']}.ply"
         assert np.array_equal(stored, vector)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from urllib.request import urlopen
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -230,6 +231,29 @@ def test_a_photograph_is_no_input_for_a_network_of_depth(here, tmp_path, capsys)
     code, out, _ = call(capsys, "identify", tmp_path / "photo.png", "--gallery", "people.h5")
     assert code == 2
     assert "no answer: unfit: it has color, and the network's preparation begins with depth" in out
+
+
+@pytest.mark.slow
+def test_captures_in_a_folder_are_embedded_as_they_are_enrolled(here, tmp_path, capsys):
+    first, second, stranger = people(here)
+    code, out, err = call(capsys, "embed", "all", "--model", "packaged", "--out", tmp_path / "e.h5")
+    assert (code, err) == (0, "")
+    assert out == f"embeddings of 3 people, means over 6 captures, in {tmp_path / 'e.h5'}\n"
+    assert call(capsys, "enroll", "all", "--into", tmp_path / "g.h5")[0] == 0
+    enrolled = read_gallery(tmp_path / "g.h5").people
+    with h5py.File(tmp_path / "e.h5") as file:
+        for name in (first, second, stranger):
+            assert file[name]["embedding"][:] == pytest.approx(enrolled[name].mean, abs=1e-6)
+    images = ("embed", "all", "--model", "packaged", "--layout", "images", "--out", tmp_path / "i.h5")
+    assert call(capsys, *images)[0] == 0
+    with h5py.File(tmp_path / "i.h5") as file:
+        one = file[first]["capture_01_color.png"]
+        assert one.attrs["file_path"] == f"{first}/capture_01_color.png".encode()
+        assert one["embedding"][:] == pytest.approx(enrolled[first].captures[1], abs=1e-6)
+    assert call(capsys, *images)[0] == 2, "nothing is replaced"
+    for more in (("--split", "test"), ("--data.views", "2"), ("--flip",)):
+        code, _, err = call(capsys, "embed", "all", "--model", "packaged", "--out", tmp_path / "n.h5", *more)
+        assert (code, err) == (2, f"face3d: embed: {more[0]} belongs to datasets, not to raw captures: leave it out\n")
 
 
 @pytest.mark.slow
