@@ -77,7 +77,7 @@ def test_images_come_back_with_label_and_path(here, tmp_path, expected, capsys):
     for row, vector in zip(table, vectors, strict=True):
         person, label, path, stored = found[row["id"]]
         assert (person, label) == (row["name"], int(row["class"]))
-        assert path.decode() == f"{row['name']}/{row['id']}.ply"
+        assert path == f"{row['name']}/{row['id']}.ply"
         assert np.array_equal(stored, vector)
 
 

@@ -85,6 +85,20 @@ def test_two_spellings_are_suspected_by_run_and_verify(said, tmp_path, other):
     assert verdict.ok, "suspected is no error"
 
 
+@pytest.mark.slow
+def test_a_name_and_the_same_with_masked_are_suspected_by_run_and_verify(said, tmp_path):
+    """People in two folders, one of them for masks: one may be trained on, and the other tested."""
+    people(tmp_path / "a", ["105", "106", "masked"])
+    people(tmp_path / "b", ["105_masked", "107_masked"], seed=1)
+    result, lines = said([BOTH, SPLIT], ("a", "b"))
+    (line,) = [line for line in lines if "suspected" in line]
+    assert "'lab/105' and 'lab/105_masked'" in line
+    verdict = verify_dataset(result.datasets["n"])
+    (suspect,) = [suspect for suspect in verdict.search.suspects if suspect.kind == "masked_name"]
+    assert suspect.people == ("lab/105", "lab/105_masked")
+    assert verdict.ok, "suspected is no error"
+
+
 def test_spellings_that_a_list_joins_are_not_suspected(said, tmp_path):
     people(tmp_path / "a", ["anna", "bob"])
     people(tmp_path / "b", ["Anna", "eve"], seed=1)
