@@ -24,7 +24,8 @@ def command(evaluations: tuple[Path, ...], method: str | None, out: Path) -> Non
     it by --calibration, or find it beside the network's file as NAME.calibration.json.
     """
     with needing_training("calibrating"):
-        from face3d_training.recognition.calibration import calibrate_on, save_calibration
+        from face3d_training.recognition.calibration import calibrate_on, check_calibration_file, save_calibration
+    check_calibration_file(out)
     found = calibrate_on(evaluations, method)
     save_calibration(out, found)
     pairs = f"{found.genuine:,} genuine and {found.impostors:,} impostor pairs"

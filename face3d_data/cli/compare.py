@@ -12,6 +12,7 @@ from face3d_data.cli.output import echo, echo_json
 from face3d_data.cli.reader_options import chosen_reader, reader_options
 from face3d_data.cli.recognition_options import one_network, open_network, threshold_of, threshold_options
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,5 +93,6 @@ def _embedded(finder: FaceFinder, path: Path, choice: ReaderChoice) -> np.ndarra
         why = ": ".join(face.problem or ())
         raise UserError(f"{path}: cannot be compared: {why}: give another capture")
     if face.others:
-        echo(f"note: {path}: shows {face.others} more faces; the main one is compared", err=True)
+        more = counted(face.others, "more face")
+        echo(f"note: {path}: shows {more}; the main one alone is compared, identify looks at all", err=True)
     return face.embedding

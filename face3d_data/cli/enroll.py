@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,6 @@ def command(
     work = Enrolment.open(gallery)
     for one in remove:
         work.remove(one)
-        echo(f"removed {one}")
     if people is not None:
         chosen = model or work.network_file or "packaged"
         embedder = open_network(chosen, device)
@@ -84,20 +84,30 @@ def command(
             captures = people_in(people, name, chosen_reader(reader, settings, "enroll"))
             with EmbedBars() as bars:
                 faces = work.enrol(embedder, captures, replace, lambda done: bars.show("enrol", done, len(captures)))
-        _report(faces)
+        _report(faces, {name: len(person.files) for name, person in work.people.items()})
     work.save()
+    for one in remove:
+        echo(f"removed {one}")
     echo(f"gallery {gallery}: {counted(len(work.people), 'person')}")
 
 
-def _report(faces: list[SeenFace]) -> None:
-    """Print what became of each person's captures."""
+def _report(faces: list[SeenFace], enrolled: Mapping[str, int]) -> None:
+    """Print what became of each person's captures.
+
+    Args:
+        faces: one of each capture.
+        enrolled: person to the number of captures in the gallery now.
+    """
+    lost = {face.person for face in faces} - {face.person for face in faces if face.problem is None}
     by_person: dict[str, list[SeenFace]] = {}
     for face in faces:
         by_person.setdefault(face.person, []).append(face)
     for person, own in by_person.items():
         used = [face for face in own if face.problem is None]
         left = f", {len(own) - len(used)} left out" if len(used) < len(own) else ""
-        echo(f"{person}: {counted(len(used), 'capture')}{left}{'' if used else ': NOT enrolled'}")
+        now = enrolled.get(person, 0)
+        total = f", {now} in the gallery now" if used and now != len(used) else ""
+        echo(f"{person}: {counted(len(used), 'capture')}{left}{total}{'' if used else ': NOT enrolled'}")
         for face in own:
             if face.problem is not None:
                 echo(f"  left out: {face.path}: {face.problem[0]}: {face.problem[1]}", err=True)
@@ -105,3 +115,8 @@ def _report(faces: list[SeenFace]) -> None:
                 echo(
                     f"  note: {face.path}: shows {counted(face.others, 'more face')}; the main one was taken", err=True
                 )
+    if lost:
+        echo(
+            f"note: {counted(len(lost), 'person')} of {len(by_person)} NOT enrolled: {', '.join(sorted(lost))}",
+            err=True,
+        )

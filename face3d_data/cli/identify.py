@@ -14,6 +14,7 @@ import click
 from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.options import json_option
 from face3d_data.cli.output import echo, echo_json
+from face3d_data.cli.output import say as tell
 from face3d_data.cli.reader_options import chosen_reader, reader_options
 from face3d_data.cli.recognition_options import one_network, open_network, threshold_of, threshold_options
 from face3d_data.errors import UserError
@@ -109,10 +110,12 @@ def command(
     said = list[str]()
 
     def say(line: str) -> None:
-        for text in (*([] if said else about), line):
-            said.append(text)
-            if not as_json:
-                echo(text)
+        if not said and not as_json:
+            for text in about:
+                tell(text)
+        said.append(line)
+        if not as_json:
+            echo(line)
 
     watcher = Watcher(answers, say, pictures, opened if page or camera is not None else None)
     with suppress(KeyboardInterrupt):
@@ -129,7 +132,10 @@ def command(
         write_answers(csv_file, watcher.found)
     if as_json:
         faces = [one.record() for one in watcher.found]
-        echo_json({"threshold": limit.distance, "network": embedder.name, "faces": faces})
+        rate, notice = (None if limit.point is None else limit.point.fmr), ("" if known is None else known.notice)
+        echo_json(
+            {"threshold": limit.distance, "fmr": rate, "notice": notice, "network": embedder.name, "faces": faces}
+        )
     _summarize(watcher.found, as_json)
 
 

@@ -58,7 +58,7 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Loader processes."),
         click.option(
-            "--device", callback=_check_device, default="auto", show_default=True, metavar="NAME",
+            "--device", callback=check_device, default="auto", show_default=True, metavar="NAME",
             help="Device of the network: auto, cpu, cuda, cuda:1 or mps.",
         ),
     ):  # fmt: skip
@@ -93,7 +93,12 @@ def packaged_files(names: Sequence[str]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(packaged_file(name) for name in names))
 
 
-def _check_device(context: click.Context, option: click.Parameter, value: str) -> str:
+def check_device(context: click.Context, option: click.Parameter, value: str) -> str:
+    """Return the name of a device, as a callback of an option.
+
+    Raises:
+        BadParameter: it is not the name of a device.
+    """
     if DEVICE.fullmatch(value) is None:
         raise click.BadParameter(f"{value!r} is not a device: auto, cpu, cuda, cuda:1 or mps")
     return value

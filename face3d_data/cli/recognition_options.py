@@ -10,6 +10,7 @@ import click
 
 from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.completion import complete_trained
+from face3d_data.cli.network_options import check_device
 from face3d_data.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ DEFAULT_FMR = 1e-3
 def one_network(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--model`, one network, and `--device`."""
     for option in (
-        click.option("--device", default="auto", show_default=True, metavar="NAME", help="Device of the network."),
+        click.option(
+            "--device", default="auto", show_default=True, metavar="NAME", callback=check_device,
+            help="Device of the network: auto, cpu, cuda, cuda:1 or mps.",
+        ),
         click.option(
             "--model", metavar="NAME|RUN|FILE", shell_complete=complete_trained,
             help="The network: packaged, a run's folder, a checkpoint, an .onnx file [the gallery's, or packaged].",

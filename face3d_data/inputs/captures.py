@@ -10,7 +10,7 @@ from typing import Any
 
 from face3d_data.component import build
 from face3d_data.errors import Unreadable, UserError
-from face3d_data.formats.cloud_file import CLOUD_SUFFIXES
+from face3d_data.formats.cloud_file import CLOUD_SUFFIXES, TEXT_SUFFIXES
 from face3d_data.formats.image import IMAGE_SUFFIXES
 from face3d_data.formats.mesh_file import MESH_SUFFIXES
 from face3d_data.reader import Reader, Source, captures
@@ -20,6 +20,7 @@ from face3d_data.readers.shared.rgbd_camera import camera_in
 from face3d_data.readers.shared.strays import is_stray
 from face3d_data.registry import find
 from face3d_data.sample import Sample
+from face3d_data.shards.schema import DESCRIPTION
 
 DEPTH_SUFFIX, COLOR_SUFFIX = "_depth.png", "_color.png"
 RGBD, MESHES, CLOUDS, IMAGES, BAGS = "rgbd_folder", "mesh_folder", "cloud_folder", "image_folder", "realsense_bag"
@@ -27,6 +28,8 @@ PLY_HEAD_BYTES = 1 << 12
 NO_FACES = re.compile(rb"element face 0\b")
 CAMERA_ABOVE = 3
 """How many folders above a capture its camera file is looked for."""
+TEXTS = "texts"
+"""Files that may hold points as text, or anything else."""
 KINDS = {RGBD: "RGB-D captures", MESHES: "scans", CLOUDS: "point clouds", IMAGES: "photographs", BAGS: "recordings"}
 
 
@@ -89,6 +92,10 @@ def reader_of(path: Path, choice: ReaderChoice = ReaderChoice()) -> str:
     """
     if not path.exists():
         raise UserError(f"{path}: no such file or folder: give a capture, a scan, an image, or a folder of these")
+    if (path / DESCRIPTION).is_file():
+        raise UserError(
+            f"{path}: is a dataset, whose samples are prepared already: give the captures that it is made of"
+        )
     if choice.name is not None:
         find("reader", choice.name)
     return choice.name or kind_of(path)
@@ -114,6 +121,10 @@ def kind_of(path: Path) -> str:
         if scans in kinds:
             kinds.pop(IMAGES, None)  # photographs and textures beside scans
     if len(kinds) > 1:
+        kinds.pop(TEXTS, None)  # lists and notes beside captures
+    if TEXTS in kinds:
+        kinds = {CLOUDS: None}
+    if len(kinds) > 1:
         there = " and ".join(f"{KINDS[kind]} ({kind})" for kind in kinds)
         raise UserError(f"{path}: contains {there}: choose with --reader, or give their folders one by one")
     if not kinds:
@@ -132,6 +143,8 @@ def _kind_of_file(path: Path, twin: bool, quiet: bool = False) -> str:
         return BAGS
     if low.endswith(MESH_SUFFIXES) and not (low.endswith(".ply") and _has_no_faces(path)):
         return MESHES
+    if quiet and low.endswith(TEXT_SUFFIXES):
+        return TEXTS
     if low.endswith(CLOUD_SUFFIXES):
         return CLOUDS
     if low.endswith(IMAGE_SUFFIXES):

@@ -170,14 +170,19 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_enrolled(here, tmp_path, ca
     assert "no answer: no_depth_at_landmark" in out
 
 
+def heed_ctrl_c():
+    """Let a new process be interrupted, also where tests run in the background, whose children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 def test_a_page_is_served_until_ctrl_c_and_then_the_csv_is_written(here, tmp_path):
     first = people(here)[0]
     command = [sys.executable, "-m", "face3d_data", "identify", f"all/{first}", "--gallery", "people.h5", "--track"]
     with subprocess.Popen([*command, "--page", "--csv", str(tmp_path / "a.csv")], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True) as process:  # fmt: skip
-        lines = [process.stdout.readline() for _ in range(1)]
-        while not lines[-1].startswith("track 1: "):
+                          stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c) as process:  # fmt: skip
+        lines = [process.stdout.readline()]
+        while lines[-1] and not lines[-1].startswith("track 1: "):
             lines.append(process.stdout.readline())
         address = next(line for line in lines if line.startswith("page ")).split()[1]
         with urlopen(address + "seen", timeout=10) as answer:

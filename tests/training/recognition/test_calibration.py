@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from face3d_data.errors import UserError
-from face3d_training.recognition.calibration import calibrate, calibrate_on, read_calibration, save_calibration
+from face3d_training.recognition.calibration import (
+    calibrate,
+    calibrate_on,
+    check_calibration_file,
+    read_calibration,
+    save_calibration,
+)
 
 
 def pairs_of(people, captures, rng, spread=0.1):
@@ -65,10 +71,49 @@ def test_a_rate_of_fewer_than_thirty_false_matches_is_refused(found):
 
 def test_so_few_pairs_that_no_rate_can_be_shown():
     pairs = pairs_of(4, 1, np.random.default_rng(2))
-    found = calibrate(pairs["distance"].to_numpy(), pairs, "", "", "")
-    assert found.points == ()
-    with pytest.raises(UserError, match="they show none"):
-        found.point(0.1)
+    with pytest.raises(UserError, match="12 impostor pairs show no false match rate: at least 60 are needed"):
+        calibrate(pairs["distance"].to_numpy(), pairs, "", "", "")
+
+
+def test_scores_that_say_nothing_are_refused():
+    pairs = pairs_of(12, 4, np.random.default_rng(2))
+    with pytest.raises(UserError, match="are no nearer than those of two"):
+        calibrate(1.5 - pairs["distance"].to_numpy(), pairs, "", "", "")
+    for wrong in (np.nan, -0.5, 2.5):
+        with pytest.raises(UserError, match="are no distances of embeddings from 0 to 2"):
+            calibrate(np.where(np.arange(len(pairs)) == 5, wrong, pairs["distance"]), pairs, "", "", "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"slope": float("nan")}, {"slope": 3.0}, {"slope": "steep"}, {"people": None}, {"people": 0}, {"notice": 3},
+        {"points": "reversed"}, {"points": [{"fmr": 0.1}]}, {"distance": 99.0}, {"distance": float("nan")},
+        {"fmr": "0.1"},
+    ],
+)  # fmt: skip
+def test_a_damaged_calibration_is_not_believed(found, tmp_path, change):
+    record = json.loads(json.dumps(found.record()))
+    for key, value in change.items():
+        if value == "reversed":
+            record["points"] = record["points"][::-1]
+        elif key in ("distance", "fmr"):
+            record["points"][2][key] = value
+        else:
+            record[key] = value
+    (tmp_path / "c.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"make it again|is no calibration|cannot be read"):
+        read_calibration(tmp_path / "c.json")
+
+
+def test_a_calibration_replaces_a_calibration_alone(found, tmp_path):
+    save_calibration(tmp_path / "c.json", found)
+    check_calibration_file(tmp_path / "c.json")
+    check_calibration_file(tmp_path / "new.json")
+    (tmp_path / "notes.json").write_text("{}")
+    for name, message in (("notes.json", "is there already and is no calibration"), ("people.h5", "the ending .json")):
+        with pytest.raises(UserError, match=message):
+            check_calibration_file(tmp_path / name)
 
 
 def test_probabilities_are_those_of_other_people_too():

@@ -7,9 +7,16 @@ import pytest
 from face3d_data.errors import MissingDependency, UserError
 from face3d_training.recognition import search
 from face3d_training.recognition.calibration import Calibration, OperatingPoint
-from face3d_training.recognition.enrolment import people_in
-from face3d_training.recognition.gallery import EnrolledPerson, PeopleGallery, read_gallery, write_gallery
-from face3d_training.recognition.people import UNKNOWN, Recogniser, Threshold, choose_threshold
+from face3d_training.recognition.enrolment import Enrolment, people_in
+from face3d_training.recognition.gallery import (
+    UNKNOWN,
+    EnrolledPerson,
+    PeopleGallery,
+    check_person_name,
+    read_gallery,
+    write_gallery,
+)
+from face3d_training.recognition.people import Recogniser, Threshold, choose_threshold
 from face3d_training.recognition.search import nearest
 
 
@@ -164,6 +171,46 @@ def test_people_come_from_folders_a_list_or_a_name(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             people_in(path, name, any_reader)
-    listed.write_text("person,path\n")
-    with pytest.raises(UserError, match="needs the columns name and file"):
-        people_in(listed, None, any_reader)
+    for text, message in (
+        ("person,path\n", "needs the columns name and file"),
+        ("name;file\nAnna;people/anna\n", r"with a comma between, in line 1 \(name;file\)"),
+        ("name,file\nAnna,\n", "line 2: has no file"),
+        ("name,file\nAnna\n", "line 2: has no file"),
+        ("name,file\n,people/anna\n", "line 2: has no name"),
+        ("name,file\nAnna,people/anna\nBen,nobody\n", "line 3: .*nobody: no such file or folder"),
+    ):
+        listed.write_text(text)
+        with pytest.raises(UserError, match=message):
+            people_in(listed, None, any_reader)
+
+
+@pytest.mark.parametrize("name", ["unknown", " Unknown", "", "  ", ".", "..", "a/b", "a\0b"])
+def test_a_name_that_means_nobody_or_cannot_be_kept_is_refused(name):
+    with pytest.raises(UserError):
+        check_person_name(name)
+
+
+def test_a_name_is_one_however_its_accents_and_blanks_are_written():
+    assert check_person_name(" Zoe\u0308 ") == check_person_name("Zo\u00eb")
+
+
+def test_a_gallery_that_another_command_changed_is_not_overwritten(tmp_path):
+    path = tmp_path / "g.h5"
+    write_gallery(path, gallery_of({"anna": 1}))
+    one, other = Enrolment.open(path), Enrolment.open(path)
+    one.people["ben"] = EnrolledPerson(np.eye(8, dtype=np.float32)[:1], ("b",))
+    one.save()
+    other.people["carl"] = EnrolledPerson(np.eye(8, dtype=np.float32)[:1], ("c",))
+    with pytest.raises(UserError, match="was changed meanwhile by another command: nothing is written"):
+        other.save()
+    assert read_gallery(path).people.keys() == {"anna", "ben"}
+
+
+def test_a_gallery_behind_a_link_is_written_there(tmp_path):
+    write_gallery(tmp_path / "g.h5", gallery_of({"anna": 1, "ben": 1}))
+    (tmp_path / "link.h5").symlink_to("g.h5")
+    work = Enrolment.open(tmp_path / "link.h5")
+    work.remove("ben")
+    work.save()
+    assert (tmp_path / "link.h5").is_symlink()
+    assert read_gallery(tmp_path / "g.h5").people.keys() == {"anna"}

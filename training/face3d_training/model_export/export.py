@@ -119,5 +119,6 @@ def largest_difference(trained: Trained, path: str | Path, form: NetworkForm, sh
         inputs = rng.normal(size=(size, *shape)).astype(np.float32)
         with torch.inference_mode():
             wanted = trained.net(torch.from_numpy(inputs)).numpy()
-        largest = max(largest, float(np.abs(embed(inputs) - wanted).max()))
+        # Not max(): a number that is not finite has to stay.
+        largest = float(np.maximum(largest, np.abs(embed(inputs) - wanted).max()))
     return largest

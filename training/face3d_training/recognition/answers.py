@@ -15,7 +15,8 @@ from face3d_data.atomic import atomic_path, make_folder, write_atomic
 from face3d_data.errors import UserError
 from face3d_data.inputs.captures import RawCapture
 from face3d_training.recognition.faces import FaceFinder, SeenFace
-from face3d_training.recognition.people import UNKNOWN, Decision, Recogniser
+from face3d_training.recognition.gallery import UNKNOWN
+from face3d_training.recognition.people import Decision, Recogniser
 
 COLUMNS = ("input", "face", "track", "name", "nearest", "distance", "probability", "x1", "y1", "x2", "y2", "problem")
 KNOWN_COLOR, UNKNOWN_COLOR, FONT_PX = (40, 160, 60), (200, 60, 40), 18
@@ -59,12 +60,18 @@ class Answer:
         record |= {} if self.track is None else {"track": self.track}
         if self.decision is None:
             reason, detail = self.face.problem or ("", "")
-            return {**record, "name": None, "problem": f"{reason}: {detail}"}
+            return {**record, "name": None, "known": False, "problem": f"{reason}: {detail}"}
         candidates = [
             {"name": one.name, "distance": one.distance, "probability": one.probability}
             for one in self.decision.candidates
         ]
-        return {**record, "name": self.decision.name, "candidates": candidates, "seconds": round(self.face.seconds, 4)}
+        return {
+            **record,
+            "name": self.decision.name,
+            "known": self.is_known,
+            "candidates": candidates,
+            "seconds": round(self.face.seconds, 4),
+        }
 
 
 class Answers:
@@ -128,30 +135,39 @@ def _row(answer: Answer) -> dict[str, Any]:
             "probability": sure}  # fmt: skip
 
 
-def draw_answers(folder: Path, capture: RawCapture, answers: Iterable[Answer]) -> None:
-    """Write a capture's image with the box and name of each face into a folder, as PNG; without an image nothing.
+def draw_answers(folder: Path, capture: RawCapture, answers: Iterable[Answer]) -> bool:
+    """Write a capture's image with the box and name of each face into a folder, as PNG; tell whether it has an image.
+
+    A picture that is there already is kept: the new one gets a number.
 
     Raises:
         UserError: the folder cannot be written.
     """
     if capture.sample is None or "color" not in capture.sample.arrays:
-        return
+        return False
     picture = drawn(capture.sample.arrays["color"], answers)
-    name = "_".join(Path(capture.path).with_suffix("").parts[-2:]) + ".png"
+    stem = "_".join(Path(capture.path).with_suffix("").parts[-2:])
+    name, number = f"{stem}.png", 1
+    while (folder / name).exists():
+        number += 1
+        name = f"{stem}-{number}.png"
     try:
         make_folder(folder)
         with atomic_path(folder / name) as temporary, open(temporary, "wb") as file:
             picture.save(file, "PNG")
     except OSError as error:
         raise UserError(f"--pictures {folder}: cannot be written ({error.strerror}): use another folder") from None
+    return True
 
 
 def drawn(color: np.ndarray, answers: Iterable[Answer]) -> Any:
     """Return an image u1 (H, W, 3) with the box and name of each face, as a Pillow image."""
+    from matplotlib import get_data_path
     from PIL import Image, ImageDraw, ImageFont
 
+    letters = Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"  # has the accents that Pillow's own lacks
     picture = Image.fromarray(np.ascontiguousarray(color))
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(max(FONT_PX, color.shape[0] // 30))
+    pen, font = ImageDraw.Draw(picture), ImageFont.truetype(letters, max(FONT_PX, color.shape[0] // 30))
     for answer in answers:
         if answer.face.box is None:
             continue

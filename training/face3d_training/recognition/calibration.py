@@ -8,6 +8,7 @@ evaluation).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from face3d_data.atomic import write_atomic
 from face3d_data.errors import UserError
 from face3d_data.json_text import parse_json
 from face3d_data.plurals import counted
@@ -22,7 +24,7 @@ from face3d_data.plurals import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMAT, ENDING = 1, ".json"
 LEAST_FALSE_MATCHES = 30
 RATES = tuple(float(f"{digit}e-{power}") for power in range(1, 8) for digit in (5, 2, 1))
 """False match rates for which a threshold is kept, if the data can show them."""
@@ -31,6 +33,8 @@ LISTS = (("listed",), ("plain_to_plain", "masked_to_plain"), ("plain_to_plain",)
 SLACK = 1e-9
 """What rounding may take from a rate times a number of pairs."""
 RESAMPLES = 500
+LARGEST_DISTANCE = 2.0
+"""Of two vectors of unit length."""
 CONFIDENCE = 0.95
 
 
@@ -122,9 +126,28 @@ class Calibration:
                 raise UserError(f"{where}: is a calibration of another version: make it again with face3d calibrate")
             values = {field.name: record[field.name] for field in fields(cls)}
             points = tuple(OperatingPoint(**point) for point in values.pop("points"))
-            return cls(**values, points=points)
+            found = cls(**values, points=points)
+            sound = found._is_sound()
         except (KeyError, TypeError):
             raise UserError(f"{where}: is no calibration: give a file that face3d calibrate wrote") from None
+        if not sound:
+            raise UserError(f"{where}: is damaged: its numbers are none that face3d calibrate writes: make it again")
+        return found
+
+    def _is_sound(self) -> bool:
+        """Tell whether the numbers can be those of a calibration."""
+        numbers = [self.slope, self.offset, *(value for point in self.points for value in asdict(point).values())]
+        counts = (self.genuine, self.impostors, self.people)
+        rates, distances = [point.fmr for point in self.points], [point.distance for point in self.points]
+        return (
+            all(isinstance(value, int | float) and math.isfinite(value) for value in numbers)
+            and all(isinstance(count, int) and count > 0 for count in counts)
+            and all(isinstance(text, str) for text in (self.network, self.measured_on, self.notice))
+            and self.slope < 0
+            and rates == sorted(rates, reverse=True)
+            and distances == sorted(distances, reverse=True)
+            and all(0 <= distance <= LARGEST_DISTANCE for distance in distances)
+        )
 
 
 def read_calibration(path: str | Path) -> Calibration:
@@ -161,11 +184,24 @@ def calibrate(distances: np.ndarray, pairs: pd.DataFrame, network: str, measured
     same = pairs["same"].to_numpy(bool)
     names, place = np.unique(np.concatenate([pairs["name1"], pairs["name2"]]).astype(str), return_inverse=True)
     first, second = place[: len(pairs)], place[len(pairs) :]
+    if not np.isfinite(distances).all() or not (
+        distances.min() >= 0 and distances.max() <= LARGEST_DISTANCE * (1 + SLACK)
+    ):
+        raise UserError("calibrate: scores are no distances of embeddings from 0 to 2: evaluate the network again")
     learnt = learn_fusion(["distance"], distances[:, None], same)
+    if learnt.weights[0] >= 0:
+        raise UserError(
+            "calibrate: faces of one person are no nearer than those of two: this network recognises nobody"
+        )
     weights = people_weights(names.tolist(), RESAMPLES, 0).astype(np.float64)
     strange, own = _Weighed(distances[~same], first[~same], second[~same]), _Weighed(distances[same], first[same])
     count = len(strange.distances)
     rates = [rate for rate in RATES if int(rate * count + SLACK) >= LEAST_FALSE_MATCHES]
+    if not rates:
+        raise UserError(
+            f"calibrate: {counted(count, 'impostor pair')} show no false match rate: at least "
+            f"{2 * LEAST_FALSE_MATCHES} are needed, so evaluate more people"
+        )
     points = _points(rates, strange, own, weights)
     return Calibration(
         network=network,
@@ -207,8 +243,6 @@ def _points(
     rates: Sequence[float], strange: _Weighed, own: _Weighed, weights: np.ndarray
 ) -> tuple[OperatingPoint, ...]:
     """Return for each rate the loosest threshold at which no more than that share of impostor pairs is accepted."""
-    if not rates:
-        return ()
     allowed = [int(rate * len(strange.distances) + SLACK) for rate in rates]
     distances = np.nextafter(strange.distances[np.array(allowed, np.intp)], -np.inf)
     ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
@@ -236,6 +270,8 @@ def calibrate_on(evaluations: Sequence[Path], method: str | None = None) -> Cali
     for folder in evaluations:
         metrics, scores = _read_evaluation(folder)
         name, digest = _method_of(metrics, method, folder)
+        if name not in scores:
+            raise UserError(f"{folder}: has no scores of {name}: evaluate it again")
         if network and digest != network:
             raise UserError(f"{folder}: is of another network than {evaluations[0]}: calibrate one network at a time")
         network = digest
@@ -261,10 +297,14 @@ def _read_evaluation(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         metrics = parse_json((folder / METRICS).read_text("utf-8"))
         text_columns = dict.fromkeys(("list", "fold", "id1", "id2", "name1", "name2"), str)
         scores = pd.read_csv(folder / SCORES, dtype=text_columns, keep_default_na=False)
-    except (OSError, ValueError, KeyError) as error:
+        scores = scores[scores["fold"] == ""]
+        named = {entry["method"] for entry in metrics["about"]["checkpoints"]} & set(scores.columns)
+        scores = scores.astype(dict.fromkeys(named, np.float64) | {"same": int})
+        metrics["dataset"]["name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{folder}: is no evaluation ({why}): give a folder that face3d evaluate wrote") from None
-    return metrics, scores[scores["fold"] == ""]
+    return metrics, scores
 
 
 def _method_of(metrics: Mapping[str, Any], method: str | None, folder: Path) -> tuple[str, str]:
@@ -289,8 +329,22 @@ def _plain_gallery(scores: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, tu
     )
 
 
+def check_calibration_file(path: Path) -> None:
+    """Check, before any work, that a calibration can be written: there is nothing yet, or an older calibration.
+
+    Raises:
+        UserError: something else is there, or the name ends in another way.
+    """
+    if path.suffix != ENDING:
+        raise UserError(f"--out {path}: is written as JSON: give it the ending {ENDING}")
+    if not path.exists():
+        return
+    try:
+        read_calibration(path)
+    except UserError:
+        raise UserError(f"--out {path}: is there already and is no calibration: use another name") from None
+
+
 def save_calibration(path: Path, calibration: Calibration) -> None:
     """Write a calibration as JSON, completely or not at all."""
-    from face3d_data.atomic import write_atomic
-
-    write_atomic(path, json.dumps(calibration.record(), indent=1, ensure_ascii=False) + "\n")
+    write_atomic(path, json.dumps(calibration.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")

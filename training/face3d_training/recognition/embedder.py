@@ -75,7 +75,18 @@ class Embedder:
         shapes = {name: array.shape[1:] for name, array in arrays.items()}
         info = {"array_attributes": {"map": dict(self.maps)}}
         made = NetworkInput.of(self.data, self.inputs, shapes, info, f"of {self.name}")
-        return self.run(made.stacked(made.form.restored(arrays)))
+        return self.computed(made.stacked(made.form.restored(arrays)))
+
+    def computed(self, batch: np.ndarray) -> np.ndarray:
+        """Return the embeddings f4 (n, E) of a batch of the network's input.
+
+        Raises:
+            UserError: one is not finite.
+        """
+        vectors = self.run(batch)
+        if not np.isfinite(vectors).all():
+            raise UserError(f"{self.name}: gives embeddings that are not finite: its weights are damaged, use another")
+        return vectors
 
     def calibration(self, asked: Path | None = None) -> Calibration | None:
         """Return the calibration that is asked for, or lies beside the network's file, or comes with the package.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from face3d_data.digest import digest_file
 from face3d_data.errors import UserError, did_you_mean
 from face3d_data.inputs.captures import RawCapture, ReaderChoice, captures_in
 from face3d_data.plurals import counted
@@ -38,6 +39,7 @@ class Enrolment:
 
     def __init__(self, path: Path, gallery: PeopleGallery | None) -> None:
         self.path, self._gallery = path, gallery
+        self._state = digest_file(path) if gallery is not None else ""
         self.people: dict[str, EnrolledPerson] = dict(gallery.people) if gallery is not None else {}
 
     @classmethod
@@ -128,20 +130,29 @@ class Enrolment:
             self._add(check_person_name(name), [face for face in usable if face.person == name], replace)
 
     def _add(self, name: str, faces: Sequence[SeenFace], replace: bool) -> None:
-        new = {face.path: face.embedding for face in faces}
+        new = {_key(face): face.embedding for face in faces}
         before = self.people.get(name)
         kept = {} if replace or before is None else dict(zip(before.files, before.captures, strict=True))
         everything = {**kept, **new}
         self.people[name] = EnrolledPerson(np.stack(list(everything.values())), tuple(everything))
 
     def save(self) -> None:
-        """Write the gallery.
+        """Write the gallery; where it is a link, the file that the link leads to.
 
         Raises:
-            UserError: it cannot be written.
+            UserError: it cannot be written, or somebody else has changed it meanwhile.
         """
+        now = digest_file(self.path) if self.path.exists() else ""
+        if now != self._state:
+            raise UserError(f"{self.path}: was changed meanwhile by another command: nothing is written, enrol again")
         if self._gallery is not None:
-            write_gallery(self.path, self.gallery)
+            write_gallery(self.path.resolve(), self.gallery)
+
+
+def _key(face: SeenFace) -> str:
+    """Return by what a capture is known again: its file wherever it was named from, or a sample's id."""
+    path = Path(face.path)
+    return str(path.resolve()) if path.exists() else face.path
 
 
 def people_in(path: Path, name: str | None, choice: ReaderChoice) -> list[RawCapture]:
@@ -172,9 +183,7 @@ def people_in(path: Path, name: str | None, choice: ReaderChoice) -> list[RawCap
                 f"{path}: {Path(loose.path).name} lies in no person's folder: make a folder for each person, or give "
                 "--name NAME if all are of one"
             )
-    for one in found:
-        check_person_name(one.person)
-    return found
+    return [replaced(one, person=check_person_name(one.person)) for one in found]
 
 
 def _lies_below(capture: RawCapture, folder: Path, choice: ReaderChoice) -> bool:
@@ -191,7 +200,18 @@ def _listed(path: Path) -> list[tuple[str, Path]]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
             if not set(COLUMNS) <= set(rows.fieldnames or ()):
-                raise UserError(f"{path}: needs the columns {' and '.join(COLUMNS)}: write them into its first line")
-            return [(row["name"], path.parent / row["file"]) for row in rows]
+                there = ", ".join(rows.fieldnames or ()) or "nothing"
+                raise UserError(
+                    f"{path}: needs the columns {' and '.join(COLUMNS)}, with a comma between, in line 1 ({there})"
+                )
+            found = []
+            for row in rows:
+                name, value = ((row[column] or "").strip() for column in COLUMNS)
+                if not name or not value:
+                    raise UserError(f"{path}: line {rows.line_num}: has no {'file' if name else 'name'}: give both")
+                if not (path.parent / value).exists():
+                    raise UserError(f"{path}: line {rows.line_num}: {path.parent / value}: no such file or folder")
+                found.append((name, path.parent / value))
+            return found
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as a list of people ({error}): write name,file lines") from None

@@ -77,7 +77,7 @@ def faces_of_dataset(
         for start in range(0, len(rows), ROWS_AT_ONCE):
             some = rows.iloc[start : start + ROWS_AT_ONCE]
             arrays = made.form.restored(reader.__getitems__(some.index.tolist()).arrays)
-            vectors = embedder.run(made.stacked({name: arrays[name] for name in fields}))
+            vectors = embedder.computed(made.stacked({name: arrays[name] for name in fields}))
             for name, sample_id, vector in zip(some["name"], some["sample_id"], vectors, strict=True):
                 yield SeenFace(str(sample_id), str(name), 0, None, vector, None)
 

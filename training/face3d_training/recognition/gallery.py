@@ -14,7 +14,10 @@ import numpy as np
 
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import UserError
+from face3d_data.names import same_form
 
+UNKNOWN = "unknown"
+"""Answer for a face that is nobody's."""
 FORMAT, FORMAT_NAME = "face3d_gallery", 1
 NETWORK, DIGEST, FILE, BACK_END = "network", "network_digest", "network_file", "back_end"
 
@@ -90,16 +93,20 @@ def read_gallery(path: str | Path) -> PeopleGallery:
                 raise UserError(f"{path}: is no gallery of face3d enroll: give its file, or enrol into a new one")
             people = {name: _person(group) for name, group in file.items()}
             network, digest, made_with = (str(file.attrs[name]) for name in (NETWORK, DIGEST, FILE))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: cannot be read as a gallery ({error}): enrol the people again") from None
+    if len({person.captures.shape[1] for person in people.values()}) > 1:
+        raise UserError(f"{path}: cannot be read as a gallery (embeddings differ in length): enrol the people again")
     return PeopleGallery(network, digest, made_with, people)
 
 
 def _person(group: object) -> EnrolledPerson:
     captures = np.asarray(group["captures"], np.float32)  # type: ignore[index]
     files = tuple(text.decode() for text in group["files"][:])  # type: ignore[index]
-    if captures.ndim != 2 or len(captures) != len(files) or not np.isfinite(captures).all():
+    if captures.ndim != 2 or not 0 < len(captures) == len(files) or not np.isfinite(captures).all():
         raise ValueError("damaged embeddings")
+    if not np.allclose(np.linalg.norm(captures, axis=1), 1, atol=1e-3):
+        raise ValueError("embeddings that are not of unit length")
     return EnrolledPerson(captures, files)
 
 
@@ -127,11 +134,16 @@ def write_gallery(path: str | Path, gallery: PeopleGallery) -> None:
 
 
 def check_person_name(name: str) -> str:
-    """Return a person's name as it can be in a gallery.
+    """Return a person's name as it is in a gallery: without blanks around it, in one form of accents.
 
     Raises:
-        UserError: it is empty, or holds a character that no group of an HDF5 file can have in its name.
+        UserError: nothing is left, it means nobody, or no group of an HDF5 file can be called so.
     """
-    if not name or name in (".", "..") or "/" in name or "\0" in name:
+    kept = same_form(name.strip())
+    if not kept:
+        raise UserError("a person's name is empty: give each person one")
+    if kept.lower() == UNKNOWN:
+        raise UserError(f"person {name!r}: is the answer for who is not enrolled: give another name")
+    if kept in (".", "..") or "/" in kept or "\0" in kept:
         raise UserError(f"person {name!r}: cannot be a name in a gallery: give one without '/'")
-    return name
+    return kept

@@ -22,6 +22,8 @@ from face3d_data.errors import UserError
 LOOPBACK = "127.0.0.1"
 BOUNDARY = "frame"
 WAIT_S = 1.0
+PATH_PARTS = 3
+"""Of the path of a request: nothing, the token, and what is asked for."""
 JPEG_QUALITY = 85
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>face3d identify</title><style>
@@ -156,11 +158,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a request; the token comes first in its path."""
-        _, token, *rest = self.path.split("/")
-        if not secrets.compare_digest(token.encode(), self.token.encode()) or len(rest) != 1 or not self._is_local():
+        parts = self.path.split("/")
+        mine = len(parts) == PATH_PARTS and secrets.compare_digest(parts[1].encode(), self.token.encode())
+        if not mine or parts[0] or not self._is_local():
             self.send_error(404)
             return
-        answer = {"": self._page, "seen": self._seen, "stream": self._stream}.get(rest[0])
+        answer = {"": self._page, "seen": self._seen, "stream": self._stream}.get(parts[2])
         if answer is None:
             self.send_error(404)
             return

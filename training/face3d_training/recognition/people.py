@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +10,8 @@ import numpy as np
 
 from face3d_data.errors import UserError
 from face3d_training.recognition.calibration import Calibration, OperatingPoint
-from face3d_training.recognition.gallery import PeopleGallery
+from face3d_training.recognition.gallery import UNKNOWN, PeopleGallery
 from face3d_training.recognition.search import nearest
-
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,8 @@ def choose_threshold(calibration: Calibration | None, fmr: float, given: float |
         UserError: there is no calibration, or its data cannot show the rate.
     """
     if given is not None:
+        if not math.isfinite(given):
+            raise UserError(f"--threshold {given}: is no distance: give one from 0 to 2")
         return Threshold(given)
     if calibration is None:
         raise UserError(

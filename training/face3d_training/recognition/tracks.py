@@ -11,7 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from face3d_data.detectors.boxes import overlap
 from face3d_training.recognition.answers import Answer
 from face3d_training.recognition.faces import SeenFace
-from face3d_training.recognition.people import UNKNOWN, Decision, Recogniser
+from face3d_training.recognition.gallery import UNKNOWN
+from face3d_training.recognition.people import Decision, Recogniser
 
 LEAST_OVERLAP = 0.2
 """Overlap with the box of the frame before from which a face is the same one."""

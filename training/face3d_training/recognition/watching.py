@@ -8,8 +8,8 @@ from pathlib import Path
 from face3d_data.inputs.captures import RawCapture
 from face3d_data.plurals import counted
 from face3d_training.recognition.answers import Answer, Answers, draw_answers, drawn
+from face3d_training.recognition.gallery import UNKNOWN
 from face3d_training.recognition.page import RecognitionPage
-from face3d_training.recognition.people import UNKNOWN
 from face3d_training.recognition.tracks import FaceTracker, Track
 
 
@@ -59,8 +59,8 @@ class Watcher:
 
     def _take(self, capture: RawCapture, answers: list[Answer]) -> None:
         self.found += answers
-        if self.pictures is not None:
-            draw_answers(self.pictures, capture, answers)
+        if self.pictures is not None and not draw_answers(self.pictures, capture, answers):
+            self.say(f"note: {capture.path}: has no image, so no picture of it is written")
         if self._open_page is None or capture.sample is None or "color" not in capture.sample.arrays:
             return
         picture = drawn(capture.sample.arrays["color"], answers)
