@@ -25,6 +25,8 @@ INTERNAL = {
     **dict.fromkeys(
         ("shards.export.rgbd", "shards.export.samples", "shards.export.triplets"), "made by export_dataset"
     ),
+    **dict.fromkeys(("shards.export.masked_webface", "shards.export.rgbd_three_columns"), "made by export_dataset"),
+    **dict.fromkeys(("recognition.answers", "recognition.watching"), "what face3d identify writes"),
     "model_export.forms": "called by export_network",
     **dict.fromkeys(("shards.export.parquet_files", "shards.export.webdataset_files"), "made by export_dataset"),
     **dict.fromkeys(("pipeline.judge", "pipeline.lock", "pipeline.paths", "pipeline.dirty_page"), "machinery"),
@@ -33,7 +35,16 @@ INTERNAL = {
     **dict.fromkeys(("testing.contract_table", "formats.realsense_playback"), "takes no path of a user"),
 }
 """Modules and folders whose functions no user gives a path to, and why."""
-ONLY_OUR_OWN = {"look_up", "read_lists", "look_up_names", "check_step", "last_runs", "shown_name", "is_packaged"}
+ONLY_OUR_OWN = {
+    "look_up",
+    "read_lists",
+    "look_up_names",
+    "check_step",
+    "last_runs",
+    "shown_name",
+    "is_packaged",
+    "weights_in",
+}
 """Functions of other modules that only our own code calls."""
 NOT_CALLED = {"examine": "looks at the whole machine", "train": "needs a config before it looks at a path"}
 

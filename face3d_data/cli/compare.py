@@ -72,9 +72,8 @@ def command(
     sure = "" if probability is None else f", probability {probability:.3f} if both are as likely beforehand"
     echo(f"{'the same person' if same else 'two people'}: distance {distance:.3f}{sure}")
     if limit.point is not None and known is not None:
-        echo(
-            f"threshold {limit.point.in_words}; measured on {known.people} people ({known.notice or known.measured_on})"
-        )
+        people, source = counted(known.people, "person"), known.notice or known.measured_on
+        echo(f"threshold {limit.point.in_words}; measured on {people} ({source})")
 
 
 def _embedded(finder: FaceFinder, path: Path, choice: ReaderChoice) -> np.ndarray:

@@ -161,11 +161,8 @@ def _embed_raw(folder: Path, network: Path | str, out: Path, layout: Any, choice
         if face.problem is not None:
             echo(f"  left out: {face.path}: {face.problem[0]}: {face.problem[1]}", err=True)
     used = [face for face in faces if face.problem is None]
-    people = len({face.person for face in used})
-    what = (
-        f"{people} people, means over {counted(len(used), 'capture')}"
-        if layout == "gallery"
-        else f"{len(used)} captures"
-    )
+    what = counted(len(used), "capture")
+    if layout == "gallery":
+        what = f"{counted(len({face.person for face in used}), 'person')}, means over {what}"
     left = f", {len(faces) - len(used)} left out" if len(used) < len(faces) else ""
     echo(f"embeddings of {what}{left}, in {out}")

@@ -174,7 +174,7 @@ def _about(limit: Threshold, known: Calibration | None, people: int) -> list[str
     wrong = 1 - (1 - limit.point.fmr) ** people
     return [
         f"threshold {limit.point.in_words}",
-        f"measured on {known.people} people ({known.notice or known.measured_on}); about {wrong:.1%} of strangers are "
-        f"taken for one of {counted(people, 'person')}",
+        f"measured on {counted(known.people, 'person')} ({known.notice or known.measured_on})",
+        f"about {wrong:.1%} of strangers are taken for one of {counted(people, 'person')}",
         "probability: that both faces are of one person, if that is as likely as not beforehand",
     ]

@@ -63,7 +63,7 @@ class ReaderChoice:
     options: Mapping[str, Any] | None = None
 
 
-def captures_in(path: Path, choice: ReaderChoice = ReaderChoice()) -> Iterator[RawCapture]:
+def captures_in(path: str | Path, choice: ReaderChoice = ReaderChoice()) -> Iterator[RawCapture]:
     """Yield the captures in a folder, or that of a file, in the order of their names.
 
     Args:
@@ -73,6 +73,7 @@ def captures_in(path: Path, choice: ReaderChoice = ReaderChoice()) -> Iterator[R
     Raises:
         UserError: there is nothing there, nothing that a reader reads, or files of several kinds.
     """
+    path = Path(path)
     name = reader_of(path, choice)
     found = 0
     for source, reader in _sources(path, name, dict(choice.options or {})):
@@ -84,12 +85,13 @@ def captures_in(path: Path, choice: ReaderChoice = ReaderChoice()) -> Iterator[R
         raise UserError(f"{path}: reader {name} finds no capture in it: give another --reader, or another folder")
 
 
-def reader_of(path: Path, choice: ReaderChoice = ReaderChoice()) -> str:
+def reader_of(path: str | Path, choice: ReaderChoice = ReaderChoice()) -> str:
     """Return the name of the reader for an input, which is looked at only as far as that needs.
 
     Raises:
         UserError: there is nothing there, nothing that a reader reads, or files of several kinds.
     """
+    path = Path(path)
     if not path.exists():
         raise UserError(f"{path}: no such file or folder: give a capture, a scan, an image, or a folder of these")
     if (path / DESCRIPTION).is_file():
@@ -101,12 +103,13 @@ def reader_of(path: Path, choice: ReaderChoice = ReaderChoice()) -> str:
     return choice.name or kind_of(path)
 
 
-def kind_of(path: Path) -> str:
+def kind_of(path: str | Path) -> str:
     """Return the name of the reader for a file, or for what a folder contains.
 
     Raises:
         UserError: nothing that is read, or several kinds.
     """
+    path = Path(path)
     if path.is_file():
         return _kind_of_file(path, twin=True)
     kinds = dict.fromkeys(

@@ -15,17 +15,18 @@ from face3d_data.sample import Sample
 VIDEO_SUFFIXES: tuple[str, ...] = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
-def is_video(path: Path) -> bool:
+def is_video(path: str | Path) -> bool:
     """Tell whether a file is a video, by its name."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
-def video_frames(path: Path) -> Iterator[RawCapture]:
+def video_frames(path: str | Path) -> Iterator[RawCapture]:
     """Yield the frames of a video file, in colour.
 
     Raises:
         UserError: there is no such file, or not one frame of it can be decoded.
     """
+    path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such video")
     yield from _frames(str(path), f"{path}", "is damaged, or of a format that OpenCV does not decode: convert it")

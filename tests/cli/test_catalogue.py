@@ -91,7 +91,7 @@ def test_stages_and_table_steps_are_separated(capsys, monkeypatch):
 def test_one_table_step_is_shown_with_its_options(capsys):
     code, out, _ = face3d(capsys, "stages", "split")
     assert code == 0
-    assert out.startswith("split (table step, version 3): Assign whole people")
+    assert out.startswith("split (table step, version 4): Assign whole people")
     for name, info in components("table")["split"].model_fields.items():
         assert f"\n  {name} " in out
         assert info.description.split()[0] in out

@@ -211,7 +211,7 @@ def test_mistakes_are_one_line(here, capsys, arguments, message):
 def test_nothing_outside_of_the_root_is_copied(here, tmp_path, capsys, path):
     shutil.copy("e.h5", tmp_path / "e.h5")
     with h5py.File(tmp_path / "e.h5", "r+") as file:
-        file["d__bert/d__bert__2"].attrs["file_path"] = path
+        file["d__bert/d__bert__2.png"].attrs["file_path"] = path
     code, _, err = call(capsys, tmp_path / "e.h5", "--root", ".", "--apply", tmp_path / "t", "--out", tmp_path / "o")
     assert code == 2
     assert f"file_path {path!r} of d/bert/2 is no path below --root" in err

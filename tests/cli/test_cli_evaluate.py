@@ -141,7 +141,10 @@ MISTAKES = [
     (("points", "gone.pt"), "gone.pt: no such checkpoint: give a .pt or .safetensors file, or the folder of a run"),
     (("points", "empty"), "empty: contains no checkpoints/best.pt"),
     (("points", "text.pt"), "text.pt: "),
-    (("points", "weights.pt"), "weights.pt: has no key 'model_state_dict'"),
+    (
+        ("points", "weights.pt"),
+        "weights.pt: contains weights alone, so its network is unknown: name it by",
+    ),
     (("rgb", "run-s0"), "dataset rgb holds"),
     (("points", "photos"), "dataset points holds"),
     (("points", "run-s0", "--split", "tset"), "has no split 'tset': choose one of train, eval, test"),

@@ -228,8 +228,8 @@ def test_a_long_list_is_cut_and_counted(tmp_path, caplog):
             {"body.0.weight": torch.ones(3)},
             r"nothing in it fits resnet18 \(body.0.weight: the network has no weight of that name",
         ),
-        ({"epoch": 3}, "contains no state dict"),
-        ({}, "contains no state dict"),
+        ({"epoch": 3}, "contains no weights"),
+        ({}, "contains no weights"),
         ([torch.ones(3)], "contains a list, not weights by name"),
     ],
 )

@@ -102,7 +102,7 @@ def test_a_large_gallery_gets_the_same_answers_by_faiss(monkeypatch):
 def test_without_faiss_a_large_gallery_is_one_line(monkeypatch):
     monkeypatch.setattr(search, "LARGEST_EXACT", 1)
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
-    with pytest.raises(MissingDependency, match=r"more than 1 people is searched by Faiss: pip install"):
+    with pytest.raises(MissingDependency, match=r"more than 1 person is searched by Faiss: pip install"):
         nearest(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), 1)
 
 

@@ -131,7 +131,7 @@ class Calibration:
         except (KeyError, TypeError):
             raise UserError(f"{where}: is no calibration: give a file that face3d calibrate wrote") from None
         if not sound:
-            raise UserError(f"{where}: is damaged: its numbers are none that face3d calibrate writes: make it again")
+            raise UserError(f"{where}: is damaged: face3d calibrate writes no such numbers: make it again")
         return found
 
     def _is_sound(self) -> bool:
@@ -254,7 +254,7 @@ def _points(
     return tuple(OperatingPoint(*map(float, values)) for values in zip(*columns, strict=True))
 
 
-def calibrate_on(evaluations: Sequence[Path], method: str | None = None) -> Calibration:
+def calibrate_on(evaluations: Sequence[str | Path], method: str | None = None) -> Calibration:
     """Return the calibration of a network by the scores of one or more evaluations of it.
 
     Args:
@@ -267,7 +267,7 @@ def calibrate_on(evaluations: Sequence[Path], method: str | None = None) -> Cali
     import pandas as pd
 
     tables, distances, described, notices, network = [], [], [], [], ""
-    for folder in evaluations:
+    for folder in map(Path, evaluations):
         metrics, scores = _read_evaluation(folder)
         name, digest = _method_of(metrics, method, folder)
         if name not in scores:
@@ -329,12 +329,13 @@ def _plain_gallery(scores: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, tu
     )
 
 
-def check_calibration_file(path: Path) -> None:
+def check_calibration_file(path: str | Path) -> None:
     """Check, before any work, that a calibration can be written: there is nothing yet, or an older calibration.
 
     Raises:
         UserError: something else is there, or the name ends in another way.
     """
+    path = Path(path)
     if path.suffix != ENDING:
         raise UserError(f"--out {path}: is written as JSON: give it the ending {ENDING}")
     if not path.exists():
@@ -345,6 +346,7 @@ def check_calibration_file(path: Path) -> None:
         raise UserError(f"--out {path}: is there already and is no calibration: use another name") from None
 
 
-def save_calibration(path: Path, calibration: Calibration) -> None:
+def save_calibration(path: str | Path, calibration: Calibration) -> None:
     """Write a calibration as JSON, completely or not at all."""
+    path = Path(path)
     write_atomic(path, json.dumps(calibration.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")

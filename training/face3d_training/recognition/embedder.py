@@ -110,13 +110,14 @@ class Embedder:
         return found
 
 
-def open_embedder(path: Path, device: str = "auto") -> Embedder:
+def open_embedder(path: str | Path, device: str = "auto") -> Embedder:
     """Return the embedder of a checkpoint, a run's folder, or an exported network (.onnx).
 
     Raises:
         UserError: there is no network, or it does not say how faces are put before it.
         MissingDependency: the library that runs it is not installed.
     """
+    path = Path(path)
     return _of_onnx(path) if path.suffix == ONNX else _of_checkpoint(path, device)
 
 

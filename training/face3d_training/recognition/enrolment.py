@@ -37,19 +37,19 @@ class Enrolment:
         people: name to what is enrolled of each.
     """
 
-    def __init__(self, path: Path, gallery: PeopleGallery | None) -> None:
-        self.path, self._gallery = path, gallery
-        self._state = digest_file(path) if gallery is not None else ""
+    def __init__(self, path: str | Path, gallery: PeopleGallery | None) -> None:
+        self.path, self._gallery = Path(path), gallery
+        self._state = digest_file(self.path) if gallery is not None else ""
         self.people: dict[str, EnrolledPerson] = dict(gallery.people) if gallery is not None else {}
 
     @classmethod
-    def open(cls, path: Path) -> Enrolment:
+    def open(cls, path: str | Path) -> Enrolment:
         """Return the work on a gallery, which may not be there yet.
 
         Raises:
             UserError: there is something else.
         """
-        return cls(path, read_gallery(path) if path.exists() else None)
+        return cls(path, read_gallery(path) if Path(path).exists() else None)
 
     @property
     def gallery(self) -> PeopleGallery:
@@ -155,7 +155,7 @@ def _key(face: SeenFace) -> str:
     return str(path.resolve()) if path.exists() else face.path
 
 
-def people_in(path: Path, name: str | None, choice: ReaderChoice) -> list[RawCapture]:
+def people_in(path: str | Path, name: str | None, choice: ReaderChoice) -> list[RawCapture]:
     """Return the captures of people, with the name of each.
 
     Args:
@@ -167,6 +167,7 @@ def people_in(path: Path, name: str | None, choice: ReaderChoice) -> list[RawCap
     Raises:
         UserError: there are no people in it, or a name cannot be in a gallery.
     """
+    path = Path(path)
     if path.suffix.lower() == ".csv" and path.is_file():
         if name is not None:
             raise UserError(f"--name {name}: {path} names the people itself: leave --name out")

@@ -49,7 +49,7 @@ class SeenFace:
 
 
 def faces_of_dataset(
-    folder: Path, embedder: Embedder, splits: Sequence[str] = (), where: str | None = None, check: bool = True
+    folder: str | Path, embedder: Embedder, splits: Sequence[str] = (), where: str | None = None, check: bool = True
 ) -> Iterator[SeenFace]:
     """Yield the faces of a dataset, which are prepared already; those in masks are left out unless `where` is given.
 
@@ -63,6 +63,7 @@ def faces_of_dataset(
     Raises:
         UserError: the dataset is damaged, lacks what the network takes, or no row is left.
     """
+    folder = Path(folder)
     source = checked_dataset(folder, check)
     shapes, fields = shapes_of(source), embedder.data.fields
     if "map" in fields:

@@ -17,7 +17,7 @@ from face3d_data.errors import UserError
 from face3d_data.names import same_form
 
 UNKNOWN = "unknown"
-"""Answer for a face that is nobody's."""
+"""Answer for a face of a person who is not enrolled."""
 FORMAT, FORMAT_NAME = "face3d_gallery", 1
 NETWORK, DIGEST, FILE, BACK_END = "network", "network_digest", "network_file", "back_end"
 

@@ -18,9 +18,9 @@ from face3d_training.recognition.faces import FaceFinder, SeenFace
 
 def embed_captures(
     captures: Sequence[RawCapture],
-    root: Path,
+    root: str | Path,
     embedder: Embedder,
-    out: Path,
+    out: str | Path,
     layout: FolderLayout,
     progress: Callable[[int], None] | None = None,
 ) -> list[SeenFace]:
@@ -43,6 +43,7 @@ def embed_captures(
     """
     import pandas as pd
 
+    root, out = Path(root), Path(out)
     check_file(out)
     faces: list[SeenFace] = []
     for done, found in enumerate(FaceFinder(embedder).of(captures, every=False), 1):

@@ -6,6 +6,7 @@ import numpy as np
 
 from face3d_data.errors import MissingDependency
 from face3d_data.extras import extra_line
+from face3d_data.plurals import counted
 
 LARGEST_EXACT = 50_000
 """People up to which NumPy computes all distances; a larger gallery is searched by Faiss, with the same answers."""
@@ -43,7 +44,7 @@ def _by_faiss(gallery: np.ndarray, probes: np.ndarray, count: int) -> tuple[np.n
         import faiss
     except ImportError:
         raise MissingDependency(
-            f"a gallery of more than {LARGEST_EXACT:,} people is searched by Faiss: {extra_line('faiss')}"
+            f"a gallery of more than {counted(LARGEST_EXACT, 'person')} is searched by Faiss: {extra_line('faiss')}"
         ) from None
     index = faiss.IndexFlatL2(gallery.shape[1])
     index.add(np.ascontiguousarray(gallery, np.float32))
