@@ -106,7 +106,7 @@ def _other(people: list[str], person: str, rng: np.random.Generator) -> str:
 
 
 class Planted(Synthetic):
-    """Synthetic people of whom some have wrong labels."""
+    """Synthetic people, some of them with wrong labels."""
 
     name = "planted"
     version = 1

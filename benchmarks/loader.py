@@ -36,10 +36,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from face3d_data.geometry.open3d_lazy import open3d
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.dataset import export_dataset
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.plan import plan_dataset
-from face3d_data.shards.read import Batch, ShardReader
+from face3d_data.shards.read import ShardReader
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import write_shard
 from face3d_data.table import FIXED_COLUMNS

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def command(
     first: Path,
     second: Path,
-    fmr: float,
+    fmr: float | None,
     threshold: float | None,
     calibration: Path | None,
     reader: str | None,

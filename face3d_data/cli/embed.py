@@ -30,6 +30,7 @@ from face3d_data.shards.schema import DESCRIPTION
 
 if TYPE_CHECKING:
     from face3d_data.inputs.captures import ReaderChoice
+    from face3d_training.trained_rows import EmbeddedRows
 
 
 OF_DATASETS = ("split", "where", "back_end", "flip", "architecture", "check", "workers")
@@ -107,14 +108,9 @@ def command(
     if layout is None:
         layout = "images" if out.suffix == ".parquet" else "gallery"
     if _is_raw(dataset, workspace):
-        given = [name for name in OF_DATASETS if _is_given(context, name)] + [key for key, _ in given_keys(keys)]
-        if given:
-            raise UserError(
-                f"embed: --{given[0].replace('_', '-')} belongs to datasets, not to raw captures: leave it out"
-            )
-        _embed_raw(
-            Path(dataset), checkpoint or models[0], out, layout, chosen_reader(reader, settings, "embed"), device
-        )
+        _refuse_what_datasets_have(context, [key for key, _ in given_keys(keys)])
+        choice = chosen_reader(reader, settings, "embed")
+        _embed_raw(Path(dataset), checkpoint or models[0], out, layout, choice, device)
         return
     if reader is not None or settings:
         raise UserError("embed: --reader and --set belong to a folder of raw captures: leave them out")
@@ -130,10 +126,14 @@ def command(
             say=echo,
             architecture=architecture,
         )
+    echo(_said_of(written, layout, out))
+
+
+def _said_of(written: EmbeddedRows, layout: str, out: Path) -> str:
     samples = counted(written.samples, "sample")
     masked = f", {written.masked:,} of them masked" if written.masked else ""
     what = f"people, means over {samples}{masked}" if layout == "gallery" else f"samples{masked}"
-    echo(f"embeddings of {written.count} {what}, {written.form}, in {out}")
+    return f"embeddings of {written.count} {what}, {written.form}, in {out}"
 
 
 def _is_raw(dataset: str, workspace: Path) -> bool:
@@ -142,8 +142,16 @@ def _is_raw(dataset: str, workspace: Path) -> bool:
     return Path(dataset).is_dir() and not any((folder / DESCRIPTION).is_file() for folder in there)
 
 
-def _is_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+def _refuse_what_datasets_have(context: click.Context, keys: list[str]) -> None:
+    """Refuse options that say nothing of raw captures.
+
+    Raises:
+        UserError: naming the first that is given.
+    """
+    own = [name for name in OF_DATASETS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    for name in (*own, *keys):
+        option = name.replace("_", "-")
+        raise UserError(f"embed: --{option} belongs to datasets, not to raw captures: leave it out")
 
 
 def _embed_raw(folder: Path, network: Path | str, out: Path, layout: Any, choice: ReaderChoice, device: str) -> None:

@@ -64,7 +64,7 @@ def command(
         raise UserError(f"--into {gallery}: is written as HDF5: give it the ending {' or '.join(HDF5_ENDINGS)}")
     with needing_training("enrolling"):
         from face3d_training.recognition.enrolment import Enrolment, people_in
-        from face3d_training.recognition.faces import faces_of_dataset
+        from face3d_training.recognition.faces import embedded_dataset
     is_dataset = people is not None and (people / DESCRIPTION).is_file()
     if is_dataset and name is not None:
         raise UserError(f"--name {name}: dataset {people} names its people itself: leave --name out")
@@ -78,7 +78,7 @@ def command(
         embedder = open_network(chosen, device)
         work.use(embedder, network_name(chosen))
         if is_dataset:
-            faces = list(faces_of_dataset(people, embedder, splits, where))
+            faces = list(embedded_dataset(people, embedder, splits, where))
             work.take(faces, replace)
         else:
             captures = people_in(people, name, chosen_reader(reader, settings, "enroll"))

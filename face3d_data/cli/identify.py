@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,9 +22,11 @@ from face3d_data.plurals import counted
 
 if TYPE_CHECKING:
     from face3d_data.inputs.captures import RawCapture, ReaderChoice
-    from face3d_training.recognition.answers import Answer
+    from face3d_training.recognition.answers import Answers
     from face3d_training.recognition.calibration import Calibration
+    from face3d_training.recognition.page import RecognitionPage
     from face3d_training.recognition.people import Threshold
+    from face3d_training.recognition.watching import Watcher
 
 
 @dataclass(frozen=True)
@@ -56,20 +58,13 @@ class _Input:
 def command(
     inputs: tuple[Path, ...],
     gallery: Path,
-    fmr: float,
-    threshold: float | None,
-    calibration: Path | None,
     camera: int | None,
-    track: bool,
-    page: bool,
-    port: int,
     csv_file: Path | None,
     pictures: Path | None,
     reader: str | None,
     settings: tuple[str, ...],
-    model: str | None,
-    device: str,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Identify the faces in INPUTs: a person of the gallery, or unknown.
 
@@ -81,90 +76,118 @@ def command(
     if bool(inputs) == (camera is not None):
         raise UserError("identify: give INPUTs, or --camera N")
     with needing_training("identifying"):
-        from face3d_training.recognition.answers import Answers, check_new, write_answers
-        from face3d_training.recognition.faces import FaceFinder
-        from face3d_training.recognition.gallery import read_gallery
-        from face3d_training.recognition.page import RecognitionPage
-        from face3d_training.recognition.people import Recogniser
+        from face3d_training.recognition.answers import check_new, write_answers
         from face3d_training.recognition.watching import Watcher
-    from face3d_data.inputs.captures import reader_of
-    from face3d_data.inputs.video import is_video
-
-    people = read_gallery(gallery)
-    embedder = open_network(model or people.file, device)
-    people.check_network(embedder.digest, embedder.name, gallery)
-    limit, known = threshold_of(embedder, calibration, fmr, threshold)
-    answers = Answers(FaceFinder(embedder), Recogniser(people, limit, known))
     check_new(csv_file, pictures)
     choice = chosen_reader(reader, settings, "identify")
-    for path in inputs:  # what is wrong with the last is said before the first is looked at
-        if not (is_video(path) and path.is_file()):
-            reader_of(path, choice)
-    about = _about(limit, known, len(people.people))
+    given = list(_inputs(inputs, camera, options["track"], choice))
+    asked = _asked(gallery, options)
+    say = _Say(asked.about, as_json)
+    opened = partial(_opened, asked, options["port"], as_json) if options["page"] or camera is not None else None
+    watcher = Watcher(asked.answers, say, pictures, opened, keep=as_json or csv_file is not None)
+    _watch(watcher, given, until_interrupted=opened is not None)
+    if csv_file is not None:
+        write_answers(csv_file, watcher.found)
+    if as_json:
+        echo_json({**asked.record, "faces": [one.record() for one in watcher.found]})
+    if not watcher.usable:
+        raise UserError(f"identify: no face can be used ({watcher.first or 'nothing was seen'})")
+    if not as_json:
+        echo(watcher.summary)
 
-    def opened(size: tuple[int, int]) -> RecognitionPage:
-        shown = RecognitionPage(size, "; ".join(about), port)
-        echo(f"page {shown.address}", err=as_json)
-        return shown
 
-    said = list[str]()
+@dataclass(frozen=True)
+class _Asked:
+    """What answers, lines on what its answers mean, and the same for JSON."""
 
-    def say(line: str) -> None:
-        if not said and not as_json:
-            for text in about:
-                tell(text)
-        said.append(line)
-        if not as_json:
-            echo(line)
+    answers: Answers
+    about: list[str]
+    record: dict[str, Any]
 
-    watcher = Watcher(answers, say, pictures, opened if page or camera is not None else None)
-    with suppress(KeyboardInterrupt):
-        for one in _inputs(inputs, camera, track, choice):
+
+def _asked(gallery: Path, options: Mapping[str, Any]) -> _Asked:
+    """Return what answers, by the gallery and the options of network and threshold.
+
+    Raises:
+        UserError: they do not fit each other.
+    """
+    from face3d_training.recognition.answers import Answers
+    from face3d_training.recognition.faces import FaceFinder
+    from face3d_training.recognition.gallery import read_gallery
+    from face3d_training.recognition.people import Recogniser
+
+    people = read_gallery(gallery)
+    embedder = open_network(options["model"] or people.file, options["device"])
+    people.check_network(embedder.digest, embedder.name, gallery)
+    limit, known = threshold_of(embedder, options["calibration"], options["fmr"], options["threshold"])
+    record = {
+        "threshold": limit.distance,
+        "fmr": None if limit.point is None else limit.point.fmr,
+        "notice": "" if known is None else known.notice,
+        "network": embedder.name,
+    }
+    answers = Answers(FaceFinder(embedder), Recogniser(people, limit, known))
+    return _Asked(answers, _about(limit, known, len(people.people)), record)
+
+
+class _Say:
+    """Prints lines on what is seen, and before the first one what they mean; nothing beside JSON."""
+
+    def __init__(self, about: list[str], as_json: bool) -> None:
+        self._about, self._as_json = list(about), as_json
+
+    def __call__(self, line: str) -> None:
+        if self._as_json:
+            return
+        while self._about:
+            tell(self._about.pop(0))
+        echo(line)
+
+
+def _opened(asked: _Asked, port: int, as_json: bool, size_px: tuple[int, int]) -> RecognitionPage:
+    """Open the page, for pictures of a width and height, and print its address."""
+    from face3d_training.recognition.page import RecognitionPage
+
+    shown = RecognitionPage(size_px, "; ".join(asked.about), port)
+    echo(f"page {shown.address}", err=as_json)
+    return shown
+
+
+def _watch(watcher: Watcher, given: Iterable[_Input], until_interrupted: bool) -> None:
+    """Look at all inputs; a page stays, and a camera is looked at, until Ctrl-C, which then is no fault."""
+    try:
+        for one in given:
             (watcher.video if one.is_video else watcher.single)(one.captures)
         if watcher.page is not None:
             watcher.page.end()
             echo("that was all: Ctrl-C ends the page", err=True)
             while True:
                 sleep(1)
-    if watcher.page is not None:
-        watcher.page.close()
-    if csv_file is not None:
-        write_answers(csv_file, watcher.found)
-    if as_json:
-        faces = [one.record() for one in watcher.found]
-        rate, notice = (None if limit.point is None else limit.point.fmr), ("" if known is None else known.notice)
-        echo_json(
-            {"threshold": limit.distance, "fmr": rate, "notice": notice, "network": embedder.name, "faces": faces}
-        )
-    _summarize(watcher.found, as_json)
+    except KeyboardInterrupt:
+        if not until_interrupted:
+            raise
+    finally:
+        if watcher.page is not None:
+            watcher.page.close()
 
 
 def _inputs(inputs: tuple[Path, ...], camera: int | None, track: bool, choice: ReaderChoice) -> Iterator[_Input]:
-    from face3d_data.inputs.captures import captures_in
+    """Yield what is to be looked at; what is wrong with the last input is found before the first is looked at.
+
+    Raises:
+        UserError: an input is missing, or is nothing that a reader reads.
+    """
+    from face3d_data.inputs.captures import captures_in, reader_of
     from face3d_data.inputs.video import camera_frames, is_video, video_frames
 
     if camera is not None:
         yield _Input(camera_frames(camera), True)
     for path in inputs:
-        yield _Input(video_frames(path), True) if is_video(path) else _Input(captures_in(path, choice), track)
-
-
-def _summarize(found: list[Answer], as_json: bool) -> None:
-    """Print how many faces there were.
-
-    Raises:
-        UserError: not one could be used.
-    """
-    seen = [one for one in found if one.decision is not None]
-    if not seen:
-        first = found[0].in_words if found else "nothing was seen"
-        raise UserError(f"identify: no face can be used ({first})")
-    if as_json:
-        return
-    named = sum(one.is_known for one in seen)
-    lost = len(found) - len(seen)
-    left = f"; {counted(lost, 'input')} without a usable face" if lost else ""
-    echo(f"{counted(len(seen), 'face')}: {named} of the gallery, {len(seen) - named} unknown{left}")
+        if is_video(path) and path.is_file():
+            yield _Input(video_frames(path), True)
+        else:
+            reader_of(path, choice)
+            yield _Input(captures_in(path, choice), track)
 
 
 def _about(limit: Threshold, known: Calibration | None, people: int) -> list[str]:

@@ -49,8 +49,8 @@ def threshold_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--threshold", type=click.FloatRange(0, 2), metavar="DISTANCE", help="Accept up to this distance instead.",
         ),
         click.option(
-            "--fmr", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=DEFAULT_FMR, show_default=True,
-            metavar="RATE", help="Accept up to the distance at which this share of impostor pairs is accepted.",
+            "--fmr", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="RATE",
+            help=f"Accept up to the distance at which this share of impostor pairs is accepted [{DEFAULT_FMR:g}].",
         ),
     ):  # fmt: skip
         function = option(function)
@@ -61,7 +61,7 @@ def open_network(model: str, device: str) -> Embedder:
     """Return the network that `--model` names.
 
     Raises:
-        UserError: there is none of that name, and no such file.
+        UserError: no network has that name, and no file lies there.
     """
     with needing_training("recognising"):
         from face3d_training.packaged import PACKAGED, packaged_file, packaged_names
@@ -83,14 +83,16 @@ def network_name(model: str) -> str:
 
 
 def threshold_of(
-    embedder: Embedder, calibration: Path | None, fmr: float, threshold: float | None
+    embedder: Embedder, calibration: Path | None, fmr: float | None, threshold: float | None
 ) -> tuple[Threshold, Calibration | None]:
     """Return the threshold that is asked for, and the calibration behind it.
 
     Raises:
-        UserError: there is no calibration, or it cannot show the rate.
+        UserError: both a rate and a distance are given, there is no calibration, or it cannot show the rate.
     """
+    if fmr is not None and threshold is not None:
+        raise UserError("--fmr and --threshold both say up to which distance faces are accepted: give one of them")
     from face3d_training.recognition.people import choose_threshold
 
     found = embedder.calibration(calibration)
-    return choose_threshold(found, fmr, threshold, embedder.name), found
+    return choose_threshold(found, fmr or DEFAULT_FMR, threshold, embedder.name), found

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from face3d_data.databases.description import Database
-from face3d_data.readers.shared.folder import walk
+from face3d_data.readers.shared.walk import walk
 
 MOST_LOOKED_AT = 50_000
 """Files whose names are held against every database."""

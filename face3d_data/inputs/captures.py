@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from face3d_data.formats.image import IMAGE_SUFFIXES
 from face3d_data.formats.mesh_file import MESH_SUFFIXES
 from face3d_data.reader import Reader, Source, captures
 from face3d_data.readers.rgbd_folder import RgbdFolder
-from face3d_data.readers.shared.folder import FolderReader, walk
+from face3d_data.readers.shared.folder import FolderReader
 from face3d_data.readers.shared.rgbd_camera import camera_in
 from face3d_data.readers.shared.strays import is_stray
+from face3d_data.readers.shared.walk import walk
 from face3d_data.registry import find
 from face3d_data.sample import Sample
 from face3d_data.shards.schema import DESCRIPTION
@@ -30,6 +32,8 @@ CAMERA_ABOVE = 3
 """How many folders above a capture its camera file is looked for."""
 TEXTS = "texts"
 """Files that may hold points as text, or anything else."""
+MARK = "#"
+"""Stands between a file and the number of a capture in it."""
 KINDS = {RGBD: "RGB-D captures", MESHES: "scans", CLOUDS: "point clouds", IMAGES: "photographs", BAGS: "recordings"}
 
 
@@ -38,7 +42,8 @@ class RawCapture:
     """One capture as a reader found it.
 
     Attributes:
-        path: what messages and results call it: its first file, or its id where it has none.
+        path: what messages and results call it: its first file, or its id where it has none; of several captures in
+            one file all but the first have a number behind it (`recording.bag#1`).
         person: the folder directly below the one that was given, or the reader's person.
         sample: its arrays, read when asked for; None where it cannot be read.
         problem: (reason, detail) where it cannot be read.
@@ -75,12 +80,14 @@ def captures_in(path: str | Path, choice: ReaderChoice = ReaderChoice()) -> Iter
     """
     path = Path(path)
     name = reader_of(path, choice)
-    found = 0
+    found = Counter[str]()
     for source, reader in _sources(path, name, dict(choice.options or {})):
         if source.problem is not None and is_stray(source):
             continue
-        found += 1
-        yield _raw(reader, source)
+        name_of_it = str(next(iter(source.files.values()), f"{source.person}/{source.capture}"))
+        number = found[name_of_it]
+        found[name_of_it] += 1
+        yield _raw(reader, source, f"{name_of_it}{MARK}{number}" if number else name_of_it)
     if not found:
         raise UserError(f"{path}: reader {name} finds no capture in it: give another --reader, or another folder")
 
@@ -179,19 +186,18 @@ def _twin(path: Path) -> Path:
 
 def _sources(path: Path, name: str, options: dict[str, Any]) -> Iterator[tuple[Source, Reader]]:
     cls = find("reader", name)
-    if name not in KINDS or not issubclass(cls, FolderReader) or "pattern" in options:
-        if path.is_file():
-            raise UserError(f"{path}: reader {name} reads folders: give the folder of the collection")
-        reader = build(cls, {"root": path, **options}, f"--reader {name}")
-        for source in captures(reader):
-            yield source, reader
-        return
     root = path if path.is_dir() else path.parent
-    if issubclass(cls, RgbdFolder):
+    if issubclass(cls, RgbdFolder) and "pattern" not in options:
         root = _with_camera(root)
     reader = build(cls, {"root": root, **options}, f"--reader {name}")
-    assert isinstance(reader, FolderReader)
-    for source in reader.scan_part(path):
+    any_names = name in KINDS and "pattern" not in options
+    if any_names and isinstance(reader, FolderReader):
+        sources = reader.scan_part(path)
+    elif path.is_file():
+        raise UserError(f"{path}: reader {name} reads folders: give the folder of the collection")
+    else:
+        sources = captures(reader)
+    for source in sources:
         yield source, reader
 
 
@@ -203,9 +209,8 @@ def _with_camera(folder: Path) -> Path:
     return folder
 
 
-def _raw(reader: Reader, source: Source) -> RawCapture:
+def _raw(reader: Reader, source: Source, path: str) -> RawCapture:
     """Return a source as a capture, whose arrays are read when they are asked for."""
-    path = str(next(iter(source.files.values()), f"{source.person}/{source.capture}"))
     try:
         return RawCapture(path, source.person, reader.sample(source))
     except Unreadable as error:

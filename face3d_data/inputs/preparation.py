@@ -83,7 +83,7 @@ class Preparation:
         return cls(different, tuple(fields), record.get("dtype") == "float16")
 
     def faces(self, sample: Sample, every: bool = True) -> list[PreparedFace]:
-        """Return the faces of a capture; one with a problem where there is none.
+        """Return the faces of a capture; without a face, one entry that has a problem.
 
         Args:
             sample: a capture as its reader gives it.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.errors import UserError
-from face3d_data.inputs.captures import RawCapture
+from face3d_data.inputs.captures import MARK, RawCapture
 from face3d_data.sample import Sample
 
 VIDEO_SUFFIXES: tuple[str, ...] = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
@@ -57,7 +57,7 @@ def _frames(source: str | int, name: str, why: str) -> Iterator[RawCapture]:
                 if not there or image is None:
                     break
                 color = np.ascontiguousarray(image[:, :, ::-1])
-                yield RawCapture(f"{name}#{count}", "", Sample.of({"color": color}))
+                yield RawCapture(f"{name}{MARK}{count}", "", Sample.of({"color": color}))
                 count += 1
         finally:
             stream.release()

@@ -14,9 +14,10 @@ from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.lock3d_bundle import BundleFrame, find_lines, line_digest, parse_names, read_frame
 from face3d_data.reader import Source
 from face3d_data.readers.lock3dface import CATEGORIES, KINECT_V2, Lock3dfaceCategory
-from face3d_data.readers.shared.folder import NAME_REASONS, walk
+from face3d_data.readers.shared.folder import NAME_REASONS
 from face3d_data.readers.shared.frames import FrameSelection
 from face3d_data.readers.shared.strays import Folder, printable, strays
+from face3d_data.readers.shared.walk import walk
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 

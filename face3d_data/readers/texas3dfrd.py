@@ -16,8 +16,9 @@ from face3d_data.formats.image import read_color
 from face3d_data.formats.image_header import check_same_size, read_image_header
 from face3d_data.formats.points_2d import read_points_2d
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader, walk
+from face3d_data.readers.shared.folder import NAME_REASONS, CaptureFiles, FolderReader
 from face3d_data.readers.shared.strays import Folder, unmatched
+from face3d_data.readers.shared.walk import walk
 from face3d_data.registry import register
 
 N_FIDUCIALS = 25

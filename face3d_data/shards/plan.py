@@ -178,14 +178,10 @@ def plan_dataset(
     every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(table, tags)
     asked, asked_types = tag_columns(tags, spec.tags)
     attributes = origin.attributes()
-    record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **attributes}
-    record |= {"seed": seed, "by": origin.by}
-    shapes = {field: list(shape) for field, shape in usable_shapes.items()}
-    record |= {"spec": spec.content(), "shapes": shapes, "allow_leaks": allow_leaks}
     said = {field: origin.array_attributes[field] for field in spec.fields if field in origin.array_attributes}
-    record |= {"array_attributes": said} if said else {}
-    record |= {"preparation": dict(origin.preparation)} if origin.preparation else {}
-    record |= {"same_person": {**apart, **names}, "tags": asked_types}
+    record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **attributes, "seed": seed}
+    record |= _record_of(spec, origin, usable_shapes, said)
+    record |= {"allow_leaks": allow_leaks, "same_person": {**apart, **names}, "tags": asked_types}
     rows = [table[column].tolist() for column in DIGESTED]
     rows += [asked[tag].tolist() for tag in spec.tags]
     beside = (every_dirty.to_numpy().tolist(), [list(sources.columns), *sources.to_numpy().tolist()])
@@ -211,6 +207,19 @@ def plan_dataset(
         array_attributes=said,
         notes=[*_notes(left_out, leaks), *empty_tags(asked), *sources_notes(sources, names)],
     )
+
+
+def _record_of(
+    spec: DatasetSpec,
+    origin: DatasetOrigin,
+    shapes: Mapping[str, tuple[int, ...]],
+    said: Mapping[str, Mapping[str, Tag]],
+) -> dict[str, Any]:
+    """Return what dataset.json says of a dataset's arrays and of how they were made."""
+    record: dict[str, Any] = {"by": origin.by, "spec": spec.content()}
+    record |= {"shapes": {field: list(shape) for field, shape in shapes.items()}}
+    record |= {"array_attributes": dict(said)} if said else {}
+    return record | ({"preparation": dict(origin.preparation)} if origin.preparation else {})
 
 
 def _written(

@@ -13,6 +13,7 @@ import numpy as np
 from face3d_data.csv_cells import plain
 from face3d_data.errors import UserError, is_refused, refusal
 from face3d_data.json_text import parse_json
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.mapped import MappedShard, ShardLayout, read_layout
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, STORED_NAMES, TEXT_DATASETS, stored_name
 
@@ -23,28 +24,6 @@ OPEN_SHARDS = 256
 """Shards mapped at a time in one process: each holds a file descriptor."""
 MAY_LACK = ("Int64", "float64", "boolean")
 """Dtypes of CSV columns in which nothing means that it is not known."""
-
-
-class Batch(Sequence[dict[str, Any]]):
-    """Samples gathered at once: `arrays` holds them stacked, items are views into it.
-
-    torch's default collate takes it as a list of samples; `ShardReader.stack` as `collate_fn` costs nothing.
-    """
-
-    __slots__ = ("arrays",)
-
-    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
-        self.arrays = arrays
-
-    def __len__(self) -> int:
-        return len(self.arrays["label"])
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return Batch({name: array[index] for name, array in self.arrays.items()})
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        return {name: array[index] for name, array in self.arrays.items()}
 
 
 class ShardReader:

@@ -74,7 +74,7 @@ def captured(path: str | Path) -> Subject:
 
 def _find_capture(path: Path, where: str) -> tuple[Folder, str]:
     """Return the folder that lists a capture's files, and the capture's name: that of a file, or a folder's first."""
-    from face3d_data.readers.shared.folder import walk
+    from face3d_data.readers.shared.walk import walk
 
     if path.is_dir():
         for folder in walk(path):

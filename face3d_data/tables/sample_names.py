@@ -30,7 +30,7 @@ class SampleNames:
         columns = (table[column].tolist() for column in ("id", "name", "sample_id", "identity"))
         for row, (file_name, name, sample_id, identity) in enumerate(zip(*columns, strict=True)):
             own, names = own_identity(sample_id), {name, identity, identity.partition("/")[2] or identity}
-            # Who goes by another name is known by the own one too; and only with that is a short id one of theirs.
+            # A renamed person is found by the original name, too; a short id belongs to the original name alone.
             owned = names if own == person_of(identity) else {name_of(own), own, own.partition("/")[2]}
             for person in names | owned:
                 for text in (file_name, sample_id):
@@ -39,7 +39,7 @@ class SampleNames:
                 self._named[person, sample_id.removeprefix(f"{own}/")].add(row)
 
     def rows(self, name: str, text: str) -> set[int]:
-        """Return the rows that a person's name and a sample's text may mean; empty where there is none."""
+        """Return the rows that a person's name and a sample's text may mean; empty: no row."""
         found = self._named.get((name, text))
         if found is None and re.fullmatch(r"[0-9]{1,9}", text):
             found = self._named.get((name, f"{name.rpartition('/')[2]}_{int(text):04d}"))

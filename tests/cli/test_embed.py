@@ -183,7 +183,11 @@ def test_a_command_that_was_stopped_goes_on_and_gives_the_same_bytes(here, tmp_p
     assert call(capsys, *wanted, "--out", out)[0] == 130
     assert (seen, out.exists()) == ([0, 10], False)
     seen.clear()
-    (tmp_path / "e.h5.parts" / "000000010.npy").write_bytes(b"damaged")
+    parts = sorted((tmp_path / "e.h5.parts").glob("*.safetensors"))
+    assert len(parts) == 2
+    content = bytearray(parts[1].read_bytes())
+    content[-3] ^= 1  # a number of the right shape, and another one
+    parts[1].write_bytes(content)
     code, _, err = call(capsys, *wanted, "--where", "mask == 'none'", "--out", out)
     assert (code, out.exists()) == (2, False)
     assert "e.h5.parts: holds parts of other embeddings (where differ)" in err

@@ -3,8 +3,6 @@
 import json
 import os
 
-import cv2
-import numpy as np
 import pytest
 import yaml
 from names_only import bosphorus_names, write_bosphorus_names
@@ -193,32 +191,6 @@ def test_a_camera_of_another_size_and_an_untold_unit_are_said_before_anything_ru
     said = " ".join(out.split())
     assert "does not fit: ann/000000: size_mismatch: colour 160x120, depth 160x120, the camera file 320x120" in said
     assert out.splitlines()[-1] == "missing: files that fit each other"
-
-
-def test_names_with_masked_are_noted_with_the_pattern_that_joins_them(capsys, tmp_path):
-    write_tiny_rgbd(tmp_path, people=2, captures=1)
-    first, second = sorted(path for path in tmp_path.iterdir() if path.is_dir())
-    second.rename(tmp_path / f"{first.name}_masked")
-    _, out, _ = check(capsys, "rgbd_folder", tmp_path)
-    assert f"suspected to be one person each: {first.name} and {first.name}_masked" in " ".join(out.split())
-    pattern = "pattern={identity}[_{masked:flag}]/{capture}"
-    _, out, _ = check(capsys, "rgbd_folder", tmp_path, "--set", f'pattern="{pattern.partition("=")[2]}"')
-    assert "suspected" not in out
-    assert "people 1 captures 2" in " ".join(out.split())
-
-
-def test_depth_without_a_unit_is_noted_where_it_is_not_read(capsys, tmp_path):
-    write_pair(tmp_path / "anna" / "0")
-    _, out, _ = check(capsys, "rgbd_npy", tmp_path)
-    assert "depth of 1 capture is not read, no file gives its unit: --set depth_scale=0.001" in " ".join(out.split())
-    assert "is not read" not in check(capsys, "rgbd_npy", tmp_path, "--set", "depth_scale=0.001")[1]
-
-
-def write_pair(stem):
-    """Write an image and its depth as an array, as RGB-D recognisers keep them."""
-    stem.parent.mkdir(parents=True)
-    cv2.imwrite(f"{stem}.png", np.zeros((8, 8, 3), np.uint8))
-    np.save(f"{stem}.npy", np.full((8, 8), 700, np.uint16))
 
 
 def test_people_who_follow_each_other_are_told_as_one(capsys, root):

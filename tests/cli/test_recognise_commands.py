@@ -208,6 +208,9 @@ def test_a_page_is_served_until_ctrl_c_and_then_the_csv_is_written(here, tmp_pat
         (("identify", "all", "--gallery", "people.h5", "--model", "mapz"), "--model mapz: no such file"),
         (("identify", "all", "--gallery", "people.h5", "--fmr", "1e-6"), "cannot be shown by"),
         (("identify", "all", "--gallery", "people.h5", "--fmr", "2"), "--fmr"),
+        (("identify", "all", "--gallery", "people.h5", "--fmr", "0.1", "--threshold", "1"), "give one of them"),
+        (("identify", "all", "--gallery", "people.h5", "--threshold", "nan"), "is no distance"),
+        (("identify", "all", "--gallery", "people.h5", "--device", "tpu"), "is not a device"),
         (("identify", "all", "--gallery", "people.h5", "--set", "units"), "write KEY=VALUE"),
         (("identify", "all", "--gallery", "people.h5", "--reader", "rgbd"), "there is no reader 'rgbd'"),
         (

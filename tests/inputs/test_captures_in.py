@@ -2,6 +2,7 @@
 
 import gzip
 
+import cv2
 import numpy as np
 import pytest
 
@@ -121,3 +122,11 @@ def test_a_reader_of_its_own_layout_reads_folders_alone(rgbd):
     assert len(found(rgbd, choice)) == 4
     with pytest.raises(UserError, match="reads folders: give the folder of the collection"):
         found(next(rgbd.rglob("*_color.png")), choice)
+
+
+def test_several_captures_of_one_file_have_different_names(tmp_path):
+    """Frames of a recording, or images of a file: by their names a gallery knows captures again."""
+    (tmp_path / "frames.csv").write_text("identity,capture,color\nanna,one,a.png\nanna,two,a.png\n")
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    choice = ReaderChoice("csv", {"file": str(tmp_path / "frames.csv")})
+    assert [path for path, _ in found(tmp_path, choice)] == [str(tmp_path / "a.png"), f"{tmp_path / 'a.png'}#1"]

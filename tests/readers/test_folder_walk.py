@@ -14,8 +14,8 @@ from face3d_data.readers.image_folder import ImageFolder
 from face3d_data.readers.lock3dface import Lock3DFace
 from face3d_data.readers.mesh_folder import MeshFolder
 from face3d_data.readers.rgbd_folder import RgbdFolder
-from face3d_data.readers.shared.folder import walk
 from face3d_data.readers.shared.strays import ending_of
+from face3d_data.readers.shared.walk import walk
 
 
 def rows(reader):

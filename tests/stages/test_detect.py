@@ -17,7 +17,7 @@ from face3d_data.errors import MissingDependency, Reject
 from face3d_data.registry import find
 from face3d_data.sample import Arrays, Sample
 from face3d_data.stages.detect import Detect as AnyDetect
-from face3d_data.stages.detect import choose
+from face3d_data.stages.face_choice import choose
 
 Detect = partial(AnyDetect, detector="mtcnn")
 """One detector alone; what `auto` does with several is in test_detect_auto.py."""

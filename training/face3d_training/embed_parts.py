@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from face3d_data.atomic import atomic_path, make_folder, write_atomic
 from face3d_data.errors import UserError
@@ -20,7 +23,7 @@ from face3d_training.models.embedding_net import EmbeddingNet
 
 PART_ROWS = 1024
 """Rows of a part: what a stopped command loses at most."""
-JOB = "job.json"
+JOB, PART, SHA256, EMBEDDINGS = "job.json", ".safetensors", "sha256", "embeddings"
 
 
 def parts_folder(out: str | Path) -> Path:
@@ -57,7 +60,7 @@ def check_parts(out: str | Path, job: Mapping[str, Any]) -> int:
             f"{folder}: holds parts of other embeddings ({', '.join(differing)} differ): give the options that these "
             "were begun with, remove it, or use another name for --out"
         )
-    return sum(1 for _ in folder.glob("*.npy"))
+    return sum(1 for _ in folder.glob(f"*{PART}"))
 
 
 def embed_in_parts(
@@ -86,7 +89,7 @@ def embed_in_parts(
     folder, found = parts_folder(out), []
     for start in range(0, len(rows), PART_ROWS):
         only = range(start, min(start + PART_ROWS, len(rows)))
-        part = folder / f"{start:09d}.npy"
+        part = folder / f"{start:09d}{PART}"
         vectors = _read(part, (len(only), net.embedding_size))
         if vectors is None:
             tell = None if progress is None else (lambda done, start=start: progress(start + done))
@@ -105,12 +108,14 @@ def remove_parts(out: str | Path) -> None:
 
 
 def _read(part: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """Return a part; None where there is none, or it is not what it should be and is computed again."""
+    """Return a part; None where it is missing, or not what was written, and is computed again."""
     try:
-        vectors = np.load(part, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        with safe_open(part, framework="np") as file:
+            vectors, written = file.get_tensor(EMBEDDINGS), (file.metadata() or {}).get(SHA256)
+    except (OSError, SafetensorError):
         return None
-    return vectors if vectors.shape == shape and vectors.dtype == np.float32 else None
+    sound = vectors.shape == shape and vectors.dtype == np.float32 and _digest(vectors) == written
+    return vectors if sound else None
 
 
 def _write(part: Path, vectors: np.ndarray, job: Mapping[str, Any]) -> None:
@@ -118,7 +123,11 @@ def _write(part: Path, vectors: np.ndarray, job: Mapping[str, Any]) -> None:
         make_folder(part.parent)
         if not (part.parent / JOB).exists():
             write_atomic(part.parent / JOB, json.dumps(job, indent=1))
-        with atomic_path(part) as temporary, open(temporary, "wb") as file:
-            np.save(file, vectors)
+        with atomic_path(part) as temporary:
+            save_file({EMBEDDINGS: np.ascontiguousarray(vectors)}, temporary, metadata={SHA256: _digest(vectors)})
     except OSError as error:
         raise UserError(f"{part}: cannot be written ({error.strerror or error}): use another --out") from None
+
+
+def _digest(vectors: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(vectors).tobytes()).hexdigest()

@@ -13,9 +13,10 @@ from pydantic import Field
 
 from face3d_data.errors import ContractError, UserError
 from face3d_data.reader import Reader, Source
-from face3d_data.readers.shared.folder import DATA_SUFFIXES, NAME_REASONS, FolderReader, bad_name, walk
+from face3d_data.readers.shared.folder import DATA_SUFFIXES, NAME_REASONS, FolderReader, bad_name
 from face3d_data.readers.shared.pattern import Match, NamePattern, compile_pattern
 from face3d_data.readers.shared.strays import Folder, beside, is_stray, printable, unmatched
+from face3d_data.readers.shared.walk import walk
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from face3d_data.errors import Unreadable, UserError
 from face3d_data.formats.text_bytes import read_text
 from face3d_data.names import encode_part
 from face3d_data.reader import Source
-from face3d_data.readers.shared.folder import walk
 from face3d_data.readers.shared.strays import Folder, printable, strays
+from face3d_data.readers.shared.walk import walk
 
 ENDINGS = (".h5", ".hdf5")
 LIST_ENDING = "_files.txt"

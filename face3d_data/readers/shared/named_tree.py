@@ -13,8 +13,9 @@ from pydantic import Field
 
 from face3d_data.errors import ContractError, UserError
 from face3d_data.reader import Reader, Source
-from face3d_data.readers.shared.folder import NAME_REASONS, walk
+from face3d_data.readers.shared.folder import NAME_REASONS
 from face3d_data.readers.shared.strays import STRAY_REASONS, Folder, beside, is_stray, strays, unmatched
+from face3d_data.readers.shared.walk import walk
 
 Paths = Mapping[str, str]
 """Role to a regular expression of whole paths below the root, with `/` between folders; case does not matter."""

@@ -10,10 +10,10 @@ import numpy as np
 
 from face3d_data.errors import UserError
 from face3d_data.registration.template import Template
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import ExportRows
 from face3d_data.shards.export.mesh_files import mesh_ply_bytes, template_of
 from face3d_data.shards.export.samples import png_bytes
-from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,9 @@ from face3d_data.atomic import make_folder
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
 from face3d_data.plurals import counted
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.lists import csv_text
-from face3d_data.shards.read import Batch, Dataset
+from face3d_data.shards.read import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ import numpy as np
 
 from face3d_data.names import name_of
 from face3d_data.roots import TOKEN_CHARS
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import EXPORT_FRAMES, ExportRows, Form, write_csv
-from face3d_data.shards.read import Batch
 from face3d_data.tables.split import person_of
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import ExportRows, Form, make_folders, write_csv
 from face3d_data.shards.export.samples import write_color
 from face3d_data.shards.export.ten_folds import in_ten_folds
-from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
     import pandas as pd

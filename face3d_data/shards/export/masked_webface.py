@@ -16,9 +16,9 @@ import numpy as np
 from face3d_data.atomic import make_folder
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import ExportRows, Form, write_csv
 from face3d_data.shards.export.samples import write_color
-from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
     import pandas as pd

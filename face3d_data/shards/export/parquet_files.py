@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
 from face3d_data.parquet_file import needing_parquet
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.columns import ExportColumns
 from face3d_data.shards.export.croissant import PublishedFile, croissant_text
 from face3d_data.shards.export.dataset_card import OPENED_AS, card_text
 from face3d_data.shards.export.form import ExportRows, Form, copy_lists
 from face3d_data.shards.export.sharing import sharing_terms
-from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
     import pandas as pd

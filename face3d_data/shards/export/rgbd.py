@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import ExportRows, Form, beside, copy_lists, dirty_table, make_folders, write_csv
 from face3d_data.shards.export.samples import write_color
-from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,11 +13,11 @@ from face3d_data.errors import UserError
 from face3d_data.registration.template import Template
 from face3d_data.registration.uv_map import uv_normals, uv_positions
 from face3d_data.roots import ply_comment, split_root
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import EXPORT_FRAMES, ExportRows, Form, beside, copy_lists, make_folders, write_csv
 from face3d_data.shards.export.map_files import MAP_PNG, height_pixels, normal_pixels
 from face3d_data.shards.export.mesh_files import MAP_PIXELS, mesh_ply_bytes, obj_text, template_of
 from face3d_data.shards.export.ten_folds import in_ten_folds
-from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import ExportRows, Form, copy_lists
 from face3d_data.shards.export.samples import png_bytes
-from face3d_data.shards.read import Batch
 
 if TYPE_CHECKING:
     import pandas as pd

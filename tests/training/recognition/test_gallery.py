@@ -8,6 +8,7 @@ from face3d_data.errors import MissingDependency, UserError
 from face3d_training.recognition import search
 from face3d_training.recognition.calibration import Calibration, OperatingPoint
 from face3d_training.recognition.enrolment import Enrolment, people_in
+from face3d_training.recognition.faces import SeenFace
 from face3d_training.recognition.gallery import (
     UNKNOWN,
     EnrolledPerson,
@@ -214,3 +215,24 @@ def test_a_gallery_behind_a_link_is_written_there(tmp_path):
     work.save()
     assert (tmp_path / "link.h5").is_symlink()
     assert read_gallery(tmp_path / "g.h5").people.keys() == {"anna"}
+
+
+def test_a_capture_is_known_again_by_its_file_however_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "v.bag").write_bytes(b"")
+    vector = np.eye(8, dtype=np.float32)[0]
+    work = Enrolment(tmp_path / "g.h5", None)
+    names = ("a/v.bag", "a/v.bag#1", "a/../a/v.bag#1", str(tmp_path / "a" / "v.bag"), "d/anna/1#2")
+    work.take([SeenFace(name, "anna", 0, None, vector, None) for name in names])
+    at = str(tmp_path / "a" / "v.bag")
+    assert work.people["anna"].files == (at, f"{at}#1", "d/anna/1#2")
+
+
+def test_names_that_differ_only_in_their_accents_are_one_person(tmp_path):
+    work = Enrolment(tmp_path / "g.h5", None)
+    vectors = np.eye(8, dtype=np.float32)
+    work.take(
+        [SeenFace("1", "Zoe\u0308", 0, None, vectors[0], None), SeenFace("2", "Zo\u00eb", 0, None, vectors[1], None)]
+    )
+    assert {name: len(person.files) for name, person in work.people.items()} == {"Zo\u00eb": 2}

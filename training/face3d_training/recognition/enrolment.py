@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace as replaced
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError, did_you_mean
-from face3d_data.inputs.captures import RawCapture, ReaderChoice, captures_in
+from face3d_data.inputs.captures import MARK, RawCapture, ReaderChoice, captures_in
 from face3d_data.plurals import counted
 from face3d_training.recognition.embedder import Embedder
 from face3d_training.recognition.faces import FaceFinder, SeenFace
@@ -126,8 +127,11 @@ class Enrolment:
             first = faces[0].problem if faces else None
             why = f" (first: {faces[0].path}: {first[0]}: {first[1]})" if first else ""
             raise UserError(f"enroll: no face of {counted(len(faces), 'capture')} can be used{why}: nothing is written")
-        for name in dict.fromkeys(face.person for face in usable):
-            self._add(check_person_name(name), [face for face in usable if face.person == name], replace)
+        of_person: dict[str, list[SeenFace]] = defaultdict(list)
+        for face in usable:
+            of_person[check_person_name(face.person)].append(face)
+        for name, own in of_person.items():
+            self._add(name, own, replace)
 
     def _add(self, name: str, faces: Sequence[SeenFace], replace: bool) -> None:
         new = {_key(face): face.embedding for face in faces}
@@ -151,8 +155,9 @@ class Enrolment:
 
 def _key(face: SeenFace) -> str:
     """Return by what a capture is known again: its file wherever it was named from, or a sample's id."""
-    path = Path(face.path)
-    return str(path.resolve()) if path.exists() else face.path
+    file, mark, number = face.path.rpartition(MARK)
+    name = file if mark and number.isdigit() and not Path(face.path).exists() else face.path
+    return str(Path(name).resolve()) + face.path.removeprefix(name) if Path(name).exists() else face.path
 
 
 def people_in(path: str | Path, name: str | None, choice: ReaderChoice) -> list[RawCapture]:

@@ -48,7 +48,7 @@ class SeenFace:
     seconds: float = 0.0
 
 
-def faces_of_dataset(
+def embedded_dataset(
     folder: str | Path, embedder: Embedder, splits: Sequence[str] = (), where: str | None = None, check: bool = True
 ) -> Iterator[SeenFace]:
     """Yield the faces of a dataset, which are prepared already; those in masks are left out unless `where` is given.

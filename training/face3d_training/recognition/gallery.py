@@ -15,6 +15,7 @@ import numpy as np
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import UserError
 from face3d_data.names import same_form
+from face3d_training.embed_files import mean_embeddings
 
 UNKNOWN = "unknown"
 """Answer for a face of a person who is not enrolled."""
@@ -37,9 +38,7 @@ class EnrolledPerson:
     @property
     def mean(self) -> np.ndarray:
         """f4 (E,), the mean, of unit length again; 0 where captures cancel each other out."""
-        total = self.captures.astype(np.float64).sum(axis=0)
-        length = float(np.linalg.norm(total))
-        return (total / length if length > 0 else total).astype(np.float32)
+        return mean_embeddings(np.zeros(len(self.captures), int), self.captures)[1][0]
 
 
 @dataclass(frozen=True, eq=False)

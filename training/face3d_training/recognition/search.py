@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from face3d_data.errors import MissingDependency
 from face3d_data.extras import extra_line
@@ -26,16 +27,9 @@ def nearest(gallery: np.ndarray, probes: np.ndarray, count: int) -> tuple[np.nda
     count = min(count, len(gallery))
     if len(gallery) > LARGEST_EXACT:
         return _by_faiss(gallery, probes, count)
-    distances = distances_between(probes, gallery)
+    distances = cdist(probes, gallery)
     order = np.argsort(distances, axis=1, kind="stable")[:, :count]
     return order, np.take_along_axis(distances, order, axis=1)
-
-
-def distances_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return f8 (n, m): Euclidean distances of vectors (n, E) and (m, E)."""
-    first, second = first.astype(np.float64), second.astype(np.float64)
-    squared = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1) - 2 * first @ second.T
-    return np.sqrt(np.maximum(squared, 0))
 
 
 def _by_faiss(gallery: np.ndarray, probes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,8 +44,6 @@ def _by_faiss(gallery: np.ndarray, probes: np.ndarray, count: int) -> tuple[np.n
     index.add(np.ascontiguousarray(gallery, np.float32))
     _, found = index.search(np.ascontiguousarray(probes, np.float32), count)
     order = np.sort(found, axis=1)
-    exact = np.stack(
-        [distances_between(probe[None], gallery[rows])[0] for probe, rows in zip(probes, order, strict=True)]
-    )
+    exact = np.stack([cdist(probe[None], gallery[own])[0] for probe, own in zip(probes, order, strict=True)])
     best = np.argsort(exact, axis=1, kind="stable")
     return np.take_along_axis(order, best, axis=1), np.take_along_axis(exact, best, axis=1)

@@ -21,6 +21,12 @@ class Watcher:
         say: called with each line on what is seen.
         pictures: folder of pictures with boxes and names; None: none are written.
         page: opens the page, by the first picture's width and height; None: there is none.
+        keep: keep all answers; a camera's would fill the memory.
+
+    Attributes:
+        found: the answers that are kept.
+        usable: faces that could be compared; `named` are those of the gallery, `lost` inputs without such a face.
+        first: the first answer, in words.
     """
 
     def __init__(
@@ -29,11 +35,21 @@ class Watcher:
         say: Callable[[str], None],
         pictures: Path | None = None,
         page: Callable[[tuple[int, int]], RecognitionPage] | None = None,
+        keep: bool = True,
     ) -> None:
         self.answers, self.say, self.pictures = answers, say, pictures
         self._open_page = page
         self.page: RecognitionPage | None = None
         self.found: list[Answer] = []
+        self.usable = self.named = self.lost = 0
+        self.first = ""
+        self._keep = keep
+
+    @property
+    def summary(self) -> str:
+        """How many faces there were, in one line."""
+        left = f"; {counted(self.lost, 'input')} without a usable face" if self.lost else ""
+        return f"{counted(self.usable, 'face')}: {self.named} of the gallery, {self.usable - self.named} unknown{left}"
 
     def single(self, captures: Iterable[RawCapture]) -> None:
         """Look at captures, each by itself."""
@@ -58,7 +74,12 @@ class Watcher:
             self.say(_summary(track))
 
     def _take(self, capture: RawCapture, answers: list[Answer]) -> None:
-        self.found += answers
+        self.found += answers if self._keep else []
+        for answer in answers:
+            self.first = self.first or answer.in_words
+            self.usable += answer.decision is not None
+            self.named += answer.is_known
+            self.lost += answer.decision is None
         if self.pictures is not None and not draw_answers(self.pictures, capture, answers):
             self.say(f"note: {capture.path}: has no image, so no picture of it is written")
         if self._open_page is None or capture.sample is None or "color" not in capture.sample.arrays:
