@@ -16,6 +16,7 @@ from made import build, manifest, spec_of
 
 from face3d_data import Dataset
 from face3d_data.errors import UserError
+from face3d_data.readers.masked_webface import MaskedWebface
 from face3d_data.shards.export.dataset import export_dataset
 from face3d_data.shards.export.ten_folds import in_ten_folds
 
@@ -185,6 +186,32 @@ def test_the_latent_part_network_s_loader_reads_both_trees(tmp_path):
     assert sorted(filter(None, listed["image"])) == sorted(
         path.relative_to(out).as_posix() for path in out.rglob("*") if path.suffix in (".png", ".jpg")
     )
+
+
+@pytest.mark.slow
+def test_the_latent_part_network_s_tree_reads_back(tmp_path):
+    frame = manifest(n_people=4, n_captures=2, variants=("plain", *RATIOS), splits=("train", "test"))
+    frame["visible_ratio"] = frame["variant"].map({"plain": "", **{k: str(v) for k, v in RATIOS.items()}})
+    used = Dataset(build(tmp_path / "d", frame, spec_of(fields=["color"], tags=["mask", "visible_ratio"])))
+    out = tmp_path / "out"
+    export(used, out, "masked-webface")
+    reader = MaskedWebface(root=out)
+    found = list(reader.scan())
+    good = {(source.person, source.capture): source for source in found if source.problem is None}
+    assert [source.problem[0] for source in found if source.problem] == ["other_format"]  # the test tree
+    table = used.table("train")
+    written = {row.id: (row.name, row.variant) for row in table.itertuples()}
+    assert sorted(source.person for source in good.values()) == sorted(name for name, _ in written.values())
+    assert {source.tags["visible_ratio"] for source in good.values()} == {0.625}
+    images = pd.read_csv(out / "images.csv", keep_default_na=False)
+    by_file = {row.image: row.id for row in images.itertuples() if row.id in written}
+    pixels = dict(zip(table["id"], used.reader("train"), strict=True))
+    for source in good.values():
+        row = by_file[source.files["image"].relative_to(out).as_posix()]
+        assert (source.tags.get("mask") is None) == (written[row][1] == "plain")
+        if written[row][1] == "plain":
+            assert np.array_equal(reader.load(source, "color"), pixels[row]["color"])
+    assert len(good) == len(written) == 12
 
 
 def test_without_masks_there_is_nothing_for_the_latent_part_network(in_five, tmp_path):

@@ -16,6 +16,7 @@ import numpy as np
 from face3d_data.atomic import make_folder
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
+from face3d_data.readers.masked_webface import PLAIN, STYLES, TEST
 from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import ExportRows, Form, write_csv
 from face3d_data.shards.export.samples import write_color
@@ -23,11 +24,7 @@ from face3d_data.shards.export.samples import write_color
 if TYPE_CHECKING:
     import pandas as pd
 
-PLAIN = "faces_webface_112x112_raw_image"
-STYLES = ("n95", "3m", "new", "mask_1", "mask_2", "mask_3", "mask_4", "mask_5")
-"""Folders of masked images, of which its loader draws one for each image."""
 QUALITY = 95
-TEST = "test"
 
 
 class MaskedWebFace(Form):
