@@ -20,7 +20,7 @@ from face3d_data.readers.shared.walk import walk
 from face3d_data.registry import register
 from face3d_data.sample import Tag
 
-PLAIN = "faces_webface_112x112_raw_image"
+PLAIN_FOLDER = "faces_webface_112x112_raw_image"
 STYLES = ("n95", "3m", "new", "mask_1", "mask_2", "mask_3", "mask_4", "mask_5")
 """Folders of masked images that its loader (MGDataset) draws from."""
 TEST = "test"
@@ -73,14 +73,14 @@ class MaskedWebface(ImageFolder):
         Raises:
             UserError: the root has no plain folder.
         """
-        if not (self.root / PLAIN).is_dir():
-            inside = self.root.resolve().name == PLAIN
-            remedy = f"to {self.root.resolve().parent}" if inside else f"to the folder that contains {PLAIN}"
-            raise UserError(f"{self.name}: no folder {PLAIN} in {self.root}: set root {remedy}")
+        if not (self.root / PLAIN_FOLDER).is_dir():
+            inside = self.root.resolve().name == PLAIN_FOLDER
+            remedy = f"to {self.root.resolve().parent}" if inside else f"to the folder that contains {PLAIN_FOLDER}"
+            raise UserError(f"{self.name}: no folder {PLAIN_FOLDER} in {self.root}: set root {remedy}")
         self._scales.clear()
-        for folder in walk(self.root / PLAIN):
+        for folder in walk(self.root / PLAIN_FOLDER):
             for file in folder.files:
-                name = self.name_of(f"{PLAIN}/{folder.name}/{file}")
+                name = self.name_of(f"{PLAIN_FOLDER}/{folder.name}/{file}")
                 match = None if name is None else self._match(name)
                 scale = None if match is None else _scale(match)
                 if match is not None and scale is not None:
@@ -93,7 +93,7 @@ class MaskedWebface(ImageFolder):
             return super().source(found)  # an image given alone
         style = str(match.tags["style"])
         tags: dict[str, Tag] = {name: tag for name, tag in match.tags.items() if name != "style"}
-        if style == PLAIN:
+        if style == PLAIN_FOLDER:
             plain = Source(match.person, number, found.files, tags=tags, arrays=self.outputs)
             problem = self._wrong_plain(found)
             return plain if problem is None else replace(plain, tags={}, problem=problem)
@@ -113,12 +113,12 @@ class MaskedWebface(ImageFolder):
 
     def _wrong_masked(self, found: CaptureFiles, style: str) -> tuple[str, str] | None:
         if style not in STYLES:
-            known = ", ".join((PLAIN, *STYLES))
+            known = ", ".join((PLAIN_FOLDER, *STYLES))
             return "name_not_matched", f"{found.stem}: folder {style!r} is none of {known}"
         if "visible_ratio" in found.match.tags:
             return "name_not_matched", f"{found.stem}: a masked image is named <number>: its scale is the plain image's"
         if (found.match.person, _number(found.stem)) not in self._scales:
-            wanted = f"{PLAIN}/{found.match.person}/{_number(found.stem)}_<scale>"
+            wanted = f"{PLAIN_FOLDER}/{found.match.person}/{_number(found.stem)}_<scale>"
             return "no_plain_image", f"{style}/{found.match.person}/{found.stem}: there is no {wanted}"
         return None
 

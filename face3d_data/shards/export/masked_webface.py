@@ -16,7 +16,7 @@ import numpy as np
 from face3d_data.atomic import make_folder
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
-from face3d_data.readers.masked_webface import PLAIN, STYLES, TEST
+from face3d_data.readers.masked_webface import PLAIN_FOLDER, STYLES, TEST
 from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import ExportRows, Form, write_csv
 from face3d_data.shards.export.samples import write_color
@@ -111,7 +111,7 @@ def _training_files(table: pd.DataFrame, split: str, notes: list[str]) -> dict[s
         if number is None or scale is None:
             without += 1
         elif not worn:
-            files[row] = [f"{PLAIN}/{name}/{number}_{scale:.4f}.png"]
+            files[row] = [f"{PLAIN_FOLDER}/{name}/{number}_{scale:.4f}.png"]
         elif used[origin] == len(STYLES):
             more += 1
         else:
