@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from face3d_data.cli.camera_options import CAMERA_HELP, CameraName
 from face3d_data.cli.catalogue_output import needing_training
 from face3d_data.cli.options import json_option
 from face3d_data.cli.output import echo, echo_json
@@ -42,8 +43,9 @@ class _Input:
 @click.option("--gallery", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Enrolled people.")
 @threshold_options
 @click.option(
-    "--camera", type=click.IntRange(0), metavar="N", help="Look at what camera N sees, until Ctrl-C; with --page."
-)
+    "--camera", type=CameraName(), metavar="CAMERA",
+    help=f"Look at what a camera sees, until Ctrl-C, with --page: {CAMERA_HELP}.",
+)  # fmt: skip
 @click.option("--track", is_flag=True, help="The captures of an INPUT are frames of one video: follow each face.")
 @click.option("--page", is_flag=True, help="Show pictures and names in a page for the browser, until Ctrl-C.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port of the page; 0: any.")
@@ -58,7 +60,7 @@ class _Input:
 def command(
     inputs: tuple[Path, ...],
     gallery: Path,
-    camera: int | None,
+    camera: str | None,
     csv_file: Path | None,
     pictures: Path | None,
     reader: str | None,
@@ -74,7 +76,7 @@ def command(
     followed from frame to frame and the mean of its frames decides.
     """
     if bool(inputs) == (camera is not None):
-        raise UserError("identify: give INPUTs, or --camera N")
+        raise UserError("identify: give INPUTs, or --camera N or realsense")
     with needing_training("identifying"):
         from face3d_training.recognition.answers import check_new, write_answers
         from face3d_training.recognition.watching import Watcher
@@ -171,17 +173,18 @@ def _watch(watcher: Watcher, given: Iterable[_Input], until_interrupted: bool) -
             watcher.page.close()
 
 
-def _inputs(inputs: tuple[Path, ...], camera: int | None, track: bool, choice: ReaderChoice) -> Iterator[_Input]:
+def _inputs(inputs: tuple[Path, ...], camera: str | None, track: bool, choice: ReaderChoice) -> Iterator[_Input]:
     """Yield what is to be looked at; what is wrong with the last input is found before the first is looked at.
 
     Raises:
         UserError: an input is missing, or is nothing that a reader reads.
     """
+    from face3d_data.inputs.cameras import camera_captures
     from face3d_data.inputs.captures import captures_in, reader_of
-    from face3d_data.inputs.video import camera_frames, is_video, video_frames
+    from face3d_data.inputs.video import is_video, video_frames
 
     if camera is not None:
-        yield _Input(camera_frames(camera), True)
+        yield _Input(camera_captures(camera), True)
     for path in inputs:
         if is_video(path) and path.is_file():
             yield _Input(video_frames(path), True)

@@ -30,7 +30,16 @@ from face3d_data.errors import (
 from face3d_data.version import __version__
 
 NOT_COMMANDS = (
-    *("catalogue_output", "completion", "config_options", "main", "network_options", "options", "output"),
+    *(
+        "camera_options",
+        "catalogue_output",
+        "completion",
+        "config_options",
+        "main",
+        "network_options",
+        "options",
+        "output",
+    ),
     *("reader_options", "recognition_options"),
 )
 GROUPS = (
@@ -44,7 +53,7 @@ GROUPS = (
     (
         "Recognise",
         "face3d identify captures --gallery people.h5",
-        ("enroll", "identify", "compare", "calibrate"),
+        ("record", "enroll", "identify", "compare", "calibrate"),
     ),
     ("Keep", "face3d export quickstart out --format rgbd", ("export", "export-model", "model", "gc")),
 )

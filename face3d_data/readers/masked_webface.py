@@ -135,7 +135,7 @@ class MaskedWebface(ImageFolder):
             problem = ("other_format", f"{TEST}: {counted(files, 'file')} of the test tree: {remedy}")
             yield Source(".", TEST, problem=problem, stands_for=files)
 
-    def _sources(self, folder: Folder, *rest: object) -> Iterator[Source]:  # type: ignore[override]
+    def _sources(self, folder: Folder, *rest: object) -> Iterator[Source]:
         """Yield a folder's captures, none of the test tree."""
         if folder.name != TEST and not folder.name.startswith(f"{TEST}/"):
             yield from super()._sources(folder, *rest)  # type: ignore[arg-type]

@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from face3d_data.errors import Unreadable
-from face3d_data.formats.realsense_playback import Playback, PlayedFrame
+from face3d_data.formats.realsense_playback import Playback
+from face3d_data.formats.realsense_stream import PlayedFrame
 from face3d_data.formats.rosbag_index import count_messages
 from face3d_data.geometry.lens import LENGTH
 from face3d_data.reader import Source

@@ -199,8 +199,8 @@ def test_a_page_is_served_until_ctrl_c_and_then_the_csv_is_written(here, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("identify", "--gallery", "people.h5"), "give INPUTs, or --camera N"),
-        (("identify", "all", "--camera", "0", "--gallery", "people.h5"), "give INPUTs, or --camera N"),
+        (("identify", "--gallery", "people.h5"), "give INPUTs, or --camera N or realsense"),
+        (("identify", "all", "--camera", "0", "--gallery", "people.h5"), "give INPUTs, or --camera N or realsense"),
         (("identify", "--camera", "97", "--gallery", "people.h5"), "camera 97: gives no image"),
         (("identify", "none.mp4", "--gallery", "people.h5"), "none.mp4: no such file or folder"),
         (("identify", "all", "--gallery", "none.h5"), "no such gallery: make one with face3d enroll"),

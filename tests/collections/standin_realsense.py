@@ -1,4 +1,4 @@
-"""A stand-in for pyrealsense2: as much of its playback as is used, over frames that a test makes.
+"""A stand-in for pyrealsense2: as much of its playback and of a camera as is used, over frames that a test makes.
 
 `tests/readers/test_realsense_bag.py` plays a recording of the true SDK as well, where that is installed.
 """
@@ -62,16 +62,25 @@ def frame_sets(
 
 
 def sdk(sets, metres_per_unit=0.001, refuse=None):
-    """Return a module that plays these frame sets of any file; `refuse` is what it says when one is opened."""
+    """Return a module that plays these frame sets of any file, or as its camera.
+
+    `refuse` is what it says when a file is opened, or a camera started; `asked` is what was asked of the camera.
+    """
     module = ModuleType("pyrealsense2")
-    module.played, module.opened = 0, 0
+    module.played, module.opened, module.stopped, module.asked = 0, 0, 0, []
     playback = SimpleNamespace(set_real_time=lambda on: None, current_status=lambda: "stopped")
     sensor = SimpleNamespace(get_depth_scale=lambda: metres_per_unit)
-    device = SimpleNamespace(as_playback=lambda: playback, first_depth_sensor=lambda: sensor)
+    device = SimpleNamespace(
+        as_playback=lambda: playback,
+        first_depth_sensor=lambda: sensor,
+        get_info=lambda what: {"name": "Stand-in D400", "serial_number": "0042"}[what],
+    )
     profile = SimpleNamespace(get_device=lambda: device)
 
     class Pipeline:
         def start(self, config):
+            if refuse:
+                raise RuntimeError(refuse)
             module.opened += 1
             self.left = list(sets)
             return profile
@@ -83,6 +92,7 @@ def sdk(sets, metres_per_unit=0.001, refuse=None):
             return True, self.left.pop(0)
 
         def stop(self):
+            module.stopped += 1
             self.left = []
 
     class Config:
@@ -93,11 +103,18 @@ def sdk(sets, metres_per_unit=0.001, refuse=None):
         def resolve(self, pipeline):
             return profile
 
+        def enable_device(self, serial):
+            module.asked.append(serial)
+
+        def enable_stream(self, stream, width, height, kind, frames_per_second):
+            module.asked.append((stream, width, height, kind, frames_per_second))
+
     module.pipeline, module.config, module.pipeline_wrapper = Pipeline, Config, lambda pipeline: pipeline
     module.align = lambda stream: SimpleNamespace(process=lambda frames: frames)
-    module.stream = SimpleNamespace(color="color")
+    module.stream = SimpleNamespace(color="color", depth="depth")
+    module.camera_info = SimpleNamespace(name="name", serial_number="serial_number")
     module.playback_status = SimpleNamespace(stopped="stopped")
-    module.format = SimpleNamespace(rgb8="rgb8", bgr8="bgr8", rgba8="rgba8", bgra8="bgra8", yuyv="yuyv")
+    module.format = SimpleNamespace(z16="z16", rgb8="rgb8", bgr8="bgr8", rgba8="rgba8", bgra8="bgra8", yuyv="yuyv")
     return module
 
 
