@@ -33,6 +33,10 @@ STEEPEST = 1.75
 NOT_ALIGNED = "depth is not aligned to colour: give depth_to_color, or record aligned frames"
 
 
+class NoDepthUnitError(ValueError):
+    """A camera file is right, and the unit of depth, which it needs, is missing in it."""
+
+
 @dataclass(frozen=True)
 class Intrinsics:
     """A camera: focal lengths and centre in px for an image of `width` x `height` px, and its lens.
@@ -77,14 +81,14 @@ def read_intrinsics(path: str | Path, need_scale: bool = True) -> Intrinsics:
         need_scale: False: width, height and depth_scale may be missing.
 
     Raises:
-        ValueError: naming the file, the key and the remedy.
+        ValueError: naming the file, the key and the remedy; `NoDepthUnitError` where only depth_scale is missing.
     """
     path = Path(path)
     values = read_camera_text(path)
     try:
         return parse_intrinsics(values, need_scale)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None
 
 
 def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intrinsics:
@@ -100,8 +104,10 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
     needed = ["fx", "fy", "cx", "cy", *(("width", "height", "depth_scale") if need_scale else ())]
     missing = [key for key in needed if key not in values]
     if missing:
-        hint = ": 0.001 where values are mm" if missing[0] == "depth_scale" else ""
-        raise ValueError(f"key {missing[0]!r} is missing (needed: {', '.join(needed)}; found: {_listed(found)}){hint}")
+        text = f"key {missing[0]!r} is missing (needed: {', '.join(needed)}; found: {_listed(found)})"
+        if missing[0] == "depth_scale":
+            raise NoDepthUnitError(f"{text}: add it, 0.001 where values are mm")
+        raise ValueError(text)
     numeric = ("fx", "fy", "cx", "cy", "width", "height", "depth_scale")
     known = {key: values[key] for key in numeric if key in needed or values.get(key) is not None}
     for key, value in known.items():
@@ -145,7 +151,7 @@ def _pair(values: Mapping[str, Any], need_scale: bool) -> Intrinsics:
         try:
             cameras[name] = parse_intrinsics({**values[name], **more}, need)
         except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
+            raise type(error)(f"{name}: {error}") from None
     color, depth = cameras["color"], cameras["depth"]
     own = {**asdict(color), "depth_scale": depth.depth_scale}
     if values.get(MOTION_KEY) is None:

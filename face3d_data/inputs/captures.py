@@ -34,6 +34,7 @@ TEXTS = "texts"
 """Files that may hold points as text, or anything else."""
 MARK = "#"
 """Stands between a file and the number of a capture in it."""
+NO_UNIT = "its depth is not read, as no file gives its unit: --set depth_scale=0.001 where values are mm"
 KINDS = {RGBD: "RGB-D captures", MESHES: "scans", CLOUDS: "point clouds", IMAGES: "photographs", BAGS: "recordings"}
 
 
@@ -47,12 +48,14 @@ class RawCapture:
         person: the folder directly below the one that was given, or the reader's person.
         sample: its arrays, read when asked for; None where it cannot be read.
         problem: (reason, detail) where it cannot be read.
+        note: what it lacks and how it can be had, for the message where something needs it.
     """
 
     path: str
     person: str
     sample: Sample | None
     problem: tuple[str, str] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,7 +215,8 @@ def _with_camera(folder: Path) -> Path:
 def _raw(reader: Reader, source: Source, path: str) -> RawCapture:
     """Return a source as a capture, whose arrays are read when they are asked for."""
     try:
-        return RawCapture(path, source.person, reader.sample(source))
+        note = NO_UNIT if "depth" in source.files and "depth" not in source.arrays else ""
+        return RawCapture(path, source.person, reader.sample(source), note=note)
     except Unreadable as error:
         return RawCapture(path, source.person, None, (error.reason, error.detail))
     except OSError as error:

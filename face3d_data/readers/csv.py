@@ -227,7 +227,7 @@ class CsvReader(Reader):
         Raises:
             UserError: naming the unit or the axis to set.
         """
-        survey_units(self, sources, reasons=("wrong_units", "wrong_axes"))
+        survey_units(self, sources, reasons=(*UNIT_REASONS, "wrong_axes"))
 
     def inspect(self, source: Source) -> None:
         """Compare the headers of a capture's files with each other and with its camera."""

@@ -15,6 +15,7 @@ from PIL import Image
 
 from face3d_data.cli.main import _answer
 from face3d_data.synthetic.write import write_people
+from face3d_data.testing import write_tiny_npy
 from face3d_training.recognition.gallery import read_gallery
 
 
@@ -239,6 +240,15 @@ def test_a_photograph_is_no_input_for_a_network_of_depth(here, tmp_path, capsys)
     code, out, _ = call(capsys, "identify", tmp_path / "photo.png", "--gallery", "people.h5")
     assert code == 2
     assert "no answer: unfit: it has color, and the network's preparation begins with depth" in out
+
+
+@pytest.mark.slow
+def test_depth_without_a_unit_is_no_answer_that_names_the_option(here, tmp_path, capsys):
+    write_tiny_npy(tmp_path / "npy", 1, 1)
+    code, out, _ = call(capsys, "identify", tmp_path / "npy", "--gallery", "people.h5", "--reader", "rgbd_npy")
+    assert code == 2
+    assert "begins with depth" in out
+    assert "no file gives its unit: --set depth_scale=0.001 where values are mm" in out
 
 
 @pytest.mark.slow

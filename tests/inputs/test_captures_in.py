@@ -1,6 +1,8 @@
 """Captures in the files and folders that a command is given."""
 
 import gzip
+import json
+import shutil
 
 import cv2
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 from face3d_data.errors import UserError
 from face3d_data.inputs.captures import ReaderChoice, captures_in, kind_of
-from face3d_data.testing import write_tiny_rgbd
+from face3d_data.testing import write_tiny_npy, write_tiny_rgbd
 
 POINTS = b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
 FACES = POINTS + b"element face 1\nproperty list uchar int vertex_indices\nend_header\n"
@@ -130,3 +132,24 @@ def test_several_captures_of_one_file_have_different_names(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
     choice = ReaderChoice("csv", {"file": str(tmp_path / "frames.csv")})
     assert [path for path, _ in found(tmp_path, choice)] == [str(tmp_path / "a.png"), f"{tmp_path / 'a.png'}#1"]
+
+
+def test_depth_without_a_unit_is_noted_or_refused_with_the_option(rgbd, tmp_path):
+    write_tiny_npy(tmp_path / "npy", 1, 1)
+    (one,) = captures_in(tmp_path / "npy", ReaderChoice("rgbd_npy"))
+    assert list(one.sample.arrays) == ["color"]
+    assert one.note.endswith("--set depth_scale=0.001 where values are mm")
+    (one,) = captures_in(tmp_path / "npy", ReaderChoice("rgbd_npy", {"depth_scale": 0.001}))
+    assert (one.note, "depth" in one.sample.arrays) == ("", True)
+    shutil.copytree(rgbd, tmp_path / "rgbd")
+    camera = tmp_path / "rgbd" / "intrinsics.json"
+    values = json.loads(camera.read_text())
+    del values["depth_scale"]
+    camera.write_text(json.dumps(values))
+    said = r"'depth_scale' is missing .*: add it, 0\.001 where values are mm, or set .* \(--set depth_scale=0\.001\)$"
+    with pytest.raises(UserError, match=said):
+        list(captures_in(tmp_path / "rgbd"))
+    assert all(
+        "depth" in one.sample.arrays
+        for one in captures_in(tmp_path / "rgbd", ReaderChoice(None, {"depth_scale": 0.001}))
+    )

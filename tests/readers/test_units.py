@@ -135,12 +135,38 @@ def test_a_few_odd_captures_are_left_to_their_own_rows():
     survey_units(InMemory(), [Source("ann", "c", arrays=("color",))])
 
 
-def test_a_room_in_the_right_unit_is_not_only_called_another_unit():
+def surrounded(units="mm"):
+    """A face in front of a wall of 2.5 by 1.8 m, 60 cm behind it, in a unit."""
+    face, rng = face_scan(0, 0).points, np.random.default_rng(0)
+    wall = rng.uniform(-1, 1, (20_000, 3)) * [1250, 900, 2] + face.mean(0) + [0, 0, 600]
+    return np.concatenate([face, wall]) / MM_PER_UNIT[units]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("units", ["mm", "cm", "m"])
+def test_a_face_in_a_room_is_not_called_another_unit(units):
+    said = r"^more_than_a_head: a\.ply: it spans 17\d\d mm across, more than a head and shoulders: cut the head out"
+    with pytest.raises(WrongUnit, match=said) as caught:
+        check_face_size(surrounded(units) * mm_per_unit(units), "a.ply", units)
+    assert caught.value.fits
+
+
+@pytest.mark.slow
+def test_a_face_in_tenths_of_a_millimetre_is_no_room():
+    with pytest.raises(WrongUnit, match=r"^wrong_units: .* set units: 0\.1mm \(it is mm\)$"):
+        check_face_size(scan_in("0.1mm"), "a.ply")
+    with pytest.raises(WrongUnit, match=r"^wrong_units: .* set units: um \(it is mm\)$"):
+        check_face_size(scan_in("um"), "a.ply")
+
+
+def test_a_room_without_a_face_is_what_its_size_says():
     room = np.random.default_rng(0).uniform(0, 1, (500, 3)) * [2500, 1800, 900]
-    with pytest.raises(Unreadable, match=r"set units: 0\.1mm \(it is mm\); if the unit is right it shows more than a"):
+    with pytest.raises(WrongUnit, match=r"wrong_units: .* set units: 0\.1mm \(it is mm\)$"):
         check_face_size(room, "a.ply")
-    with pytest.raises(Unreadable, match=r"set units: um \(it is mm\)$"):
-        check_face_size(room * 100, "a.ply")
+    with pytest.raises(WrongUnit, match=r"more_than_a_head: a\.ply: it spans 24\d\d mm across"):  # of no unit a face
+        check_face_size(room * 1.4, "a.ply", "m")
+    with pytest.raises(WrongUnit, match="this looks normalised to a unit sphere"):
+        check_face_size(room, "a.ply", "m")
 
 
 class Surveyed(Reader):
@@ -163,6 +189,9 @@ def surveyed(*made):
 )
 def test_a_capture_that_fails_as_nobody_foresaw_has_no_vote(error):
     surveyed(error, np.zeros((1, 3)))
+    room = WrongUnit("more_than_a_head", "too large", True)
+    with pytest.raises(UserError, match=r"too large \(2 of 3 captures checked\)"):
+        surveyed(room, np.zeros((1, 3)), room)
     with pytest.raises(UserError, match=r"in m \(1 of 1 captures checked\)"):
         surveyed(error, WrongUnit("wrong_units", "in m", True), error)
 

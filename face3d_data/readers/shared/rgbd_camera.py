@@ -13,7 +13,14 @@ from pydantic import AfterValidator
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.image_header import check_same_size
-from face3d_data.formats.intrinsics import METRES, NOT_ALIGNED, Intrinsics, metres_per_unit, read_intrinsics
+from face3d_data.formats.intrinsics import (
+    METRES,
+    NOT_ALIGNED,
+    Intrinsics,
+    NoDepthUnitError,
+    metres_per_unit,
+    read_intrinsics,
+)
 
 CAMERA_FILES: tuple[str, ...] = (
     "intrinsics.json", "intrinsic.json", "camera_intrinsic.json", "camera_info.json", "camera_info.yaml",
@@ -178,6 +185,8 @@ def camera_at(path: Path, need_scale: bool = True) -> Intrinsics | str:
     """Return the camera in a file, or the message of what is wrong with it."""
     try:
         return read_intrinsics(path, need_scale)
+    except NoDepthUnitError as error:
+        return f"{error}, or set the reader's depth_scale (--set depth_scale=0.001)"
     except ValueError as error:
         return str(error)
 

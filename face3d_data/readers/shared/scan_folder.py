@@ -143,8 +143,8 @@ class ScanFolder(FolderReader):
             raise Unreadable(
                 "unreadable", f"{path.name}: a coordinate is {farthest:g} mm: the file is damaged, or has another unit"
             )
-        check_face_size(points_mm, path.name, self.units)
         arrays["points"] = self.to_camera(points_mm)
+        check_face_size(arrays["points"], path.name, self.units)
         if "normals" in arrays:
             arrays["normals"] = self.to_camera(arrays["normals"])
         return arrays

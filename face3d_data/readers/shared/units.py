@@ -35,7 +35,10 @@ def _known_units(value: Any) -> Any:
 Units = Annotated[str | float, BeforeValidator(_known_units)]
 """Type of a reader's field `units`: a name, or millimetres per unit as a number."""
 UNITS_TEXT = "unit of the files' coordinates: um, 0.1mm, mm, cm, m, or millimetres per unit as a number"
-UNIT_REASONS: dict[str, str] = {"wrong_units": "the size is far from that of a face: set units"}
+UNIT_REASONS: dict[str, str] = {
+    "wrong_units": "the size is far from that of a face: set units",
+    "more_than_a_head": "the unit is right, and a body or a room is around the face: cut the head out first",
+}
 
 FACE_WIDTH_MM = (110.0, 190.0)
 """A face is so wide; what is scanned reaches from the bare face to a head with its shoulders."""
@@ -45,6 +48,8 @@ HEAD_MM = 170.0
 """About how wide a scan of a head is: of several units the one that comes nearest is suggested."""
 SCENE_MM = 7000.0
 """A room that a depth camera sees: ten times a head with its shoulders, and so just as large as one in another unit."""
+FACE_SCORE = 0.5
+"""Fit of the mean face from which there is a face of natural size: in scenes 0.59 and more, in giant heads 0.11."""
 SURVEYED_CAPTURES = 5
 LEAST_ODD = 3
 """Captures of no size in any unit that refuse a collection, if there are no others among those looked at."""
@@ -101,24 +106,41 @@ def _may_be_inches(raw: float) -> bool:
 def check_face_size(points: np.ndarray, where: str, units: str | float = "mm", option: str = "units") -> None:
     """Check that points, converted to millimetres by `units`, span what the scan of a face can span.
 
+    A scan as large as a room in this unit may be a face in another one. Which it is, the mean face shows: it fits a
+    face among other things in the right unit alone.
+
     Args:
-        points: (N, 3), mm.
+        points: (N, 3), mm, in the camera frame as far as it is known.
         where: the file's name, said first.
         units: what they were converted by.
         option: the reader's option that sets it.
 
     Raises:
         Unreadable: `wrong_units`, saying what they look like and what to set; nothing is converted in silence.
+            `more_than_a_head`: the unit is right.
     """
     span = span_mm(points)
     if SCAN_SPAN_MM[0] <= span <= SCAN_SPAN_MM[1]:
         return
     raw = span / mm_per_unit(units)
-    raise WrongUnit(
-        "wrong_units",
-        f"{where}: {looks_like(raw, units, option)}",
-        bool(fitting_unit(raw, units)) or _may_be_inches(raw),
-    )
+    explained = bool(fitting_unit(raw, units)) or _may_be_inches(raw)
+    is_scene = SCAN_SPAN_MM[1] < span <= SCENE_MM
+    if is_scene and (not (explained or _is_normalised(raw)) or _shows_face(points)):
+        said = f"it spans {span:.0f} mm across, more than a head and shoulders: cut the head out of what surrounds it"
+        raise WrongUnit("more_than_a_head", f"{where}: {said}", True)
+    raise WrongUnit("wrong_units", f"{where}: {looks_like(raw, units, option)}", explained)
+
+
+def _shows_face(points: np.ndarray) -> bool:
+    """Tell whether a face of natural size is among points in mm."""
+    from face3d_data.geometry.locate import locate_face
+
+    found = locate_face(points[np.isfinite(points).all(axis=1)])
+    return found is not None and found.score >= FACE_SCORE
+
+
+def _is_normalised(raw: float) -> bool:
+    return 1.0 <= raw <= 2.1
 
 
 def looks_like(raw: float, units: str | float, option: str = "units") -> str:
@@ -127,15 +149,13 @@ def looks_like(raw: float, units: str | float, option: str = "units") -> str:
     best = fitting_unit(raw, units)
     if not raw:
         return "has no extent: all points are at one position, or fewer than three are finite"
-    if 1.0 <= raw <= 2.1 and best != "m":
+    if _is_normalised(raw) and best != "m":
         return f"{measured}: this looks normalised to a unit sphere: set {option} to its radius in mm"
     if not best and _may_be_inches(raw):
         return f"{measured}: these look like inches: set {option}: {MM_PER_INCH:g} (it is {units})"
     if not best:
         return f"{measured}: set {option} to the millimetres per unit"
-    said = f"{measured}: these look like {WORDS[best]}: set {option}: {best} (it is {units})"
-    is_scene = SCAN_SPAN_MM[1] < raw * mm_per_unit(units) <= SCENE_MM
-    return f"{said}; if the unit is right it shows more than a head: cut it first" if is_scene else said
+    return f"{measured}: these look like {WORDS[best]}: set {option}: {best} (it is {units})"
 
 
 def try_load(reader: Reader, source: Source, array: str) -> np.ndarray | Exception:
@@ -161,7 +181,7 @@ def survey_units(
     reader: Reader,
     sources: Sequence[Source],
     arrays: Iterable[str] = ("points", "grid"),
-    reasons: Iterable[str] = ("wrong_units",),
+    reasons: Iterable[str] = tuple(UNIT_REASONS),
 ) -> None:
     """Load a few captures and refuse the whole collection where most of them have the wrong unit (or axes).
 
@@ -169,7 +189,7 @@ def survey_units(
     any unit (three points, a line, one place) is a bad capture, and counts only where all that were looked at are so.
 
     Args:
-        reader: its `load` raises `wrong_units`.
+        reader: its `load` raises `wrong_units` or `more_than_a_head`.
         sources: captures that can be read, as far as is known.
         arrays: arrays to try, the first that a source has.
         reasons: of rejects that say that an option is wrong.

@@ -12,7 +12,7 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.inputs.captures import RawCapture
-from face3d_data.inputs.preparation import Preparation, PreparedFace
+from face3d_data.inputs.preparation import NOTHING_FITS, Preparation, PreparedFace
 from face3d_data.shards.check import checked_dataset
 from face3d_data.shards.read import ShardReader
 from face3d_training.map_place import check_has_maps, check_same_maps, said_of_maps
@@ -124,6 +124,9 @@ class FaceFinder:
         if capture.sample is None:
             return [PreparedFace(problem=capture.problem)]
         try:
-            return self.preparation.faces(capture.sample, every)
+            found = self.preparation.faces(capture.sample, every)
         except Unreadable as error:
             return [PreparedFace(problem=(error.reason, error.detail))]
+        if capture.note and found[0].problem is not None and found[0].problem[0] == NOTHING_FITS:
+            return [PreparedFace(problem=(NOTHING_FITS, f"{found[0].problem[1]}; {capture.note}"))]
+        return found
