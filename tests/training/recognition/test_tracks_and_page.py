@@ -69,6 +69,29 @@ def test_another_person_at_the_same_place_gets_their_own_name_in_time(tracker):
     assert names == sorted(names, key=["anna", UNKNOWN, "ben"].index), "it changes once, not to and fro"
 
 
+def test_another_face_at_the_same_place_begins_a_new_track_with_its_second_frame(tracker):
+    for _ in range(3):
+        tracker.step([face(10, [1, 0, 0])])
+    found = [said(tracker.step([face(10, vector)]))[0] for vector in ([0, 1, 0], [0.1, 1, 0], [0, 0, 1], [0, 0.1, 1])]
+    assert found == [(1, "anna"), (2, "ben"), (2, "ben"), (3, UNKNOWN)]
+    assert [track.frames for track in tracker.tracks] == [3, 2, 2], "the first odd frame counts to the track it began"
+    assert said(tracker.step([face(10, [1, 0, 0])])) == [(1, "anna")], "who comes back is known again"
+
+
+def test_a_face_that_changes_little_by_little_stays_on_its_track(tracker):
+    """A head that turns: from frame to frame near, at last farther from the first frame than another person may be."""
+    for angle in np.linspace(0, np.pi, 40):
+        tracker.step([face(10, [np.cos(angle), 0, np.sin(angle)])])
+    assert [track.number for track in tracker.tracks] == [1]
+
+
+def test_a_cut_ends_all_tracks(tracker):
+    tracker.step([face(10, [1, 0, 0])])
+    tracker.cut()
+    assert said(tracker.step([face(10, [1, 0, 0])])) == [(2, "anna")]
+    assert [track.number for track in tracker.ended] == [1]
+
+
 def test_a_face_that_is_away_for_long_begins_a_new_track(tracker):
     tracker.step([face(10, [1, 0, 0])])
     for _ in range(MOST_MISSED):

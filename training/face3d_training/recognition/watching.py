@@ -60,9 +60,16 @@ class Watcher:
                 self.say(answer.in_words)
 
     def video(self, captures: Iterable[RawCapture]) -> None:
-        """Look at captures that are the frames of one video; a line is said when a track begins or its name changes."""
-        tracker, names = FaceTracker(self.answers.recogniser), dict[int, str]()
+        """Look at captures that are the frames of one video; a line is said when a track begins or its name changes.
+
+        Captures of different people's folders are no frames of one video: tracks end where the folder changes.
+        """
+        tracker, names, folder = FaceTracker(self.answers.recogniser), dict[int, str](), None
         for capture in captures:
+            if folder is not None and capture.person != folder:
+                self.say(f"note: {capture.path}: lies in another folder than the frames before: new tracks begin")
+                tracker.cut()
+            folder = capture.person
             new = tracker.step(self.answers.finder.faces(capture))
             self._take(capture, new)
             for answer in new:
