@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +12,20 @@ import click
 from face3d_data.cli.network_options import EmbedBars
 from face3d_data.cli.output import echo
 from face3d_data.cli.reader_options import chosen_reader, reader_options
-from face3d_data.cli.recognition_options import network_name, one_network, open_network
+from face3d_data.cli.recognition_options import DEFAULT_FMR, network_name, one_network, open_network
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
 from face3d_data.shards.schema import DESCRIPTION
 
 if TYPE_CHECKING:
+    from face3d_training.recognition.embedder import Embedder
     from face3d_training.recognition.faces import SeenFace
+    from face3d_training.recognition.gallery import PeopleGallery
 
 
 HDF5_ENDINGS = (".h5", ".hdf5")
+MOST_NOTED = 5
+"""Pairs of people who look alike that are named; there may be thousands."""
 
 
 @click.command(short_help="Enrol people into a gallery, by which faces are identified.")
@@ -54,7 +59,8 @@ def command(
     PEOPLE has a folder for each person with captures in it, such as <name>_color.png with <name>_depth.png, scans, or
     images for a network of images. Or it is a CSV file with the columns name and file; or, with --name, a folder or
     file of one person; or the folder of a dataset. Faces are aligned as the network's training data were. Somebody who
-    is enrolled already gets the new captures as well; a capture of the same path replaces the old one.
+    is enrolled already gets the new captures as well; a capture of the same path replaces the old one. People who are
+    nearer to one another than two people should be are noted. `face3d gallery` lists who is enrolled.
     """
     from face3d_data.cli.catalogue_output import needing_training
 
@@ -86,9 +92,37 @@ def command(
                 faces = work.enrol(embedder, captures, replace, lambda done: bars.show("enrol", done, len(captures)))
         _report(faces, {name: len(person.files) for name, person in work.people.items()})
     work.save()
+    if people is not None:
+        _note_alike(work.gallery, {face.person for face in faces if face.problem is None}, embedder)
     for one in remove:
         echo(f"removed {one}")
     echo(f"gallery {gallery}: {counted(len(work.people), 'person')}")
+
+
+def _note_alike(gallery: PeopleGallery, names: set[str], embedder: Embedder) -> None:
+    """Say who of the enrolled is as near to somebody else as captures of one person are, if that is known."""
+    from face3d_training.recognition.gallery import check_person_name
+    from face3d_training.recognition.likeness import alike_people
+    from face3d_training.recognition.people import known_threshold
+
+    limit = known_threshold(embedder.calibration(None), DEFAULT_FMR)
+    if limit is None:
+        return
+    found = alike_people(gallery, {check_person_name(name) for name in names}, limit)
+    for pair in found[:MOST_NOTED]:
+        one, other = pair.names
+        echo(
+            f"note: {one} looks like {other} (distance {pair.distance:.3f}, faces of one person have up to "
+            f"{limit:.3f}): one person under two names? --remove {shlex.quote(one)} takes one away",
+            err=True,
+        )
+    if len(found) > MOST_NOTED:
+        by_chance = DEFAULT_FMR * len(names) * (len(gallery.people) - 1)
+        echo(
+            f"note: so are {counted(len(found) - MOST_NOTED, 'more pair')}; among {len(gallery.people):,} people about "
+            f"{by_chance:,.0f} are by chance",
+            err=True,
+        )
 
 
 def _report(faces: list[SeenFace], enrolled: Mapping[str, int]) -> None:

@@ -53,7 +53,7 @@ GROUPS = (
     (
         "Recognise",
         "face3d identify captures --gallery people.h5",
-        ("record", "enroll", "identify", "compare", "calibrate"),
+        ("record", "enroll", "gallery", "identify", "compare", "calibrate"),
     ),
     ("Keep", "face3d export quickstart out --format rgbd", ("export", "export-model", "model", "gc")),
 )

@@ -17,6 +17,7 @@ from face3d_training.recognition.gallery import (
     read_gallery,
     write_gallery,
 )
+from face3d_training.recognition.likeness import alike_people
 from face3d_training.recognition.people import Recogniser, Threshold, choose_threshold
 from face3d_training.recognition.search import nearest
 
@@ -236,3 +237,27 @@ def test_names_that_differ_only_in_their_accents_are_one_person(tmp_path):
         [SeenFace("1", "Zoe\u0308", 0, None, vectors[0], None), SeenFace("2", "Zo\u00eb", 0, None, vectors[1], None)]
     )
     assert {name: len(person.files) for name, person in work.people.items()} == {"Zo\u00eb": 2}
+
+
+def test_people_who_are_as_near_as_one_person_are_found_once():
+    gallery = gallery_of({"anna": 2, "ben": 1, "carl": 3, "dora": 1})
+    people = dict(gallery.people)
+    people["eve"] = EnrolledPerson(people["anna"].captures, ("again/0", "again/1"))
+    near = people["ben"].mean + np.float32([0.1, *[0] * 7])
+    people["ben 2"] = EnrolledPerson((near / np.linalg.norm(near))[None], ("x",))
+    gallery = PeopleGallery("net", "d1", "packaged", people)
+    names, means = gallery.matrix()
+    everything = [
+        ((one, other), float(np.linalg.norm(means[i] - means[j])))
+        for i, one in enumerate(names)
+        for j, other in enumerate(names)
+        if i < j
+    ]
+    expected = sorted(((pair, far) for pair, far in everything if far <= 0.5), key=lambda found: found[1])
+    found = alike_people(gallery, names, 0.5)
+    assert [one.names for one in found] == [pair for pair, _ in expected] == [("anna", "eve"), ("ben", "ben 2")]
+    assert [one.distance for one in found] == pytest.approx([far for _, far in expected], abs=1e-7)
+    assert [one.names for one in alike_people(gallery, {"eve"}, 0.5)] == [("eve", "anna")]
+    assert alike_people(gallery, {"carl"}, 0.5) == []
+    assert alike_people(gallery_of({"anna": 1}), {"anna"}, 2.0) == []
+    assert (gallery.length, gallery_of({}).length) == (8, 0)

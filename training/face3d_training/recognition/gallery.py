@@ -57,6 +57,11 @@ class PeopleGallery:
     file: str
     people: Mapping[str, EnrolledPerson] = field(default_factory=dict)
 
+    @property
+    def length(self) -> int:
+        """How many numbers an embedding has; 0 where nobody is enrolled."""
+        return next((person.captures.shape[1] for person in self.people.values()), 0)
+
     def matrix(self) -> tuple[list[str], np.ndarray]:
         """Return the names and f4 (p, E): each person's mean."""
         names = sorted(self.people)

@@ -85,6 +85,14 @@ def choose_threshold(calibration: Calibration | None, fmr: float, given: float |
     return Threshold(point.distance, point)
 
 
+def known_threshold(calibration: Calibration | None, fmr: float) -> float | None:
+    """Return the distance of a false match rate, None where no calibration shows it."""
+    try:
+        return None if calibration is None else calibration.point(fmr).distance
+    except UserError:
+        return None
+
+
 class Recogniser:
     """People of a gallery, a threshold, and what distances mean.
 
