@@ -111,10 +111,20 @@ def test_rgbd_s_lists_are_all_there_and_dirty_rows_begin_like_the_others(tmp_pat
     assert dirty.columns[:4].tolist() == ["id", "name", "class", "sample_id"]
     assert dirty.iloc[0, :5].tolist()[:4] == ["d__p0__c0", "d__p0", 0, "d/p0/c0"]
     assert dirty["reason"].tolist() == ["missing_color"]
-    other = build(tmp_path / "e", frame.assign(split=""), spec_of(fields=["color", "depth"]))
-    with pytest.raises(UserError, match="no place for split 'all': choose splits"):
+    other = build(tmp_path / "e", frame.assign(split="all2"), spec_of(fields=["color", "depth"]))
+    with pytest.raises(UserError, match="no place for split 'all2': export others with --split, or name it so in"):
         export_dataset(other, tmp_path / "x", ["rgbd"])
     assert not (tmp_path / "x").exists()
+
+
+def test_rgbd_of_a_dataset_that_is_not_split_has_all_rows_in_its_first_list(tmp_path):
+    used = Dataset(build(tmp_path / "d", manifest().assign(split=""), spec_of(fields=["color", "depth"])))
+    _, said = export(used, tmp_path / "out", "rgbd")
+    assert said == ["the dataset is not split: all rows are in train.csv, none in the other lists"]
+    lists = {name: pd.read_csv(tmp_path / "out" / f"{name}.csv") for name in ("train", "eval", "test")}
+    assert [len(table) for table in lists.values()] == [18, 0, 0]
+    assert sorted(lists["train"]["id"]) == sorted(used.table("all")["id"])
+    assert not (tmp_path / "out" / "all.csv").exists()
 
 
 def test_lfw_folders_and_pairs(dataset, tmp_path):

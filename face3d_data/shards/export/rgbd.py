@@ -12,6 +12,7 @@ from face3d_data.errors import UserError
 from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.form import ExportRows, Form, beside, copy_lists, dirty_table, make_folders, write_csv
 from face3d_data.shards.export.samples import write_color
+from face3d_data.shards.schema import ONLY_SPLIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,8 @@ BLOCK = 4096
 
 class RgbdFiles(Form):
     """`<name>/<id>.png` and `<id>.npy` (depth in mm, f4), the four CSVs, and the camera as `intrinsics.json`.
+
+    The only split of a dataset that is not split is in train.csv.
 
     Args:
         rows: what is exported.
@@ -37,11 +40,12 @@ class RgbdFiles(Form):
 
     def __init__(self, rows: ExportRows, out: Path) -> None:
         super().__init__(rows, out)
-        odd = [split for split in rows.splits if split not in LISTS]
+        self.is_split = list(rows.dataset.splits) != [ONLY_SPLIT]
+        odd = [split for split in rows.splits if self.is_split and split not in LISTS]
         if odd:
             raise UserError(
                 f"{rows.dataset.path}: rgbd has train.csv, eval.csv and test.csv, and no place for split {odd[0]!r}: "
-                "choose splits, or put a 'split' step into the pipeline"
+                "export others with --split, or name it so in the pipeline's 'split' step"
             )
         self.lists_left_out: list[str] = []
         self.cameras = _cameras(rows) if "intrinsics" in rows.fields else []
@@ -49,7 +53,7 @@ class RgbdFiles(Form):
     def begin(self, split: str, table: pd.DataFrame) -> None:
         """Write the split's CSV and make its people's folders."""
         super().begin(split, table)
-        write_csv(self.out / f"{split}.csv", table)
+        write_csv(self.out / f"{split if self.is_split else LISTS[0]}.csv", table)
         make_folders(self.out, table["name"].tolist(), table["id"].tolist(), str(self.rows.dataset.path))
 
     def write(self, table: pd.DataFrame, batch: Batch) -> None:
@@ -84,8 +88,12 @@ class RgbdFiles(Form):
 
     def losses(self) -> list[str]:
         """Return what the files do not hold."""
-        more = ["the camera differs from row to row: it is in <id>_intrinsics.json next to each image"]
-        return super().losses() + (more if len(self.cameras) > 1 else []) + self.lists_left_out
+        lines = super().losses()
+        if len(self.cameras) > 1:
+            lines.append("the camera differs from row to row: it is in <id>_intrinsics.json next to each image")
+        if not self.is_split:
+            lines.append(f"the dataset is not split: all rows are in {LISTS[0]}.csv, none in the other lists")
+        return lines + self.lists_left_out
 
 
 def _cameras(rows: ExportRows) -> list[np.ndarray]:
