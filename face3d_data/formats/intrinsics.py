@@ -104,10 +104,10 @@ def parse_intrinsics(values: Mapping[str, Any], need_scale: bool = True) -> Intr
     needed = ["fx", "fy", "cx", "cy", *(("width", "height", "depth_scale") if need_scale else ())]
     missing = [key for key in needed if key not in values]
     if missing:
-        text = f"key {missing[0]!r} is missing (needed: {', '.join(needed)}; found: {_listed(found)})"
+        said = f"key {missing[0]!r} is missing (needed: {', '.join(needed)}; found: {_listed(found)})"
         if missing[0] == "depth_scale":
-            raise NoDepthUnitError(f"{text}: add it, 0.001 where values are mm")
-        raise ValueError(text)
+            raise NoDepthUnitError(f"{said}: add it, 0.001 where values are mm")
+        raise ValueError(said)
     numeric = ("fx", "fy", "cx", "cy", "width", "height", "depth_scale")
     known = {key: values[key] for key in numeric if key in needed or values.get(key) is not None}
     for key, value in known.items():

@@ -36,7 +36,8 @@ class MaskedWebface(ImageFolder):
     `new`, `mask_1` to `mask_5`. The style becomes the tag `mask`, and the scale, which only the plain image's name
     has, the tag `visible_ratio` of the plain image and of its masked versions, as its loader has it: here a plain face
     has the visible share of its masks. Captures are `<number>` and `<number>_<style>`. A masked image without a
-    plain one is listed, as its loader does not read it either. The files below `test` are one row: reader
+    plain one is listed, as its loader does not read it either. Images of one number are one photograph: split this tree
+    by people, and draw no pairs of it. The files below `test` are one row: reader
     `verification_sets` reads them. `face3d export --format masked-webface` writes both.
     """
 
