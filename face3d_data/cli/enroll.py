@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HDF5_ENDINGS = (".h5", ".hdf5")
 MOST_NOTED = 5
-"""Pairs of people who look alike that are named; there may be thousands."""
+"""Pairs of people who look similar that are named; there may be thousands."""
 
 
 @click.command(short_help="Enrol people into a gallery, by which faces are identified.")
@@ -93,22 +93,22 @@ def command(
         _report(faces, {name: len(person.files) for name, person in work.people.items()})
     work.save()
     if people is not None:
-        _note_alike(work.gallery, {face.person for face in faces if face.problem is None}, embedder)
+        _note_similar(work.gallery, {face.person for face in faces if face.problem is None}, embedder)
     for one in remove:
         echo(f"removed {one}")
     echo(f"gallery {gallery}: {counted(len(work.people), 'person')}")
 
 
-def _note_alike(gallery: PeopleGallery, names: set[str], embedder: Embedder) -> None:
+def _note_similar(gallery: PeopleGallery, names: set[str], embedder: Embedder) -> None:
     """Say who of the enrolled is as near to somebody else as captures of one person are, if that is known."""
     from face3d_training.recognition.gallery import check_person_name
-    from face3d_training.recognition.likeness import alike_people
     from face3d_training.recognition.people import known_threshold
+    from face3d_training.recognition.similar_people import similar_people
 
     limit = known_threshold(embedder.calibration(None), DEFAULT_FMR)
     if limit is None:
         return
-    found = alike_people(gallery, {check_person_name(name) for name in names}, limit)
+    found = similar_people(gallery, {check_person_name(name) for name in names}, limit)
     for pair in found[:MOST_NOTED]:
         one, other = pair.names
         echo(

@@ -17,9 +17,9 @@ from face3d_training.recognition.gallery import (
     read_gallery,
     write_gallery,
 )
-from face3d_training.recognition.likeness import alike_people
 from face3d_training.recognition.people import Recogniser, Threshold, choose_threshold
 from face3d_training.recognition.search import nearest
+from face3d_training.recognition.similar_people import similar_people
 
 
 def unit(rng, *shape):
@@ -254,10 +254,10 @@ def test_people_who_are_as_near_as_one_person_are_found_once():
         if i < j
     ]
     expected = sorted(((pair, far) for pair, far in everything if far <= 0.5), key=lambda found: found[1])
-    found = alike_people(gallery, names, 0.5)
+    found = similar_people(gallery, names, 0.5)
     assert [one.names for one in found] == [pair for pair, _ in expected] == [("anna", "eve"), ("ben", "ben 2")]
     assert [one.distance for one in found] == pytest.approx([far for _, far in expected], abs=1e-7)
-    assert [one.names for one in alike_people(gallery, {"eve"}, 0.5)] == [("eve", "anna")]
-    assert alike_people(gallery, {"carl"}, 0.5) == []
-    assert alike_people(gallery_of({"anna": 1}), {"anna"}, 2.0) == []
+    assert [one.names for one in similar_people(gallery, {"eve"}, 0.5)] == [("eve", "anna")]
+    assert similar_people(gallery, {"carl"}, 0.5) == []
+    assert similar_people(gallery_of({"anna": 1}), {"anna"}, 2.0) == []
     assert (gallery.length, gallery_of({}).length) == (8, 0)

@@ -13,7 +13,7 @@ ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
-class AlikePeople:
+class SimilarPeople:
     """Two enrolled people who are nearer than two people should be.
 
     Attributes:
@@ -25,7 +25,7 @@ class AlikePeople:
     distance: float
 
 
-def alike_people(gallery: PeopleGallery, names: Collection[str], limit: float) -> list[AlikePeople]:
+def similar_people(gallery: PeopleGallery, names: Collection[str], limit: float) -> list[SimilarPeople]:
     """Return the people who are as near to somebody else as captures of one person are, the nearest first.
 
     Args:
@@ -35,7 +35,7 @@ def alike_people(gallery: PeopleGallery, names: Collection[str], limit: float) -
     """
     everybody, means = gallery.matrix()
     rows = np.array([row for row, name in enumerate(everybody) if name in names], np.int64)
-    found: dict[frozenset[int], AlikePeople] = {}
+    found: dict[frozenset[int], SimilarPeople] = {}
     for start in range(0, len(rows) if len(everybody) > 1 else 0, ROWS_AT_ONCE):
         some = rows[start : start + ROWS_AT_ONCE]
         likeness = means[some] @ means.T
@@ -44,5 +44,5 @@ def alike_people(gallery: PeopleGallery, names: Collection[str], limit: float) -
         distances = np.linalg.norm(means[some].astype(np.float64) - means[others], axis=1)
         for row, other, distance in zip(some.tolist(), others.tolist(), distances.tolist(), strict=True):
             if distance <= limit:
-                found.setdefault(frozenset((row, other)), AlikePeople((everybody[row], everybody[other]), distance))
+                found.setdefault(frozenset((row, other)), SimilarPeople((everybody[row], everybody[other]), distance))
     return sorted(found.values(), key=lambda pair: (pair.distance, pair.names))
