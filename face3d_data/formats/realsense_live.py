@@ -51,6 +51,8 @@ class LiveCamera(RealSenseStream):
             config.enable_device(self._asked_serial)
         config.enable_stream(stream.depth, *DEPTH_SIZE_PX, pixels.z16, FRAMES_PER_SECOND)
         config.enable_stream(stream.color, *self._color_size_px, pixels.rgb8, FRAMES_PER_SECOND)
+        # Says at once what is wrong; `start` would wait 15 s for a camera to be connected.
+        config.resolve(self.sdk.pipeline_wrapper(pipeline))
         return pipeline.start(config)
 
     def frames(self) -> Iterator[PlayedFrame]:

@@ -64,7 +64,7 @@ def frame_sets(
 def sdk(sets, metres_per_unit=0.001, refuse=None):
     """Return a module that plays these frame sets of any file, or as its camera.
 
-    `refuse` is what it says when a file is opened, or a camera started; `asked` is what was asked of the camera.
+    `refuse` is what it says when a file is opened, or a camera looked for; `asked` is what was asked of the camera.
     """
     module = ModuleType("pyrealsense2")
     module.played, module.opened, module.stopped, module.asked = 0, 0, 0, []
@@ -79,8 +79,6 @@ def sdk(sets, metres_per_unit=0.001, refuse=None):
 
     class Pipeline:
         def start(self, config):
-            if refuse:
-                raise RuntimeError(refuse)
             module.opened += 1
             self.left = list(sets)
             return profile
@@ -101,6 +99,8 @@ def sdk(sets, metres_per_unit=0.001, refuse=None):
                 raise RuntimeError(refuse)
 
         def resolve(self, pipeline):
+            if refuse:
+                raise RuntimeError(refuse)
             return profile
 
         def enable_device(self, serial):

@@ -1,7 +1,11 @@
 """Recording: what a camera gave is what reader `rgbd_folder` reads, whole or not at all."""
 
+import gzip
+import importlib.util
 import json
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +13,20 @@ import standin_realsense as standin
 
 from face3d_data.atomic import TEMPORARY_SUFFIX
 from face3d_data.errors import MissingDependency, UserError
-from face3d_data.formats.realsense_live import SETTLING_FRAMES
+from face3d_data.formats import realsense_live
+from face3d_data.formats.realsense_live import SETTLING_FRAMES, LiveCamera
 from face3d_data.geometry.depth_fusion import fused_depth
 from face3d_data.inputs import recording
 from face3d_data.inputs.cameras import CameraFrame, camera_captures, open_camera
 from face3d_data.inputs.recording import CaptureRecorder, record
 from face3d_data.readers.image_folder import ImageFolder
+from face3d_data.readers.realsense_bag import RealSenseBag
 from face3d_data.readers.rgbd_folder import RgbdFolder
 
 SIZE = (48, 64)
+RECORDED = Path(__file__).parents[1] / "readers" / "recorded_realsense.bag.gz"
+"""See `tests/readers/test_realsense_bag.py`."""
+true_sdk = pytest.mark.skipif(importlib.util.find_spec("pyrealsense2") is None, reason="needs pyrealsense2")
 
 
 def depths(number, settling=SETTLING_FRAMES):
@@ -201,3 +210,43 @@ def test_captures_begin_a_pause_apart(tmp_path, monkeypatch):
     list(record(frames, CaptureRecorder(tmp_path, "ann"), 2, pause_s=3))
     reader = ImageFolder(root=tmp_path)
     assert [reader.load(source, "color")[0, 0, 0] for source in reader.scan()] == [0, 3]
+
+
+@pytest.fixture
+def bag(tmp_path):
+    path = tmp_path / "in" / "ann" / "film.bag"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.decompress(RECORDED.read_bytes()))
+    return path
+
+
+@true_sdk
+def test_the_true_sdk_s_frames_are_recorded_as_its_reader_gives_them(bag, tmp_path):
+    recorded(tmp_path / "out", bag, captures=3)
+    reader = RealSenseBag(root=tmp_path / "in")
+    expected = [reader.sample(source).arrays for source in list(reader.scan())[:3]]
+    for capture, other in zip(read(tmp_path / "out").values(), expected, strict=True):
+        for name in ("color", "depth", "intrinsics"):
+            assert np.array_equal(capture[name], other[name])
+
+
+@true_sdk
+def test_the_true_sdk_starts_the_streams_that_are_asked_for(bag, monkeypatch):
+    """Its playback stands for a camera: streams are asked for by size, format and rate as of one."""
+
+    class Played(LiveCamera):
+        def _started(self, pipeline, config):
+            config.enable_device_from_file(str(bag), False)
+            return super()._started(pipeline, config)
+
+    monkeypatch.setattr(realsense_live, "DEPTH_SIZE_PX", (48, 36))
+    monkeypatch.setattr(realsense_live, "SETTLING_FRAMES", 0)
+    with closing(Played(color_size_px=(64, 48))) as camera:
+        frame = next(camera.frames())
+        assert (camera.model, camera.serial) == ("Intel RealSense L515", "f0000001")
+        assert (frame.color.shape, frame.depth.shape) == ((48, 64, 3), (48, 64))
+        assert {float(mm) // 100 for mm in np.unique(frame.depth * frame.mm_per_unit)} == {0, 5, 7}
+    with pytest.raises(UserError, match="camera realsense: Couldn't resolve requests: connect it"):
+        Played(color_size_px=(640, 480))
+    with pytest.raises(UserError, match="camera realsense: No device connected"):
+        LiveCamera()

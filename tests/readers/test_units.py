@@ -169,6 +169,15 @@ def test_a_room_without_a_face_is_what_its_size_says():
         check_face_size(room, "a.ply", "m")
 
 
+@pytest.mark.parametrize("count", [3, 40, 400])
+@pytest.mark.parametrize("odd", [np.nan, np.inf, 3e38])
+def test_few_points_and_strays_in_a_room_do_not_stop_it(count, odd):
+    room = np.random.default_rng(1).uniform(0, 1, (count, 3)) * [2500, 1800, 900]
+    room[0] = odd
+    with pytest.raises(WrongUnit, match=r"a\.ply: "):
+        check_face_size(room.astype(np.float32), "a.ply")
+
+
 class Surveyed(Reader):
     """Gives what its captures are said to give, or raises it."""
 
