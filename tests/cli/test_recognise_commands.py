@@ -89,27 +89,13 @@ def test_json_has_every_candidate_and_nothing_else_is_printed(here, capsys):
 
 
 @pytest.mark.slow
-def test_a_gallery_is_listed_and_two_names_of_one_person_are_noted(here, tmp_path, capsys):
-    first, second, _ = people(here)
-    gallery = tmp_path / "g.h5"
-    shutil.copy(here / "people.h5", gallery)
-    code, out, _ = call(capsys, "gallery", gallery)
-    digest = read_gallery(gallery).digest
-    assert (code, out.splitlines()) == (0, [
-        f"{gallery}: 2 people, 2 captures",
-        f"network packaged maps (packaged), digest {digest[:12]}, embeddings of 256 numbers",
-        f"  {first}  1 capture",
-        f"  {second}  1 capture",
-    ])  # fmt: skip
+def test_two_names_of_one_person_are_noted(here, tmp_path, capsys):
+    first = people(here)[0]
+    gallery = shutil.copy(here / "people.h5", tmp_path / "g.h5")
     code, out, err = call(capsys, "enroll", f"all/{first}", "--name", "Eve", "--into", gallery)
-    assert (code, out.splitlines()[-1]) == (0, f"gallery {gallery}: 3 people")
+    assert (code, err.count("\n")) == (0, 1)
     assert err.startswith(f"note: Eve looks like {first} (distance 0.")
     assert err.endswith("up to 0.710): one person under two names? --remove Eve takes one away\n")
-    assert err.count("\n") == 1
-    record = json.loads(call(capsys, "gallery", gallery, "--files", "--json")[1])
-    assert record["network"] == {"name": "packaged maps", "file": "packaged", "digest": digest}
-    assert {one["name"]: one["captures"] for one in record["people"]} == {"Eve": 2, first: 1, second: 1}
-    assert record["people"][0]["files"][0].endswith(f"all/{first}/capture_00_color.png")
 
 
 @pytest.mark.slow
@@ -247,8 +233,6 @@ def test_a_page_is_served_until_ctrl_c_and_then_the_csv_is_written(here, tmp_pat
         (("identify", "all", "nothing", "--gallery", "people.h5"), "nothing: no such file or folder"),
         (("enroll", "nothing", "--into", "new.h5"), "nothing: is no folder of people"),
         (("calibrate", "all", "--out", "c.json"), "all: is no evaluation"),
-        (("gallery", "none.h5"), "none.h5: no such gallery: make one with face3d enroll PEOPLE --into none.h5"),
-        (("gallery", "known/intrinsics.json"), "cannot be read as a gallery"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(here, capsys, arguments, message):
