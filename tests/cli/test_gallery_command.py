@@ -31,7 +31,7 @@ def test_people_captures_and_the_network_are_listed(gallery, capsys):
         "network my net (/runs/net.pt), digest 0123456789ab, embeddings of 4 numbers",
     ]
     assert call(capsys, gallery) == (0, [*head, "  Ada   1 capture", "  Jörg  2 captures"], "")
-    code, out, _ = call(capsys, gallery, "--files")
+    _, out, _ = call(capsys, gallery, "--files")
     assert out == [*head, "  Ada   1 capture", "    c.png", "  Jörg  2 captures", "    a.png", "    b.png"]
 
 

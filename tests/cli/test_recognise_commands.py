@@ -92,7 +92,7 @@ def test_json_has_every_candidate_and_nothing_else_is_printed(here, capsys):
 def test_two_names_of_one_person_are_noted(here, tmp_path, capsys):
     first = people(here)[0]
     gallery = shutil.copy(here / "people.h5", tmp_path / "g.h5")
-    code, out, err = call(capsys, "enroll", f"all/{first}", "--name", "Eve", "--into", gallery)
+    code, _, err = call(capsys, "enroll", f"all/{first}", "--name", "Eve", "--into", gallery)
     assert (code, err.count("\n")) == (0, 1)
     assert err.startswith(f"note: Eve looks like {first} (distance 0.")
     assert err.endswith("up to 0.710): one person under two names? --remove Eve takes one away\n")
