@@ -37,7 +37,11 @@ FILE = click.Path(path_type=Path)
 @model_option
 @architecture_option
 @click.option("--split", default="test", show_default=True, help="Split to evaluate on.")
-@click.option("--pairs", type=FILE, help="Evaluate the pairs of this file instead: a pairs.csv, or LFW's pairs.txt.")
+@click.option(
+    "--pairs",
+    type=FILE,
+    help="Evaluate these pairs instead: a pairs.csv, LFW's pairs.txt, or a published list of the dataset (CFP_FP).",
+)
 @click.option("--protocol", metavar="NAME", help="Evaluate only this protocol, such as masked_to_plain [all].")
 @click.option(
     "--folds",

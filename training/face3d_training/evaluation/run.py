@@ -14,6 +14,7 @@ import torch
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.plurals import counted
 from face3d_data.shards.check import checked_dataset
+from face3d_data.shards.pair_lists import find_pairs
 from face3d_data.shards.published_lists import published_names, read_published
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.listed import listed_protocol
@@ -57,7 +58,7 @@ class Request:
         out: folder that is written.
         checkpoints: checkpoints, or folders of runs, of which the best is taken.
         split: split that is judged on.
-        pairs: file of pairs that are judged instead of the protocols.
+        pairs: pairs that are judged instead of the protocols: a file, or the name of a published list of the dataset.
         protocol: the only protocol that is judged.
         folds: a file of pairs without folds is cut into that many.
         pool_folds: the runs of a cross-validation are judged together, each on the fold that it left for the test.
@@ -248,7 +249,7 @@ def refuse_leaks(checks: Iterable[LeakCheck], allowed: bool) -> None:
 
 def _lists(request: Request, dataset: Dataset, table: pd.DataFrame) -> Lists:
     if request.pairs is not None:
-        return lists_from(request.pairs, table, request.folds)
+        return lists_from(find_pairs(dataset.path, request.pairs), table, request.folds)
     names = published_names(dataset.info, request.split, list(dataset.info["splits"]))
     published = [read_published(dataset, name, table) for name in names]
     listed: Protocol | None = None
