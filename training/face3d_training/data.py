@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,14 @@ class FaceRows:
     def varies(self) -> bool:
         """Whether anything is drawn of a row, so that no two epochs see the same."""
         return self._draws is not None
+
+    def only(self, places: np.ndarray) -> FaceRows:
+        """Return some of the rows, i64 (m,) places in the table, as rows of their own; labels stay as they are."""
+        some = copy(self)
+        some.table = self.table.iloc[places].reset_index(drop=True)
+        for name in ("labels", "masked", "visible_ratio", "_places", "_keys"):
+            setattr(some, name, getattr(self, name)[places])
+        return some
 
     def add_mirrors(self) -> None:
         """Give each row, of which nothing is drawn, also as its mirror image: as copy number 1.

@@ -90,9 +90,10 @@ def state_of(run: Run) -> dict[str, Any]:
         "dataset_name": run.dataset.name,
         "maps": json.dumps(learning.rows.map_said) if learning.rows.map_said else "",
         "preparation": json.dumps(run.dataset.info.get("preparation", {})),
-        "splits": run_splits(run.config.data, run.dataset).record(),
+        "splits": {**run_splits(run.config.data, run.dataset).record(), "eval": run.validation.chosen_on},
         **learning.seen.as_state(),
         "selection_data": run.validation.seen,
+        "validation_sets": run.validation.record(),
         "teacher": "" if learning.teacher is None else learning.teacher.digest,
     }
 
@@ -100,6 +101,7 @@ def state_of(run: Run) -> dict[str, Any]:
 def restore(run: Run, state: dict[str, Any]) -> None:
     """Restore a run from a checkpoint."""
     learning = run.learning
+    run.validation.check_same(state)
     learning.raw.load_state_dict(state["model_state_dict"])
     learning.losses.load_state_dict(state["loss_state_dict"])
     learning.optimizer.load_state_dict(state["optimizer_model_state_dict"])
