@@ -20,7 +20,7 @@ from face3d_training.validation_entries import ValidationEntry
 DEFAULT_MODEL = "pointnet_basic"
 LIST = re.compile(r"[\w.+-]+(,[\w.+-]+)+,?|[\w.+-]+,")
 """What is a list on the command line: `32,64`; no query and no text with spaces."""
-RUN_METRICS = ("auc", "eer", "rank1", "loss")
+RUN_METRICS = ("auc", "eer", "rank1", "top1", "loss")
 """Figures of every run that may choose the best epoch."""
 SET_METRIC = re.compile(r"\w+_(accuracy|auc|eer|rank1)")
 """Figures of validation sets."""

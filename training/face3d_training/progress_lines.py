@@ -25,7 +25,18 @@ def epoch_line(figures: dict[str, float], epochs: int, left_s: float, more: Sequ
         left_s: seconds that the others will take.
         more: names of figures that are shown after the usual ones.
     """
-    shown = ("loss", "triplet.valid_triplets", "spread", "genuine", "impostor", "auc", "rank1", "masked_rank1", *more)
+    shown = (
+        "loss",
+        "triplet.valid_triplets",
+        "spread",
+        "genuine",
+        "impostor",
+        "auc",
+        "rank1",
+        "masked_rank1",
+        "top1",
+        *more,
+    )
     text = " ".join(f"{name.rpartition('.')[2]} {figures[name]:.4g}" for name in shown if name in figures)
     skipped = f" skipped {figures['skipped']:.0f}" if figures["skipped"] else ""
     left = f", {left_s / 60:.1f} min left" if math.isfinite(left_s) else ""

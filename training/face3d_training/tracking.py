@@ -15,7 +15,7 @@ CURVES = {
     "distance of pairs (train)": ("genuine", "impostor"),
     "embeddings: rms distance to mean": ("spread",),
     "valid triplets a step": ("triplet.valid_triplets",),
-    "on the evaluation split": ("auc", "rank1", "masked_auc", "masked_rank1"),
+    "on the evaluation split": ("auc", "rank1", "masked_auc", "masked_rank1", "top1", "top5"),
     "learning rate": ("learning_rate",),
 }
 """Panels of curves.png; a panel shows those of its figures that the run has."""

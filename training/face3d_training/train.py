@@ -146,7 +146,8 @@ def _open(
     sets = open_sets(found, config, dataset, learning.rows, learning.spec.inputs)
     for line in shared_lines(sets, learning.seen, dataset):
         tell(f"LEAK, {line}")
-    validation = Validation(dataset, config, learning.spec, tell, sets)
+    people = learning.rows.identities
+    validation = Validation(dataset, config, learning.spec, tell, sets, learning.losses, people)
     run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, RunProgress(), tell)
     if state is not None:
         restore(run, state)

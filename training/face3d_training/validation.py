@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ import torch
 
 from face3d_data.errors import UserError, did_you_mean
 from face3d_data.shards.read import Dataset
+from face3d_training.closed_set import ClosedSet, class_people
 from face3d_training.config import RUN_METRICS, TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.embedding import embed_rows
 from face3d_training.fold_splits import run_splits
 from face3d_training.health import check_finite_embeddings
-from face3d_training.leaks import training_fingerprint
+from face3d_training.leaks import is_closed_set, training_fingerprint
+from face3d_training.losses.loss_module import LossModule
 from face3d_training.models.base import ModelSpec
 from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.split_figures import is_measurable, recognition_figures
@@ -33,6 +35,8 @@ class Validation:
         spec: the network's options.
         say: called with a line if the split allows no figures, so that the training loss chooses the best epoch.
         sets: the validation sets.
+        losses: the losses, whose classes are looked at where the dataset is split by capture.
+        identities: the training people in the order of the classes.
 
     Attributes:
         metric: the figure that chooses the best epoch.
@@ -40,7 +44,7 @@ class Validation:
         chosen_on: what these are called.
 
     Raises:
-        UserError: the figure that counts is of no set.
+        UserError: the figure that counts is of no set, or of classes that there are not.
     """
 
     def __init__(
@@ -50,18 +54,25 @@ class Validation:
         spec: ModelSpec,
         say: Callable[[str], None],
         sets: tuple[ValidationSet, ...] = (),
+        losses: LossModule | None = None,
+        identities: Sequence[str] = (),
     ) -> None:
         self.metric, self.workers, self.sets = config.stop.metric, config.workers, sets
         self.every, self.sets_every = config.stop.every, config.validate_every
         split = run_splits(config.data, dataset).evaluation
         chooser = _set_of(self.metric, sets)
         sizes = dataset.info.get("splits", {})
-        self.rows: FaceRows | None = None
-        if sizes.get(split):
-            rows = FaceRows(dataset.path, split, config.data, spec.inputs)
-            if is_measurable(rows):
-                self.rows = rows
-        if self.rows is None and chooser is None and self.metric != "loss":
+        rows = FaceRows(dataset.path, split, config.data, spec.inputs) if sizes.get(split) else None
+        self.in_pairs = rows is not None and is_measurable(rows)
+        self.losses = losses
+        self.closed = None if rows is None else _closed_set(dataset, rows, spec, losses, identities)
+        self.rows = rows if self.in_pairs or self.closed is not None else None
+        if self.metric == "top1" and self.closed is None:
+            raise UserError(
+                "stop.metric: top1 is the share of captures that the loss assigns to their person: it takes a dataset "
+                "split 'by: capture', and a loss with classes, such as softmax or arcface"
+            )
+        if not self.in_pairs and chooser is None and self.metric not in ("loss", "top1"):
             lacks = "has no genuine and impostor pairs" if split in sizes else f"is none of {', '.join(sizes)}"
             say(f"split {split!r} {lacks}: the training loss chooses the best epoch")
             self.metric = "loss"
@@ -103,7 +114,7 @@ class Validation:
         """Return the figures of an epoch: of those sets whose turn it is.
 
         Of the evaluation split AUC, EER, rank-1 and the distance that parts best, of all faces and of masked against
-        plain ones; of validation sets those of `ValidationSet.names`.
+        plain ones, and `top1` and `top5` of a closed set; of validation sets those of `ValidationSet.names`.
 
         Args:
             net: the network, on `device`.
@@ -119,7 +130,9 @@ class Validation:
         if self.rows is not None and (last or epoch % self.every == 0):
             vectors = embed_rows(net, self.rows, device, workers=self.workers)
             check_finite_embeddings(run, vectors, f"split {self.rows.split!r}", epoch)
-            found |= recognition_figures(self.rows, vectors)
+            found |= recognition_figures(self.rows, vectors) if self.in_pairs else {}
+            if self.closed is not None and self.losses is not None:
+                found |= self.closed.figures(self.losses, vectors)
         for one in self.sets if last or epoch % self.sets_every == 0 else ():
             vectors = one.embeddings(net, device, self.workers)
             check_finite_embeddings(run, vectors, f"validation set {one.name}", epoch)
@@ -132,6 +145,19 @@ class Validation:
             return None
         smaller = self.metric.rpartition("_")[2] in SMALLER_IS_BETTER
         return -figures[self.metric] if smaller else figures[self.metric]
+
+
+def _closed_set(
+    dataset: Dataset, rows: FaceRows, spec: ModelSpec, losses: LossModule | None, identities: Sequence[str]
+) -> ClosedSet | None:
+    """Return the rows of trained people, where the dataset is split by capture and the loss has classes."""
+    if losses is None or not is_closed_set(dataset):
+        return None
+    weight = next(losses.parameters(), None)
+    if weight is None or losses.class_scores(weight.new_zeros(1, spec.embedding_size)) is None:
+        return None
+    closed = ClosedSet.of(rows.table["identity"].tolist(), class_people(identities))
+    return closed if len(closed.rows) else None
 
 
 def _set_of(metric: str, sets: tuple[ValidationSet, ...]) -> ValidationSet | None:

@@ -22,7 +22,7 @@ from face3d_training.embedding import embed_rows
 from face3d_training.evaluation.metrics.lists import EvaluationSettings
 from face3d_training.evaluation.metrics.matcher import EmbeddingMatcher
 from face3d_training.evaluation.metrics.verification import verify
-from face3d_training.leaks import SeenData, shared_with_training
+from face3d_training.leaks import SeenData, is_closed_set, shared_with_training
 from face3d_training.map_place import check_same_maps
 from face3d_training.models.embedding_net import EmbeddingNet
 from face3d_training.network_input import InputKind
@@ -184,7 +184,7 @@ def shared_lines(sets: Sequence[ValidationSet], seen: SeenData, learnt: Dataset)
         seen: what the network will have seen.
         learnt: the training data; the people of a closed set are in all of its splits on purpose.
     """
-    closed = learnt.name if learnt.info.get("by") == "capture" else None
+    closed = learnt.name if is_closed_set(learnt) else None
     lines = []
     for one in sets:
         same_set = one.rows.dataset == closed

@@ -23,6 +23,7 @@ from face3d_data.tables.split import person_of
 from face3d_training.checkpoint import find_checkpoint
 from face3d_training.devices import choose_device
 from face3d_training.evaluation.baselines.plan import BaselinePlan, ProgressCallback, plan_baselines
+from face3d_training.evaluation.closed_sets import with_closed_sets
 from face3d_training.evaluation.learnt import BackEndPlan, FusionPlan, TeachingData, plan_back_ends, plan_fusion
 from face3d_training.evaluation.methods import Maker
 from face3d_training.evaluation.metrics.evaluate import all_figures, evaluate
@@ -36,7 +37,7 @@ from face3d_training.evaluation.report.files import check_replaceable, write_eva
 from face3d_training.evaluation.report.mistakes import FacePictures
 from face3d_training.evaluation.report.page import make_report
 from face3d_training.evaluation.together import put_together
-from face3d_training.leaks import DATASET_LEAKS, leaks_of
+from face3d_training.leaks import DATASET_LEAKS, is_closed_set, leaks_of
 from face3d_training.run_folder import dataset_digest
 from face3d_training.speed import BATCH_SIZES, measure_cost
 from face3d_training.split_table import rows_of
@@ -136,7 +137,10 @@ def run_evaluation(
         raise UserError(f"evaluate: there is nothing to judge: give a checkpoint ({why})")
     costs = {network.name: network_cost(network) for network in plan.networks}
     methods = judge_methods(made.matchers, lists, settings, costs, progress)
-    if not any(figure.value is not None for method in methods.values() for figure in all_figures(method)):
+    if is_closed_set(plan.dataset):
+        methods = with_closed_sets(methods, plan.networks, made.vectors, settings)
+    figures = (figure for method in methods.values() for figure in all_figures(method))
+    if not any(figure.value is not None for figure in figures) and not any(one.closed_set for one in methods.values()):
         raise UserError(
             f"dataset {plan.dataset.name}: nothing can be measured on split {request.split!r}: it takes two people, or "
             "more, with two captures each"
@@ -150,7 +154,7 @@ def run_evaluation(
         baselines=made.baselines,
         versions={name: version(name) for name in VERSIONED},
         baseline_notes=made.notes,
-        notices=(*plan.notices, *lists.notices, *_rejected(plan.dataset)),
+        notices=(*_of_known_people(plan.dataset), *plan.notices, *lists.notices, *_rejected(plan.dataset)),
         dataset_leaks=_dataset_leaks(plan.dataset, plan.teacher, plan.networks),
     )
     pictures = FacePictures(request.dataset, request.split, plan.table)
@@ -200,6 +204,15 @@ def _plan(request: Request) -> _Plan:
     back_ends = plan_back_ends(request.back_ends, networks, dataset, given)
     fusion = plan_fusion(networks, dataset, table, given) if request.fuse else None
     return _Plan(dataset, table, device, networks, teacher, back_ends, baselines, fusion)
+
+
+def _of_known_people(dataset: Dataset) -> Iterator[str]:
+    """Yield a line on a closed set, whose people methods have learnt from."""
+    if is_closed_set(dataset):
+        yield (
+            f"dataset {dataset.name} is split by capture: its people are known from training on purpose, so that no "
+            "figure says anything of strangers"
+        )
 
 
 def _rejected(dataset: Dataset) -> Iterator[str]:

@@ -14,12 +14,12 @@ import torch
 from face3d_data.digest import canonical, digest_file
 from face3d_data.shards.leaks import counted_things
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, Trained, find_checkpoint, load_model
+from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, PEOPLE, Trained, find_checkpoint, load_model
 from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.data import FaceRows
 from face3d_training.evaluation.networks.about import CheckpointFacts, LeakCheck
 from face3d_training.foreign import check_architecture_used
-from face3d_training.leaks import compared_by, shared_with_training
+from face3d_training.leaks import compared_by, is_closed_set, shared_with_training
 from face3d_training.packaged import is_packaged, shown_name
 from face3d_training.run_folder import MAY_CHANGE, dataset_digest
 from face3d_training.trained_rows import ONLY_TRAINING, rows_for, unmatched_weights
@@ -83,7 +83,7 @@ def load_networks(
     for path, name in zip(paths, method_names([find_checkpoint(path) for path in paths]), strict=True):
         trained = load_model(path, device, architecture)
         rows, config = rows_for(trained, dataset.path, split, given)
-        leaks = check_leaks(name, rows.table, trained.info.get("training_data"))
+        leaks = check_leaks(name, rows.table, trained.info.get("training_data"), is_closed_set(dataset))
         notices = tuple(_notices(trained, dataset, split, rows.table, leaks, _changed(trained, config)))
         notices = (*notices, *(f"{name}: {line}" for line in rows.notes))
         found.append(Network(name, trained, rows, config, _facts(name, trained, config), leaks, notices))
@@ -114,19 +114,23 @@ def method_names(files: Sequence[str | Path]) -> list[str]:
     return names
 
 
-def check_leaks(name: str, table: pd.DataFrame, seen: Mapping[str, torch.Tensor] | None) -> LeakCheck:
+def check_leaks(
+    name: str, table: pd.DataFrame, seen: Mapping[str, torch.Tensor] | None, closed: bool = False
+) -> LeakCheck:
     """Return whether rows, or anything that they share, were in the training data.
 
     Args:
         name: the method.
         table: the rows.
         seen: `training_fingerprint` of the training data; None: not known.
+        closed: the rows are of a closed set: people in common are no leak.
     """
     if seen is None:
         return LeakCheck(name, "unknown")
     compared = compared_by(table, seen)
     alone = compared == ("name",)
-    lines = tuple(leak_line(leak.kind, leak.things, alone) for leak in shared_with_training(table, seen))
+    shared = [leak for leak in shared_with_training(table, seen) if leak.kind != PEOPLE or not closed]
+    lines = tuple(leak_line(leak.kind, leak.things, alone) for leak in shared)
     return LeakCheck(name, "found" if lines else "none", lines, compared)
 
 
