@@ -259,6 +259,10 @@ class TrainConfig(_Section):
     workers: int = Field(0, ge=0, description="loader processes")
     threads: int | None = Field(None, gt=0, description="threads of torch on a CPU; torch's default if not given")
 
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """Return the config by its keys: pydantic has a method `validate`, so that no field can have that name."""
+        return super().model_dump(**{"by_alias": True, **options})
+
     @field_validator("model", mode="before")
     @classmethod
     def _name_alone(cls, value: Any) -> Any:
@@ -428,7 +432,7 @@ def _parsed(value: Any) -> Any:
 
 def as_mapping(config: TrainConfig) -> Mapping[str, Any]:
     """Return a config as plain values, for YAML and JSON."""
-    return config.model_dump(mode="json", by_alias=True)
+    return config.model_dump(mode="json")
 
 
 def _folder() -> Path:
