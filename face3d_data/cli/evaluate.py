@@ -16,6 +16,7 @@ from face3d_data.cli.network_options import (
     EmbedBars,
     NetworkCommand,
     architecture_option,
+    branch_option,
     model_option,
     network_options,
     packaged_files,
@@ -36,6 +37,7 @@ FILE = click.Path(path_type=Path)
 @click.argument("checkpoints", nargs=-1, type=FILE, metavar="[CHECKPOINT]...", shell_complete=complete_trained)
 @model_option
 @architecture_option
+@branch_option
 @click.option("--split", default="test", show_default=True, help="Split to evaluate on.")
 @click.option(
     "--pairs",

@@ -83,6 +83,10 @@ class DataConfig(_Section):
         description="heights of a map as they are, or minus the mean face's and the median of that over the upper face",
     )
     map_clip_mm: float = Field(12.0, gt=0, description="residual heights are clipped to this")
+    plain_ratio: Literal["as_masked", "whole"] = Field(
+        "as_masked",
+        description="visible share that a plain face has for the loss lpd: that of its masked variants, or 1",
+    )
     channel_mean: tuple[float, ...] = Field(
         (), description="subtracted from the channels, colour from 0 to 1; nothing if empty"
     )

@@ -78,6 +78,7 @@ class Request:
         settings: how figures are made.
         check: compare the datasets' files with their hashes first.
         architecture: name of the network of checkpoints that do not say it.
+        branch: the part of an embedding that stands for it, or `both`; of networks whose embeddings have parts.
     """
 
     dataset: str | Path
@@ -101,6 +102,7 @@ class Request:
     settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     check: bool = True
     architecture: str | None = None
+    branch: str | None = None
 
 
 def run_evaluation(
@@ -196,8 +198,8 @@ class _Plan:
 def _plan(request: Request) -> _Plan:
     dataset, device = checked_dataset(request.dataset, request.check), choose_device(request.device)
     table = rows_of(dataset, request.split, None)
-    architecture = request.architecture
-    networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device, architecture)
+    named = request.architecture, request.branch
+    networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device, *named)
     teacher = None if request.train_dataset is None else checked_dataset(request.train_dataset, request.check)
     baselines = plan_baselines(dataset, request.split, table, request.baselines, teacher, request.train_where)
     given = TeachingData(teacher, request.train_where, request.changes)

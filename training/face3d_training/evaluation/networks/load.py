@@ -22,7 +22,7 @@ from face3d_training.foreign import check_architecture_used
 from face3d_training.leaks import compared_by, is_closed_set, shared_with_training
 from face3d_training.packaged import is_packaged, shown_name
 from face3d_training.run_folder import MAY_CHANGE, dataset_digest
-from face3d_training.trained_rows import ONLY_TRAINING, rows_for, unmatched_weights
+from face3d_training.trained_rows import BOTH, ONLY_TRAINING, choose_branch, rows_for, unmatched_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +63,7 @@ def load_networks(
     changes: Iterable[tuple[str, Any]],
     device: torch.device,
     architecture: str | None = None,
+    branch: str | None = None,
 ) -> list[Network]:
     """Return the networks of checkpoints, none of them used yet.
 
@@ -73,19 +74,24 @@ def load_networks(
         changes: keys of `data` that are changed.
         device: where they are put.
         architecture: name of the network of checkpoints that do not say it.
+        branch: the part of an embedding that stands for it, of networks that have parts.
 
     Raises:
-        UserError: there is no such checkpoint, no one needs `architecture`, or the dataset does not fit a network.
+        UserError: there is no such checkpoint, no one needs `architecture` or has such a branch, or the dataset does
+            not fit a network.
     """
     paths = [Path(each) for each in paths]
     given = tuple(changes)
     found = []
-    for path, name in zip(paths, method_names([find_checkpoint(path) for path in paths]), strict=True):
-        trained = load_model(path, device, architecture)
+    loaded = [load_model(path, device, architecture) for path in paths]
+    choose_branch(loaded, branch)
+    for trained, name in zip(loaded, method_names([find_checkpoint(path) for path in paths]), strict=True):
         rows, config = rows_for(trained, dataset.path, split, given)
         leaks = check_leaks(name, rows.table, trained.info.get("training_data"), is_closed_set(dataset))
         notices = tuple(_notices(trained, dataset, split, rows.table, leaks, _changed(trained, config)))
-        notices = (*notices, *(f"{name}: {line}" for line in rows.notes))
+        notices = (*notices, *rows.notes)
+        if branch not in (None, BOTH) and trained.net.branches:
+            notices = (*notices, f"an embedding is its part {branch!r} alone")
         found.append(Network(name, trained, rows, config, _facts(name, trained, config), leaks, notices))
     check_architecture_used(architecture, [network.trained.info for network in found])
     return found
@@ -190,7 +196,7 @@ def _facts(name: str, trained: Trained, config: TrainConfig) -> CheckpointFacts:
         file=str(trained.path),
         sha256=digest_file(trained.path),
         model=trained.spec.name,
-        embedding_size=trained.spec.embedding_size,
+        embedding_size=trained.net.embedding_size,
         epoch=info.get("epoch"),
         seed=None if own is None else own.seed,
         trained_on=info.get("dataset_name"),
