@@ -85,7 +85,7 @@ TRAINING_LAYERS = (
     },
     {"clouds", "map_variation", "models", "optimization", "published_networks", "sampler", "speed"},
     {"foreign", "images", "losses", "masks", "triplets"},
-    {"checkpoint", "closed_set", "gradcache", "health", "network_input", "testing", "variation"},
+    {"checkpoint", "closed_set", "foreign_training", "gradcache", "health", "network_input", "testing", "variation"},
     {"data", "run_folder"},
     {"loader", "network_back_end", "split_figures", "teacher"},
     {"building", "embedding"},

@@ -16,6 +16,7 @@ from face3d_training.config import load_config
 from face3d_training.data import FaceRows
 from face3d_training.embedding import embed_rows
 from face3d_training.evaluation.metrics.lists import EvaluationSettings
+from face3d_training.evaluation.metrics.results import ModelFacts
 from face3d_training.evaluation.report.printed import printed
 from face3d_training.evaluation.run import Request, run_evaluation
 from face3d_training.losses.loss_module import LossModule
@@ -35,6 +36,12 @@ CLOSED = DatasetOrigin(by="capture")
 
 def never():
     return False
+
+
+@pytest.fixture(autouse=True)
+def untimed(monkeypatch):
+    """Networks are not timed."""
+    monkeypatch.setattr("face3d_training.evaluation.run.network_cost", lambda network: ModelFacts())
 
 
 @pytest.fixture(scope="module")

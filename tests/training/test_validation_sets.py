@@ -18,6 +18,7 @@ from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, LAST_
 from face3d_training.config import load_config
 from face3d_training.data import FaceRows
 from face3d_training.evaluation.metrics.lists import EvaluationSettings
+from face3d_training.evaluation.metrics.results import ModelFacts
 from face3d_training.evaluation.run import Request, run_evaluation
 from face3d_training.leaks import SeenData, training_fingerprint
 from face3d_training.registry import make_spec
@@ -52,6 +53,12 @@ def listed():
             pairs.append(ListedPair("", True, capture(person, number), capture(person, number + 2), fold))
             pairs.append(ListedPair("", False, capture(person, number), capture(other, number + 1), fold))
     return pairs
+
+
+@pytest.fixture(autouse=True)
+def untimed(monkeypatch):
+    """Networks are not timed."""
+    monkeypatch.setattr("face3d_training.evaluation.run.network_cost", lambda network: ModelFacts())
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ def build_spec(config: TrainConfig) -> ModelSpec:
 def without_weights(config: TrainConfig) -> TrainConfig:
     """Return a config whose network starts from no file: what it has learnt since is in a checkpoint."""
     model = {key: value for key, value in config.model.items() if key != "weights"}
-    return config.model_copy(update={"model": model, "weights": None})
+    return config.model_copy(update={"model": model, "weights": None, "continue_training": False})
 
 
 def save_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:

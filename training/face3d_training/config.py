@@ -249,6 +249,11 @@ class TrainConfig(_Section):
     weights: Path | None = Field(
         None, description="a checkpoint of the same network, whose weights training starts with"
     )
+    continue_training: bool = Field(
+        False,
+        description="weights of another program: go on with its training, with its optimizer's state and epoch where "
+        "they fit",
+    )
     allow_leaks: bool = Field(
         False, description="train although splits share people, captures or bytes; the run and every report record it"
     )
@@ -285,6 +290,12 @@ class TrainConfig(_Section):
     @classmethod
     def _one_alone(cls, value: Any) -> Any:
         return value.split(",") if isinstance(value, str) else (value,) if isinstance(value, dict) else value or ()
+
+    @model_validator(mode="after")
+    def _something_to_continue(self) -> TrainConfig:
+        if self.continue_training and self.weights is None:
+            raise ValueError("continue_training: goes with weights, the checkpoint of another program: name it there")
+        return self
 
     @model_validator(mode="after")
     def _metric_of_a_set(self) -> TrainConfig:

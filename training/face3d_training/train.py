@@ -148,7 +148,9 @@ def _open(
         tell(f"LEAK, {line}")
     people = learning.rows.identities
     validation = Validation(dataset, config, learning.spec, tell, sets, learning.losses, people)
-    run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, RunProgress(), tell)
+    before = learning.epochs_before
+    progress = RunProgress(epoch=before, step=before * len(learning.sampler))
+    run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, progress, tell)
     if state is not None:
         restore(run, state)
     on_first(fabric, lambda: describe_run(folder, config, dataset, resume, learning.seen.leaks))
