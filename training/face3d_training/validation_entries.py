@@ -59,7 +59,7 @@ class FoundSet:
     folds: Path | None = None
 
 
-def find_sets(entries: Sequence[ValidationEntry], datasets: Path) -> list[FoundSet]:
+def find_sets(entries: Sequence[ValidationEntry], datasets: str | Path) -> list[FoundSet]:
     """Return the validation sets that a config names.
 
     Args:
@@ -69,6 +69,7 @@ def find_sets(entries: Sequence[ValidationEntry], datasets: Path) -> list[FoundS
     Raises:
         UserError: there is no such dataset, split or list, it is not clear which, or two sets have one name.
     """
+    datasets = Path(datasets)
     found: list[FoundSet] = []
     for entry in entries:
         alone = entry.split is None and entry.pairs is None

@@ -90,7 +90,7 @@ class ValidationSet:
         return {f"{self.name}_{name}": float(value) for name, value in ordered.items() if value is not None}
 
 
-def checked_sets(config: TrainConfig, datasets: Path, check: bool) -> list[FoundSet]:
+def checked_sets(config: TrainConfig, datasets: str | Path, check: bool) -> list[FoundSet]:
     """Return the validation sets that a config names.
 
     Args:

@@ -129,7 +129,7 @@ def _cell(row: ScoreRow, name: str) -> str:
 
 
 def figure_text(figure: Figure | None, spread: str = "") -> str:
-    """Return `0.913 [.880 .950]`, with a spread between both if there is one, or `-` where there is no figure."""
+    """Return `0.913 [.880 .950]`, with ` ±0.012` between both if that is given, or `-` where there is no figure."""
     if figure is None or figure.value is None:
         return NOTHING
     return f"{figure.value:.3f}{spread}{_interval_text(figure)}"
