@@ -15,6 +15,7 @@ from face3d_data.component import Component
 from face3d_data.digest import digest
 from face3d_data.errors import TOO_LARGE, ContractError, Unreadable
 from face3d_data.formats.cost import FileLimits, limits_in_force
+from face3d_data.formats.pair_lists import ListedPair
 from face3d_data.names import check_id_part, same_form
 from face3d_data.remarks import remarks_into
 from face3d_data.sample import Arrays, Sample, Tag
@@ -192,6 +193,16 @@ class Reader(Component):
     def provides(self) -> tuple[str, ...]:
         """Return the arrays that this instance can give, by its options; `outputs` by default."""
         return self.outputs
+
+    def pair_lists(self) -> Mapping[str, Sequence[ListedPair]]:
+        """Return the lists of pairs that the database publishes, by name; none by default.
+
+        An image is (person, capture), as sources name it.
+
+        Raises:
+            UserError: a list cannot be read.
+        """
+        return {}
 
     def declared_tags(self) -> tuple[str, ...]:
         """Return the tags that this instance's sources may carry (patterns add some); `tag_names` by default."""

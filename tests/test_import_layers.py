@@ -54,6 +54,7 @@ DATA_LAYERS = (
 )
 """Rooms of face3d_data from the bottom up; `""` is the package itself, whose names load on first use."""
 TRAINING_LAYERS = (
+    {"validation_entries"},
     {
         "config",
         "content_digest",
@@ -84,11 +85,11 @@ TRAINING_LAYERS = (
     },
     {"clouds", "map_variation", "models", "optimization", "published_networks", "sampler", "speed"},
     {"foreign", "images", "losses", "masks", "triplets"},
-    {"checkpoint", "gradcache", "health", "network_input", "testing", "variation"},
+    {"checkpoint", "closed_set", "foreign_training", "gradcache", "health", "network_input", "testing", "variation"},
     {"data", "run_folder"},
-    {"loader", "network_back_end", "teacher"},
+    {"loader", "network_back_end", "split_figures", "teacher"},
     {"building", "embedding"},
-    {"embed_parts"},
+    {"embed_parts", "validation_sets"},
     {"trained_rows", "validation"},
     {"evaluation.networks", "model_export", "run_state", "training_embeddings"},
     {"evaluation.baselines", "evaluation.report", "progress_lines"},

@@ -15,6 +15,7 @@ from face3d_data.cli.network_options import (
     EmbedBars,
     NetworkCommand,
     architecture_option,
+    branch_option,
     model_option,
     network_options,
     packaged_files,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from face3d_training.trained_rows import EmbeddedRows
 
 
-OF_DATASETS = ("split", "where", "back_end", "flip", "architecture", "check", "workers")
+OF_DATASETS = ("split", "where", "back_end", "flip", "architecture", "branch", "check", "workers")
 """Options that say nothing of raw captures."""
 
 
@@ -48,6 +49,7 @@ OF_DATASETS = ("split", "where", "back_end", "flip", "architecture", "check", "w
 )
 @model_option
 @architecture_option
+@branch_option
 @out_option("the embeddings (.h5 or .parquet), a new file", required=True)
 @click.option(
     "--layout",
@@ -76,6 +78,7 @@ def command(
     checkpoint: Path | None,
     models: tuple[str, ...],
     architecture: str | None,
+    branch: str | None,
     out: Path,
     layout: Any,
     flip: bool,
@@ -121,7 +124,7 @@ def command(
     with EmbedBars() as progress:
         written = embed_dataset(
             RowChoice(folder, split, where, given_keys(keys), check),
-            *(network, EmbeddingFile(out, layout, back_end, flip), device, workers),
+            *(network, EmbeddingFile(out, layout, back_end, flip, branch), device, workers),
             progress=progress.show,
             say=echo,
             architecture=architecture,

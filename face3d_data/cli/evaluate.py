@@ -16,6 +16,7 @@ from face3d_data.cli.network_options import (
     EmbedBars,
     NetworkCommand,
     architecture_option,
+    branch_option,
     model_option,
     network_options,
     packaged_files,
@@ -36,8 +37,13 @@ FILE = click.Path(path_type=Path)
 @click.argument("checkpoints", nargs=-1, type=FILE, metavar="[CHECKPOINT]...", shell_complete=complete_trained)
 @model_option
 @architecture_option
+@branch_option
 @click.option("--split", default="test", show_default=True, help="Split to evaluate on.")
-@click.option("--pairs", type=FILE, help="Evaluate the pairs of this file instead: a pairs.csv, or LFW's pairs.txt.")
+@click.option(
+    "--pairs",
+    type=FILE,
+    help="Evaluate these pairs instead: a pairs.csv, LFW's pairs.txt, or a published list of the dataset (CFP_FP).",
+)
 @click.option("--protocol", metavar="NAME", help="Evaluate only this protocol, such as masked_to_plain [all].")
 @click.option(
     "--folds",

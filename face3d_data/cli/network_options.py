@@ -17,7 +17,9 @@ from face3d_data.terminal import shows_bars
 SECTION, INPUT_TITLE = "Config, data", "How faces are put before the network, if not as the checkpoint says"
 
 
-NOT_SEEN = ("data__train_split", "data__eval_split", "data__fold", "data__where", "data__choose_points")
+NOT_SEEN = tuple(
+    f"data__{key}" for key in ("train_split", "eval_split", "fold", "where", "choose_points", "plain_ratio")
+)
 """Keys of a config's `data` that say nothing of how a face is put before a network."""
 
 
@@ -79,6 +81,14 @@ def architecture_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--architecture", metavar="NAME", shell_complete=complete_architecture,
         help="Network of a CHECKPOINT of another program that does not say it, such as ir50 or resnet50.",
+    )(function)  # fmt: skip
+
+
+def branch_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--branch`: the part of an embedding that answers, of networks that have parts."""
+    return click.option(
+        "--branch", metavar="NAME",
+        help="Embedding of lpd: its part global (the whole face) or part (the latent part) alone, or both [both].",
     )(function)  # fmt: skip
 
 

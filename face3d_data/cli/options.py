@@ -108,7 +108,8 @@ def check_writable(path: Path, option: str) -> None:
 
 def field_options(model: type[BaseModel], leave_out: Iterable[str] = ()) -> list[click.Parameter]:
     """Return one click option for each field of a model; `--min-face-px` also answers to `--min-face`."""
-    fields = {name: info for name, info in model.model_fields.items() if name not in set(leave_out)}
+    left_out = set(leave_out)
+    fields = {info.alias or name: info for name, info in model.model_fields.items() if name not in left_out}
     return [_field_option(name, info, fields) for name, info in fields.items()]
 
 

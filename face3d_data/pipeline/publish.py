@@ -28,6 +28,7 @@ from face3d_data.plurals import counted
 from face3d_data.sample import Tag
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.origin import DatasetOrigin
+from face3d_data.shards.pair_lists import PublishedPairs
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
@@ -116,6 +117,7 @@ def _publish(
             same_person=same_person_lines(pipeline),
             readers={source.id: source.reader.name for source in pipeline.sources},
             array_attributes=_array_attributes(name, pipeline, spec),
+            pair_lists=_pair_lists(pipeline, spec),
             preparation=preparation_record(pipeline, spec),
         ),
     )
@@ -196,6 +198,21 @@ def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:
     steps = [step.component for step in pipeline.steps if step.id in needed and step.assigns_split]
     kept = [table.keeps_together() for table in steps if isinstance(table, TableStep)]
     return "capture" if "capture" in kept else "identity"
+
+
+def _pair_lists(pipeline: Pipeline, spec: DatasetSpec) -> dict[str, PublishedPairs]:
+    """Return the lists of pairs that the sources of a dataset publish; of two of one name, the second is `NAME-source`.
+
+    Raises:
+        UserError: a list cannot be read.
+    """
+    needed = pipeline.upstream_of([spec.upstream])
+    found: dict[str, PublishedPairs] = {}
+    for source in (source for source in pipeline.sources if source.id in needed):
+        for name, pairs in source.reader.pair_lists().items():
+            mine = name if name not in found else f"{name}-{source.id}"
+            found[mine] = PublishedPairs(source.dataset, source.capture_prefix, pairs)
+    return found
 
 
 def _makers(pipeline: Pipeline) -> dict[str, dict[str, str]]:

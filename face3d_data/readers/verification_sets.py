@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal, get_args
@@ -49,8 +49,8 @@ class VerificationSets(ImageFolder):
     `cfp` `Data/Images/<person>/{frontal,profile}/<n>.jpg`, tagged with `pose`; `query_gallery`
     `{query,gallery}/<person>/<image>`, tagged with `role`. `pku_masked_face` has the same layout, and faces of `query`
     wear masks unless the person's folder ends with `_0` (bare) or `_1` (masked) [unconfirmed]. With `pairs`, an image
-    of a pair that is missing in the folder is listed as dirty, with the line; `pairs_as_text` returns the list in the
-    form that `face3d evaluate --pairs` reads.
+    of a pair that is missing in the folder is listed as dirty, with the line, and datasets keep the list as
+    `pairs/LFW.csv` (`CALFW`, `CPLFW`, `CFP_FF`, `CFP_FP`); `pairs_as_text` returns it in the form of LFW's.
     """
 
     name = "verification_sets"
@@ -113,13 +113,19 @@ class VerificationSets(ImageFolder):
             tags["mask"] = "worn"
         return Source(match.person, capture, found.files, tags=tags, arrays=self.outputs)
 
-    def _wanted(self) -> dict[Who, tuple[str, int]]:
-        """Return each image that pairs name, the first line that does, and how many do."""
+    def pair_lists(self) -> Mapping[str, Sequence[ListedPair]]:
+        """Return the set's own list: `LFW`, `CALFW`, `CPLFW`, or `CFP_FF` and `CFP_FP`; none without `pairs`."""
         if self.pairs is None:
             return {}
+        if self.layout == "cfp":
+            return {f"CFP_{one}": read_pairs_of("cfp", self.pairs, one) for one in CFP_PROTOCOLS}
+        return {self.layout.upper(): read_pairs_of(self.layout, self.pairs)}
+
+    def _wanted(self) -> dict[Who, tuple[str, int]]:
+        """Return each image that pairs name, the first line that does, and how many do."""
         wanted: dict[Who, tuple[str, int]] = {}
-        for protocol in CFP_PROTOCOLS if self.layout == "cfp" else ("",):
-            for pair in read_pairs_of(self.layout, self.pairs, protocol):
+        for pairs in self.pair_lists().values():
+            for pair in pairs:
                 for image in (pair.first, pair.second):
                     where, lines = wanted.get(image, (pair.where, 0))
                     wanted[image] = (where, lines + 1)

@@ -126,7 +126,7 @@ def _texts(plan: DatasetPlan) -> dict[str, str]:
     texts[SOURCES_FILE] = table_csv(plan.sources)
     lists, notes = make_lists(table, plan.tags, plan.spec, plan.seed, f"dataset {plan.name!r}", plan.readers)
     plan.notes.extend(notes)
-    return texts | lists
+    return texts | dict(plan.pair_lists) | lists
 
 
 def _description(plan: DatasetPlan, folder: Path, infos: Sequence[ShardInfo], leaks: Sequence[Leak]) -> str:

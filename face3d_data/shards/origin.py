@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.sample import Tag
+from face3d_data.shards.pair_lists import PublishedPairs
 from face3d_data.shards.rows import Makers, Read
 from face3d_data.tables.same_person import IdentityPair
 from face3d_data.version import __version__
@@ -29,6 +30,7 @@ class DatasetOrigin:
         same_person: lines of the lists that steps were given: names of one person.
         readers: source to the reader that reads it, for published protocols.
         array_attributes: array to what the stage that made it says of its numbers, such as the width of a map's cells.
+        pair_lists: lists of pairs that databases publish, by name.
         preparation: the stages that made the samples of captures, as `pipeline/preparation` records them.
     """
 
@@ -41,6 +43,7 @@ class DatasetOrigin:
     same_person: Sequence[IdentityPair] = ()
     readers: Mapping[str, str] = field(default_factory=dict)
     array_attributes: Mapping[str, Mapping[str, Tag]] = field(default_factory=dict)
+    pair_lists: Mapping[str, PublishedPairs] = field(default_factory=dict)
     preparation: Mapping[str, Any] = field(default_factory=dict)
 
     def attributes(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from face3d_data.sample import Tag
 from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.origin import DatasetOrigin
+from face3d_data.shards.pair_lists import pair_texts
 from face3d_data.shards.rows import all_dirty, copies, dirty_rows, empty_tags, order_rows, tag_columns, usable_rows
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.sources_table import (
@@ -57,6 +58,7 @@ class DatasetPlan:
         readers: source to the reader that reads it.
         array_attributes: field to what its numbers mean beside their unit.
         notes: lines for the person who runs it.
+        pair_lists: published lists of pairs, path to text.
         rebuild: write it again though it is there, and compare.
     """
 
@@ -77,6 +79,7 @@ class DatasetPlan:
     attributes: Mapping[str, str]
     readers: Mapping[str, str] = field(default_factory=dict)
     array_attributes: Mapping[str, Mapping[str, Tag]] = field(default_factory=dict)
+    pair_lists: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     rebuild: bool = False
 
@@ -185,7 +188,8 @@ def plan_dataset(
     rows = [table[column].tolist() for column in DIGESTED]
     rows += [asked[tag].tolist() for tag in spec.tags]
     beside = (every_dirty.to_numpy().tolist(), [list(sources.columns), *sources.to_numpy().tolist()])
-    of_rows = digest(record, rows, _tags_of_queries(tags, spec), *beside)
+    listed, notes = pair_texts(table, origin.pair_lists)
+    of_rows = digest(record, rows, _tags_of_queries(tags, spec), *beside, *([listed] if listed else []))
     record |= {"readers": dict(origin.readers)} if origin.readers else {}  # says whose terms apply, not what rows hold
     return DatasetPlan(
         name=name,
@@ -205,7 +209,8 @@ def plan_dataset(
         attributes=attributes,
         readers=origin.readers,
         array_attributes=said,
-        notes=[*_notes(left_out, leaks), *empty_tags(asked), *sources_notes(sources, names)],
+        pair_lists=listed,
+        notes=[*_notes(left_out, leaks), *empty_tags(asked), *sources_notes(sources, names), *notes],
     )
 
 

@@ -153,7 +153,7 @@ MISTAKES = [
         "there is no protocol 'masked_to_plan' here (known: listed, plain_to_plain, ",
     ),
     (("points", "run-s0", "--protocol", "masked_to_plan"), "did you mean 'masked_to_plain'?"),
-    (("points", "run-s0", "--pairs", "gone.txt"), "gone.txt: cannot be read: give a file of pairs"),
+    (("points", "run-s0", "--pairs", "gone.txt"), "gone.txt: is no file of pairs, and no list of dataset"),
     (("points", "run-s0", "--pairs", "broken.txt"), "broken.txt, line 1: has 2 fields"),
     (("points", "run-s0", "--pairs", "stranger.txt"), "stranger.txt, line 1: no sample"),
     (("points", "run-s0", "--pairs", "x", "--protocol", "y"), "give --pairs or --protocol, not both"),

@@ -12,7 +12,8 @@ from tiny_sets import point_rows, publish
 from face3d_data.shards.read import Dataset
 from face3d_training.config import load_config
 from face3d_training.registry import make_spec
-from face3d_training.validation import Validation, recognition_figures
+from face3d_training.split_figures import recognition_figures
+from face3d_training.validation import Validation
 
 
 class Rows(SimpleNamespace):

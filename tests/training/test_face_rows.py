@@ -4,6 +4,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tiny_sets import image_rows, image_set, point_rows, points_set, publish
@@ -13,6 +14,7 @@ from face3d_data.shards.read import Dataset, ShardReader
 from face3d_training.config import DataConfig
 from face3d_training.data import FaceRows
 from face3d_training.images import centred_depth, resized_depth
+from face3d_training.split_table import ratio_labels
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +82,26 @@ def test_masks_and_visible_shares_are_told(folder):
     np.testing.assert_array_equal(rows.visible_ratio[rows.masked], wearing)
     batch = batch_of(rows)
     np.testing.assert_array_equal(batch["masked"], rows.masked)
-    np.testing.assert_array_equal(batch["visible_ratio"], rows.visible_ratio)
+    of_masked = dict(zip(rows.table.loc[rows.masked, "origin_id"], wearing, strict=True))
+    np.testing.assert_array_equal(batch["visible_ratio"], [of_masked[one] for one in rows.table["origin_id"]])
+    whole = batch_of(rows_of(folder / "points", plain_ratio="whole"))
+    np.testing.assert_array_equal(whole["visible_ratio"], rows.visible_ratio)
     batch["masked"][:], batch["visible_ratio"][:], batch["label"][:] = False, 0, 9
     assert rows.masked.any()
     assert rows.visible_ratio.all()
     assert rows.labels.max() < 9
+
+
+def test_a_plain_face_is_labelled_with_the_mean_of_its_masked_variants():
+    rows = [("a/1", "none", None), ("a/1", "surgical", 0.5), ("a/1", "n95", 0.7), ("a/2", "none", None)]
+    rows += [("b/1", "none", 0.8), ("b/1", "n95", 0.4), ("c/1", "none", ""), ("c/1", "n95", None)]
+    columns = dict(zip(("origin_id", "mask", "visible_ratio"), zip(*rows, strict=True), strict=True))
+    table = pd.DataFrame({**columns, "variant": "plain"})
+    nan = np.nan
+    found = ratio_labels(table, "as_masked")
+    np.testing.assert_allclose(found, [0.6, 0.5, 0.7, nan, 0.8, 0.4, nan, nan], atol=1e-6)
+    np.testing.assert_allclose(ratio_labels(table, "whole"), [1, 0.5, 0.7, 1, 0.8, 0.4, 1, nan], atol=1e-6)
+    assert ratio_labels(table[:0], "as_masked").shape == (0,)
 
 
 def test_without_tags_the_variant_tells_masks_and_nothing_tells_shares(tmp_path):

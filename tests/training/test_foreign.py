@@ -258,7 +258,7 @@ def test_training_starts_from_a_triplet_trainers_weights_and_says_what_is_left(t
         "weights old.pt: were trained otherwise than this run's network: --model.sigmoid true --model.dropout 0.5 "
         "--model.fps-start 0 is as there",
         "weights old.pt: epoch 18 of its training: this run counts its own epochs from 1; the state of its optimizer "
-        "is not taken: the rate and its course are this run's",
+        "is not taken: the rate and its course are this run's (--continue-training takes both)",
     )
     as_there = make_spec("model", "pointmlp_elite", {"sigmoid": True, "dropout": 0.5, "fps_start": 0})
     assert len(start_from(as_there.build(), as_there, "old.pt", content)) == 1

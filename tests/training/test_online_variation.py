@@ -244,7 +244,7 @@ def test_augmentation_moves_no_mask_and_masks_no_augmentation(folder):
 
 @pytest.mark.slow
 def test_faces_that_cannot_wear_a_mask_stay_plain_and_are_counted(tmp_path):
-    rows = rows_of(points_set(tmp_path, n_points=64), masks={"share": 1.0})
+    rows = rows_of(points_set(tmp_path, n_points=64), masks={"share": 1.0}, data={"plain_ratio": "whole"})
     batch = batch_of(rows)
     np.testing.assert_array_equal(batch["mask_refused"], ~rows.masked)
     np.testing.assert_array_equal(batch["masked"], rows.masked)

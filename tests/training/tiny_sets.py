@@ -54,7 +54,11 @@ Row = tuple[int, int, str, Mapping[str, np.ndarray], Mapping[str, Any]]
 
 
 def publish(folder: Path, name: str, rows: Iterable[Row], splits: tuple[str, ...] = SPLITS, **options: Any) -> Path:
-    """Publish rows as a dataset with pairs, gallery and probe of the split `test`; return the link to it."""
+    """Publish rows as a dataset with pairs, gallery and probe of the split `test`; return the link to it.
+
+    Splits are those of the people, or of the captures where `origin` says `by="capture"`.
+    """
+    by_capture = getattr(options.get("origin"), "by", "") == "capture"
     records = []
     for number, (person, capture, variant, arrays, tags) in enumerate(rows):
         origin, key = f"tiny/p{person:02d}/c{capture}", f"{number:032x}"
@@ -64,7 +68,12 @@ def publish(folder: Path, name: str, rows: Iterable[Row], splits: tuple[str, ...
                 "root": f"{person:08x}{capture:08x}",
                 "id": origin if variant == "plain" else f"{origin}~{variant.replace(':', '_')}~{key[-8:]}",
                 "identity": f"tiny/p{person:02d}",
-                **{"dataset": "tiny", "variant": variant, "origin_id": origin, "split": splits[person]},
+                **{
+                    "dataset": "tiny",
+                    "variant": variant,
+                    "origin_id": origin,
+                    "split": splits[capture if by_capture else person],
+                },
                 **{"source": "tiny", "path": f"p{person:02d}/c{capture}", "place": Place(arrays, ("part", number))},
                 "n_points": len(arrays["points"]) if "points" in arrays else None,
                 **tags,

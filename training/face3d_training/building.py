@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from face3d_training.config import TrainConfig
 from face3d_training.data import FaceRows
 from face3d_training.fold_splits import run_splits
 from face3d_training.foreign import start_from
+from face3d_training.foreign_training import take_training
 from face3d_training.health import Watched
 from face3d_training.leaks import SeenData, training_fingerprint
 from face3d_training.loader import make_loader
@@ -52,6 +54,7 @@ class Learning:
         seen: the people and captures that the network will have seen.
         teacher: a frozen network that the loss compares with, or None where there is none.
         notes: what differs from the config.
+        epochs_before: epochs of the training that another program began.
     """
 
     rows: FaceRows
@@ -68,6 +71,7 @@ class Learning:
     seen: SeenData
     teacher: Teacher | None = None
     notes: tuple[str, ...] = ()
+    epochs_before: int = 0
 
     def summary(self, fabric: Fabric) -> str:
         """Return one line on what is trained, on what, and where."""
@@ -124,7 +128,7 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     torch.manual_seed(config.seed % 2**63)
     raw = spec.build()
     losses = build_losses(config.loss, len(rows.identities), spec.embedding_size, spec.name)
-    seen, begun = _begin(raw, spec, rows, config)
+    seen, begun, theirs = _begin(raw, spec, rows, config)
     fabric.to_device(losses)
     teacher = Teacher.of(config, rows, spec, fabric.device)
     if teacher is not None:
@@ -133,12 +137,33 @@ def build_learning(dataset: Dataset, config: TrainConfig, fabric: Fabric, folder
     net = fabric.setup_module(compiled, _reapply_compile=False)
     optimizer = make_optimizer(config.optimizer, [*raw.parameters(), *losses.parameters()])
     schedule = Schedule(config.schedule, optimizer, len(sampler), config.epochs)
+    epochs = 0
+    if theirs is not None:
+        taken = take_training(config.weights or "", theirs, raw, spec, optimizer, config.optimizer)
+        epochs, begun = taken.epochs, (*begun, *taken.notes)
+        _check_epochs_left(config, epochs)
+        schedule.go_to(epochs * len(sampler))
     watched = Watched(losses)
     placed: Any = fabric.setup_optimizers(optimizer)
     size = config.batch.identities * config.batch.samples if config.batch.sampler == "pk" else config.batch.size
     return Learning(
-        rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen, teacher, (*notes, *begun)
+        *(rows, spec, raw, net, losses, watched, placed, schedule, sampler, loader, size, seen, teacher),
+        notes=(*notes, *begun),
+        epochs_before=epochs,
     )
+
+
+def _check_epochs_left(config: TrainConfig, before: int) -> None:
+    """Check that a training which began elsewhere has epochs left.
+
+    Raises:
+        UserError: it has none.
+    """
+    if before >= config.epochs:
+        raise UserError(
+            f"weights {config.weights}: {counted(before, 'epoch')} of its training are done, and this run has "
+            f"{config.epochs}: more --epochs, or leave --continue-training out"
+        )
 
 
 def _check_covered(config: TrainConfig, dataset: Dataset, rows: FaceRows) -> None:
@@ -166,10 +191,17 @@ def _as_many_people_as_there_are(config: TrainConfig, people: int) -> tuple[Trai
     return config.model_copy(update={"batch": batch}), (*notes, note)
 
 
-def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> tuple[SeenData, tuple[str, ...]]:
-    """Load the weights that training starts from, if any; return what the network will have seen, and lines on them."""
+def _begin(
+    raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConfig
+) -> tuple[SeenData, tuple[str, ...], Mapping[str, Any] | None]:
+    """Load the weights that training starts from, if any.
+
+    Returns:
+        What the network will have seen, lines on the weights, and the checkpoint of a training that is to be continued.
+    """
     seen = SeenData(training_fingerprint(rows.table))
     notes: tuple[str, ...] = ()
+    theirs: Mapping[str, Any] | None = None
     first_layers = getattr(spec, "weights", None)
     if first_layers is not None:
         seen.add(read_checkpoint(first_layers))
@@ -177,12 +209,17 @@ def _begin(raw: EmbeddingNet, spec: ModelSpec, rows: FaceRows, config: TrainConf
         source = find_checkpoint(config.weights.expanduser())
         state = read_checkpoint(source)
         if isinstance(state.get("config"), str):
+            if config.continue_training:
+                raise UserError(
+                    f"continue_training: {source} is of this program: --resume, with --out set to its run, continues it"
+                )
             load_weights(raw, state.get("model_state_dict", {}), f"weights {source}: network {spec.name}")
         else:
-            notes = start_from(raw, spec, source, state)
+            theirs = state if config.continue_training else None
+            notes = start_from(raw, spec, source, state, config.continue_training)
         check_same_maps(state.get("maps"), rows.map_said, rows.dataset, f"weights {source}")
         seen.add(state)
-    return seen, notes
+    return seen, notes, theirs
 
 
 def check_channels(spec: ModelSpec, rows: FaceRows, config: TrainConfig) -> None:

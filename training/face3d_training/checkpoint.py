@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class Trained:
         config: how it was trained; None for another program's checkpoint.
         info: the checkpoint's other keys; `unmatched` lists weights of another program that fitted nowhere.
         path: the file.
+        losses: weights of its losses; none where the file keeps none.
     """
 
     net: EmbeddingNet
@@ -63,6 +64,7 @@ class Trained:
     config: TrainConfig | None
     info: Mapping[str, Any]
     path: Path
+    losses: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def build_spec(config: TrainConfig) -> ModelSpec:
@@ -81,7 +83,7 @@ def build_spec(config: TrainConfig) -> ModelSpec:
 def without_weights(config: TrainConfig) -> TrainConfig:
     """Return a config whose network starts from no file: what it has learnt since is in a checkpoint."""
     model = {key: value for key, value in config.model.items() if key != "weights"}
-    return config.model_copy(update={"model": model, "weights": None})
+    return config.model_copy(update={"model": model, "weights": None, "continue_training": False})
 
 
 def save_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
@@ -143,7 +145,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu", architectur
     net = spec.build()
     load_weights(net, state.get("model_state_dict", {}), f"{file}: network {spec.name}")
     info = {key: value for key, value in state.items() if not key.endswith("state_dict")}
-    return Trained(net.to(device).eval(), spec, config, info, file)
+    return Trained(net.to(device).eval(), spec, config, info, file, state.get("loss_state_dict", {}))
 
 
 def _spec_of(file: Path, config: TrainConfig) -> ModelSpec:

@@ -15,10 +15,15 @@ from face3d_data.component import distinct_names, explain_validation
 from face3d_data.errors import UserError, did_you_mean
 from face3d_data.tables.query import QueryError, parse_query, shown_query
 from face3d_data.yaml_file import parse_yaml, read_yaml
+from face3d_training.validation_entries import ValidationEntry
 
 DEFAULT_MODEL = "pointnet_basic"
 LIST = re.compile(r"[\w.+-]+(,[\w.+-]+)+,?|[\w.+-]+,")
 """What is a list on the command line: `32,64`; no query and no text with spaces."""
+RUN_METRICS = ("auc", "eer", "rank1", "top1", "loss")
+"""Figures of every run that may choose the best epoch."""
+SET_METRIC = re.compile(r"\w+_(accuracy|auc|eer|rank1)")
+"""Figures of validation sets."""
 UNSET = ("", "null")
 """Texts that take back a text that a config gives."""
 Precision = Literal["32-true", "tf32", "bf16-mixed", "16-mixed"]
@@ -78,6 +83,10 @@ class DataConfig(_Section):
         description="heights of a map as they are, or minus the mean face's and the median of that over the upper face",
     )
     map_clip_mm: float = Field(12.0, gt=0, description="residual heights are clipped to this")
+    plain_ratio: Literal["as_masked", "whole"] = Field(
+        "as_masked",
+        description="visible share that a plain face has for the loss lpd: that of its masked variants, or 1",
+    )
     channel_mean: tuple[float, ...] = Field(
         (), description="subtracted from the channels, colour from 0 to 1; nothing if empty"
     )
@@ -189,8 +198,10 @@ class MasksConfig(_Section):
 class StopConfig(_Section):
     """When training stops."""
 
-    metric: Literal["auc", "eer", "rank1", "loss"] = Field(
-        "auc", description="figure on eval_split that chooses the best epoch"
+    metric: str = Field(
+        "auc",
+        description=f"figure that chooses the best epoch: {', '.join(RUN_METRICS)} (of training), or one of a set of "
+        "validate, such as lfw_accuracy",
     )
     every: int = Field(1, gt=0, description="epochs between evaluations")
     patience: int | None = Field(None, gt=0, description="evaluations without improvement after which training stops")
@@ -200,6 +211,13 @@ class StopConfig(_Section):
         description="training stops if the embeddings' rms distance to their mean is below this and hardly grows from "
         "one epoch to the next; 0: never",
     )
+
+    @field_validator("metric")
+    @classmethod
+    def _a_figure(cls, value: str) -> str:
+        if value not in RUN_METRICS and not SET_METRIC.fullmatch(value):
+            raise ValueError(f"choose {', '.join(RUN_METRICS)}, or a figure of a set of validate, such as lfw_accuracy")
+        return value
 
 
 class TrainConfig(_Section):
@@ -221,8 +239,20 @@ class TrainConfig(_Section):
     masks: MasksConfig = MasksConfig()
     vary_map: VaryMapConfig = VaryMapConfig()
     stop: StopConfig = StopConfig()
+    validate_on: tuple[ValidationEntry, ...] = Field(
+        (),
+        alias="validate",
+        description="sets whose figures are reported too: datasets (NAME or folder, also NAME:SPLIT), or published "
+        "lists of pairs, such as LFW",
+    )
+    validate_every: int = Field(1, gt=0, description="epochs between two evaluations of these sets")
     weights: Path | None = Field(
         None, description="a checkpoint of the same network, whose weights training starts with"
+    )
+    continue_training: bool = Field(
+        False,
+        description="weights of another program: go on with its training, with its optimizer's state and epoch where "
+        "they fit",
     )
     allow_leaks: bool = Field(
         False, description="train although splits share people, captures or bytes; the run and every report record it"
@@ -238,6 +268,10 @@ class TrainConfig(_Section):
     workers: int = Field(0, ge=0, description="loader processes")
     threads: int | None = Field(None, gt=0, description="threads of torch on a CPU; torch's default if not given")
 
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """Return the config by its keys: pydantic has a method `validate`, so that no field can have that name."""
+        return super().model_dump(**{"by_alias": True, **options})
+
     @field_validator("model", mode="before")
     @classmethod
     def _name_alone(cls, value: Any) -> Any:
@@ -251,6 +285,23 @@ class TrainConfig(_Section):
         if not isinstance(value.get("name"), str):
             raise ValueError("a model needs a name")
         return value
+
+    @field_validator("validate_on", mode="before")
+    @classmethod
+    def _one_alone(cls, value: Any) -> Any:
+        return value.split(",") if isinstance(value, str) else (value,) if isinstance(value, dict) else value or ()
+
+    @model_validator(mode="after")
+    def _something_to_continue(self) -> TrainConfig:
+        if self.continue_training and self.weights is None:
+            raise ValueError("continue_training: goes with weights, the checkpoint of another program: name it there")
+        return self
+
+    @model_validator(mode="after")
+    def _metric_of_a_set(self) -> TrainConfig:
+        if self.stop.metric not in RUN_METRICS and not self.validate_on:
+            raise ValueError(f"stop.metric: {self.stop.metric} is of a validation set: name the set in 'validate'")
+        return self
 
     @field_validator("loss", mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from face3d_training.sampler import Draw
 from face3d_training.split_table import (
     Splits,
     people_of,
+    ratio_labels,
     rows_of,
     shapes_of,
     split_said,
@@ -90,6 +92,7 @@ class FaceRows:
         self.labels, self.identities = people_of(self.table)
         self.masked = who_is_masked(self.table)
         self.visible_ratio = visible_ratios(self.table)
+        self._ratio_labels = ratio_labels(self.table, config.plain_ratio)
         # No strings: reading one writes its reference count, and so copies pages in forked workers.
         self._keys = np.array([key.encode() for key in self.table["key"]])
         shapes = shapes_of(source)
@@ -115,6 +118,14 @@ class FaceRows:
         """Whether anything is drawn of a row, so that no two epochs see the same."""
         return self._draws is not None
 
+    def only(self, places: np.ndarray) -> FaceRows:
+        """Return some of the rows, i64 (m,) places in the table, as rows of their own; labels stay as they are."""
+        some = copy(self)
+        some.table = self.table.iloc[places].reset_index(drop=True)
+        for name in ("labels", "masked", "visible_ratio", "_ratio_labels", "_places", "_keys"):
+            setattr(some, name, getattr(self, name)[places])
+        return some
+
     def add_mirrors(self) -> None:
         """Give each row, of which nothing is drawn, also as its mirror image: as copy number 1.
 
@@ -133,9 +144,9 @@ class FaceRows:
 
         Returns:
             `inputs` f4 (B, N, C) or (B, C, H, W), `label` i8 (B,), `index` i8 (B,) row of the table,
-            `masked` bool (B,), `visible_ratio` f4 (B,). Where masks are put on, also `mask_refused` bool (B,): a mask
-            was drawn that the face cannot wear, so it stayed plain. Where plain and masked variants come in pairs,
-            `pair` i8 (B,): the number that both have; −1 = it has no partner.
+            `masked` bool (B,), `visible_ratio` f4 (B,), of plain faces as `data.plain_ratio` says. Where masks are put
+            on, also `mask_refused` bool (B,): a mask was drawn that the face cannot wear, so it stayed plain. Where
+            plain and masked variants come in pairs, `pair` i8 (B,): the number that both have; −1 = it has no partner.
 
         Raises:
             UserError: a sample holds numbers that are not finite, or augmentation left nothing of it.
@@ -145,7 +156,7 @@ class FaceRows:
         for name in self._input.config.fields:
             self._check_finite(arrays[name], name, rows)
         batch = {"label": self.labels[rows], "index": rows}
-        batch |= {"masked": self.masked[rows], "visible_ratio": self.visible_ratio[rows]}
+        batch |= {"masked": self.masked[rows], "visible_ratio": self._ratio_labels[rows]}
         if self._draws is not None:
             arrays = self._varied(self._draws, arrays, draws, batch)
         elif self.views > 1 and isinstance(self._input, CloudInput):
@@ -167,7 +178,7 @@ class FaceRows:
         parts, occlusion, refused, plain = [], [], np.zeros(len(draws), bool), ~batch["masked"]
         for i, draw in enumerate(draws):
             own, stream = {name: array[i] for name, array in arrays.items()}, self._stream(draw)
-            varied = drawn.vary(own, stream, bool(plain[i]), float(batch["visible_ratio"][i]), draw[2])
+            varied = drawn.vary(own, stream, bool(plain[i]), float(self.visible_ratio[draw[0]]), draw[2])
             if varied.worn is not None:
                 batch["masked"][i], batch["visible_ratio"][i] = True, varied.worn.visible_ratio
             refused[i] = varied.refused

@@ -132,7 +132,9 @@ def foreign_spec(
         raise UserError(f"{Path(path)}: {error}") from None
 
 
-def start_from(net: EmbeddingNet, spec: ModelSpec, path: str | Path, content: Mapping[str, Any]) -> tuple[str, ...]:
+def start_from(
+    net: EmbeddingNet, spec: ModelSpec, path: str | Path, content: Mapping[str, Any], continued: bool = False
+) -> tuple[str, ...]:
     """Put the weights of another program's checkpoint into a network, all of them.
 
     Args:
@@ -140,6 +142,7 @@ def start_from(net: EmbeddingNet, spec: ModelSpec, path: str | Path, content: Ma
         spec: its options.
         path: the file, for messages.
         content: of the file.
+        continued: its training goes on here (`take_training`), so that nothing is said of what is left.
 
     Returns:
         Lines on what of the file is not taken, and on options that its network has there.
@@ -159,7 +162,7 @@ def start_from(net: EmbeddingNet, spec: ModelSpec, path: str | Path, content: Ma
             f"no partner ({_shown(fit.unmatched)}){_likely(state, ': it fits ')}{_first_layers(spec, fit)}"
         )
     net.load_state_dict(fit.tensors)
-    return (*_other_options(path, network, spec), *_left(path, content))
+    return (*_other_options(path, network, spec), *(() if continued else _left(path, content)))
 
 
 def _other_options(path: str | Path, network: PublishedNetwork | None, spec: ModelSpec) -> list[str]:
@@ -178,7 +181,7 @@ def _left(path: str | Path, content: Mapping[str, Any]) -> list[str]:
     lines = [] if epoch is None else [f"epoch {epoch} of its training: this run counts its own epochs from 1"]
     if OPTIMIZER in content:
         lines.append("the state of its optimizer is not taken: the rate and its course are this run's")
-    return [f"weights {path}: {'; '.join(lines)}"] if lines else []
+    return [f"weights {path}: {'; '.join(lines)} (--continue-training takes both)"] if lines else []
 
 
 def _first_layers(spec: ModelSpec, fit: WeightsFit) -> str:

@@ -43,6 +43,11 @@ def leaks_of(dataset: Dataset) -> list[str]:
     return [f"dataset {dataset.name}: {line}" for line in told_leaks(dataset)]
 
 
+def is_closed_set(dataset: Dataset) -> bool:
+    """Return whether a dataset is split by capture, so that its people are in every split on purpose."""
+    return dataset.info.get("by") == "capture"
+
+
 def refuse_leaking(dataset: Dataset, allowed: bool) -> list[str]:
     """Return what the splits of a dataset share, as `leaks_of` does.
 
@@ -128,7 +133,7 @@ def training_fingerprint(table: pd.DataFrame) -> dict[str, torch.Tensor]:
     """
     names = {kind: [name for _, name in _names(table, kind)] for kind in COLUMNS}
     names[FORMS] = _forms(table)
-    return {kind: torch.from_numpy(np.unique(_hashes(found))) for kind, found in names.items()}
+    return {kind: torch.from_numpy(np.unique(name_hashes(found))) for kind, found in names.items()}
 
 
 def compared_by(table: pd.DataFrame, fingerprint: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
@@ -140,7 +145,7 @@ def compared_by(table: pd.DataFrame, fingerprint: Mapping[str, torch.Tensor]) ->
     known = {"name": "identity" in fingerprint}
     known["recording"] = len(fingerprint.get("root", ())) > 0 and bool(_own(table, "root"))
     forms = fingerprint.get(FORMS, torch.zeros(0, dtype=torch.int64)).numpy()
-    known["content"] = bool(np.isin(_hashes(_forms(table)), forms).any())
+    known["content"] = bool(np.isin(name_hashes(_forms(table)), forms).any())
     return tuple(how for how in COMPARED if known[how])
 
 
@@ -162,7 +167,7 @@ def shared_with_training(table: pd.DataFrame, fingerprint: Mapping[str, torch.Te
     found, ids = [], table["sample_id"].tolist()
     for kind in (kind for kind in COLUMNS if kind in fingerprint):
         named = _names(table, kind)
-        known = np.isin(_hashes([name for _, name in named]), fingerprint[kind].numpy())
+        known = np.isin(name_hashes([name for _, name in named]), fingerprint[kind].numpy())
         labels = [name for _, name in _own(table, kind)] if kind in NAMED else ids
         things = {labels[place] for (place, _), hit in zip(named, known, strict=True) if hit}
         found.append(Leak(kind, tuple(sorted(things))))
@@ -189,6 +194,7 @@ def _own(table: pd.DataFrame, kind: str) -> list[tuple[int, str]]:
     return [(place, token) for place, text in enumerate(texts) for token in text.split()]
 
 
-def _hashes(names: list[str]) -> np.ndarray:
+def name_hashes(names: list[str]) -> np.ndarray:
+    """Return i8 (n,): 64 bits of each name's BLAKE2b, which tell names apart and give none away."""
     digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
     return np.frombuffer(digests, "<i8").astype(np.int64)

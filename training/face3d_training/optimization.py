@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -97,6 +98,13 @@ class Schedule:
             self.warmup.step()
         else:
             self.main.step()
+
+    def go_to(self, step: int) -> None:
+        """Set the rate that a run has after that many steps of the optimizer."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch misses the optimizer's own steps, which were made elsewhere
+            while self.done < step:
+                self.step()
 
     def evaluated(self, figure: float) -> None:
         """Report the figure of an evaluation (larger is better); `plateau` lowers the rate if it does not improve."""

@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 
 from face3d_data.shards.read import Dataset
 from face3d_training.building import Learning
+from face3d_training.closed_set import CLASS_PEOPLE, class_people
 from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.fold_splits import run_splits
 from face3d_training.losses.loss_module import Number
@@ -81,6 +82,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "best_distance_threshold": progress.threshold,
         "config": json.dumps(as_mapping(run.config)),
         "loss_state_dict": learning.losses.state_dict(),
+        CLASS_PEOPLE: class_people(learning.rows.identities),
         "schedule_state_dict": learning.schedule.state_dict(),
         "scaler_state_dict": run.scaler.state_dict() if run.scaler is not None else {},
         "sampler": {"seed": run.config.seed, "epoch": progress.epoch, "batch": progress.batch},
@@ -90,9 +92,10 @@ def state_of(run: Run) -> dict[str, Any]:
         "dataset_name": run.dataset.name,
         "maps": json.dumps(learning.rows.map_said) if learning.rows.map_said else "",
         "preparation": json.dumps(run.dataset.info.get("preparation", {})),
-        "splits": run_splits(run.config.data, run.dataset).record(),
+        "splits": {**run_splits(run.config.data, run.dataset).record(), "eval": run.validation.chosen_on},
         **learning.seen.as_state(),
         "selection_data": run.validation.seen,
+        "validation_sets": run.validation.record(),
         "teacher": "" if learning.teacher is None else learning.teacher.digest,
     }
 
@@ -100,6 +103,7 @@ def state_of(run: Run) -> dict[str, Any]:
 def restore(run: Run, state: dict[str, Any]) -> None:
     """Restore a run from a checkpoint."""
     learning = run.learning
+    run.validation.check_same(state)
     learning.raw.load_state_dict(state["model_state_dict"])
     learning.losses.load_state_dict(state["loss_state_dict"])
     learning.optimizer.load_state_dict(state["optimizer_model_state_dict"])

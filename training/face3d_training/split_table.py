@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,6 +18,8 @@ PLAIN = ("none", "")
 """Values of the tag `mask` of a face that wears none, or of which it is not known."""
 
 
+PlainRatio = Literal["as_masked", "whole"]
+"""What a plain face is labelled with where a network learns the visible share."""
 Splits = str | tuple[str, ...]
 """A split of a dataset, or several, which count as one: their rows one after the other."""
 
@@ -90,13 +92,43 @@ def who_is_masked(table: pd.DataFrame) -> np.ndarray:
 
 def visible_ratios(table: pd.DataFrame) -> np.ndarray:
     """Return f4 (n,) the share of each face that is visible; NaN = not known, 1 where the tag tells of no mask."""
-    import pandas as pd
-
-    known = np.full(len(table), np.nan)
-    if "visible_ratio" in table:
-        known = pd.to_numeric(table["visible_ratio"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    known = _tagged_ratios(table)
     plain = table["mask"].eq("none").to_numpy(bool) if "mask" in table else np.zeros(len(table), bool)
     return np.where(np.isnan(known) & plain, 1.0, known).astype(np.float32)
+
+
+def ratio_labels(table: pd.DataFrame, plain: PlainRatio) -> np.ndarray:
+    """Return f4 (n,) the visible share that a network is to find in each face; NaN = not known.
+
+    Args:
+        table: the rows.
+        plain: `whole`: what is visible, 1 of plain faces. `as_masked`: a plain face has that of its masked variants,
+            their mean, so that the same part is looked for in both, as Ding et al. train (2020, doi
+            10.1145/3394171.3413731; their code reads one share of an image and its masked copies from its file's name);
+            where a plain face has no masked variant, and its tag says nothing, it is not known.
+    """
+    visible = visible_ratios(table)
+    if plain == "whole":
+        return visible
+    masked = who_is_masked(table)
+    tagged = ~np.isnan(_tagged_ratios(table))
+    captures = np.unique(table["origin_id"].to_numpy(str), return_inverse=True)[1]
+    counted = masked & ~np.isnan(visible)
+    sums, counts = (
+        np.bincount(captures[counted], values, captures.max(initial=-1) + 1) for values in (visible[counted], None)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        of_masked = (sums / counts)[captures]
+    return np.where(masked | tagged, visible, of_masked).astype(np.float32)
+
+
+def _tagged_ratios(table: pd.DataFrame) -> np.ndarray:
+    """Return f8 (n,) the tag `visible_ratio`, NaN where there is none."""
+    import pandas as pd
+
+    if "visible_ratio" not in table:
+        return np.full(len(table), np.nan)
+    return pd.to_numeric(table["visible_ratio"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 
 def shapes_of(source: Dataset) -> dict[str, tuple[int, ...]]:

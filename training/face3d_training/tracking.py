@@ -15,7 +15,7 @@ CURVES = {
     "distance of pairs (train)": ("genuine", "impostor"),
     "embeddings: rms distance to mean": ("spread",),
     "valid triplets a step": ("triplet.valid_triplets",),
-    "on the evaluation split": ("auc", "rank1", "masked_auc", "masked_rank1"),
+    "on the evaluation split": ("auc", "rank1", "masked_auc", "masked_rank1", "top1", "top5"),
     "learning rate": ("learning_rate",),
 }
 """Panels of curves.png; a panel shows those of its figures that the run has."""
@@ -31,12 +31,13 @@ class Tracker:
     Args:
         folder: the run's folder.
         done: steps made before; TensorBoard drops what a killed run logged after them.
+        panels: of curves.png beside `CURVES`: title to figures.
     """
 
-    def __init__(self, folder: Path, done: int = 0) -> None:
+    def __init__(self, folder: Path, done: int = 0, panels: Mapping[str, tuple[str, ...]] | None = None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.folder = folder
+        self.folder, self._panels = folder, panels
         board = folder / "tensorboard"
         wait_for_later_file(board)
         self._board = SummaryWriter(str(board), purge_step=done + 1 if done else None)
@@ -66,7 +67,7 @@ class Tracker:
 
     def _draw(self) -> None:
         if self._history:
-            draw_curves(self.folder / CURVES_PICTURE, self._history)
+            draw_curves(self.folder / CURVES_PICTURE, self._history, self._panels)
             self._drawn = time.monotonic()
 
 
@@ -82,10 +83,12 @@ def wait_for_later_file(board: Path) -> None:
         time.sleep(ahead_s)
 
 
-def write_history(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
+def write_history(
+    folder: Path, history: Sequence[Mapping[str, float]], panels: Mapping[str, tuple[str, ...]] | None = None
+) -> None:
     """Write the figures of all epochs of a run that is over, and their curves."""
     write_atomic(folder / METRICS, history_csv(history))
-    draw_curves(folder / CURVES_PICTURE, history)
+    draw_curves(folder / CURVES_PICTURE, history, panels)
 
 
 def history_csv(history: Sequence[Mapping[str, float]]) -> str:
@@ -99,15 +102,24 @@ def history_csv(history: Sequence[Mapping[str, float]]) -> str:
     return out.getvalue()
 
 
-def draw_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Draw the run's figures over its epochs as a PNG."""
+def draw_curves(
+    path: Path, history: Sequence[Mapping[str, float]], panels: Mapping[str, tuple[str, ...]] | None = None
+) -> None:
+    """Draw the run's figures over its epochs as a PNG.
+
+    Args:
+        path: the picture.
+        history: figures of each epoch.
+        panels: beside `CURVES`: title to figures.
+    """
     from matplotlib.figure import Figure
 
-    there = {title: [n for n in names if any(n in row for row in history)] for title, names in CURVES.items()}
-    panels = {title: names for title, names in there.items() if names}
-    figure = Figure(figsize=(12, 3.2 * -(-len(panels) // 3)), dpi=100, layout="tight")
-    axes = figure.subplots(-(-len(panels) // 3), 3, squeeze=False).ravel()
-    for axis, (title, names) in zip(axes, panels.items(), strict=False):
+    wanted = CURVES | dict(panels or {})
+    there = {title: [n for n in names if any(n in row for row in history)] for title, names in wanted.items()}
+    shown = {title: names for title, names in there.items() if names}
+    figure = Figure(figsize=(12, 3.2 * -(-len(shown) // 3)), dpi=100, layout="tight")
+    axes = figure.subplots(-(-len(shown) // 3), 3, squeeze=False).ravel()
+    for axis, (title, names) in zip(axes, shown.items(), strict=False):
         for name in names:
             points = [(row["epoch"], row[name]) for row in history if name in row]
             axis.plot(*zip(*points, strict=True), marker="o" if len(points) < 30 else "", markersize=3, label=name)
@@ -118,7 +130,7 @@ def draw_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
             axis.set_yscale("log")
         if len(names) > 1:
             axis.legend(fontsize=8)
-    for axis in axes[len(panels) :]:
+    for axis in axes[len(shown) :]:
         axis.set_visible(False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")

@@ -39,6 +39,7 @@ from face3d_training.checkpoint import (
 from face3d_training.config import TrainConfig
 from face3d_training.devices import make_fabric, on_first
 from face3d_training.gradcache import backward
+from face3d_training.health import diverged
 from face3d_training.interrupt import graceful
 from face3d_training.leaks import refuse_leaking
 from face3d_training.loader import batches_for
@@ -47,6 +48,7 @@ from face3d_training.run_folder import describe_run, find_run, remove_run
 from face3d_training.run_state import Run, RunProgress, all_separated, restore, state_of, why_over, why_stopped_early
 from face3d_training.tracking import Tracker, write_history
 from face3d_training.validation import Validation
+from face3d_training.validation_sets import checked_sets, open_sets, shared_lines
 
 PROGRESS_EVERY_S = 10.0
 COMES_APART = 1.1
@@ -73,14 +75,15 @@ def train(
         restart: remove the run in the folder, and start a new one.
         say: called with each line of progress.
         stop_asked: called after every step: whether to stop; Ctrl-C and SIGTERM if not given.
-        check: compare the dataset's files with their hashes first.
+        check: compare the files of the dataset, and of validation sets, with their hashes first.
 
     Returns:
-        The best checkpoint, judged on the evaluation split.
+        The best checkpoint, by `stop.metric`.
 
     Raises:
         UserError: dataset, config and folder do not fit each other, or a file is damaged.
-        RunStopped: the dataset's splits leak and that is not allowed, embeddings collapsed, or the loss is not finite.
+        RunStopped: the dataset's splits leak and that is not allowed, embeddings collapsed, or the loss or an embedding
+            is not finite.
         KeyboardInterrupt: it was stopped; the current step is finished and saved.
     """
     dataset_path = Path(dataset_path)
@@ -135,12 +138,19 @@ def _open(
     dataset = Dataset(dataset_path)
     on_first(fabric, lambda: checked_dataset(dataset_path, check) and None)
     leaks = on_first(fabric, lambda: refuse_leaking(dataset, config.allow_leaks))
+    found = on_first(fabric, lambda: checked_sets(config, dataset.path.parent, check))
     state = on_first(fabric, lambda: find_run(folder, config, dataset, resume, restart))
     # A run that goes on has its weights in the checkpoint: files that it began with may be gone.
     learning = build_learning(dataset, without_weights(config) if state is not None else config, fabric, folder)
     learning.seen.add_leaks(leaks)
-    validation = Validation(dataset, config, learning.spec, tell)
-    run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, RunProgress(), tell)
+    sets = open_sets(found, config, dataset, learning.rows, learning.spec.inputs)
+    for line in shared_lines(sets, learning.seen, dataset):
+        tell(f"LEAK, {line}")
+    people = learning.rows.identities
+    validation = Validation(dataset, config, learning.spec, tell, sets, learning.losses, people)
+    before = learning.epochs_before
+    progress = RunProgress(epoch=before, step=before * len(learning.sampler))
+    run = Run(config, folder, dataset, fabric, place.scaler, learning, validation, progress, tell)
     if state is not None:
         restore(run, state)
     on_first(fabric, lambda: describe_run(folder, config, dataset, resume, learning.seen.leaks))
@@ -168,7 +178,7 @@ def _introduce(run: Run) -> None:
 
 def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:
     progress, config = run.progress, run.config
-    tracker = Tracker(run.folder, progress.step) if run.fabric.is_global_zero else None
+    tracker = Tracker(run.folder, progress.step, run.validation.panels) if run.fabric.is_global_zero else None
     started, first = time.monotonic(), progress.epoch + progress.batch / len(run.learning.sampler)
     try:
         while progress.epoch < config.epochs:
@@ -179,7 +189,7 @@ def _run_epochs(run: Run, stop_asked: Callable[[], bool]) -> None:
             done = progress.epoch + 1
             learnt = done - first  # 0 where only the figures of a stopped run's epoch were still to be made
             left_s = (time.monotonic() - started) / learnt * (config.epochs - done) if learnt else math.nan
-            run.say(epoch_line(figures, config.epochs, left_s))
+            run.say(epoch_line(figures, config.epochs, left_s, run.validation.headlines))
             improved = _note_best(run, figures)
             progress.epoch, progress.batch, progress.sums, progress.skipped = done, 0, {}, 0
             if tracker is not None:
@@ -237,10 +247,7 @@ def _step(run: Run, batch: dict[str, torch.Tensor]) -> float | None:
         progress.skipped += 1
     else:
         if not math.isfinite(loss):
-            raise RunStopped(
-                f"{run.folder}: the loss is {loss} at step {progress.step}: lower --optimizer.learning-rate, or set "
-                "--optimizer.clip-norm 1; the last checkpoint is whole"
-            )
+            raise diverged(run.folder, f"the loss is {loss} at step {progress.step}")
         progress.add({"loss": loss})
         if clip is not None:
             run.fabric.clip_gradients(learning.net, learning.optimizer, max_norm=clip, error_if_nonfinite=False)
@@ -251,13 +258,13 @@ def _step(run: Run, batch: dict[str, torch.Tensor]) -> float | None:
 
 
 def _judge_epoch(run: Run) -> dict[str, float]:
-    """Return the figures of an epoch: means over its steps, and the verification figures of the evaluation split."""
-    progress, stop = run.progress, run.config.stop
-    figures = {"epoch": progress.epoch + 1, "step": progress.step, **progress.means(), "skipped": progress.skipped}
+    """Return the figures of an epoch: means over its steps, and those of the evaluation split and validation sets."""
+    progress, epoch = run.progress, run.progress.epoch + 1
+    figures = {"epoch": epoch, "step": progress.step, **progress.means(), "skipped": progress.skipped}
     figures["learning_rate"] = run.learning.schedule.learning_rate
-    last = progress.epoch + 1 == run.config.epochs or all_separated(figures)
-    if (progress.epoch + 1) % stop.every == 0 or last:
-        figures |= on_first(run.fabric, lambda: run.validation.figures(run.learning.raw, run.fabric.device))
+    last = epoch == run.config.epochs or all_separated(figures)
+    net, device = run.learning.raw, run.fabric.device
+    figures |= on_first(run.fabric, lambda: run.validation.figures(net, device, run.folder, epoch, last))
     figures = run.fabric.broadcast(figures)
     figure = run.validation.judge(figures)
     if figure is not None:
@@ -313,7 +320,7 @@ def _complete(run: Run) -> None:
     if not (folder / BEST_CHECKPOINT).is_file():
         save_checkpoint(folder / BEST_CHECKPOINT, state_of(run))
     export_safetensors(folder / SAFETENSORS, read_checkpoint(folder / BEST_CHECKPOINT))
-    write_history(run.folder, run.progress.history)
+    write_history(run.folder, run.progress.history, run.validation.panels)
 
 
 def _all_agree(fabric: Fabric, asked: bool) -> bool:

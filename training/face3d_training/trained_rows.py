@@ -32,9 +32,11 @@ from face3d_training.split_table import Splits, shapes_of
 
 POINT_FIELDS = {3: ("points",), 6: ("points", "normals")}
 IMAGE_FIELDS = {1: ("depth",), 3: ("color",), 4: ("color", "depth")}
-ONLY_TRAINING = ("train_split", "eval_split", "fold", "where", "choose_points")
+ONLY_TRAINING = ("train_split", "eval_split", "fold", "where", "choose_points", "plain_ratio")
 """Keys of `data` that say nothing of how a face is put before the network."""
 
+BOTH = "both"
+"""All parts of an embedding, joined."""
 SHOWN_UNMATCHED = 3
 
 
@@ -67,12 +69,14 @@ class EmbeddingFile:
         back_end: a back-end's file, by which embeddings are projected, or `none`; None: the one that comes with the
             network, if that gives embeddings.
         flip: each embedding is the mean of that of an image and that of its mirror image, of unit length again.
+        branch: the part of an embedding that stands for it, or `both`, which None means; of networks that have parts.
     """
 
     path: str | Path
     layout: FolderLayout = "gallery"
     back_end: str | Path | None = None
     flip: bool = False
+    branch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,7 @@ def embed_dataset(
     place = choose_device(device)
     trained = load_model(checkpoint, place, architecture)
     check_architecture_used(architecture, [trained.info])
+    choose_branch([trained], out.branch)
     form = embedding_form(trained, out.back_end)
     rows, config = rows_for(trained, chosen.dataset, chosen.split, chosen.changes, chosen.where, out.flip)
     about = {
@@ -224,9 +229,11 @@ def embed_dataset(
         "network_digest": network_digest(trained),
         "flip": "mean with the mirror image" if out.flip else "none",
         **form.record(),
+        **({"branch": out.branch or BOTH} if trained.net.branches else {}),
     }
     # What decides a row's embedding; by a back-end they are projected afterwards.
     job: dict[str, Any] = {key: about[key] for key in ("dataset_digest", "split", "network_digest", "flip")}
+    job |= {"branch": out.branch} if out.branch not in (None, BOTH) else {}
     job |= {"where": chosen.where, "data": config.data.model_dump(mode="json")}
     there = check_parts(out.path, job)
     going_on = [f"goes on from {counted(there, 'part')} in {parts_folder(out.path)}"] if there else []
@@ -239,6 +246,25 @@ def embed_dataset(
     count = write_embeddings(out.path, table, form.apply(vectors), out.layout, about)
     remove_parts(out.path)
     return EmbeddedRows(count, len(rows), int(rows.masked.sum()), form.in_words)
+
+
+def choose_branch(networks: Sequence[Trained], branch: str | None) -> None:
+    """Let networks whose embedding has parts that stand alone answer by one of them; all others stay as they are.
+
+    Args:
+        networks: networks.
+        branch: name of the part; `both` or None: all parts, joined.
+
+    Raises:
+        UserError: one was chosen, and no network has parts, or one has no such part.
+    """
+    having = [trained.net for trained in networks if trained.net.branches]
+    if branch is not None and not having:
+        raise UserError(
+            f"--branch {branch}: no embedding here has parts that stand alone, as those of lpd: leave it out"
+        )
+    for net in having if branch not in (None, BOTH) else ():
+        net.answer_by(str(branch))
 
 
 def unmatched_weights(trained: Trained) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
+from face3d_data.shards.pair_lists import check_pair_lists
 from face3d_data.shards.published_lists import check_published
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.pairs import PAIR_COLUMNS as PAIR_COLUMNS
@@ -26,6 +27,7 @@ def check_pairs(dataset: Dataset, table: pd.DataFrame) -> Problems:
         dataset: the dataset.
         table: the rows of all splits.
     """
+    yield from check_pair_lists(dataset, table)
     spec = dataset.info["spec"]["pairs"]
     if spec is None:
         return

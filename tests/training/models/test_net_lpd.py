@@ -42,6 +42,26 @@ def test_outputs_have_the_stated_shapes(channels):
 
 
 @pytest.mark.slow
+def test_for_matching_both_parts_are_joined_as_published_or_one_of_them_answers():
+    """Published: cosines of both features, joined as they are; `normalize` of the joined ones, and products."""
+    net, faces = build("lpd", embedding_size=24).eval(), images(4, 3, side=48)
+    outputs = net(faces, full=True)
+    parts = {name: outputs[f"{name}_embedding"].double() for name in ("global", "part")}
+    joined = torch.cat([parts["global"], parts["part"]], 1)
+    cosines = torch.nn.functional.cosine_similarity(joined[:, None], joined[None], dim=2)
+    embedding = net(faces).double()
+    torch.testing.assert_close(embedding @ embedding.T, cosines, atol=1e-6, rtol=0)
+    for name, vectors in parts.items():
+        net.answer_by(name)
+        assert net.embedding_size == 12
+        torch.testing.assert_close(
+            net(faces).double(), torch.nn.functional.normalize(vectors, dim=1), atol=1e-6, rtol=0
+        )
+    with pytest.raises(UserError, match="--branch nose: choose global, part, both"):
+        net.answer_by("nose")
+
+
+@pytest.mark.slow
 def test_the_published_length_has_no_linear_layer():
     outputs = build("lpd", embedding_size=4096).eval()(images(side=32), full=True)
     assert outputs["part_embedding"].shape == (2, 2048)

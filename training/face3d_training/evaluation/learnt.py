@@ -21,7 +21,7 @@ from face3d_training.evaluation.baselines.plan import ProgressCallback
 from face3d_training.evaluation.networks.about import LeakCheck
 from face3d_training.evaluation.networks.load import Network, check_leaks
 from face3d_training.fold_splits import run_splits
-from face3d_training.leaks import packed, shared_with_training, training_fingerprint, unpacked
+from face3d_training.leaks import is_closed_set, packed, shared_with_training, training_fingerprint, unpacked
 from face3d_training.network_back_end import asked_back_end, is_back_end_of, network_digest, own_back_end
 from face3d_training.packaged import is_packaged
 from face3d_training.run_folder import dataset_digest
@@ -171,13 +171,15 @@ def _plan(
     dataset: Dataset,
     given: TeachingData,
 ) -> BackEndPlan:
-    ready, leaks, notices = _ready(network, kinds, files)
+    ready, leaks, notices = _ready(network, kinds, files, is_closed_set(dataset))
     if not kinds:
         return BackEndPlan(network, (), ready, None, None, tuple(leaks), tuple(notices))
     source = _teacher("--back-end", network, dataset, given.dataset)
     rows = training_rows(network.trained, source.path, given.changes, given.where)
     seen = training_fingerprint(rows.table)
-    leaks += [check_leaks(method_name(network.name, kind), network.rows.table, seen) for kind in kinds]
+    leaks += [
+        check_leaks(method_name(network.name, kind), network.rows.table, seen, is_closed_set(dataset)) for kind in kinds
+    ]
     if not taught(network.trained, source):
         notices.append(
             f"{network.name}: its back-ends learn from dataset {source.name}, not from what the network was trained on"
@@ -185,19 +187,19 @@ def _plan(
     return BackEndPlan(network, kinds, ready, rows, source, tuple(leaks), tuple(notices))
 
 
-def _leaks_of_file(name: str, back_end: BackEnd, network: Network) -> LeakCheck:
+def _leaks_of_file(name: str, back_end: BackEnd, network: Network, closed: bool) -> LeakCheck:
     """Return the leak check of a back-end out of a file, which keeps the names of its people alone.
 
     Where it was learnt from the network's training data, all is compared that is known of those.
     """
     people, data = (back_end.info.get(key) for key in (PEOPLE_LEARNT_FROM, "dataset_digest"))
-    found = check_leaks(name, network.rows.table, None if people is None else unpacked({PEOPLE: people}))
+    found = check_leaks(name, network.rows.table, None if people is None else unpacked({PEOPLE: people}), closed)
     own = data is not None and data == network.trained.info.get("dataset")
     return replace(network.leaks, method=name) if own and found.state != "found" else found
 
 
 def _ready(
-    network: Network, kinds: Sequence[str], files: Mapping[Path, BackEnd]
+    network: Network, kinds: Sequence[str], files: Mapping[Path, BackEnd], closed: bool
 ) -> tuple[dict[str, BackEnd], list[LeakCheck], list[str]]:
     """Return the back-ends of files by the name of what reports call them, their leak checks, and lines on these."""
     ready: dict[str, BackEnd] = {}
@@ -207,7 +209,7 @@ def _ready(
         if back_end.kind in kinds or name in ready:
             name += f" ({path.stem})"
         ready[name] = back_end
-        leaks.append(_leaks_of_file(name, back_end, network))
+        leaks.append(_leaks_of_file(name, back_end, network, closed))
         if leaks[-1].state == "unknown":
             notices.append(
                 f"{name}: leaks could not be checked: its file does not name the people that it was learnt from"
@@ -282,7 +284,7 @@ def plan_fusion(networks: Sequence[Network], dataset: Dataset, table: pd.DataFra
             f"{counted(people, 'person')} in split {split!r}, {FEWEST_HELD_OUT} are needed: put more there, or name "
             "another dataset by --train-dataset"
         )
-    leaks = (check_leaks(FUSION, table, training_fingerprint(held)),)
+    leaks = (check_leaks(FUSION, table, training_fingerprint(held), is_closed_set(dataset)),)
     return FusionPlan(source, split, where, held, leaks, tuple(_who_knows_them(networks, held)))
 
 

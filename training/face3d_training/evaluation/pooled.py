@@ -75,7 +75,7 @@ def run_pooled_evaluation(
     runs = fold_runs(request.checkpoints, folds)
     networks = {
         name: [
-            load_networks([path], dataset, fold, request.changes, device)[0]
+            load_networks([path], dataset, fold, request.changes, device, branch=request.branch)[0]
             for fold, path in zip(folds, paths, strict=True)
         ]
         for name, paths in runs.methods.items()

@@ -14,6 +14,7 @@ import torch
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.plurals import counted
 from face3d_data.shards.check import checked_dataset
+from face3d_data.shards.pair_lists import find_pairs
 from face3d_data.shards.published_lists import published_names, read_published
 from face3d_data.shards.read import Dataset
 from face3d_data.tables.listed import listed_protocol
@@ -22,6 +23,7 @@ from face3d_data.tables.split import person_of
 from face3d_training.checkpoint import find_checkpoint
 from face3d_training.devices import choose_device
 from face3d_training.evaluation.baselines.plan import BaselinePlan, ProgressCallback, plan_baselines
+from face3d_training.evaluation.closed_sets import with_closed_sets
 from face3d_training.evaluation.learnt import BackEndPlan, FusionPlan, TeachingData, plan_back_ends, plan_fusion
 from face3d_training.evaluation.methods import Maker
 from face3d_training.evaluation.metrics.evaluate import all_figures, evaluate
@@ -35,7 +37,7 @@ from face3d_training.evaluation.report.files import check_replaceable, write_eva
 from face3d_training.evaluation.report.mistakes import FacePictures
 from face3d_training.evaluation.report.page import make_report
 from face3d_training.evaluation.together import put_together
-from face3d_training.leaks import DATASET_LEAKS, leaks_of
+from face3d_training.leaks import DATASET_LEAKS, is_closed_set, leaks_of
 from face3d_training.run_folder import dataset_digest
 from face3d_training.speed import BATCH_SIZES, measure_cost
 from face3d_training.split_table import rows_of
@@ -57,7 +59,7 @@ class Request:
         out: folder that is written.
         checkpoints: checkpoints, or folders of runs, of which the best is taken.
         split: split that is judged on.
-        pairs: file of pairs that are judged instead of the protocols.
+        pairs: pairs that are judged instead of the protocols: a file, or the name of a published list of the dataset.
         protocol: the only protocol that is judged.
         folds: a file of pairs without folds is cut into that many.
         pool_folds: the runs of a cross-validation are judged together, each on the fold that it left for the test.
@@ -76,6 +78,7 @@ class Request:
         settings: how figures are made.
         check: compare the datasets' files with their hashes first.
         architecture: name of the network of checkpoints that do not say it.
+        branch: the part of an embedding that stands for it, or `both`; of networks whose embeddings have parts.
     """
 
     dataset: str | Path
@@ -99,6 +102,7 @@ class Request:
     settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     check: bool = True
     architecture: str | None = None
+    branch: str | None = None
 
 
 def run_evaluation(
@@ -135,7 +139,10 @@ def run_evaluation(
         raise UserError(f"evaluate: there is nothing to judge: give a checkpoint ({why})")
     costs = {network.name: network_cost(network) for network in plan.networks}
     methods = judge_methods(made.matchers, lists, settings, costs, progress)
-    if not any(figure.value is not None for method in methods.values() for figure in all_figures(method)):
+    if is_closed_set(plan.dataset):
+        methods = with_closed_sets(methods, plan.networks, made.vectors, settings)
+    figures = (figure for method in methods.values() for figure in all_figures(method))
+    if not any(figure.value is not None for figure in figures) and not any(one.closed_set for one in methods.values()):
         raise UserError(
             f"dataset {plan.dataset.name}: nothing can be measured on split {request.split!r}: it takes two people, or "
             "more, with two captures each"
@@ -149,7 +156,7 @@ def run_evaluation(
         baselines=made.baselines,
         versions={name: version(name) for name in VERSIONED},
         baseline_notes=made.notes,
-        notices=(*plan.notices, *lists.notices, *_rejected(plan.dataset)),
+        notices=(*_of_known_people(plan.dataset), *plan.notices, *lists.notices, *_rejected(plan.dataset)),
         dataset_leaks=_dataset_leaks(plan.dataset, plan.teacher, plan.networks),
     )
     pictures = FacePictures(request.dataset, request.split, plan.table)
@@ -191,14 +198,23 @@ class _Plan:
 def _plan(request: Request) -> _Plan:
     dataset, device = checked_dataset(request.dataset, request.check), choose_device(request.device)
     table = rows_of(dataset, request.split, None)
-    architecture = request.architecture
-    networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device, architecture)
+    named = request.architecture, request.branch
+    networks = load_networks(request.checkpoints, dataset, request.split, request.changes, device, *named)
     teacher = None if request.train_dataset is None else checked_dataset(request.train_dataset, request.check)
     baselines = plan_baselines(dataset, request.split, table, request.baselines, teacher, request.train_where)
     given = TeachingData(teacher, request.train_where, request.changes)
     back_ends = plan_back_ends(request.back_ends, networks, dataset, given)
     fusion = plan_fusion(networks, dataset, table, given) if request.fuse else None
     return _Plan(dataset, table, device, networks, teacher, back_ends, baselines, fusion)
+
+
+def _of_known_people(dataset: Dataset) -> Iterator[str]:
+    """Yield a line on a closed set, whose people methods have learnt from."""
+    if is_closed_set(dataset):
+        yield (
+            f"dataset {dataset.name} is split by capture: its people are known from training on purpose, so that no "
+            "figure says anything of strangers"
+        )
 
 
 def _rejected(dataset: Dataset) -> Iterator[str]:
@@ -248,7 +264,7 @@ def refuse_leaks(checks: Iterable[LeakCheck], allowed: bool) -> None:
 
 def _lists(request: Request, dataset: Dataset, table: pd.DataFrame) -> Lists:
     if request.pairs is not None:
-        return lists_from(request.pairs, table, request.folds)
+        return lists_from(find_pairs(dataset.path, request.pairs), table, request.folds)
     names = published_names(dataset.info, request.split, list(dataset.info["splits"]))
     published = [read_published(dataset, name, table) for name in names]
     listed: Protocol | None = None

@@ -78,3 +78,10 @@ class LossModule(nn.Module):
     def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the loss of a whole batch."""
         raise TypeError(f"{type(self).__name__} defines no forward()")
+
+    def class_scores(self, embedding: torch.Tensor) -> torch.Tensor | None:
+        """Return f4 (B, C): how much each embedding f4 (B, E) is of each trained person; None: it has no classes.
+
+        The order of a row's scores counts, not their size.
+        """
+        return None

@@ -60,6 +60,17 @@ class LpdLoss(LossModule):
         }
         return LossValue(global_term + part_term + self.spec.ratio_weight * ratio_term, stats)
 
+    def class_scores(self, embedding: torch.Tensor) -> torch.Tensor | None:
+        """Return f4 (B, C), the sum of both heads' logits of embeddings (B, 2E) of face and part, joined.
+
+        Heads have no bias, so that the length which embeddings lost changes no order.
+        """
+        size = self.global_weight.shape[1]
+        if embedding.shape[1] != 2 * size:
+            return None
+        whole, part = embedding[:, :size], embedding[:, size:]
+        return self._logits(whole, self.global_weight) + self._logits(part, self.part_weight)
+
     def _logits(self, embedding: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if self.spec.head == "linear":
             return functional.linear(embedding, weight)

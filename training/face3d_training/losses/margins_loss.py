@@ -47,7 +47,11 @@ class MarginLoss(LossModule):
         embedding, label = outputs["embedding"], batch["label"]
         loss = self.loss(embedding, label)
         with torch.no_grad():
-            return LossValue(loss, {"accuracy": accuracy(self.loss.get_cosine(embedding), label)})
+            return LossValue(loss, {"accuracy": accuracy(self.class_scores(embedding), label)})
+
+    def class_scores(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Return f4 (B, C), cosines; of several weights of a person the largest."""
+        return self.loss.get_cosine(embedding)
 
 
 class _FiniteArcFace(ArcFaceLoss):
@@ -91,7 +95,7 @@ class AdaFaceLoss(LossModule):
         """
         embedding, label = outputs["embedding"], batch["label"]
         norm = outputs["norm"].detach().clamp(*NORM_LIMITS)
-        cosine = functional.linear(functional.normalize(embedding), functional.normalize(self.weight))
+        cosine = self.class_scores(embedding)
         quality = self._quality(norm)
         right = cosine.gather(1, label[:, None]).clamp(-COSINE_LIMIT, COSINE_LIMIT)
         angle = (torch.acos(right) - self.spec.margin * quality).clamp(ANGLE_LIMIT, math.pi - ANGLE_LIMIT)
@@ -99,6 +103,10 @@ class AdaFaceLoss(LossModule):
         logits = self.spec.scale * cosine.scatter(1, label[:, None], with_margin)
         stats = {"accuracy": accuracy(cosine.detach(), label), "norm": norm.mean()}
         return LossValue(functional.cross_entropy(logits, label), stats)
+
+    def class_scores(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Return f4 (B, C), cosines."""
+        return functional.linear(functional.normalize(embedding), functional.normalize(self.weight))
 
     @torch.no_grad()
     def _quality(self, norm: torch.Tensor) -> torch.Tensor:

@@ -37,3 +37,8 @@ class PlainLoss(LossModule):
             got = f"a tensor {tuple(value.shape)}" if torch.is_tensor(value) else type(value).__name__
             raise UserError(f"loss {self.name}: returns {got}: return one number as a tensor, such as its mean")
         return LossValue(value.reshape(()))
+
+    def class_scores(self, embedding: torch.Tensor) -> torch.Tensor | None:
+        """Return f4 (B, C), what the module's `get_logits` gives, as those of pytorch-metric-learning have it."""
+        logits = getattr(self.loss, "get_logits", None)
+        return None if logits is None else logits(embedding)

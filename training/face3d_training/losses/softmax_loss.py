@@ -31,12 +31,16 @@ class ClassifierLoss(LossModule):
     def forward(self, outputs: Outputs, batch: TensorBatch) -> LossValue:
         """Return the mean over the batch; stat `accuracy` is the share that the classifier gets right."""
         label = batch["label"]
-        logits = self.classifier(self.scale * outputs["embedding"])
+        logits = self.class_scores(outputs["embedding"])
         losses = functional.cross_entropy(logits, label, reduction="none", label_smoothing=self.label_smoothing)
         if self.gamma:
             # 1 − p; kept above 0, where a power below 1 has no slope.
             losses = (-torch.expm1(-losses)).clamp(min=1e-12) ** self.gamma * losses
         return LossValue(losses.mean(), {"accuracy": accuracy(logits, label)})
+
+    def class_scores(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Return f4 (B, C), the logits."""
+        return self.classifier(self.scale * embedding)
 
 
 def accuracy(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

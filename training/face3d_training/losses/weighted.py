@@ -91,6 +91,15 @@ class WeightedLosses(LossModule):
             terms.append(penalty)
         return LossValue(torch.stack(terms).sum(), stats, some, checks)
 
+    def class_scores(self, embedding: torch.Tensor) -> torch.Tensor | None:
+        """Return f4 (B, C), the scores of the first loss that has classes."""
+        for name in self.specs:
+            part: Any = self.parts[key_of(name)]
+            scores = part.class_scores(embedding.float())
+            if scores is not None:
+                return scores
+        return None
+
     def _check(self, outputs: Outputs, batch: TensorBatch) -> None:
         for name, spec in self.specs.items():
             lacking = [output for output in spec.needs if output not in outputs]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -28,12 +30,26 @@ class EmbeddingNet(nn.Module):
         in_channels: channels of the images that it takes; None where it says nothing, or takes points.
         sigmoid: whether the numbers of an embedding pass the logistic function first.
         normalized: whether embeddings are made to have unit length.
+        branches: parts of an embedding that can stand alone, as outputs `<branch>_embedding` f4 (B, e), to their e.
     """
 
     embedding_size: int
+    branches: Mapping[str, int] = MappingProxyType({})
     in_channels: Any = None
     sigmoid: bool = False
     normalized: bool = True
+
+    _branch: str | None = None
+
+    def answer_by(self, branch: str) -> None:
+        """Give one of `branches` alone for an embedding from now on.
+
+        Raises:
+            UserError: there is no such part.
+        """
+        if branch not in self.branches:
+            raise UserError(f"--branch {branch}: choose {', '.join([*self.branches, 'both'])}")
+        self._branch, self.embedding_size = branch, self.branches[branch]
 
     def compute(self, inputs: torch.Tensor) -> Outputs:
         """Return the outputs; `embedding` need not have unit length yet."""
@@ -60,6 +76,8 @@ class EmbeddingNet(nn.Module):
         if inputs.ndim == 4:  # convolutions on the CPU take three quarters of the time in this order of memory
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         outputs = self.compute(inputs)
+        if self._branch is not None:
+            outputs["embedding"] = outputs[f"{self._branch}_embedding"]
         vector = torch.sigmoid(outputs["embedding"]) if self.sigmoid else outputs["embedding"]
         outputs["embedding"] = functional.normalize(vector, dim=1) if self.normalized else vector
         if not full:

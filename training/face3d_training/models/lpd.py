@@ -3,8 +3,9 @@
 From the authors' published code (mindspore-ai/models, research/cv/MaskedFaceRecognition): a localiser of two linear
 layers on the grey 128 × 128 image gives an axis-parallel crop, a spatial transformer cuts it out at the image's size,
 and one ResNet-50 with shared weights and stride 1 in its last stage reads both; global maxima and a norm make the two
-features, which are classified separately in training and concatenated for matching. The crop's height is learnt from
-the visible share of the face.
+features, which are classified separately in training. The crop's height is learnt from the visible share of the face.
+For matching their code compares cosines of both features, joined as they come out of the norm: so does `embedding`
+here, and `--branch` of the commands takes one of them alone.
 
 Differences from it: scales by sigmoid and a crop that stays inside the image (there: tanh, and zeros outside), no norm
 of the localiser's output, images of any size, and a linear layer to the embedding's length, except for the published

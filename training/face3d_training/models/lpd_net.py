@@ -75,6 +75,7 @@ class LatentPartNet(ResidualTrunk):
     def __init__(self, spec: Lpd) -> None:
         super().__init__(Bottleneck, (3, 4, 6, 3), spec.in_channels, spec.norm, last_stride=1)
         self.embedding_size = spec.embedding_size
+        self.branches = dict.fromkeys(("global", "part"), spec.embedding_size // 2)
         self.localiser = Localiser(spec.norm)
         self.global_head = self._head(spec)
         self.part_head = self._head(spec)

@@ -26,7 +26,7 @@ from face3d_training.evaluation.baselines.methods import (
 from face3d_training.evaluation.metrics.matcher import Matcher
 from face3d_training.evaluation.networks.about import LeakCheck
 from face3d_training.evaluation.networks.load import check_leaks
-from face3d_training.leaks import training_fingerprint
+from face3d_training.leaks import is_closed_set, training_fingerprint
 from face3d_training.split_table import rows_of, who_is_masked
 
 LEARNT_FROM = "train"
@@ -165,7 +165,7 @@ def plan_baselines(
         notice = f"no {LDA}: {why}; --train-dataset names one that can"
         return BaselinePlan(dataset, split, table, notices=(notice,), wanted=bool(wanted))
     known = rows_of(teacher, LEARNT_FROM, train_where, key="--train-where")
-    check = check_leaks(LDA, table, training_fingerprint(known))
+    check = check_leaks(LDA, table, training_fingerprint(known), is_closed_set(dataset))
     return BaselinePlan(dataset, split, table, teacher, known, (check,), wanted=bool(wanted))
 
 

@@ -133,6 +133,23 @@ class ProbeSubset:
     auc: Figure
 
 
+@dataclass(frozen=True, eq=False)
+class ClosedSetResult:
+    """Classification of captures of trained people by the class weights of a network's loss.
+
+    Attributes:
+        samples: rows that were classified.
+        people: whose.
+        classes: people that were trained on.
+        top: share of rows whose person has the largest score, or is among the first 5, by those numbers as texts.
+    """
+
+    samples: int
+    people: int
+    classes: int
+    top: dict[str, Figure]
+
+
 @dataclass(frozen=True)
 class Timing:
     """Time of a network's forward pass with batches of one size.
@@ -179,6 +196,7 @@ class MethodResult:
         breakdown: by protocol, then by column of the table: its parts.
         model: what it costs.
         notices: lines for the reader.
+        closed_set: classification of trained people, of a dataset split by capture; None where it says nothing.
     """
 
     name: str
@@ -187,6 +205,7 @@ class MethodResult:
     breakdown: dict[str, dict[str, tuple[ProbeSubset, ...]]]
     model: ModelFacts = ModelFacts()
     notices: tuple[str, ...] = ()
+    closed_set: ClosedSetResult | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,15 +14,15 @@ import torch
 from face3d_data.digest import canonical, digest_file
 from face3d_data.shards.leaks import counted_things
 from face3d_data.shards.read import Dataset
-from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, Trained, find_checkpoint, load_model
+from face3d_training.checkpoint import BEST_CHECKPOINT, CHECKPOINT_FOLDER, PEOPLE, Trained, find_checkpoint, load_model
 from face3d_training.config import TrainConfig, as_mapping
 from face3d_training.data import FaceRows
 from face3d_training.evaluation.networks.about import CheckpointFacts, LeakCheck
 from face3d_training.foreign import check_architecture_used
-from face3d_training.leaks import compared_by, shared_with_training
+from face3d_training.leaks import compared_by, is_closed_set, shared_with_training
 from face3d_training.packaged import is_packaged, shown_name
 from face3d_training.run_folder import MAY_CHANGE, dataset_digest
-from face3d_training.trained_rows import ONLY_TRAINING, rows_for, unmatched_weights
+from face3d_training.trained_rows import BOTH, ONLY_TRAINING, choose_branch, rows_for, unmatched_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +63,7 @@ def load_networks(
     changes: Iterable[tuple[str, Any]],
     device: torch.device,
     architecture: str | None = None,
+    branch: str | None = None,
 ) -> list[Network]:
     """Return the networks of checkpoints, none of them used yet.
 
@@ -73,19 +74,24 @@ def load_networks(
         changes: keys of `data` that are changed.
         device: where they are put.
         architecture: name of the network of checkpoints that do not say it.
+        branch: the part of an embedding that stands for it, of networks that have parts.
 
     Raises:
-        UserError: there is no such checkpoint, no one needs `architecture`, or the dataset does not fit a network.
+        UserError: there is no such checkpoint, no one needs `architecture` or has such a branch, or the dataset does
+            not fit a network.
     """
     paths = [Path(each) for each in paths]
     given = tuple(changes)
     found = []
-    for path, name in zip(paths, method_names([find_checkpoint(path) for path in paths]), strict=True):
-        trained = load_model(path, device, architecture)
+    loaded = [load_model(path, device, architecture) for path in paths]
+    choose_branch(loaded, branch)
+    for trained, name in zip(loaded, method_names([find_checkpoint(path) for path in paths]), strict=True):
         rows, config = rows_for(trained, dataset.path, split, given)
-        leaks = check_leaks(name, rows.table, trained.info.get("training_data"))
+        leaks = check_leaks(name, rows.table, trained.info.get("training_data"), is_closed_set(dataset))
         notices = tuple(_notices(trained, dataset, split, rows.table, leaks, _changed(trained, config)))
-        notices = (*notices, *(f"{name}: {line}" for line in rows.notes))
+        notices = (*notices, *rows.notes)
+        if branch not in (None, BOTH) and trained.net.branches:
+            notices = (*notices, f"an embedding is its part {branch!r} alone")
         found.append(Network(name, trained, rows, config, _facts(name, trained, config), leaks, notices))
     check_architecture_used(architecture, [network.trained.info for network in found])
     return found
@@ -114,19 +120,23 @@ def method_names(files: Sequence[str | Path]) -> list[str]:
     return names
 
 
-def check_leaks(name: str, table: pd.DataFrame, seen: Mapping[str, torch.Tensor] | None) -> LeakCheck:
+def check_leaks(
+    name: str, table: pd.DataFrame, seen: Mapping[str, torch.Tensor] | None, closed: bool = False
+) -> LeakCheck:
     """Return whether rows, or anything that they share, were in the training data.
 
     Args:
         name: the method.
         table: the rows.
         seen: `training_fingerprint` of the training data; None: not known.
+        closed: the rows are of a closed set: people in common are no leak.
     """
     if seen is None:
         return LeakCheck(name, "unknown")
     compared = compared_by(table, seen)
     alone = compared == ("name",)
-    lines = tuple(leak_line(leak.kind, leak.things, alone) for leak in shared_with_training(table, seen))
+    shared = [leak for leak in shared_with_training(table, seen) if leak.kind != PEOPLE or not closed]
+    lines = tuple(leak_line(leak.kind, leak.things, alone) for leak in shared)
     return LeakCheck(name, "found" if lines else "none", lines, compared)
 
 
@@ -186,7 +196,7 @@ def _facts(name: str, trained: Trained, config: TrainConfig) -> CheckpointFacts:
         file=str(trained.path),
         sha256=digest_file(trained.path),
         model=trained.spec.name,
-        embedding_size=trained.spec.embedding_size,
+        embedding_size=trained.net.embedding_size,
         epoch=info.get("epoch"),
         seed=None if own is None else own.seed,
         trained_on=info.get("dataset_name"),

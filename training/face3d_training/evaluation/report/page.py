@@ -17,7 +17,13 @@ from face3d_training.evaluation.networks.about import About, CheckpointFacts
 from face3d_training.evaluation.report.drawn import Drawn
 from face3d_training.evaluation.report.face_picture import data_uri, picture_uri
 from face3d_training.evaluation.report.mistakes import Mistake
-from face3d_training.evaluation.report.printed import notices, spread_text
+from face3d_training.evaluation.report.printed import (
+    closed_set_rows,
+    closed_set_title,
+    figure_text,
+    notices,
+    spread_text,
+)
 from face3d_training.evaluation.report.score_tables import COLUMN_TITLES, HEADINGS, ScoreRow, ScoreTable, score_tables
 from face3d_training.evaluation.report.verdict import JUDGED_BY, BaselineVerdict, verdict_lines, verdicts
 from face3d_training.leaks import CANNOT_KNOW, COMPARED
@@ -58,6 +64,7 @@ def make_report(evaluation: Evaluation, about: About, table: pd.DataFrame, drawn
         "verdicts": verdict_lines(judged),
         "checks": [*_checks(about), *about.baseline_notes],
         "parts": [_part(evaluation, one, judged, table, drawn) for one in score_tables(evaluation, about.baselines)],
+        "closed_set": _closed_set(evaluation),
         "differences": _differences(evaluation),
         "map": _map(drawn),
         "costs": _costs(evaluation),
@@ -190,6 +197,15 @@ def _mistake(mistake: Mistake, table: pd.DataFrame, drawn: Drawn) -> dict[str, A
         picture = None if drawn.faces is None else drawn.faces.picture(row)
         faces.append({"id": table["sample_id"].iloc[row], "uri": "" if picture is None else picture_uri(picture)})
     return {"faces": faces, "caption": caption}
+
+
+def _closed_set(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return the table of closed-set classification: a row a network, a column a rank."""
+    ranks, found = closed_set_rows(evaluation)
+    rows = [{"name": name, "cells": [figure_text(top.get(rank)) for rank in ranks]} for name, top in found]
+    if not rows:
+        return None
+    return {"title": closed_set_title(evaluation), "headings": [f"top-{rank}" for rank in ranks], "rows": rows}
 
 
 def _differences(evaluation: Evaluation) -> dict[str, Any] | None:

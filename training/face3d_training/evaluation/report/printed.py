@@ -38,6 +38,7 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
         yield f"{table.title} ({table.counts})"
         yield from _lines(table, percent)
         yield from _accuracy(evaluation, table)
+    yield from _closed_sets(evaluation, percent)
     told = [*dict.fromkeys(notice for table in tables for notice in table.notices)]
     judged = [line for _, line in verdict_lines(verdicts(evaluation, about.baselines))]
     if told or about.baseline_notes or judged:
@@ -82,20 +83,56 @@ def _accuracy(evaluation: Evaluation, table: ScoreTable) -> Iterator[str]:
         yield from wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
+def closed_set_rows(evaluation: Evaluation) -> tuple[list[str], list[tuple[str, dict[str, Figure]]]]:
+    """Return the ranks of closed-set classification that any method has, and each method's figures by rank."""
+    found = [(name, method.closed_set.top) for name, method in evaluation.methods.items() if method.closed_set]
+    return list(dict.fromkeys(rank for _, top in found for rank in top)), found
+
+
+def closed_set_title(evaluation: Evaluation) -> str:
+    """Return what was classified, in words; nothing where nothing was."""
+    results = [method.closed_set for method in evaluation.methods.values() if method.closed_set]
+    said = (
+        f"{counted(one.samples, 'sample')} of {counted(one.people, 'person')}, among {counted(one.classes, 'person')}"
+        for one in results
+    )
+    return "; ".join(dict.fromkeys(said))
+
+
+def _closed_sets(evaluation: Evaluation, percent: str) -> Iterator[str]:
+    """Yield the table of closed-set classification, if any network has one."""
+    ranks, found = closed_set_rows(evaluation)
+    if not found:
+        return
+    yield ""
+    yield f"Classification of trained people ({closed_set_title(evaluation)})"
+    header = [f"with {percent} intervals", *(f"top-{rank}" for rank in ranks)]
+    rows = [[_shortened(name), *(figure_text(top.get(rank)) for rank in ranks)] for name, top in found]
+    widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
+    yield from (_aligned(line, widths) for line in (header, *rows))
+
+
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 def _name(row: ScoreRow) -> str:
-    name = f"  {row.name}" if row.kind == "run" else row.name
+    return _shortened(f"  {row.name}" if row.kind == "run" else row.name)
+
+
+def _shortened(name: str) -> str:
     return name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
 
 
 def _cell(row: ScoreRow, name: str) -> str:
-    figure = row.figures.get(name)
+    return figure_text(row.figures.get(name), spread_text(row.spread.get(name)))
+
+
+def figure_text(figure: Figure | None, spread: str = "") -> str:
+    """Return `0.913 [.880 .950]`, with ` ±0.012` between both if that is given, or `-` where there is no figure."""
     if figure is None or figure.value is None:
         return NOTHING
-    return f"{figure.value:.3f}{spread_text(row.spread.get(name))}{_interval_text(figure)}"
+    return f"{figure.value:.3f}{spread}{_interval_text(figure)}"
 
 
 def spread_text(spread: Spread | None) -> str:
