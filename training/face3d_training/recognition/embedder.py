@@ -131,8 +131,8 @@ def _of_checkpoint(path: Path, device: str) -> Embedder:
     name = shown_name(trained.path)
     if trained.config is None:
         raise UserError(
-            f"{name}: was trained by another program, which does not say how its faces were prepared: embed a prepared "
-            "dataset instead (face3d embed)"
+            f"{name}: was trained by another program, which does not say how its faces were prepared: make it a network "
+            "that does: face3d export-model FILE --prepared-as DATASET --out NAME.safetensors"
         )
     form = embedding_form(trained, None)
     digest = "+".join([network_digest(trained), *([form.record()["back_end_digest"]] if form.back_end else [])])
