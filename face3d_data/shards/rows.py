@@ -239,7 +239,7 @@ def empty_tags(asked: pd.DataFrame) -> list[str]:
 
 
 def unwritten_masks(tags: pd.DataFrame, variants: pd.Series, asked: Collection[str]) -> list[str]:
-    """Return a note where rows wear a mask and no column of the CSVs will say so.
+    """Return a note where rows wear a mask and no column of the CSVs shows it.
 
     Args:
         tags: the rows, with their tags.
@@ -252,7 +252,7 @@ def unwritten_masks(tags: pd.DataFrame, variants: pd.Series, asked: Collection[s
     if not unsaid.any():
         return []
     what = "row wears a mask" if unsaid.sum() == 1 else "rows wear a mask"
-    return [f"tags: {unsaid.sum()} {what}, and no column says so: add mask to tags, or evaluations take them for plain"]
+    return [f"tags: {unsaid.sum()} {what}, and no column shows it: add mask to tags, or evaluations take them for plain"]
 
 
 def _dtype(values: Sequence[Any]) -> str:
