@@ -252,7 +252,9 @@ def unwritten_masks(tags: pd.DataFrame, variants: pd.Series, asked: Collection[s
     if not unsaid.any():
         return []
     what = "row wears a mask" if unsaid.sum() == 1 else "rows wear a mask"
-    return [f"tags: {unsaid.sum()} {what}, and no column shows it: add mask to tags, or evaluations take them for plain"]
+    return [
+        f"tags: {unsaid.sum()} {what}, and no column shows it: add mask to tags, or evaluations take them for plain"
+    ]
 
 
 def _dtype(values: Sequence[Any]) -> str:
