@@ -147,7 +147,11 @@ def draw_triplets(path, dataset):
     people = sorted({who for who, _ in folders})
     of = {who: [name for other, name in folders if other == who] for who in people}
     one, other = (who for who in people if not who.endswith("_masked"))
-    rows = [[*of[a][:2], of[b][0], people.index(a), people.index(b), a, b] for a, b in ((one, other), (other, one))]
+    rows = [
+        [*of[a][:2], of[b][0], people.index(a), people.index(b), a, b]
+        for a, b in ((one, other), (other, one), (one, f"{one}_masked"))
+        if b in of
+    ]
     path.parent.mkdir(parents=True)
     np.save(path, np.array(rows))
 
@@ -180,8 +184,8 @@ def followed(tmp_path_factory):
         patch.setattr("matplotlib.figure.Figure.savefig", draw_nothing)
         patch.setattr("face3d_training.evaluation.run.measure_cost", partial(measure_cost, batch_sizes=(1,), seconds=0))
         write_clouds(folder / "data" / "train_file", [f"10{i}{worn}" for i in range(4) for worn in ("", "_masked")], 2)
-        write_clouds(folder / "data" / "test_file", ["201", "202"], 2)
-        pairs = ["201 125_0_0_0 125_0_0_1", "201 125_0_0_0 202 125_0_0_0"]
+        write_clouds(folder / "data" / "test_file", ["201", "202", "201_masked", "202_masked"], 2)
+        pairs = ["201 125_0_0_0 125_0_0_1", "201 125_0_0_0 202_masked 125_0_0_0"]
         pairs += [line.replace("201", "x").replace("202", "201").replace("x", "202") for line in pairs]
         Path("data/Bosphorus_pair.txt").write_text("\n".join(pairs).replace(" ", "\t") + "\n")
         write_photographs(folder)
@@ -208,6 +212,7 @@ def test_every_command_runs_and_does_what_theirs_did(followed):
     assert "8 samples of 2 people, 4 of them masked" in printed(said, "face3d evaluate clouds")
     assert "masked → plain" in printed(said, "face3d evaluate clouds")
     assert "epoch 18 of its training" in printed(said, "face3d train clouds --config s0.yaml --weights")
+    assert "1 triplet of 3 left out" in printed(said, "face3d train clouds --config s0.yaml --weights")
     assert "accuracy over 2 folds: pointMLPEliteTriplet_18 " in printed(said, "face3d evaluate judged")
     assert np.load(next((folder / "exported").glob("*.npy"))).shape == (8, 7)
     assert "16 captures: train 8, test 8" in printed(said, "face3d chain read rgbd_npy")
@@ -249,7 +254,18 @@ def test_what_the_tables_name_is_there():
     assert [key for key in keys if key.partition(".")[2] not in known[key.partition(".")[0]]] == []
     for loss, option in re.findall(r"`loss\.([a-z]+)\.([a-z0-9_]+)`", PAGE):
         assert option in specs("loss")[loss].model_fields
-    commands = ("train", "evaluate", "embed", "enroll", "identify", "compare", "cleanup", "chain", "export")
+    commands = (
+        "train",
+        "evaluate",
+        "embed",
+        "enroll",
+        "identify",
+        "compare",
+        "cleanup",
+        "chain",
+        "export",
+        "export-model",
+    )
     there = {"--root", "--pairs", "--by", "--logdir"}  # of a reader, a dataset, a table step, and of TensorBoard
     for name in commands:
         command = face3d.get_command(None, name)
