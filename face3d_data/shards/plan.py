@@ -17,7 +17,16 @@ from face3d_data.shards.check import faults
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.pair_lists import pair_texts
-from face3d_data.shards.rows import all_dirty, copies, dirty_rows, empty_tags, order_rows, tag_columns, usable_rows
+from face3d_data.shards.rows import (
+    all_dirty,
+    copies,
+    dirty_rows,
+    empty_tags,
+    order_rows,
+    tag_columns,
+    unwritten_masks,
+    usable_rows,
+)
 from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.sources_table import (
     merged_names,
@@ -180,6 +189,7 @@ def plan_dataset(
     tags = kept.iloc[order].reset_index(drop=True)
     every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(table, tags)
     asked, asked_types = tag_columns(tags, spec.tags)
+    masks = unwritten_masks(tags, table["variant"], spec.tags)
     attributes = origin.attributes()
     said = {field: origin.array_attributes[field] for field in spec.fields if field in origin.array_attributes}
     record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **attributes, "seed": seed}
@@ -210,7 +220,7 @@ def plan_dataset(
         readers=origin.readers,
         array_attributes=said,
         pair_lists=listed,
-        notes=[*_notes(left_out, leaks), *empty_tags(asked), *sources_notes(sources, names), *notes],
+        notes=[*_notes(left_out, leaks), *empty_tags(asked), *masks, *sources_notes(sources, names), *notes],
     )
 
 

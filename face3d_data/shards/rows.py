@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from face3d_data.shards.schema import (
     shard_name,
 )
 from face3d_data.shards.write import Read
+from face3d_data.tables.protocol import wears_mask
 from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
@@ -235,6 +236,25 @@ def empty_tags(asked: pd.DataFrame) -> list[str]:
         asked: columns as `tag_columns` gives them.
     """
     return [f"tags: no row has {name!r}: its column is empty" for name in asked if asked[name].isna().all()]
+
+
+def unwritten_masks(tags: pd.DataFrame, variants: pd.Series, asked: Collection[str]) -> list[str]:
+    """Return a note where rows wear a mask and no column of the CSVs shows it.
+
+    Args:
+        tags: the rows, with their tags.
+        variants: their variants, of which those that the stage `mask` made say it.
+        asked: names of the tags that become columns.
+    """
+    if "mask" in asked:
+        return []
+    unsaid = wears_mask(tags) & ~variants.str.contains("mask:", regex=False).to_numpy(bool)
+    if not unsaid.any():
+        return []
+    what = "row wears a mask" if unsaid.sum() == 1 else "rows wear a mask"
+    return [
+        f"tags: {unsaid.sum()} {what}, and no column shows it: add mask to tags, or evaluations take them for plain"
+    ]
 
 
 def _dtype(values: Sequence[Any]) -> str:

@@ -301,3 +301,19 @@ def test_an_exported_network_answers_alike_without_torch(here, tmp_path, capsys)
         for candidate, same in zip(one["candidates"], other["candidates"], strict=True):
             assert candidate["name"] == same["name"]
             assert candidate["distance"] == pytest.approx(same["distance"], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_an_exported_network_has_the_calibration_of_the_one_it_was_exported_from(here, tmp_path, capsys):
+    same, other, again = (tmp_path / f"{name}.safetensors" for name in ("same", "other", "again"))
+    assert call(capsys, "export-model", "packaged", "--out", same)[0] == 0
+    assert call(capsys, "export-model", same, "--out", again)[0] == 0
+    assert call(capsys, "export-model", "packaged", "--out", other, "--data.map-scale", "7")[0] == 0
+    arguments = ["identify", f"all/{people(here)[0]}", "--gallery", "people.h5", "--json"]
+    expected = json.loads(call(capsys, *arguments)[1])
+    for network in (same, again):
+        found = json.loads(call(capsys, *arguments, "--model", network)[1])
+        assert (found["threshold"], found["fmr"]) == (expected["threshold"], 0.001)
+    code, out, err = call(capsys, *arguments, "--model", other)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{other}: has no calibration" in err

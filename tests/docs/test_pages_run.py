@@ -25,6 +25,7 @@ FOLLOWED_ELSEWHERE = {
     "docs/how_to/interchange.md": "test_interchange_page.py",
     "docs/how_to/masks.md": "test_masks_page.py",
     "docs/concepts/leaks.md": "test_leaks_page.py",
+    "docs/migrate.md": "test_migrate_page.py",
 }
 """Pages whose files and commands are judged by more than their exit codes, and the test that follows them."""
 HERE = [path for path in every_page() if path not in FOLLOWED_ELSEWHERE and blocks(page(path))]
@@ -40,7 +41,7 @@ def test_page_runs_as_it_stands(path, tmp_path):
 def test_the_others_are_followed_where_it_is_said(path, test):
     text = (ROOT / "tests" / "docs" / test).read_text("utf-8")
     assert path in text
-    assert "follow(" in text
+    assert "follow(" in text or "run_here(" in text
 
 
 def test_every_page_is_in_the_navigation():

@@ -121,6 +121,15 @@ def test_a_tag_that_no_row_has_is_said(frame):
     assert not [note for note in plan_of(frame, spec_of(tags=TAGS)).notes if "no row has" in note]
 
 
+def test_masks_that_no_column_says_are_noted(frame):
+    worn = frame.assign(variant="plain", mask=["worn" if i % 2 else None for i in range(len(frame))])
+    (note,) = (note for note in plan_of(worn, spec_of()).notes if "mask" in note)
+    assert note.startswith(f"tags: {len(frame) // 2} rows wear a mask, and no column shows it: add mask to tags")
+    assert not [note for note in plan_of(worn, spec_of(tags=["mask"])).notes if "mask" in note]
+    made = worn.assign(variant=["mask:cloth" if i % 2 else "plain" for i in range(len(frame))])
+    assert not [note for note in plan_of(made, spec_of()).notes if "mask" in note]
+
+
 @pytest.mark.parametrize(
     ("tags", "message"),
     [(["n_points"], "'n_points' is a column of every dataset already"), (["mask", "mask"], "a tag is named twice")],

@@ -231,6 +231,56 @@ def test_images_and_channels_of_a_last_layer_over_a_whole_map(tmp_path):
         assert {key: getattr(spec, key) for key in expected} == expected
 
 
+def torchvision_resnet50(channels, classes):
+    """torchvision's ResNet-50 by the names and shapes of its weights, all 0, written out by its rule."""
+
+    def norm(name, width):
+        parts = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), torch.zeros(width))
+        return {f"{name}.{part}": value for part, value in {**parts, "num_batches_tracked": torch.tensor(0)}.items()}
+
+    state, inside = {"conv1.weight": torch.zeros(64, channels, 7, 7), **norm("bn1", 64)}, 64
+    for stage, blocks in enumerate((3, 4, 6, 3), 1):
+        width = 32 * 2**stage
+        for block in range(blocks):
+            name, sizes = f"layer{stage}.{block}", ((width, inside, 1), (width, width, 3), (4 * width, width, 1))
+            for i, (out, into, side) in enumerate(sizes, 1):
+                state |= {f"{name}.conv{i}.weight": torch.zeros(out, into, side, side), **norm(f"{name}.bn{i}", out)}
+            if not block:
+                state[f"{name}.downsample.0.weight"] = torch.zeros(4 * width, inside, 1, 1)
+                state |= norm(f"{name}.downsample.1", 4 * width)
+            inside = 4 * width
+    return state | {"fc.weight": torch.zeros(classes, inside), "fc.bias": torch.zeros(classes)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_recogniser_of_colour_and_depth_is_read_with_its_classes(tmp_path, prefix):
+    """gokulsg/Face3D-Pytorch, 636b919: torchvision's ResNet-50, `conv1` of 4 channels, `fc` of as many as classes.
+
+    train_softmax.py saves `model.state_dict()` as .pkl, behind `module.` if there were several GPUs.
+    """
+    state = torchvision_resnet50(4, 1200)
+    path = tmp_path / "resnet50-3d-model.pkl"
+    torch.save(collections.OrderedDict({f"{prefix}{name}": value for name, value in state.items()}), path)
+    foreign = load_foreign(path, architecture="resnet50")
+    assert (foreign.unmatched, foreign.spec.in_channels, foreign.spec.embedding_size) == ([], 4, 1200)
+    torch.save(torch.optim.SGD([nn.Parameter(torch.ones(3))], lr=0.001).state_dict(), tmp_path / "optim.pkl")
+    with pytest.raises(UserError, match="contains no weights"):
+        load_foreign(tmp_path / "optim.pkl", architecture="resnet50")
+
+
+@pytest.mark.slow
+def test_a_loss_in_a_file_of_its_own_is_no_network(tmp_path):
+    """egcode/facerec, f2da9ae, helpers.py: save_model writes TYPE_EPOCH.pth of the network and of the loss."""
+    net = make_spec("model", "ir18", {"embedding_size": SIZE}).build()
+    state = collections.OrderedDict((f"module.{name}", value) for name, value in net.state_dict().items())
+    torch.save(state, tmp_path / "IR_18_90.pth")
+    assert load_foreign(tmp_path / "IR_18_90.pth", architecture="IR_18").unmatched == []
+    torch.save(collections.OrderedDict(weight=torch.zeros(10, 512)), tmp_path / "arcface_90.pth")
+    with pytest.raises(UserError, match="none of its weights fits ir18"):
+        load_foreign(tmp_path / "arcface_90.pth", architecture="IR_18")
+
+
 def points_checkpoint(architecture="pointMLPEliteTriplet"):
     """A checkpoint of the triplet trainer of points, by the names and shapes of its weights."""
     recorded = json.loads((Path(__file__).parent / "models" / "published_outputs.json").read_text())

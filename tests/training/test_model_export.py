@@ -1,6 +1,7 @@
 """Networks in files of other programs: computed by onnxruntime, TorchScript and from safetensors, as by torch."""
 
 import json
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -24,6 +25,7 @@ from face3d_training.model_export.export import BATCHES, INPUTS, export_network,
 from face3d_training.model_export.traceable import EveryPoint
 from face3d_training.models.pooling import MaximumLayer
 from face3d_training.network_back_end import network_digest
+from face3d_training.recognition.embedder import open_embedder
 from face3d_training.registry import make_spec
 from face3d_training.trained_rows import rows_for
 
@@ -128,6 +130,37 @@ def test_another_program_s_checkpoint_becomes_one_of_ours(tmp_path):
     read = load_model(tmp_path / "n.safetensors")
     assert read.config.model["name"] == "resnet18"
     assert network_digest(read) == network_digest(load_model(tmp_path / "f.pt"))
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_weights_alone_is_given_its_network_and_its_preparation(folder, tmp_path):
+    net = make_spec("model", "resnet18", {"embedding_size": 8}).build()
+    torch.save({f"module.{name}": value for name, value in net.state_dict().items()}, tmp_path / "old.pth")
+    like, changes = tmp_path / "like", [("data.image_size_px", 32)]
+    shutil.copytree(folder / "rgb", like)
+    about = json.loads((like / "dataset.json").read_text())
+    way = [{"stage": "crop", "version": 1, "with": {"size_px": 32}}]
+    (like / "dataset.json").write_text(json.dumps({**about, "preparation": {"ways": [way], "dtype": "float32"}}))
+    export_network(tmp_path / "old.pth", tmp_path / "n.safetensors", None, changes, "ResNet_18", like)
+    read = load_model(tmp_path / "n.safetensors")
+    assert json.loads(read.info["preparation"])["ways"] == [way]
+    assert read.config.data.image_size_px == 32
+    with pytest.raises(UserError, match=r"n.safetensors says itself how its samples were prepared: leave it out"):
+        export_network(tmp_path / "n.safetensors", tmp_path / "m.safetensors", prepared_as=like)
+    with pytest.raises(UserError, match="--architecture resnet18: every network says its own kind"):
+        export_network(tmp_path / "n.safetensors", tmp_path / "m.safetensors", architecture="resnet18")
+    with pytest.raises(UserError, match="does not say how its samples were made: give a dataset that face3d run"):
+        export_network(tmp_path / "old.pth", tmp_path / "m.safetensors", None, changes, "resnet18", folder / "rgb")
+    about = json.loads((folder / "points" / "dataset.json").read_text())
+    shutil.copytree(folder / "points", tmp_path / "points")
+    (tmp_path / "points" / "dataset.json").write_text(json.dumps({**about, "preparation": {"ways": [way]}}))
+    with pytest.raises(UserError, match=r"points: has no color, which .*old.pth takes: add it to fields"):
+        export_network(tmp_path / "old.pth", tmp_path / "m.safetensors", None, changes, "resnet18", tmp_path / "points")
+    assert not (tmp_path / "m.safetensors").exists()
+    whole = {"model_state_dict": net.state_dict(), "model_architecture": "resnet18", "embedding_dimension": 8}
+    torch.save(whole, tmp_path / "whole.pt")
+    with pytest.raises(UserError, match=r"how its faces were prepared: give it that by face3d export-model FILE"):
+        open_embedder(tmp_path / "whole.pt")
 
 
 def test_what_a_pipeline_does_before_is_in_the_description(folder, tmp_path):

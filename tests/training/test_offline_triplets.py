@@ -130,7 +130,7 @@ def renamed(found):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (renamed, "row 3 names the sample 'who' of .*, which is not among the 54 .*1 of 20 rows"),
+        (renamed, "row 3 names the sample 'who' of .*, which is not among the training samples .*1 of 20 rows"),
         (lambda found: found[:, :6], "of shape \\(20, 6\\), not texts \\(n, 7\\)"),
         (lambda found: found[:0], "of shape \\(0, 7\\)"),
         (lambda found: np.zeros((20, 7)), "holds float64"),
@@ -228,6 +228,70 @@ def test_a_text_in_place_of_triplets_is_told_without_numpys_advice(tmp_path):
         with pytest.raises(UserError, match=re.escape(said)) as caught:
             load_triplets(path, made_table([2, 2]), np.zeros(4))
         assert "pickle" not in str(caught.value)
+
+
+CLOUDS = [("105", 3), ("105_masked", 2), ("106", 2), ("106_masked", 3), ("107", 4), ("108", 2)]
+"""Folders of azhadzuraimi/3D-face-masked-recognition and how many clouds each has; ids are alike in all of them."""
+
+
+def csv_of_others(folders):
+    """What data/generate_csv_files.py (7a6263d; 38fc241 has the same) writes: a class for each name, sorted."""
+    rows = [{"id": f"125_0_0_{i}.ply".split(".")[0], "name": name} for name, n in folders for i in range(n)]
+    frame = pd.DataFrame(rows).sort_values(by=["name", "id"]).reset_index(drop=True)
+    frame["class"] = pd.factorize(frame["name"])[0]
+    return frame
+
+
+def drawn_as_there(frame, n, rng):
+    """Triplets as generate_triplets of both draws them (data/custom_dataset_v3.py, datasets/TripletLossDataset.py)."""
+    of = {label: group["id"].tolist() for label, group in frame.groupby("class")}
+    name_of = dict(zip(frame["class"], frame["name"], strict=True))
+    rows = []
+    while len(rows) < n:
+        positive, negative = rng.choice(list(of), 2)
+        if len(of[positive]) < 2 or positive == negative:
+            continue
+        one, two = rng.choice(len(of[positive]), 2, replace=False)
+        other = rng.integers(len(of[negative]))
+        rows.append([of[positive][one], of[positive][two], of[negative][other], positive, negative,
+                     name_of[positive], name_of[negative]])  # fmt: skip
+    return rows
+
+
+def read_as_there(row):
+    """The paths that their __getitem__ opens for a row."""
+    anchor, positive, negative, _, _, pos_name, neg_name = row
+    return [f"{name}/{file}.ply" for name, file in ((pos_name, anchor), (pos_name, positive), (neg_name, negative))]
+
+
+def table_of_pattern(folders):
+    """The training CSV of a dataset that read these folders by {identity}[_{masked:flag}]/{capture}."""
+    rows = []
+    for name, n in folders:
+        who, _, worn = name.partition("_")
+        for i in range(n):
+            capture = f"masked_125_0_0_{i}" if worn else f"125_0_0_{i}"
+            rows.append({"id": f"d__{who}__{capture}", "sample_id": f"d/{who}/{capture}", "name": f"d__{who}",
+                         "identity": f"d/{who}", "file": f"{name}/125_0_0_{i}.ply"})  # fmt: skip
+    table = pd.DataFrame(rows)
+    return table.assign(label=pd.factorize(table["name"])[0])
+
+
+def test_files_of_the_masked_trainer_are_read_as_its_loader_reads_them(tmp_path):
+    table = table_of_pattern(CLOUDS)
+    drawn = drawn_as_there(csv_of_others(CLOUDS), 200, np.random.default_rng(3))
+    np.save(tmp_path / "theirs.npy", drawn)  # a list of lists, as they save it
+    one_person = np.array([row[5].partition("_")[0] == row[6].partition("_")[0] for row in drawn])
+    assert 0 < one_person.sum() < 60
+    notes = []
+    found = load_triplets(tmp_path / "theirs.npy", table, table["label"].to_numpy(), notes)
+    wanted = [read_as_there(row) for row in np.load(tmp_path / "theirs.npy")[~one_person]]
+    assert table["file"].to_numpy()[found].tolist() == wanted
+    (note,) = notes
+    assert note.endswith(f": {one_person.sum()} triplets of 200 left out, whose negative is the same person, masked")
+    np.save(tmp_path / "theirs.npy", [row for row, one in zip(drawn, one_person, strict=True) if one])
+    with pytest.raises(UserError, match="every triplet is of one person alone, plain and masked"):
+        load_triplets(tmp_path / "theirs.npy", table, table["label"].to_numpy())
 
 
 def drawn_by_others(table, seed=0, n=40):

@@ -249,7 +249,7 @@ def _make_sampler(config: TrainConfig, rows: FaceRows, fabric: Fabric, folder: P
 
         if config.masks.pairs:
             raise UserError("masks.pairs: triplets that are drawn in advance name their samples: leave one of both out")
-        return make_triplet_sampler(config, rows.table, rows.labels, folder, **place)
+        return make_triplet_sampler(config, rows.table, rows.labels, folder, **place, notes=rows.notes)
     copies = 2 if config.masks.pairs else 1
     key, count = ("size", batch.size) if batch.sampler == "shuffle" else ("samples", batch.samples)
     if count % copies:

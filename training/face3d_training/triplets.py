@@ -69,7 +69,14 @@ class TripletSampler(BatchSampler):
 
 
 def make_triplet_sampler(
-    config: TrainConfig, table: pd.DataFrame, labels: np.ndarray, folder: Path, seed: int, rank: int, world: int
+    config: TrainConfig,
+    table: pd.DataFrame,
+    labels: np.ndarray,
+    folder: Path,
+    seed: int,
+    rank: int,
+    world: int,
+    notes: list[str] | None = None,
 ) -> TripletSampler:
     """Return the batches of `triplets.file`, or of triplets drawn for each epoch and kept in the run's folder.
 
@@ -83,6 +90,7 @@ def make_triplet_sampler(
         seed: decides every draw.
         rank: number of this process; the first one writes the files.
         world: number of processes.
+        notes: takes lines for the reader.
 
     Raises:
         UserError: the file or the rows do not serve.
@@ -90,7 +98,7 @@ def make_triplet_sampler(
     batch = config.batch
     size = batch.identities * batch.samples if batch.sampler == "pk" else batch.size
     if config.triplets.file is not None:
-        given = load_triplets(config.triplets.file, table, labels)
+        given = load_triplets(config.triplets.file, table, labels, notes)
         return TripletSampler(lambda epoch: given, len(given), size, rank, world)
     draws = TripletDraws(labels, table["origin_id"].tolist(), batch.identities, size, seed)
     n = config.triplets.per_epoch

@@ -140,6 +140,23 @@ def test_lines_hold_the_figures_of_each_method():
     assert max(len(line) for line in lines if line.startswith("  ")) < 120
 
 
+def test_a_dataset_s_own_queries_are_printed_with_map_and_further_ranks():
+    evaluation = example_evaluation()
+    assert not any("mAP" in line for line in printed(evaluation, ABOUT))
+
+    def renamed(found):
+        return {"listed" if key == "masked_to_plain" else key: value for key, value in found.items()}
+
+    methods = {name: replace(method, identification=renamed(method.identification),
+                             verification=renamed(method.verification))
+               for name, method in evaluation.methods.items()}  # fmt: skip
+    lines = list(printed(replace(evaluation, methods=methods), ABOUT))
+    for name, method in methods.items():
+        found = method.identification["listed"]
+        (line,) = (line.strip() for line in lines if line.strip().startswith(f"{name}: mAP "))
+        assert line.startswith(f"{name}: mAP {found.mean_average_precision.value:.3f}, rank-5 ")
+
+
 def difference(value, low, high, name="rank 1", other="depth map"):
     return Difference("net", other, {"masked_to_plain": {name: Figure(value, low, high)}})
 

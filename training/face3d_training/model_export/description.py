@@ -13,7 +13,8 @@ from face3d_training.config import DataConfig
 from face3d_training.images import DEEPEST
 from face3d_training.map_place import step_of_maps
 from face3d_training.network_back_end import network_digest
-from face3d_training.packaged import shown_name
+from face3d_training.packaged import back_end_beside, shown_name
+from face3d_training.trained_rows import config_for
 
 ABOUT = "face3d_training"
 """Key of a file's metadata that holds the description as JSON; of a .safetensors, its key `description` does."""
@@ -36,7 +37,9 @@ def describe(trained: Trained, data: DataConfig) -> dict[str, Any]:
     """Return the description of a network as plain values.
 
     Keys: `format` (1), `program`, `model` (name of the network's kind), `options` (its own), `network` (path or name),
-    `network_sha256` (of the file that it was read from), `network_digest` (of its weights, which back-ends and
+    `network_sha256` (of the file that it was read from), `scores_of` (the same, or of the file that
+    that one was exported from, where distances are those of its network; empty where options change how faces are put
+    before it, or it has a back-end), `network_digest` (of its weights, which back-ends and
     galleries name), `embedding_size`, `inputs` (`points` or `image`), `data` (the section of the config that says how a
     face becomes the input), `maps` (cells and channels of the maps that it learnt from; empty: none), `input` and
     `output` (name, dtype, shape with None for the batch; of the input also the channels and the steps to it, in words),
@@ -51,13 +54,16 @@ def describe(trained: Trained, data: DataConfig) -> dict[str, Any]:
     """
     maps = maps_of(trained)
     shape = input_shape(trained, data)
+    sha256, said = digest_file(trained.path), trained.info.get("description") or {}
+    alike = data == config_for(trained).data and back_end_beside(trained.path) is None
     description = {
         "format": 1,
         "program": f"face3d_data {__version__}",
         "model": trained.spec.name,
         "options": trained.spec.model_dump(mode="json", exclude={"weights"}),
         "network": shown_name(trained.path),
-        "network_sha256": digest_file(trained.path),
+        "network_sha256": sha256,
+        "scores_of": (said.get("scores_of") or sha256) if alike else "",
         "network_digest": network_digest(trained),
         "embedding_size": trained.spec.embedding_size,
         "inputs": trained.spec.inputs,
@@ -73,8 +79,8 @@ def describe(trained: Trained, data: DataConfig) -> dict[str, Any]:
         },
         "output": {"name": OUTPUT, "dtype": "float32", "shape": [None, trained.spec.embedding_size]},
     }
-    said = trained.info.get("preparation")
-    description["preparation"] = dict(parse_json(said)) if said else {}
+    preparation = trained.info.get("preparation")
+    description["preparation"] = dict(parse_json(preparation)) if preparation else {}
     return description
 
 

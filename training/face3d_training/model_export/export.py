@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,16 @@ import torch
 
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import UserError
+from face3d_data.json_text import parse_json
+from face3d_data.shards.read import Dataset
 from face3d_training.checkpoint import Trained, load_model
 from face3d_training.embed_files import check_absent
+from face3d_training.foreign import check_architecture_used
+from face3d_training.map_place import said_of_maps
 from face3d_training.model_export.description import describe
 from face3d_training.model_export.forms import ENDINGS, READERS, WRITERS, NetworkForm, needing_onnx
+from face3d_training.packaged import shown_name
+from face3d_training.split_table import shapes_of
 from face3d_training.trained_rows import config_for, unmatched_weights
 
 INPUTS = 100
@@ -66,7 +73,12 @@ def form_of(path: str | Path, asked: NetworkForm | None) -> NetworkForm:
 
 
 def export_network(
-    checkpoint: str | Path, out: str | Path, asked: NetworkForm | None = None, changes: Iterable[tuple[str, Any]] = ()
+    checkpoint: str | Path,
+    out: str | Path,
+    asked: NetworkForm | None = None,
+    changes: Iterable[tuple[str, Any]] = (),
+    architecture: str | None = None,
+    prepared_as: str | Path | None = None,
 ) -> ExportedNetwork:
     """Write a trained network as a file of other programs, with a batch of any size.
 
@@ -78,9 +90,13 @@ def export_network(
         out: the file, which must not exist yet.
         asked: its form; None: as its name ends.
         changes: keys of the config's `data` that are changed, as (`data.image_size_px`, 140).
+        architecture: name of the network, for a checkpoint of another program that does not say it.
+        prepared_as: folder of a dataset whose samples were made as this network's were, for a checkpoint that does not
+            say how; the file then does.
 
     Raises:
-        UserError: the network cannot be written in that form, or its file gives other embeddings than torch.
+        UserError: the network cannot be written in that form, its file gives other embeddings than torch, or the
+            checkpoint says itself what is given.
         MissingDependency: the extra onnx is not installed.
     """
     out = Path(out)
@@ -88,7 +104,10 @@ def export_network(
     check_absent(out)
     if form == "onnx":
         needing_onnx()
-    trained = load_model(checkpoint)
+    trained = load_model(checkpoint, architecture=architecture)
+    check_architecture_used(architecture, [trained.info])
+    if prepared_as is not None:
+        trained = with_preparation(trained, prepared_as)
     description = describe(trained, config_for(trained, changes).data)
     try:
         with atomic_path(out.absolute()) as temporary:
@@ -102,6 +121,35 @@ def export_network(
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror or error}): use another file") from None
     return ExportedNetwork(out, form, description, difference, tuple(unmatched_weights(trained)))
+
+
+def with_preparation(trained: Trained, dataset: str | Path) -> Trained:
+    """Return a network that says how captures become its samples: as those of a dataset were made.
+
+    Args:
+        trained: a network that does not say it.
+        dataset: the dataset's folder.
+
+    Raises:
+        UserError: the network says it, the dataset does not, or it has no array for the network.
+    """
+    source, who = Dataset(Path(dataset)), shown_name(trained.path)
+    if parse_json(trained.info.get("preparation") or "{}").get("ways"):
+        raise UserError(f"--prepared-as {dataset}: {who} says itself how its samples were prepared: leave it out")
+    record = source.info.get("preparation") or {}
+    if not record.get("ways"):
+        raise UserError(
+            f"--prepared-as {dataset}: does not say how its samples were made: give a dataset that face3d run or chain "
+            "made of captures"
+        )
+    lacking = sorted(set(config_for(trained).data.fields) - shapes_of(source).keys())
+    if lacking:
+        raise UserError(f"--prepared-as {dataset}: has no {' or '.join(lacking)}, which {who} takes: add it to fields")
+    said = {"preparation": json.dumps(record)}
+    maps = said_of_maps(source.info)
+    if maps and not trained.info.get("maps"):
+        said["maps"] = json.dumps(maps)
+    return replace(trained, info={**trained.info, **said})
 
 
 def largest_difference(trained: Trained, path: str | Path, form: NetworkForm, shape: Iterable[int]) -> float:

@@ -42,6 +42,7 @@ class Embedder:
         name: what messages call it.
         file: the file of its weights.
         file_sha256: that file's digest, which a calibration names.
+        scores_of: digest of the file that it was exported from, if its distances are those of that network; or empty.
         digest: of its weights, and of its back-end, which a gallery names.
         data: the config of its input.
         inputs: `points` or `image`.
@@ -59,6 +60,7 @@ class Embedder:
     maps: Mapping[str, Any]
     preparation: Mapping[str, Any]
     run: Runner
+    scores_of: str = ""
 
     def embed(self, faces: Faces) -> np.ndarray:
         """Return f4 (n, E), of unit length: the embedding of each prepared face.
@@ -91,18 +93,18 @@ class Embedder:
     def calibration(self, asked: Path | None = None) -> Calibration | None:
         """Return the calibration that is asked for, or lies beside the network's file, or comes with the package.
 
-        None: there is none. An exported network has that of the network that it was exported from, if it is packaged.
+        None: there is none. An exported network also has that of the network that it was exported from.
 
         Raises:
             UserError: it is another network's, or cannot be read.
         """
         beside = self.file.with_name(self.file.stem + CALIBRATION)
-        path = asked or (beside if beside.is_file() else None)
+        path, own = asked or (beside if beside.is_file() else None), {self.file_sha256, self.scores_of}
         if path is None:
             packaged = map(read_calibration, sorted(PRETRAINED.glob(f"*{CALIBRATION}")))
-            return next((found for found in packaged if found.network == self.file_sha256), None)
+            return next((found for found in packaged if found.network in own), None)
         found = read_calibration(path)
-        if found.network != self.file_sha256:
+        if found.network not in own:
             raise UserError(
                 f"{path}: is the calibration of another network than {self.name}: make it of an evaluation of this one "
                 "with face3d calibrate"
@@ -131,12 +133,14 @@ def _of_checkpoint(path: Path, device: str) -> Embedder:
     name = shown_name(trained.path)
     if trained.config is None:
         raise UserError(
-            f"{name}: was trained by another program, which does not say how its faces were prepared: embed a prepared "
-            "dataset instead (face3d embed)"
+            f"{name}: was trained by another program, which does not say how its faces were prepared: give it that by "
+            "face3d export-model FILE --prepared-as DATASET --out NAME.safetensors, and use the new file"
         )
     form = embedding_form(trained, None)
     digest = "+".join([network_digest(trained), *([form.record()["back_end_digest"]] if form.back_end else [])])
     maps, preparation = (trained.info.get(key) for key in ("maps", "preparation"))
+    said = trained.info.get("description") or {}
+    exported = form.back_end is None and said.get("network_digest") == digest
     return Embedder(
         name=name,
         file=trained.path,
@@ -147,6 +151,7 @@ def _of_checkpoint(path: Path, device: str) -> Embedder:
         maps=parse_json(maps) if maps else {},
         preparation=parse_json(preparation) if preparation else {},
         run=_TorchRunner(trained.net, place, form.apply),
+        scores_of=said.get("scores_of", "") if exported else "",
     )
 
 
@@ -188,11 +193,12 @@ def _of_onnx(path: Path) -> Embedder:
     return Embedder(
         name=said.get("name", path.name),
         file=path,
-        file_sha256=said["network_sha256"],
+        file_sha256=digest_file(path),
         digest=said["network_digest"],
         data=DataConfig(**said["data"]),
         inputs=said["inputs"],
         maps=said.get("maps") or {},
         preparation=said.get("preparation") or {},
         run=run,
+        scores_of=said.get("scores_of", ""),
     )

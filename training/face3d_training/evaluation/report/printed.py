@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from face3d_data.plurals import counted
+from face3d_data.tables.listed import LISTED
 from face3d_training.evaluation.metrics.figure import Figure, Spread
 from face3d_training.evaluation.metrics.results import Evaluation
 from face3d_training.evaluation.networks.about import About
@@ -13,6 +14,8 @@ from face3d_training.evaluation.report.score_tables import HEADINGS, ScoreRow, S
 from face3d_training.evaluation.report.verdict import verdict_lines, verdicts
 
 SHOWN = ("rank 1", "auc", "eer")
+OF_RANKINGS = ("mAP", "rank 5", "rank 10")
+"""What is published of queries and a gallery beside rank 1; printed of a dataset's own."""
 NOTHING = "-"
 MOST_LETTERS, WIDTH = 34, 110
 
@@ -38,6 +41,8 @@ def printed(evaluation: Evaluation, about: About) -> Iterator[str]:
         yield f"{table.title} ({table.counts})"
         yield from _lines(table, percent)
         yield from _accuracy(evaluation, table)
+        if table.key == LISTED:
+            yield from _rankings(table)
     yield from _closed_sets(evaluation, percent)
     told = [*dict.fromkeys(notice for table in tables for notice in table.notices)]
     judged = [line for _, line in verdict_lines(verdicts(evaluation, about.baselines))]
@@ -110,6 +115,15 @@ def _closed_sets(evaluation: Evaluation, percent: str) -> Iterator[str]:
     rows = [[_shortened(name), *(figure_text(top.get(rank)) for rank in ranks)] for name, top in found]
     widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
     yield from (_aligned(line, widths) for line in (header, *rows))
+
+
+def _rankings(table: ScoreTable) -> Iterator[str]:
+    """Yield mAP and further ranks of each method, as far as they can be measured."""
+    for row in table.rows:
+        measured = {name: row.figures[name].value for name in OF_RANKINGS if name in row.figures}
+        shown = [f"{HEADINGS[name]} {value:.3f}" for name, value in measured.items() if value is not None]
+        if shown:
+            yield f"  {_name(row)}: {', '.join(shown)}"
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
