@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Input:
-    """Captures to look at; those of a video are followed from frame to frame."""
+    """Captures to look at; those of a video are followed from frame to frame. Some are known to have colour alone."""
 
+    name: str
     captures: Iterator[RawCapture]
     is_video: bool
+    only_color: bool
 
 
 @click.command(short_help="Identify the people in captures among those of a gallery.")
@@ -84,6 +86,9 @@ def command(
     choice = chosen_reader(reader, settings, "identify")
     given = list(_inputs(inputs, camera, options["track"], choice))
     asked = _asked(gallery, options)
+    for one in given:
+        if one.only_color:
+            asked.answers.finder.preparation.check_takes(("color",), one.name)
     say = _Say(asked.about, as_json)
     opened = partial(_opened, asked, options["port"], as_json) if options["page"] or camera is not None else None
     watcher = Watcher(asked.answers, say, pictures, opened, keep=as_json or csv_file is not None)
@@ -179,18 +184,18 @@ def _inputs(inputs: tuple[Path, ...], camera: str | None, track: bool, choice: R
     Raises:
         UserError: an input is missing, or is nothing that a reader reads.
     """
-    from face3d_data.inputs.cameras import camera_captures
-    from face3d_data.inputs.captures import captures_in, reader_of
+    from face3d_data.inputs.cameras import camera_captures, has_depth
+    from face3d_data.inputs.captures import IMAGES, captures_in, reader_of
     from face3d_data.inputs.video import is_video, video_frames
 
     if camera is not None:
-        yield _Input(camera_captures(camera), True)
+        yield _Input(f"camera {camera}", camera_captures(camera), True, not has_depth(camera))
     for path in inputs:
         if is_video(path) and path.is_file():
-            yield _Input(video_frames(path), True)
+            yield _Input(str(path), video_frames(path), True, True)
         else:
-            reader_of(path, choice)
-            yield _Input(captures_in(path, choice), track)
+            only_color = reader_of(path, choice) == IMAGES
+            yield _Input(str(path), captures_in(path, choice), track, only_color)
 
 
 def _about(limit: Threshold, known: Calibration | None, people: int) -> list[str]:

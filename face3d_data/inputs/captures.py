@@ -122,12 +122,11 @@ def kind_of(path: str | Path) -> str:
     path = Path(path)
     if path.is_file():
         return _kind_of_file(path, twin=True)
-    kinds = dict.fromkeys(
-        kind
-        for folder in walk(path)
-        for file in folder.files
-        if (kind := _kind_of_file(folder.path / file, twin=False, quiet=True))
-    )
+    files = [folder.path / file for folder in walk(path) for file in folder.files]
+    kinds = dict.fromkeys(kind for file in files if (kind := _kind_of_file(file, twin=False, quiet=True)))
+    if RGBD in kinds and not any(file.name.lower().endswith(DEPTH_SUFFIX) for file in files):
+        kinds = {IMAGES: None, **kinds}  # images that are named as if there were depth beside them
+        kinds.pop(RGBD)
     if RGBD in kinds:
         kinds.pop(IMAGES, None)  # colour images of the captures
     for scans in (MESHES, CLOUDS, BAGS):

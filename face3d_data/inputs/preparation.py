@@ -22,6 +22,11 @@ SMALLEST_PX = 40.0
 """Width of the smallest face that is looked for where the network's own preparation does not say it."""
 NOTHING_FITS = "unfit"
 """Reason of a capture that lacks the arrays that every way of preparing begins with."""
+FOR_COLOR = (
+    "give depth beside it or a scan, or by --model a network that learnt from color, such as of face3d train --config "
+    "arcface (docs/how_to/recognition.md)"
+)
+"""What helps where an image without depth is given to a network of depth."""
 Steps = tuple[Stage, ...]
 
 
@@ -106,6 +111,19 @@ class Preparation:
             return [PreparedFace(problem=(error.reason, error.detail))]
         return [self._face(one, after, every) for one in found]
 
+    def check_takes(self, arrays: Collection[str], where: str) -> None:
+        """Check that captures with these arrays can be prepared.
+
+        Args:
+            arrays: names of what a capture has.
+            where: what the message begins with.
+
+        Raises:
+            UserError: they cannot; the message is what `faces` would say of each.
+        """
+        if self._steps(frozenset(arrays)) is None:
+            raise UserError(f"{where}: {self._lacking(arrays)}")
+
     def _face(self, sample: Sample, steps: Sequence[Stage], every: bool) -> PreparedFace:
         box, score = _box_of(sample), float(sample.tags.get("face_score", float("nan")))
         others = 0 if every else max(0, int(sample.tags.get("faces_found", 1)) - 1)
@@ -139,7 +157,9 @@ class Preparation:
         wanted = self.ways[0][0] if self.ways[0] else None
         lack = sorted(set(wanted.groups()[0] if wanted else self.fields) - set(there) - {"landmarks", "landmarks_3d"})
         have = ", ".join(sorted(there)) or "nothing"
-        return f"it has {have}, and the network's preparation begins with {', '.join(lack)}"
+        alone = " alone" if set(there) == {"color"} else ""
+        said = f"it has {have}{alone}, and the network's preparation begins with {', '.join(lack)}"
+        return f"{said}: {FOR_COLOR}" if alone else said
 
 
 def _box_of(sample: Sample) -> np.ndarray | None:

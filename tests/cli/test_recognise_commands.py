@@ -14,32 +14,8 @@ import pytest
 from PIL import Image
 
 from face3d_data.cli.main import _answer
-from face3d_data.synthetic.write import write_people
 from face3d_data.testing import write_tiny_npy
 from face3d_training.recognition.gallery import read_gallery
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Three people: two with two captures each among `known`, and one stranger; 320 x 240 px."""
-    folder = tmp_path_factory.mktemp("here")
-    list(write_people(folder / "all", 3, 2, 77, 320, 240, 1))
-    people = sorted(path for path in (folder / "all").iterdir() if path.is_dir())
-    for person in people[:2]:
-        (folder / "known" / person.name).mkdir(parents=True)
-        for file in (*person.glob("capture_00*"), person / "landmarks.json"):
-            shutil.copy(file, folder / "known" / person.name)
-    shutil.copy(folder / "all" / "intrinsics.json", folder / "known")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert _answer(["enroll", "known", "--into", "people.h5", "--device", "cpu"]) == 0
-    return folder
-
-
-@pytest.fixture
-def here(folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    return folder
 
 
 def call(capsys, *arguments):
@@ -212,7 +188,7 @@ def test_a_page_is_served_until_ctrl_c_and_then_the_csv_is_written(here, tmp_pat
     [
         (("identify", "--gallery", "people.h5"), "give INPUTs, or --camera N or realsense"),
         (("identify", "all", "--camera", "0", "--gallery", "people.h5"), "give INPUTs, or --camera N or realsense"),
-        (("identify", "--camera", "97", "--gallery", "people.h5"), "camera 97: gives no image"),
+        (("identify", "--camera", "97", "--gallery", "people.h5"), "camera 97: it has color alone, and the network's"),
         (("identify", "none.mp4", "--gallery", "people.h5"), "none.mp4: no such file or folder"),
         (("identify", "all", "--gallery", "none.h5"), "no such gallery: make one with face3d enroll"),
         (("identify", "nothing", "--gallery", "people.h5"), "nothing: no such file or folder"),
@@ -245,11 +221,20 @@ def test_a_mistake_is_one_line_and_nothing_is_written(here, capsys, arguments, m
 
 
 @pytest.mark.slow
-def test_a_photograph_is_no_input_for_a_network_of_depth(here, tmp_path, capsys):
-    shutil.copy(here / "all" / people(here)[0] / "capture_00_color.png", tmp_path / "photo.png")
-    code, out, _ = call(capsys, "identify", tmp_path / "photo.png", "--gallery", "people.h5")
-    assert code == 2
-    assert "no answer: unfit: it has color, and the network's preparation begins with depth" in out
+def test_each_side_of_a_comparison_has_options_of_its_own(here, tmp_path, capsys):
+    first = people(here)[0]
+    shutil.copytree(here / "all" / first, tmp_path / "metres" / first)
+    shutil.copy(here / "all" / "intrinsics.json", tmp_path / "metres")
+    about = json.loads((tmp_path / "metres" / "intrinsics.json").read_text())
+    (tmp_path / "metres" / "intrinsics.json").write_text(json.dumps({**about, "depth_scale": 0.0001}))
+    one, other = here / "all" / first / "capture_00_color.png", tmp_path / "metres" / first / "capture_00_color.png"
+    assert call(capsys, "compare", one, other)[0] == 2, "a face of 60 mm is none"
+    code, out, _ = call(capsys, "compare", one, other, "--set-second", "depth_scale=0.001", "--json")
+    assert (code, json.loads(out)["distance"]) == (0, pytest.approx(0, abs=1e-3))
+    assert call(capsys, "compare", one, other, "--set-first", "depth_scale=0.001")[0] == 2
+    code, out, err = call(capsys, "compare", one, one, "--set-second", "nothing=1")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "nothing" in err
 
 
 @pytest.mark.slow
