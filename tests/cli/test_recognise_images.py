@@ -73,7 +73,7 @@ def test_photographs_and_videos_are_identified_by_a_network_of_images(color, her
         own = {candidate["name"]: candidate["distance"] for candidate in face["candidates"]}
         assert own[name] == pytest.approx(0, abs=1e-5), "the photograph that was enrolled"
     faces = json.loads(call(capsys, "identify", "film.avi", *gallery)[1])["faces"]
-    assert [(face["track"], face["input"]) for face in faces] == [(1, "film.avi"), (1, "film.avi#1")]
+    assert [(face["track"], face["input"]) for face in faces] == [(1, "film.avi#0"), (1, "film.avi#1")]
     code, _, err = call(capsys, "identify", "--camera", "97", *gallery)
     assert (code, err) == (2, "face3d: camera 97: gives no image: connect it, or give another --camera\n")
 
