@@ -122,6 +122,21 @@ class FileHashes:
             self.flush()
         return FileState(*state, content, _is_settled(state, now))
 
+    def linked(self, state: FileState, *paths: Path) -> None:
+        """Remember a file that was hashed as `state` and then linked or renamed, by its names of now.
+
+        A link is a change of the file's record, not of its content; all but the time of that change must be the same.
+
+        Args:
+            state: the file as it was hashed.
+            paths: its names.
+        """
+        for path in paths:
+            now = _stat(path)
+            if (now[0], now[1], now[3]) == (state.size, state.mtime_ns, state.inode):
+                hashed_at = max(now[1], now[2]) + SETTLE_NS if state.settled else 0
+                self._new[os.fsencode(path)] = (*now, hashed_at, state.sha256)
+
     def flush(self) -> None:
         """Write what was hashed since the last flush."""
         if self._keep and self._db is not None:
