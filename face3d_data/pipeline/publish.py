@@ -29,7 +29,7 @@ from face3d_data.sample import Tag
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
-from face3d_data.shards.reuse import ReusedShard, reuse_shards, versions_of
+from face3d_data.shards.reuse import ReusedShard, older_versions, reuse_shards, versions_of
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
 from face3d_data.stage import Stage
@@ -134,7 +134,7 @@ def _publish(
         for shard in reused:
             if shard.linked is not None:
                 hashes.linked(shard.linked, shard.other, datasets / plan.folder_name / shard.info.name)
-    for note in (*replaced, *plan.notes):
+    for note in (*replaced, *plan.notes, *(older_versions(datasets, name) if infos else ())):
         tell(f"{'':>12}  {note}")
     counts = ", ".join(f"{split} {n}" for split, n in plan.table["split"].value_counts(sort=False).items())
     tell(f"{name:>12}  dataset: {counted(len(plan.table), 'sample')} ({counts})")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ from typing import Any
 from face3d_data.atomic import TEMPORARY_SUFFIX, atomic_path, make_folder, share_mask, sync
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.found import read_description
 from face3d_data.shards.mapped import MappedShard, ShardHeader
 from face3d_data.shards.write import ShardInfo, ShardTask
@@ -46,12 +48,29 @@ class ReusedShard:
     other: Path
 
 
+VERSION = re.compile(r"(.+)-[0-9a-f]{16}")
+"""Name of the folder of a dataset's version: the dataset's name and the start of its digest."""
+
+
+def dataset_names(datasets: Path) -> list[str]:
+    """Return the names of the datasets of which there is any version."""
+    return sorted({found[1] for path in datasets.glob("*") if (found := VERSION.fullmatch(path.name))})
+
+
 def versions_of(datasets: Path, name: str) -> list[Path]:
     """Return the folders of a dataset's versions, the one that its name links to first, then the newest first."""
-    mine = re.compile(re.escape(name) + r"-[0-9a-f]{16}")
-    found = [path for path in datasets.glob("*") if mine.fullmatch(path.name) and path.is_dir()]
+    found = [path for path in datasets.glob(f"{glob.escape(name)}-*") if path.is_dir()]
+    found = [path for path in found if (whole := VERSION.fullmatch(path.name)) and whole[1] == name]
     now = (datasets / name).resolve().name
     return sorted(found, key=lambda path: (path.name != now, -path.stat().st_mtime_ns, path.name))
+
+
+def older_versions(datasets: Path, name: str) -> list[str]:
+    """Return a line where there are versions of a dataset that its name does not link to, with what removes them."""
+    older = versions_of(datasets, name)[1:]
+    if not older:
+        return []
+    return [f"{counted(len(older), 'older version')} of {name!r} kept: `face3d gc --datasets 1 --apply` removes them"]
 
 
 def reuse_shards(
