@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,12 @@ from typing import NamedTuple
 
 from face3d_data.digest import digest_file
 from face3d_data.errors import Face3dError
+
+SETTLE_S = 2.0
+"""A file that is as it was this long after it was first looked at will have other time stamps when it changes."""
+SETTLED = float("-inf")
+_first_read: dict[tuple[Path, FileState], float] = {}
+"""When this process first compared a file that was not settled, by a clock that never jumps, or `SETTLED`."""
 
 
 class FileState(NamedTuple):
@@ -77,8 +84,23 @@ def _check(files: Mapping[str, Path], states: Mapping[str, FileState], read: boo
             stat = os.stat(path)
             same = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) == state[:4]
             if same and read and not state.settled:
-                same = digest_file(path) == state.sha256
+                same = _is_as_hashed(path, state)
         except OSError as error:
             raise ChangedFile(f"{path.name} cannot be read any more ({error.strerror}): run again") from None
         if not same:
             raise ChangedFile(f"{path.name} changed after it was hashed: run again when nothing writes to it")
+
+
+def _is_as_hashed(path: Path, state: FileState) -> bool:
+    """Compare the content of a file whose time stamps cannot show a change yet; from `SETTLE_S` on they can.
+
+    A file of many rows is compared for each of them only until then.
+    """
+    key, now = (path, state), time.monotonic()
+    first = _first_read.get(key)
+    if first == SETTLED:
+        return True
+    if digest_file(path) != state.sha256:
+        return False
+    _first_read[key] = SETTLED if first is not None and now - first >= SETTLE_S else now if first is None else first
+    return True

@@ -14,12 +14,20 @@ from face3d_data.cli.output import echo
 @workspace_option
 @click.option("--apply", "apply_it", is_flag=True, help="Remove what is listed; without it, nothing is removed.")
 @click.option("--compact", "compact_it", is_flag=True, help="Also merge small or mostly unused files of the cache.")
-def command(workspace: Path, apply_it: bool, compact_it: bool) -> None:
+@click.option(
+    "--datasets",
+    "keep_versions",
+    type=click.IntRange(min=1),
+    metavar="KEEP",
+    help="Also remove all but KEEP versions of each dataset: the one in use, then the newest.",
+)
+def command(workspace: Path, apply_it: bool, compact_it: bool, keep_versions: int | None) -> None:
     """Remove from WORKSPACE what the last complete runs do not use, and merge small files of the cache.
 
-    Published datasets are never changed.
+    Published datasets are never changed; older versions of them go only with --datasets. Versions share the shards that
+    are equal in them, so that removing one frees the others' space only where nothing else has it.
     """
     from face3d_data.pipeline.collect import collect
 
-    for line in collect(workspace, apply_it, compact_it):
+    for line in collect(workspace, apply_it, compact_it, keep_versions):
         echo(line)

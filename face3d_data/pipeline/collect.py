@@ -8,6 +8,7 @@ from pathlib import Path
 from face3d_data.errors import UserError
 from face3d_data.pipeline.lock import cache_folders, read_lock
 from face3d_data.plurals import counted
+from face3d_data.shards.reuse import dataset_names, versions_of
 from face3d_data.store.gc import compact, find_garbage, remove
 from face3d_data.store.workspace import StepCache, Workspace
 
@@ -39,8 +40,14 @@ def _read_keys(path: Path) -> list[str]:
     return keys
 
 
-def collect(root: str | Path, apply_it: bool, compact_it: bool) -> Iterator[str]:
+def collect(root: str | Path, apply_it: bool, compact_it: bool, keep_versions: int | None = None) -> Iterator[str]:
     """Yield one line for each thing removed (or to be removed) and each step compacted.
+
+    Args:
+        root: folder of the workspace.
+        apply_it: remove; without it nothing is changed.
+        compact_it: merge small or mostly unused parts too.
+        keep_versions: how many versions of each dataset stay, the one that its name links to among them; None: all.
 
     Raises:
         UserError: there is not a workspace, no complete run in it, or a run is at work.
@@ -59,13 +66,16 @@ def collect(root: str | Path, apply_it: bool, compact_it: bool) -> Iterator[str]
                 f"{root}: no pipeline has completed here, so everything would be removed: complete a run first"
             )
         garbage = find_garbage(workspace, live)
+        for name in dataset_names(workspace.datasets) if keep_versions is not None else ():
+            for path in versions_of(workspace.datasets, name)[keep_versions:]:
+                garbage.add(path, f"an older version of dataset {name!r}")
+        freed = garbage.freed_bytes()
         for path, why in garbage.paths:
             yield f"{'removed' if apply_it else 'would remove'} {path.relative_to(workspace.root)}: {why}"
         if apply_it:
             remove(garbage)
-        yield f"{garbage.bytes / 1e6:.1f} MB in {len(garbage.paths)} places" + (
-            "" if apply_it else " (--apply removes)"
-        )
+        places = counted(len(garbage.paths), "place")
+        yield f"{freed / 1e6:.1f} MB in {places}" + ("" if apply_it else " (--apply removes)")
         if compact_it:
             for folder in sorted(live):
                 count = compact(StepCache(workspace.cache / folder), live[folder])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import StepProgress
@@ -30,9 +30,11 @@ from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.pair_lists import PublishedPairs
 from face3d_data.shards.plan import DatasetPlan, plan_dataset
+from face3d_data.shards.reuse import ReusedShard, older_versions, reuse_shards, versions_of
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
 from face3d_data.stage import Stage
+from face3d_data.store.files import FileHashes
 from face3d_data.store.manifest import DIRTY_ROW_COLUMNS, Dirty, Entry, to_frame, write_dirty
 from face3d_data.store.place import read
 from face3d_data.table import TableStep
@@ -123,14 +125,18 @@ def _publish(
     )
     if settings.force.intersection(pipeline.upstream_of([spec.upstream])):
         plan = replace(plan, rebuild=True)
+    datasets = result.workspace.datasets
     with closing(result.workspace.file_hashes(settings.rehash)) as hashes:
-        plan = plan.looked_at(result.workspace.datasets, hashes.digest)
-    left_out = [*unreadable, *_left_out(plan)]
-    write_dirty(where, left_out)
-    check_limits(f"dataset {name!r}", len(result.entries(spec.upstream)), left_out, pipeline.limits, where)
-    infos = _write(plan, result, settings)
-    folder = finish_dataset(plan, result.workspace.datasets, infos)
-    for note in (*replaced, *plan.notes):
+        plan = plan.looked_at(datasets, hashes.digest)
+        left_out = [*unreadable, *_left_out(plan)]
+        write_dirty(where, left_out)
+        check_limits(f"dataset {name!r}", len(result.entries(spec.upstream)), left_out, pipeline.limits, where)
+        infos, reused = _write(plan, result, settings, hashes)
+        folder = finish_dataset(plan, datasets, infos)
+        for shard in reused:
+            if shard.linked is not None:
+                hashes.linked(shard.linked, shard.other, datasets / plan.folder_name / shard.info.name)
+    for note in (*replaced, *plan.notes, *(older_versions(datasets, name) if infos else ())):
         tell(f"{'':>12}  {note}")
     counts = ", ".join(f"{split} {n}" for split, n in plan.table["split"].value_counts(sort=False).items())
     tell(f"{name:>12}  dataset: {counted(len(plan.table), 'sample')} ({counts})")
@@ -162,22 +168,28 @@ def _replaced(name: str, result: RunResult) -> list[str]:
     return [f"dataset {name!r} was last written by pipeline {before!r}: replaced, its folder stays"]
 
 
-def _write(plan: DatasetPlan, result: RunResult, settings: RunSettings) -> list[ShardInfo]:
+def _write(
+    plan: DatasetPlan, result: RunResult, settings: RunSettings, hashes: FileHashes
+) -> tuple[list[ShardInfo], list[ReusedShard]]:
+    """Write the shards that no other version of the dataset has; return all of them, and those that one has."""
     datasets = result.workspace.datasets
     mine = re.compile(re.escape(plan.name) + r"-[0-9a-f]{16}\.partial")
     for other in datasets.glob("*.partial"):
         if mine.fullmatch(other.name) and other != plan.partial(datasets):
             shutil.rmtree(other)
-    tasks = [WriteShard(task) for task in plan.shard_tasks(datasets)]
-    done: dict[str, Any] = {}
-    with StepProgress(plan.name, sum(len(task.shard.rows) for task in tasks), settings.show_progress) as progress:
-        for task, report in settings.engine.run(tasks):
+    tasks = plan.shard_tasks(datasets)
+    versions = [] if plan.rebuild else versions_of(datasets, plan.name)
+    reused = list(reuse_shards(tasks, versions, hashes.state))
+    done: dict[str, ShardInfo] = {shard.info.name: shard.info for shard in reused}
+    waiting = [WriteShard(task) for task in tasks if task.name not in done]
+    with StepProgress(plan.name, sum(len(task.shard.rows) for task in waiting), settings.show_progress) as progress:
+        for task, report in settings.engine.run(waiting):
             shard = task.shard  # type: ignore[attr-defined]
             if isinstance(report, Crash):
                 raise RunStopped(f"dataset {plan.name!r}: writing {shard.name} failed ({report}); run again")
-            done[shard.name] = report.result
+            done[shard.name] = report.result  # type: ignore[assignment]
             progress.update(report)
-    return [done[task.shard.name] for task in tasks]
+    return [done[task.name] for task in tasks], reused
 
 
 def _readable(entries: Sequence[Entry], measured: StepResult | None) -> tuple[list[Entry], list[Dirty]]:

@@ -11,16 +11,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from face3d_data.atomic import TEMPORARY_SUFFIX, sync, write_atomic
+import numpy as np
+
+from face3d_data.atomic import TEMPORARY_SUFFIX, atomic_path, sync, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped, UserError, is_refused, refusal
 from face3d_data.shards.check import faults
-from face3d_data.shards.contents import content_form, content_of
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.lists import csv_text, make_lists, table_csv
-from face3d_data.shards.plan import DatasetPlan, refuse_leaks
-from face3d_data.shards.rows import split_order
-from face3d_data.shards.schema import DATASET_DIRTY_COLUMNS, DESCRIPTION, OWN_DIGEST, description_digest, stored_name
+from face3d_data.shards.plan import DatasetPlan, refuse_leaks, runs_of
+from face3d_data.shards.schema import (
+    DATASET_DIRTY_COLUMNS,
+    DESCRIPTION,
+    OWN_DIGEST,
+    description_digest,
+    labels_name,
+    split_order,
+    stored_name,
+)
 from face3d_data.shards.sources_table import SOURCES_FILE
 from face3d_data.shards.write import ShardInfo, forget_written
 
@@ -53,6 +61,8 @@ def finish_dataset(plan: DatasetPlan, datasets: Path, infos: Sequence[ShardInfo]
         forget_written(folder)
         for name, text in _texts(plan).items():
             write_atomic(folder / name, text)
+        for split in split_order(plan.table["split"].tolist()):
+            _write_labels(folder / labels_name(split), plan.table[plan.table["split"] == split]["class"].to_numpy())
         write_atomic(folder / DESCRIPTION, _description(plan, folder, infos, leaks))
         final = datasets / plan.folder_name
         _put_in_place(folder, final, plan)
@@ -100,18 +110,23 @@ def _damaged(folder: Path) -> bool:
 
 def contents(plan: DatasetPlan, infos: Sequence[ShardInfo]) -> list[str]:
     """Return each row's `content`: a token for each stored array that shows its face."""
-    found = [""] * len(plan.table)
-    places = plan.table.groupby("shard", sort=False).indices
-    for info in infos:
-        names = [content_form(field, plan.spec.stored_dtype(field), plan.spec.normalize) for field in info.contents]
-        for place, *hashes in zip(places[info.name], *info.contents.values(), strict=True):
-            found[place] = content_of(dict(zip(names, hashes, strict=True)))
+    of_shard = {info.name: info.contents for info in infos}
+    found: list[str] = []
+    for name, start, stop in runs_of(plan.table["shard"].tolist()):
+        if len(of_shard[name]) != stop - start:
+            raise RunStopped(f"dataset {plan.name!r}: {name} changed while it was being written: run again")
+        found += of_shard[name]
     return found
 
 
 def content_leaks(table: pd.DataFrame) -> list[Leak]:
     """Return the samples of different splits whose stored bytes are equal."""
     return [leak for leak in find_leaks(table, closed_set=True) if leak.kind == "content"]
+
+
+def _write_labels(path: Path, labels: np.ndarray) -> None:
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, labels.astype("<i8"), allow_pickle=False)
 
 
 def _texts(plan: DatasetPlan) -> dict[str, str]:
@@ -150,6 +165,7 @@ def _description(plan: DatasetPlan, folder: Path, infos: Sequence[ShardInfo], le
             stored_name(name): {"dtype": plan.spec.stored_dtype(name), "field": name, "unit": plan.spec.unit(name)}
             for name in plan.spec.fields
         },
+        "shards": {info.name: {"made_of": info.made_of, **info.header.record()} for info in infos},
         "leaks": {leak.kind: list(leak.things) for leak in leaks},
         "files": hashes,
         "bytes": {name: (folder / name).stat().st_size for name in hashes},

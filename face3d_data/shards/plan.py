@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ from face3d_data.shards.sources_table import (
     sources_notes,
     sources_table,
 )
-from face3d_data.shards.write import ShardRow, ShardTask
+from face3d_data.shards.write import OF_A_ROW, ShardRow, ShardTask
 from face3d_data.tables.same_person import IdentityPair, one_name_each
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 
 DIGEST_CHARS = 16
 SAME_FILES = "give sources that read the same files one 'dataset', or leave one of them out; "
-DIGESTED = ("sample_id", "identity", "split", "key", "root", "variant", "origin_id", "dataset")
+DIGESTED = ("sample_id", "identity", "origin_id", "dataset")
+"""Columns that lists and CSVs rest on, beside what shards are made of."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class DatasetPlan:
         dirty: these and the ones of all steps before.
         sources: what each source has given, as `sources_table` says.
         leaks: what splits share; not empty only where leaks are allowed.
+        made_of: shard to the digest of all that decides its bytes.
         record: what dataset.json says of it beside its files.
-        attributes: what every shard says of it.
         readers: source to the reader that reads it.
         array_attributes: field to what its numbers mean beside their unit.
         notes: lines for the person who runs it.
@@ -84,8 +86,8 @@ class DatasetPlan:
     sources: pd.DataFrame
     leaks: Sequence[Leak]
     allow_leaks: bool
+    made_of: Mapping[str, str]
     record: Mapping[str, Any]
-    attributes: Mapping[str, str]
     readers: Mapping[str, str] = field(default_factory=dict)
     array_attributes: Mapping[str, Mapping[str, Tag]] = field(default_factory=dict)
     pair_lists: Mapping[str, str] = field(default_factory=dict)
@@ -133,16 +135,31 @@ class DatasetPlan:
         """
         if self.published(datasets):
             return []
-        columns = (self.table[name].tolist() for name in ("sample_id", "identity", "variant", "root", "class"))
+        columns = (self.table[name].tolist() for name in OF_A_ROW)
         rows = [ShardRow(*row) for row in zip(*columns, self.places, strict=True)]
-        tasks = []
-        for split, places in self.table.groupby("split", sort=False).indices.items():
-            for number, start in enumerate(range(0, len(places), self.spec.shard_size)):
-                mine = [rows[i] for i in places[start : start + self.spec.shard_size]]
-                folder = self.partial(datasets)
-                said = (self.attributes, self.array_attributes)
-                tasks.append(ShardTask(folder, str(split), number, mine, self.spec, self.shapes, *said))
-        return tasks
+        splits = self.table["split"].tolist()
+        return [
+            ShardTask(
+                self.partial(datasets),
+                splits[start],
+                name,
+                self.made_of[name],
+                rows[start:stop],
+                self.spec,
+                self.shapes,
+                self.array_attributes,
+            )
+            for name, start, stop in runs_of(self.table["shard"].tolist())
+        ]
+
+
+def runs_of(values: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield each value with the places of the first and after the last of its rows, which follow one another."""
+    start = 0
+    for value, rows in itertools.groupby(values):
+        stop = start + sum(1 for _ in rows)
+        yield value, start, stop
+        start = stop
 
 
 def _first_fault(folder: Path, hash_file: Callable[[Path], str]) -> str:
@@ -190,16 +207,18 @@ def plan_dataset(
     every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(table, tags)
     asked, asked_types = tag_columns(tags, spec.tags)
     masks = unwritten_masks(tags, table["variant"], spec.tags)
-    attributes = origin.attributes()
     said = {field: origin.array_attributes[field] for field in spec.fields if field in origin.array_attributes}
-    record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **attributes, "seed": seed}
+    record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **origin.attributes(), "seed": seed}
     record |= _record_of(spec, origin, usable_shapes, said)
     record |= {"allow_leaks": allow_leaks, "same_person": {**apart, **names}, "tags": asked_types}
-    rows = [table[column].tolist() for column in DIGESTED]
-    rows += [asked[tag].tolist() for tag in spec.tags]
+    made_of = _made_of(table, spec, usable_shapes, said)
+    # A digest a column: the text of a million rows at once would be as large as all else that is kept of them.
+    columns = [digest(table[column].tolist()) for column in DIGESTED] + [
+        digest(asked[tag].tolist()) for tag in spec.tags
+    ]
     beside = (every_dirty.to_numpy().tolist(), [list(sources.columns), *sources.to_numpy().tolist()])
     listed, notes = pair_texts(table, origin.pair_lists)
-    of_rows = digest(record, rows, _tags_of_queries(tags, spec), *beside, *([listed] if listed else []))
+    of_rows = digest(record, made_of, columns, _tags_of_queries(tags, spec), *beside, *([listed] if listed else []))
     record |= {"readers": dict(origin.readers)} if origin.readers else {}  # says whose terms apply, not what rows hold
     return DatasetPlan(
         name=name,
@@ -215,13 +234,29 @@ def plan_dataset(
         sources=sources,
         leaks=leaks,
         allow_leaks=allow_leaks,
+        made_of=made_of,
         record=record,
-        attributes=attributes,
         readers=origin.readers,
         array_attributes=said,
         pair_lists=listed,
         notes=[*_notes(left_out, leaks), *empty_tags(asked), *masks, *sources_notes(sources, names), *notes],
     )
+
+
+def _made_of(
+    table: pd.DataFrame,
+    spec: DatasetSpec,
+    shapes: Mapping[str, tuple[int, ...]],
+    said: Mapping[str, Mapping[str, Tag]],
+) -> dict[str, str]:
+    """Return, for each shard, the digest of all that decides its bytes: two datasets share the shards that agree."""
+    form = {name: [spec.stored_dtype(name), list(shape), spec.unit(name)] for name, shape in shapes.items()}
+    common = digest(SCHEMA_VERSION, form, spec.normalize, said)
+    splits, columns = table["split"].tolist(), [table[name].tolist() for name in ("key", *OF_A_ROW)]
+    return {
+        name: digest(common, splits[start], [column[start:stop] for column in columns])
+        for name, start, stop in runs_of(table["shard"].tolist())
+    }
 
 
 def _record_of(

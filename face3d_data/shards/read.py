@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from face3d_data.csv_cells import plain
-from face3d_data.errors import UserError, is_refused, refusal
-from face3d_data.json_text import parse_json
+from face3d_data.errors import UserError
 from face3d_data.shards.batch import Batch
-from face3d_data.shards.mapped import MappedShard, ShardLayout, read_layout
-from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, STORED_NAMES, TEXT_DATASETS, stored_name
+from face3d_data.shards.found import find_shards, read_description, splits_in
+from face3d_data.shards.mapped import MappedShard
+from face3d_data.shards.schema import TEXT_DATASETS, stored_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OPEN_SHARDS = 256
-"""Shards mapped at a time in one process: each holds a file descriptor."""
 MAY_LACK = ("Int64", "float64", "boolean")
 """Dtypes of CSV columns in which nothing means that it is not known."""
 
@@ -46,13 +43,10 @@ class ShardReader:
     ) -> None:
         self.path = Path(path).absolute()
         self.split = split
-        self._shards = _shard_paths(self.path, split)
-        self._layouts = [_layout(shard) for shard in self._shards]
-        self.fields = _chosen(self._layouts[0].arrays, fields, self._shards[0]) if self._shards else ()
-        _check_shards(self._shards, self._layouts, self.fields if fields is None else (*self.fields, "label"))
-        sizes = [layout.arrays["label"][1][0] for layout in self._layouts]
-        self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
-        self._mapped: OrderedDict[int, MappedShard] = OrderedDict()
+        self._found = find_shards(self.path, split)
+        self.fields = self._found.chosen(fields)
+        self._starts = np.concatenate([[0], np.cumsum(self._found.rows, dtype=np.int64)]).astype(np.int64)
+        self._mapped: dict[int, MappedShard] = {}
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -79,38 +73,56 @@ class ShardReader:
         if len(wanted) and (wanted.min() < -size or wanted.max() >= size):
             raise IndexError(f"{self.path}: places are below {size}")
         wanted = np.where(wanted < 0, wanted + size, wanted)
-        shard_of = np.searchsorted(self._starts, wanted, side="right") - 1
+        groups = self._groups(wanted)
         batch = {
-            name: self._gather_texts(name, wanted, shard_of)
+            name: self._gather_texts(name, len(wanted), groups)
             if name in TEXT_DATASETS
-            else self._gather(stored_name(name), wanted, shard_of)
+            else self._gather(stored_name(name), len(wanted), groups)
             for name in self.fields
         }
-        batch["label"] = self._gather("label", wanted, shard_of).reshape(-1)
+        batch["label"] = self.labels[wanted]
         batch["index"] = wanted
         return Batch(batch)
 
-    def _gather(self, name: str, wanted: np.ndarray, shard_of: np.ndarray) -> np.ndarray:
-        if not self._shards:
-            return np.zeros(0, np.int64)
-        shards = np.unique(shard_of)
-        if len(shards) == 1:
-            number = int(shards[0])
-            return self._array(number, name)[wanted - self._starts[number]]
-        like = self._array(0, name)
-        out = np.empty((len(wanted), *like.shape[1:]), like.dtype)
-        for number in map(int, shards):
-            mine = np.flatnonzero(shard_of == number)
-            out[mine] = self._array(number, name)[wanted[mine] - self._starts[number]]
+    def _groups(self, wanted: np.ndarray) -> list[tuple[MappedShard, Any, Any]]:
+        """Return, for each shard that is needed, which samples it gives and their places in it.
+
+        One sample, the usual case of a random batch over many shards, is two numbers: NumPy copies it several times as
+        fast as by an array of one place.
+        """
+        shard_of = np.searchsorted(self._starts, wanted, side="right") - 1
+        order = np.argsort(shard_of, kind="stable")
+        numbers, local = shard_of[order], (wanted - self._starts[shard_of])[order]
+        cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(wanted)]
+        if len(cuts) == 2:
+            return [(self._shard(int(shard_of[0])), slice(None), local)] if len(wanted) else []
+        one, places = order.tolist(), local.tolist()
+        return [
+            (self._shard(number), one[start], places[start])
+            if stop - start == 1
+            else (self._shard(number), order[start:stop], local[start:stop])
+            for number, start, stop in zip(numbers[cuts[:-1]].tolist(), cuts, cuts[1:], strict=False)
+        ]
+
+    def _gather(self, name: str, n: int, groups: Sequence[tuple[MappedShard, Any, Any]]) -> np.ndarray:
+        if not groups:
+            like = self._shard(0).arrays[name] if self._found.rows else np.zeros(0, np.int64)
+            return np.empty((0, *like.shape[1:]), like.dtype)
+        if len(groups) == 1:
+            shard, _, places = groups[0]
+            return shard.arrays[name][places]
+        like = groups[0][0].arrays[name]
+        out = np.empty((n, *like.shape[1:]), like.dtype)
+        for shard, to, places in groups:
+            out[to] = shard.arrays[name][places]
         return out
 
-    def _gather_texts(self, name: str, wanted: np.ndarray, shard_of: np.ndarray) -> np.ndarray:
+    def _gather_texts(self, name: str, n: int, groups: Sequence[tuple[MappedShard, Any, Any]]) -> np.ndarray:
         """Return texts of some places as `str`; shards keep bytes, as many a text as their longest has."""
-        found = np.zeros(len(wanted), object)
-        for number in map(int, np.unique(shard_of) if self._shards else ()):
-            mine = np.flatnonzero(shard_of == number)
-            raw = self._array(number, name)[wanted[mine] - self._starts[number]]
-            found[mine] = [text.decode() for text in raw.tolist()]
+        found = np.zeros(n, object)
+        for shard, to, places in groups:
+            raw = shard.arrays[name][places]
+            found[to] = raw.decode() if isinstance(raw, bytes) else [text.decode() for text in raw.tolist()]
         return found.astype(str)
 
     @staticmethod
@@ -121,78 +133,22 @@ class ShardReader:
     @functools.cached_property
     def labels(self) -> np.ndarray:
         """Classes of all samples, int64 (n,): places in the sorted names of the whole dataset."""
-        parts = [self._array(number, "label").reshape(-1) for number in range(len(self._shards))]
-        return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
+        return self._found.labels(len(self))
 
     def texts(self, name: str) -> list[str]:
-        """Return `sample_id`, `identity`, `variant` or `root` of all samples."""
+        """Return `sample_id`, `identity`, `variant`, `root` or `content` of all samples."""
         if name not in TEXT_DATASETS:
             raise UserError(f"{name!r} is not a text array of a shard: choose {', '.join(TEXT_DATASETS)}")
-        return [text for number in range(len(self._shards)) for text in self._shard(number).texts(name)]
-
-    def _array(self, number: int, name: str) -> np.ndarray:
-        return self._shard(number).arrays[name]
+        return [text for number in range(len(self._found.rows)) for text in self._shard(number).texts(name)]
 
     def _shard(self, number: int) -> MappedShard:
         mapped = self._mapped.get(number)
         if mapped is None:
-            mapped = self._mapped[number] = MappedShard(self._shards[number], self._layouts[number])
-            if len(self._mapped) > OPEN_SHARDS:
-                self._mapped.popitem(last=False)
+            mapped = self._mapped[number] = self._found.map(number)
         return mapped
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_mapped": OrderedDict()}
-
-
-def _layout(path: Path) -> ShardLayout:
-    try:
-        layout = read_layout(path)
-        if "label" not in layout.arrays:
-            raise ValueError("it contains no 'label'")
-    except (OSError, ValueError) as error:
-        if is_refused(error):
-            raise UserError(f"{path}: {refusal(error)}") from None
-        raise UserError(f"{path}: cannot be read as a shard ({error}): run the pipeline again") from None
-    return layout
-
-
-def _check_shards(shards: Sequence[Path], layouts: Sequence[ShardLayout], fields: Sequence[str]) -> None:
-    """Check that every shard has the arrays of the first, and that there are any."""
-    for shard, layout in zip(shards, layouts, strict=True):
-        lacking = next((name for name in fields if stored_name(name) not in layout.arrays), None)
-        if lacking is not None or not fields:
-            what = f"the array {stored_name(lacking)!r}" if lacking is not None else "arrays of samples"
-            raise UserError(f"{shard}: is damaged: it lacks {what}: run the pipeline again")
-
-
-def _chosen(arrays: Mapping[str, Any], fields: Sequence[str] | None, shard: Path) -> tuple[str, ...]:
-    field_of = {stored: name for name, stored in STORED_NAMES.items()}
-    there = {field_of.get(name, name) for name in arrays} - {"label"}
-    if fields is None:
-        return tuple(sorted(there - set(TEXT_DATASETS)))
-    chosen = tuple(field_of.get(name, name) for name in fields)
-    lacking = [name for name in chosen if name not in there]
-    if lacking:
-        others = ", ".join(sorted(there - set(TEXT_DATASETS))) or "nothing: run the pipeline again"
-        raise UserError(f"{shard}: contains no {lacking[0]!r} (there: {others})")
-    return chosen
-
-
-def _shard_paths(path: Path, split: str | Sequence[str] | None) -> list[Path]:
-    if path.is_file():
-        if split is not None:
-            raise UserError(f"{path}: is a single shard: omit 'split', or use the dataset's folder")
-        return [path]
-    dataset = Dataset(path)
-    if split is None:
-        raise UserError(f"{path}: choose a split ({', '.join(dataset.splits)})")
-    found = []
-    for one in (split,) if isinstance(split, str) else split:
-        if one not in dataset.splits:
-            raise UserError(f"{path}: has no split {one!r} (there: {', '.join(dataset.splits)})")
-        found += [path / name for name in (path / f"{one}_files.txt").read_text("utf-8").split("\n") if name]
-    return found
+        return {**self.__dict__, "_mapped": {}}
 
 
 class Dataset:
@@ -207,17 +163,7 @@ class Dataset:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).absolute()
-        try:
-            self.info: dict[str, Any] = parse_json((self.path / DESCRIPTION).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            if is_refused(error):
-                raise UserError(f"{path}: {DESCRIPTION} {refusal(error)}") from None
-            raise UserError(
-                f"{path}: is not a dataset (no readable {DESCRIPTION} in it): use the folder of one"
-            ) from None
-        version = self.info.get("schema_version") if isinstance(self.info, dict) else None
-        if version != SCHEMA_VERSION:
-            raise UserError(f"{path}: schema version {version}, this version reads {SCHEMA_VERSION}: build it again")
+        self.info: dict[str, Any] = read_description(Path(path))
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {len(self.table(name))}" for name in self.splits)
@@ -231,9 +177,7 @@ class Dataset:
     @property
     def splits(self) -> list[str]:
         """Names of the splits, empty ones included."""
-        from face3d_data.shards.rows import split_order
-
-        return split_order([path.name.removesuffix("_files.txt") for path in self.path.glob("*_files.txt")])
+        return splits_in(self.path)
 
     def table(self, split: str) -> pd.DataFrame:
         """Return the rows of a split (or of `gallery`, `probe`, `dirty`, `pairs`), texts as texts.

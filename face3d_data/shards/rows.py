@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
 from face3d_data.plurals import counted
 from face3d_data.roots import split_root
 from face3d_data.sample import ARRAYS, PER_POINT
+from face3d_data.shards.buckets import buckets, order_digests
 from face3d_data.shards.schema import (
     DATASET_COLUMNS,
     DATASET_DIRTY_COLUMNS,
     ONLY_SPLIT,
-    STANDARD_SPLITS,
     is_fixed,
     shard_name,
+    split_order,
 )
 from face3d_data.shards.write import Read
 from face3d_data.tables.protocol import wears_mask
@@ -179,8 +180,8 @@ def order_rows(
 ) -> tuple[pd.DataFrame, list[int]]:
     """Return the dataset's table (columns: `DATASET_COLUMNS`, `content` still empty), and the row of `frame` of each.
 
-    Rows are ordered by split, then by digest(seed, id); a label is the place of the person's name among the sorted
-    names of the whole dataset.
+    Rows are ordered by split, then by digest(seed, id), which also says in which shard they are (`buckets`); a label is
+    the place of the person's name among the sorted names of the whole dataset.
 
     Raises:
         UserError: some rows have a split and others have none, or two have one id.
@@ -191,22 +192,24 @@ def order_rows(
     if len(set(ids)) < len(ids):
         twice = Counter(ids).most_common(1)[0][0]
         raise UserError(f"{where}: two rows have the id {twice!r}: add a 'combine' step before it, which reports why")
-    rank = {split: i for i, split in enumerate(split_order(splits))}
-    order = sorted(range(len(ids)), key=lambda i: (rank[splits[i]], digest(seed, ids[i]), ids[i]))
+    digests, rank = order_digests(seed, ids), {split: i for i, split in enumerate(split_order(splits))}
+    order = sorted(range(len(ids)), key=lambda i: (rank[splits[i]], digests[i], ids[i]))
     names = {identity: name_of(identity) for identity in set(frame["identity"])}
     label = {name: i for i, name in enumerate(sorted(set(names.values())))}
-    records, placed = [], Counter()  # type: ignore[var-annotated]
     columns = ("id", "identity", "dataset", "variant", "origin_id", "n_points", "key", "root")
     rows = list(zip(*(frame[column].tolist() for column in columns), strict=True))
-    for i in order:
-        sample_id, identity, dataset, variant, origin, n_points, key, root = rows[i]
-        number, index = divmod(placed[splits[i]], shard_size)
-        placed[splits[i]] += 1
-        name = names[identity]
-        points = shapes["points"][0] if "points" in shapes else None if pd.isna(n_points) else int(n_points)
-        who = (name_of(sample_id), name, label[name], sample_id, identity, dataset)
-        what = (splits[i], variant or "plain", origin or sample_id)
-        records.append((*who, *what, shard_name(splits[i], number), index, points, key, root, ""))
+    records = []
+    for split, mine in itertools.groupby(order, key=splits.__getitem__):
+        places = list(mine)
+        for start, stop, bucket in buckets([digests[i] for i in places], shard_size):
+            shard = shard_name(split, bucket)
+            for index, i in enumerate(places[start:stop]):
+                sample_id, identity, dataset, variant, origin, n_points, key, root = rows[i]
+                name = names[identity]
+                points = shapes["points"][0] if "points" in shapes else None if pd.isna(n_points) else int(n_points)
+                who = (name_of(sample_id), name, label[name], sample_id, identity, dataset)
+                what = (split, variant or "plain", origin or sample_id)
+                records.append((*who, *what, shard, index, points, key, root, ""))
     return pd.DataFrame(records, columns=list(DATASET_COLUMNS)).astype({"n_points": "Int64"}), order
 
 
@@ -275,13 +278,6 @@ def _splits(splits: Sequence[str], where: str) -> list[str]:
             "split all of them"
         )
     return list(splits)
-
-
-def split_order(splits: Sequence[str]) -> list[str]:
-    """Return the names of splits: train, eval, test (all three, where one of them is there), then others by name."""
-    present = set(splits)
-    standard = STANDARD_SPLITS if present.intersection(STANDARD_SPLITS) else ()
-    return [*standard, *sorted(present.difference(STANDARD_SPLITS))]
 
 
 def dirty_rows(frame: pd.DataFrame, left_out: Sequence[tuple[int, str, str]], step: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -15,7 +15,7 @@ from face3d_data.sample import ARRAYS, PIXELS, POSITIONS
 from face3d_data.tables.published_rules import RULES, RULES_VERSION
 from face3d_data.tables.query import parse_query
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DESCRIPTION = "dataset.json"
 OWN_DIGEST = "description_sha256"
 """Key of dataset.json that holds the digest of all its other keys."""
@@ -34,8 +34,10 @@ ONLY_SPLIT = "all"
 """Name of the split of a dataset whose rows were never split."""
 STORED_NAMES = {"points": "data", "normals": "normal"}
 """Arrays that have another name in a shard, the one that loaders of ModelNet-style files expect."""
-TEXT_DATASETS = ("sample_id", "identity", "variant", "root")
+TEXT_DATASETS = ("sample_id", "identity", "variant", "root", "content")
 """Arrays of texts in every shard."""
+FRAMES: dict[str, tuple[int, ...]] = {"centroid": (3,), "scale": ()}
+"""Arrays f4 of a shard whose points are on the unit sphere, and their shape in one row."""
 UNITS = {
     **dict.fromkeys(("points", "depth", "grid", *POSITIONS, "vertex_residual"), "mm"),
     **dict.fromkeys(("box", *PIXELS, "intrinsics"), "px"),
@@ -105,7 +107,7 @@ class DatasetSpec(_Spec):
 
     upstream: str = Field(alias="from", description="step whose rows are written")
     fields: tuple[str, ...] = Field(min_length=1, description="arrays of every sample in the shards")
-    shard_size: int = Field(default=4096, ge=1, description="samples per shard")
+    shard_size: int = Field(default=4096, ge=1, description="most samples in a shard")
     dtype: Literal["float32", "float16"] = Field(default="float32", description="how 32-bit arrays are stored")
     normalize: bool = Field(default=False, description="store points on the unit sphere, with centroid and scale")
     tags: tuple[str, ...] = Field(default=(), description="tags that become columns of the CSVs, after the others")
@@ -183,6 +185,21 @@ def is_fixed(field: str) -> bool:
     return all(isinstance(size, int) for size in ARRAYS[field].shape)
 
 
-def shard_name(split: str, number: int) -> str:
+def split_order(splits: Sequence[str]) -> list[str]:
+    """Return the names of splits: train, eval, test (all three, where one of them is there), then others by name."""
+    present = set(splits)
+    standard = STANDARD_SPLITS if present.intersection(STANDARD_SPLITS) else ()
+    return [*standard, *sorted(present.difference(STANDARD_SPLITS))]
+
+
+def shard_name(split: str, bucket: str) -> str:
     """Return a shard's path in the dataset's folder."""
-    return f"shards/{split}-{number:05d}.h5"
+    return f"shards/{split}-{bucket}.h5"
+
+
+def labels_name(split: str) -> str:
+    """Return the file of a split's labels: .npy, int64 (n,), in the order of its rows.
+
+    They are not in the shards: one new person moves the labels of half of all others.
+    """
+    return f"{split}_labels.npy"

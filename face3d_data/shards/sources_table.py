@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
-from face3d_data.shards.rows import split_order
+from face3d_data.shards.schema import split_order
 from face3d_data.tables.protocol import wears_mask
 from face3d_data.tables.split import own_identity, person_of
 

@@ -14,9 +14,9 @@ from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
 from face3d_data.sample import Tag
-from face3d_data.shards.contents import CONTENT_FIELDS, hash_rows
-from face3d_data.shards.mapped import MappedShard
-from face3d_data.shards.schema import SCHEMA_VERSION, TEXT_DATASETS, DatasetSpec, shard_name, stored_name
+from face3d_data.shards.contents import CONTENT_FIELDS, content_form, content_of, hash_rows
+from face3d_data.shards.mapped import MappedShard, ShardHeader
+from face3d_data.shards.schema import SCHEMA_VERSION, TEXT_DATASETS, DatasetSpec, stored_name
 
 Read = Callable[[Any, str], np.ndarray]
 WRITTEN = ".written"
@@ -30,8 +30,11 @@ class ShardRow(NamedTuple):
     identity: str
     variant: str
     root: str
-    label: int
     place: Any
+
+
+OF_A_ROW = ("sample_id", "identity", "variant", "root")
+"""Columns that a shard keeps of a row; its `content` rests on its arrays."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +43,20 @@ class ShardTask:
 
     Attributes:
         folder: the dataset's folder while it is made.
+        name: path in that folder.
+        made_of: digest of all that decides the shard's bytes.
         shapes: field to the shape that it has in every row.
-        attributes: attributes of the file.
         array_attributes: field to attributes of its array, beside the unit.
     """
 
     folder: Path
     split: str
-    number: int
+    name: str
+    made_of: str
     rows: Sequence[ShardRow]
     spec: DatasetSpec
     shapes: Mapping[str, tuple[int, ...]]
-    attributes: Mapping[str, str]
     array_attributes: Mapping[str, Mapping[str, Tag]] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Path in the dataset's folder."""
-        return shard_name(self.split, self.number)
 
     @property
     def path(self) -> Path:
@@ -71,15 +70,23 @@ class ShardInfo:
 
     Attributes:
         name: path in the dataset's folder.
-        contents: field to a hash of each row's bytes; empty bytes where the array is one value all over.
-        reused: it was there already, from a run that was stopped.
+        made_of: digest of all that decides its bytes.
+        header: where its arrays are in the file.
+        contents: `content` of each row.
+        reused: it was there already, from a run that was stopped or from another version of the dataset.
     """
 
     name: str
-    n_rows: int
+    made_of: str
     sha256: str
-    contents: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    header: ShardHeader
+    contents: Sequence[str] = ()
     reused: bool = False
+
+    @property
+    def n_rows(self) -> int:
+        """How many samples it holds."""
+        return self.header.rows
 
 
 def write_shard(task: ShardTask, read: Read) -> ShardInfo:
@@ -101,7 +108,8 @@ def write_shard(task: ShardTask, read: Read) -> ShardInfo:
             _write(task, read, temporary)
             digest = digest_file(temporary)
         write_atomic(_record(task), digest)
-    return ShardInfo(task.name, len(task.rows), digest, content_hashes(task), reused)
+    shard = MappedShard(task.path)
+    return ShardInfo(task.name, task.made_of, digest, shard.header, shard.texts("content"), reused)
 
 
 def _record(task: ShardTask) -> Path:
@@ -132,33 +140,29 @@ def is_complete(task: ShardTask) -> bool:
     dtypes = {name: np.dtype(task.spec.stored_dtype(name)) for name in task.shapes}
     want = {stored_name(name): (dtypes[name], (len(task.rows), *shape)) for name, shape in task.shapes.items()}
     have = {name: (shard.arrays[name].dtype, shard.arrays[name].shape) for name in want if name in shard.arrays}
-    return want == have and all(
-        shard.texts(name) == [getattr(row, name) for row in task.rows] for name in TEXT_DATASETS
+    texts = all(name in shard.arrays for name in TEXT_DATASETS)
+    return (
+        texts
+        and want == have
+        and all(shard.texts(name) == [getattr(row, name) for row in task.rows] for name in OF_A_ROW)
     )
-
-
-def content_hashes(task: ShardTask) -> dict[str, list[bytes]]:
-    """Return, for each field that shows the face, a hash of each row as it is stored."""
-    shard = MappedShard(task.path)
-    names = [name for name in CONTENT_FIELDS if name in task.shapes]
-    return {name: hash_rows(shard.arrays[stored_name(name)], name) for name in names}
 
 
 def _write(task: ShardTask, read: Read, path: Path) -> None:
     import h5py
 
     with h5py.File(path, "w", libver=("earliest", "v110")) as file:
-        file.attrs.update({"schema_version": SCHEMA_VERSION, "split": task.split, **task.attributes})
+        file.attrs.update({"schema_version": SCHEMA_VERSION, "split": task.split, "made_of": task.made_of})
         targets = {name: _allocate(file, task, name) for name in task.shapes}
-        labels = np.array([[row.label] for row in task.rows], "i8")
-        file.create_dataset("label", data=labels, track_times=False)
-        for name in TEXT_DATASETS:
+        for name in OF_A_ROW:
             _write_texts(file, name, [getattr(row, name) for row in task.rows])
+        contents = [""] * len(task.rows)
         frames = None
         if task.spec.normalize:
             frames = (np.zeros((len(task.rows), 3), "f4"), np.zeros(len(task.rows), "f4"))
         for place in _reading_order(task.rows):
-            _write_row(task, read, place, targets, frames)
+            contents[place] = _write_row(task, read, place, targets, frames)
+        _write_texts(file, "content", contents)
         if frames is not None:
             for name, values in zip(("centroid", "scale"), frames, strict=True):
                 file.create_dataset(name, data=values, track_times=False).attrs["unit"] = "mm"
@@ -205,8 +209,9 @@ def _write_row(
     index: int,
     targets: Mapping[str, Any],
     frames: tuple[np.ndarray, np.ndarray] | None,
-) -> None:
-    row = task.rows[index]
+) -> str:
+    """Write one row and return its `content`."""
+    row, hashes = task.rows[index], {}
     for name, target in targets.items():
         array = read(row.place, name)
         if array.shape != tuple(task.shapes[name]):
@@ -221,6 +226,10 @@ def _write_row(
         if target.dtype == np.float16 and not np.isfinite(stored).all() and np.isfinite(array).all():
             raise UserError(f"dataset field {name!r}: {row.sample_id} does not fit into float16: use dtype: float32")
         target[index] = stored
+        if name in CONTENT_FIELDS:
+            form = content_form(name, task.spec.stored_dtype(name), task.spec.normalize)
+            hashes[form] = hash_rows(stored[None], name)[0]
+    return content_of(hashes)
 
 
 def to_unit_sphere(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

@@ -1,4 +1,9 @@
-"""File hashes: every file is hashed once for as long as its stat stays the same."""
+"""File hashes: every file is hashed once for as long as its stat stays the same.
+
+Time stamps are as coarse as the file system makes them, and as true as the clock of its server. So a hash is trusted
+for good only if its file had not changed for a while when it was hashed: by its own time stamps, or because it was seen
+with the same ones that long before, by the clock of this machine.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +21,15 @@ from face3d_data.unchanged import FileState
 FLUSH_AT = 10_000
 SETTLE_NS = 2_000_000_000
 """A file changed less than this before it was hashed may change again within its time stamp's grain."""
+Known = tuple[int, int, int, int, int, int, str]
+"""Size, mtime, ctime, inode, when it was hashed, when it was first seen with this stat, SHA-256; times in ns."""
 REMEDY = "fix its permissions, or move it away: files are then hashed again"
 MOST_TRIES = 3
 """How often a file is hashed that changes meanwhile."""
 
 
 class FileHashes:
-    """`(path, size, mtime_ns, ctime_ns, inode) → SHA-256`, kept in one SQLite file.
+    """`(path, size, mtime_ns, ctime_ns, inode) → SHA-256`, kept in one SQLite file; one object is for one run.
 
     Args:
         path: the database; made when missing, and started afresh when it is damaged.
@@ -37,8 +44,8 @@ class FileHashes:
         self._keep = keep
         self._db: sqlite3.Connection | None = None
         self._folder = b""
-        self._remembered: dict[bytes, tuple[int, int, int, int, int, str]] = {}
-        self._new: dict[bytes, tuple[int, int, int, int, int, str]] = {}
+        self._remembered: dict[bytes, Known] = {}
+        self._new: dict[bytes, Known] = {}
         self._open()
 
     def _open(self) -> None:
@@ -50,8 +57,8 @@ class FileHashes:
         try:
             self._db = sqlite3.connect(self._path, timeout=60)
             self._db.execute(
-                "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INT, mtime INT, ctime INT, inode INT,"
-                " hashed_at INT, digest TEXT) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS hashes (path BLOB PRIMARY KEY, size INT, mtime INT, ctime INT, inode INT,"
+                " hashed_at INT, seen_at INT, digest TEXT) WITHOUT ROWID"
             )
             self._db.commit()
         except sqlite3.DatabaseError as error:
@@ -70,7 +77,7 @@ class FileHashes:
             self._path.unlink(missing_ok=True)
             self._open()
 
-    def _known(self, name: bytes) -> tuple[int, int, int, int, int, str] | None:
+    def _known(self, name: bytes) -> Known | None:
         if name in self._new or self._rehash or self._db is None:
             return self._new.get(name)
         folder = os.path.dirname(name) + b"/"
@@ -83,9 +90,10 @@ class FileHashes:
             self._folder = folder
         return self._remembered.get(name)
 
-    def _rows_of(self, folder: bytes) -> dict[bytes, tuple[int, int, int, int, int, str]]:
+    def _rows_of(self, folder: bytes) -> dict[bytes, Known]:
         """Return what is remembered of a folder's files and of those below it: one query, not one per file."""
-        query = "SELECT path, size, mtime, ctime, inode, hashed_at, digest FROM files WHERE path > ? AND path < ?"
+        columns = "path, size, mtime, ctime, inode, hashed_at, seen_at, digest"
+        query = f"SELECT {columns} FROM hashes WHERE path > ? AND path < ?"
         found = self._db.execute(query, (folder, folder[:-1] + b"0")) if self._db is not None else ()
         return {row[0]: row[1:] for row in found}
 
@@ -100,14 +108,21 @@ class FileHashes:
     def state(self, path: Path) -> FileState:
         """Return a file's state with the SHA-256 of its content, from memory where its stat is unchanged.
 
+        A file that was hashed by this object is not hashed again, be it settled or not: its state says which, and who
+        reads the file compares it with that state.
+
         Raises:
             OSError: as `digest`.
         """
         name = os.fsencode(path)
         state = _stat(path)
         known = self._known(name)
-        if known is not None and tuple(known[:4]) == state and _is_settled(state, known[4]):
-            return FileState(*state, known[5], True)
+        seen = time.time_ns()
+        if known is not None and known[:4] == state:
+            hashed_at, seen, content = known[4:]
+            settled = _is_settled(state, hashed_at, seen)
+            if settled or name in self._new:
+                return FileState(*state, content, settled)
         for _ in range(MOST_TRIES):
             now = time.time_ns()
             content = digest_file(path)
@@ -115,12 +130,28 @@ class FileHashes:
             before, state = state, _stat(path)
             if before == state:
                 break
+            seen = time.time_ns()
         else:
             raise OSError(errno.EBUSY, "it changes while it is read: run again when nothing writes to it", str(path))
-        self._new[name] = (*state, now, content)
+        self._new[name] = (*state, now, seen, content)
         if len(self._new) >= FLUSH_AT:
             self.flush()
-        return FileState(*state, content, _is_settled(state, now))
+        return FileState(*state, content, _is_settled(state, now, seen))
+
+    def linked(self, state: FileState, *paths: Path) -> None:
+        """Remember a file that was hashed as `state` and then linked or renamed, by its names of now.
+
+        A link is a change of the file's record, not of its content; all but the time of that change must be the same.
+
+        Args:
+            state: the file as it was hashed.
+            paths: its names.
+        """
+        for path in paths:
+            now = _stat(path)
+            if (now[0], now[1], now[3]) == (state.size, state.mtime_ns, state.inode):
+                hashed_at = max(now[1], now[2]) + SETTLE_NS if state.settled else 0
+                self._new[os.fsencode(path)] = (*now, hashed_at, hashed_at, state.sha256)
 
     def flush(self) -> None:
         """Write what was hashed since the last flush."""
@@ -128,7 +159,7 @@ class FileHashes:
             rows = [(name, *values) for name, values in self._new.items()]
             try:
                 with self._db:
-                    self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                    self._db.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             except sqlite3.DatabaseError as error:
                 self._start_afresh(error)
             self._new.clear()
@@ -145,5 +176,5 @@ def _stat(path: Path) -> tuple[int, int, int, int]:
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
-def _is_settled(state: tuple[int, int, int, int], hashed_at: int) -> bool:
-    return hashed_at - max(state[1], state[2]) >= SETTLE_NS
+def _is_settled(state: tuple[int, int, int, int], hashed_at: int, seen_at: int) -> bool:
+    return hashed_at - min(max(state[1], state[2]), seen_at) >= SETTLE_NS

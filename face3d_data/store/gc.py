@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 
@@ -19,15 +23,25 @@ PART_BYTES = 64_000_000
 
 @dataclass
 class Garbage:
-    """What `gc` found: paths to remove, why, and the bytes that this frees."""
+    """What `gc` found: paths to remove, and why."""
 
     paths: list[tuple[Path, str]] = field(default_factory=list)
-    bytes: int = 0
 
     def add(self, path: Path, why: str) -> None:
         """Take a file or folder into the list."""
         self.paths.append((path, why))
-        self.bytes += sum(p.stat().st_size for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file())
+
+    def freed_bytes(self) -> int:
+        """Return the bytes that removing them frees: a file that has another name elsewhere stays."""
+        names: Counter[tuple[int, int]] = Counter()
+        files: dict[tuple[int, int], os.stat_result] = {}
+        for path, _ in self.paths:
+            for found in (path,) if path.is_file() else path.rglob("*"):
+                stat = found.lstat()
+                if S_ISREG(stat.st_mode):
+                    names[stat.st_dev, stat.st_ino] += 1
+                    files[stat.st_dev, stat.st_ino] = stat
+        return sum(stat.st_size for file, stat in files.items() if names[file] >= stat.st_nlink)
 
 
 def find_garbage(workspace: Workspace, reached: Mapping[str, set[str]]) -> Garbage:
@@ -63,9 +77,18 @@ def remove(garbage: Garbage) -> None:
     forget_open_parts()
     for path, _ in sorted(garbage.paths, key=lambda item: item[0].suffix != ".jsonl"):
         if path.is_dir():
-            shutil.rmtree(path)
+            _remove_folder(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _remove_folder(path: Path) -> None:
+    """Remove a folder in one step: half of a dataset must never be found under its name."""
+    gone = path
+    if not path.name.endswith(TEMPORARY_SUFFIX):
+        gone = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+        os.rename(path, gone)
+    shutil.rmtree(gone)
 
 
 def compact(cache: StepCache, live: Iterable[str]) -> int:
@@ -86,8 +109,8 @@ def compact(cache: StepCache, live: Iterable[str]) -> int:
     old = [part for part, groups in by_part.items() if _worth_it(part, groups)]
     if len(old) < 2 and not any(_mostly_dead(part, by_part[part]) for part in old):
         return 0
-    groups = [(part, group) for part in old for group in by_part[part]]
-    groups.sort(key=lambda pair: pair[1][0].input)
+    # In the order of the parts, each of which is read once; `write_part` orders the rows of what it writes.
+    groups = [(part, group) for part in sorted(old) for group in by_part[part]]
     written = {_publish(cache, block) for block in _blocks(groups)}
     forget_open_parts()
     for part in old:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from toys import ToyReader, write_toys
 
+from face3d_data import unchanged as unchanged_module
+from face3d_data.digest import digest_file
 from face3d_data.errors import Unreadable
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.run import run
@@ -203,8 +205,47 @@ def test_settled_is_what_was_changed_long_before_it_was_hashed(tmp_path):
     path.write_bytes(b"one")
     hashes = FileHashes(tmp_path / "files")
     assert not hashes.state(path).settled
+    hashes.close()
     now = time.time_ns() + 3 * files_module.SETTLE_NS
+    hashes = FileHashes(tmp_path / "files")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files_module.time, "time_ns", lambda: now)
         assert hashes.state(path).settled
     hashes.close()
+
+
+def test_a_young_file_of_many_rows_is_compared_until_its_time_stamps_tell(tmp_path, monkeypatch):
+    path, now, read = tmp_path / "many.h5", [100.0], []
+    path.write_bytes(b"one")
+    state = read_state(path)
+    monkeypatch.setattr(unchanged_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(unchanged_module, "digest_file", lambda path: read.append(path) or digest_file(path))
+
+    def row():
+        with unchanged({"a": path}, {"a": state}):
+            pass
+
+    row()
+    now[0] += 1.9
+    row()
+    assert len(read) == 2
+    now[0] += 0.2
+    row()
+    row()
+    row()
+    assert len(read) == 3, "two seconds after the first time"
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(ChangedFile):
+        row()
+
+
+def test_a_young_file_that_changes_within_its_time_stamp_s_grain_is_noticed_each_time(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"one")
+    state = read_state(path)
+    with unchanged({"a": path}, {"a": state}):
+        pass
+    forged = state._replace(sha256="0" * 64)
+    for _ in range(2):
+        with pytest.raises(ChangedFile), unchanged({"a": path}, {"a": forged}):
+            pass

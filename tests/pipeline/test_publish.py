@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from toys import write_toys
 
+from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.collect import collect
 from face3d_data.pipeline.dirty_rows import read_dirty
 from face3d_data.pipeline.run import run
 from face3d_data.readers.image_folder import ImageFolder
+from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.testing import write_tiny_images
 
 
@@ -105,3 +108,69 @@ def test_a_dataset_that_loses_most_rows_is_refused(tmp_path):
     with pytest.raises(RunStopped, match=r"dataset 'images': 18 of 55 inputs ended as rejects \(other_size"):
         run(pipeline_of(root), tmp_path / "work", engine="serial")
     assert not (tmp_path / "work" / "datasets" / "images").exists()
+
+
+def grown_by_one(tmp_path, root, pipeline):
+    """Run, add one capture of a known person, run again; return both folders and what the second run said."""
+    first = run(pipeline, tmp_path / "work", engine="serial").datasets["toy"].resolve()
+    (root / "p001" / "one_more.txt").write_text(" ".join(str(900 + i) for i in range(12)))
+    said = []
+    second = run(pipeline, tmp_path / "work", engine="serial", say=said.append).datasets["toy"].resolve()
+    return first, second, said
+
+
+def toy_pipeline(root):
+    raw = {
+        "name": "toy",
+        "sources": {"src": {"reader": "toy_files", "root": str(root)}},
+        "steps": [{"id": "scaled", "stage": "toy_scale", "from": "src"}],
+        "datasets": {"toy": {"from": "scaled", "fields": ["points"], "shard_size": 4}},
+    }
+    return make_pipeline(raw, root)
+
+
+@pytest.mark.slow
+def test_a_run_with_one_more_capture_links_the_other_shards_and_hashes_nothing_twice(tmp_path, monkeypatch):
+    root = write_toys(tmp_path / "in", 4, 6)
+    monkeypatch.setattr("face3d_data.store.files.SETTLE_NS", -(10**18))  # every file counts as settled
+    pipeline = toy_pipeline(root)
+    first, second, said = grown_by_one(tmp_path, root, pipeline)
+    assert any("1 older version of 'toy' kept: `face3d gc --datasets 1 --apply` removes them" in line for line in said)
+    old = {path.stat().st_ino for path in (first / "shards").iterdir()}
+    new = [path for path in (second / "shards").iterdir() if path.stat().st_ino not in old]
+    assert 1 <= len(new) <= 2 < len(old)
+    hashed = []
+    monkeypatch.setattr(
+        "face3d_data.store.files.digest_file", lambda path: hashed.append(path.name) or digest_file(path)
+    )
+    run(pipeline, tmp_path / "work", engine="serial")
+    assert not {path.name for path in (second / "shards").iterdir() if path not in new}.intersection(hashed)
+    hashed.clear()
+    said.clear()
+    run(pipeline, tmp_path / "work", engine="serial", say=said.append)
+    assert hashed == []
+    assert not any("older version" in line for line in said), "said when one is added"
+
+
+@pytest.mark.slow
+def test_gc_removes_older_versions_and_frees_what_no_other_has(tmp_path):
+    root = write_toys(tmp_path / "in", 4, 6)
+    pipeline = toy_pipeline(root)
+    first, second, _ = grown_by_one(tmp_path, root, pipeline)
+    shared = {path.name for path in (first / "shards").iterdir() if path.stat().st_nlink == 2}
+    own = sum(p.stat().st_size for p in first.rglob("*") if p.is_file() and p.stat().st_nlink == 1)
+    assert shared
+    work = tmp_path / "work"
+    assert not any("older version" in line for line in collect(work, apply_it=True, compact_it=False))
+    assert not any("older version" in line for line in collect(work, True, False, keep_versions=2))
+    lines = list(collect(work, apply_it=True, compact_it=False, keep_versions=1))
+    assert lines == [
+        f"removed datasets/{first.name}: an older version of dataset 'toy'",
+        f"{own / 1e6:.1f} MB in 1 place",
+    ]
+    assert not first.exists()
+    assert sorted(path.name for path in (work / "datasets").iterdir() if not path.name.startswith(".")) == [
+        "toy",
+        second.name,
+    ]
+    assert verify_dataset(second).problems == ()

@@ -1,4 +1,6 @@
+import gc
 import multiprocessing
+import os
 import pickle
 import shutil
 
@@ -7,9 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import build, manifest, spec_of
+from made import accept, build, manifest, spec_of
 
-import face3d_data.shards.read as read_module
 from face3d_data import Dataset, ShardReader
 from face3d_data.errors import UserError
 
@@ -59,7 +60,7 @@ def test_batches_are_copies(dataset, truth):
     batch.arrays["points"][:] = 0
     assert np.array_equal(dataset.reader("train")[0]["points"], truth["train"][0].arrays["points"])
     with pytest.raises(ValueError, match="read-only"):
-        dataset.reader("train")._array(0, "data")[0] = 0
+        dataset.reader("train")._shard(0).arrays["data"][0] = 0
 
 
 @pytest.mark.parametrize("index", [9, -10, 100])
@@ -104,18 +105,82 @@ def test_texts_that_are_asked_for_are_str_everywhere(dataset):
 
 
 def test_one_shard_by_its_path_and_stored_names(dataset):
-    reader = ShardReader(dataset.path / "shards/train-00001.h5", fields=["data", "normal"])
-    assert len(reader) == 4
+    reader, whole = (
+        ShardReader(dataset.path / "shards/train-40000.h5", fields=["data", "normal"]),
+        dataset.reader("train"),
+    )
+    assert len(reader) == 2
     assert reader.fields == ("points", "normals")
-    assert np.array_equal(reader[0]["points"], dataset.reader("train")[4]["points"])
+    for i in range(2):
+        assert np.array_equal(reader[i]["points"], whole[4 + i]["points"])
+        assert reader[i]["label"] == whole[4 + i]["label"]
+    assert reader.labels.tolist() == whole.labels[4:6].tolist()
 
 
-def test_no_file_is_kept_open_beyond_the_limit(dataset, truth, monkeypatch):
-    monkeypatch.setattr(read_module, "OPEN_SHARDS", 1)
-    reader = dataset.reader("train")
+def test_a_shard_away_from_its_dataset_has_no_labels(dataset, tmp_path):
+    shutil.copy(dataset.path / "shards/train-40000.h5", tmp_path / "one.h5")
+    reader = ShardReader(tmp_path / "one.h5")
+    assert reader.texts("sample_id") == dataset.table("train")["sample_id"].tolist()[4:6]
+    with pytest.raises(UserError, match=r"one\.h5: a shard by itself has no labels: keep it in its dataset's folder"):
+        reader[0]
+
+
+def test_maps_hold_no_file_open_and_end_with_their_arrays(dataset, truth):
+    def mapped():
+        return sum(str(dataset.path.resolve()) in line for line in open("/proc/self/maps"))
+
+    reader, open_before, mapped_before = dataset.reader("train"), len(os.listdir("/proc/self/fd")), mapped()
     for i in (0, 8, 4, 0):
         assert np.array_equal(reader[i]["points"], truth["train"][i].arrays["points"])
-        assert len(reader._mapped) == 1
+    assert len(os.listdir("/proc/self/fd")) == open_before
+    assert mapped() == mapped_before + 3
+    kept = reader._shard(0).arrays["data"][:2]
+    expected = kept.copy()
+    del reader
+    gc.collect()
+    assert mapped() == mapped_before + 1, "one array is left, and what it shows"
+    assert np.array_equal(kept, expected)
+
+
+def test_opening_reads_no_shard(dataset, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(dataset.path, copy)
+    for shard in (copy / "shards").iterdir():
+        shard.unlink()
+    reader = ShardReader(copy, "train")
+    assert len(reader) == 9
+    assert reader.fields == ("color", "normals", "points")
+    assert reader.labels.tolist() == dataset.table("train")["class"].tolist()
+    with pytest.raises(UserError, match=r"train-00000\.h5: cannot be read as a shard .*: run the pipeline again"):
+        reader[0]
+
+
+def test_a_shard_of_another_size_than_described_is_not_read(dataset, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(dataset.path, copy)
+    shard = copy / "shards/train-00000.h5"
+    size = shard.stat().st_size
+    os.truncate(shard, size - 8)
+    with pytest.raises(UserError, match=rf"it has {size - 8} bytes where dataset\.json says {size}"):
+        ShardReader(copy, "train")[0]
+    shard.write_bytes(b"")
+    with pytest.raises(UserError, match="it has 0 bytes"):
+        ShardReader(copy, "train")[0]
+    with pytest.raises(UserError, match="cannot be read as a shard"):
+        ShardReader(shard)
+
+
+@pytest.mark.parametrize("damage", [b"", b"no array", None])
+def test_labels_that_cannot_be_read_are_named(dataset, tmp_path, damage):
+    copy = tmp_path / "copy"
+    shutil.copytree(dataset.path, copy)
+    file = copy / "train_labels.npy"
+    if damage is None:
+        np.save(file, np.arange(3))
+    else:
+        file.write_bytes(damage)
+    with pytest.raises(UserError, match=r"train_labels\.npy: .*: run the pipeline again"):
+        ShardReader(copy, "train")[0]
 
 
 def test_a_pickled_reader_takes_no_maps_along(dataset):
@@ -205,27 +270,31 @@ def test_what_is_no_shard(tmp_path):
         ShardReader(path)
     with h5py.File(path, "w") as file:
         file.create_dataset("data", data=np.zeros((4, 2)))
-    with pytest.raises(UserError, match="it contains no 'label'"):
+    with pytest.raises(UserError, match="it contains no 'sample_id'"):
         ShardReader(path)
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_a_shard_that_lost_an_array_is_named_with_what_to_do(dataset, tmp_path, place):
+@pytest.mark.parametrize("name", ["data", "sample_id"])
+def test_a_shard_that_is_described_without_an_array_is_named_with_what_to_do(dataset, tmp_path, name):
     copy = tmp_path / "copy"
     shutil.copytree(dataset.path, copy)
-    shard = sorted((copy / "shards").glob("train-*.h5"))[place]
+    shard = "shards/train-40000.h5"
+    accept(copy, lambda info: info["shards"][shard]["offsets"].pop(name))
+    said = rf"train-40000\.h5: is damaged: it lacks the array '{name}': run the pipeline again"
+    with pytest.raises(UserError, match=said):
+        ShardReader(copy, "train", ["points", "sample_id"])
+    accept(copy, lambda info: info["shards"].pop(shard))
+    with pytest.raises(UserError, match=rf"dataset\.json: does not describe the shard {shard}: run the pipeline again"):
+        ShardReader(copy, "train")
+
+
+def test_an_array_that_one_shard_lost_is_missed_when_it_is_opened_by_itself(dataset, tmp_path):
+    shutil.copytree(dataset.path, tmp_path / "copy")
+    shard = tmp_path / "copy/shards/train-40000.h5"
     with h5py.File(shard, "r+") as file:
         del file["data"]
-    said = rf"{shard.name}: (contains no 'points'|is damaged: it lacks the array 'data': run the pipeline again)"
-    with pytest.raises(UserError, match=said):
-        ShardReader(copy, "train", ["points"])
-    for one in (copy / "shards").glob("train-*.h5"):
-        with h5py.File(one, "r+") as file:
-            for name in ("data", "normal", "color"):
-                file.pop(name, None)
-    with pytest.raises(UserError, match="is damaged: it lacks arrays of samples: run the pipeline again"):
-        ShardReader(copy, "train")
-    assert len(ShardReader(copy, "train", []).labels) == 9
+    with pytest.raises(UserError, match="contains no 'points'"):
+        ShardReader(shard, fields=["points"])
 
 
 def test_an_empty_split_is_an_empty_reader(tmp_path):

@@ -73,7 +73,9 @@ def test_images_without_points_are_ok(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["shards/test-00001.h5", "train.csv", "pairs.txt", "dirty.csv", "eval_files.txt"])
+@pytest.mark.parametrize(
+    "name", ["shards/test-40000.h5", "train.csv", "train_labels.npy", "pairs.txt", "dirty.csv", "eval_files.txt"]
+)
 def test_one_flipped_byte_is_found(link, name):
     data = bytearray((link / name).read_bytes())
     place = data.rindex(b"\n") if name.endswith(("txt", "csv")) else len(data) // 2
@@ -84,14 +86,14 @@ def test_one_flipped_byte_is_found(link, name):
 
 @pytest.mark.slow
 def test_missing_and_foreign_files_are_found(link):
-    (link / "shards/train-00002.h5").unlink()
+    (link / "shards/train-20000.h5").unlink()
     (link / "probe.csv").unlink()
     (link / "notes.txt").write_text("mine")
     found = problems(link)
-    assert "files: shards/train-00002.h5: is missing" in found
+    assert "files: shards/train-20000.h5: is missing" in found
     assert "files: probe.csv: is missing" in found
     assert "files: notes.txt: is not listed in dataset.json" in found
-    assert any(p.startswith("rows: shards/train-00002.h5: cannot be read as a shard") for p in found)
+    assert any(p.startswith("rows: shards/train-20000.h5: cannot be read as a shard") for p in found)
 
 
 def change_class(rows):
@@ -111,7 +113,7 @@ def double(rows):
 
 
 def swap_index(rows):
-    rows[1][column("index")], rows[2][column("index")] = rows[2][column("index")], rows[1][column("index")]
+    rows[2][column("index")], rows[3][column("index")] = rows[3][column("index")], rows[2][column("index")]
 
 
 def change_variant(rows):
@@ -158,10 +160,10 @@ def other_shard(rows):
         (change_id, "labels: train.csv: id is not the name of sample_id in 1 row"),
         (change_name, "labels: train.csv: name is not the name of identity in 1 row"),
         (double, "labels: *.csv: 1 sample ids occur twice"),
-        (swap_index, "rows: shards/train-00000.h5: sample_id is not that of the CSV"),
+        (swap_index, "rows: shards/train-10000.h5: sample_id is not that of the CSV"),
         (change_variant, "rows: shards/train-00000.h5: variant is not that of the CSV"),
-        (drop_row, "rows: shards/train-00002.h5: holds 4 rows, the CSV names the places [0, 1, 2] …"),
-        (drop_row, "rows: dataset.json: split train: {'people': 4, 'samples': 12, 'shards': 3}"),
+        (drop_row, "rows: shards/train-80000.h5: holds 3 rows, the CSV names the places [0, 1] …"),
+        (drop_row, "rows: dataset.json: split train: {'people': 4, 'samples': 12, 'shards': 5}"),
         (rename_column, "schema: train.csv: has the columns id,name,klass"),
         (other_split, "schema: train.csv: holds rows of another split"),
         (wrong_origin, "labels: train.csv: sample is not of its origin in 1 row"),
@@ -175,10 +177,6 @@ def test_faults_in_a_csv(link, change, message):
     edit_csv(link / "train.csv", change)
     accept(link)
     assert any(found.startswith(message) for found in problems(link)), problems(link)
-
-
-def swap_labels(file):
-    file["label"][[0, 1]] = file["label"][[0, 1]] + 1
 
 
 def put_nan(file):
@@ -201,8 +199,8 @@ def drop_color(file):
     del file["color"]
 
 
-def drop_label(file):
-    del file["label"]
+def drop_content(file):
+    del file["content"]
 
 
 def drop_scale(file):
@@ -213,8 +211,8 @@ def add_array(file):
     file.create_dataset("mood", data=np.zeros(4))
 
 
-def other_pipeline(file):
-    file.attrs["pipeline"] = "other"
+def other_rows(file):
+    file.attrs["made_of"] = "other"
 
 
 def other_unit(file):
@@ -231,18 +229,17 @@ def other_person(file):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (swap_labels, "label is not the class of the CSV"),
         (put_nan, "normal holds values that are not finite"),
         (chunk, "cannot be read as a shard ('data' is not contiguous"),
-        (widen, "data is float64 (4, 16, 3), not float32 (4, 16, 3)"),
+        (widen, "data is float64 (3, 16, 3), not float32 (3, 16, 3)"),
         (drop_color, "contains no 'color'"),
-        (drop_label, "cannot be read as a shard"),
-        (drop_scale, "holds centroid, color, data, identity, label, normal, root, sample_id, variant, which is not"),
+        (drop_content, "cannot be read as a shard"),
+        (drop_scale, "holds centroid, color, content, data, identity, normal, root, sample_id, variant, which is not"),
         (
             add_array,
-            "holds centroid, color, data, identity, label, mood, normal, root, sample_id, scale, variant,",
+            "holds centroid, color, content, data, identity, mood, normal, root, sample_id, scale, variant,",
         ),
-        (other_pipeline, "has the attributes"),
+        (other_rows, "has the attributes"),
         (other_unit, "data is in m, not in unit sphere"),
         (other_person, "identity is not that of the CSV"),
     ],
@@ -252,6 +249,34 @@ def test_faults_in_a_shard(link, change, message):
         change(file)
     accept(link)
     assert any(found.startswith(f"rows: shards/test-00000.h5: {message}") for found in problems(link)), problems(link)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "said"), [(1, "holds other labels than the classes of the CSV"), (0, "cannot be read")]
+)
+def test_faults_in_labels(link, change, said):
+    labels = np.load(link / "test_labels.npy")
+    if change:
+        np.save(link / "test_labels.npy", labels + change)
+    else:
+        (link / "test_labels.npy").write_bytes(b"")
+    accept(link)
+    assert [found[: len(said) + 23] for found in problems(link)] == [f"rows: test_labels.npy: {said}"]
+
+
+@pytest.mark.slow
+def test_rows_in_another_shard_than_their_digests_say(link):
+    accept(link, lambda info: info["spec"].update(shard_size=5))
+    found = problems(link)
+    assert "rows: train.csv: names other shards than the digests of its rows" in found
+    assert all("names other shards" in one for one in found), found
+
+
+@pytest.mark.slow
+def test_arrays_that_are_elsewhere_than_described(link):
+    accept(link, lambda info: info["shards"]["shards/test-00000.h5"]["offsets"].update(data=16))
+    assert problems(link) == ["rows: shards/test-00000.h5: its arrays are not where dataset.json says"]
 
 
 def move(link, to_identity=None, to_origin=None, key=None):
@@ -284,12 +309,12 @@ def test_leaks_between_splits(link, where, message):
 
 @pytest.mark.slow
 def test_equal_bytes_in_two_splits(link):
-    with h5py.File(link / "shards/train-00000.h5") as one, h5py.File(link / "shards/test-00001.h5", "r+") as other:
+    with h5py.File(link / "shards/train-10000.h5") as one, h5py.File(link / "shards/test-80000.h5", "r+") as other:
         other["color"][2] = one["color"][1]
     accept(link)
     verdict = verify_dataset(link)
     assert [p.check for p in verdict.problems] == ["rows", "leaks"]
-    assert verdict.problems[0].detail == "content is not that of the CSV"
+    assert verdict.problems[0].detail == "content is not that of its arrays"
     assert "2 samples with equal content in more than one split" in verdict.problems[1].detail
     assert verdict.shared == {"identity": 0, "origin": 0, "root": 0, "key": 0, "content": 2}
 
@@ -426,9 +451,9 @@ def test_faults_in_lists_of_shards_and_dirty_rows(link):
 @pytest.mark.slow
 def test_another_schema_version_is_a_user_error(link):
     edit_info(link, lambda info: info.update(schema_version=99))
-    with pytest.raises(UserError, match="schema version 99, this version reads 2"):
+    with pytest.raises(UserError, match="schema version 99, this version reads 3"):
         verify_dataset(link)
-    edit_info(link, lambda info: [info.update(schema_version=2), info.pop("arrays")])
+    edit_info(link, lambda info: [info.update(schema_version=3), info.pop("arrays")])
     with pytest.raises(UserError, match="lacks arrays: build the dataset again"):
         verify_dataset(link)
 

@@ -6,6 +6,8 @@ import hashlib
 import os
 import time
 
+import pytest
+
 from face3d_data.store.files import SETTLE_NS, FileHashes
 
 
@@ -40,13 +42,77 @@ def test_changed_content_of_the_same_size_and_mtime_is_noticed(tmp_path, monkeyp
     hashes.close()
 
 
-def test_a_young_file_is_hashed_again(tmp_path):
+def hashed_in_runs(path, memory, times):
+    """Return the state of a file, and how often it was hashed, in runs that begin at these times."""
+    found = []
+    for at in times:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("face3d_data.store.files.time.time_ns", lambda at=at: at)
+            hashes = FileHashes(memory)
+            states = {hashes.state(path) for _ in range(5)}
+            hashes.close()
+        assert len(states) == 1
+        found.append((states.pop().settled, hashes.hashed))
+    return found
+
+
+def test_a_young_file_is_hashed_once_a_run_until_it_has_settled(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc")
+    now = time.time_ns()
+    runs = [now, now + SETTLE_NS // 2, now + 2 * SETTLE_NS, now + 3 * SETTLE_NS]
+    assert hashed_in_runs(path, tmp_path / "files", runs) == [(False, 1), (False, 1), (True, 1), (True, 0)]
+
+
+@pytest.mark.parametrize("ahead_s", [60, 86_400 * 365])
+def test_a_server_s_clock_that_is_ahead_costs_one_more_hash(tmp_path, ahead_s):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+    there = time.time_ns()
+    here = there - ahead_s * 10**9
+    runs = [here, here + SETTLE_NS // 2, here + SETTLE_NS, here + 5 * SETTLE_NS]
+    assert hashed_in_runs(path, tmp_path / "files", runs) == [(False, 1), (False, 1), (True, 1), (True, 0)]
+    path.write_bytes(b"xyz")
+    assert hashed_in_runs(path, tmp_path / "files", [here + 9 * SETTLE_NS]) == [(False, 1)]
+
+
+def test_a_clock_that_jumps_back_settles_nothing(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+    now = time.time_ns() - 10**15
+    assert hashed_in_runs(path, tmp_path / "files", [now, now - 10**12, now - 10**12]) == [(False, 1)] * 3
+
+
+def test_a_link_is_remembered_where_nothing_but_the_time_of_that_change_is_new(tmp_path, monkeypatch):
+    path, other = settled(tmp_path / "a.bin", b"abc"), tmp_path / "b.bin"
+    monkeypatch.setattr("face3d_data.store.files.SETTLE_NS", -(10**12))
+    first = FileHashes(tmp_path / "files")
+    state = first.state(path)
+    os.link(path, other)
+    first.linked(state, path, other)
+    first.close()
+    again = FileHashes(tmp_path / "files")
+    assert again.digest(path) == again.digest(other) == state.sha256
+    assert again.hashed == 0
+    other.write_bytes(b"xyzw")
+    again.linked(state, other)
+    assert again.digest(other) == hashlib.sha256(b"xyzw").hexdigest()
+    assert again.hashed == 1
+    again.close()
+
+
+def test_a_memory_of_version_0_1_0_is_left_aside(tmp_path):
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "files") as memory:
+        memory.execute(
+            "CREATE TABLE files (path BLOB PRIMARY KEY, size INT, mtime INT, ctime INT, inode INT, hashed_at INT, "
+            "digest TEXT) WITHOUT ROWID"
+        )
+    memory.close()
+    path = settled(tmp_path / "a.bin", b"abc")
     hashes = FileHashes(tmp_path / "files")
-    hashes.digest(path)
-    hashes.digest(path)
-    assert hashes.hashed == 2
+    assert hashes.digest(path) == hashlib.sha256(b"abc").hexdigest()
     hashes.close()
 
 

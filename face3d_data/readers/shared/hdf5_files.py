@@ -15,6 +15,8 @@ from face3d_data.readers.shared.walk import walk
 
 ENDINGS = (".h5", ".hdf5")
 LIST_ENDING = "_files.txt"
+LABELS_ENDING = "_labels.npy"
+"""Of the labels beside our shards, which say who is who themselves."""
 NAMES_FILE = "shape_names.txt"
 LONGEST_LIST = 10_000_000
 """Bytes of a list of files or names."""
@@ -81,7 +83,7 @@ def strays_of(root: Path) -> Iterator[Source]:
     """Yield a row for what is below a root and is neither an HDF5 file nor a companion."""
     for folder in walk(root) if root.is_dir() else ():
         foreign = [name for name in (*folder.files, *folder.odd) if not name.lower().endswith(ENDINGS)]
-        yield from strays(folder, foreign, wanted=" or ".join(ENDINGS))
+        yield from strays(folder, foreign, (LABELS_ENDING,), wanted=" or ".join(ENDINGS))
 
 
 def _listed(

@@ -10,26 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from face3d_data.digest import digest
 from face3d_data.errors import UserError
 from face3d_data.names import name_of
+from face3d_data.numpy_files import load_npy
 from face3d_data.plurals import counted
 from face3d_data.shards.audit.near_duplicates import Search
 from face3d_data.shards.audit.verify_leaks import audit, look_for_near_duplicates
 from face3d_data.shards.audit.verify_lists import Problems, check_pairs, check_protocol
 from face3d_data.shards.audit.verify_spellings import list_notes
+from face3d_data.shards.buckets import buckets, order_digests
 from face3d_data.shards.check import faults
 from face3d_data.shards.contents import CONTENT_FIELDS, content_form, content_of, hash_rows
 from face3d_data.shards.leaks import Leak
-from face3d_data.shards.mapped import MappedShard
+from face3d_data.shards.mapped import MappedShard, ShardLayout, read_layout
+from face3d_data.shards.plan import runs_of
 from face3d_data.shards.read import Dataset
-from face3d_data.shards.schema import DATASET_COLUMNS, DATASET_DIRTY_COLUMNS, DESCRIPTION, TEXT_DATASETS
+from face3d_data.shards.schema import (
+    DATASET_COLUMNS,
+    DATASET_DIRTY_COLUMNS,
+    DESCRIPTION,
+    FRAMES,
+    TEXT_DATASETS,
+    labels_name,
+    shard_name,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DESCRIBED = (
-    *("name", "by", "seed", "spec", "shapes", "arrays", "splits", "files"),
+    *("name", "by", "seed", "spec", "shapes", "arrays", "splits", "shards", "files"),
     *("pipeline", "pipeline_digest", "package_version"),
 )
 """Keys of dataset.json that the checks rest on."""
@@ -208,22 +218,24 @@ def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[
         contents: sample id to the `content` of what the shard holds; filled.
     """
     try:
-        shard = MappedShard(dataset.path / name)
+        layout = read_layout(dataset.path / name)
+        shard = MappedShard(dataset.path / name, layout.arrays)
         texts = {column: shard.texts(column) for column in TEXT_DATASETS}
-        labels = shard.arrays["label"]
     except (OSError, ValueError, KeyError) as error:
         yield f"cannot be read as a shard ({error})"
         return
-    yield from _schema(dataset.info, shard, rows)
+    yield from _schema(dataset.info, name, layout, rows)
+    record = dataset.info["shards"].get(name, {})
+    if {key: value for key, value in record.items() if key != "made_of"} != shard.header.record():
+        yield f"its arrays are not where {DESCRIPTION} says"
     rows = rows.sort_values("index", kind="stable")
-    if rows["index"].tolist() != list(range(len(labels))):
-        yield f"holds {len(labels)} rows, the CSV names the places {rows['index'].tolist()[:3]} …"
+    n_rows = len(texts["sample_id"])
+    if rows["index"].tolist() != list(range(n_rows)):
+        yield f"holds {n_rows} rows, the CSV names the places {rows['index'].tolist()[:3]} …"
         return
     for column in TEXT_DATASETS:
         if texts[column] != rows[column].tolist():
             yield f"{column} is not that of the CSV"
-    if labels.shape != (len(rows), 1) or labels[:, 0].tolist() != rows["class"].tolist():
-        yield "label is not the class of the CSV"
     for stored, array in shard.arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             yield f"{stored} holds values that are not finite"
@@ -236,30 +248,30 @@ def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[
     found = [content_of(dict(zip(hashes, row, strict=True))) for row in zip(*hashes.values(), strict=True)]
     if hashes:
         contents.update(zip(rows["sample_id"], found, strict=True))
-        if found != rows["content"].tolist():
-            yield "content is not that of the CSV"
+        if found != texts["content"]:
+            yield "content is not that of its arrays"
 
 
-def _schema(info: Mapping[str, Any], shard: MappedShard, rows: pd.DataFrame) -> Iterator[str]:
+def _schema(info: Mapping[str, Any], name: str, layout: ShardLayout, rows: pd.DataFrame) -> Iterator[str]:
     """Yield attributes and arrays that are not those of dataset.json."""
-    want = {name: info[name] for name in ("schema_version", "pipeline", "pipeline_digest", "package_version")}
-    want["split"] = rows["split"].iloc[0]
-    if dict(shard.layout.attributes) != want:
-        yield f"has the attributes {dict(shard.layout.attributes)}, not {want}"
+    made_of = info["shards"].get(name, {}).get("made_of")
+    want = {"schema_version": info["schema_version"], "split": rows["split"].iloc[0], "made_of": made_of}
+    if dict(layout.attributes) != want:
+        yield f"has the attributes {dict(layout.attributes)}, not {want}"
     for stored, form in info["arrays"].items():
-        shape, array = tuple(info["shapes"][form["field"]]), shard.arrays.get(stored)
-        if array is None:
+        shape, place = (len(rows), *info["shapes"][form["field"]]), layout.arrays.get(stored)
+        if place is None:
             yield f"contains no {stored!r}"
-        elif (array.dtype, array.shape) != (np.dtype(form["dtype"]), (len(rows), *shape)):
-            yield f"{stored} is {array.dtype} {array.shape}, not {np.dtype(form['dtype'])} {(len(rows), *shape)}"
-        elif shard.layout.units[stored] != form["unit"]:
-            yield f"{stored} is in {shard.layout.units[stored] or 'no unit'}, not in {form['unit'] or 'no unit'}"
-        elif dict(shard.layout.said[stored]) != info.get("array_attributes", {}).get(form["field"], {}):
-            yield f"{stored} has the attributes {dict(shard.layout.said[stored])}, which is not what dataset.json says"
-    normalized = ("centroid", "scale") if info["spec"]["normalize"] else ()
-    extra = sorted(shard.arrays.keys() - info["arrays"].keys() - {"label", *TEXT_DATASETS, *normalized})
-    if extra or any(name not in shard.arrays for name in normalized):
-        yield f"holds {', '.join(sorted(shard.arrays))}, which is not what dataset.json says"
+        elif place[:2] != (np.dtype(form["dtype"]), shape):
+            yield f"{stored} is {place[0]} {place[1]}, not {np.dtype(form['dtype'])} {shape}"
+        elif layout.units[stored] != form["unit"]:
+            yield f"{stored} is in {layout.units[stored] or 'no unit'}, not in {form['unit'] or 'no unit'}"
+        elif dict(layout.said[stored]) != info.get("array_attributes", {}).get(form["field"], {}):
+            yield f"{stored} has the attributes {dict(layout.said[stored])}, which is not what dataset.json says"
+    normalized = FRAMES if info["spec"]["normalize"] else {}
+    extra = sorted(layout.arrays.keys() - info["arrays"].keys() - {*TEXT_DATASETS, *normalized})
+    if extra or any(name not in layout.arrays for name in normalized):
+        yield f"holds {', '.join(sorted(layout.arrays))}, which is not what dataset.json says"
 
 
 def check_counts(dataset: Dataset, table: pd.DataFrame) -> Problems:
@@ -271,12 +283,31 @@ def check_counts(dataset: Dataset, table: pd.DataFrame) -> Problems:
         if listed != list(dict.fromkeys(rows["shard"])):
             yield f"{split}_files.txt", "lists other shards than the CSV"
         ids = rows["sample_id"].tolist()
-        if ids != sorted(ids, key=lambda sample_id: (digest(seed, sample_id), sample_id)):
+        digests = order_digests(seed, ids)
+        ordered = sorted(zip(digests, ids, strict=True))
+        if [sample_id for _, sample_id in ordered] != ids:
             yield f"{split}.csv", "is not in the order of digest(seed, sample_id)"
+        else:
+            of_rows = dataset.info["spec"]["shard_size"]
+            cuts = [(shard_name(split, one.name), one.start, one.stop) for one in buckets(digests, of_rows)]
+            if cuts != list(runs_of(rows["shard"].tolist())):
+                yield f"{split}.csv", "names other shards than the digests of its rows"
+        yield from _check_split_labels(dataset, split, rows)
         want = dataset.info["splits"].get(split, {"samples": 0, "people": 0, "shards": 0})
         have = {"samples": len(rows), "people": rows["name"].nunique(), "shards": rows["shard"].nunique()}
         if want != have:
             yield DESCRIPTION, f"split {split}: {want}, the CSV has {have}"
+
+
+def _check_split_labels(dataset: Dataset, split: str, rows: pd.DataFrame) -> Problems:
+    path = dataset.path / labels_name(split)
+    try:
+        labels = load_npy(path)
+    except (OSError, ValueError) as error:
+        yield path.name, f"cannot be read ({error})"
+        return
+    if labels.dtype != np.int64 or labels.tolist() != rows["class"].tolist():
+        yield path.name, "holds other labels than the classes of the CSV"
 
 
 def leak_detail(leak: Leak) -> str:
