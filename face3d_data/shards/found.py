@@ -28,12 +28,13 @@ ENDING = "_files.txt"
 """Ending of the list of a split's shards."""
 
 
-def read_description(path: Path) -> dict[str, Any]:
+def read_description(path: str | Path) -> dict[str, Any]:
     """Return what dataset.json in a dataset's folder says.
 
     Raises:
         UserError: there is none, it cannot be read, or it is of another version.
     """
+    path = Path(path)
     try:
         info = parse_json((path / DESCRIPTION).read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -46,9 +47,9 @@ def read_description(path: Path) -> dict[str, Any]:
     return info
 
 
-def splits_in(path: Path) -> list[str]:
+def splits_in(path: str | Path) -> list[str]:
     """Return the names of a dataset's splits, empty ones included."""
-    return split_order([found.name.removesuffix(ENDING) for found in path.glob(f"*{ENDING}")])
+    return split_order([found.name.removesuffix(ENDING) for found in Path(path).glob(f"*{ENDING}")])
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _unreadable(path: Path, error: Exception, what: str = "a shard") -> str:
     return f"{path}: cannot be read as {what} ({error}): {AGAIN}"
 
 
-def find_shards(path: Path, split: str | Sequence[str] | None) -> FoundShards:
+def find_shards(path: str | Path, split: str | Sequence[str] | None) -> FoundShards:
     """Return the shards of some splits of a dataset, or the one shard that `path` is.
 
     Args:
@@ -156,6 +157,7 @@ def find_shards(path: Path, split: str | Sequence[str] | None) -> FoundShards:
     Raises:
         UserError: no dataset, no such split, or a split for a shard.
     """
+    path = Path(path)
     if path.is_file():
         if split is not None:
             raise UserError(f"{path}: is a single shard: omit 'split', or use the dataset's folder")

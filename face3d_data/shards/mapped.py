@@ -146,7 +146,7 @@ class MappedShard:
         return [raw.decode() for raw in self.arrays[name].tolist()]
 
 
-def map_file(path: Path) -> np.ndarray:
+def map_file(path: str | Path) -> np.ndarray:
     """Return a file's bytes, u1 (n,), read-only, mapped into memory without keeping a file descriptor.
 
     Raises:

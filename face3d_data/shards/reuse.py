@@ -52,20 +52,21 @@ VERSION = re.compile(r"(.+)-[0-9a-f]{16}")
 """Name of the folder of a dataset's version: the dataset's name and the start of its digest."""
 
 
-def dataset_names(datasets: Path) -> list[str]:
+def dataset_names(datasets: str | Path) -> list[str]:
     """Return the names of the datasets of which there is any version."""
-    return sorted({found[1] for path in datasets.glob("*") if (found := VERSION.fullmatch(path.name))})
+    return sorted({found[1] for path in Path(datasets).glob("*") if (found := VERSION.fullmatch(path.name))})
 
 
-def versions_of(datasets: Path, name: str) -> list[Path]:
+def versions_of(datasets: str | Path, name: str) -> list[Path]:
     """Return the folders of a dataset's versions, the one that its name links to first, then the newest first."""
+    datasets = Path(datasets)
     found = [path for path in datasets.glob(f"{glob.escape(name)}-*") if path.is_dir()]
     found = [path for path in found if (whole := VERSION.fullmatch(path.name)) and whole[1] == name]
     now = (datasets / name).resolve().name
     return sorted(found, key=lambda path: (path.name != now, -path.stat().st_mtime_ns, path.name))
 
 
-def older_versions(datasets: Path, name: str) -> list[str]:
+def older_versions(datasets: str | Path, name: str) -> list[str]:
     """Return a line where there are versions of a dataset that its name does not link to, with what removes them."""
     older = versions_of(datasets, name)[1:]
     if not older:
@@ -74,7 +75,7 @@ def older_versions(datasets: Path, name: str) -> list[str]:
 
 
 def reuse_shards(
-    tasks: Sequence[ShardTask], versions: Sequence[Path], state_of: Callable[[Path], FileState]
+    tasks: Sequence[ShardTask], versions: Sequence[str | Path], state_of: Callable[[Path], FileState]
 ) -> Iterator[ReusedShard]:
     """Take over what other versions have of the shards that are to be written; a damaged shard is left alone.
 
@@ -100,9 +101,9 @@ def reuse_shards(
         sync(folder)
 
 
-def _recorded(versions: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any], Path, str]]:
+def _recorded(versions: Sequence[str | Path]) -> Iterator[tuple[str, dict[str, Any], Path, str]]:
     """Yield name, record, version and SHA-256 of every shard; versions that cannot be read have none to give."""
-    for version in versions:
+    for version in map(Path, versions):
         try:
             info = read_description(version)
             shards, files = info["shards"], info["files"]

@@ -16,7 +16,7 @@ from face3d_data.readers.shared.walk import walk
 ENDINGS = (".h5", ".hdf5")
 LIST_ENDING = "_files.txt"
 LABELS_ENDING = "_labels.npy"
-"""Of the labels beside our shards, which say who is who themselves."""
+"""Of the labels beside our shards, which contain identities themselves."""
 NAMES_FILE = "shape_names.txt"
 LONGEST_LIST = 10_000_000
 """Bytes of a list of files or names."""
