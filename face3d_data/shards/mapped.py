@@ -166,7 +166,7 @@ def map_file(path: str | Path) -> np.ndarray:
     buffer = (ctypes.c_ubyte * size).from_address(address)
     unmap = weakref.finalize(buffer, _libc().munmap, address, size)
     unmap.atexit = False  # arrays may outlive the interpreter's other objects: the system unmaps what is left
-    data = np.frombuffer(buffer, np.uint8)
+    data = np.ctypeslib.as_array(buffer)
     data.flags.writeable = False
     return data
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.optim import Optimizer
 
@@ -79,7 +80,8 @@ def take_training(
         config: the optimizer's.
     """
     epoch = content.get("epoch")
-    epoch = epoch.item() if hasattr(epoch, "item") else epoch
+    if isinstance(epoch, torch.Tensor | np.generic) and np.size(epoch) == 1:
+        epoch = epoch.item()
     epochs = epoch + 1 if isinstance(epoch, int) and epoch >= 0 else 0
     lines = [f"goes on behind its {counted(epochs, 'epoch')}" if epochs else "says no epoch: begins with the first"]
     try:
