@@ -107,6 +107,15 @@ def dataset_benchmarks() -> tuple[Benchmark, ...]:
             "loader", "loader.py", (), (Goal("random triplets: x PLY files", ("ratio_to_ply", "shards"), least=25),)
         ),
         Benchmark(
+            "shard_reading",
+            "shard_reading.py",
+            ("--shards", "2", "512", "--rows", "32"),
+            (
+                Goal("random samples/s of 512 shards", ("this", "512", "read"), least=150_000),
+                Goal("512 shards opened: s", ("this", "512", "open"), most=0.1),
+            ),
+        ),
+        Benchmark(
             "opening",
             "opening.py",
             (),
