@@ -26,7 +26,7 @@ RUN_BY_MAKE = [
 ]
 RUN_BY_MAKE += [
     "near_duplicates.py",
-    "opening.py",
+    "opening.py", "shard_reading.py",
     "packaged_cost.py",
     "sampling.py",
     "training_loader.py",
