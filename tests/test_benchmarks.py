@@ -26,7 +26,8 @@ RUN_BY_MAKE = [
 ]
 RUN_BY_MAKE += [
     "near_duplicates.py",
-    "opening.py", "shard_reading.py",
+    "opening.py",
+    "shard_reading.py",
     "packaged_cost.py",
     "sampling.py",
     "training_loader.py",

@@ -13,6 +13,7 @@ from face3d_data.pipeline.run import PIPELINE
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty
 from face3d_data.store.part import RETRIED, PartRow
+from face3d_data.store.step_rows import MISSING
 from face3d_data.store.workspace import StepCache, Workspace
 
 
@@ -53,10 +54,11 @@ def _cached(result: RunResult) -> Iterator[tuple[StepCache, list[Dirty]]]:
 
 def _mark(cache: StepCache, dirty: list[Dirty], step: str | None, reason: str | None) -> int:
     rows = cache.rows()
+    known = rows.find([row.key for row in dirty]) != MISSING
     again = [
         PartRow(row.key, status=RETRIED, reason="retry_asked", detail=f"was {row.reason}", attempt=row.attempt + 1)
-        for row in dirty
-        if row.key in rows and row.status != RETRIED and step in (None, row.step) and reason in (None, row.reason)
+        for row, there in zip(dirty, known.tolist(), strict=True)
+        if there and row.status != RETRIED and step in (None, row.step) and reason in (None, row.reason)
     ]
     if again:
         cache.add(list({row.input: row for row in again}.values()))

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from face3d_data.digest import canonical
 from face3d_data.engine.worker import DETAIL_CHARS
 from face3d_data.errors import NeedsLibrary, Unreadable, UserError, stops_the_run
@@ -24,7 +26,8 @@ from face3d_data.store.files import FileHashes
 from face3d_data.store.manifest import NOT_COUNTED, Dirty, Entry
 from face3d_data.store.part import RETRIED, PartRow, write_part
 from face3d_data.store.place import SourcePlace, source_of
-from face3d_data.store.workspace import StepCache, Workspace, is_done
+from face3d_data.store.step_rows import MISSING, is_settled
+from face3d_data.store.workspace import StepCache, Workspace
 from face3d_data.table import FIXED_COLUMNS
 
 INSPECTED_ROWS = 4096
@@ -87,12 +90,12 @@ def _read_source(
         _check_level(step, dirty)
     _set_roots(entries, fingerprint, getattr(step.reader, "root", None))
     _survey(step, entries, cache)
-    rows = _inspect(step, entries, cache, fingerprint, keep, retry)
-    for entry in entries:
-        row = rows[entry.key]
-        if row.status != "ok":
+    bad = _inspect(step, entries, cache, fingerprint, keep, retry)
+    for entry in entries if bad else ():
+        row = bad.get(entry.key)
+        if row is not None:
             dirty.append(_dirty(step, entry, row.reason, row.detail, row.status, row.attempt))
-    return [entry for entry in entries if rows[entry.key].status == "ok"], dirty
+    return [entry for entry in entries if entry.key not in bad], dirty
 
 
 def _check_level(step: SourceStep, dirty: list[Dirty]) -> None:
@@ -174,11 +177,11 @@ def _survey(step: SourceStep, entries: list[Entry], cache: StepCache) -> None:
     Raises:
         UserError: the collection does not fit an option of the reader; the source is named first.
     """
-    known = cache.rows()
-    new = [source_of(entry.place).source for entry in entries if entry.key not in known]
+    known = (cache.rows().find([entry.key for entry in entries]) != MISSING).tolist()
+    new = [source_of(entry.place).source for entry, there in zip(entries, known, strict=True) if not there]
     if not new:
         return
-    old = [source_of(entry.place).source for entry in entries if entry.key in known]
+    old = [source_of(entry.place).source for entry, there in zip(entries, known, strict=True) if there]
     try:
         step.reader.survey([*_spread(new, SURVEYED), *_spread(old, max(0, SURVEYED - len(new)))])
     except UserError as error:
@@ -194,18 +197,18 @@ def _spread(sources: list[Source], most: int) -> list[Source]:
 def _inspect(
     step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool, retry: bool
 ) -> dict[str, PartRow]:
-    rows = {key: group[0] for key, (_, group) in cache.rows().items()}
-    new: dict[str, PartRow] = {}
-    for entry in entries:
-        known = rows.get(entry.key)
-        if entry.key not in new and (known is None or not is_done([known]) or (retry and known.status != "ok")):
-            new[entry.key] = _look(step, entry, known.attempt + 1 if known else 1)
-    settled = [row for row in new.values() if is_done([row])]
+    """Look into what is new, and return the row of each content that is not good, by key."""
+    rows, keys = cache.rows(keep), [entry.key for entry in entries]
+    new = {keys[i]: _look(step, entries[i], attempt) for i, attempt in rows.to_do(keys, retry=retry)}
+    settled = [row for row in new.values() if is_settled(row)]
     if settled and keep:
         cache.describe({"kind": "reader", **describe_source(step, fingerprint)})
         for block in _blocks(settled):
             write_part(cache.parts, block, ())
-    return {**rows, **new}
+    places = rows.find(keys)
+    bad = np.flatnonzero((places != MISSING) & ~np.append(rows.gave_output(), True)[places])
+    before = {keys[i]: rows.group(int(places[i]))[1][0] for i in bad.tolist()}
+    return {key: row for key, row in {**before, **new}.items() if row.status != "ok"}
 
 
 def _look(step: SourceStep, entry: Entry, attempt: int) -> PartRow:

@@ -34,7 +34,8 @@ from face3d_data.store.manifest import (
 )
 from face3d_data.store.part import PartRow
 from face3d_data.store.place import StorageLocation
-from face3d_data.store.workspace import StepCache, Workspace, is_done
+from face3d_data.store.step_rows import MISSING, StepRows
+from face3d_data.store.workspace import StepCache, Workspace
 from face3d_data.table import TableContext, TableResult, TableStep
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def step_inputs(step: Step, done: Mapping[str, Sequence[Entry]]) -> list[Entry]:
 def to_do(
     stage: Stage,
     inputs: Sequence[Entry],
-    rows: Mapping[str, tuple[Path, list[PartRow]]],
+    rows: StepRows,
     forced: bool,
     retry: bool = False,
 ) -> list[tuple[Entry, int]]:
@@ -70,18 +71,12 @@ def to_do(
     Args:
         stage: the stage.
         inputs: its rows.
-        rows: what it has made so far, by input key.
+        rows: what it has made so far.
         forced: do everything again.
         retry: do again what gave no output.
     """
-    todo: dict[str, tuple[Entry, int]] = {}
-    for entry in inputs:
-        key = stage.input_key(entry.key, entry.tags)
-        known = rows.get(key)
-        again = known is None or forced or not is_done(known[1]) or (retry and known[1][0].status != "ok")
-        if key not in todo and again:
-            todo[key] = (entry, known[1][0].attempt + 1 if known else 1)
-    return list(todo.values())
+    keys = [stage.input_key(entry.key, entry.tags) for entry in inputs]
+    return [(inputs[i], attempt) for i, attempt in rows.to_do(keys, forced, retry)]
 
 
 def run_stage(
@@ -94,14 +89,14 @@ def run_stage(
     """
     fingerprint = step.fingerprint(pipeline.seed)
     cache = workspace.step_cache(stage.name, fingerprint)
-    rows = cache.rows()
+    rows = cache.rows(keep=True)
     todo = to_do(stage, inputs, rows, step.id in settings.force, settings.rehash)
     report = Report()
     cache.discard_bad()
     if todo:
         cache.describe(describe_step(step, pipeline.seed))
         report = _work(step.id, stage, fingerprint, cache, todo, settings)
-        rows = cache.rows()
+        rows = cache.rows(keep=True)
     result = join_rows(step, stage, fingerprint, inputs, rows)
     result.report = report
     check_balance(result)
@@ -136,13 +131,13 @@ def join_rows(
     stage: Stage,
     fingerprint: str,
     inputs: Sequence[Entry],
-    rows: Mapping[str, tuple[Path, list[PartRow]]],
+    rows: StepRows,
 ) -> StepResult:
     """Join a step's inputs with the cached rows; inputs without any are left out (they are still to do)."""
     result = StepResult(step.id, stage.name, fingerprint, len(inputs), [])
     result.keys = tuple(stage.input_key(entry.key, entry.tags) for entry in inputs)
-    for entry, key in zip(inputs, result.keys, strict=True):
-        part, group = rows.get(key, (Path(), []))
+    for entry, place in zip(inputs, rows.find(result.keys).tolist(), strict=True):
+        part, group = rows.group(place) if place != MISSING else (Path(), [])
         for row in group:
             if row.status == "ok":
                 result.entries.append(join(entry, row, part, step.id))

@@ -66,7 +66,7 @@ def find_garbage(workspace: Workspace, reached: Mapping[str, set[str]]) -> Garba
 
 
 def _dead_parts(cache: StepCache, live: set[str]) -> Iterator[Path]:
-    used = {path for key, (path, _) in cache.rows().items() if key in live}
+    used = {path for key, path, _ in cache.rows().groups() if key in live}
     for path in sorted(cache.parts.glob("*")):
         if path.suffix in (".h5", ".jsonl") and path.with_suffix(".h5") not in used:
             yield path
@@ -103,7 +103,7 @@ def compact(cache: StepCache, live: Iterable[str]) -> int:
     """
     wanted = set(live)
     by_part: dict[Path, list[list[PartRow]]] = {}
-    for key, (part, group) in cache.rows().items():
+    for key, part, group in cache.rows().groups():
         if key in wanted:
             by_part.setdefault(part, []).append(group)
     old = [part for part, groups in by_part.items() if _worth_it(part, groups)]

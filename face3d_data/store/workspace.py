@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from face3d_data.atomic import make_folder, share_mask, write_atomic
-from face3d_data.errors import TOO_LARGE, UserError
+from face3d_data.errors import UserError
 from face3d_data.store.files import FileHashes
-from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows, write_part
+from face3d_data.store.part import BadPart, PartRow, write_part
+from face3d_data.store.step_rows import StepRows, read_rows
 
 log = logging.getLogger("face3d_data")
+INDEX = "rows.index"
+"""File of a step's folder in the cache, beside `parts`."""
 
 
 class StepCache:
@@ -33,24 +36,17 @@ class StepCache:
         if not path.exists():
             write_atomic(path, json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
-    def rows(self) -> dict[str, tuple[Path, list[PartRow]]]:
-        """Return, for each input key, its newest rows and the `.h5` beside them; bad parts count as absent."""
-        found: dict[str, tuple[Path, list[PartRow]]] = {}
-        for path in sorted(self.parts.glob("*.jsonl")):
-            try:
-                rows = read_part_rows(path)
-            except BadPart as error:
-                log.warning("%s: counts as absent and is made again", error)
-                self.bad.append(error)
-                continue
-            mine: dict[str, list[PartRow]] = {}
-            for row in rows:
-                mine.setdefault(row.input, []).append(row)
-            arrays = path.with_suffix(".h5")
-            for key, group in mine.items():
-                if key not in found or group[0].attempt > found[key][1][0].attempt:
-                    found[key] = (arrays, group)
-        return found
+    def rows(self, keep: bool = False) -> StepRows:
+        """Return the newest rows of each input key; bad parts count as absent.
+
+        Args:
+            keep: write the index of what was read, so that it need not be read again.
+        """
+        rows, bad = read_rows(self.parts, self.folder / INDEX, keep)
+        for error in bad:
+            log.warning("%s: counts as absent and is made again", error)
+        self.bad += bad
+        return rows
 
     def discard_bad(self) -> None:
         """Remove the rows of parts that `rows` found to be bad, so that it warns once."""
@@ -61,14 +57,6 @@ class StepCache:
     def add(self, rows: list[PartRow]) -> None:
         """Store rows that have no arrays."""
         write_part(self.parts, rows, ())
-
-
-def is_done(rows: list[PartRow]) -> bool:
-    """Return whether an input with these rows needs no work.
-
-    Errors are tried again, and files that were too large: limits are in no key, and judging by a header costs nothing.
-    """
-    return all(row.status != RETRIED and row.reason != TOO_LARGE for row in rows)
 
 
 class Workspace:

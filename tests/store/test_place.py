@@ -62,4 +62,6 @@ def test_the_highest_attempt_wins_whatever_its_part_is_called(tmp_path, names):
         ]
         name = write_part(cache.parts, rows, ())
         (cache.parts / f"{name}.jsonl").rename(cache.parts / f"{other}.jsonl")
-    assert cache.rows()["shared"][1][0].reason == "attempt_2"
+    rows = cache.rows()
+    _, (newest,) = rows.group(int(rows.find(["shared"])[0]))
+    assert newest.reason == "attempt_2"

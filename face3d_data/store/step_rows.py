@@ -1,0 +1,297 @@
+"""Rows of a step's parts in columns, by input key, and the index that keeps them; it is never believed over the parts.
+
+The index records the state of every part's files. What it says of a part counts only while these are as they were: a
+part that it does not know is read, and an index that is torn, of another version, or that names a part which is gone or
+changed, is made again from the parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from face3d_data.atomic import atomic_path
+from face3d_data.digest import canonical
+from face3d_data.errors import TOO_LARGE
+from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows
+
+VERSION = 1
+MISSING = -1
+"""Place of an input key without rows."""
+TEXTS = ("status", "reason", "detail", "variant", "identity_suffix", "trace")
+VALUES = ("tags", "shapes", "dropped")
+CODED = (*TEXTS, *VALUES)
+"""Fields of a row with few values: a code each, and the values once, those of `VALUES` as JSON."""
+KEYS = ("input", "key")
+NUMBERS = ("part", "record", "attempt")
+DIGEST_BYTES = 32
+STATE = 8
+"""Numbers of a part's state: size, mtime, ctime (ns) and inode of its rows, then of its arrays, 0 where it has none."""
+
+Columns = dict[str, np.ndarray]
+"""`input` and `key` as bytes, `NUMBERS`, and codes of `CODED`; one row an output, or an input without one."""
+
+
+def is_settled(row: PartRow) -> bool:
+    """Return whether an input with this row needs no work.
+
+    Errors are tried again, and files that were too large: limits are in no key, and judging by a header costs nothing.
+    """
+    return row.status != RETRIED and row.reason != TOO_LARGE
+
+
+@dataclass(frozen=True)
+class RowTable:
+    """Rows in columns.
+
+    Attributes:
+        parts: names of the parts, sorted; column `part` is the place of a row's part in them.
+        states: i8 (parts, `STATE`), of their files when they were read.
+        columns: the rows, sorted by input key; of one input the newest alone, in the order in which it gave them.
+        values: coded field to its values.
+    """
+
+    parts: tuple[str, ...]
+    states: np.ndarray
+    columns: Columns
+    values: Mapping[str, list[str]]
+
+
+class StepRows:
+    """The newest rows of each input key of a step.
+
+    Args:
+        folder: the step's `parts`.
+        table: the rows.
+    """
+
+    def __init__(self, folder: Path, table: RowTable) -> None:
+        self._paths = [folder / f"{name}.h5" for name in table.parts]
+        self._columns, self._values = table.columns, dict(table.values)
+        self._parsed = {name: [json.loads(text) for text in table.values[name]] for name in VALUES}
+        inputs = self._columns["input"]
+        self._starts = np.append(_group_starts(inputs), len(inputs))
+        self._inputs = inputs[self._starts[:-1]]
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def __contains__(self, key: str) -> bool:
+        return bool(self.find([key])[0] != MISSING)
+
+    def find(self, keys: Sequence[str]) -> np.ndarray:
+        """Return the place of each input key, i8, `MISSING` where there are no rows of it."""
+        if not len(self._inputs) or not len(keys):
+            return np.full(len(keys), MISSING, np.int64)
+        wanted = np.array([key.encode() for key in keys], "S")
+        order = np.argsort(wanted, kind="stable")  # so that the search goes through the rows once, not here and there
+        places = np.empty(len(keys), np.int64)
+        places[order] = np.searchsorted(self._inputs, wanted[order])
+        places[places == len(self._inputs)] = 0
+        return np.where(self._inputs[places] == wanted, places, MISSING)
+
+    def to_do(self, keys: Sequence[str], forced: bool = False, retry: bool = False) -> Iterator[tuple[int, int]]:
+        """Yield the place in `keys` of each input that needs work, once for each key, with the number of this attempt.
+
+        Args:
+            keys: input keys.
+            forced: all of them.
+            retry: also what gave no output.
+        """
+        places = self.find(keys)
+        settled = ~self._of_any(~self._settled())
+        done = np.append(settled & (self.gave_output() | (not retry)), False)
+        attempts = np.append(self._columns["attempt"][self._starts[:-1]], 0).astype(np.int64)
+        seen = set()
+        for i in np.flatnonzero(~done[places] | forced).tolist():  # the last of both is that of `MISSING`
+            if keys[i] not in seen:
+                seen.add(keys[i])
+                yield i, int(attempts[places[i]]) + 1
+
+    def gave_output(self) -> np.ndarray:
+        """Return bool, one an input: whether there is an output of it."""
+        return self._of_any(self._columns["status"] == self._code("status", "ok"))
+
+    def _settled(self) -> np.ndarray:
+        """Return what `is_settled` says of each row."""
+        again, too_large = self._code("status", RETRIED), self._code("reason", TOO_LARGE)
+        return (self._columns["status"] != again) & (self._columns["reason"] != too_large)
+
+    def group(self, place: int) -> tuple[Path, list[PartRow]]:
+        """Return the `.h5` beside the rows of the input at a place, and the rows in the order of their outputs."""
+        start, stop = int(self._starts[place]), int(self._starts[place + 1])
+        return self._paths[self._columns["part"][start]], [self._row(i) for i in range(start, stop)]
+
+    def groups(self) -> Iterator[tuple[str, Path, list[PartRow]]]:
+        """Yield each input key with what `group` returns."""
+        for place in range(len(self)):
+            yield (self._inputs[place].decode(), *self.group(place))
+
+    def _code(self, name: str, value: str) -> int:
+        return self._values[name].index(value) if value in self._values[name] else MISSING
+
+    def _of_any(self, rows: np.ndarray) -> np.ndarray:
+        return np.logical_or.reduceat(rows, self._starts[:-1]) if len(rows) else rows
+
+    def _row(self, i: int) -> PartRow:
+        columns = self._columns
+        fields: dict[str, Any] = {name: self._values[name][columns[name][i]] for name in TEXTS}
+        fields |= {name: self._parsed[name][columns[name][i]] for name in VALUES}
+        fields |= {name: int(columns[name][i]) for name in ("record", "attempt")}
+        return PartRow(columns["input"][i].decode(), columns["key"][i].decode(), **fields)
+
+
+def read_rows(folder: Path, index: Path, keep: bool) -> tuple[StepRows, list[BadPart]]:
+    """Return the rows of a step's parts, and the parts that are bad, which count as absent.
+
+    Args:
+        folder: the parts.
+        index: the file of the index beside them; a folder without parts has none.
+        keep: write the index where it lacks parts.
+
+    Raises:
+        RunStopped: a part cannot be read, which says nothing of what it holds.
+    """
+    states = {path.stem: _state(path) for path in folder.glob("*.jsonl")}
+    known = _load(index)
+    if known is not None and any(states.get(name) != tuple(state) for name, state in _states(known)):
+        known = None
+    there = set() if known is None else set(known.parts)
+    tables, bad = [known] if known is not None else [], []
+    for name in sorted(states.keys() - there):
+        try:
+            rows = read_part_rows(folder / f"{name}.jsonl")
+        except BadPart as error:
+            bad.append(error)
+            continue
+        tables.append(_table_of(name, states[name], rows))
+    table = known if known is not None and len(tables) == 1 else _merged(tables)
+    if keep and table is not known and table.parts:
+        _save(index, table)
+    return StepRows(folder, table), bad
+
+
+def _state(rows: Path) -> tuple[int, ...]:
+    """Return the state of a part's two files; a file that goes away meanwhile is found out when it is read."""
+    found: list[int] = []
+    for path in (rows, rows.with_suffix(".h5")):
+        try:
+            stat = os.stat(path)
+            found += [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        except FileNotFoundError:
+            found += [0] * (STATE // 2)
+    return tuple(found)
+
+
+def _states(table: RowTable) -> Iterator[tuple[str, list[int]]]:
+    return zip(table.parts, table.states.tolist(), strict=True)
+
+
+def _table_of(name: str, state: tuple[int, ...], rows: Sequence[PartRow]) -> RowTable:
+    columns: Columns = {
+        field: np.array([getattr(row, field).encode() for row in rows], "S") for field in ("input", "key")
+    }
+    columns |= {field: np.array([getattr(row, field) for row in rows], np.int64) for field in ("record", "attempt")}
+    columns["part"] = np.zeros(len(rows), np.int64)
+    values: dict[str, list[str]] = {}
+    for field in CODED:
+        texts = [getattr(row, field) if field in TEXTS else canonical(getattr(row, field)) for row in rows]
+        values[field] = list(dict.fromkeys(texts))
+        codes = {text: code for code, text in enumerate(values[field])}
+        columns[field] = np.array([codes[text] for text in texts], np.int64)
+    return RowTable((name,), np.array([state], np.int64).reshape(1, STATE), columns, values)
+
+
+def _merged(tables: Sequence[RowTable]) -> RowTable:
+    """Return the rows of several tables; of an input the newest, and of equally new ones those of the first part."""
+    order = sorted((name, t, p) for t, table in enumerate(tables) for p, name in enumerate(table.parts))
+    place = {(t, p): i for i, (_, t, p) in enumerate(order)}
+    parts = tuple(name for name, _, _ in order)
+    states = np.array([tables[t].states[p] for _, t, p in order], np.int64).reshape(len(parts), STATE)
+    values = {field: list(dict.fromkeys(one for table in tables for one in table.values[field])) for field in CODED}
+    columns: Columns = {}
+    for name in (*KEYS, "record", "attempt"):
+        columns[name] = _joined([table.columns[name] for table in tables], "S1" if name in KEYS else "i8")
+    columns["part"] = _joined(
+        [np.array([place[t, p] for p in range(len(table.parts))], np.int64)[table.columns["part"]]
+         for t, table in enumerate(tables)], "i8",
+    )  # fmt: skip
+    for field in CODED:
+        codes = {text: code for code, text in enumerate(values[field])}
+        columns[field] = _joined(
+            [np.array([codes[one] for one in table.values[field]], np.int64)[table.columns[field]] for table in tables],
+            "i8",
+        )
+    chosen = _newest(columns)
+    return RowTable(parts, states, {name: _small(column[chosen]) for name, column in columns.items()}, values)
+
+
+def _joined(columns: Sequence[np.ndarray], dtype: str) -> np.ndarray:
+    return np.concatenate(columns) if columns else np.zeros(0, dtype)
+
+
+def _small(column: np.ndarray) -> np.ndarray:
+    """Return a column of numbers in the smallest type that holds them."""
+    if column.dtype.kind != "i" or not len(column):
+        return column
+    return column.astype(np.promote_types(np.min_scalar_type(column.min()), np.min_scalar_type(column.max())))
+
+
+def _group_starts(inputs: np.ndarray) -> np.ndarray:
+    first = np.ones(len(inputs), bool)
+    first[1:] = inputs[1:] != inputs[:-1]
+    return np.flatnonzero(first)
+
+
+def _newest(columns: Columns) -> np.ndarray:
+    """Return the places of the rows that count, in the order of their input keys."""
+    inputs = columns["input"]
+    order = np.lexsort((np.arange(len(inputs)), columns["part"], -columns["attempt"], inputs))
+    starts = _group_starts(inputs[order])
+    sizes = np.diff(np.append(starts, len(order)))
+    part = columns["part"][order]
+    return order[part == np.repeat(part[starts], sizes)]
+
+
+def _save(path: Path, table: RowTable) -> None:
+    """Write an index: a digest of all that follows, and an `.npz`."""
+    about = canonical({"version": VERSION, "parts": table.parts, "values": table.values}).encode()
+    with atomic_path(path) as temporary, open(temporary, "w+b") as stream:
+        stream.write(bytes(DIGEST_BYTES))
+        np.savez(stream, about=np.frombuffer(about, np.uint8), states=table.states, **table.columns)
+        digest = _digest(stream)
+        stream.seek(0)
+        stream.write(digest)
+
+
+def _load(path: Path) -> RowTable | None:
+    """Return what an index holds; nothing of one that is missing, torn, damaged, or of another version."""
+    try:
+        with open(path, "rb") as stream:
+            if stream.read(DIGEST_BYTES) != _digest(stream):
+                return None
+            stream.seek(DIGEST_BYTES)
+            with np.load(stream, allow_pickle=False) as stored:
+                about = json.loads(stored["about"].tobytes())
+                if about["version"] != VERSION:
+                    return None
+                columns = {name: stored[name] for name in (*KEYS, *NUMBERS, *CODED)}
+                return RowTable(tuple(about["parts"]), stored["states"], columns, about["values"])
+    except OSError:
+        return None
+
+
+def _digest(stream: BinaryIO) -> bytes:
+    """Return the digest of what follows the digest in an index."""
+    stream.seek(DIGEST_BYTES)
+    whole = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    while block := stream.read(1 << 20):
+        whole.update(block)
+    return whole.digest()
