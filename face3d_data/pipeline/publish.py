@@ -26,10 +26,11 @@ from face3d_data.pipeline.preparation import preparation_record
 from face3d_data.pipeline.result import StepResult
 from face3d_data.plurals import counted
 from face3d_data.sample import Tag
+from face3d_data.shards.dataset_plan import DatasetPlan
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.pair_lists import PublishedPairs
-from face3d_data.shards.plan import DatasetPlan, plan_dataset
+from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.reuse import ReusedShard, older_versions, reuse_shards, versions_of
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import ShardInfo, ShardTask, write_shard

@@ -9,6 +9,7 @@ on its own digest and on how many rows are near it, never on how many come befor
 from __future__ import annotations
 
 import hashlib
+import itertools
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from json.encoder import encode_basestring
@@ -64,3 +65,12 @@ def buckets(ordered: Sequence[str], most: int) -> Iterator[Bucket]:
 
 def _name(value: int) -> str:
     return f"{value:0{DIGEST_CHARS}x}".rstrip("0").ljust(NAME_DIGITS, "0")
+
+
+def runs_of(values: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield each value with the places of the first and after the last of its rows, which follow one another."""
+    start = 0
+    for value, rows in itertools.groupby(values):
+        stop = start + sum(1 for _ in rows)
+        yield value, start, stop
+        start = stop

@@ -16,10 +16,12 @@ import numpy as np
 from face3d_data.atomic import TEMPORARY_SUFFIX, atomic_path, sync, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped, UserError, is_refused, refusal
+from face3d_data.shards.buckets import runs_of
 from face3d_data.shards.check import faults
+from face3d_data.shards.dataset_plan import DatasetPlan
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.lists import csv_text, make_lists, table_csv
-from face3d_data.shards.plan import DatasetPlan, refuse_leaks, runs_of
+from face3d_data.shards.plan import refuse_leaks
 from face3d_data.shards.schema import (
     DATASET_DIRTY_COLUMNS,
     DESCRIPTION,

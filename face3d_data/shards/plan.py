@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.digest import digest
-from face3d_data.errors import RunStopped, UserError, refusal
-from face3d_data.json_text import parse_json
+from face3d_data.errors import RunStopped, UserError
 from face3d_data.plurals import counted
 from face3d_data.sample import Tag
-from face3d_data.shards.check import faults
+from face3d_data.shards.buckets import runs_of
+from face3d_data.shards.dataset_plan import DatasetPlan
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.pair_lists import pair_texts
@@ -28,7 +25,7 @@ from face3d_data.shards.rows import (
     unwritten_masks,
     usable_rows,
 )
-from face3d_data.shards.schema import DESCRIPTION, SCHEMA_VERSION, DatasetSpec
+from face3d_data.shards.schema import SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.sources_table import (
     merged_names,
     names_apart,
@@ -37,142 +34,15 @@ from face3d_data.shards.sources_table import (
     sources_notes,
     sources_table,
 )
-from face3d_data.shards.write import OF_A_ROW, ShardRow, ShardTask
+from face3d_data.shards.write import OF_A_ROW
 from face3d_data.tables.same_person import IdentityPair, one_name_each
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DIGEST_CHARS = 16
 SAME_FILES = "give sources that read the same files one 'dataset', or leave one of them out; "
 DIGESTED = ("sample_id", "identity", "origin_id", "dataset")
 """Columns that lists and CSVs rest on, beside what shards are made of."""
-
-
-@dataclass(frozen=True)
-class DatasetPlan:
-    """A dataset before it is written.
-
-    Attributes:
-        digest: over the ordered rows, the spec and all else that decides the bytes.
-        table: the rows in the order in which they are stored, split by split; columns as in `schema.DATASET_COLUMNS`,
-            then the spec's tags.
-        tags: the tags of the same rows, in the same order.
-        places: where each row's arrays are, in the same order.
-        shapes: field to the shape that it has in every row.
-        left_out: rows that this plan left out, columns as in `schema.DATASET_DIRTY_COLUMNS`.
-        dirty: these and the ones of all steps before.
-        sources: what each source has given, as `sources_table` says.
-        leaks: what splits share; not empty only where leaks are allowed.
-        made_of: shard to the digest of all that decides its bytes.
-        record: what dataset.json says of it beside its files.
-        readers: source to the reader that reads it.
-        array_attributes: field to what its numbers mean beside their unit.
-        notes: lines for the person who runs it.
-        pair_lists: published lists of pairs, path to text.
-        rebuild: write it again though it is there, and compare.
-    """
-
-    name: str
-    spec: DatasetSpec
-    seed: int
-    digest: str
-    table: pd.DataFrame
-    tags: pd.DataFrame
-    places: Sequence[Any]
-    shapes: Mapping[str, tuple[int, ...]]
-    left_out: pd.DataFrame
-    dirty: pd.DataFrame
-    sources: pd.DataFrame
-    leaks: Sequence[Leak]
-    allow_leaks: bool
-    made_of: Mapping[str, str]
-    record: Mapping[str, Any]
-    readers: Mapping[str, str] = field(default_factory=dict)
-    array_attributes: Mapping[str, Mapping[str, Tag]] = field(default_factory=dict)
-    pair_lists: Mapping[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    rebuild: bool = False
-
-    @property
-    def folder_name(self) -> str:
-        """Name of the folder, to which the dataset's name is a link."""
-        return f"{self.name}-{self.digest[:DIGEST_CHARS]}"
-
-    def partial(self, datasets: Path) -> Path:
-        """Return the folder in which the dataset is made."""
-        return datasets / f"{self.folder_name}.partial"
-
-    def published(self, datasets: Path) -> Path | None:
-        """Return the folder of this very dataset if it is there and not to be written again, else None."""
-        folder = datasets / self.folder_name
-        return folder if folder.exists() and not self.rebuild else None
-
-    def looked_at(self, datasets: Path, hash_file: Callable[[Path], str]) -> DatasetPlan:
-        """Return the plan, to be written again where the folder that is there is not what its dataset.json says.
-
-        Args:
-            datasets: the workspace's folder of datasets.
-            hash_file: gives the SHA-256 of a file.
-
-        Raises:
-            UserError: a file cannot be read, which says nothing of what it holds.
-        """
-        folder = datasets / self.folder_name
-        if self.rebuild or not folder.exists():
-            return self
-        found = _first_fault(folder, hash_file)
-        if not found:
-            return self
-        self.notes.append(f"dataset {self.name!r} was damaged or changed ({found}): written again")
-        return replace(self, rebuild=True)
-
-    def shard_tasks(self, datasets: Path) -> list[ShardTask]:
-        """Return what workers have to do; nothing where this very dataset is published already.
-
-        Args:
-            datasets: the workspace's folder of datasets.
-        """
-        if self.published(datasets):
-            return []
-        columns = (self.table[name].tolist() for name in OF_A_ROW)
-        rows = [ShardRow(*row) for row in zip(*columns, self.places, strict=True)]
-        splits = self.table["split"].tolist()
-        return [
-            ShardTask(
-                self.partial(datasets),
-                splits[start],
-                name,
-                self.made_of[name],
-                rows[start:stop],
-                self.spec,
-                self.shapes,
-                self.array_attributes,
-            )
-            for name, start, stop in runs_of(self.table["shard"].tolist())
-        ]
-
-
-def runs_of(values: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield each value with the places of the first and after the last of its rows, which follow one another."""
-    start = 0
-    for value, rows in itertools.groupby(values):
-        stop = start + sum(1 for _ in rows)
-        yield value, start, stop
-        start = stop
-
-
-def _first_fault(folder: Path, hash_file: Callable[[Path], str]) -> str:
-    try:
-        info = parse_json((folder / DESCRIPTION).read_text("utf-8"))
-        name, what = next(faults(folder, info, hash_file), ("", ""))
-    except FileNotFoundError:
-        return f"{DESCRIPTION} is missing"
-    except OSError as error:
-        raise UserError(f"{folder / DESCRIPTION}: {refusal(error)}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"{DESCRIPTION} cannot be read: {error}"
-    return f"{name} {what}" if name else ""
 
 
 def plan_dataset(

@@ -35,7 +35,7 @@ DIGEST_BYTES = 32
 STATE = 8
 """Numbers of a part's state: size, mtime, ctime (ns) and inode of its rows, then of its arrays, 0 where it has none."""
 
-Columns = dict[str, np.ndarray]
+RowColumns = dict[str, np.ndarray]
 """`input` and `key` as bytes, `NUMBERS`, and codes of `CODED`; one row an output, or an input without one."""
 
 
@@ -60,7 +60,7 @@ class RowTable:
 
     parts: tuple[str, ...]
     states: np.ndarray
-    columns: Columns
+    columns: RowColumns
     values: Mapping[str, list[str]]
 
 
@@ -195,7 +195,7 @@ def _states(table: RowTable) -> Iterator[tuple[str, list[int]]]:
 
 
 def _table_of(name: str, state: tuple[int, ...], rows: Sequence[PartRow]) -> RowTable:
-    columns: Columns = {
+    columns: RowColumns = {
         field: np.array([getattr(row, field).encode() for row in rows], "S") for field in ("input", "key")
     }
     columns |= {field: np.array([getattr(row, field) for row in rows], np.int64) for field in ("record", "attempt")}
@@ -216,7 +216,7 @@ def _merged(tables: Sequence[RowTable]) -> RowTable:
     parts = tuple(name for name, _, _ in order)
     states = np.array([tables[t].states[p] for _, t, p in order], np.int64).reshape(len(parts), STATE)
     values = {field: list(dict.fromkeys(one for table in tables for one in table.values[field])) for field in CODED}
-    columns: Columns = {}
+    columns: RowColumns = {}
     for name in (*KEYS, "record", "attempt"):
         columns[name] = _joined([table.columns[name] for table in tables], "S1" if name in KEYS else "i8")
     columns["part"] = _joined(
@@ -250,7 +250,7 @@ def _group_starts(inputs: np.ndarray) -> np.ndarray:
     return np.flatnonzero(first)
 
 
-def _newest(columns: Columns) -> np.ndarray:
+def _newest(columns: RowColumns) -> np.ndarray:
     """Return the places of the rows that count, in the order of their input keys."""
     inputs = columns["input"]
     order = np.lexsort((np.arange(len(inputs)), columns["part"], -columns["attempt"], inputs))

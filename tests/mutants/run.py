@@ -77,7 +77,7 @@ MUTATIONS = (
     Mutation(
         "shards/rows.py", "enumerate(sorted(set(names.values())))", "enumerate(dict.fromkeys(names.values()))", SHARDS
     ),
-    Mutation("shards/rows.py", "digest(seed, ids[i]), ids[i]", "ids[i]", SHARDS),
+    Mutation("shards/rows.py", "digests[i], ids[i]", "ids[i]", SHARDS),
     Mutation("shards/leaks.py", 'identity.partition("~")[0]', "identity", SHARDS),
     Mutation("shards/leaks.py", "() if closed_set else shared(people, splits, people)", "()", SHARDS),
     Mutation("shards/write.py", "with atomic_path(task.path) as temporary:", "if temporary := task.path:", SHARDS),

@@ -18,12 +18,11 @@ from face3d_data.shards.audit.near_duplicates import Search
 from face3d_data.shards.audit.verify_leaks import audit, look_for_near_duplicates
 from face3d_data.shards.audit.verify_lists import Problems, check_pairs, check_protocol
 from face3d_data.shards.audit.verify_spellings import list_notes
-from face3d_data.shards.buckets import buckets, order_digests
+from face3d_data.shards.buckets import buckets, order_digests, runs_of
 from face3d_data.shards.check import faults
 from face3d_data.shards.contents import CONTENT_FIELDS, content_form, content_of, hash_rows
 from face3d_data.shards.leaks import Leak
 from face3d_data.shards.mapped import MappedShard, ShardLayout, read_layout
-from face3d_data.shards.plan import runs_of
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.schema import (
     DATASET_COLUMNS,
