@@ -311,4 +311,4 @@ def test_commands_that_need_a_camera_or_a_browser_have_such_options():
     assert lines
     for _, name, *arguments in lines:
         context = face3d.get_command(None, name).make_context(name, arguments)
-        assert context.params["camera"] == 0
+        assert context.params["camera"] == "0"
