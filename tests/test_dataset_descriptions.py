@@ -19,7 +19,7 @@ from face3d_data.tables.published_rules import RULES
 TINY = Path(__file__).parent / "readers"
 GENERIC = {
     *("image_folder", "rgbd_folder", "rgbd_npy", "mesh_folder", "cloud_folder", "csv", "realsense", "hdf5"),
-    *("synthetic", "realsense_bag"),
+    *("synthetic", "realsense_bag", "masked_webface"),
 }
 """Readers of layouts, which belong to no database."""
 SHARED = {"lock3dface_bundle": "lock3dface"}

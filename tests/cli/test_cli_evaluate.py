@@ -73,7 +73,8 @@ def test_an_evaluation_prints_a_table_and_where_it_is(here, capsys):
     tables = [line for line in lines if line.startswith(("plain →", "masked →"))]
     assert len(tables) == 4
     assert all("made-up people" in line for line in tables)
-    assert sum(line.startswith("  run, mean of 2 runs") for line in lines) == 5
+    assert sum(line.startswith("  run, mean of 2 runs") for line in lines) == 6
+    assert sum(line.startswith("  run, mean of 2 runs: mAP ") for line in lines) == 1
     assert sum(line.startswith("probe.csv → gallery.csv (made-up people; ") for line in lines) == 1
     folder = Path("work/evaluations/points-test-run-s0-and-1-more")
     assert lines[-2:] == [f"evaluation {folder}", f"report {folder / 'report.html'}"]
