@@ -119,8 +119,8 @@ def _note_similar(gallery: PeopleGallery, names: set[str], embedder: Embedder) -
     if len(found) > MOST_NOTED:
         by_chance = DEFAULT_FMR * len(names) * (len(gallery.people) - 1)
         echo(
-            f"note: so are {counted(len(found) - MOST_NOTED, 'more pair')}; among {counted(len(gallery.people), 'person')} "
-            f"about {by_chance:,.0f} are by chance",
+            f"note: so are {counted(len(found) - MOST_NOTED, 'more pair')}; "
+            f"among {counted(len(gallery.people), 'person')} about {by_chance:,.0f} are by chance",
             err=True,
         )
 
