@@ -33,6 +33,8 @@ class ToyReader(Reader):
             yield Source(path.parent.name, path.stem, {"text": path}, arrays=("points",), problem=problem)
 
     def inspect(self, source):
+        if source.capture.startswith("deadly"):
+            os.kill(os.getpid(), signal.SIGKILL)
         if source.files["text"].stat().st_size == 0:
             raise Unreadable("unreadable", "empty file")
 

@@ -21,7 +21,7 @@ def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str
     """Join what a workspace holds for a pipeline without running or writing anything; `todo` tells what is missing."""
     space = Workspace(Path(workspace))
     result = RunResult(pipeline, space)
-    read_sources(result, space, False, lambda line: None, keep=False)
+    read_sources(result, space, False, lambda line: None)
     for step in pipeline.steps:
         if isinstance(step.component, Stage):
             inputs = step_inputs(step, done(result))

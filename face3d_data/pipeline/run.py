@@ -76,7 +76,7 @@ def run(
         started = time.perf_counter()
         write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
         _forget_others(space.run_dir(pipeline.name), pipeline)
-        read_sources(result, space, rehash, tell)
+        read_sources(result, space, rehash, tell, settings)
         for note in spelling_notes(done(result), pipeline):
             tell(f"{'':>12}  {note}")
         for step in wanted:
@@ -125,15 +125,18 @@ def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
     return tuple(step for step in pipeline.steps if step.id in needed)
 
 
-def read_sources(result: RunResult, space: Workspace, rehash: bool, tell: Say, keep: bool = True) -> None:
-    """Read every source into the result; `keep` writes what was found, and judges it by the limits."""
+def read_sources(
+    result: RunResult, space: Workspace, rehash: bool, tell: Say, settings: RunSettings | None = None
+) -> None:
+    """Read every source into the result; given the settings of a run, write what was found and judge it by limits."""
+    keep = settings is not None
     hashes = space.file_hashes(rehash, keep)
     try:
         for source in result.pipeline.sources:
             _check_root(result.pipeline, source)
         for source in result.pipeline.sources:
             started, before = time.perf_counter(), hashes.hashed
-            entries, dirty = read_source(source, space, hashes, keep, rehash)
+            entries, dirty = read_source(source, space, hashes, settings, rehash)
             step = _source_result(source, entries, dirty, time.perf_counter() - started)
             result.steps[source.id] = step
             if keep:

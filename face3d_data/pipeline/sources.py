@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from face3d_data.digest import canonical
-from face3d_data.engine.worker import DETAIL_CHARS
-from face3d_data.errors import NeedsLibrary, Unreadable, UserError, stops_the_run
+from face3d_data.errors import UserError
 from face3d_data.formats.cost import limits_in_force
 from face3d_data.names import check_id_part, same_form
+from face3d_data.pipeline.result import RunSettings
+from face3d_data.pipeline.source_tasks import hash_ahead, inspect_sources, unforeseen
 from face3d_data.pipeline.spec import SourceStep
 from face3d_data.reader import Source, captures, source_key
 from face3d_data.readers.shared.folder import FolderReader
@@ -33,12 +32,10 @@ from face3d_data.table import FIXED_COLUMNS
 INSPECTED_ROWS = 4096
 SURVEYED = 5
 """Captures of a source that its reader may look into before any step runs."""
-_STOPS = (UserError, NeedsLibrary, sqlite3.Error)
-"""What is wrong with the run rather than with one capture, beside what `stops_the_run` says."""
 
 
 def read_source(
-    step: SourceStep, workspace: Workspace, hashes: FileHashes, keep: bool = True, retry: bool = False
+    step: SourceStep, workspace: Workspace, hashes: FileHashes, settings: RunSettings | None, retry: bool = False
 ) -> tuple[list[Entry], list[Dirty]]:
     """Return a source's readable rows, and its bad captures as dirty rows.
 
@@ -46,23 +43,25 @@ def read_source(
         step: the source in its pipeline.
         workspace: where what was seen of each content is remembered.
         hashes: the memory of file hashes.
-        keep: store what is found out about new content.
+        settings: of the run; None: only look, and store nothing of what is found out about new content.
         retry: look again at content that was refused before.
 
     Raises:
         UserError: the root or an option does not fit.
     """
     with limits_in_force(step.reader.limits):
-        return _read_source(step, workspace, hashes, keep, retry)
+        return _read_source(step, workspace, hashes, settings, retry)
 
 
 def _read_source(
-    step: SourceStep, workspace: Workspace, hashes: FileHashes, keep: bool, retry: bool
+    step: SourceStep, workspace: Workspace, hashes: FileHashes, settings: RunSettings | None, retry: bool
 ) -> tuple[list[Entry], list[Dirty]]:
     fingerprint = step.reader.fingerprint()
     cache = workspace.step_cache(step.reader.name, fingerprint)
     entries, dirty = [], []
-    for source in captures(step.reader):
+    found = list(captures(step.reader))
+    hash_ahead(step.id, [source for source in found if source.problem is None], hashes, settings)
+    for source in found:
         tags = _tags({"mask": "none", **source.tags, **step.tags})
         check_tags(tags, step.id)
         entry = _entry(step, source, tags)
@@ -77,7 +76,7 @@ def _read_source(
                 dirty.append(_dirty(step, entry, "not_read", f"{error.strerror}", RETRIED))
                 continue
             except Exception as error:
-                dirty.append(_dirty(step, entry, *_unforeseen(error), RETRIED))
+                dirty.append(_dirty(step, entry, *unforeseen(error), RETRIED))
                 continue
         if problem is None:
             entries.append(entry)
@@ -90,7 +89,7 @@ def _read_source(
         _check_level(step, dirty)
     _set_roots(entries, fingerprint, getattr(step.reader, "root", None))
     _survey(step, entries, cache)
-    bad = _inspect(step, entries, cache, fingerprint, keep, retry)
+    bad = _inspect(step, entries, cache, settings, retry)
     for entry in entries if bad else ():
         row = bad.get(entry.key)
         if row is not None:
@@ -195,45 +194,22 @@ def _spread(sources: list[Source], most: int) -> list[Source]:
 
 
 def _inspect(
-    step: SourceStep, entries: list[Entry], cache: StepCache, fingerprint: str, keep: bool, retry: bool
+    step: SourceStep, entries: list[Entry], cache: StepCache, settings: RunSettings | None, retry: bool
 ) -> dict[str, PartRow]:
     """Look into what is new, and return the row of each content that is not good, by key."""
+    keep = settings is not None
     rows, keys = cache.rows(keep), [entry.key for entry in entries]
-    new = {keys[i]: _look(step, entries[i], attempt) for i, attempt in rows.to_do(keys, retry=retry)}
+    todo = [(keys[i], source_of(entries[i].place).source, attempt) for i, attempt in rows.to_do(keys, retry=retry)]
+    new = inspect_sources(step.id, step.reader, todo, settings)
     settled = [row for row in new.values() if is_settled(row)]
     if settled and keep:
-        cache.describe({"kind": "reader", **describe_source(step, fingerprint)})
+        cache.describe({"kind": "reader", **describe_source(step, step.reader.fingerprint())})
         for block in _blocks(settled):
             write_part(cache.parts, block, ())
     places = rows.find(keys)
     bad = np.flatnonzero((places != MISSING) & ~np.append(rows.gave_output(), True)[places])
     before = {keys[i]: rows.group(int(places[i]))[1][0] for i in bad.tolist()}
     return {key: row for key, row in {**before, **new}.items() if row.status != "ok"}
-
-
-def _look(step: SourceStep, entry: Entry, attempt: int) -> PartRow:
-    row = PartRow(input=entry.key, key=entry.key, attempt=attempt)
-    source = source_of(entry.place).source
-    try:
-        with source.unchanged():
-            step.reader.inspect(source)
-    except NeedsLibrary as error:
-        return replace(row, key="", status=RETRIED, reason=error.reason, detail=error.detail)
-    except Unreadable as error:
-        return replace(row, key="", status="reject", reason=error.reason, detail=error.detail)
-    except OSError as error:
-        return replace(row, key="", status=RETRIED, reason="not_read", detail=str(error.strerror or error))
-    except Exception as error:
-        reason, detail = _unforeseen(error)
-        return replace(row, key="", status=RETRIED, reason=reason, detail=detail)
-    return row
-
-
-def _unforeseen(error: Exception) -> tuple[str, str]:
-    """Return reason and detail: a reader's mistake, or a file that nobody thought of, leaves the others good."""
-    if isinstance(error, _STOPS) or stops_the_run(error):
-        raise error
-    return type(error).__name__, " ".join(str(error).split())[:DETAIL_CHARS]
 
 
 def _blocks(rows: list[PartRow]) -> Iterator[list[PartRow]]:

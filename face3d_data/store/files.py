@@ -11,6 +11,7 @@ import errno
 import os
 import sqlite3
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from face3d_data.atomic import make_folder
@@ -46,6 +47,7 @@ class FileHashes:
         self._folder = b""
         self._remembered: dict[bytes, Known] = {}
         self._new: dict[bytes, Known] = {}
+        self._young: set[int] = set()  # hashes of the names of files that were hashed here before they had settled
         self._open()
 
     def _open(self) -> None:
@@ -121,22 +123,39 @@ class FileHashes:
         if known is not None and known[:4] == state:
             hashed_at, seen, content = known[4:]
             settled = _is_settled(state, hashed_at, seen)
-            if settled or name in self._new:
+            if settled or hash(name) in self._young:
                 return FileState(*state, content, settled)
-        for _ in range(MOST_TRIES):
-            now = time.time_ns()
-            content = digest_file(path)
-            self.hashed += 1
-            before, state = state, _stat(path)
-            if before == state:
-                break
-            seen = time.time_ns()
-        else:
-            raise OSError(errno.EBUSY, "it changes while it is read: run again when nothing writes to it", str(path))
-        self._new[name] = (*state, now, seen, content)
+        found = hash_file(path, state, seen)
+        self.learn(path, found)
+        return FileState(*found[:4], found[6], _is_settled(found[:4], found[4], found[5]))
+
+    def unknown(self, paths: Iterable[Path]) -> list[Path]:
+        """Return the files that `state` would hash, each once; those that are not there are not among them."""
+        found = []
+        for path in dict.fromkeys(paths):
+            try:
+                state = _stat(path)
+            except OSError:
+                continue  # whoever asks for its state is told
+            name = os.fsencode(path)
+            known = self._known(name)
+            if (
+                known is None
+                or known[:4] != state
+                or not (_is_settled(state, *known[4:6]) or hash(name) in self._young)
+            ):
+                found.append(path)
+        return found
+
+    def learn(self, path: Path, found: Known) -> None:
+        """Remember what `hash_file` found of a file."""
+        name = os.fsencode(path)
+        self.hashed += 1
+        self._new[name] = found
+        if not _is_settled(found[:4], found[4], found[5]):
+            self._young.add(hash(name))
         if len(self._new) >= FLUSH_AT:
             self.flush()
-        return FileState(*state, content, _is_settled(state, now, seen))
 
     def linked(self, state: FileState, *paths: Path) -> None:
         """Remember a file that was hashed as `state` and then linked or renamed, by its names of now.
@@ -169,6 +188,30 @@ class FileHashes:
         self.flush()
         if self._db is not None:
             self._db.close()
+
+
+def hash_file(path: str | Path, state: tuple[int, int, int, int] | None = None, seen: int | None = None) -> Known:
+    """Hash a file that nothing writes to meanwhile.
+
+    Args:
+        path: the file.
+        state: size, mtime, ctime and inode that it had before, where these are known.
+        seen: when it was first seen with these, ns.
+
+    Raises:
+        OSError: it does not exist, cannot be read, or does not stop changing.
+    """
+    path = Path(path)
+    state = _stat(path) if state is None else state
+    seen = time.time_ns() if seen is None else seen
+    for _ in range(MOST_TRIES):
+        now = time.time_ns()
+        content = digest_file(path)
+        before, state = state, _stat(path)
+        if before == state:
+            return (*state, now, seen, content)
+        seen = time.time_ns()
+    raise OSError(errno.EBUSY, "it changes while it is read: run again when nothing writes to it", str(path))
 
 
 def _stat(path: Path) -> tuple[int, int, int, int]:
