@@ -265,7 +265,8 @@ def _save(path: Path, table: RowTable) -> None:
     about = canonical({"version": VERSION, "parts": table.parts, "values": table.values}).encode()
     with atomic_path(path) as temporary, open(temporary, "w+b") as stream:
         stream.write(bytes(DIGEST_BYTES))
-        np.savez(stream, about=np.frombuffer(about, np.uint8), states=table.states, **table.columns)
+        arrays = {"about": np.frombuffer(about, np.uint8), "states": table.states, **table.columns}
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
         digest = _digest(stream)
         stream.seek(0)
         stream.write(digest)
