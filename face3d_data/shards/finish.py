@@ -16,10 +16,11 @@ import numpy as np
 from face3d_data.atomic import TEMPORARY_SUFFIX, atomic_path, sync, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped, UserError, is_refused, refusal
+from face3d_data.plurals import counted
 from face3d_data.shards.buckets import runs_of
 from face3d_data.shards.check import faults
 from face3d_data.shards.dataset_plan import DatasetPlan
-from face3d_data.shards.leaks import Leak, find_leaks
+from face3d_data.shards.leaks import Leak, find_leaks, suspected_copies
 from face3d_data.shards.lists import csv_text, make_lists, table_csv
 from face3d_data.shards.plan import refuse_leaks
 from face3d_data.shards.schema import (
@@ -31,8 +32,9 @@ from face3d_data.shards.schema import (
     split_order,
     stored_name,
 )
-from face3d_data.shards.sources_table import SOURCES_FILE
+from face3d_data.shards.sources_table import SOURCES_FILE, own_names
 from face3d_data.shards.write import ShardInfo, forget_written
+from face3d_data.tables.same_person import one_name_each
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +61,7 @@ def finish_dataset(plan: DatasetPlan, datasets: Path, infos: Sequence[ShardInfo]
         plan = replace(plan, table=plan.table.assign(content=contents(plan, infos)))
         leaks = [*plan.leaks, *content_leaks(plan.table)]
         refuse_leaks(leaks, f"dataset {plan.name!r}", plan.allow_leaks)
+        plan.notes.extend(_copies_notes(plan))
         _remove_torn(folder)
         forget_written(folder)
         for name, text in _texts(plan).items():
@@ -119,6 +122,18 @@ def contents(plan: DatasetPlan, infos: Sequence[ShardInfo]) -> list[str]:
             raise RunStopped(f"dataset {plan.name!r}: {name} changed while it was being written: run again")
         found += of_shard[name]
     return found
+
+
+def _copies_notes(plan: DatasetPlan) -> list[str]:
+    """Return a note where samples of one split have equal bytes, or the same files, under two people's names."""
+    names = one_name_each(
+        [*plan.record["same_person"].items(), *own_names(plan.table["identity"], plan.table["sample_id"])]
+    )
+    found = [one for one in suspected_copies(plan.table, names) if one.kind == "two_people"]
+    if not found:
+        return []
+    pairs = counted(len(found), "pair of samples has", "pairs of samples have")
+    return [f"{pairs} one recording under two names, first {found[0]}: `face3d verify {plan.name}` lists them"]
 
 
 def content_leaks(table: pd.DataFrame) -> list[Leak]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from face3d_data.csv_cells import plain
 from face3d_data.errors import UserError
+from face3d_data.plurals import counted
 from face3d_data.shards.batch import Batch
 from face3d_data.shards.found import find_shards, read_description, splits_in
 from face3d_data.shards.mapped import MappedShard
@@ -70,8 +71,10 @@ class ShardReader:
         """
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         size = len(self)
-        if len(wanted) and (wanted.min() < -size or wanted.max() >= size):
-            raise IndexError(f"{self.path}: places are below {size}")
+        outside = wanted[(wanted < -size) | (wanted >= size)]
+        if len(outside):
+            split = f" of split {self.split}" if self.split is not None else ""
+            raise IndexError(f"{self.path}: there is no place {outside[0]} among the {counted(size, 'sample')}{split}")
         wanted = np.where(wanted < 0, wanted + size, wanted)
         groups = self._groups(wanted)
         batch = {

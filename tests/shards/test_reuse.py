@@ -187,3 +187,18 @@ def test_the_linked_version_is_asked_first(tmp_path, frames):
     (tmp_path / "faces-of-others").mkdir()
     (tmp_path / f"{first.name}.partial").mkdir()
     assert versions_of(tmp_path, "faces") == [first, second]
+
+
+def test_one_recording_under_two_names_is_noted_when_it_is_published(tmp_path):
+    frame = manifest()
+    first, other = frame.index[frame["identity"].isin(["d/p0", "d/p3"]) & frame["id"].str.endswith("c0")]
+    frame.at[other, "place"] = frame.at[first, "place"]
+    plan = plan_of(frame, SPEC)
+    finish_dataset(plan, tmp_path, [write_shard(task, read) for task in plan.shard_tasks(tmp_path)])
+    (note,) = plan.notes
+    assert note.startswith("1 pair of samples has one recording under two names, first train d/p")
+    assert "equal bytes under two names" in note
+    assert note.endswith("`face3d verify faces` lists them")
+    whole = plan_of(manifest(), SPEC)
+    finish_dataset(whole, tmp_path, [write_shard(task, read) for task in whole.shard_tasks(tmp_path)])
+    assert whole.notes == []
