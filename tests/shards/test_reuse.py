@@ -195,10 +195,10 @@ def test_one_recording_under_two_names_is_noted_when_it_is_published(tmp_path):
     frame.at[other, "place"] = frame.at[first, "place"]
     plan = plan_of(frame, SPEC)
     finish_dataset(plan, tmp_path, [write_shard(task, read) for task in plan.shard_tasks(tmp_path)])
-    (note,) = plan.notes
+    (note,) = [note for note in plan.notes if "one recording" in note]
     assert note.startswith("1 pair of samples has one recording under two names, first train d/p")
     assert "equal bytes under two names" in note
     assert note.endswith("`face3d verify faces` lists them")
     whole = plan_of(manifest(), SPEC)
     finish_dataset(whole, tmp_path, [write_shard(task, read) for task in whole.shard_tasks(tmp_path)])
-    assert whole.notes == []
+    assert not any("one recording" in note for note in whole.notes)

@@ -215,6 +215,17 @@ def test_names_of_sets(shelf):
     assert names({"dataset": "wild:LFW", "name": "own"}) == [("own", "wild", every)]
 
 
+def test_a_dataset_that_is_called_as_its_list_is_judged_by_the_list(tmp_path):
+    origin = DatasetOrigin(pair_lists={"LFW": PublishedPairs("tiny", "", listed())})
+    publish(tmp_path, "LFW", point_rows(16, False), origin=origin)
+    publish(tmp_path, "LFW2", point_rows(16, False))
+    (of_list, of_split, other) = find_sets(
+        [ValidationEntry(dataset=name) for name in ("LFW", "LFW:test", "LFW2")], tmp_path
+    )
+    assert of_list.pairs == tmp_path / "LFW" / "pairs" / "LFW.csv"
+    assert (of_list.name, of_split.pairs, other.pairs) == ("lfw", None, None)
+
+
 def test_a_list_that_two_datasets_have_needs_one_of_them(tmp_path):
     origin = DatasetOrigin(pair_lists={"LFW": PublishedPairs("tiny", "", listed())})
     for name in ("one", "two"):

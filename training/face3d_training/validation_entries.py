@@ -83,8 +83,9 @@ def find_sets(entries: Sequence[ValidationEntry], datasets: str | Path) -> list[
 def _read(entry: ValidationEntry, datasets: Path) -> ValidationEntry:
     """Return an entry whose dataset names a split or a list, too, with these as parts of their own."""
     text = entry.dataset
-    if _folder(text, datasets) is not None:
-        return entry
+    folder = _folder(text, datasets)
+    if folder is not None:  # a dataset that is called as the list that it has is named for that list
+        return entry.model_copy(update={"pairs": text}) if text in pair_list_names(folder) else entry
     name, colon, part = text.rpartition(":")
     if not colon:
         return entry.model_copy(update={"dataset": _holder(text, datasets), "pairs": text})
