@@ -12,7 +12,15 @@ from face3d_data.pipeline.plan import ROW_COLUMNS
 from face3d_data.pipeline.spec import STEP_KEYS, Limits, PipelineEntry, SourceEntry, StepEntry
 from face3d_data.pipeline.text import substitute
 from face3d_data.sample import ARRAYS
-from face3d_data.shards.schema import ONLY_SPLIT, STORED_NAMES, DatasetSpec, GallerySpec, PairsSpec, ProbeSpec
+from face3d_data.shards.schema import (
+    ONLY_SPLIT,
+    STORED_NAMES,
+    TEXT_DATASETS,
+    DatasetSpec,
+    GallerySpec,
+    PairsSpec,
+    ProbeSpec,
+)
 from face3d_data.table import FIXED_COLUMNS
 from face3d_data.tables.query_rows import HIDDEN
 
@@ -75,7 +83,7 @@ def test_names_in_shards_and_of_rows_are_told():
     for name in (*ROW_COLUMNS, *(set(FIXED_COLUMNS) - set(HIDDEN))):
         assert f"`{name}`" in section("steps"), name
     assert f"one split named `{ONLY_SPLIT}`" in section("datasets")
-    assert {"label", "sample_id", "identity", "variant"} <= set(re.findall(r"`(\w+)`", section("Arrays")))
+    assert set(TEXT_DATASETS) <= set(re.findall(r"`(\w+)`", section("Arrays")))
 
 
 def test_example_loads_and_uses_every_part_of_a_pipeline(example, tmp_path):
