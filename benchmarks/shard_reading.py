@@ -53,7 +53,7 @@ def cloud(place: Place, name: str) -> np.ndarray:
 
 
 def build(folder: Path, shards: int, rows: int) -> Path:
-    """Publish a dataset of about so many shards by this process's checkout."""
+    """Publish a dataset of about `shards` shards, of `rows` rows each, by this process's checkout."""
     import pandas as pd
 
     import face3d_data.atomic

@@ -97,7 +97,7 @@ def _embedded(finder: FaceFinder, path: Path, choice: ReaderChoice) -> np.ndarra
     found = list(captures_in(path, choice))
     if len(found) > 1:
         raise UserError(f"{path}: holds {len(found)} captures: give one, such as {found[0].path}")
-    faces = finder.faces(found[0])  # all of them: who asks for one is not told of small ones beside it
+    faces = finder.faces(found[0])  # all faces are looked for: a search for one leaves out small ones beside it
     face = max(faces, key=lambda face: (face.embedding is not None, _area(face)))
     if face.embedding is None:
         why = ": ".join(face.problem or ())

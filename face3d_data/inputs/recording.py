@@ -36,7 +36,7 @@ class RecordedCapture:
         files: the colour image, and the depth image where there is one.
         frames: how many frames it is made of.
         depth_share: share of the pixels with a reading; NaN without depth.
-        nearest_mm: distance that a tenth of the readings do not exceed; NaN where there is none.
+        nearest_mm: 10th percentile of the depth readings, mm; NaN where no pixel has one.
     """
 
     files: tuple[Path, ...]

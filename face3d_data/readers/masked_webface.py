@@ -115,7 +115,7 @@ class MaskedWebface(ImageFolder):
     def _wrong_masked(self, found: CaptureFiles, style: str) -> tuple[str, str] | None:
         if style not in STYLES:
             known = ", ".join((PLAIN_FOLDER, *STYLES))
-            return "name_not_matched", f"{found.stem}: folder {style!r} is none of {known}"
+            return "name_not_matched", f"{found.stem}: folder {style!r} is not a style: expected one of {known}"
         if "visible_ratio" in found.match.tags:
             return "name_not_matched", f"{found.stem}: a masked image is named <number>: its scale is the plain image's"
         if (found.match.person, _number(found.stem)) not in self._scales:

@@ -32,7 +32,7 @@ def read_description(path: str | Path) -> dict[str, Any]:
     """Return what dataset.json in a dataset's folder says.
 
     Raises:
-        UserError: there is none, it cannot be read, or it is of another version.
+        UserError: the file is missing, cannot be read, or has another schema version.
     """
     path = Path(path)
     try:

@@ -15,16 +15,7 @@ from face3d_data.shards.dataset_plan import DatasetPlan
 from face3d_data.shards.leaks import Leak, find_leaks
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.pair_lists import pair_texts
-from face3d_data.shards.rows import (
-    all_dirty,
-    copies,
-    dirty_rows,
-    empty_tags,
-    order_rows,
-    tag_columns,
-    unwritten_masks,
-    usable_rows,
-)
+from face3d_data.shards.rows import all_dirty, copies, dirty_rows, order_rows, usable_rows
 from face3d_data.shards.schema import SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.sources_table import (
     merged_names,
@@ -34,6 +25,7 @@ from face3d_data.shards.sources_table import (
     sources_notes,
     sources_table,
 )
+from face3d_data.shards.tag_columns import empty_tags, tag_columns, unwritten_masks
 from face3d_data.shards.write import OF_A_ROW
 from face3d_data.tables.same_person import IdentityPair, one_name_each
 
@@ -82,13 +74,9 @@ def plan_dataset(
     record |= _record_of(spec, origin, usable_shapes, said)
     record |= {"allow_leaks": allow_leaks, "same_person": {**apart, **names}, "tags": asked_types}
     made_of = _made_of(table, spec, usable_shapes, said)
-    # A digest a column: the text of a million rows at once would be as large as all else that is kept of them.
-    columns = [digest(table[column].tolist()) for column in DIGESTED] + [
-        digest(asked[tag].tolist()) for tag in spec.tags
-    ]
-    beside = (every_dirty.to_numpy().tolist(), [list(sources.columns), *sources.to_numpy().tolist()])
     listed, notes = pair_texts(table, origin.pair_lists)
-    of_rows = digest(record, made_of, columns, _tags_of_queries(tags, spec), *beside, *([listed] if listed else []))
+    beside = (_tags_of_queries(tags, spec), every_dirty.to_numpy().tolist(), sources.to_dict("split"), listed)
+    of_rows = digest(record, made_of, _column_digests(table, DIGESTED), _column_digests(asked, spec.tags), beside)
     record |= {"readers": dict(origin.readers)} if origin.readers else {}  # says whose terms apply, not what rows hold
     return DatasetPlan(
         name=name,
@@ -111,6 +99,11 @@ def plan_dataset(
         pair_lists=listed,
         notes=[*_notes(left_out, leaks), *empty_tags(asked), *masks, *sources_notes(sources, names), *notes],
     )
+
+
+def _column_digests(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return a digest a column: the text of a million rows at once would be as large as all else that is kept."""
+    return [digest(table[name].tolist()) for name in names]
 
 
 def _made_of(

@@ -59,8 +59,8 @@ def test_names_that_do_not_fit_are_listed_with_what_is_expected(root):
         ("0/1_n95", "name_not_matched", "1_0.5: a masked image is named <number>: its scale is the plain image's"),
         ("0/99_n95", "no_plain_image", f"n95/0/99: there is no {PLAIN}/0/99_<scale>"),
         ("0/6_n95", "no_plain_image", f"n95/0/6: there is no {PLAIN}/0/6_<scale>"),
-        ("0/1_cloth", "name_not_matched", f"1: folder 'cloth' is none of {PLAIN}, n95, 3m, new, mask_1, mask_2, "
-         "mask_3, mask_4, mask_5"),
+        ("0/1_cloth", "name_not_matched", f"1: folder 'cloth' is not a style: expected one of {PLAIN}, n95, 3m, new, "
+         "mask_1, mask_2, mask_3, mask_4, mask_5"),
         (f"{PLAIN}/loose_0.5.png", "name_not_matched", "loose_0.5.png: does not fit {style}/{identity}/{number:int}"
          "[_{visible_ratio:float}]: set another root, or pattern"),
     ])  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from face3d_data.errors import UserError
-from face3d_data.names import name_of
-from face3d_data.numpy_files import load_npy
-from face3d_data.plurals import counted
 from face3d_data.shards.audit.near_duplicates import Search
+from face3d_data.shards.audit.verify_labels import check_labels, check_split_labels
 from face3d_data.shards.audit.verify_leaks import audit, look_for_near_duplicates
 from face3d_data.shards.audit.verify_lists import Problems, check_pairs, check_protocol
 from face3d_data.shards.audit.verify_spellings import list_notes
@@ -30,7 +27,6 @@ from face3d_data.shards.schema import (
     DESCRIPTION,
     FRAMES,
     TEXT_DATASETS,
-    labels_name,
     shard_name,
 )
 
@@ -174,39 +170,6 @@ def read_tables(dataset: Dataset) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     return (pd.concat(frames, ignore_index=True) if frames and not problems else pd.DataFrame()), problems
 
 
-def check_labels(table: pd.DataFrame, same_person: Mapping[str, str]) -> Problems:
-    """Yield ids used twice, names that are not those of their ids, and classes that are not the names' places.
-
-    Args:
-        table: the rows of all splits.
-        same_person: the person that an id names to the one whose identity the row has, where people of several names
-            were merged.
-    """
-    twice = [sample_id for sample_id, n in Counter(table["sample_id"]).items() if n > 1]
-    if twice:
-        yield "*.csv", f"{len(twice)} sample ids occur twice ({twice[0]} …)"
-    place = {name: i for i, name in enumerate(sorted(set(table["name"])))}
-    columns = ("split", "id", "name", "class", "sample_id", "identity", "dataset", "origin_id")
-    bad: dict[tuple[str, str], list[str]] = {}
-    for split, row_id, name, label, sample_id, identity, dataset, origin in zip(
-        *(table[column].tolist() for column in columns), strict=True
-    ):
-        own = "/".join(sample_id.split("/")[:2])
-        merged = same_person.get(own) == identity.partition("~")[0]
-        wrong = {
-            "id is not the name of sample_id": row_id != name_of(sample_id),
-            "name is not the name of identity": name != name_of(identity),
-            "class is not the place of name among the sorted names": label != place[name],
-            "identity is not of the dataset": not (own if merged else identity).startswith(f"{dataset}/"),
-            "sample is not of its identity": not merged and own != identity.partition("~")[0],
-            "sample is not of its origin": sample_id.partition("~")[0] != origin.partition("~")[0],
-        }
-        for what in (what for what, is_wrong in wrong.items() if is_wrong):
-            bad.setdefault((split, what), []).append(sample_id)
-    for (split, what), ids in bad.items():
-        yield f"{split}.csv", f"{what} in {counted(len(ids), 'row')} ({ids[0]} …)"
-
-
 def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[str, str]) -> Iterator[str]:
     """Yield what is wrong with one shard.
 
@@ -291,22 +254,11 @@ def check_counts(dataset: Dataset, table: pd.DataFrame) -> Problems:
             cuts = [(shard_name(split, one.name), one.start, one.stop) for one in buckets(digests, of_rows)]
             if cuts != list(runs_of(rows["shard"].tolist())):
                 yield f"{split}.csv", "names other shards than the digests of its rows"
-        yield from _check_split_labels(dataset, split, rows)
+        yield from check_split_labels(dataset, split, rows)
         want = dataset.info["splits"].get(split, {"samples": 0, "people": 0, "shards": 0})
         have = {"samples": len(rows), "people": rows["name"].nunique(), "shards": rows["shard"].nunique()}
         if want != have:
             yield DESCRIPTION, f"split {split}: {want}, the CSV has {have}"
-
-
-def _check_split_labels(dataset: Dataset, split: str, rows: pd.DataFrame) -> Problems:
-    path = dataset.path / labels_name(split)
-    try:
-        labels = load_npy(path)
-    except (OSError, ValueError) as error:
-        yield path.name, f"cannot be read ({error})"
-        return
-    if labels.dtype != np.int64 or labels.tolist() != rows["class"].tolist():
-        yield path.name, "holds other labels than the classes of the CSV"
 
 
 def leak_detail(leak: Leak) -> str:
