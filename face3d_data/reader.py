@@ -81,7 +81,20 @@ def source_key(fingerprint: str, source: Source) -> str:
         source: with the states of its files.
     """
     contents = {role: source.states[role].sha256 for role in source.files}
-    return digest(fingerprint, contents, source.record, source.index, sorted(source.arrays))
+    return content_key(fingerprint, contents, source.record, source.index, source.arrays)
+
+
+def content_key(fingerprint: str, contents: Mapping[str, str], record: Any, index: int, arrays: Sequence[str]) -> str:
+    """Return what `source_key` does, of a source's parts.
+
+    Args:
+        fingerprint: the reader's.
+        contents: role to the SHA-256 of the file's content.
+        record: as `Source.record`.
+        index: as `Source.index`.
+        arrays: as `Source.arrays`.
+    """
+    return digest(fingerprint, contents, record, index, sorted(arrays))
 
 
 def load(reader: Reader, source: Source, name: str) -> np.ndarray:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import defaultdict
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from face3d_data.digest import digest
 from face3d_data.reader import Source
@@ -26,7 +30,30 @@ _COMMENT = re.compile(rb"^comment face3d root ([0-9a-f ]+)\r?$", re.MULTILINE)
 _ROOT = re.compile(r"[0-9a-f]{16}( [0-9a-f]{16})*")
 
 
-def source_roots(fingerprint: str, sources: Sequence[Source], folder: Path | None = None) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class HashedCapture:
+    """What the root of a hashed source rests on.
+
+    Attributes:
+        files: path, size in bytes and SHA-256 of each of its files.
+        index: its place in them.
+        record: what it takes from shared files.
+        root: the roots that its file says it was made of.
+    """
+
+    files: Sequence[tuple[Path, int, str]]
+    index: int
+    record: Any
+    root: str
+
+    @classmethod
+    def of(cls, source: Source) -> HashedCapture:
+        """Return that of a source with the states of its files."""
+        files = [(path, source.states[role].size, source.states[role].sha256) for role, path in source.files.items()]
+        return cls(files, source.index, source.record, source.root)
+
+
+def source_roots(fingerprint: str, recordings: Iterable[HashedCapture], folder: Path | None = None) -> Iterator[str]:
     """Yield the root of each hashed source of one reader.
 
     A token is of one file's content and the capture's place in it. A file that captures with other files have, too, is
@@ -34,38 +61,49 @@ def source_roots(fingerprint: str, sources: Sequence[Source], folder: Path | Non
 
     Args:
         fingerprint: the reader's; it counts only for sources without files, whose record is all there is.
-        sources: with the states of their files.
+        recordings: of the sources; they are gone through twice.
         folder: the reader's root; where an export is in it, its CSVs say what its files were made of.
     """
     listed = exported_roots(folder) if folder is not None else {}
-    found = [frozenset(_tokens(source)) for source in sources]
-    wholes: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
-    for tokens in found:
-        for token in tokens:
-            wholes[token].add(tokens)
-    for source, tokens in zip(sources, found, strict=True):
-        own = [token for token in tokens if len(wholes[token]) == 1]
-        yield join_roots([*(own or [_together(fingerprint, source)]), *_carried(source, listed)])
+    shared = _shared(recordings)
+    for recording in recordings:
+        own = [token for token in _tokens(recording) if int(token, 16) not in shared]
+        yield join_roots([*(own or [_together(fingerprint, recording)]), *_carried(recording, listed)])
 
 
-def _carried(source: Source, listed: Mapping[str, str]) -> Iterator[str]:
+def _shared(recordings: Iterable[HashedCapture]) -> set[int]:
+    """Return the tokens, as numbers, that recordings with other files have, too."""
+    tokens, wholes = array("Q"), array("q")
+    for recording in recordings:
+        mine = frozenset(int(token, 16) for token in _tokens(recording))
+        tokens.extend(mine)
+        wholes.extend([hash(mine)] * len(mine))
+    if not tokens:
+        return set()
+    token, whole = np.frombuffer(tokens, np.uint64), np.frombuffer(wholes, np.int64)
+    order = np.lexsort((whole, token))
+    token, whole = token[order], whole[order]
+    return set(token[1:][(token[1:] == token[:-1]) & (whole[1:] != whole[:-1])].tolist())
+
+
+def _carried(recording: HashedCapture, listed: Mapping[str, str]) -> Iterator[str]:
     """Yield the tokens of what a source's files were made of, as far as they or the lists next to them say it."""
-    yield from split_root(source.root)
-    for path in source.files.values():
+    yield from split_root(recording.root)
+    for path, _, _ in recording.files:
         yield from split_root(carried_root(path))
-        yield from split_root(listed.get(f"{path.parent.name}/{path.name.partition('.')[0]}", ""))
+        if listed:
+            yield from split_root(listed.get(f"{path.parent.name}/{path.name.partition('.')[0]}", ""))
 
 
-def _tokens(source: Source) -> Iterator[str]:
-    for state in source.states.values():
-        if state.size >= SHOWS_A_FACE_BYTES:
-            yield _token(state.sha256, source.index)
+def _tokens(recording: HashedCapture) -> list[str]:
+    contents = dict.fromkeys(content for _, size, content in recording.files if size >= SHOWS_A_FACE_BYTES)
+    return [_token(content, recording.index) for content in contents]
 
 
-def _together(fingerprint: str, source: Source) -> str:
-    if not source.states:
-        return _token(digest(fingerprint, source.record), source.index)
-    return _token(digest(sorted(state.sha256 for state in source.states.values() if state.size)), source.index)
+def _together(fingerprint: str, recording: HashedCapture) -> str:
+    if not recording.files:
+        return _token(digest(fingerprint, recording.record), recording.index)
+    return _token(digest(sorted(content for _, size, content in recording.files if size)), recording.index)
 
 
 def _token(content: str, index: int) -> str:

@@ -89,6 +89,13 @@ class TableStep(Component):
         """Return what a step that assigns `split` never parts: `identity` (a person), or `capture` in closed sets."""
         return "identity"
 
+    def columns_read(self) -> tuple[str, ...] | None:
+        """Return the columns and tags that `run` reads, so that no others are made; None: all.
+
+        A result needs `id`, `identity` and `split`. Tags that are not in its frames stay as they are.
+        """
+        return None
+
     def queries(self) -> tuple[str, ...]:
         """Return the queries on tags and columns that the step asks, so that their names are checked at planning."""
         return ()

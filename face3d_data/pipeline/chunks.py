@@ -8,8 +8,8 @@ from face3d_data.engine.part_buffer import BUFFER_BYTES
 from face3d_data.engine.worker import Chunk, Item
 from face3d_data.reader import Reader
 from face3d_data.stage import Stage
-from face3d_data.store.manifest import Entry
-from face3d_data.store.place import StorageLocation, source_of
+from face3d_data.store.manifest import Manifest
+from face3d_data.store.place import SourcePlace, StorageLocation, source_of
 from face3d_data.store.workspace import StepCache
 
 MOST_ROWS = 256
@@ -40,27 +40,36 @@ class ChunkSize:
 
 
 def chunks(
-    stage: Stage, fingerprint: str, cache: StepCache, todo: Sequence[tuple[Entry, int]], size: ChunkSize
+    stage: Stage,
+    fingerprint: str,
+    cache: StepCache,
+    inputs: Manifest,
+    todo: Sequence[tuple[int, int]],
+    size: ChunkSize,
 ) -> Iterator[Chunk]:
-    """Yield chunks over the rows of `todo` (entry, attempt), in the order of their parts and offsets."""
-    ordered = sorted(todo, key=lambda pair: pair[0].place.order)
+    """Yield chunks over the rows of `todo` (place in `inputs`, attempt), in the order of their parts and offsets."""
+    ordered = sorted(todo, key=lambda pair: inputs.places[pair[0]].order)
     start = 0
     while start < len(ordered):
         block = ordered[start : start + size.rows]
         start += len(block)
-        yield _chunk(stage, fingerprint, cache, block)
+        yield _chunk(stage, fingerprint, cache, inputs, block)
 
 
-def _chunk(stage: Stage, fingerprint: str, cache: StepCache, block: Sequence[tuple[Entry, int]]) -> Chunk:
+def _chunk(
+    stage: Stage, fingerprint: str, cache: StepCache, inputs: Manifest, block: Sequence[tuple[int, int]]
+) -> Chunk:
     parts: dict[object, int] = {}
     readers: list[Reader] = []
     items = []
-    for entry, attempt in block:
-        source = source_of(entry.place)
+    for row, attempt in block:
+        entry = inputs[row]
+        place = inputs.places[row].resolved
+        source = source_of(place)
         if not any(reader is source.reader for reader in readers):
             readers.append(source.reader)
         index = next(i for i, reader in enumerate(readers) if reader is source.reader)
-        stored, from_source = _located(entry, parts)
+        stored, from_source = _located(place, parts)
         input_key, tags = stage.input_key(entry.key, entry.tags), stage.tags_read(entry.tags)
         items.append(Item(entry.key, input_key, tags, stored, (index, source.source), from_source, attempt))
     return Chunk(
@@ -74,13 +83,13 @@ def _chunk(stage: Stage, fingerprint: str, cache: StepCache, block: Sequence[tup
 
 
 def _located(
-    entry: Entry, parts: dict[object, int]
+    row_place: StorageLocation | SourcePlace, parts: dict[object, int]
 ) -> tuple[tuple[tuple[int, int, tuple[str, ...]], ...], tuple[str, ...]]:
     """Return which part and record hold which arrays of a row, and which are its source's."""
     settled: set[str] = set()
     stored = []
     from_source: tuple[str, ...] = ()
-    for place in entry.place.chain():
+    for place in row_place.chain():
         if isinstance(place, StorageLocation):
             names = tuple(name for name in place.shapes if name not in settled)
             settled.update(place.shapes, place.dropped)

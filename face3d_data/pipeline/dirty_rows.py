@@ -8,7 +8,7 @@ from pathlib import Path
 
 from face3d_data.csv_cells import plain
 from face3d_data.errors import UserError
-from face3d_data.store.manifest import DIRTY_ROW_COLUMNS
+from face3d_data.store.manifest_files import DIRTY_ROW_COLUMNS
 
 
 def check_step(workspace: Path, names: list[str], step: str) -> None:

@@ -11,7 +11,7 @@ from face3d_data.pipeline.build import load_pipeline
 from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import Pipeline, Step
-from face3d_data.store.manifest import Entry
+from face3d_data.store.manifest import Manifest
 from face3d_data.table import TableStep
 from face3d_data.tables.places import SPLIT_STATE, write_state
 from face3d_data.tables.split import person_of
@@ -23,7 +23,7 @@ def split_of(
     workspace: Path,
     step_id: str | None,
     workers: Workers,
-) -> tuple[list[Entry], str]:
+) -> tuple[Manifest, str]:
     """Return the rows of a split step, and its assignment as the text of a file for `frozen:`.
 
     A `frozen` file that does not exist yet is ignored: this function makes it.
@@ -39,11 +39,11 @@ def split_of(
     return made.entries, made.state.get(SPLIT_STATE) or _places_of(made.entries, step.component)
 
 
-def _places_of(entries: Sequence[Entry], table: object) -> str:
+def _places_of(rows: Manifest, table: object) -> str:
     """Return the places of a step that keeps none itself, as the text of a CSV."""
     unit = table.keeps_together() if isinstance(table, TableStep) else "identity"
-    names = (person_of(entry.identity) if unit == "identity" else entry.origin_id for entry in entries)
-    places = dict(zip(names, (entry.split for entry in entries), strict=True))
+    names = (person_of(entry.identity) if unit == "identity" else entry.origin_id for entry in rows)
+    places = dict(zip(names, rows.values("split").tolist(), strict=True))
     return write_state("# places as they are", unit, places)
 
 

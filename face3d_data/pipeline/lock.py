@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from face3d_data.atomic import write_atomic
@@ -59,19 +60,17 @@ def pipeline_digest(pipeline: Pipeline) -> str:
     return digest({name: record[name] for name in ("name", "seed", "sources", "steps", "datasets")})
 
 
-def write_lock(
-    run_dir: Path, pipeline: Pipeline, keys: Mapping[str, Sequence[str]], measured: Mapping[str, str]
-) -> None:
+def write_lock(run_dir: Path, pipeline: Pipeline, keys: Mapping[str, np.ndarray], measured: Mapping[str, str]) -> None:
     """Record a complete run: the input keys of each cached step, then the lock.
 
     Args:
         run_dir: the run's folder.
         pipeline: what was run.
-        keys: source or step to the keys of its inputs.
+        keys: source or step to the keys of its inputs, S (n,).
         measured: id to cache folder of steps that a dataset added.
     """
     for name, inputs in keys.items():
-        write_atomic(run_dir / "keys" / f"{name}.txt", "".join(f"{key}\n" for key in sorted(set(inputs))))
+        write_atomic(run_dir / "keys" / f"{name}.txt", b"\n".join([*np.unique(inputs).tolist(), b""]))
     record = {**lock_record(pipeline), "measured": dict(measured)}
     write_atomic(run_dir / LOCK, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 

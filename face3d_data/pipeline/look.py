@@ -7,12 +7,14 @@ from pathlib import Path
 
 from face3d_data.errors import UserError
 from face3d_data.pipeline.explain import package_differences, why
+from face3d_data.pipeline.join import join_rows
 from face3d_data.pipeline.lock import lock_record, read_lock
 from face3d_data.pipeline.result import RunResult, StepResult, done
 from face3d_data.pipeline.run import read_sources
 from face3d_data.pipeline.spec import Pipeline, Step
-from face3d_data.pipeline.steps import join_rows, run_table, step_inputs, to_do
+from face3d_data.pipeline.steps import run_table, step_inputs, to_do
 from face3d_data.stage import Stage
+from face3d_data.store.manifest import Manifest
 from face3d_data.store.workspace import Workspace
 from face3d_data.table import TableStep
 
@@ -37,8 +39,8 @@ def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str
 def _look_at_table(step: Step, table: TableStep, result: RunResult) -> StepResult:
     """Run a table step in memory; where stages are still to run, and it cannot do without them, it gives nothing."""
     upstreams = [result.entries(upstream) for upstream in step.upstream]
-    nothing = StepResult(step.id, table.name, step.fingerprint(result.pipeline.seed), 0, [])
-    if not any(upstreams):
+    nothing = StepResult(step.id, table.name, step.fingerprint(result.pipeline.seed), 0, Manifest.empty())
+    if not any(map(len, upstreams)):
         return nothing
     try:
         return run_table(step, table, result.pipeline, result.workspace.run_dir(result.pipeline.name), upstreams)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +14,9 @@ from face3d_data.pipeline.steps import run_stage
 from face3d_data.sample import ARRAYS, Sample
 from face3d_data.shards.schema import DatasetSpec, is_fixed
 from face3d_data.stage import Stage
-from face3d_data.store.manifest import Entry
-from face3d_data.store.place import SourcePlace, StorageLocation, read
+from face3d_data.store.manifest import Manifest
+from face3d_data.store.place import SourcePlace, read
+from face3d_data.store.places import RowPlace
 
 if TYPE_CHECKING:
     from face3d_data.pipeline.result import RunResult
@@ -42,15 +43,16 @@ class Sizes:
         self._tags = {entry.id: entry.tags for entry in entries}
         self._ids: dict[object, str] = {}
 
-    def know(self, entries: Sequence[Entry]) -> None:
+    def know(self, rows: Manifest) -> None:
         """Remember which row each place belongs to."""
-        self._ids = {entry.place: entry.id for entry in entries}
+        if self._tags:
+            self._ids = dict(zip(rows.places, rows.arrays["id"], strict=True))
 
-    def __call__(self, place: StorageLocation | SourcePlace, name: str) -> np.ndarray:
+    def __call__(self, place: RowPlace, name: str) -> np.ndarray:
         """Return an array of the right shape that takes no memory; an array that nobody measured is read."""
         size = self._tags.get(self._ids.get(place, ""), {}).get(f"size_{name}")
         if not isinstance(size, str):
-            return read(place, name)
+            return read(place.resolved, name)
         return np.broadcast_to(np.zeros((), ARRAYS[name].dtype), tuple(map(int, size.split("x"))))
 
 
@@ -61,13 +63,14 @@ def measure_rows(name: str, spec: DatasetSpec, result: RunResult, settings: RunS
         RunStopped: no memory or no disk.
     """
     fields = tuple(field for field in spec.fields if not is_fixed(field))
-    inputs = [entry for entry in result.entries(spec.upstream) if any(_at_source(entry.place, f) for f in fields)]
-    if not inputs:
+    rows = result.entries(spec.upstream)
+    inputs = rows.where(np.array([any(_at_source(place, f) for f in fields) for place in rows.places], bool))
+    if not len(inputs):
         return None
     stage = Measure(arrays=fields)
     step = Step(f"dataset:{name}", stage, (spec.upstream,))
     return run_stage(step, stage, result.pipeline, result.workspace, inputs, settings)
 
 
-def _at_source(place: StorageLocation | SourcePlace, field: str) -> bool:
+def _at_source(place: RowPlace, field: str) -> bool:
     return field in place.names and isinstance(place.find(field), SourcePlace)

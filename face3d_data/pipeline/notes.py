@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from face3d_data.pipeline.people import same_person_lines
 from face3d_data.plurals import counted
-from face3d_data.store.manifest import Entry, matches, value_of
+from face3d_data.store.manifest import Manifest
 from face3d_data.tables.same_person import one_name_each
 from face3d_data.tables.spellings import spelling_lines
 from face3d_data.tables.split import person_of
@@ -17,22 +19,23 @@ if TYPE_CHECKING:
     from face3d_data.pipeline.result import StepResult
     from face3d_data.pipeline.spec import Pipeline, Step
 
-RowsByStep = Mapping[str, Sequence[Entry]]
+RowsByStep = Mapping[str, Manifest]
 
 
 def where_notes(step: Step, done: RowsByStep) -> tuple[str, ...]:
     """Return a note for each value in a step's `where` that no row of its upstreams has."""
-    rows = [entry for upstream in step.upstream for entry in done[upstream]] if step.where else []
+    several = [done[upstream] for upstream in step.upstream if len(done[upstream])]
     notes: list[str] = []
-    for name, wanted in step.where.items() if rows else ():
-        there = {value for entry in rows if (value := value_of(entry, name)) is not None}
+    for name, wanted in step.where.items() if several else ():
+        columns = [rows.column(name) for rows in several]
+        there = {column.values[code] for column in columns for code in np.unique(column.codes).tolist() if code >= 0}
         notes += value_notes("where", name, wanted if isinstance(wanted, list) else [wanted], there)
     return tuple(notes)
 
 
 def spelling_notes(done: RowsByStep, pipeline: Pipeline) -> list[str]:
     """Return a note for each two people whose names are spelt apart alone, and that no list of the pipeline joins."""
-    people = {person_of(entry.identity) for entries in done.values() for entry in entries}
+    people = {person_of(name) for rows in done.values() for name in rows.column("identity").values}
     return spelling_lines(people, one_name_each(same_person_lines(pipeline)))
 
 
@@ -52,7 +55,9 @@ def lost_rows(done: RowsByStep, pipeline: Pipeline) -> list[str]:
         takers = [step for step in pipeline.steps if name in step.upstream and step.id in leads]
         if name in ends or name not in leads or any(not step.where for step in takers):
             continue
-        lost = sum(not any(matches(entry, step.where) for step in takers) for entry in done[name])
+        rows = done[name]
+        taken = [rows.matches(step.where) for step in takers]
+        lost = int((~np.logical_or.reduce([np.zeros(len(rows), bool), *taken])).sum())
         if lost:
             passed_by = " and ".join(step.id for step in takers)
             why = f"where of step {passed_by}" if takers else "no step that leads to one takes them"
@@ -62,7 +67,7 @@ def lost_rows(done: RowsByStep, pipeline: Pipeline) -> list[str]:
 
 def nothing_left(results: Sequence[StepResult], done: RowsByStep, pipeline: Pipeline) -> str:
     """Return why nothing is left, by the first source or step that has no row."""
-    empty = next(result for result in results if not result.entries)
+    empty = next(result for result in results if not len(result.entries))
     if empty.inputs:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(empty.reasons.items()))
         remedy = f"see `face3d dirty`, and correct the options of {empty.id!r}"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import StepProgress
 from face3d_data.engine.stats import Report
@@ -36,7 +38,8 @@ from face3d_data.shards.schema import DatasetSpec
 from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
 from face3d_data.stage import Stage
 from face3d_data.store.files import FileHashes
-from face3d_data.store.manifest import DIRTY_ROW_COLUMNS, Dirty, Entry, to_frame, write_dirty
+from face3d_data.store.manifest import Dirty, Manifest, to_frame
+from face3d_data.store.manifest_files import DIRTY_ROW_COLUMNS, write_dirty
 from face3d_data.store.place import read
 from face3d_data.table import TableStep
 
@@ -92,10 +95,10 @@ def _publish(
     measured = measure_rows(name, spec, result, settings)
     if measured is not None:
         result.steps[measured.id] = measured
-    entries, unreadable = _readable(result.entries(spec.upstream), measured)
+    rows, unreadable = _readable(result.entries(spec.upstream), measured)
     where = result.workspace.run_dir(pipeline.name) / f"{name}{DATASET_DIRTY}"
     write_dirty(where, unreadable)
-    if not entries:
+    if not len(rows):
         reasons = Counter(row.reason for row in unreadable)
         told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
         raise UserError(
@@ -103,9 +106,9 @@ def _publish(
             f"{unreadable[0].detail}: see `face3d dirty {pipeline.name}`"
         )
     sizes = Sizes(measured)
-    sizes.know(entries)
+    sizes.know(rows)
     plan = plan_dataset(
-        to_frame(entries),
+        to_frame(rows, places=True),
         spec,
         name=name,
         seed=pipeline.seed,
@@ -151,7 +154,7 @@ def _check_any(name: str, spec: DatasetSpec, result: RunResult) -> None:
         UserError: naming the first source or step upstream that left nothing.
     """
     needed = result.pipeline.upstream_of([spec.upstream])
-    if result.entries(spec.upstream):
+    if len(result.entries(spec.upstream)):
         return
     steps = [step for step_id, step in result.steps.items() if step_id in needed]
     done = {name: step.entries for name, step in result.steps.items()}
@@ -193,11 +196,11 @@ def _write(
     return [done[task.name] for task in tasks], reused
 
 
-def _readable(entries: Sequence[Entry], measured: StepResult | None) -> tuple[list[Entry], list[Dirty]]:
+def _readable(rows: Manifest, measured: StepResult | None) -> tuple[Manifest, list[Dirty]]:
     """Leave out rows whose fields come straight from a source and cannot be read."""
     dirty = [*measured.dirty, *measured.unreadable] if measured is not None else []
-    bad = {row.key for row in dirty}
-    return [entry for entry in entries if entry.key not in bad], dirty
+    bad = np.array([row.key.encode() for row in dirty], "S")
+    return rows.where(~np.isin(rows.arrays["key"], bad)) if len(bad) else rows, dirty
 
 
 def _left_out(plan: DatasetPlan) -> list[Dirty]:

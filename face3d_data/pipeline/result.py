@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from face3d_data.engine.backends import Engine
 from face3d_data.engine.stats import Report
 from face3d_data.pipeline.spec import Pipeline
-from face3d_data.store.manifest import (
-    Dirty,
-    Entry,
-)
+from face3d_data.store.manifest import Dirty, Manifest
 from face3d_data.store.workspace import Workspace
 
 Say = Callable[[str], None]
@@ -53,12 +52,15 @@ class StepResult:
     name: str
     fingerprint: str
     inputs: int
-    entries: list[Entry]
+    entries: Manifest
     dirty: list[Dirty] = field(default_factory=list)
     unreadable: list[Dirty] = field(default_factory=list)
     report: Report = field(default_factory=Report)
     seconds: float = 0.0
-    keys: tuple[str, ...] = ()
+    keys: np.ndarray = field(default_factory=lambda: np.zeros(0, "S1"))
+    """Keys of the inputs, S (n,)."""
+    made_from: int = 0
+    """Inputs of which there are outputs."""
     notes: tuple[str, ...] = ()
     remarks: dict[str, str] = field(default_factory=dict)
     """Id of an output to what was left aside of its file."""
@@ -86,11 +88,11 @@ class RunResult:
     datasets: dict[str, Path] = field(default_factory=dict)
     todo: dict[str, int] = field(default_factory=dict)
 
-    def entries(self, step_id: str) -> list[Entry]:
+    def entries(self, step_id: str) -> Manifest:
         """Return the rows of a source or step."""
         return self.steps[step_id].entries
 
 
-def done(result: RunResult) -> Mapping[str, Sequence[Entry]]:
+def done(result: RunResult) -> Mapping[str, Manifest]:
     """Return the rows of every source and step so far."""
     return {name: step.entries for name, step in result.steps.items()}

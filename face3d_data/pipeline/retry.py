@@ -11,9 +11,9 @@ from face3d_data.pipeline.look import look
 from face3d_data.pipeline.result import RunResult
 from face3d_data.pipeline.run import PIPELINE
 from face3d_data.stage import Stage
+from face3d_data.store.coded import MISSING
 from face3d_data.store.manifest import Dirty
 from face3d_data.store.part import RETRIED, PartRow
-from face3d_data.store.step_rows import MISSING
 from face3d_data.store.workspace import StepCache, Workspace
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from face3d_data.atomic import write_atomic
 from face3d_data.engine.backends import Engine
 from face3d_data.engine.worker import stopping
@@ -19,12 +21,13 @@ from face3d_data.pipeline.judge import check_limits, small_run_note
 from face3d_data.pipeline.lock import write_lock
 from face3d_data.pipeline.notes import lost_rows, spelling_notes, where_notes
 from face3d_data.pipeline.result import RunResult, RunSettings, Say, StepResult, Workers, done
-from face3d_data.pipeline.sources import read_source
+from face3d_data.pipeline.sources import read_source, scan_source
 from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
 from face3d_data.pipeline.steps import run_stage, run_table, step_inputs
 from face3d_data.plurals import counted
 from face3d_data.stage import Stage
-from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
+from face3d_data.store.manifest import Dirty, Manifest
+from face3d_data.store.manifest_files import manifest_path, manifests_in, write_dirty, write_manifest
 from face3d_data.store.workspace import Workspace, cache_folder
 
 log = logging.getLogger("face3d_data")
@@ -107,9 +110,10 @@ def _settings(pipeline: Pipeline, engine: str | Workers, force: Sequence[str], s
 
 
 def _forget_others(run_dir: Path, pipeline: Pipeline) -> None:
-    """Remove what `face3d dirty` would read of sources, steps and datasets that the pipeline has no longer."""
+    """Remove what `face3d dirty` and `status --csv` would read of what the pipeline has no longer."""
     known = {f"{name}.dirty.csv" for name in (*pipeline.ids, *(f"{name}.dataset" for name in pipeline.datasets))}
-    for path in run_dir.glob("*.dirty.csv"):
+    known |= {manifest_path(run_dir, name).name for name in pipeline.ids}
+    for path in (*run_dir.glob("*.dirty.csv"), *manifests_in(run_dir).values()):
         if path.name not in known:
             path.unlink()
 
@@ -136,7 +140,7 @@ def read_sources(
             _check_root(result.pipeline, source)
         for source in result.pipeline.sources:
             started, before = time.perf_counter(), hashes.hashed
-            entries, dirty = read_source(source, space, hashes, settings, rehash)
+            entries, dirty = read_source(source, scan_source(source), space, hashes, settings, rehash)
             step = _source_result(source, entries, dirty, time.perf_counter() - started)
             result.steps[source.id] = step
             if keep:
@@ -166,12 +170,12 @@ def _check_root(pipeline: Pipeline, source: SourceStep) -> None:
     )
 
 
-def _source_result(source: SourceStep, entries: list[Entry], dirty: list[Dirty], seconds: float) -> StepResult:
+def _source_result(source: SourceStep, entries: Manifest, dirty: list[Dirty], seconds: float) -> StepResult:
     result = StepResult(
         source.id, source.reader.name, source.reader.fingerprint(), len(entries) + len(dirty), entries, dirty
     )
-    keys = [*(entry.key for entry in entries), *(row.key for row in dirty)]
-    result.keys = tuple(key for key in keys if key)
+    refused = [row.key.encode() for row in dirty if row.key]
+    result.keys = np.concatenate([entries.arrays["key"], np.array(refused, "S")])
     result.seconds = seconds
     return result
 
@@ -189,7 +193,7 @@ def _run_step(step: Step, result: RunResult, settings: RunSettings, tell: Say) -
         for suffix, text in made.state.items():
             write_atomic(run_dir / f"{step.id}.{suffix}", text)
     made.seconds = time.perf_counter() - started
-    write_manifest(run_dir / f"{step.id}.csv", made.entries)
+    write_manifest(manifest_path(run_dir, step.id), made.entries)
     write_dirty(run_dir / f"{step.id}.dirty.csv", made.dirty)
     worked = made.report.inputs
     work = f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"
@@ -219,14 +223,14 @@ def _report_unreadable(result: RunResult, made: StepResult) -> None:
     for source_id in {row.source for row in made.unreadable}:
         source = result.steps[source_id]
         known = {row.sample_id for row in source.dirty}
-        origins = {entry.id for entry in source.entries}
+        origins = set(source.entries.arrays["id"])
         source.dirty += [row for row in made.unreadable if row.source == source_id and row.sample_id in origins - known]
         _write_source(result, source_id)
 
 
 def _write_source(result: RunResult, source_id: str) -> None:
     run_dir = result.workspace.run_dir(result.pipeline.name)
-    write_manifest(run_dir / f"{source_id}.csv", result.steps[source_id].entries)
+    write_manifest(manifest_path(run_dir, source_id), result.steps[source_id].entries)
     write_dirty(run_dir / f"{source_id}.dirty.csv", result.steps[source_id].dirty)
 
 
@@ -261,5 +265,5 @@ def _finish(result: RunResult, seconds: float) -> None:
         name: cache_folder(step.name, step.fingerprint) for name, step in result.steps.items() if name not in known
     }
     write_lock(
-        run_dir, result.pipeline, {name: step.keys for name, step in result.steps.items() if step.keys}, measured
+        run_dir, result.pipeline, {name: step.keys for name, step in result.steps.items() if len(step.keys)}, measured
     )

@@ -21,6 +21,7 @@ from face3d_data.pipeline.result import RunSettings
 from face3d_data.reader import Reader, Source
 from face3d_data.store.files import FileHashes, Known, hash_file
 from face3d_data.store.part import RETRIED, PartRow
+from face3d_data.store.source_table import FileTable
 
 FEW = 512
 """Files or captures up to which the driver does the work itself."""
@@ -80,18 +81,18 @@ class InspectSources:
         return [replace(self, captures=captures) for captures in _halves(self.captures)]
 
 
-def hash_ahead(label: str, sources: Sequence[Source], hashes: FileHashes, settings: RunSettings | None) -> None:
+def hash_ahead(label: str, files: FileTable, hashes: FileHashes, settings: RunSettings | None) -> None:
     """Hash the files of sources by workers, as far as their hashes are not known.
 
     Args:
         label: for the progress line.
-        sources: as the reader found them.
+        files: those of the sources.
         hashes: takes what is found.
         settings: of the run; None: only look, so that nothing is done ahead.
     """
     if settings is None:
         return
-    paths = hashes.unknown(path for source in sources for path in source.files.values())
+    paths = hashes.unknown(files.paths())
     if len(paths) <= FEW or settings.engine.jobs < 2:
         return
     with StepProgress(f"{label}: hash", len(paths), settings.show_progress) as progress:

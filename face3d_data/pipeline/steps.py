@@ -7,7 +7,6 @@ import json
 import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,25 +15,24 @@ from face3d_data.digest import seed_from
 from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import StepProgress
 from face3d_data.engine.stats import Report
+from face3d_data.engine.worker import Item
 from face3d_data.errors import Face3dError, RunStopped
 from face3d_data.pipeline.chunks import ChunkSize, chunks
+from face3d_data.pipeline.join import chosen_rows, input_keys, join_rows
 from face3d_data.pipeline.result import RunSettings, StepResult
 from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import (
     NOT_COUNTED,
     Dirty,
-    Entry,
+    Manifest,
     check_unique,
-    dirty_of,
     from_frame,
-    join,
-    matches,
+    manifest_of,
     to_frame,
 )
 from face3d_data.store.part import PartRow
-from face3d_data.store.place import StorageLocation
-from face3d_data.store.step_rows import MISSING, StepRows
+from face3d_data.store.step_rows import StepRows
 from face3d_data.store.workspace import StepCache, Workspace
 from face3d_data.table import TableContext, TableResult, TableStep
 
@@ -54,19 +52,13 @@ RECORDED_PACKAGES = (
 )
 
 
-def step_inputs(step: Step, done: Mapping[str, Sequence[Entry]]) -> list[Entry]:
+def step_inputs(step: Step, done: Mapping[str, Manifest]) -> Manifest:
     """Return the rows of a step's upstreams that its `where` lets through."""
-    return [entry for upstream in step.upstream for entry in done[upstream] if matches(entry, step.where)]
+    return manifest_of(chosen_rows([done[upstream] for upstream in step.upstream], step.where))
 
 
-def to_do(
-    stage: Stage,
-    inputs: Sequence[Entry],
-    rows: StepRows,
-    forced: bool,
-    retry: bool = False,
-) -> list[tuple[Entry, int]]:
-    """Return the inputs without settled rows, one for each key, with the number of this attempt.
+def to_do(stage: Stage, inputs: Manifest, rows: StepRows, forced: bool, retry: bool = False) -> list[tuple[int, int]]:
+    """Return the places of inputs without settled rows, one for each key, with the number of this attempt.
 
     Args:
         stage: the stage.
@@ -75,12 +67,11 @@ def to_do(
         forced: do everything again.
         retry: do again what gave no output.
     """
-    keys = [stage.input_key(entry.key, entry.tags) for entry in inputs]
-    return [(inputs[i], attempt) for i, attempt in rows.to_do(keys, forced, retry)]
+    return list(rows.to_do(input_keys(stage, inputs), forced, retry))
 
 
 def run_stage(
-    step: Step, stage: Stage, pipeline: Pipeline, workspace: Workspace, inputs: list[Entry], settings: RunSettings
+    step: Step, stage: Stage, pipeline: Pipeline, workspace: Workspace, inputs: Manifest, settings: RunSettings
 ) -> StepResult:
     """Compute what a stage has not computed yet for these inputs, then join all of its results.
 
@@ -95,7 +86,7 @@ def run_stage(
     cache.discard_bad()
     if todo:
         cache.describe(describe_step(step, pipeline.seed))
-        report = _work(step.id, stage, fingerprint, cache, todo, settings)
+        report = _work(step.id, stage, fingerprint, cache, inputs, todo, settings)
         rows = cache.rows(keep=True)
     result = join_rows(step, stage, fingerprint, inputs, rows)
     result.report = report
@@ -104,72 +95,33 @@ def run_stage(
 
 
 def _work(
-    label: str, stage: Stage, fingerprint: str, cache: StepCache, todo: list[tuple[Entry, int]], settings: RunSettings
+    label: str,
+    stage: Stage,
+    fingerprint: str,
+    cache: StepCache,
+    inputs: Manifest,
+    todo: list[tuple[int, int]],
+    settings: RunSettings,
 ) -> Report:
     size = ChunkSize(settings.chunk, stage, -(-len(todo) // (2 * settings.engine.jobs)))
-    attempts = {stage.input_key(entry.key, entry.tags): attempt for entry, attempt in todo}
-    tasks = chunks(stage, fingerprint, cache, todo, size)
+    tasks = chunks(stage, fingerprint, cache, inputs, todo, size)
     with StepProgress(label, len(todo), settings.show_progress) as progress:
         for task, report in settings.engine.run(tasks, stage.workers_at_once):
             if isinstance(report, Crash):
-                keys = [item.input_key for item in task.items]  # type: ignore[attr-defined]
-                report = _record_crash(cache, keys, attempts, str(report))
+                report = _record_crash(cache, task.items, str(report))  # type: ignore[attr-defined]
             size.learn(report.inputs, report.seconds)
             progress.update(report)
         return progress.sum
 
 
-def _record_crash(cache: StepCache, keys: Sequence[str], attempts: Mapping[str, int], detail: str) -> Report:
+def _record_crash(cache: StepCache, items: Sequence[Item], detail: str) -> Report:
     cache.add(
-        [PartRow(key, status="crash", reason="worker_died", detail=detail, attempt=attempts[key]) for key in keys]
+        [
+            PartRow(item.input_key, status="crash", reason="worker_died", detail=detail, attempt=item.attempt)
+            for item in items
+        ]
     )
-    return Report(len(keys), 0, Counter(crash=len(keys)), Counter(worker_died=len(keys)))
-
-
-def join_rows(
-    step: Step,
-    stage: Stage,
-    fingerprint: str,
-    inputs: Sequence[Entry],
-    rows: StepRows,
-) -> StepResult:
-    """Join a step's inputs with the cached rows; inputs without any are left out (they are still to do)."""
-    result = StepResult(step.id, stage.name, fingerprint, len(inputs), [])
-    result.keys = tuple(stage.input_key(entry.key, entry.tags) for entry in inputs)
-    for entry, place in zip(inputs, rows.find(result.keys).tolist(), strict=True):
-        part, group = rows.group(place) if place != MISSING else (Path(), [])
-        for row in group:
-            if row.status == "ok":
-                result.entries.append(join(entry, row, part, step.id))
-                if row.detail:
-                    result.remarks[result.entries[-1].id] = row.detail
-            elif row.status == "unreadable":
-                found = dirty_of(entry, row, entry.source)
-                result.unreadable.append(replace(found, sample_id=entry.origin_id, status="reject"))
-            else:
-                result.dirty.append(dirty_of(entry, row, step.id))
-    check_unique(result.entries, step.id)
-    result.notes = (*_counts_notes(stage, result.entries), *_remarks_note(result.remarks))
-    return result
-
-
-def _counts_notes(stage: Stage, entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Return a line for each of the stage's counted tags: its values, and how many outputs have each."""
-    notes = []
-    for tag in stage.counted_tags:
-        values = Counter(str(entry.tags[tag]) for entry in entries if tag in entry.tags)
-        if values:
-            notes.append(f"{tag}: {', '.join(f'{value} {count}' for value, count in values.most_common())}")
-    return tuple(notes)
-
-
-def _remarks_note(remarks: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the line that says how many outputs have a remark, with the first."""
-    if not remarks:
-        return ()
-    name, first = next(iter(remarks.items()))
-    more = f"{len(remarks)} with a remark, first {name}: {first[:160]}"
-    return (f"{more}; face3d show ID says each",)
+    return Report(len(items), 0, Counter(crash=len(items)), Counter(worker_died=len(items)))
 
 
 def check_balance(result: StepResult) -> None:
@@ -178,17 +130,16 @@ def check_balance(result: StepResult) -> None:
     Raises:
         RunStopped: inputs are neither among the origins of outputs nor dirty: a defect of this program.
     """
-    made_from = len({entry.place.parent for entry in result.entries if isinstance(entry.place, StorageLocation)})
-    accounted = made_from + len(result.dirty) + len(result.unreadable)
+    accounted = result.made_from + len(result.dirty) + len(result.unreadable)
     if accounted != result.inputs:
         raise RunStopped(
-            f"step {result.id!r}: {result.inputs} inputs but {made_from} with outputs + {len(result.dirty)} dirty + "
-            f"{len(result.unreadable)} unreadable: please report this"
+            f"step {result.id!r}: {result.inputs} inputs but {result.made_from} with outputs + {len(result.dirty)} "
+            f"dirty + {len(result.unreadable)} unreadable: please report this"
         )
 
 
 def run_table(
-    step: Step, table: TableStep, pipeline: Pipeline, run_dir: Path, upstreams: Sequence[Sequence[Entry]]
+    step: Step, table: TableStep, pipeline: Pipeline, run_dir: Path, upstreams: Sequence[Manifest]
 ) -> StepResult:
     """Run a table step over its upstreams' manifests.
 
@@ -196,22 +147,17 @@ def run_table(
         UserError: an option does not fit the rows.
         RunStopped: rows were neither kept nor left out with a reason.
     """
-    chosen = [[entry for entry in entries if matches(entry, step.where)] for entries in upstreams]
+    chosen = chosen_rows(upstreams, step.where)
     seed = seed_from(pipeline.seed, step.seed) if step.seed else pipeline.seed
     context = TableContext(step.id, run_dir, pipeline.base_dirs, seed)
-    inputs = [entry for entries in chosen for entry in entries]
+    inputs = manifest_of(chosen)
     if not table.checks_ids:
         check_unique(inputs, step.id)
-    outcome = _outcome(step.id, table, [to_frame(entries) for entries in chosen], context)
-    known = {entry.id: entry for entry in inputs}
-    result = StepResult(step.id, table.name, step.fingerprint(pipeline.seed), len(inputs), [])
-    result.entries = from_frame(outcome.frame, known)
-    if outcome.dirty is not None:
-        columns = zip(*(outcome.dirty[name].tolist() for name in ("id", "reason", "detail")), strict=True)
-        result.dirty = [
-            Dirty(i, known[i].source, step.id, NOT_COUNTED, reason, detail, known[i].path, key=known[i].key)
-            for i, reason, detail in columns
-        ]
+    outcome = _outcome(step.id, table, [to_frame(rows, table.columns_read()) for rows in chosen], context)
+    result = StepResult(step.id, table.name, step.fingerprint(pipeline.seed), len(inputs), Manifest.empty())
+    result.entries = from_frame(outcome.frame, inputs)
+    if outcome.dirty is not None and len(outcome.dirty):
+        result.dirty = _left_out(step.id, outcome.dirty, inputs)
     result.notes, result.state = outcome.notes, outcome.state or {}
     if len(result.entries) + len(result.dirty) != result.inputs:
         raise RunStopped(
@@ -220,6 +166,16 @@ def run_table(
             + ("lost rows without a reason" if len(result.entries) < result.inputs else "added rows")
         )
     return result
+
+
+def _left_out(step: str, dirty: pd.DataFrame, inputs: Manifest) -> list[Dirty]:
+    places = {name: i for i, name in enumerate(inputs.arrays["id"].tolist())}
+    found = []
+    for name, reason, detail in zip(*(dirty[column].tolist() for column in ("id", "reason", "detail")), strict=True):
+        i = places[name]
+        source, path, key = inputs.coded["source"][i], inputs.arrays["path"][i], inputs.arrays["key"][i].decode()
+        found.append(Dirty(name, source, step, NOT_COUNTED, reason, detail, path, key=key))
+    return found
 
 
 def _outcome(step: str, table: TableStep, frames: list[pd.DataFrame], context: TableContext) -> TableResult:

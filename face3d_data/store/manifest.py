@@ -1,31 +1,33 @@
-"""Manifests: the rows of a step, read from the cache with their people, and the files they are kept in."""
+"""Manifests: the rows of a source or step, in columns; one row as an object where one asks for it."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
 
-from face3d_data.atomic import write_atomic
-from face3d_data.csv_cells import guarded
+import numpy as np
+
 from face3d_data.errors import UserError
 from face3d_data.sample import Tag
-from face3d_data.store.part import PartRow
-from face3d_data.store.place import SourcePlace, StorageLocation
+from face3d_data.store.coded import MISSING, Coded, joined
+from face3d_data.store.places import Places, RowPlace, places_of
 from face3d_data.table import FIXED_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DIRTY_ROW_COLUMNS = ("sample_id", "source", "step", "status", "reason", "detail", "path", "attempt")
 NOT_COUNTED = "dropped"
 """Status of what a table step left out on purpose, or a reader by its kind; it counts to no limit."""
+NO_POINTS = -1
+"""Number of points of a row without any."""
+CODED = ("identity", "dataset", "variant", "split", "source")
+"""Columns with few values."""
+ARRAYS = ("key", "id", "origin_id", "path", "root", "n_points")
+"""Columns with many: `key` is S (n,), `n_points` i8 (n,), the others are object arrays of texts."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One row of a manifest; columns as in `FIXED_COLUMNS`, tags apart.
 
@@ -40,7 +42,7 @@ class Entry:
     origin_id: str
     source: str
     path: str
-    place: StorageLocation | SourcePlace
+    place: RowPlace
     variant: str = "plain"
     split: str = ""
     n_points: int | None = None
@@ -54,7 +56,7 @@ class Entry:
         return {**self.tags, **self.labels} if self.labels else self.tags
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dirty:
     """One input that gave no output, and why."""
 
@@ -70,120 +72,221 @@ class Dirty:
     key: str = ""
 
 
-def join(entry: Entry, row: PartRow, part: Path, step: str) -> Entry:
-    """Return the output row that a cached `row` gives for the input `entry`."""
-    points = row.shapes.get("points")
-    n_points = points[0] if points is not None else None if "points" in row.dropped else entry.n_points
-    variants = [name for name in (entry.variant, row.variant) if name and name != "plain"]
-    return replace(
-        entry,
-        key=row.key,
-        id=f"{entry.id}~{row.variant}~{row.key[:8]}" if row.variant else entry.id,
-        identity=entry.identity + row.identity_suffix,
-        variant="+".join(variants) or "plain",
-        n_points=n_points,
-        tags={**entry.tags, **row.tags} if row.tags else entry.tags,
-        place=StorageLocation(entry.place, part, row.record, row.shapes, row.dropped, row.key, step),
-    )
+class Manifest(Sequence[Entry]):
+    """Rows in columns; nothing in it is ever changed.
+
+    Args:
+        arrays: the columns `ARRAYS`.
+        coded: the columns `CODED`.
+        tags: of the sources and of stages.
+        labels: tags that table steps set.
+        places: where the arrays of each row are.
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        coded: Mapping[str, Coded],
+        tags: Mapping[str, Coded],
+        labels: Mapping[str, Coded],
+        places: Places,
+    ) -> None:
+        self.arrays, self.coded = arrays, coded
+        self.tags, self.labels, self.places = tags, labels, places
+
+    @classmethod
+    def empty(cls) -> Manifest:
+        """Return a manifest without rows."""
+        arrays = {name: np.zeros(0, object) for name in ARRAYS}
+        arrays |= {"key": np.zeros(0, "S1"), "n_points": np.zeros(0, np.int64)}
+        return cls(arrays, {name: Coded.same(None, 0) for name in CODED}, {}, {}, Places(()))
+
+    def __len__(self) -> int:
+        return len(self.arrays["key"])
+
+    @overload
+    def __getitem__(self, row: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[Entry]: ...
+
+    def __getitem__(self, row: int | slice) -> Entry | list[Entry]:
+        if isinstance(row, slice):
+            return [self._entry(i) for i in range(*row.indices(len(self)))]
+        if not -len(self) <= row < len(self):
+            raise IndexError(row)
+        return self._entry(row % len(self))
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self._entry(row) for row in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(_same, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _entry(self, row: int) -> Entry:
+        arrays = self.arrays
+        n_points = int(arrays["n_points"][row])
+        return Entry(
+            key=arrays["key"][row].decode(),
+            n_points=None if n_points == NO_POINTS else n_points,
+            place=self.places[row],
+            tags=_tags_of(self.tags, row),
+            labels=_tags_of(self.labels, row),
+            **{name: arrays[name][row] for name in ("id", "origin_id", "path", "root")},
+            **{name: self.coded[name][row] for name in CODED},
+        )
+
+    def take(self, rows: np.ndarray | None) -> Manifest:
+        """Return some rows, by their places; None: all."""
+        if rows is None:
+            return self
+        arrays = {name: one[rows] for name, one in self.arrays.items()}
+        several = (self.coded, self.tags, self.labels)
+        coded, tags, labels = ({name: one.take(rows) for name, one in some.items()} for some in several)
+        return Manifest(arrays, coded, tags, labels, self.places.take(rows))
+
+    def where(self, holds: np.ndarray) -> Manifest:
+        """Return the rows for which a bool array (n,) is true."""
+        return self if holds.all() else self.take(np.flatnonzero(holds))
+
+    def matches(self, where: Mapping[str, Any]) -> np.ndarray:
+        """Return bool (n,): which rows have the values that `where` asks for (one value, or a list of any of them)."""
+        found = np.ones(len(self), bool)
+        for name, wanted in where.items():
+            some = wanted if isinstance(wanted, list) else [wanted]
+            found &= self.column(name).where(some.__contains__)
+        return found
+
+    def column(self, name: str) -> Coded:
+        """Return a column or a tag; a row that lacks the tag has no value."""
+        if name in self.coded:
+            return self.coded[name]
+        if name in FIXED_COLUMNS:
+            return Coded.of(self.values(name).tolist())
+        nothing = Coded.same(None, len(self))
+        tags, labels = self.tags.get(name, nothing), self.labels.get(name)
+        return tags if labels is None else labels.over(tags)
+
+    def values(self, name: str) -> np.ndarray:
+        """Return the values of a column or tag as an object array (n,), None where a row has none."""
+        if name == "place":
+            return np.fromiter(self.places, object, len(self))
+        if name not in self.arrays:
+            return self.column(name).objects()
+        column = self.arrays[name]
+        if name == "key":
+            return np.fromiter((key.decode() for key in column.tolist()), object, len(column))
+        if name == "n_points":
+            found = column.astype(object)
+            found[column == NO_POINTS] = None
+            return found
+        return column
+
+    @property
+    def tag_names(self) -> list[str]:
+        """Names of all tags that a row has, sorted."""
+        several = (self.tags, self.labels)
+        return sorted({name for some in several for name, one in some.items() if (one.codes != MISSING).any()})
 
 
-def dirty_of(entry: Entry, row: PartRow, step: str) -> Dirty:
-    """Return the dirty row that a cached `row` without output gives for the input `entry`."""
-    return Dirty(
-        entry.id, entry.source, step, row.status, row.reason, row.detail, entry.path, row.attempt, row.trace, row.input
-    )
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other)
 
 
-def check_unique(entries: Iterable[Entry], step: str) -> None:
+def _tags_of(columns: Mapping[str, Coded], row: int) -> dict[str, Tag]:
+    return {name: one.values[code] for name, one in columns.items() if (code := one.codes[row]) != MISSING}
+
+
+def manifest_of(several: Sequence[Manifest]) -> Manifest:
+    """Return the rows of several manifests, one after the other."""
+    several = [one for one in several if len(one)]
+    if len(several) < 2:
+        return several[0] if several else Manifest.empty()
+    arrays = {name: np.concatenate([one.arrays[name] for one in several]) for name in ARRAYS}
+    coded = {name: joined([one.coded[name] for one in several]) for name in CODED}
+    tags, labels = (_joined_tags([getattr(one, kind) for one in several], several) for kind in ("tags", "labels"))
+    return Manifest(arrays, coded, tags, labels, places_of([one.places for one in several]))
+
+
+def _joined_tags(tags: Sequence[Mapping[str, Coded]], several: Sequence[Manifest]) -> dict[str, Coded]:
+    names = dict.fromkeys(name for mine in tags for name in mine)
+    return {
+        name: joined([mine.get(name, Coded.same(None, len(one))) for mine, one in zip(tags, several, strict=True)])
+        for name in names
+    }
+
+
+def check_unique(rows: Manifest, step: str) -> None:
     """Check that no two rows have one id.
 
     Raises:
         UserError: naming both and the remedy.
     """
-    seen: dict[str, Entry] = {}
-    for entry in entries:
-        other = seen.setdefault(entry.id, entry)
-        if other is not entry:
-            where = f"step {step!r}: two rows have the id {entry.id!r}"
-            if (other.source, other.path, other.key) == (entry.source, entry.path, entry.key):
-                raise UserError(f"{where}: {entry.source}: {entry.path} arrives on two paths: fix 'from' or 'where'")
+    ids = rows.arrays["id"]
+    hashes = np.sort(np.fromiter(map(hash, ids), np.int64, len(ids)))
+    if not (hashes[1:] == hashes[:-1]).any():
+        return
+    seen: dict[str, int] = {}
+    for i, name in enumerate(ids):
+        first = seen.setdefault(name, i)
+        if first != i:
+            one, other = rows[i], rows[first]
+            where = f"step {step!r}: two rows have the id {name!r}"
+            if (other.source, other.path, other.key) == (one.source, one.path, one.key):
+                raise UserError(f"{where}: {one.source}: {one.path} arrives on two paths: fix 'from' or 'where'")
             raise UserError(
-                f"{where} ({other.source}: {other.path} and {entry.source}: {entry.path}): give one source another "
+                f"{where} ({other.source}: {other.path} and {one.source}: {one.path}): give one source another "
                 "'dataset', or a 'capture_prefix' if the people are the same"
             )
 
 
-def matches(entry: Entry, where: Mapping[str, Any]) -> bool:
-    """Return whether a row has the values that a step's `where` asks for (one value, or a list of any of them)."""
-    for name, wanted in where.items():
-        have = value_of(entry, name)
-        if not (have in wanted if isinstance(wanted, list) else have == wanted):
-            return False
-    return True
+def to_frame(rows: Manifest, columns: Iterable[str] | None = None, places: bool = False) -> pd.DataFrame:
+    """Return rows as a DataFrame: `FIXED_COLUMNS`, then one object column a tag, None where a row lacks it.
 
-
-def value_of(entry: Entry, name: str) -> Any:
-    """Return what a row has as a column or tag; None where it lacks the tag."""
-    return getattr(entry, name) if name in FIXED_COLUMNS else entry.all_tags.get(name)
-
-
-def to_frame(entries: Sequence[Entry]) -> pd.DataFrame:
-    """Return entries as a DataFrame: `FIXED_COLUMNS`, then one object column a tag, None where a row lacks it."""
+    Args:
+        rows: the manifest.
+        columns: only these columns and tags, those that there are; None: all.
+        places: column `place` holds places, not numbers.
+    """
     import pandas as pd
 
-    columns: dict[str, list[Any]] = {name: [getattr(entry, name) for entry in entries] for name in FIXED_COLUMNS}
-    for name in tag_names(entries):
-        columns[name] = [entry.all_tags.get(name) for entry in entries]
-    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    wanted = None if columns is None else {*columns}
+    names = [name for name in (*FIXED_COLUMNS, *rows.tag_names) if wanted is None or name in wanted]
+    found = {name: rows.values(name) if name != "place" or places else np.arange(len(rows)) for name in names}
+    return pd.DataFrame({name: pd.Series(values, dtype=object, copy=False) for name, values in found.items()})
 
 
-def from_frame(frame: pd.DataFrame, known: Mapping[str, Entry]) -> list[Entry]:
-    """Return the entries that a table step's rows stand for, with its identities, splits and any tags that it set."""
+def from_frame(frame: pd.DataFrame, inputs: Manifest) -> Manifest:
+    """Return the rows that a table step's rows stand for, with its identities, splits and any tags that it set."""
+    ids = inputs.arrays["id"].tolist()
+    wanted = frame["id"].tolist()
+    if ids == wanted:
+        rows = inputs
+    else:
+        known = dict(zip(ids, range(len(ids)), strict=True))
+        rows = inputs.take(np.fromiter((known[name] for name in wanted), np.int64, len(wanted)))
+    identities = Coded.of(frame["identity"].tolist())
+    splits = Coded.of([split or "" for split in frame["split"].tolist()])
+    labels = dict(rows.labels)
+    for name in frame.columns:
+        if name not in FIXED_COLUMNS:
+            new = _changed(frame[name].tolist(), rows.values(name).tolist())
+            if new is not None:
+                labels[name] = new.over(labels[name]) if name in labels else new
+    coded = {**rows.coded, "identity": identities, "split": splits}
+    return Manifest(rows.arrays, coded, rows.tags, labels, rows.places)
+
+
+def _changed(values: Sequence[Any], before: Sequence[Any]) -> Coded | None:
+    """Return the values that are others than before, None where none is."""
     import pandas as pd
 
-    names = [name for name in frame.columns if name not in FIXED_COLUMNS]
-    columns = zip(*(frame[name].tolist() for name in ("id", "identity", "split", *names)), strict=True)
-    entries = []
-    for sample_id, identity, split, *values in columns:
-        entry = known[sample_id]
-        new = {
-            name: value
-            for name, value in zip(names, values, strict=True)
-            if not pd.isna(value) and entry.all_tags.get(name) != value
-        }
-        labels = {**entry.labels, **new} if new else entry.labels
-        entries.append(replace(entry, identity=identity, split=split or "", labels=labels))
-    return entries
-
-
-def tag_names(entries: Iterable[Entry]) -> list[str]:
-    """Return the names of all tags, sorted."""
-    return sorted({name for entry in entries for name in entry.all_tags})
-
-
-def write_manifest(path: Path, entries: Sequence[Entry]) -> None:
-    """Write `<step>.csv`: every column but `place`, then the tags."""
-    fixed = [name for name in FIXED_COLUMNS if name != "place"]
-    tags = tag_names(entries)
-    rows = ([*(getattr(e, name) for name in fixed), *(e.all_tags.get(name) for name in tags)] for e in entries)
-    write_atomic(path, _csv([*fixed, *tags], rows))
-
-
-def write_dirty(path: Path, dirty: Sequence[Dirty]) -> None:
-    """Write `<step>.dirty.csv`, and the traceback of each error as a file in `<step>.errors/` beside it."""
-    write_atomic(path, _csv(DIRTY_ROW_COLUMNS, ([getattr(row, name) for name in DIRTY_ROW_COLUMNS] for row in dirty)))
-    folder = path.with_name(path.name.removesuffix(".dirty.csv") + ".errors")
-    wanted = {f"{row.key}.txt": row for row in dirty if row.trace}
-    for old in folder.glob("*.txt"):
-        if old.name not in wanted:
-            old.unlink()
-    for name, row in wanted.items():
-        write_atomic(folder / name, f"{row.sample_id}\n{row.trace}")
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(map(guarded, row) for row in rows)
-    return text.getvalue()
+    if not any(value is not old for value, old in zip(values, before, strict=True)):
+        return None
+    found = Coded.of(
+        None if value is old or pd.isna(value) or value == old else value
+        for value, old in zip(values, before, strict=True)
+    )
+    return found if found.values else None

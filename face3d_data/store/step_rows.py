@@ -20,11 +20,10 @@ import numpy as np
 from face3d_data.atomic import atomic_path
 from face3d_data.digest import canonical
 from face3d_data.errors import TOO_LARGE
+from face3d_data.store.coded import MISSING, Coded
 from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows
 
 VERSION = 1
-MISSING = -1
-"""Place of an input key without rows."""
 TEXTS = ("status", "reason", "detail", "variant", "identity_suffix", "trace")
 VALUES = ("tags", "shapes", "dropped")
 CODED = (*TEXTS, *VALUES)
@@ -73,9 +72,9 @@ class StepRows:
     """
 
     def __init__(self, folder: Path, table: RowTable) -> None:
-        self._paths = [folder / f"{name}.h5" for name in table.parts]
+        self.paths = [folder / f"{name}.h5" for name in table.parts]
+        self.states = table.states
         self._columns, self._values = table.columns, dict(table.values)
-        self._parsed = {name: [json.loads(text) for text in table.values[name]] for name in VALUES}
         inputs = self._columns["input"]
         self._starts = np.append(_group_starts(inputs), len(inputs))
         self._inputs = inputs[self._starts[:-1]]
@@ -86,22 +85,28 @@ class StepRows:
     def __contains__(self, key: str) -> bool:
         return bool(self.find([key])[0] != MISSING)
 
-    def find(self, keys: Sequence[str]) -> np.ndarray:
-        """Return the place of each input key, i8, `MISSING` where there are no rows of it."""
+    def find(self, keys: Sequence[str] | np.ndarray) -> np.ndarray:
+        """Return the place of each input key, i8, `MISSING` where there are no rows of it.
+
+        Args:
+            keys: texts, or an array of their bytes.
+        """
         if not len(self._inputs) or not len(keys):
             return np.full(len(keys), MISSING, np.int64)
-        wanted = np.array([key.encode() for key in keys], "S")
+        wanted = keys if isinstance(keys, np.ndarray) else np.array([key.encode() for key in keys], "S")
         order = np.argsort(wanted, kind="stable")  # so that the search goes through the rows once, not here and there
         places = np.empty(len(keys), np.int64)
         places[order] = np.searchsorted(self._inputs, wanted[order])
         places[places == len(self._inputs)] = 0
         return np.where(self._inputs[places] == wanted, places, MISSING)
 
-    def to_do(self, keys: Sequence[str], forced: bool = False, retry: bool = False) -> Iterator[tuple[int, int]]:
+    def to_do(
+        self, keys: Sequence[str] | np.ndarray, forced: bool = False, retry: bool = False
+    ) -> Iterator[tuple[int, int]]:
         """Yield the place in `keys` of each input that needs work, once for each key, with the number of this attempt.
 
         Args:
-            keys: input keys.
+            keys: input keys, as `find` takes them.
             forced: all of them.
             retry: also what gave no output.
         """
@@ -127,7 +132,7 @@ class StepRows:
     def group(self, place: int) -> tuple[Path, list[PartRow]]:
         """Return the `.h5` beside the rows of the input at a place, and the rows in the order of their outputs."""
         start, stop = int(self._starts[place]), int(self._starts[place + 1])
-        return self._paths[self._columns["part"][start]], [self._row(i) for i in range(start, stop)]
+        return self.paths[self._columns["part"][start]], [self.row(i) for i in range(start, stop)]
 
     def groups(self) -> Iterator[tuple[str, Path, list[PartRow]]]:
         """Yield each input key with what `group` returns."""
@@ -137,15 +142,44 @@ class StepRows:
     def _code(self, name: str, value: str) -> int:
         return self._values[name].index(value) if value in self._values[name] else MISSING
 
-    def _of_any(self, rows: np.ndarray) -> np.ndarray:
-        return np.logical_or.reduceat(rows, self._starts[:-1]) if len(rows) else rows
+    def rows_of(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of inputs at some places, in their order.
 
-    def _row(self, i: int) -> PartRow:
+        Args:
+            places: i8 (n,), as `find` gives them.
+
+        Returns:
+            i8 (m,), for each row the number of its input among `places`, and i8 (m,), the rows, for `column` and `row`.
+        """
+        there = np.flatnonzero(places != MISSING)
+        starts, stops = self._starts[:-1][places[there]], self._starts[1:][places[there]]
+        counts = stops - starts
+        before = np.cumsum(counts) - counts
+        rows = np.arange(int(counts.sum())) - np.repeat(before, counts) + np.repeat(starts, counts)
+        return np.repeat(there, counts), rows
+
+    def column(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Return a column of keys or numbers for some rows."""
+        return self._columns[name][rows]
+
+    def coded(self, name: str, rows: np.ndarray) -> Coded:
+        """Return a field with few values for some rows; the values of `VALUES` are JSON texts."""
+        codes = self._columns[name][rows]
+        if len(rows) * 2 > len(self._columns[name]):
+            return Coded(codes.astype(np.int32), self._values[name])
+        used, codes = np.unique(codes, return_inverse=True)
+        return Coded(codes.astype(np.int32), [self._values[name][code] for code in used.tolist()])
+
+    def row(self, i: int) -> PartRow:
+        """Return a row."""
         columns = self._columns
         fields: dict[str, Any] = {name: self._values[name][columns[name][i]] for name in TEXTS}
-        fields |= {name: self._parsed[name][columns[name][i]] for name in VALUES}
+        fields |= {name: json.loads(self._values[name][columns[name][i]]) for name in VALUES}
         fields |= {name: int(columns[name][i]) for name in ("record", "attempt")}
         return PartRow(columns["input"][i].decode(), columns["key"][i].decode(), **fields)
+
+    def _of_any(self, rows: np.ndarray) -> np.ndarray:
+        return np.logical_or.reduceat(rows, self._starts[:-1]) if len(rows) else rows
 
 
 def read_rows(folder: Path, index: Path, keep: bool) -> tuple[StepRows, list[BadPart]]:

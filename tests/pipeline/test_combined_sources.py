@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from itertools import combinations
 
@@ -17,6 +18,7 @@ from face3d_data.pipeline.run import run
 from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.shards.read import Dataset
 from face3d_data.store.manifest import NOT_COUNTED
+from face3d_data.store.manifest_files import manifest_csv
 
 LIST = "identity,same_as\nhall/p000,lab/p001\nhall/p003,hall/p002\n"
 
@@ -80,7 +82,8 @@ def test_one_identity_for_each_person_through_all_that_follows(folder):
     }
     assert len({entry.identity for entry in result.entries("many")}) == 9
     assert rows["hall/p000/c0"].split == rows["lab/p001/c0"].split
-    manifest = list(csv.DictReader((folder / "work/runs/both/people.csv").open(encoding="utf-8")))
+    text = "".join(manifest_csv(folder / "work/runs/both/people.parquet"))
+    manifest = list(csv.DictReader(io.StringIO(text)))
     assert {row["identity"] for row in manifest if row["id"].startswith("hall/p003/")} == {"hall/p002"}
     info = json.loads((result.datasets["both"] / "dataset.json").read_text())
     assert info["same_person"] == {"hall/p000": "lab/p001", "hall/p003": "hall/p002"}

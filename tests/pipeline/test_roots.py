@@ -13,6 +13,7 @@ from face3d_data.pipeline.run import run
 from face3d_data.reader import Source
 from face3d_data.roots import (
     SHOWS_A_FACE_BYTES,
+    HashedCapture,
     carried_root,
     exported_roots,
     join_roots,
@@ -41,7 +42,7 @@ BIG, SMALL = 10 * SHOWS_A_FACE_BYTES, 10
 
 
 def roots(*sources, fingerprint="f"):
-    return [set(split_root(root)) for root in source_roots(fingerprint, sources)]
+    return [set(split_root(root)) for root in source_roots(fingerprint, list(map(HashedCapture.of, sources)))]
 
 
 def test_each_file_that_shows_a_face_is_a_token():

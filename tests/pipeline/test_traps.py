@@ -15,7 +15,7 @@ from face3d_data.pipeline.dirty_rows import read_dirty
 from face3d_data.pipeline.look import explain, look
 from face3d_data.pipeline.run import run
 from face3d_data.reader import Reader
-from face3d_data.store.manifest import DIRTY_ROW_COLUMNS
+from face3d_data.store.manifest_files import DIRTY_ROW_COLUMNS, manifest_csv
 
 
 def make(root, steps, datasets=None, sources=None, **keys):
@@ -81,7 +81,7 @@ def test_labels_of_table_steps_reach_where_but_no_stage(tmp_path):
         assert {entry.tags["seen"] for entry in result.entries("seen")} == {"absent"}
         assert {entry.all_tags["label"] for entry in result.entries("seen")} == {value}
         assert result.steps["chosen"].inputs == chosen
-    text = (tmp_path / "work" / "runs" / "toy" / "seen.csv").read_text().splitlines()
+    text = "".join(manifest_csv(tmp_path / "work" / "runs" / "toy" / "seen.parquet")).splitlines()
     assert text[0].endswith(",label,mask,seen")
     assert text[1].endswith(",b,none,absent")
 

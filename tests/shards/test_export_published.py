@@ -1,6 +1,5 @@
 """Exports in the formats in which datasets are published: read back, offline, by the libraries that open them."""
 
-import importlib
 import io
 import json
 import subprocess
@@ -15,7 +14,7 @@ from made import build, manifest, spec_of
 
 from face3d_data import Dataset
 from face3d_data.cli.main import _answer
-from face3d_data.errors import MissingDependency, UserError
+from face3d_data.errors import UserError
 from face3d_data.registration.template import own_template
 from face3d_data.shards.export import parquet_files, webdataset_files
 from face3d_data.shards.export.dataset import export_dataset
@@ -176,14 +175,6 @@ def test_a_split_that_hugging_face_cannot_name_is_refused(tmp_path):
     made = build(tmp_path / "datasets", manifest(splits=("train", "te-st")), spec_of())
     with pytest.raises(UserError, match=r"letters, digits and _ in the name of a split, not 'te-st'"):
         export_dataset(made, tmp_path / "out", ["huggingface"])
-    assert not (tmp_path / "out").exists()
-
-
-def test_without_pyarrow_there_is_the_install_line(dataset, tmp_path, monkeypatch):
-    module = importlib.import_module("face3d_data.parquet_file")
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(MissingDependency, match=r"Parquet needs pyarrow: pip install .*\[parquet\]"):
-        export_dataset(dataset.path, tmp_path / "out", ["parquet"])
     assert not (tmp_path / "out").exists()
 
 

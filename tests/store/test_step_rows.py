@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from face3d_data.digest import digest
 from face3d_data.errors import TOO_LARGE
 from face3d_data.store import step_rows as module
+from face3d_data.store.coded import MISSING
 from face3d_data.store.part import RETRIED, PartRow, read_part_rows, write_part
-from face3d_data.store.step_rows import MISSING, is_settled, read_rows
+from face3d_data.store.step_rows import is_settled, read_rows
 
 INPUTS = [digest("input", i) for i in range(12)]
 

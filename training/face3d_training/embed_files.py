@@ -10,7 +10,7 @@ import numpy as np
 
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import UserError
-from face3d_data.parquet_file import PARQUET, needing_parquet, write_parquet
+from face3d_data.parquet_file import PARQUET, write_parquet
 
 if TYPE_CHECKING:
     import h5py
@@ -49,7 +49,6 @@ def write_embeddings(
 
     Raises:
         UserError: something is there already, the file cannot be written, or an embedding is not finite.
-        MissingDependency: the extra parquet is not installed.
     """
     path = Path(path)
     check_absent(path)
@@ -70,14 +69,11 @@ def check_file(path: str | Path) -> None:
 
     Raises:
         UserError: something is there already, or its name ends in another way.
-        MissingDependency: the extra parquet is not installed.
     """
     path = Path(path)
     if path.suffix not in ENDINGS:
         raise UserError(f"--out {path}: is written as HDF5 or Parquet: give it the ending {' or '.join(ENDINGS)}")
     check_absent(path)
-    if path.suffix == PARQUET:
-        needing_parquet(f"--out {path}")
 
 
 def check_absent(path: str | Path) -> None:

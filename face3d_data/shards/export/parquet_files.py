@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
-from face3d_data.parquet_file import needing_parquet
 from face3d_data.shards.batch import Batch
 from face3d_data.shards.export.columns import ExportColumns
 from face3d_data.shards.export.croissant import PublishedFile, croissant_text
@@ -29,16 +28,12 @@ class ParquetFiles(Form):
     Args:
         rows: what is exported.
         out: folder to write into.
-
-    Raises:
-        MissingDependency: the extra parquet is not installed.
     """
 
     folder = "."
 
     def __init__(self, rows: ExportRows, out: Path) -> None:
         super().__init__(rows, out)
-        needing_parquet("--format parquet or huggingface")
         self.columns = ExportColumns(rows)
         self.per_file = max(1, FILE_BYTES // max(1, rows.bytes_a_row()))
         self.split, self.total, self.done = "", 0, 0

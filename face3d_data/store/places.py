@@ -1,0 +1,272 @@
+"""Places of a manifest's rows, in columns: where the arrays of each are, made into a chain where one is asked for."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from face3d_data.store.coded import Coded, joined
+from face3d_data.store.place import SourcePlace, StorageLocation
+from face3d_data.store.source_table import SourceTable
+
+Chain = StorageLocation | SourcePlace
+PARSED = 65_536
+
+
+class Pool(Protocol):
+    """Places that one source or step has made."""
+
+    def __len__(self) -> int: ...
+
+    def place(self, row: int) -> Chain:
+        """Return the chain of one row."""
+        ...
+
+    def name_sets(self) -> Coded:
+        """Return the names of the arrays that each row has, as sets."""
+        ...
+
+    def shape(self, row: int, name: str) -> tuple[int, ...] | None:
+        """Return what `StorageLocation.shape` does."""
+        ...
+
+    def order(self, row: int) -> tuple[str, int]:
+        """Return the sort key of a row."""
+        ...
+
+
+class SourcePool:
+    """Places at which chains begin.
+
+    Args:
+        table: the captures.
+        rows: i4 (n,), places in the table of those that are rows.
+        keys: S (n,), their keys.
+    """
+
+    def __init__(self, table: SourceTable, rows: np.ndarray, keys: np.ndarray) -> None:
+        self.table = table
+        self.rows = rows
+        self._keys = keys
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def place(self, row: int) -> SourcePlace:
+        """Return the place of one capture."""
+        return SourcePlace(self.table.reader, self.table.source(self.rows[row]), self._keys[row].decode())
+
+    def name_sets(self) -> Coded:
+        """Return the names of the arrays that each capture gives."""
+        return self.table.array_names.take(self.rows).mapped(frozenset)
+
+    def shape(self, row: int, name: str) -> tuple[int, ...] | None:
+        """Return None: shapes are not known before a source is read.
+
+        Raises:
+            KeyError: the source does not give the array.
+        """
+        if name not in self.table.arrays(self.rows[row]):
+            raise KeyError(name)
+        return None
+
+    def order(self, row: int) -> tuple[str, int]:
+        """Return the sort key that visits captures in the order of their files."""
+        return self.table.order(self.rows[row])
+
+
+class StagePool:
+    """Places that a stage has made of others.
+
+    Args:
+        parents: places of the inputs.
+        parent_rows: i4 (n,), the input of each row; None: one row an input, in their order.
+        parts: paths of parts.
+        columns: `part` (places in `parts`) and `record`, integers (n,); `key`, S (n,).
+        shapes: JSON text of the arrays that the stage set, with their shapes.
+        dropped: JSON text of the names that it removed.
+        step: id of the step.
+    """
+
+    def __init__(
+        self,
+        parents: Places,
+        parent_rows: np.ndarray | None,
+        parts: Sequence[Path],
+        columns: Mapping[str, np.ndarray],
+        shapes: Coded,
+        dropped: Coded,
+        step: str,
+    ) -> None:
+        self.parents, self.parent_rows = parents, parent_rows
+        self._parts, self._columns = parts, columns
+        self._shapes, self._dropped, self._step = shapes, dropped, step
+
+    def __len__(self) -> int:
+        return len(self._columns["record"])
+
+    def _parent(self, row: int) -> int:
+        return row if self.parent_rows is None else int(self.parent_rows[row])
+
+    def place(self, row: int) -> StorageLocation:
+        """Return the chain of one row."""
+        return StorageLocation(
+            self.parents[self._parent(row)].resolved,
+            self._parts[self._columns["part"][row]],
+            int(self._columns["record"][row]),
+            _parsed(self._shapes[row]),
+            _parsed(self._dropped[row]),
+            self._columns["key"][row].decode(),
+            self._step,
+        )
+
+    def name_sets(self) -> Coded:
+        """Return the names of all arrays of each row, its own and inherited ones."""
+        before = self.parents.name_sets().take(self.parent_rows)
+        dropped = self._dropped.mapped(lambda text: frozenset(json.loads(text)))
+        own = self._shapes.mapped(lambda text: frozenset(json.loads(text)))
+        own, dropped = _distinct(own), _distinct(dropped)
+        triples = np.stack([before.codes, dropped.codes, own.codes], axis=1)
+        found, codes = np.unique(triples, axis=0, return_inverse=True) if len(triples) else (triples, np.zeros(0, int))
+        values = [(before.values[b] - dropped.values[d]) | own.values[o] for b, d, o in found.tolist()]
+        return _distinct(Coded(codes.reshape(-1).astype(np.int32), values))
+
+    def shape(self, row: int, name: str) -> tuple[int, ...] | None:
+        """Return an array's shape, None where only its source knows.
+
+        Raises:
+            KeyError: no step made it, or one dropped it.
+        """
+        shapes = _parsed(self._shapes[row])
+        if name in shapes:
+            return tuple(shapes[name])
+        if name in _parsed(self._dropped[row]):
+            raise KeyError(name)
+        return self.parents[self._parent(row)].shape(name)
+
+    def order(self, row: int) -> tuple[str, int]:
+        """Return the sort key that visits rows in the order of their part and offset."""
+        return str(self._parts[self._columns["part"][row]]), int(self._columns["record"][row])
+
+
+class Places(Sequence["RowPlace"]):
+    """Places of a manifest's rows, of one pool or of several.
+
+    Args:
+        pools: where they come from.
+        which: i2 (n,), the pool of each row; None: all of the first.
+        at: i4 (n,), the place in its pool; None: all of the first pool, in order.
+    """
+
+    def __init__(self, pools: tuple[Pool, ...], which: np.ndarray | None = None, at: np.ndarray | None = None) -> None:
+        self.pools = pools
+        self._which, self._at = which, at
+        self._n = len(at) if at is not None else len(pools[0]) if pools else 0
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, row: int) -> RowPlace:  # type: ignore[override]
+        pool = self.pools[0 if self._which is None else self._which[row]]
+        return RowPlace(pool, row if self._at is None else int(self._at[row]))
+
+    def __iter__(self) -> Iterator[RowPlace]:
+        return (self[row] for row in range(self._n))
+
+    def take(self, rows: np.ndarray | None) -> Places:
+        """Return the places of some rows; None: of all."""
+        if rows is None:
+            return self
+        which = None if self._which is None else self._which[rows]
+        return Places(self.pools, which, rows.astype(np.int32) if self._at is None else self._at[rows])
+
+    def name_sets(self) -> Coded:
+        """Return the names of the arrays that each row has, as sets."""
+        if self._which is None:
+            sets = self.pools[0].name_sets() if self.pools else Coded(np.zeros(0, np.int32), [])
+            return sets.take(self._at)
+        found = joined([pool.name_sets() for pool in self.pools])
+        starts = np.cumsum([0, *map(len, self.pools)])[:-1]
+        at = self._at if self._at is not None else np.arange(self._n)
+        return found.take(starts[self._which] + at)
+
+
+def places_of(several: Sequence[Places]) -> Places:
+    """Return the places of several manifests, one after the other."""
+    if len(several) == 1:
+        return several[0]
+    pools: list[Pool] = []
+    which, at = [], []
+    for places in several:
+        codes = []
+        for pool in places.pools:
+            place = next((i for i, one in enumerate(pools) if one is pool), len(pools))
+            if place == len(pools):
+                pools.append(pool)
+            codes.append(place)
+        n = len(places)
+        mine = np.zeros(n, np.int16) if places._which is None else places._which
+        which.append(np.array(codes or [0], np.int16)[mine])
+        at.append(np.arange(n, dtype=np.int32) if places._at is None else places._at)
+    if not pools:
+        return Places(())
+    return Places(tuple(pools), np.concatenate(which), np.concatenate(at))
+
+
+class RowPlace:
+    """The place of one row; sent to another process it is a chain."""
+
+    __slots__ = ("_pool", "_row")
+
+    def __init__(self, pool: Pool, row: int) -> None:
+        self._pool = pool
+        self._row = row
+
+    @property
+    def resolved(self) -> Chain:
+        """The chain from this row back to its source."""
+        return self._pool.place(self._row)
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Return what `StorageLocation.shape` does."""
+        return self._pool.shape(self._row, name)
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Sort key that visits rows in the order in which they are stored."""
+        return self._pool.order(self._row)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.resolved, name)
+
+    def __reduce__(self) -> tuple[Any, tuple[Chain]]:
+        return _itself, (self.resolved,)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RowPlace) and (self._pool, self._row) == (other._pool, other._row)
+
+    def __hash__(self) -> int:
+        return hash((id(self._pool), self._row))
+
+
+def _itself(place: Chain) -> Chain:
+    return place
+
+
+@functools.lru_cache(PARSED)
+def _parsed(text: str) -> Any:
+    return json.loads(text)
+
+
+def _distinct(column: Coded) -> Coded:
+    """Return the column with each value once."""
+    known: dict[Any, int] = {}
+    codes = np.array([known.setdefault(value, len(known)) for value in column.values] or [0], np.int32)
+    return Coded(codes[column.codes], list(known))
