@@ -82,6 +82,9 @@ class TableStep(Component):
     tag_names: ClassVar[tuple[str, ...]] = ()
     assigns: ClassVar[tuple[str, ...]] = ()
     """Columns that the step fills: with `split` among them it is a split step, which `face3d split` shows."""
+    repeatable: ClassVar[bool] = False
+    """True: the same rows, options, files named by options and files that it keeps in `run_dir` give the same result,
+    so that it need not run again while none of these changed."""
     checks_ids: ClassVar[bool] = False
     """True: the step itself refuses two rows of one id, and says what to do; otherwise that is done before it runs."""
 

@@ -47,12 +47,13 @@ def join_rows(step: Step, stage: Stage, fingerprint: str, inputs: Manifest, rows
     _add_dirty(result, step, inputs, rows, parents[~ok], found[~ok])
     parents, found = parents[ok], found[ok]
     result.made_from = len(np.unique(parents))
-    result.entries = _outputs(step, inputs, rows, parents, found)
+    result.rows = outputs = _outputs(step, inputs, rows, parents, found)
     remarks = rows.coded("detail", found)
     noted = np.flatnonzero(remarks.where(bool))
-    result.remarks = {result.entries.arrays["id"][i]: remarks[i] for i in noted.tolist()}
-    check_unique(result.entries, step.id)
-    result.notes = (*_counts_notes(stage, result.entries), *_remarks_note(result.remarks))
+    result.remarks = {outputs.arrays["id"][i]: remarks[i] for i in noted.tolist()}
+    result.settled = not any(rows.to_do(result.keys))
+    check_unique(outputs, step.id)
+    result.notes = (*_counts_notes(stage, outputs), *_remarks_note(result.remarks))
     return result
 
 

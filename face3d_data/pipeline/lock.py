@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import yaml
 
 from face3d_data.atomic import write_atomic
-from face3d_data.digest import digest
+from face3d_data.digest import digest, digest_file
 from face3d_data.errors import UserError
 from face3d_data.pipeline.sources import describe_source as describe_source
 from face3d_data.pipeline.spec import Pipeline
@@ -60,17 +61,32 @@ def pipeline_digest(pipeline: Pipeline) -> str:
     return digest({name: record[name] for name in ("name", "seed", "sources", "steps", "datasets")})
 
 
+def keys_digest(keys: np.ndarray) -> str:
+    """Return the digest of the file in which a lock keeps the keys, S (n,), of a step's inputs."""
+    return hashlib.sha256(_keys_text(keys)).hexdigest()
+
+
+def keys_are(run_dir: Path, name: str, content: str) -> bool:
+    """Return whether the file of a step's keys is there, by its digest."""
+    path = run_dir / "keys" / f"{name}.txt"
+    return path.exists() and digest_file(path) == content
+
+
+def _keys_text(keys: np.ndarray) -> bytes:
+    return b"\n".join([*np.unique(keys).tolist(), b""])
+
+
 def write_lock(run_dir: Path, pipeline: Pipeline, keys: Mapping[str, np.ndarray], measured: Mapping[str, str]) -> None:
     """Record a complete run: the input keys of each cached step, then the lock.
 
     Args:
         run_dir: the run's folder.
         pipeline: what was run.
-        keys: source or step to the keys of its inputs, S (n,).
+        keys: source or step to the keys of its inputs, S (n,), of those whose file is not there already.
         measured: id to cache folder of steps that a dataset added.
     """
     for name, inputs in keys.items():
-        write_atomic(run_dir / "keys" / f"{name}.txt", b"\n".join([*np.unique(inputs).tolist(), b""]))
+        write_atomic(run_dir / "keys" / f"{name}.txt", _keys_text(inputs))
     record = {**lock_record(pipeline), "measured": dict(measured)}
     write_atomic(run_dir / LOCK, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 

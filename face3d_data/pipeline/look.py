@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from face3d_data.errors import UserError
+from face3d_data.pipeline.all_sources import read_sources
 from face3d_data.pipeline.explain import package_differences, why
 from face3d_data.pipeline.join import join_rows
 from face3d_data.pipeline.lock import lock_record, read_lock
+from face3d_data.pipeline.recall import Records, recalled_step
 from face3d_data.pipeline.result import RunResult, StepResult, done
-from face3d_data.pipeline.run import read_sources
 from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.pipeline.steps import run_table, step_inputs, to_do
 from face3d_data.stage import Stage
@@ -23,16 +24,21 @@ def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str
     """Join what a workspace holds for a pipeline without running or writing anything; `todo` tells what is missing."""
     space = Workspace(Path(workspace))
     result = RunResult(pipeline, space)
-    read_sources(result, space, False, lambda line: None)
+    records = Records(space.run_dir(pipeline.name), keep=False)
+    read_sources(result, records, False, lambda line: None)
     for step in pipeline.steps:
-        if isinstance(step.component, Stage):
+        made = recalled_step(step, result, records, force)
+        if made is not None:
+            result.todo |= {step.id: 0} if isinstance(step.component, Stage) else {}
+        elif isinstance(step.component, Stage):
             inputs = step_inputs(step, done(result))
             fingerprint = step.fingerprint(pipeline.seed)
             rows = space.step_cache(step.component.name, fingerprint).rows()
             result.todo[step.id] = len(to_do(step.component, inputs, rows, step.id in force))
-            result.steps[step.id] = join_rows(step, step.component, fingerprint, inputs, rows)
+            made = join_rows(step, step.component, fingerprint, inputs, rows)
         else:
-            result.steps[step.id] = _look_at_table(step, step.component, result)
+            made = _look_at_table(step, step.component, result)
+        result.steps[step.id] = made
     return result
 
 

@@ -15,7 +15,7 @@ from face3d_data.sample import ARRAYS, Sample
 from face3d_data.shards.schema import DatasetSpec, is_fixed
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Manifest
-from face3d_data.store.place import SourcePlace, read
+from face3d_data.store.place import read
 from face3d_data.store.places import RowPlace
 
 if TYPE_CHECKING:
@@ -64,13 +64,9 @@ def measure_rows(name: str, spec: DatasetSpec, result: RunResult, settings: RunS
     """
     fields = tuple(field for field in spec.fields if not is_fixed(field))
     rows = result.entries(spec.upstream)
-    inputs = rows.where(np.array([any(_at_source(place, f) for f in fields) for place in rows.places], bool))
+    inputs = rows.where(rows.places.at_source().where(lambda names: bool(names) and not names.isdisjoint(fields)))
     if not len(inputs):
         return None
     stage = Measure(arrays=fields)
     step = Step(f"dataset:{name}", stage, (spec.upstream,))
     return run_stage(step, stage, result.pipeline, result.workspace, inputs, settings)
-
-
-def _at_source(place: RowPlace, field: str) -> bool:
-    return field in place.names and isinstance(place.find(field), SourcePlace)

@@ -67,7 +67,7 @@ def lost_rows(done: RowsByStep, pipeline: Pipeline) -> list[str]:
 
 def nothing_left(results: Sequence[StepResult], done: RowsByStep, pipeline: Pipeline) -> str:
     """Return why nothing is left, by the first source or step that has no row."""
-    empty = next(result for result in results if not len(result.entries))
+    empty = next(result for result in results if not result.outputs)
     if empty.inputs:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(empty.reasons.items()))
         remedy = f"see `face3d dirty`, and correct the options of {empty.id!r}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from face3d_data.digest import digest
 from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import StepProgress
 from face3d_data.engine.stats import Report
@@ -25,16 +27,18 @@ from face3d_data.pipeline.measure import Sizes, measure_rows
 from face3d_data.pipeline.notes import nothing_left
 from face3d_data.pipeline.people import same_person_lines
 from face3d_data.pipeline.preparation import preparation_record
-from face3d_data.pipeline.result import StepResult
+from face3d_data.pipeline.recall import Records
+from face3d_data.pipeline.report_step import tell_notes
+from face3d_data.pipeline.result import Say, StepResult
 from face3d_data.plurals import counted
 from face3d_data.sample import Tag
-from face3d_data.shards.dataset_plan import DatasetPlan
+from face3d_data.shards.dataset_plan import DatasetPlan, first_fault
 from face3d_data.shards.finish import finish_dataset
 from face3d_data.shards.origin import DatasetOrigin
 from face3d_data.shards.pair_lists import PublishedPairs
 from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.reuse import ReusedShard, older_versions, reuse_shards, versions_of
-from face3d_data.shards.schema import DatasetSpec
+from face3d_data.shards.schema import SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
 from face3d_data.stage import Stage
 from face3d_data.store.files import FileHashes
@@ -73,7 +77,7 @@ class WriteShard:
 
 
 def publish(
-    name: str, result: RunResult, settings: RunSettings, allow_leaks: bool, tell: Callable[[str], None]
+    name: str, result: RunResult, records: Records, settings: RunSettings, allow_leaks: bool, tell: Say
 ) -> Path:
     """Write one dataset of a pipeline, or find it written already, and return its folder.
 
@@ -82,12 +86,49 @@ def publish(
         RunStopped: the splits leak, or a worker died while writing.
     """
     with result.workspace.publishing(name):
-        return _publish(name, result, settings, allow_leaks, tell)
+        of = _rests_on(name, result, allow_leaks)
+        forced = settings.force.intersection(result.pipeline.upstream_of([result.pipeline.datasets[name].upstream]))
+        record = None if forced else records.get(f".dataset.{name}", of)
+        if record is not None and _is_as_published(name, record, result, settings):
+            tell_notes(record["notes"], tell)
+            tell(record["line"])
+            return result.workspace.datasets / name
+        records.drop(f".dataset.{name}")
+        folder, record = _publish(name, result, settings, allow_leaks, tell)
+        if record is not None:
+            records.put(f".dataset.{name}", of, record)
+        return folder
+
+
+def _rests_on(name: str, result: RunResult, allow_leaks: bool) -> str:
+    """Return the digest of all that a dataset rests on."""
+    pipeline, spec = result.pipeline, result.pipeline.datasets[name]
+    lists = {
+        title: [found.dataset, found.capture_prefix, list(map(repr, found.pairs))]
+        for title, found in _pair_lists(pipeline, spec).items()
+    }
+    people = [list(map(str, line)) for line in same_person_lines(pipeline)]
+    dirty = digest([row.__dict__ for row in _dirty_before(result, spec)])
+    own = [SCHEMA_VERSION, name, spec.content(), allow_leaks, pipeline.seed, pipeline_digest(pipeline)]
+    return digest(own, result.steps[spec.upstream].digest, dirty, people, lists)
+
+
+def _is_as_published(name: str, record: Mapping[str, Any], result: RunResult, settings: RunSettings) -> bool:
+    """Return whether the folder of a dataset is there as its dataset.json says, and its name links to it."""
+    datasets = result.workspace.datasets
+    folder, link = datasets / record["folder"], datasets / name
+    if not folder.is_dir() or not link.is_symlink() or os.readlink(link) != folder.name:
+        return False
+    with closing(result.workspace.file_hashes(settings.rehash)) as hashes:
+        if first_fault(folder, hashes.digest):
+            return False
+    return (result.workspace.run_dir(result.pipeline.name) / f"{name}{DATASET_DIRTY}").exists()
 
 
 def _publish(
-    name: str, result: RunResult, settings: RunSettings, allow_leaks: bool, tell: Callable[[str], None]
-) -> Path:
+    name: str, result: RunResult, settings: RunSettings, allow_leaks: bool, tell: Say
+) -> tuple[Path, dict[str, Any] | None]:
+    """Return the dataset's folder, and what the next run may recall of it; None where it has to be looked at then."""
     pipeline = result.pipeline
     spec = pipeline.datasets[name]
     _check_any(name, spec, result)
@@ -127,6 +168,7 @@ def _publish(
             preparation=preparation_record(pipeline, spec),
         ),
     )
+    notes = list(plan.notes)
     if settings.force.intersection(pipeline.upstream_of([spec.upstream])):
         plan = replace(plan, rebuild=True)
     datasets = result.workspace.datasets
@@ -134,17 +176,19 @@ def _publish(
         plan = plan.looked_at(datasets, hashes.digest)
         left_out = [*unreadable, *_left_out(plan)]
         write_dirty(where, left_out)
-        check_limits(f"dataset {name!r}", len(result.entries(spec.upstream)), left_out, pipeline.limits, where)
+        check_limits(f"dataset {name!r}", result.steps[spec.upstream].outputs, left_out, pipeline.limits, where)
         infos, reused = _write(plan, result, settings, hashes)
         folder = finish_dataset(plan, datasets, infos)
         for shard in reused:
             if shard.linked is not None:
                 hashes.linked(shard.linked, shard.other, datasets / plan.folder_name / shard.info.name)
-    for note in (*replaced, *plan.notes, *(older_versions(datasets, name) if infos else ())):
-        tell(f"{'':>12}  {note}")
+    tell_notes((*replaced, *plan.notes, *(older_versions(datasets, name) if infos else ())), tell)
     counts = ", ".join(f"{split} {n}" for split, n in plan.table["split"].value_counts(sort=False).items())
-    tell(f"{name:>12}  dataset: {counted(len(plan.table), 'sample')} ({counts})")
-    return folder
+    line = f"{name:>12}  dataset: {counted(len(plan.table), 'sample')} ({counts})"
+    tell(line)
+    # What a first publishing finds out about contents is not noted by a second run, and has to be no longer.
+    record = {"folder": plan.folder_name, "notes": notes, "line": line}
+    return folder, record if measured is None and not plan.rebuild else None
 
 
 def _check_any(name: str, spec: DatasetSpec, result: RunResult) -> None:
@@ -154,7 +198,7 @@ def _check_any(name: str, spec: DatasetSpec, result: RunResult) -> None:
         UserError: naming the first source or step upstream that left nothing.
     """
     needed = result.pipeline.upstream_of([spec.upstream])
-    if len(result.entries(spec.upstream)):
+    if result.steps[spec.upstream].outputs:
         return
     steps = [step for step_id, step in result.steps.items() if step_id in needed]
     done = {name: step.entries for name, step in result.steps.items()}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,19 +54,42 @@ class StepResult:
     name: str
     fingerprint: str
     inputs: int
-    entries: Manifest
+    rows: Manifest | Callable[[], StepResult]
+    """The rows, or what looks at them: of a step that is as it was, few ask for them."""
     dirty: list[Dirty] = field(default_factory=list)
     unreadable: list[Dirty] = field(default_factory=list)
     report: Report = field(default_factory=Report)
     seconds: float = 0.0
     keys: np.ndarray = field(default_factory=lambda: np.zeros(0, "S1"))
-    """Keys of the inputs, S (n,)."""
+    """Keys of the inputs, S (n,); of a step that is as it was they are there once its rows were looked at."""
     made_from: int = 0
     """Inputs of which there are outputs."""
+    settled: bool = False
+    """There is nothing that a next run would try again."""
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    """What the last run recorded of a step that is as it was then; empty for others."""
     notes: tuple[str, ...] = ()
     remarks: dict[str, str] = field(default_factory=dict)
     """Id of an output to what was left aside of its file."""
     state: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> Manifest:
+        """Return the rows."""
+        if not isinstance(self.rows, Manifest):
+            looked_at = self.rows()
+            self.rows, self.keys = looked_at.entries, looked_at.keys
+        return self.rows
+
+    @property
+    def outputs(self) -> int:
+        """Return how many rows there are."""
+        return len(self.rows) if isinstance(self.rows, Manifest) else int(self.recorded["outputs"])
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Return the digest of the rows."""
+        return str(self.recorded["digest"]) if self.recorded else self.entries.digest()
 
     @property
     def reasons(self) -> Counter[str]:
@@ -93,6 +118,22 @@ class RunResult:
         return self.steps[step_id].entries
 
 
-def done(result: RunResult) -> Mapping[str, Manifest]:
+class Done(Mapping[str, Manifest]):
+    """The rows of every source and step so far, looked up when one asks for them."""
+
+    def __init__(self, result: RunResult) -> None:
+        self._steps = result.steps
+
+    def __getitem__(self, name: str) -> Manifest:
+        return self._steps[name].entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
+def done(result: RunResult) -> Done:
     """Return the rows of every source and step so far."""
-    return {name: step.entries for name, step in result.steps.items()}
+    return Done(result)

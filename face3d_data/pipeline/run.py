@@ -10,24 +10,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from face3d_data.atomic import write_atomic
 from face3d_data.engine.backends import Engine
 from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
+from face3d_data.pipeline.all_sources import read_sources
 from face3d_data.pipeline.damage import finding_all_damage
-from face3d_data.pipeline.judge import check_limits, small_run_note
-from face3d_data.pipeline.lock import write_lock
+from face3d_data.pipeline.lock import keys_are, write_lock
 from face3d_data.pipeline.notes import lost_rows, spelling_notes, where_notes
+from face3d_data.pipeline.recall import Records, noted, recalled_step, remember_step
+from face3d_data.pipeline.report_step import judge_step, step_line, tell_notes, write_step
 from face3d_data.pipeline.result import RunResult, RunSettings, Say, StepResult, Workers, done
-from face3d_data.pipeline.sources import read_source, scan_source
-from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
+from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.pipeline.steps import run_stage, run_table, step_inputs
-from face3d_data.plurals import counted
 from face3d_data.stage import Stage
-from face3d_data.store.manifest import Dirty, Manifest
-from face3d_data.store.manifest_files import manifest_path, manifests_in, write_dirty, write_manifest
+from face3d_data.store.manifest_files import manifest_path, manifests_in
 from face3d_data.store.workspace import Workspace, cache_folder
 
 log = logging.getLogger("face3d_data")
@@ -79,18 +76,17 @@ def run(
         started = time.perf_counter()
         write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
         _forget_others(space.run_dir(pipeline.name), pipeline)
-        read_sources(result, space, rehash, tell, settings)
-        for note in spelling_notes(done(result), pipeline):
-            tell(f"{'':>12}  {note}")
+        records = Records(space.run_dir(pipeline.name), keep=True, trust=not rehash)
+        read_sources(result, records, rehash, tell, settings)
+        tell_notes(noted(records, result, "spellings", lambda: spelling_notes(done(result), pipeline)), tell)
         for step in wanted:
-            result.steps[step.id] = _run_step(step, result, settings, tell)
+            result.steps[step.id] = _run_step(step, result, records, settings, tell)
         if until is None:
             from face3d_data.pipeline.publish import publish
 
-            for note in lost_rows(done(result), pipeline):
-                tell(f"{'':>12}  {note}")
+            tell_notes(noted(records, result, "lost_rows", lambda: lost_rows(done(result), pipeline)), tell)
             for name in pipeline.datasets:
-                result.datasets[name] = publish(name, result, settings, allow_leaks, tell)
+                result.datasets[name] = publish(name, result, records, settings, allow_leaks, tell)
             _finish(result, time.perf_counter() - started)
     return result
 
@@ -129,116 +125,32 @@ def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
     return tuple(step for step in pipeline.steps if step.id in needed)
 
 
-def read_sources(
-    result: RunResult, space: Workspace, rehash: bool, tell: Say, settings: RunSettings | None = None
-) -> None:
-    """Read every source into the result; given the settings of a run, write what was found and judge it by limits."""
-    keep = settings is not None
-    hashes = space.file_hashes(rehash, keep)
-    try:
-        for source in result.pipeline.sources:
-            _check_root(result.pipeline, source)
-        for source in result.pipeline.sources:
-            started, before = time.perf_counter(), hashes.hashed
-            entries, dirty = read_source(source, scan_source(source), space, hashes, settings, rehash)
-            step = _source_result(source, entries, dirty, time.perf_counter() - started)
-            result.steps[source.id] = step
-            if keep:
-                _write_source(result, source.id)
-                hashed = f", {counted(hashes.hashed - before, 'file')} hashed" if hashes.hashed > before else ""
-                tell(_line(step, source.reader.name, hashed))
-                _tell_small_run(step, result.pipeline, tell)
-                where = space.run_dir(result.pipeline.name) / f"{source.id}.dirty.csv"
-                check_limits(f"source {source.id!r}", step.inputs, dirty, result.pipeline.limits, where)
-    finally:
-        hashes.close()
-
-
-def _check_root(pipeline: Pipeline, source: SourceStep) -> None:
-    """Check that a root is there: a reader knows neither its source's name nor where a relative one was looked for.
-
-    Raises:
-        UserError: naming the source and where its root was looked for.
-    """
-    root = getattr(source.reader, "root", None)
-    if root is None or root.exists():
-        return
-    written = Path(str(pipeline.raw["sources"][source.id].get("root", root))).expanduser()
-    where = f", neither next to the pipeline ({pipeline.base_dirs[0]}) nor here ({Path.cwd()})"
-    raise UserError(
-        f"source {source.id!r}: root {written} does not exist{'' if written.is_absolute() else where}: correct it"
-    )
-
-
-def _source_result(source: SourceStep, entries: Manifest, dirty: list[Dirty], seconds: float) -> StepResult:
-    result = StepResult(
-        source.id, source.reader.name, source.reader.fingerprint(), len(entries) + len(dirty), entries, dirty
-    )
-    refused = [row.key.encode() for row in dirty if row.key]
-    result.keys = np.concatenate([entries.arrays["key"], np.array(refused, "S")])
-    result.seconds = seconds
-    return result
-
-
-def _run_step(step: Step, result: RunResult, settings: RunSettings, tell: Say) -> StepResult:
-    pipeline, space = result.pipeline, result.workspace
-    run_dir = space.run_dir(pipeline.name)
+def _run_step(step: Step, result: RunResult, records: Records, settings: RunSettings, tell: Say) -> StepResult:
+    run_dir = result.workspace.run_dir(result.pipeline.name)
     started = time.perf_counter()
-    if isinstance(step.component, Stage):
+    made = recalled_step(step, result, records, settings.force)
+    told: Sequence[str] = ()
+    if made is not None:
+        told = tuple(made.recorded["told"])
+    elif isinstance(step.component, Stage):
         inputs = step_inputs(step, done(result))
-        made = run_stage(step, step.component, pipeline, space, inputs, settings)
+        made = run_stage(step, step.component, result.pipeline, result.workspace, inputs, settings)
     else:
         upstreams = [result.entries(upstream) for upstream in step.upstream]
-        made = run_table(step, step.component, pipeline, run_dir, upstreams)
+        made = run_table(step, step.component, result.pipeline, run_dir, upstreams)
         for suffix, text in made.state.items():
             write_atomic(run_dir / f"{step.id}.{suffix}", text)
     made.seconds = time.perf_counter() - started
-    write_manifest(manifest_path(run_dir, step.id), made.entries)
-    write_dirty(run_dir / f"{step.id}.dirty.csv", made.dirty)
+    write_step(run_dir, made)
     worked = made.report.inputs
     work = f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"
-    tell(_line(made, step.component.name, work if isinstance(step.component, Stage) else ""))
-    for note in (*where_notes(step, done(result)), *made.notes):
-        tell(f"{'':>12}  {note}")
-    _tell_small_run(made, pipeline, tell)
-    _report_unreadable(result, made)
-    check_limits(
-        f"step {step.id!r}",
-        made.inputs,
-        [*made.dirty, *made.unreadable],
-        pipeline.limits,
-        run_dir / f"{step.id}.dirty.csv",
-    )
+    tell(step_line(made, work if isinstance(step.component, Stage) else ""))
+    if not made.recorded:
+        told = (*where_notes(step, done(result)), *made.notes)
+        remember_step(step, result, records, made, told)
+    tell_notes(told, tell)
+    judge_step("step", made, result, tell)
     return made
-
-
-def _tell_small_run(step: StepResult, pipeline: Pipeline, tell: Say) -> None:
-    note = small_run_note(step.inputs, [*step.dirty, *step.unreadable], pipeline.limits)
-    if note is not None:
-        tell(f"{'':>12}  {note}")
-
-
-def _report_unreadable(result: RunResult, made: StepResult) -> None:
-    """Take what a stage could not read into its source's dirty rows, once for each capture."""
-    for source_id in {row.source for row in made.unreadable}:
-        source = result.steps[source_id]
-        known = {row.sample_id for row in source.dirty}
-        origins = set(source.entries.arrays["id"])
-        source.dirty += [row for row in made.unreadable if row.source == source_id and row.sample_id in origins - known]
-        _write_source(result, source_id)
-
-
-def _write_source(result: RunResult, source_id: str) -> None:
-    run_dir = result.workspace.run_dir(result.pipeline.name)
-    write_manifest(manifest_path(run_dir, source_id), result.steps[source_id].entries)
-    write_dirty(run_dir / f"{source_id}.dirty.csv", result.steps[source_id].dirty)
-
-
-def _line(step: StepResult, name: str, work: str) -> str:
-    bad = len(step.dirty) + len(step.unreadable)
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(step.reasons.items()))
-    dirty = f", {bad} dirty ({reasons})" if bad else ""
-    return f"{step.id:>12}  {name}: {step.inputs} in, {len(step.entries)} out{dirty}{work}"
 
 
 def _finish(result: RunResult, seconds: float) -> None:
@@ -250,7 +162,7 @@ def _finish(result: RunResult, seconds: float) -> None:
             name: {
                 "name": step.name,
                 "inputs": step.inputs,
-                "outputs": len(step.entries),
+                "outputs": step.outputs,
                 "dirty": len(step.dirty) + len(step.unreadable),
                 "reasons": dict(step.reasons),
                 "seconds": round(step.seconds, 3),
@@ -264,6 +176,8 @@ def _finish(result: RunResult, seconds: float) -> None:
     measured = {
         name: cache_folder(step.name, step.fingerprint) for name, step in result.steps.items() if name not in known
     }
-    write_lock(
-        run_dir, result.pipeline, {name: step.keys for name, step in result.steps.items() if len(step.keys)}, measured
-    )
+    for name, step in result.steps.items():
+        if step.recorded and not keys_are(run_dir, name, step.recorded["keys"]):
+            _ = step.entries  # a run that did not come to its end has not written them
+    keys = {name: step.keys for name, step in result.steps.items() if len(step.keys)}
+    write_lock(run_dir, result.pipeline, keys, measured)

@@ -45,10 +45,12 @@ class ScannedSource:
     Attributes:
         table: those that may be read.
         bad: the others as dirty rows, and how many of the table come before each.
+        files: digest of the state of all their files, as they are now.
     """
 
     table: SourceTable
     bad: Sequence[tuple[int, Dirty]]
+    files: str
 
 
 def scan_source(step: SourceStep) -> ScannedSource:
@@ -72,7 +74,7 @@ def scan_source(step: SourceStep) -> ScannedSource:
     if not len(table) and not bad:
         where = getattr(step.reader, "root", None)
         raise UserError(f"source {step.id!r}: {step.reader.name} found no capture{f' in {where}' if where else ''}")
-    return ScannedSource(table, bad)
+    return ScannedSource(table, bad, table.files.state_digest())
 
 
 def read_source(
@@ -196,7 +198,7 @@ class _HashedCaptures:
     def __iter__(self) -> Iterator[HashedCapture]:
         table, files = self.table, self.table.files
         for row in self.rows.tolist():
-            hashed = [(files.path(place), files.size(place), files.content(place)) for place in table.file_places(row)]
+            hashed = [(files.text(place), files.size(place), files.content(place)) for place in table.file_places(row)]
             yield HashedCapture(hashed, table.index(row), table.record(row), table.root(row))
 
 

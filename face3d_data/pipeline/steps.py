@@ -155,15 +155,16 @@ def run_table(
         check_unique(inputs, step.id)
     outcome = _outcome(step.id, table, [to_frame(rows, table.columns_read()) for rows in chosen], context)
     result = StepResult(step.id, table.name, step.fingerprint(pipeline.seed), len(inputs), Manifest.empty())
-    result.entries = from_frame(outcome.frame, inputs)
+    result.rows = from_frame(outcome.frame, inputs)
     if outcome.dirty is not None and len(outcome.dirty):
         result.dirty = _left_out(step.id, outcome.dirty, inputs)
     result.notes, result.state = outcome.notes, outcome.state or {}
-    if len(result.entries) + len(result.dirty) != result.inputs:
+    result.settled = True
+    if result.outputs + len(result.dirty) != result.inputs:
         raise RunStopped(
-            f"step {step.id!r}: {result.inputs} rows in, {len(result.entries)} out, {len(result.dirty)} left out: "
+            f"step {step.id!r}: {result.inputs} rows in, {result.outputs} out, {len(result.dirty)} left out: "
             f"table step {table.name!r} "
-            + ("lost rows without a reason" if len(result.entries) < result.inputs else "added rows")
+            + ("lost rows without a reason" if result.outputs < result.inputs else "added rows")
         )
     return result
 

@@ -94,7 +94,7 @@ class DatasetPlan:
         folder = datasets / self.folder_name
         if self.rebuild or not folder.exists():
             return self
-        found = _first_fault(folder, hash_file)
+        found = first_fault(folder, hash_file)
         if not found:
             return self
         self.notes.append(f"dataset {self.name!r} was damaged or changed ({found}): written again")
@@ -126,7 +126,12 @@ class DatasetPlan:
         ]
 
 
-def _first_fault(folder: Path, hash_file: Callable[[Path], str]) -> str:
+def first_fault(folder: Path, hash_file: Callable[[Path], str]) -> str:
+    """Return what is wrong with a published dataset by its dataset.json, nothing where it is as it was written.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
     try:
         info = parse_json((folder / DESCRIPTION).read_text("utf-8"))
         name, what = next(faults(folder, info, hash_file), ("", ""))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from face3d_data.digest import canonical
 from face3d_data.errors import UserError
 from face3d_data.sample import Tag
 from face3d_data.store.coded import MISSING, Coded, joined
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 NOT_COUNTED = "dropped"
 """Status of what a table step left out on purpose, or a reader by its kind; it counts to no limit."""
+DIGESTED_AT_ONCE = 8192
 NO_POINTS = -1
 """Number of points of a row without any."""
 CODED = ("identity", "dataset", "variant", "split", "source")
@@ -183,6 +186,25 @@ class Manifest(Sequence[Entry]):
             found[column == NO_POINTS] = None
             return found
         return column
+
+    def digest(self) -> str:
+        """Return the digest of all columns and tags in their order, 32 hex digits; not of where arrays are."""
+        whole = hashlib.blake2b(digest_size=16)
+        for name in ARRAYS:
+            column = self.arrays[name]
+            if column.dtype == object:
+                lengths = np.fromiter(map(len, column), np.int64, len(column))
+                whole.update(lengths.tobytes())
+                for start in range(0, len(column), DIGESTED_AT_ONCE):
+                    text = "".join(column[start : start + DIGESTED_AT_ONCE])
+                    whole.update(text.encode("utf-8", "surrogatepass"))
+            else:
+                whole.update(np.ascontiguousarray(column).tobytes())
+        for kind, some in (("column", self.coded), ("tag", self.tags), ("label", self.labels)):
+            for name in sorted(some):
+                whole.update(f"\0{kind} {name}\0{canonical(some[name].values)}\0".encode("utf-8", "surrogatepass"))
+                whole.update(np.ascontiguousarray(some[name].codes, np.int32).tobytes())
+        return whole.hexdigest()
 
     @property
     def tag_names(self) -> list[str]:

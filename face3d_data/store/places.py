@@ -31,6 +31,14 @@ class Pool(Protocol):
         """Return the names of the arrays that each row has, as sets."""
         ...
 
+    def at_source(self) -> Coded:
+        """Return the names of the arrays of each row that no step has made, as sets."""
+        ...
+
+    def names(self, row: int) -> frozenset[str]:
+        """Return the names of the arrays of one row."""
+        ...
+
     def shape(self, row: int, name: str) -> tuple[int, ...] | None:
         """Return what `StorageLocation.shape` does."""
         ...
@@ -64,6 +72,14 @@ class SourcePool:
     def name_sets(self) -> Coded:
         """Return the names of the arrays that each capture gives."""
         return self.table.array_names.take(self.rows).mapped(frozenset)
+
+    def at_source(self) -> Coded:
+        """Return the same: nothing was made."""
+        return self.name_sets()
+
+    def names(self, row: int) -> frozenset[str]:
+        """Return the names of the arrays that a capture gives."""
+        return frozenset(self.table.arrays(self.rows[row]))
 
     def shape(self, row: int, name: str) -> tuple[int, ...] | None:
         """Return None: shapes are not known before a source is read.
@@ -127,13 +143,32 @@ class StagePool:
 
     def name_sets(self) -> Coded:
         """Return the names of all arrays of each row, its own and inherited ones."""
-        before = self.parents.name_sets().take(self.parent_rows)
-        dropped = self._dropped.mapped(lambda text: frozenset(json.loads(text)))
-        own = self._shapes.mapped(lambda text: frozenset(json.loads(text)))
-        own, dropped = _distinct(own), _distinct(dropped)
+        return self._after(self.parents.name_sets(), True)
+
+    def at_source(self) -> Coded:
+        """Return the names of the arrays of each row that no step has made, as sets."""
+        return self._after(self.parents.at_source(), False)
+
+    @functools.cached_property
+    def _names(self) -> Coded:
+        return self.name_sets()
+
+    def names(self, row: int) -> frozenset[str]:
+        """Return the names of the arrays of one row."""
+        found: frozenset[str] = self._names[row]
+        return found
+
+    def _after(self, before: Coded, own_too: bool) -> Coded:
+        """Return sets of names, less what the stage removed or made, and with what it made if it is to count."""
+        before = before.take(self.parent_rows)
+        dropped = _distinct(self._dropped.mapped(lambda text: frozenset(json.loads(text))))
+        own = _distinct(self._shapes.mapped(lambda text: frozenset(json.loads(text))))
         triples = np.stack([before.codes, dropped.codes, own.codes], axis=1)
         found, codes = np.unique(triples, axis=0, return_inverse=True) if len(triples) else (triples, np.zeros(0, int))
-        values = [(before.values[b] - dropped.values[d]) | own.values[o] for b, d, o in found.tolist()]
+        values = [
+            (before.values[b] - dropped.values[d] - own.values[o]) | (own.values[o] if own_too else frozenset())
+            for b, d, o in found.tolist()
+        ]
         return _distinct(Coded(codes.reshape(-1).astype(np.int32), values))
 
     def shape(self, row: int, name: str) -> tuple[int, ...] | None:
@@ -187,10 +222,16 @@ class Places(Sequence["RowPlace"]):
 
     def name_sets(self) -> Coded:
         """Return the names of the arrays that each row has, as sets."""
+        return self._gathered([pool.name_sets() for pool in self.pools])
+
+    def at_source(self) -> Coded:
+        """Return the names of the arrays of each row that no step has made, as sets."""
+        return self._gathered([pool.at_source() for pool in self.pools])
+
+    def _gathered(self, sets: Sequence[Coded]) -> Coded:
         if self._which is None:
-            sets = self.pools[0].name_sets() if self.pools else Coded(np.zeros(0, np.int32), [])
-            return sets.take(self._at)
-        found = joined([pool.name_sets() for pool in self.pools])
+            return sets[0].take(self._at) if sets else Coded(np.zeros(0, np.int32), [])
+        found = joined(sets)
         starts = np.cumsum([0, *map(len, self.pools)])[:-1]
         at = self._at if self._at is not None else np.arange(self._n)
         return found.take(starts[self._which] + at)
@@ -231,6 +272,11 @@ class RowPlace:
     def resolved(self) -> Chain:
         """The chain from this row back to its source."""
         return self._pool.place(self._row)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all arrays of the row."""
+        return self._pool.names(self._row)
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         """Return what `StorageLocation.shape` does."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import marshal
 import os
 import pickle
 from array import array
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from face3d_data.digest import canonical
 from face3d_data.reader import Reader, Source, content_key
 from face3d_data.store.coded import Coded, CodedBuilder
 from face3d_data.unchanged import FileState
@@ -68,6 +68,17 @@ class FileTable:
     def paths(self) -> Iterator[Path]:
         """Yield every file's path."""
         return (self.path(place) for place in range(len(self)))
+
+    def state_digest(self) -> str:
+        """Return a digest of the state of all files, as they are now: a file that changes has another."""
+        states = array("q")
+        for place in range(len(self)):
+            try:
+                stat = os.stat(self.text(place))
+                states.extend((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+            except OSError:
+                states.extend((-1, -1, -1, -1))
+        return hashlib.blake2b(states.tobytes(), digest_size=16).hexdigest()
 
     def allocate(self) -> None:
         """Make room for the states."""
@@ -148,13 +159,13 @@ class SourceTable:
     def note(self, source: Source) -> None:
         """Let a capture count in `seen` alone."""
         files = [(role, os.fspath(path)) for role, path in source.files.items()]
-        rest = (source.index, source.arrays, source.problem, source.stands_for, source.root)
-        try:
-            told: Any = (source.person, source.capture, files, source.record, dict(source.tags), rest)
-            self._seen.update(marshal.dumps(told, 2))
-        except ValueError:  # values of NumPy and others
-            told = repr((source.person, source.capture, files, source.record, dict(source.tags), rest))
-            self._seen.update(told.encode("utf-8", "backslashreplace"))
+        told = (source.person, source.capture, files, source.index, source.tags, source.arrays)
+        self._seen.update(repr((told, source.problem, source.stands_for, source.root)).encode("utf-8", "surrogatepass"))
+        if source.record is not None:
+            try:
+                self._seen.update(canonical(source.record).encode("utf-8", "surrogatepass"))
+            except (TypeError, ValueError):  # its capture is refused for it
+                self._seen.update(b"?")
 
     def seen(self) -> str:
         """Return the digest of all that the scan gave, 32 hex digits."""

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from face3d_data.atomic import atomic_path
-from face3d_data.digest import canonical
+from face3d_data.digest import canonical, digest
 from face3d_data.errors import TOO_LARGE
 from face3d_data.store.coded import MISSING, Coded
 from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows
@@ -210,6 +210,11 @@ def read_rows(folder: Path, index: Path, keep: bool) -> tuple[StepRows, list[Bad
     if keep and table is not known and table.parts:
         _save(index, table)
     return StepRows(folder, table), bad
+
+
+def parts_digest(folder: Path) -> str:
+    """Return a digest of the state of all parts in a folder: while it is the same, so is what `read_rows` gives."""
+    return digest(sorted([path.name, *_state(path)] for path in folder.glob("*.jsonl")))
 
 
 def _state(rows: Path) -> tuple[int, ...]:

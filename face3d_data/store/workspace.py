@@ -15,7 +15,7 @@ from face3d_data.atomic import make_folder, share_mask, write_atomic
 from face3d_data.errors import UserError
 from face3d_data.store.files import FileHashes
 from face3d_data.store.part import BadPart, PartRow, write_part
-from face3d_data.store.step_rows import StepRows, read_rows
+from face3d_data.store.step_rows import StepRows, parts_digest, read_rows
 
 log = logging.getLogger("face3d_data")
 INDEX = "rows.index"
@@ -47,6 +47,10 @@ class StepCache:
             log.warning("%s: counts as absent and is made again", error)
         self.bad += bad
         return rows
+
+    def state(self) -> str:
+        """Return a digest of the state of all parts: while it is the same, so are the rows."""
+        return parts_digest(self.parts)
 
     def discard_bad(self) -> None:
         """Remove the rows of parts that `rows` found to be bad, so that it warns once."""

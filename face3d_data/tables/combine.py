@@ -30,6 +30,7 @@ class Combine(TableStep):
 
     name = "combine"
     version = 2
+    repeatable: ClassVar[bool] = True
     checks_ids: ClassVar[bool] = True
 
     same_person: tuple[Path, ...] = Field(

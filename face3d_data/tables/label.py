@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -42,6 +42,7 @@ class Label(TableStep):
 
     name = "label"
     version = 1
+    repeatable: ClassVar[bool] = True
 
     file: Path = Field(description="CSV of origin_id, sample_id or identity, and a column for each tag")
     tags: tuple[str, ...] = Field(min_length=1, description="columns taken as tags")

@@ -33,6 +33,7 @@ class Limit(TableStep):
 
     name = "limit"
     version = 1
+    repeatable: ClassVar[bool] = True
     reasons: ClassVar[dict[str, str]] = {
         "over_the_cap": "its person or source has more captures, or its source more people, than are wanted",
         "over_the_balance": "its source has more people or captures than the one that has the fewest",

@@ -27,6 +27,7 @@ class Select(TableStep):
 
     name = "select"
     version = 2
+    repeatable: ClassVar[bool] = True
     reasons: ClassVar[dict[str, str]] = {
         "query": "the row does not match the query, or lacks a tag that it asks for",
         "not_allowed": "the allow list names neither the sample, its capture nor its person",

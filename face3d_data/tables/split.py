@@ -56,6 +56,7 @@ class Split(TableStep):
 
     name = "split"
     version = 4
+    repeatable: ClassVar[bool] = True
     assigns: ClassVar[tuple[str, ...]] = ("split",)
     reasons: ClassVar[dict[str, str]] = {"too_few_captures": "the person has fewer captures than min_captures"}
 
