@@ -180,7 +180,7 @@ def remember(
         "inputs": made.inputs,
         "outputs": made.outputs,
         "digest": made.digest,
-        "keys": keys_digest(made.keys),
+        "keys": keys_digest(made.keys) if len(made.keys) else "",
         "dirty": dirty_records(made.dirty),
         "unreadable": dirty_records(made.unreadable),
         "notes": list(made.notes),

@@ -177,7 +177,7 @@ def _finish(result: RunResult, seconds: float) -> None:
         name: cache_folder(step.name, step.fingerprint) for name, step in result.steps.items() if name not in known
     }
     for name, step in result.steps.items():
-        if step.recorded and not keys_are(run_dir, name, step.recorded["keys"]):
+        if step.recorded.get("keys") and not keys_are(run_dir, name, step.recorded["keys"]):
             _ = step.entries  # a run that did not come to its end has not written them
     keys = {name: step.keys for name, step in result.steps.items() if len(step.keys)}
     write_lock(run_dir, result.pipeline, keys, measured)

@@ -290,7 +290,7 @@ def from_frame(frame: pd.DataFrame, inputs: Manifest) -> Manifest:
         known = dict(zip(ids, range(len(ids)), strict=True))
         rows = inputs.take(np.fromiter((known[name] for name in wanted), np.int64, len(wanted)))
     identities = Coded.of(frame["identity"].tolist())
-    splits = Coded.of([split or "" for split in frame["split"].tolist()])
+    splits = Coded.of([split if isinstance(split, str) else "" for split in frame["split"].tolist()])
     labels = dict(rows.labels)
     for name in frame.columns:
         if name not in FIXED_COLUMNS:

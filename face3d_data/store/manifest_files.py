@@ -15,7 +15,7 @@ from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.csv_cells import guarded
 from face3d_data.errors import UserError
 from face3d_data.store.coded import MISSING
-from face3d_data.store.manifest import Dirty, Manifest
+from face3d_data.store.manifest import ARRAYS, Dirty, Manifest
 from face3d_data.table import FIXED_COLUMNS
 
 if TYPE_CHECKING:
@@ -40,34 +40,26 @@ def manifests_in(run_dir: Path) -> dict[str, Path]:
 
 def write_manifest(path: Path, rows: Manifest) -> None:
     """Write `<step>.parquet`: every column but `place`, then the tags; batch by batch."""
+    import pyarrow as pa
     from pyarrow import parquet
 
-    fixed = [name for name in FIXED_COLUMNS if name != "place"]
-    fields = {name: _field(name, rows) for name in (*fixed, *rows.tag_names)}
-    with atomic_path(path) as temporary, parquet.ParquetWriter(temporary, _schema(fields), compression="zstd") as file:
+    schema = pa.schema([_field(name, rows) for name in (*(n for n in FIXED_COLUMNS if n != "place"), *rows.tag_names)])
+    with atomic_path(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as file:
         for start in range(0, max(1, len(rows)), ROWS_AT_ONCE):
             some = rows.take(np.arange(start, min(start + ROWS_AT_ONCE, len(rows))))
-            file.write_table(_table(some, fields))
-
-
-def _schema(fields: dict[str, pa.Field]) -> pa.Schema:
-    import pyarrow as pa
-
-    return pa.schema(list(fields.values()))
+            file.write_table(pa.Table.from_arrays([_array(some, field) for field in schema], schema=schema))
 
 
 def _field(name: str, rows: Manifest) -> pa.Field:
+    """Return the type of a column: a tag whose values are of several types is JSON, as its metadata says."""
     import pyarrow as pa
 
-    if name == "n_points":
-        return pa.field(name, pa.int64())
-    if name in FIXED_COLUMNS:
-        return pa.field(name, pa.string())
+    if name in ARRAYS:
+        return pa.field(name, pa.int64() if name == "n_points" else pa.string())
     column = rows.column(name)
-    there = np.unique(column.codes)
-    kinds = {type(column.values[code]) for code in there.tolist() if code != MISSING}
-    types = {str: pa.string(), bool: pa.bool_(), float: pa.float64()}
+    kinds = {type(column.values[code]) for code in np.unique(column.codes).tolist() if code != MISSING}
     kind = kinds.pop() if len(kinds) == 1 else None
+    types = {str: pa.dictionary(pa.int32(), pa.string()), bool: pa.bool_(), float: pa.float64()}
     if kind in types:
         return pa.field(name, types[kind])
     if kind is int and all(abs(value) < 2**63 for value in column.values):
@@ -75,18 +67,34 @@ def _field(name: str, rows: Manifest) -> pa.Field:
     return pa.field(name, pa.string(), metadata={b"values": MIXED})
 
 
-def _table(rows: Manifest, fields: dict[str, pa.Field]) -> pa.Table:
+def _array(rows: Manifest, field: pa.Field) -> pa.Array:
     import pyarrow as pa
 
-    arrays = []
-    for name, field in fields.items():
-        values = rows.values(name).tolist()
-        if field.metadata:
-            values = [None if value is None else json.dumps(value) for value in values]
-        elif pa.types.is_string(field.type):
-            values = [None if value is None else _utf8(value) for value in values]
-        arrays.append(pa.array(values, field.type))
-    return pa.Table.from_arrays(arrays, schema=_schema(fields))
+    if field.name == "key":
+        return _keys(rows.arrays["key"])
+    if pa.types.is_dictionary(field.type):
+        column = rows.column(field.name)
+        values = [_utf8(value) if isinstance(value, str) else "" for value in column.values]
+        codes = pa.array(column.codes, mask=column.codes == MISSING)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(values, pa.string()))
+    values = rows.values(field.name).tolist()
+    if field.metadata:
+        values = [json.dumps(value) if value is not None else None for value in values]
+    try:
+        return pa.array(values, field.type)
+    except UnicodeEncodeError:  # bytes of a file's name that are not UTF-8
+        return pa.array(list(map(_utf8, values)), field.type)
+
+
+def _keys(keys: np.ndarray) -> pa.Array:
+    """Return keys, S (n,), as texts."""
+    import pyarrow as pa
+
+    width = keys.dtype.itemsize
+    if len(keys) and bool((np.char.str_len(keys) == width).all()):
+        offsets = np.arange(len(keys) + 1, dtype=np.int32) * width
+        return pa.Array.from_buffers(pa.string(), len(keys), [None, pa.py_buffer(offsets), pa.py_buffer(keys.copy())])
+    return pa.array([key.decode() for key in keys.tolist()], pa.string())
 
 
 def _utf8(text: str) -> str:
