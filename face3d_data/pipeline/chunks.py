@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from face3d_data.engine.chunk import Chunk, Item, Link
 from face3d_data.engine.part_buffer import BUFFER_BYTES
-from face3d_data.engine.worker import Chunk, Item
 from face3d_data.reader import Reader
-from face3d_data.stage import Stage
 from face3d_data.store.manifest import Entry
 from face3d_data.store.place import StorageLocation, source_of
-from face3d_data.store.workspace import StepCache
 
 MOST_ROWS = 256
 FIRST_ROWS = 8
@@ -22,12 +21,12 @@ class ChunkSize:
 
     Args:
         fixed: use this many, whatever the rate.
-        stage: its `output_bytes` keep a part below the buffer's size.
+        output_bytes: about as many as a row stores, which keep a part below the buffer's size.
         share: rows of an even share of the work, so that small runs use every worker.
     """
 
-    def __init__(self, fixed: int | None, stage: Stage, share: int) -> None:
-        self._most = max(1, min(MOST_ROWS, BUFFER_BYTES // max(1, stage.output_bytes())))
+    def __init__(self, fixed: int | None, output_bytes: int, share: int) -> None:
+        self._most = max(1, min(MOST_ROWS, BUFFER_BYTES // max(1, output_bytes)))
         self._share = max(1, share)
         self.rows = min(fixed or min(FIRST_ROWS, self._share), self._most)
         self._fixed = fixed is not None
@@ -39,38 +38,40 @@ class ChunkSize:
             self.rows = max(1, min(by_rate, self._most, self._share))
 
 
-def chunks(
-    stage: Stage, fingerprint: str, cache: StepCache, todo: Sequence[tuple[Entry, int]], size: ChunkSize
-) -> Iterator[Chunk]:
-    """Yield chunks over the rows of `todo` (entry, attempt), in the order of their parts and offsets."""
-    ordered = sorted(todo, key=lambda pair: pair[0].place.order)
+@dataclass(frozen=True)
+class RowToDo:
+    """A row to work on: the number of this attempt, and of those of rows made of it, by input key, if not the first."""
+
+    entry: Entry
+    attempt: int
+    attempts: Mapping[str, int] = field(default_factory=dict)
+
+
+def chunks(links: tuple[Link, ...], todo: Sequence[RowToDo], size: ChunkSize) -> Iterator[Chunk]:
+    """Yield chunks over the rows to do, in the order of their parts and offsets."""
+    ordered = sorted(todo, key=lambda row: row.entry.place.order)
     start = 0
     while start < len(ordered):
         block = ordered[start : start + size.rows]
         start += len(block)
-        yield _chunk(stage, fingerprint, cache, block)
+        yield _chunk(links, block)
 
 
-def _chunk(stage: Stage, fingerprint: str, cache: StepCache, block: Sequence[tuple[Entry, int]]) -> Chunk:
+def _chunk(links: tuple[Link, ...], block: Sequence[RowToDo]) -> Chunk:
     parts: dict[object, int] = {}
     readers: list[Reader] = []
     items = []
-    for entry, attempt in block:
+    read = {name for link in links for name in link.stage.tag_inputs}
+    for row in block:
+        entry = row.entry
         source = source_of(entry.place)
         if not any(reader is source.reader for reader in readers):
             readers.append(source.reader)
         index = next(i for i, reader in enumerate(readers) if reader is source.reader)
         stored, from_source = _located(entry, parts)
-        input_key, tags = stage.input_key(entry.key, entry.tags), stage.tags_read(entry.tags)
-        items.append(Item(entry.key, input_key, tags, stored, (index, source.source), from_source, attempt))
-    return Chunk(
-        stage,
-        fingerprint,
-        cache.parts,
-        tuple(items),
-        tuple(parts),  # type: ignore[arg-type]
-        tuple(readers),
-    )
+        tags = {name: value for name, value in entry.tags.items() if name in read}
+        items.append(Item(entry.key, tags, stored, (index, source.source), from_source, row.attempt, row.attempts))
+    return Chunk(links, tuple(items), tuple(parts), tuple(readers))  # type: ignore[arg-type]
 
 
 def _located(
@@ -82,8 +83,8 @@ def _located(
     from_source: tuple[str, ...] = ()
     for place in entry.place.chain():
         if isinstance(place, StorageLocation):
-            names = tuple(name for name in place.shapes if name not in settled)
-            settled.update(place.shapes, place.dropped)
+            names = tuple(name for name in place.held if name not in settled)
+            settled.update(place.held, place.dropped)
             if names:
                 stored.append((parts.setdefault(place.part, len(parts)), place.record, names))
         else:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from face3d_data.errors import UserError
 from face3d_data.pipeline.explain import package_differences, why
+from face3d_data.pipeline.fuse import fused_steps
 from face3d_data.pipeline.lock import lock_record, read_lock
 from face3d_data.pipeline.result import RunResult, StepResult, done
 from face3d_data.pipeline.run import read_sources
 from face3d_data.pipeline.spec import Pipeline, Step
-from face3d_data.pipeline.steps import join_rows, run_table, step_inputs, to_do
-from face3d_data.stage import Stage
+from face3d_data.pipeline.steps import run_table, step_inputs
+from face3d_data.pipeline.walk import Level, walk
 from face3d_data.store.workspace import Workspace
 from face3d_data.table import TableStep
 
@@ -22,15 +23,18 @@ def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str
     space = Workspace(Path(workspace))
     result = RunResult(pipeline, space)
     read_sources(result, space, False, lambda line: None)
+    fused, seen = fused_steps(pipeline, pipeline.steps), dict[str, Level]()
+    forced = {step.id: step.id in force for step in pipeline.steps}
     for step in pipeline.steps:
-        if isinstance(step.component, Stage):
-            inputs = step_inputs(step, done(result))
-            fingerprint = step.fingerprint(pipeline.seed)
-            rows = space.step_cache(step.component.name, fingerprint).rows()
-            result.todo[step.id] = len(to_do(step.component, inputs, rows, step.id in force))
-            result.steps[step.id] = join_rows(step, step.component, fingerprint, inputs, rows)
+        if step.id in fused:
+            if step.id not in seen:
+                inputs = step_inputs(step, done(result))
+                levels = walk(fused[step.id], pipeline.seed, space, inputs, forced)
+                seen |= {level.step.id: level for level in levels}
+            result.todo[step.id] = seen[step.id].to_do
+            result.steps[step.id] = seen[step.id].result
         else:
-            result.steps[step.id] = _look_at_table(step, step.component, result)
+            result.steps[step.id] = _look_at_table(step, step.component, result)  # type: ignore[arg-type]
     return result
 
 

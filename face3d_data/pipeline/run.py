@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +15,20 @@ from face3d_data.engine.backends import Engine
 from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
 from face3d_data.pipeline.damage import finding_all_damage
+from face3d_data.pipeline.fuse import fused_steps
+from face3d_data.pipeline.fused import run_fused
 from face3d_data.pipeline.judge import check_limits, small_run_note
 from face3d_data.pipeline.lock import write_lock
 from face3d_data.pipeline.notes import lost_rows, spelling_notes, where_notes
 from face3d_data.pipeline.result import RunResult, RunSettings, Say, StepResult, Workers, done
 from face3d_data.pipeline.sources import read_source
 from face3d_data.pipeline.spec import Pipeline, SourceStep, Step
-from face3d_data.pipeline.steps import run_stage, run_table, step_inputs
+from face3d_data.pipeline.steps import run_table, step_inputs
 from face3d_data.plurals import counted
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty, Entry, write_dirty, write_manifest
 from face3d_data.store.workspace import Workspace, cache_folder
+from face3d_data.table import TableStep
 
 log = logging.getLogger("face3d_data")
 PIPELINE = "pipeline.yaml"
@@ -79,8 +82,11 @@ def run(
         read_sources(result, space, rehash, tell, settings)
         for note in spelling_notes(done(result), pipeline):
             tell(f"{'':>12}  {note}")
+        fused, ahead = fused_steps(pipeline, wanted), dict[str, StepResult]()
         for step in wanted:
-            result.steps[step.id] = _run_step(step, result, settings, tell)
+            if step.id in fused and step.id not in ahead:
+                ahead |= run_fused(fused[step.id], pipeline, space, step_inputs(step, done(result)), settings)
+            result.steps[step.id] = _run_step(step, result, ahead, tell)
         if until is None:
             from face3d_data.pipeline.publish import publish
 
@@ -176,19 +182,19 @@ def _source_result(source: SourceStep, entries: list[Entry], dirty: list[Dirty],
     return result
 
 
-def _run_step(step: Step, result: RunResult, settings: RunSettings, tell: Say) -> StepResult:
+def _run_step(step: Step, result: RunResult, ahead: Mapping[str, StepResult], tell: Say) -> StepResult:
+    """Run a table step, or take what became of a stage, and write and tell it."""
     pipeline, space = result.pipeline, result.workspace
     run_dir = space.run_dir(pipeline.name)
     started = time.perf_counter()
-    if isinstance(step.component, Stage):
-        inputs = step_inputs(step, done(result))
-        made = run_stage(step, step.component, pipeline, space, inputs, settings)
+    if not isinstance(step.component, TableStep):
+        made = ahead[step.id]
     else:
         upstreams = [result.entries(upstream) for upstream in step.upstream]
         made = run_table(step, step.component, pipeline, run_dir, upstreams)
         for suffix, text in made.state.items():
             write_atomic(run_dir / f"{step.id}.{suffix}", text)
-    made.seconds = time.perf_counter() - started
+    made.seconds += time.perf_counter() - started
     write_manifest(run_dir / f"{step.id}.csv", made.entries)
     write_dirty(run_dir / f"{step.id}.dirty.csv", made.dirty)
     worked = made.report.inputs

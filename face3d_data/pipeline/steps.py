@@ -13,12 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.digest import seed_from
-from face3d_data.engine.backends import Crash
-from face3d_data.engine.progress import StepProgress
-from face3d_data.engine.stats import Report
 from face3d_data.errors import Face3dError, RunStopped
-from face3d_data.pipeline.chunks import ChunkSize, chunks
-from face3d_data.pipeline.result import RunSettings, StepResult
+from face3d_data.pipeline.result import StepResult
 from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.stage import Stage
 from face3d_data.store.manifest import (
@@ -32,10 +28,8 @@ from face3d_data.store.manifest import (
     matches,
     to_frame,
 )
-from face3d_data.store.part import PartRow
 from face3d_data.store.place import StorageLocation
 from face3d_data.store.step_rows import MISSING, StepRows
-from face3d_data.store.workspace import StepCache, Workspace
 from face3d_data.table import TableContext, TableResult, TableStep
 
 if TYPE_CHECKING:
@@ -57,73 +51,6 @@ RECORDED_PACKAGES = (
 def step_inputs(step: Step, done: Mapping[str, Sequence[Entry]]) -> list[Entry]:
     """Return the rows of a step's upstreams that its `where` lets through."""
     return [entry for upstream in step.upstream for entry in done[upstream] if matches(entry, step.where)]
-
-
-def to_do(
-    stage: Stage,
-    inputs: Sequence[Entry],
-    rows: StepRows,
-    forced: bool,
-    retry: bool = False,
-) -> list[tuple[Entry, int]]:
-    """Return the inputs without settled rows, one for each key, with the number of this attempt.
-
-    Args:
-        stage: the stage.
-        inputs: its rows.
-        rows: what it has made so far.
-        forced: do everything again.
-        retry: do again what gave no output.
-    """
-    keys = [stage.input_key(entry.key, entry.tags) for entry in inputs]
-    return [(inputs[i], attempt) for i, attempt in rows.to_do(keys, forced, retry)]
-
-
-def run_stage(
-    step: Step, stage: Stage, pipeline: Pipeline, workspace: Workspace, inputs: list[Entry], settings: RunSettings
-) -> StepResult:
-    """Compute what a stage has not computed yet for these inputs, then join all of its results.
-
-    Raises:
-        RunStopped: no memory, no disk, or the books do not balance.
-    """
-    fingerprint = step.fingerprint(pipeline.seed)
-    cache = workspace.step_cache(stage.name, fingerprint)
-    rows = cache.rows(keep=True)
-    todo = to_do(stage, inputs, rows, step.id in settings.force, settings.rehash)
-    report = Report()
-    cache.discard_bad()
-    if todo:
-        cache.describe(describe_step(step, pipeline.seed))
-        report = _work(step.id, stage, fingerprint, cache, todo, settings)
-        rows = cache.rows(keep=True)
-    result = join_rows(step, stage, fingerprint, inputs, rows)
-    result.report = report
-    check_balance(result)
-    return result
-
-
-def _work(
-    label: str, stage: Stage, fingerprint: str, cache: StepCache, todo: list[tuple[Entry, int]], settings: RunSettings
-) -> Report:
-    size = ChunkSize(settings.chunk, stage, -(-len(todo) // (2 * settings.engine.jobs)))
-    attempts = {stage.input_key(entry.key, entry.tags): attempt for entry, attempt in todo}
-    tasks = chunks(stage, fingerprint, cache, todo, size)
-    with StepProgress(label, len(todo), settings.show_progress) as progress:
-        for task, report in settings.engine.run(tasks, stage.workers_at_once):
-            if isinstance(report, Crash):
-                keys = [item.input_key for item in task.items]  # type: ignore[attr-defined]
-                report = _record_crash(cache, keys, attempts, str(report))
-            size.learn(report.inputs, report.seconds)
-            progress.update(report)
-        return progress.sum
-
-
-def _record_crash(cache: StepCache, keys: Sequence[str], attempts: Mapping[str, int], detail: str) -> Report:
-    cache.add(
-        [PartRow(key, status="crash", reason="worker_died", detail=detail, attempt=attempts[key]) for key in keys]
-    )
-    return Report(len(keys), 0, Counter(crash=len(keys)), Counter(worker_died=len(keys)))
 
 
 def join_rows(

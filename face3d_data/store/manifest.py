@@ -83,7 +83,9 @@ def join(entry: Entry, row: PartRow, part: Path, step: str) -> Entry:
         variant="+".join(variants) or "plain",
         n_points=n_points,
         tags={**entry.tags, **row.tags} if row.tags else entry.tags,
-        place=StorageLocation(entry.place, part, row.record, row.shapes, row.dropped, row.key, step),
+        place=StorageLocation(
+            entry.place, part, row.record, row.shapes, row.dropped, row.key, step, row.carried if row.stored else None
+        ),
     )
 
 
