@@ -32,6 +32,8 @@ def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str
                 levels = walk(fused[step.id], pipeline.seed, space, inputs, forced)
                 seen |= {level.step.id: level for level in levels}
             result.todo[step.id] = seen[step.id].to_do
+            if seen[step.id].settled:
+                result.settled.add(step.id)
             result.steps[step.id] = seen[step.id].result
         else:
             result.steps[step.id] = _look_at_table(step, step.component, result)  # type: ignore[arg-type]
@@ -61,9 +63,8 @@ def explain(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[
     for step in pipeline.steps:
         behind = [upstream for upstream in step.upstream if upstream in waiting]
         todo = result.todo.get(step.id, 0)
-        line = why(
-            now["steps"][step.id], before["steps"].get(step.id), todo, result.steps[step.id].inputs, step.id in force
-        )
+        then, inputs = before["steps"].get(step.id), result.steps[step.id].inputs
+        line = why(now["steps"][step.id], then, todo, inputs, step.id in force, step.id in result.settled)
         if behind:
             line = f"follows {', '.join(behind)}" + (f" ({line})" if todo else "")
         if behind or todo:

@@ -78,6 +78,7 @@ class RunResult:
         steps: results by source and step id, in the order in which they ran.
         datasets: folder of each dataset published.
         todo: inputs that each step still has to do; filled when nothing was to be run.
+        settled: steps with results of all inputs, which run only for arrays that are not stored; likewise.
     """
 
     pipeline: Pipeline
@@ -85,6 +86,7 @@ class RunResult:
     steps: dict[str, StepResult] = field(default_factory=dict)
     datasets: dict[str, Path] = field(default_factory=dict)
     todo: dict[str, int] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
 
     def entries(self, step_id: str) -> list[Entry]:
         """Return the rows of a source or step."""

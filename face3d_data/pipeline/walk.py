@@ -49,6 +49,8 @@ class Level:
     work: np.ndarray
     attempts: np.ndarray
     starts: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    settled: bool = False
+    """Whether it has settled rows of all of its inputs, so that it runs only because their arrays are not stored."""
 
     @property
     def link(self) -> Link:
@@ -96,7 +98,9 @@ def walk(
         work &= again
         attempts = np.where(work, attempts + 1, np.maximum(attempts, 1))
         readable = np.array([not lacks for lacks in lacking], bool)
-        levels.append(Level(step, stage, fingerprint, cache, result, inputs, parents, readable, work, attempts))
+        level = Level(step, stage, fingerprint, cache, result, inputs, parents, readable, work, attempts)
+        level.settled = not work.any()
+        levels.append(level)
         inputs, parents, lacking = _outputs(result.entries, inputs, lacking)
     _redo_what_is_not_stored(levels[-1], parents, lacking)
     for level, below in zip(levels[-2::-1], levels[:0:-1], strict=True):
