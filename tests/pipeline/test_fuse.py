@@ -111,7 +111,7 @@ def test_toys_with_rejects_errors_draws_and_copies_are_the_same(tmp_path, chunk)
 REAL = [
     {"id": "faces", "stage": "detect", "from": "rgbd", "with": {"detector": "given"}},
     {"id": "clouds", "stage": "to_cloud", "from": "faces", "with": {"min_points": 100}},
-    {"id": "cleaned", "stage": "clean", "from": "clouds"},
+    {"id": "cleaned", "stage": "clean", "from": "clouds", "with": {"min_points": 100}},
     {"id": "posed", "stage": "align_3d", "from": "cleaned", "with": {"max_rmse_mm": 30, "min_inlier_share": 0}},
     {"id": "people", "table": "split", "from": "posed", "with": {"ratios": {"train": 0.5, "test": 0.5}}},
     {"id": "worn", "stage": "mask", "from": "people", "with": {"per_sample": 2, "keep_images": False}},
