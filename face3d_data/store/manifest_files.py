@@ -74,10 +74,10 @@ def _array(rows: Manifest, field: pa.Field) -> pa.Array:
         return _keys(rows.arrays["key"])
     if pa.types.is_dictionary(field.type):
         column = rows.column(field.name)
-        values = [_utf8(value) if isinstance(value, str) else "" for value in column.values]
+        texts = [_utf8(value) if isinstance(value, str) else "" for value in column.values]
         codes = pa.array(column.codes, mask=column.codes == MISSING)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(values, pa.string()))
-    values = rows.values(field.name).tolist()
+        return pa.DictionaryArray.from_arrays(codes, pa.array(texts, pa.string()))
+    values: list[Any] = rows.values(field.name).tolist()
     if field.metadata:
         values = [json.dumps(value) if value is not None else None for value in values]
     try:

@@ -23,13 +23,15 @@ from face3d_data.errors import TOO_LARGE
 from face3d_data.store.coded import MISSING, Coded
 from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows
 
-VERSION = 1
+VERSION = 2
 TEXTS = ("status", "reason", "detail", "variant", "identity_suffix", "trace")
-VALUES = ("tags", "shapes", "dropped")
+VALUES = ("tags", "shapes", "dropped", "carried")
 CODED = (*TEXTS, *VALUES)
 """Fields of a row with few values: a code each, and the values once, those of `VALUES` as JSON."""
 KEYS = ("input", "key")
-NUMBERS = ("part", "record", "attempt")
+NUMBERS = ("part", "record", "attempt", "stored")
+OWN_NUMBERS = ("record", "attempt", "stored")
+"""Those that a row has itself."""
 DIGEST_BYTES = 32
 STATE = 8
 """Numbers of a part's state: size, mtime, ctime (ns) and inode of its rows, then of its arrays, 0 where it has none."""
@@ -110,15 +112,25 @@ class StepRows:
             forced: all of them.
             retry: also what gave no output.
         """
+        needed, attempts = self.needed(keys, forced, retry)
+        seen = set()
+        for i in np.flatnonzero(needed).tolist():
+            if keys[i] not in seen:
+                seen.add(keys[i])
+                yield i, int(attempts[i]) + 1
+
+    def needed(
+        self, keys: Sequence[str] | np.ndarray, forced: bool = False, retry: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return bool, which inputs need work by their own rows, and i8, how often each was tried; one of `keys` each.
+
+        Whether the arrays of outputs are stored does not count here. The arguments are those of `to_do`.
+        """
         places = self.find(keys)
         settled = ~self._of_any(~self._settled())
         done = np.append(settled & (self.gave_output() | (not retry)), False)
         attempts = np.append(self._columns["attempt"][self._starts[:-1]], 0).astype(np.int64)
-        seen = set()
-        for i in np.flatnonzero(~done[places] | forced).tolist():  # the last of both is that of `MISSING`
-            if keys[i] not in seen:
-                seen.add(keys[i])
-                yield i, int(attempts[places[i]]) + 1
+        return ~done[places] | forced, attempts[places]  # the last of both is that of `MISSING`
 
     def gave_output(self) -> np.ndarray:
         """Return bool, one an input: whether there is an output of it."""
@@ -176,6 +188,7 @@ class StepRows:
         fields: dict[str, Any] = {name: self._values[name][columns[name][i]] for name in TEXTS}
         fields |= {name: json.loads(self._values[name][columns[name][i]]) for name in VALUES}
         fields |= {name: int(columns[name][i]) for name in ("record", "attempt")}
+        fields["stored"] = bool(columns["stored"][i])
         return PartRow(columns["input"][i].decode(), columns["key"][i].decode(), **fields)
 
     def _of_any(self, rows: np.ndarray) -> np.ndarray:
@@ -237,7 +250,7 @@ def _table_of(name: str, state: tuple[int, ...], rows: Sequence[PartRow]) -> Row
     columns: RowColumns = {
         field: np.array([getattr(row, field).encode() for row in rows], "S") for field in ("input", "key")
     }
-    columns |= {field: np.array([getattr(row, field) for row in rows], np.int64) for field in ("record", "attempt")}
+    columns |= {field: np.array([getattr(row, field) for row in rows], np.int64) for field in OWN_NUMBERS}
     columns["part"] = np.zeros(len(rows), np.int64)
     values: dict[str, list[str]] = {}
     for field in CODED:
@@ -249,14 +262,17 @@ def _table_of(name: str, state: tuple[int, ...], rows: Sequence[PartRow]) -> Row
 
 
 def _merged(tables: Sequence[RowTable]) -> RowTable:
-    """Return the rows of several tables; of an input the newest, and of equally new ones those of the first part."""
+    """Return the rows of several tables; of an input the newest.
+
+    Of equally new ones those with stored arrays count, and of these those of the first part.
+    """
     order = sorted((name, t, p) for t, table in enumerate(tables) for p, name in enumerate(table.parts))
     place = {(t, p): i for i, (_, t, p) in enumerate(order)}
     parts = tuple(name for name, _, _ in order)
     states = np.array([tables[t].states[p] for _, t, p in order], np.int64).reshape(len(parts), STATE)
     values = {field: list(dict.fromkeys(one for table in tables for one in table.values[field])) for field in CODED}
     columns: RowColumns = {}
-    for name in (*KEYS, "record", "attempt"):
+    for name in (*KEYS, *OWN_NUMBERS):
         columns[name] = _joined([table.columns[name] for table in tables], "S1" if name in KEYS else "i8")
     columns["part"] = _joined(
         [np.array([place[t, p] for p in range(len(table.parts))], np.int64)[table.columns["part"]]
@@ -292,7 +308,7 @@ def _group_starts(inputs: np.ndarray) -> np.ndarray:
 def _newest(columns: RowColumns) -> np.ndarray:
     """Return the places of the rows that count, in the order of their input keys."""
     inputs = columns["input"]
-    order = np.lexsort((np.arange(len(inputs)), columns["part"], -columns["attempt"], inputs))
+    order = np.lexsort((np.arange(len(inputs)), columns["part"], columns["stored"] == 0, -columns["attempt"], inputs))
     starts = _group_starts(inputs[order])
     sizes = np.diff(np.append(starts, len(order)))
     part = columns["part"][order]
