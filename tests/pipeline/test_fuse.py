@@ -52,7 +52,7 @@ def known(result):
     return {
         name: (
             [(e.id, e.key, e.identity, e.variant, e.n_points, e.all_tags, e.place.names) for e in step.entries],
-            step.dirty, step.unreadable, step.keys, step.notes, step.remarks,
+            step.dirty, step.unreadable, step.keys.tolist(), step.notes, step.remarks,
         )
         for name, step in result.steps.items()
     }  # fmt: skip
