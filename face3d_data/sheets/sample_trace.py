@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from face3d_data.errors import Reject, UserError
 from face3d_data.names import file_name_of, name_of
 from face3d_data.pipeline.runs import last_runs
+from face3d_data.store.place import NotStored
 
 if TYPE_CHECKING:
     from face3d_data.store.lineage import Stop
@@ -87,7 +88,7 @@ def _draw(entry: Entry, number: int, stop: Stop, folder: Path) -> str:
     path = folder / file_name_of(entry.id) / f"{number}_{stop.step}.png"
     try:
         arrays = stop.arrays()
-    except Reject as error:
+    except (Reject, NotStored) as error:
         return f"no picture: {error}"
     write_png(path, draw_sample(f"{entry.id}: {stop.step}", arrays))
     return str(path)
