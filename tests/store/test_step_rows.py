@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from face3d_data.digest import digest
 from face3d_data.errors import TOO_LARGE
-from face3d_data.store import step_rows as module
+from face3d_data.store import rows_index as module
 from face3d_data.store.part import RETRIED, PartRow, read_part_rows, write_part
 from face3d_data.store.step_rows import MISSING, is_settled, read_rows
 
