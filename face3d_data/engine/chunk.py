@@ -1,6 +1,6 @@
 """Chunk of rows, the task of a worker: its rows go through one stage or several, and become parts.
 
-A stage hands its arrays on to the next in memory. They are written for the last, and for those whose link says so.
+A stage hands its arrays on to the next in memory. They are written for the last, and for those whose link `stores`.
 """
 
 from __future__ import annotations
