@@ -15,11 +15,13 @@ from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.collect import collect
 from face3d_data.pipeline.fuse import fused_steps
 from face3d_data.pipeline.look import explain, look
+from face3d_data.pipeline.made_again import arrays_at
 from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import Step
 from face3d_data.remarks import remark
 from face3d_data.stage import Stage
+from face3d_data.store.lineage import trace
 from face3d_data.store.part import read_part_rows
 from face3d_data.testing import write_tiny_rgbd
 
@@ -205,6 +207,18 @@ def test_what_is_small_is_stored_though_it_is_fused_and_a_later_change_begins_th
     assert [set(row.carried) for row in parts(work, "toy_first")] == [{"points", "landmarks_3d"}] * 2
     assert not any(row.carried for row in parts(work, "toy_jitter"))
     assert [step.report.inputs for step in run(changed, work, engine="serial").steps.values()] == [0, 0, 0, 2]
+
+
+def test_arrays_on_the_way_are_made_again_to_be_shown(tmp_path):
+    root = write_toys(tmp_path / "in", 1, 2)
+    one = run(pipeline_of(root), tmp_path / "a", engine="serial")
+    other = run(pipeline_of(root, keep=all_of(TOY_STEPS)), tmp_path / "b", engine="serial")
+    for entry, kept in zip(one.entries("again"), other.entries("again"), strict=True):
+        for place, stop in zip(list(entry.place.chain())[::-1], trace(kept), strict=True):
+            made = arrays_at(one.pipeline, place, entry.tags)
+            assert {name: array.tobytes() for name, array in made.items()} == {
+                name: array.tobytes() for name, array in stop.arrays().items()
+            }
 
 
 def test_keep_belongs_to_stages(tmp_path):
