@@ -18,6 +18,7 @@ RUN_BY_MAKE = [
     "detection.py",
     "engine.py",
     "frame.py",
+    "fused.py",
     "loader.py",
     "mask_cost.py",
     "masks.py",
@@ -89,6 +90,14 @@ def test_a_rerun_with_nothing_changed_works_on_nothing(tmp_path):
     assert found["captures"] == 12
     assert len(found["rerun_s"]) == 1
     assert found["met"] is (found["median_rerun_s"] <= 3)
+
+
+@pytest.mark.slow
+def test_fused_steps_take_less_cache_and_decode_each_image_once(tmp_path):
+    found = figures(tmp_path, "fused.py", "--captures", 4)
+    assert found["fused"]["outputs"] == found["kept"]["outputs"] > 0
+    assert found["fused"]["kb_a_capture"] < found["kept"]["kb_a_capture"]
+    assert found["fused"]["images_decoded_a_capture"] == 2 < found["kept"]["images_decoded_a_capture"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Chunk of rows, the task of a worker: its rows go through one stage or several, and become parts.
 
-Of several stages the arrays are written for the last alone; those before hand theirs on in memory, and write rows.
+A stage hands its arrays on to the next in memory. They are written for the last, and for those whose link `stores`.
 """
 
 from __future__ import annotations
@@ -50,11 +50,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Link:
-    """One of a chunk's stages; `folder` is its step's `parts` folder."""
+    """One of a chunk's stages; `folder` is its step's `parts` folder, `stores` whether its arrays are written there."""
 
     stage: Stage
     fingerprint: str
     folder: Path
+    stores: bool = True
 
 
 @dataclass
@@ -108,15 +109,16 @@ class Chunk:
             for work, outcome in self._outcomes(link, works):
                 made = found[work.owner]
                 rows, outputs = _rows(link, work, outcome)
-                if level < len(self.links) - 1:
+                if link.stores:
+                    rows = [_recorded(work, row, output, made) for row, output in _paired(rows, outputs)]
+                else:
                     rows = [replace(row, stored=row.status != "ok") for row in rows]
+                if level < len(self.links) - 1:
                     attempts = items[work.owner].attempts
                     following += [
                         self._next(level + 1, work, row, output, attempts)
                         for row, output in zip(rows, outputs, strict=False)
                     ]
-                else:
-                    rows = [_recorded(work, row, output, made) for row, output in _paired(rows, outputs)]
                 made.rows[level].append(rows)
             works = following
             each[level].seconds += time.perf_counter() - started
@@ -136,7 +138,7 @@ class Chunk:
         return self._work(0, owner, item.key, item.tags, Held(decoded, others), attempts)
 
     def _next(self, level: int, work: _Work, row: PartRow, output: Sample, attempts: Mapping[str, int]) -> _Work:
-        held = work.held.after(output.arrays)
+        held = work.held.after(output.arrays, stored=self.links[level - 1].stores)
         return self._work(level, work.owner, row.key, {**work.tags, **row.tags}, held, attempts)
 
     def _work(

@@ -63,7 +63,7 @@ class Held:
     Args:
         source: those that its source gives.
         others: those that stages made, the newest first.
-        made: those of `others` that stages of this task made.
+        made: those of `others` that stages of this task made, and that are not stored yet.
     """
 
     def __init__(
@@ -81,14 +81,19 @@ class Held:
         readers = {**self._source, **self._others}
         return Arrays({name: partial(read, heard) for name, read in readers.items()})
 
-    def after(self, output: Arrays) -> Held:
-        """Return what the next stage is given: the same names in the same order as if they had been stored between."""
+    def after(self, output: Arrays, stored: bool) -> Held:
+        """Return what the next stage is given: the same names in the same order as if they had been stored between.
+
+        Args:
+            output: of the stage.
+            stored: all that is made so far is stored with it.
+        """
         gone = {*output.own, *output.dropped}
         own = {name: output.own[name] for name in sorted(output.own)}
         return Held(
             _without(self._source, gone),
             {name: given(array) for name, array in own.items()} | _without(self._others, gone),
-            own | _without(self.made, gone),
+            {} if stored else own | _without(self.made, gone),
         )
 
 

@@ -19,8 +19,8 @@ class Made:
     """What became of one input of a task.
 
     Attributes:
-        rows: for each stage the rows of each of its inputs; those of the last have their place in `records`.
-        records: arrays of the last stage's outputs.
+        rows: for each stage the rows of each of its inputs; `record` is a place in `records`.
+        records: arrays to be stored, of all stages.
     """
 
     rows: list[list[list[PartRow]]]
@@ -41,7 +41,7 @@ class PartBuffer:
     def _clear(self) -> None:
         self._rows: list[list[PartRow]] = [[] for _ in self._folders]
         self._there: list[set[str]] = [set() for _ in self._folders]
-        self._records: list[Mapping[str, np.ndarray]] = []
+        self._records: list[list[Mapping[str, np.ndarray]]] = [[] for _ in self._folders]
         self._bytes = 0
 
     def add(self, made: Made) -> None:
@@ -57,22 +57,20 @@ class PartBuffer:
             for rows in groups:
                 if rows[0].input not in self._there[stage]:
                     self._there[stage].add(rows[0].input)
-                    self._rows[stage] += [self._recorded(row, made) for row in rows]
+                    self._rows[stage] += [self._recorded(row, made, self._records[stage]) for row in rows]
 
-    def _recorded(self, row: PartRow, made: Made) -> PartRow:
+    def _recorded(self, row: PartRow, made: Made, records: list[Mapping[str, np.ndarray]]) -> PartRow:
         if row.record == NO_RECORD:
             return row
         record = made.records[row.record]
-        self._records.append(record)
+        records.append(record)
         self._bytes += sum(array.nbytes for array in record.values())
-        return replace(row, record=len(self._records) - 1)
+        return replace(row, record=len(records) - 1)
 
     def flush(self) -> None:
         """Write what is held, the last stage's part first: rows that were passed on follow the arrays they became."""
-        for folder, rows, records in reversed(
-            [(folder, rows, ()) for folder, rows in zip(self._folders[:-1], self._rows[:-1], strict=True)]
-            + [(self._folders[-1], self._rows[-1], self._records)]
-        ):
+        stages = list(zip(self._folders, self._rows, self._records, strict=True))
+        for folder, rows, records in reversed(stages):
             if rows:
                 write_part(folder, rows, records)
         self._clear()

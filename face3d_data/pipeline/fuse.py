@@ -1,4 +1,4 @@
-"""Fused steps: which stages of a pipeline run as one task each input, and keep the arrays of the last alone.
+"""Fused steps: which stages of a pipeline run as one task each input, and which of them store their arrays.
 
 A step is fused with the one after it where nothing but that step needs its arrays: that step is a stage that takes its
 rows alone and all of them (no `where`), no other step and no dataset takes them, the step is not kept (`keep: true`),
@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from face3d_data.pipeline.spec import Pipeline, Step
 from face3d_data.stage import Stage
 
+SMALL_BYTES = 16_000
+"""Stages whose outputs are smaller store them though they are fused: what follows a detector begins there again."""
 FusedSteps = tuple[Step, ...]
 """Steps that follow one another; a single one where nothing is fused."""
 
@@ -32,6 +34,12 @@ def fused_steps(pipeline: Pipeline, wanted: Sequence[Step]) -> Mapping[str, Fuse
         group = (*fused, step)
         groups |= dict.fromkeys((one.id for one in group), group)
     return groups
+
+
+def stores(steps: FusedSteps, step: Step) -> bool:
+    """Return whether the arrays of one of some fused steps are stored: of the last, and of those that store little."""
+    stage = step.component
+    return step is steps[-1] or (isinstance(stage, Stage) and stage.output_bytes() <= SMALL_BYTES)
 
 
 def _hands_on(pipeline: Pipeline, step: Step, following: Step) -> bool:

@@ -47,7 +47,9 @@ def run_fused(
     while any(level.starts.any() for level in levels):
         rounds += 1
         if rounds > ROUNDS:
-            raise RunStopped(f"step {steps[-1].id!r}: another run does the same work anew: run again when it has ended")
+            raise RunStopped(
+                f"step {steps[-1].id!r}: another run replaces what this one stores: run again when it has ended"
+            )
         for level in levels:
             level.cache.describe(describe_step(level.step, pipeline.seed))
         alone = _work(levels, settings, reports)

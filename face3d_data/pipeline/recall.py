@@ -15,7 +15,7 @@ from typing import Any
 
 from face3d_data.atomic import write_atomic
 from face3d_data.digest import canonical, digest
-from face3d_data.pipeline.fuse import FusedSteps, fused_steps
+from face3d_data.pipeline.fuse import FusedSteps, fused_steps, stores
 from face3d_data.pipeline.join import join_rows
 from face3d_data.pipeline.lock import keys_digest, pipeline_digest
 from face3d_data.pipeline.people import same_person_lines
@@ -201,8 +201,8 @@ def _step_rests_on(step: Step, result: RunResult) -> str | None:
     if isinstance(step.component, Stage):
         cache = space.step_cache(step.component.name, step.fingerprint(pipeline.seed))
         steps = fused_steps(pipeline, pipeline.steps)[step.id]
-        fused = [one.id for one in steps]
-        return digest(stage_rests_on(step, pipeline, _upstreams(step, result), cache), fused)
+        kept = [[one.id for one in steps], stores(steps, step)]
+        return digest(stage_rests_on(step, pipeline, _upstreams(step, result), cache), kept)
     return table_rests_on(step, pipeline, _upstreams(step, result), space.run_dir(pipeline.name))
 
 

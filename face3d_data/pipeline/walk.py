@@ -14,7 +14,7 @@ import numpy as np
 
 from face3d_data.engine.chunk import Link
 from face3d_data.pipeline.chunks import NOTHING_LATER, RowToDo
-from face3d_data.pipeline.fuse import FusedSteps
+from face3d_data.pipeline.fuse import FusedSteps, stores
 from face3d_data.pipeline.join import join_rows
 from face3d_data.pipeline.result import StepResult
 from face3d_data.pipeline.spec import Step
@@ -31,6 +31,7 @@ class Level:
     """One of the fused steps, with its inputs.
 
     Attributes:
+        stores: whether its arrays are stored.
         parents: for each input its place among the inputs of the step before; none for the first step.
         readable: bool, whether its arrays can be read; else work on it begins further up.
         work: bool, whether the stage has to run on it.
@@ -42,6 +43,7 @@ class Level:
     stage: Stage
     fingerprint: str
     cache: StepCache
+    stores: bool
     result: StepResult
     inputs: Manifest
     parents: np.ndarray
@@ -55,7 +57,7 @@ class Level:
     @property
     def link(self) -> Link:
         """Return the stage as a worker runs it."""
-        return Link(self.stage, self.fingerprint, self.cache.parts)
+        return Link(self.stage, self.fingerprint, self.cache.parts, self.stores)
 
     @property
     def to_do(self) -> int:
@@ -98,7 +100,9 @@ def walk(
         work &= again
         attempts = np.where(work, attempts + 1, np.maximum(attempts, 1))
         readable = ~lacking.where(bool)
-        level = Level(step, stage, fingerprint, cache, result, inputs, parents, readable, work, attempts)
+        level = Level(
+            step, stage, fingerprint, cache, stores(steps, step), result, inputs, parents, readable, work, attempts
+        )
         level.settled = not work.any()
         levels.append(level)
         inputs, parents = result.entries, result.parents

@@ -7,37 +7,30 @@ changed, is made again from the parts.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from face3d_data.atomic import atomic_path
 from face3d_data.digest import canonical, digest
 from face3d_data.errors import TOO_LARGE
 from face3d_data.store.coded import MISSING, Coded
 from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows
-
-VERSION = 2
-TEXTS = ("status", "reason", "detail", "variant", "identity_suffix", "trace")
-VALUES = ("tags", "shapes", "dropped", "carried")
-CODED = (*TEXTS, *VALUES)
-"""Fields of a row with few values: a code each, and the values once, those of `VALUES` as JSON."""
-KEYS = ("input", "key")
-NUMBERS = ("part", "record", "attempt", "stored")
-OWN_NUMBERS = ("record", "attempt", "stored")
-"""Those that a row has itself."""
-DIGEST_BYTES = 32
-STATE = 8
-"""Numbers of a part's state: size, mtime, ctime (ns) and inode of its rows, then of its arrays, 0 where it has none."""
-
-RowColumns = dict[str, np.ndarray]
-"""`input` and `key` as bytes, `NUMBERS`, and codes of `CODED`; one row an output, or an input without one."""
+from face3d_data.store.rows_index import (
+    CODED,
+    KEYS,
+    OWN_NUMBERS,
+    STATE,
+    TEXTS,
+    VALUES,
+    RowColumns,
+    RowTable,
+    load_table,
+    save_table,
+)
 
 
 def is_settled(row: PartRow) -> bool:
@@ -46,23 +39,6 @@ def is_settled(row: PartRow) -> bool:
     Errors are tried again, and files that were too large: limits are in no key, and judging by a header costs nothing.
     """
     return row.status != RETRIED and row.reason != TOO_LARGE
-
-
-@dataclass(frozen=True)
-class RowTable:
-    """Rows in columns.
-
-    Attributes:
-        parts: names of the parts, sorted; column `part` is the place of a row's part in them.
-        states: i8 (parts, `STATE`), of their files when they were read.
-        columns: the rows, sorted by input key; of one input the newest alone, in the order in which it gave them.
-        values: coded field to its values.
-    """
-
-    parts: tuple[str, ...]
-    states: np.ndarray
-    columns: RowColumns
-    values: Mapping[str, list[str]]
 
 
 class StepRows:
@@ -207,7 +183,7 @@ def read_rows(folder: Path, index: Path, keep: bool) -> tuple[StepRows, list[Bad
         RunStopped: a part cannot be read, which says nothing of what it holds.
     """
     states = {path.stem: _state(path) for path in folder.glob("*.jsonl")}
-    known = _load(index)
+    known = load_table(index)
     if known is not None and any(states.get(name) != tuple(state) for name, state in _states(known)):
         known = None
     there = set() if known is None else set(known.parts)
@@ -221,7 +197,7 @@ def read_rows(folder: Path, index: Path, keep: bool) -> tuple[StepRows, list[Bad
         tables.append(_table_of(name, states[name], rows))
     table = known if known is not None and len(tables) == 1 else _merged(tables)
     if keep and table is not known and table.parts:
-        _save(index, table)
+        save_table(index, table)
     return StepRows(folder, table), bad
 
 
@@ -313,41 +289,3 @@ def _newest(columns: RowColumns) -> np.ndarray:
     sizes = np.diff(np.append(starts, len(order)))
     part = columns["part"][order]
     return order[part == np.repeat(part[starts], sizes)]
-
-
-def _save(path: Path, table: RowTable) -> None:
-    """Write an index: a digest of all that follows, and an `.npz`."""
-    about = canonical({"version": VERSION, "parts": table.parts, "values": table.values}).encode()
-    with atomic_path(path) as temporary, open(temporary, "w+b") as stream:
-        stream.write(bytes(DIGEST_BYTES))
-        arrays = {"about": np.frombuffer(about, np.uint8), "states": table.states, **table.columns}
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-        digest = _digest(stream)
-        stream.seek(0)
-        stream.write(digest)
-
-
-def _load(path: Path) -> RowTable | None:
-    """Return what an index holds; nothing of one that is missing, torn, damaged, or of another version."""
-    try:
-        with open(path, "rb") as stream:
-            if stream.read(DIGEST_BYTES) != _digest(stream):
-                return None
-            stream.seek(DIGEST_BYTES)
-            with np.load(stream, allow_pickle=False) as stored:
-                about = json.loads(stored["about"].tobytes())
-                if about["version"] != VERSION:
-                    return None
-                columns = {name: stored[name] for name in (*KEYS, *NUMBERS, *CODED)}
-                return RowTable(tuple(about["parts"]), stored["states"], columns, about["values"])
-    except OSError:
-        return None
-
-
-def _digest(stream: BinaryIO) -> bytes:
-    """Return the digest of what follows the digest in an index."""
-    stream.seek(DIGEST_BYTES)
-    whole = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    while block := stream.read(1 << 20):
-        whole.update(block)
-    return whole.digest()

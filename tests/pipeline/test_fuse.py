@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from toys import ToyJitter, ToyReader, ToyTags, write_toys
+from toys import ToyJitter, ToyReader, ToyScale, ToyTags, write_toys
 
 from face3d_data.errors import UserError
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.collect import collect
 from face3d_data.pipeline.fuse import fused_steps
 from face3d_data.pipeline.look import explain, look
+from face3d_data.pipeline.made_again import arrays_at
 from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.pipeline.spec import Step
 from face3d_data.remarks import remark
 from face3d_data.stage import Stage
+from face3d_data.store.lineage import trace
 from face3d_data.store.part import read_part_rows
 from face3d_data.testing import write_tiny_rgbd
 
@@ -162,6 +165,62 @@ def test_only_what_the_next_stage_alone_takes_is_fused(tmp_path):
     assert groups(TOY_STEPS, keep=["many"]) == ["scaled+noisy+many", "again"]
 
 
+class SeeLight(ToyTags):
+    """Copy the tag `light`, which is in the key of its input."""
+
+    name = "toy_see_light"
+    tag_inputs = ("light",)
+
+
+class First(Stage):
+    """Keep the first number as a tag."""
+
+    name = "toy_first"
+    version = 1
+    inputs = ("points",)
+    tag_names = ("first",)
+
+    def run(self, sample, rng):
+        yield sample.with_tags(first=float(sample.arrays["points"][0, 0]))
+
+
+def both(pipeline, *steps):
+    """Return a pipeline with these steps, fused, and the same with every step kept."""
+    return [replace(pipeline, steps=tuple(replace(s, keep=keep) for s in steps)) for keep in (False, True)]
+
+
+class Small(First):
+    """A step that stores little."""
+
+    def output_bytes(self):
+        return 64
+
+
+def test_what_is_small_is_stored_though_it_is_fused_and_a_later_change_begins_there(tmp_path):
+    root, work = write_toys(tmp_path / "in", 1, 2), tmp_path / "work"
+    scaled, small = Step("scaled", ToyScale(), ("src",)), Step("first", Small(), ("scaled",))
+    (fused, kept), (changed, _) = (
+        both(pipeline_of(root), scaled, small, Step("noisy", ToyJitter(), ("first",), seed=seed)) for seed in (0, 1)
+    )
+    one = run(fused, work, engine="serial")
+    same(one, run(kept, tmp_path / "b", engine="serial"), "noisy")
+    assert [set(row.carried) for row in parts(work, "toy_first")] == [{"points", "landmarks_3d"}] * 2
+    assert not any(row.carried for row in parts(work, "toy_jitter"))
+    assert [step.report.inputs for step in run(changed, work, engine="serial").steps.values()] == [0, 0, 0, 2]
+
+
+def test_arrays_on_the_way_are_made_again_to_be_shown(tmp_path):
+    root = write_toys(tmp_path / "in", 1, 2)
+    one = run(pipeline_of(root), tmp_path / "a", engine="serial")
+    other = run(pipeline_of(root, keep=all_of(TOY_STEPS)), tmp_path / "b", engine="serial")
+    for entry, kept in zip(one.entries("again"), other.entries("again"), strict=True):
+        for place, stop in zip(list(entry.place.chain())[::-1], trace(kept), strict=True):
+            made = arrays_at(one.pipeline, place, entry.tags)
+            assert {name: array.tobytes() for name, array in made.items()} == {
+                name: array.tobytes() for name, array in stop.arrays().items()
+            }
+
+
 def test_keep_belongs_to_stages(tmp_path):
     with pytest.raises(UserError, match="step 'people': keep: a table step has no arrays"):
         pipeline_of(write_toys(tmp_path / "in", 1, 1), [*TOY_STEPS, {**SPLIT, "keep": True}])
@@ -197,30 +256,6 @@ def test_an_earlier_cache_is_used_and_what_is_new_begins_there(tmp_path):
     assert told == {"scaled": 0, "noisy": 12, "many": 0, "again": 0}
     fresh = run(pipeline_of(root, keep=all_of(TOY_STEPS)), tmp_path / "fresh", engine="serial")
     same(result, fresh, "again")
-
-
-class SeeLight(ToyTags):
-    """Copy the tag `light`, which is in the key of its input."""
-
-    name = "toy_see_light"
-    tag_inputs = ("light",)
-
-
-class First(Stage):
-    """Keep the first number as a tag."""
-
-    name = "toy_first"
-    version = 1
-    inputs = ("points",)
-    tag_names = ("first",)
-
-    def run(self, sample, rng):
-        yield sample.with_tags(first=float(sample.arrays["points"][0, 0]))
-
-
-def both(pipeline, *steps):
-    """Return a pipeline with these steps, fused, and the same with every step kept."""
-    return [replace(pipeline, steps=tuple(replace(s, keep=keep) for s in steps)) for keep in (False, True)]
 
 
 def test_a_capture_of_two_names_and_two_tags_is_worked_on_for_each(tmp_path):
@@ -288,3 +323,57 @@ def test_a_file_is_decoded_once_and_every_stage_hears_what_is_remarked(tmp_path,
     assert one.steps["noisy"].remarks == one.steps["first"].remarks
     same(one, run(kept, tmp_path / "b", engine="serial"), "noisy")
     assert len(loads) == 6
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.slow
+def test_killed_before_any_file_is_published_a_run_loses_nothing_and_claims_nothing(tmp_path, monkeypatch):
+    root = write_toys(tmp_path / "in", 1, 3)
+    steps = [*TOY_STEPS, SPLIT]
+    want = run(pipeline_of(root, steps, all_of(steps), datasets=TOY_DATASET), tmp_path / "want", engine="serial")
+    publish, left = os.replace, [0]
+
+    def replace_or_die(source, target):
+        if left[0] == 0 and str(target).endswith((".h5", ".jsonl")):
+            raise Killed
+        left[0] -= str(target).endswith((".h5", ".jsonl"))
+        publish(source, target)
+
+    for count in range(40):
+        work, pipeline = tmp_path / str(count), pipeline_of(root, steps, datasets=TOY_DATASET)
+        left[0] = count
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", replace_or_die)
+            try:
+                run(pipeline, work, engine=Workers("serial", chunk=2))
+            except Killed:
+                ended = False
+            else:
+                ended = True
+        same(run(pipeline, work, engine="serial"), want, "people")
+        if ended:
+            break
+    assert 12 <= count < 40
+
+
+@pytest.mark.slow
+def test_a_capture_that_kills_in_the_middle_is_a_crash_of_that_step(tmp_path):
+    root = write_toys(tmp_path / "in", 1, 3)
+    (root / "p000" / "killer.txt").write_text("7.5")
+    steps = [{**TOY_STEPS[0]}, {"id": "deadly", "stage": "toy_scale", "from": "scaled", "with": {"factor": 3.0}}, SPLIT]
+    steps[2] = {**SPLIT, "from": "deadly"}
+    limits = {"max_error_rate": 1}
+    runs = [
+        run(pipeline_of(root, steps, keep, limits=limits), tmp_path / name, engine=Workers("loky", 1, 4))
+        for name, keep in (("a", ()), ("b", ["scaled"]))
+    ]
+    assert [(row.sample_id, row.status, row.step) for row in runs[0].steps["deadly"].dirty] == [
+        ("src/p000/killer", "crash", "deadly")
+    ]
+    same(*runs, "people")
+    assert all(
+        s.report.inputs == 0 for s in run(pipeline_of(root, steps, limits=limits), tmp_path / "a").steps.values()
+    )
