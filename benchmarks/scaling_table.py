@@ -9,6 +9,10 @@ from typing import Any
 Line = dict[str, Any]
 LARGEST = 12
 """Changed files that are printed by name."""
+MILLION = 1_000_000
+MOST_S = {"noop": 20.0, "explain": 10.0, "add": 30.0}
+"""Goals for a million rows, by the clock."""
+MOST_ROW_BYTES, MOST_GROWTH = 600.0, 1.1
 
 
 def over_start_s(line: Line) -> float:
@@ -57,6 +61,23 @@ def fits(lines: Sequence[Line]) -> list[Line]:
                 "bytes_of_a_further_row": held,
             }
         )
+    return found
+
+
+def missed(lines: Sequence[Line], checkout: str) -> list[str]:
+    """Return a line for each goal that a checkout misses; seconds count only where a million rows were run."""
+    mine = [line for line in lines if line["checkout"] == checkout]
+    found = []
+    for line in mine:
+        most = MOST_S.get(line["operation"], math.inf)
+        if line["rows"] == MILLION and line["wall_s"] > most:
+            found.append(f"{line['operation']}, {line['kind']}: {line['wall_s']:.1f} s, goal {most:.0f}")
+    for fit in fits(mine):
+        what = f"{fit['operation']}, {fit['kind']}"
+        if fit["bytes_of_a_further_row"] > MOST_ROW_BYTES:
+            found.append(f"{what}: {fit['bytes_of_a_further_row']:.0f} bytes a row, goal {MOST_ROW_BYTES:.0f}")
+        if fit["row_cost_grows"] > MOST_GROWTH:
+            found.append(f"{what}: a row costs {fit['row_cost_grows']:.2f} times as much, goal {MOST_GROWTH}")
     return found
 
 

@@ -241,6 +241,11 @@ def test_scaling_fits_what_is_over_the_start():
     assert fit["bytes_of_a_further_row"] == pytest.approx(1000)
     assert [table.row_bytes(line) for line in lines] == [1000, 1000]
     assert table.fits(lines[:1]) == []
+    assert table.missed(lines, "b") == []
+    assert [line.split(":")[1].split()[0] for line in table.missed(lines, "a")] == ["1000", "a"]
+    million = {**lines[0], "rows": table.MILLION, "wall_s": 20.1}
+    assert table.missed([million], "a") == ["noop, rows: 20.1 s, goal 20"]
+    assert table.missed([{**million, "wall_s": 20.0}], "a") == []
 
 
 def test_scaling_lists_what_was_written_linked_and_removed(tmp_path):
