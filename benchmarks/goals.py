@@ -136,6 +136,17 @@ def dataset_benchmarks() -> tuple[Benchmark, ...]:
             ),
         ),
         Benchmark(
+            "fused",
+            "fused.py",
+            (),
+            (
+                Goal("cache of an RGB-D capture, fused steps: KB", ("fused", "kb_a_capture"), most=200),
+                Goal("the same, every step kept: KB", ("kept", "kb_a_capture")),
+                Goal("fused steps: x as fast as kept ones, processor time", ("times_as_fast",), least=1.2),
+                Goal("images decoded of a capture, fused steps", ("fused", "images_decoded_a_capture"), most=2),
+            ),
+        ),
+        Benchmark(
             "grow",
             "rerun.py",
             ("--grow", "100"),

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from face3d_data.registry import find
 from face3d_data.testing import write_tiny_rgbd
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -18,6 +20,7 @@ RUN_BY_MAKE = [
     "detection.py",
     "engine.py",
     "frame.py",
+    "fused.py",
     "loader.py",
     "mask_cost.py",
     "masks.py",
@@ -89,6 +92,14 @@ def test_a_rerun_with_nothing_changed_works_on_nothing(tmp_path):
     assert found["captures"] == 12
     assert len(found["rerun_s"]) == 1
     assert found["met"] is (found["median_rerun_s"] <= 3)
+
+
+@pytest.mark.slow
+def test_fused_steps_take_less_cache_and_decode_each_image_once(tmp_path):
+    found = figures(tmp_path, "fused.py", "--captures", 4)
+    assert found["fused"]["outputs"] == found["kept"]["outputs"] > 0
+    assert found["fused"]["kb_a_capture"] < found["kept"]["kb_a_capture"]
+    assert found["fused"]["images_decoded_a_capture"] == 2 < found["kept"]["images_decoded_a_capture"]
 
 
 @pytest.mark.slow
@@ -183,6 +194,85 @@ def test_growth_is_judged_by_each_check():
     worse = {"runs_that_worked_on_one_capture": 2, "parts_after": {"a": 4}, "inputs_worked_on_after_gc": 1}
     for name, value in {**worse, "same_bytes_after_gc": False, "same_bytes_made_at_once": False}.items():
         assert len(rerun.failures(good | {name: value})) == 1, name
+
+
+@pytest.mark.slow
+def test_scaling_measures_each_operation_in_a_process(tmp_path):
+    arguments = ("--rows", 60, "--kinds", "rows", "--keep", tmp_path / "kept", "--operations", "first", "noop", "add")
+    lines = {line["operation"]: line for line in figures(tmp_path, "scaling.py", *arguments)}
+    assert list(lines) == ["first", "noop", "add"]
+    assert {line["rows"] for line in lines.values()} == {60}
+    assert all(0 < line["driver_s"] <= line["processor_s"] + 0.1 for line in lines.values())
+    assert all(line["imported_bytes"] < line["peak_bytes"] for line in lines.values())
+    assert lines["noop"]["sizes"] == lines["add"]["sizes_before"]
+    written = lines["add"]["changes"]["written"]["largest"]
+    assert "runs/tiny/shaded.csv" in written
+    assert any(path.endswith("train.csv") for path in written)
+    work = tmp_path / "kept" / f"{FOLDER.parent.name}-rows-60" / "work"
+    with (work / "runs" / "tiny" / "shaded.csv").open() as rows:
+        assert sum(1 for _ in rows) == 1 + 60 + 2  # the header, and one capture added before the first run
+    again = {line["operation"]: line for line in figures(tmp_path, "scaling.py", *arguments)}
+    assert again["first"]["wall_s"] == lines["first"]["wall_s"]
+
+
+def test_scaling_writes_the_same_captures_in_both_ways(tmp_path):
+    rows = module("scaling_rows")
+    found = {}
+    for kind in rows.KINDS:
+        root, added = rows.write_captures(tmp_path / kind, kind, 25), tmp_path / f"added to {kind}"
+        assert rows.write_captures(root, kind, 99) == root  # a second run finds what is there
+        for _ in range(2):
+            rows.add_capture(added, kind, 25)
+        read = []
+        for folder in (root, added):
+            reader = find("reader", rows.READERS[kind])(root=folder)
+            sources = list(reader.scan())
+            assert {source.problem for source in sources} == {None}
+            read += [reader.load(source, "points") for source in sources]
+        found[kind] = np.array(read)
+    assert found["rows"].shape == (25 + 2, rows.POINTS, 3)
+    assert len(np.unique(found["rows"], axis=0)) == 25 + 2
+    assert np.allclose(found["rows"], found["files"])
+
+
+def test_scaling_fits_what_is_over_the_start():
+    table = module("scaling_table")
+    assert table.exponent([10, 100, 1000], [3, 30, 300]) == pytest.approx(1)
+    assert table.exponent([10, 1000], [1, 1e4]) == pytest.approx(2)
+    same = {"checkout": "a", "kind": "rows", "operation": "noop", "start_processor_s": 1.0}
+    lines = [
+        {**same, "rows": 1000, "processor_s": 3.0, "peak_bytes": 5_000_000, "imported_bytes": 4_000_000},
+        {**same, "rows": 100, "processor_s": 1.1, "peak_bytes": 4_100_000, "imported_bytes": 4_000_000},
+    ]
+    (fit,) = table.fits(lines)
+    assert fit["exponent"] == pytest.approx(1.30103)
+    assert fit["row_cost_grows"] == pytest.approx(2)
+    assert fit["bytes_of_a_further_row"] == pytest.approx(1000)
+    assert [table.row_bytes(line) for line in lines] == [1000, 1000]
+    assert table.fits(lines[:1]) == []
+    assert table.missed(lines, "b") == []
+    assert [line.split(":")[1].split()[0] for line in table.missed(lines, "a")] == ["1000", "a"]
+    million = {**lines[0], "rows": table.MILLION, "wall_s": 20.1}
+    assert table.missed([million], "a") == ["noop, rows: 20.1 s, goal 20"]
+    assert table.missed([{**million, "wall_s": 20.0}], "a") == []
+
+
+def test_scaling_lists_what_was_written_linked_and_removed(tmp_path):
+    files = module("scaling_files")
+    for name in ("cache/kept", "cache/changed", "datasets/old/shard", "runs/gone"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    before = files.snapshot(tmp_path)
+    (tmp_path / "datasets/new").mkdir()
+    os.link(tmp_path / "datasets/old/shard", tmp_path / "datasets/new/shard")
+    (tmp_path / "cache/changed").write_text("longer than before")
+    (tmp_path / "runs/gone").unlink()
+    after = files.snapshot(tmp_path)
+    changed = files.changes(before, after)
+    assert changed["written"] == {"files": 1, "bytes": 18, "largest": {"cache/changed": 18}}
+    assert changed["linked"]["largest"] == {"datasets/new/shard": 18}
+    assert changed["removed"]["largest"] == {"runs/gone": 9}
+    assert files.sizes(after)["datasets"] == {"files": 1, "bytes": 18}
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
-"""Buffer of rows and records on their way from a stage into a part of the cache."""
+"""Buffer of rows and records on their way from the stages of a task into parts of the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,30 +14,63 @@ BUFFER_BYTES = 64_000_000
 """Bytes of arrays that are held before they are written as a part."""
 
 
-class PartBuffer:
-    """Rows and records on their way into a part; what one input gave stays together."""
+@dataclass
+class Made:
+    """What became of one input of a task.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Attributes:
+        rows: for each stage the rows of each of its inputs; `record` is a place in `records`.
+        records: arrays to be stored, of all stages.
+    """
+
+    rows: list[list[list[PartRow]]]
+    records: list[Mapping[str, np.ndarray]] = field(default_factory=list)
+
+
+class PartBuffer:
+    """Rows and records on their way into parts, one a stage; what one input gave stays together.
+
+    Args:
+        folders: the `parts` folder of each stage.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
         self._clear()
 
     def _clear(self) -> None:
-        self._rows: list[PartRow] = []
-        self._records: list[dict[str, np.ndarray]] = []
+        self._rows: list[list[PartRow]] = [[] for _ in self._folders]
+        self._there: list[set[str]] = [set() for _ in self._folders]
+        self._records: list[list[Mapping[str, np.ndarray]]] = [[] for _ in self._folders]
         self._bytes = 0
 
-    def add(self, rows: Sequence[PartRow], records: Sequence[dict[str, np.ndarray]]) -> None:
-        """Take the rows and records of one input; a full buffer is written before."""
-        size = sum(array.nbytes for record in records for array in record.values())
-        if self._rows and self._bytes + size > BUFFER_BYTES:
+    def add(self, made: Made) -> None:
+        """Take what became of one input; a full buffer is written before.
+
+        Rows of an input key that is there already are passed over: two inputs of a task differ in a tag that a later
+        stage reads, and are one to those before it.
+        """
+        size = sum(array.nbytes for record in made.records for array in record.values())
+        if self._there[0] and self._bytes + size > BUFFER_BYTES:
             self.flush()
-        base = len(self._records)
-        self._rows += [replace(row, record=row.record + base) if row.record != NO_RECORD else row for row in rows]
-        self._records += records
-        self._bytes += size
+        for stage, groups in enumerate(made.rows):
+            for rows in groups:
+                if rows[0].input not in self._there[stage]:
+                    self._there[stage].add(rows[0].input)
+                    self._rows[stage] += [self._recorded(row, made, self._records[stage]) for row in rows]
+
+    def _recorded(self, row: PartRow, made: Made, records: list[Mapping[str, np.ndarray]]) -> PartRow:
+        if row.record == NO_RECORD:
+            return row
+        record = made.records[row.record]
+        records.append(record)
+        self._bytes += sum(array.nbytes for array in record.values())
+        return replace(row, record=len(records) - 1)
 
     def flush(self) -> None:
-        """Write what is held as one part."""
-        if self._rows:
-            write_part(self._folder, self._rows, self._records)
+        """Write what is held, the last stage's part first: rows that were passed on follow the arrays they became."""
+        stages = list(zip(self._folders, self._rows, self._records, strict=True))
+        for folder, rows, records in reversed(stages):
+            if rows:
+                write_part(folder, rows, records)
         self._clear()

@@ -133,10 +133,12 @@ def _step(entry: StepEntry, base_dirs: tuple[Path, ...]) -> Step:
     if (entry.stage is None) == (entry.table is None):
         raise UserError(f"{where}: give either 'stage' or 'table'")
     kind, name = ("stage", entry.stage) if entry.stage is not None else ("table", entry.table)
+    if entry.keep and kind == "table":
+        raise UserError(f"{where}: keep: a table step has no arrays to keep: give it to the stage before")
     cls = find(kind, str(name), where, stage_of_function if kind == "stage" else None)
     component = build(cls, with_paths(cls, entry.with_, base_dirs), where)
     _check_tag_names(component.declared_tags(), where)
-    return Step(entry.id, component, entry.upstream, dict(entry.where), entry.seed)
+    return Step(entry.id, component, entry.upstream, dict(entry.where), entry.seed, entry.keep)
 
 
 def _dataset(name: str, spec: Mapping[str, Any]) -> DatasetSpec:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from face3d_data.engine.chunk import Chunk, Item, Link
 from face3d_data.engine.part_buffer import BUFFER_BYTES
-from face3d_data.engine.worker import Chunk, Item
 from face3d_data.reader import Reader
-from face3d_data.stage import Stage
-from face3d_data.store.manifest import Manifest
+from face3d_data.store.manifest import Entry, Manifest
 from face3d_data.store.place import SourcePlace, StorageLocation, source_of
-from face3d_data.store.workspace import StepCache
 
 MOST_ROWS = 256
 FIRST_ROWS = 8
 CHUNK_SECONDS = 5.0
+NOTHING_LATER: Mapping[str, int] = {}
 
 
 class ChunkSize:
@@ -22,12 +22,12 @@ class ChunkSize:
 
     Args:
         fixed: use this many, whatever the rate.
-        stage: its `output_bytes` keep a part below the buffer's size.
+        output_bytes: about as many as a row stores, which keep a part below the buffer's size.
         share: rows of an even share of the work, so that small runs use every worker.
     """
 
-    def __init__(self, fixed: int | None, stage: Stage, share: int) -> None:
-        self._most = max(1, min(MOST_ROWS, BUFFER_BYTES // max(1, stage.output_bytes())))
+    def __init__(self, fixed: int | None, output_bytes: int, share: int) -> None:
+        self._most = max(1, min(MOST_ROWS, BUFFER_BYTES // max(1, output_bytes)))
         self._share = max(1, share)
         self.rows = min(fixed or min(FIRST_ROWS, self._share), self._most)
         self._fixed = fixed is not None
@@ -39,47 +39,46 @@ class ChunkSize:
             self.rows = max(1, min(by_rate, self._most, self._share))
 
 
-def chunks(
-    stage: Stage,
-    fingerprint: str,
-    cache: StepCache,
-    inputs: Manifest,
-    todo: Sequence[tuple[int, int]],
-    size: ChunkSize,
-) -> Iterator[Chunk]:
-    """Yield chunks over the rows of `todo` (place in `inputs`, attempt), in the order of their parts and offsets."""
-    ordered = sorted(todo, key=lambda pair: inputs.places[pair[0]].order)
+@dataclass(frozen=True, slots=True)
+class RowToDo:
+    """A row to work on: the number of this attempt, and of those of rows made of it, by input key, if not the first."""
+
+    rows: Manifest
+    row: int
+    attempt: int
+    attempts: Mapping[str, int] = field(default_factory=lambda: NOTHING_LATER)
+
+    @property
+    def entry(self) -> Entry:
+        """Return the row."""
+        return self.rows[self.row]
+
+
+def chunks(links: tuple[Link, ...], todo: Sequence[RowToDo], size: ChunkSize) -> Iterator[Chunk]:
+    """Yield chunks over the rows to do, in the order of their parts and offsets."""
+    ordered = sorted(todo, key=lambda row: row.rows.places[row.row].order)
     start = 0
     while start < len(ordered):
         block = ordered[start : start + size.rows]
         start += len(block)
-        yield _chunk(stage, fingerprint, cache, inputs, block)
+        yield _chunk(links, block)
 
 
-def _chunk(
-    stage: Stage, fingerprint: str, cache: StepCache, inputs: Manifest, block: Sequence[tuple[int, int]]
-) -> Chunk:
+def _chunk(links: tuple[Link, ...], block: Sequence[RowToDo]) -> Chunk:
     parts: dict[object, int] = {}
     readers: list[Reader] = []
     items = []
-    for row, attempt in block:
-        entry = inputs[row]
-        place = inputs.places[row].resolved
+    read = {name for link in links for name in link.stage.tag_inputs}
+    for row in block:
+        entry, place = row.entry, row.rows.places[row.row].resolved
         source = source_of(place)
         if not any(reader is source.reader for reader in readers):
             readers.append(source.reader)
         index = next(i for i, reader in enumerate(readers) if reader is source.reader)
         stored, from_source = _located(place, parts)
-        input_key, tags = stage.input_key(entry.key, entry.tags), stage.tags_read(entry.tags)
-        items.append(Item(entry.key, input_key, tags, stored, (index, source.source), from_source, attempt))
-    return Chunk(
-        stage,
-        fingerprint,
-        cache.parts,
-        tuple(items),
-        tuple(parts),  # type: ignore[arg-type]
-        tuple(readers),
-    )
+        tags = {name: value for name, value in entry.tags.items() if name in read}
+        items.append(Item(entry.key, tags, stored, (index, source.source), from_source, row.attempt, row.attempts))
+    return Chunk(links, tuple(items), tuple(parts), tuple(readers))  # type: ignore[arg-type]
 
 
 def _located(
@@ -91,8 +90,8 @@ def _located(
     from_source: tuple[str, ...] = ()
     for place in row_place.chain():
         if isinstance(place, StorageLocation):
-            names = tuple(name for name in place.shapes if name not in settled)
-            settled.update(place.shapes, place.dropped)
+            names = tuple(name for name in place.held if name not in settled)
+            settled.update(place.held, place.dropped)
             if names:
                 stored.append((parts.setdefault(place.part, len(parts)), place.record, names))
         else:

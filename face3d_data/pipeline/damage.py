@@ -37,7 +37,7 @@ def damaged_parts(caches: Iterable[StepCache]) -> Iterator[BadPart]:
     for cache in caches:
         for path in sorted(cache.parts.glob("*.jsonl")):
             try:
-                if any(row.shapes for row in read_part_rows(path)):
+                if any(row.held for row in read_part_rows(path)):
                     check_arrays(path.with_suffix(".h5"))
             except BadPart as error:
                 yield error

@@ -8,7 +8,14 @@ from typing import Any
 from face3d_data.plurals import counted
 
 
-def why(now: Mapping[str, Any], before: Mapping[str, Any] | None, todo: int, inputs: int, forced: bool) -> str:
+def why(
+    now: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
+    todo: int,
+    inputs: int,
+    forced: bool,
+    settled: bool = False,
+) -> str:
     """Return one line with the reason why a step will run, or that it is up to date.
 
     Args:
@@ -17,6 +24,7 @@ def why(now: Mapping[str, Any], before: Mapping[str, Any] | None, todo: int, inp
         todo: inputs without a settled result.
         inputs: all inputs that are known now.
         forced: asked for by name.
+        settled: there are results of all inputs, but not their arrays, which a later step needs.
     """
     if forced:
         return f"forced: {counted(inputs, 'input')} again"
@@ -24,6 +32,8 @@ def why(now: Mapping[str, Any], before: Mapping[str, Any] | None, todo: int, inp
     if not todo:
         told = f" (changed, but done before: {'; '.join(changes)})" if changes else ""
         return f"up to date: {counted(inputs, 'input')} done{told}"
+    if settled:
+        return f"arrays not kept, and needed again (keep: true keeps them): {todo} of {inputs} inputs"
     if before is None:
         return f"first run: {counted(todo, 'input')}"
     if changes:

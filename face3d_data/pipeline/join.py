@@ -46,7 +46,7 @@ def join_rows(step: Step, stage: Stage, fingerprint: str, inputs: Manifest, rows
     ok = rows.coded("status", found).where(lambda status: status == "ok")
     _add_dirty(result, step, inputs, rows, parents[~ok], found[~ok])
     parents, found = parents[ok], found[ok]
-    result.made_from = len(np.unique(parents))
+    result.parents, result.made_from = parents, len(np.unique(parents))
     result.rows = outputs = _outputs(step, inputs, rows, parents, found)
     remarks = rows.coded("detail", found)
     noted = np.flatnonzero(remarks.where(bool))
@@ -81,14 +81,17 @@ def _outputs(step: Step, inputs: Manifest, rows: StepRows, parents: np.ndarray, 
     parent_rows = None if same else parents.astype(np.int32)
     base = inputs.take(parent_rows)
     variant, suffix = rows.coded("variant", found), rows.coded("identity_suffix", found)
-    shapes, dropped = rows.coded("shapes", found), rows.coded("dropped", found)
+    texts = {name: rows.coded(name, found) for name in ("shapes", "dropped", "carried")}
     keys = rows.column("key", found)
-    ids, n_points = _ids(base.arrays["id"], variant, keys), _n_points(base.arrays["n_points"], shapes, dropped)
+    ids, n_points = (
+        _ids(base.arrays["id"], variant, keys),
+        _n_points(base.arrays["n_points"], texts["shapes"], texts["dropped"]),
+    )
     coded = dict(base.coded)
     coded["identity"] = _combined(base.coded["identity"], suffix, lambda own, end: own + end)
     coded["variant"] = _combined(base.coded["variant"], variant, _variants)
-    places = {name: rows.column(name, found) for name in ("part", "record")} | {"key": keys}
-    pool = StagePool(inputs.places, parent_rows, rows.paths, places, shapes, dropped, step.id)
+    places = {name: rows.column(name, found) for name in ("part", "record", "stored")} | {"key": keys}
+    pool = StagePool(inputs.places, parent_rows, rows.paths, places, texts, step.id)
     arrays, tags = {**base.arrays, "key": keys, "id": ids, "n_points": n_points}, rows.coded("tags", found)
     return Manifest(arrays, coded, _with_tags(base.tags, tags), base.labels, Places((pool,)))
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from face3d_data.errors import UserError
 from face3d_data.pipeline.all_sources import read_sources
 from face3d_data.pipeline.explain import package_differences, why
-from face3d_data.pipeline.join import join_rows
+from face3d_data.pipeline.fuse import FusedSteps, fused_steps
 from face3d_data.pipeline.lock import lock_record, read_lock
-from face3d_data.pipeline.recall import Records, recalled_step
+from face3d_data.pipeline.recall import Records, recalled_stages, recalled_step
 from face3d_data.pipeline.result import RunResult, StepResult, done
 from face3d_data.pipeline.spec import Pipeline, Step
-from face3d_data.pipeline.steps import run_table, step_inputs, to_do
-from face3d_data.stage import Stage
+from face3d_data.pipeline.steps import run_table, step_inputs
+from face3d_data.pipeline.walk import walk
 from face3d_data.store.manifest import Manifest
 from face3d_data.store.workspace import Workspace
 from face3d_data.table import TableStep
@@ -26,20 +26,34 @@ def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str
     result = RunResult(pipeline, space)
     records = Records(space.run_dir(pipeline.name), keep=False)
     read_sources(result, records, False, lambda line: None)
+    fused, ahead = fused_steps(pipeline, pipeline.steps), dict[str, StepResult]()
     for step in pipeline.steps:
-        made = recalled_step(step, result, records, force)
-        if made is not None:
-            result.todo |= {step.id: 0} if isinstance(step.component, Stage) else {}
-        elif isinstance(step.component, Stage):
-            inputs = step_inputs(step, done(result))
-            fingerprint = step.fingerprint(pipeline.seed)
-            rows = space.step_cache(step.component.name, fingerprint).rows()
-            result.todo[step.id] = len(to_do(step.component, inputs, rows, step.id in force))
-            made = join_rows(step, step.component, fingerprint, inputs, rows)
-        else:
-            made = _look_at_table(step, step.component, result)
-        result.steps[step.id] = made
+        if step.id in fused and step.id not in ahead:
+            ahead |= _look_at_stages(fused[step.id], result, records, force)
+        if step.id in ahead:
+            result.steps[step.id] = ahead[step.id]
+        elif isinstance(step.component, TableStep):
+            known = recalled_step(step, result, records, force)
+            result.steps[step.id] = known if known is not None else _look_at_table(step, step.component, result)
     return result
+
+
+def _look_at_stages(
+    steps: FusedSteps, result: RunResult, records: Records, force: Sequence[str]
+) -> dict[str, StepResult]:
+    """Return what the cache has of fused stages, and note in the result what there is to do."""
+    known = recalled_stages(steps, result, records, force)
+    if known is not None:
+        result.todo |= dict.fromkeys(known, 0)
+        return known
+    forced = {step.id: step.id in force for step in steps}
+    inputs = step_inputs(steps[0], done(result))
+    levels = walk(steps, result.pipeline.seed, result.workspace, inputs, forced)
+    for level in levels:
+        result.todo[level.step.id] = level.to_do
+        if level.settled:
+            result.settled.add(level.step.id)
+    return {level.step.id: level.result for level in levels}
 
 
 def _look_at_table(step: Step, table: TableStep, result: RunResult) -> StepResult:
@@ -65,9 +79,8 @@ def explain(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[
     for step in pipeline.steps:
         behind = [upstream for upstream in step.upstream if upstream in waiting]
         todo = result.todo.get(step.id, 0)
-        line = why(
-            now["steps"][step.id], before["steps"].get(step.id), todo, result.steps[step.id].inputs, step.id in force
-        )
+        then, inputs = before["steps"].get(step.id), result.steps[step.id].inputs
+        line = why(now["steps"][step.id], then, todo, inputs, step.id in force, step.id in result.settled)
         if behind:
             line = f"follows {', '.join(behind)}" + (f" ({line})" if todo else "")
         if behind or todo:

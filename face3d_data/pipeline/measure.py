@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from face3d_data.pipeline.fused import run_fused
 from face3d_data.pipeline.result import RunSettings, StepResult
 from face3d_data.pipeline.spec import Step
-from face3d_data.pipeline.steps import run_stage
 from face3d_data.sample import ARRAYS, Sample
 from face3d_data.shards.schema import DatasetSpec, is_fixed
 from face3d_data.stage import Stage
@@ -69,4 +69,4 @@ def measure_rows(name: str, spec: DatasetSpec, result: RunResult, settings: RunS
         return None
     stage = Measure(arrays=fields)
     step = Step(f"dataset:{name}", stage, (spec.upstream,))
-    return run_stage(step, stage, result.pipeline, result.workspace, inputs, settings)
+    return run_fused((step,), result.pipeline, result.workspace, inputs, settings)[step.id]

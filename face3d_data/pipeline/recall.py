@@ -15,6 +15,7 @@ from typing import Any
 
 from face3d_data.atomic import write_atomic
 from face3d_data.digest import canonical, digest
+from face3d_data.pipeline.fuse import FusedSteps, fused_steps, stores
 from face3d_data.pipeline.join import join_rows
 from face3d_data.pipeline.lock import keys_digest, pipeline_digest
 from face3d_data.pipeline.people import same_person_lines
@@ -199,7 +200,9 @@ def _step_rests_on(step: Step, result: RunResult) -> str | None:
     pipeline, space = result.pipeline, result.workspace
     if isinstance(step.component, Stage):
         cache = space.step_cache(step.component.name, step.fingerprint(pipeline.seed))
-        return stage_rests_on(step, pipeline, _upstreams(step, result), cache)
+        steps = fused_steps(pipeline, pipeline.steps)[step.id]
+        kept = [[one.id for one in steps], stores(steps, step)]
+        return digest(stage_rests_on(step, pipeline, _upstreams(step, result), cache), kept)
     return table_rests_on(step, pipeline, _upstreams(step, result), space.run_dir(pipeline.name))
 
 
@@ -218,6 +221,19 @@ def recalled_step(step: Step, result: RunResult, records: Records, forced: Colle
     new = StepResult(step.id, step.component.name, fingerprint, 0, Manifest.empty())
     run_dir = result.workspace.run_dir(result.pipeline.name)
     return recalled(records, run_dir, _step_rests_on(step, result), new, lambda: look_at_step(step, result))
+
+
+def recalled_stages(
+    steps: FusedSteps, result: RunResult, records: Records, forced: Collection[str] = ()
+) -> dict[str, StepResult] | None:
+    """Return the results of fused stages as the last run recorded them; None unless it recorded all of them."""
+    ahead = RunResult(result.pipeline, result.workspace, dict(result.steps))
+    for step in steps:
+        known = recalled_step(step, ahead, records, forced)
+        if known is None:
+            return None
+        ahead.steps[step.id] = known
+    return {step.id: ahead.steps[step.id] for step in steps}
 
 
 def remember_step(step: Step, result: RunResult, records: Records, made: StepResult, told: Sequence[str]) -> None:

@@ -64,6 +64,8 @@ class StepResult:
     """Keys of the inputs, S (n,); of a step that is as it was they are there once its rows were looked at."""
     made_from: int = 0
     """Inputs of which there are outputs."""
+    parents: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """For each row the place of its input, i8 (n,); of a stage whose rows were looked at."""
     settled: bool = False
     """There is nothing that a next run would try again."""
     recorded: Mapping[str, Any] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class RunResult:
         steps: results by source and step id, in the order in which they ran.
         datasets: folder of each dataset published.
         todo: inputs that each step still has to do; filled when nothing was to be run.
+        settled: steps with results of all inputs, which run only for arrays that are not stored; likewise.
     """
 
     pipeline: Pipeline
@@ -112,6 +115,7 @@ class RunResult:
     steps: dict[str, StepResult] = field(default_factory=dict)
     datasets: dict[str, Path] = field(default_factory=dict)
     todo: dict[str, int] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
 
     def entries(self, step_id: str) -> Manifest:
         """Return the rows of a source or step."""

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,16 +16,19 @@ from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
 from face3d_data.pipeline.all_sources import read_sources
 from face3d_data.pipeline.damage import finding_all_damage
+from face3d_data.pipeline.fuse import FusedSteps, fused_steps
+from face3d_data.pipeline.fused import run_fused
 from face3d_data.pipeline.lock import keys_are, write_lock
 from face3d_data.pipeline.notes import lost_rows, spelling_notes, where_notes
-from face3d_data.pipeline.recall import Records, noted, recalled_step, remember_step
+from face3d_data.pipeline.recall import Records, noted, recalled_stages, recalled_step, remember_step
 from face3d_data.pipeline.report_step import judge_step, step_line, tell_notes, write_step
 from face3d_data.pipeline.result import RunResult, RunSettings, Say, StepResult, Workers, done
 from face3d_data.pipeline.spec import Pipeline, Step
-from face3d_data.pipeline.steps import run_stage, run_table, step_inputs
+from face3d_data.pipeline.steps import run_table, step_inputs
 from face3d_data.stage import Stage
 from face3d_data.store.manifest_files import manifest_path, manifests_in
 from face3d_data.store.workspace import Workspace, cache_folder
+from face3d_data.table import TableStep
 
 log = logging.getLogger("face3d_data")
 PIPELINE = "pipeline.yaml"
@@ -79,8 +82,12 @@ def run(
         records = Records(space.run_dir(pipeline.name), keep=True, trust=not rehash)
         read_sources(result, records, rehash, tell, settings)
         tell_notes(noted(records, result, "spellings", lambda: spelling_notes(done(result), pipeline)), tell)
+        fused = fused_steps(pipeline, wanted)
+        ahead: dict[str, StepResult] = {}
         for step in wanted:
-            result.steps[step.id] = _run_step(step, result, records, settings, tell)
+            if step.id in fused and step.id not in ahead:
+                ahead |= _run_stages(fused[step.id], result, records, settings)
+            result.steps[step.id] = _run_step(step, ahead, result, records, settings, tell)
         if until is None:
             from face3d_data.pipeline.publish import publish
 
@@ -125,22 +132,33 @@ def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
     return tuple(step for step in pipeline.steps if step.id in needed)
 
 
-def _run_step(step: Step, result: RunResult, records: Records, settings: RunSettings, tell: Say) -> StepResult:
+def _run_stages(steps: FusedSteps, result: RunResult, records: Records, settings: RunSettings) -> dict[str, StepResult]:
+    """Return the results of stages that are fused: as recorded where that is so of all of them, or else run."""
+    known = recalled_stages(steps, result, records, settings.force)
+    if known is not None:
+        return known
+    inputs = step_inputs(steps[0], done(result))
+    return run_fused(steps, result.pipeline, result.workspace, inputs, settings)
+
+
+def _run_step(
+    step: Step,
+    ahead: Mapping[str, StepResult],
+    result: RunResult,
+    records: Records,
+    settings: RunSettings,
+    tell: Say,
+) -> StepResult:
+    """Run a table step, or take what became of a stage, and write and tell it."""
     run_dir = result.workspace.run_dir(result.pipeline.name)
     started = time.perf_counter()
-    made = recalled_step(step, result, records, settings.force)
-    told: Sequence[str] = ()
-    if made is not None:
-        told = tuple(made.recorded["told"])
-    elif isinstance(step.component, Stage):
-        inputs = step_inputs(step, done(result))
-        made = run_stage(step, step.component, result.pipeline, result.workspace, inputs, settings)
+    if not isinstance(step.component, TableStep):
+        made = ahead[step.id]
     else:
-        upstreams = [result.entries(upstream) for upstream in step.upstream]
-        made = run_table(step, step.component, result.pipeline, run_dir, upstreams)
-        for suffix, text in made.state.items():
-            write_atomic(run_dir / f"{step.id}.{suffix}", text)
-    made.seconds = time.perf_counter() - started
+        known = recalled_step(step, result, records, settings.force)
+        made = known if known is not None else _run_table(step, step.component, result, run_dir)
+    made.seconds += time.perf_counter() - started
+    told: Sequence[str] = made.recorded.get("told", ())
     write_step(run_dir, made)
     worked = made.report.inputs
     work = f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"
@@ -150,6 +168,13 @@ def _run_step(step: Step, result: RunResult, records: Records, settings: RunSett
         remember_step(step, result, records, made, told)
     tell_notes(told, tell)
     judge_step("step", made, result, tell)
+    return made
+
+
+def _run_table(step: Step, table: TableStep, result: RunResult, run_dir: Path) -> StepResult:
+    made = run_table(step, table, result.pipeline, run_dir, [result.entries(upstream) for upstream in step.upstream])
+    for suffix, text in made.state.items():
+        write_atomic(run_dir / f"{step.id}.{suffix}", text)
     return made
 
 

@@ -59,6 +59,7 @@ class StepEntry(_Model):
     where: dict[str, Any] = Field(default_factory=dict)
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     seed: int = 0
+    keep: bool = False
 
     @field_validator("upstream", mode="before")
     @classmethod
@@ -87,7 +88,7 @@ def _same_forms(value: Any) -> Any:
     return same_form(value) if isinstance(value, str) else value
 
 
-STEP_KEYS = ("id", "stage", "table", "from", "where", "with", "seed")
+STEP_KEYS = ("id", "stage", "table", "from", "where", "with", "seed", "keep")
 
 
 class PipelineEntry(_Model):
@@ -115,13 +116,14 @@ class SourceStep:
 
 @dataclass(frozen=True)
 class Step:
-    """A stage or table step with its place in a pipeline."""
+    """A stage or table step with its place in a pipeline; `keep`: its arrays stay in the cache, whoever needs them."""
 
     id: str
     component: Stage | TableStep
     upstream: tuple[str, ...]
     where: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    keep: bool = False
 
     @property
     def assigns_split(self) -> bool:

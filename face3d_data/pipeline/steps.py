@@ -5,23 +5,16 @@ from __future__ import annotations
 import functools
 import json
 import traceback
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from face3d_data.digest import seed_from
-from face3d_data.engine.backends import Crash
-from face3d_data.engine.progress import StepProgress
-from face3d_data.engine.stats import Report
-from face3d_data.engine.worker import Item
 from face3d_data.errors import Face3dError, RunStopped
-from face3d_data.pipeline.chunks import ChunkSize, chunks
-from face3d_data.pipeline.join import chosen_rows, input_keys, join_rows
-from face3d_data.pipeline.result import RunSettings, StepResult
+from face3d_data.pipeline.join import chosen_rows
+from face3d_data.pipeline.result import StepResult
 from face3d_data.pipeline.spec import Pipeline, Step
-from face3d_data.stage import Stage
 from face3d_data.store.manifest import (
     NOT_COUNTED,
     Dirty,
@@ -31,9 +24,6 @@ from face3d_data.store.manifest import (
     manifest_of,
     to_frame,
 )
-from face3d_data.store.part import PartRow
-from face3d_data.store.step_rows import StepRows
-from face3d_data.store.workspace import StepCache, Workspace
 from face3d_data.table import TableContext, TableResult, TableStep
 
 if TYPE_CHECKING:
@@ -55,73 +45,6 @@ RECORDED_PACKAGES = (
 def step_inputs(step: Step, done: Mapping[str, Manifest]) -> Manifest:
     """Return the rows of a step's upstreams that its `where` lets through."""
     return manifest_of(chosen_rows([done[upstream] for upstream in step.upstream], step.where))
-
-
-def to_do(stage: Stage, inputs: Manifest, rows: StepRows, forced: bool, retry: bool = False) -> list[tuple[int, int]]:
-    """Return the places of inputs without settled rows, one for each key, with the number of this attempt.
-
-    Args:
-        stage: the stage.
-        inputs: its rows.
-        rows: what it has made so far.
-        forced: do everything again.
-        retry: do again what gave no output.
-    """
-    return list(rows.to_do(input_keys(stage, inputs), forced, retry))
-
-
-def run_stage(
-    step: Step, stage: Stage, pipeline: Pipeline, workspace: Workspace, inputs: Manifest, settings: RunSettings
-) -> StepResult:
-    """Compute what a stage has not computed yet for these inputs, then join all of its results.
-
-    Raises:
-        RunStopped: no memory, no disk, or the books do not balance.
-    """
-    fingerprint = step.fingerprint(pipeline.seed)
-    cache = workspace.step_cache(stage.name, fingerprint)
-    rows = cache.rows(keep=True)
-    todo = to_do(stage, inputs, rows, step.id in settings.force, settings.rehash)
-    report = Report()
-    cache.discard_bad()
-    if todo:
-        cache.describe(describe_step(step, pipeline.seed))
-        report = _work(step.id, stage, fingerprint, cache, inputs, todo, settings)
-        rows = cache.rows(keep=True)
-    result = join_rows(step, stage, fingerprint, inputs, rows)
-    result.report = report
-    check_balance(result)
-    return result
-
-
-def _work(
-    label: str,
-    stage: Stage,
-    fingerprint: str,
-    cache: StepCache,
-    inputs: Manifest,
-    todo: list[tuple[int, int]],
-    settings: RunSettings,
-) -> Report:
-    size = ChunkSize(settings.chunk, stage, -(-len(todo) // (2 * settings.engine.jobs)))
-    tasks = chunks(stage, fingerprint, cache, inputs, todo, size)
-    with StepProgress(label, len(todo), settings.show_progress) as progress:
-        for task, report in settings.engine.run(tasks, stage.workers_at_once):
-            if isinstance(report, Crash):
-                report = _record_crash(cache, task.items, str(report))  # type: ignore[attr-defined]
-            size.learn(report.inputs, report.seconds)
-            progress.update(report)
-        return progress.sum
-
-
-def _record_crash(cache: StepCache, items: Sequence[Item], detail: str) -> Report:
-    cache.add(
-        [
-            PartRow(item.input_key, status="crash", reason="worker_died", detail=detail, attempt=item.attempt)
-            for item in items
-        ]
-    )
-    return Report(len(items), 0, Counter(crash=len(items)), Counter(worker_died=len(items)))
 
 
 def check_balance(result: StepResult) -> None:

@@ -135,7 +135,7 @@ def _size(part: Path) -> int:
 
 
 def _row_bytes(row: PartRow) -> int:
-    return sum(int(np.prod(shape)) * np.dtype(ARRAYS[name].dtype).itemsize for name, shape in row.shapes.items())
+    return sum(int(np.prod(shape)) * np.dtype(ARRAYS[name].dtype).itemsize for name, shape in row.held.items())
 
 
 def _blocks(groups: list[tuple[Path, list[PartRow]]]) -> Iterator[list[tuple[Path, list[PartRow]]]]:
@@ -161,5 +161,5 @@ def _publish(cache: StepCache, block: list[tuple[Path, list[PartRow]]]) -> str:
                 rows.append(row)
                 continue
             rows.append(replace(row, record=len(records)))
-            records.append({name: read_array(part, row.record, name) for name in row.shapes})
+            records.append({name: read_array(part, row.record, name) for name in row.held})
     return write_part(cache.parts, rows, records)

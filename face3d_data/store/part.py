@@ -55,7 +55,9 @@ class PartRow:
         key: key of the output; empty unless `status` is `ok`.
         status: ok, reject, unreadable (the reader's reject), error or crash.
         detail: why there is no output; of one that there is, what was remarked of its file (`remarks.py`).
-        shapes: name to shape of the arrays that the stage set; they lie in the part at `record`.
+        shapes: name to shape of the arrays that the stage set; they lie in the part at `record`, if they are `stored`.
+        carried: name to shape of arrays that earlier stages of the same task set, and that lie at `record` too.
+        stored: false where a later stage of the same task took the arrays over, and none was written (`pipeline/fuse`).
     """
 
     input: str
@@ -71,6 +73,13 @@ class PartRow:
     record: int = NO_RECORD
     attempt: int = 1
     trace: str = ""
+    carried: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    stored: bool = True
+
+    @property
+    def held(self) -> dict[str, Sequence[int]]:
+        """Return name to shape of every array at `record`."""
+        return {**self.carried, **self.shapes} if self.record != NO_RECORD else {}
 
 
 _FIELDS = tuple(item.name for item in fields(PartRow))
@@ -78,8 +87,14 @@ _DEFAULTS = {name: getattr(PartRow(""), name) for name in _FIELDS}
 
 
 def part_id(rows: Sequence[PartRow]) -> str:
-    """Return the id of the part that holds these rows: the digest of its sorted input keys."""
-    return digest(sorted({row.input for row in rows}))
+    """Return the id of the part that holds these rows: a digest of its input keys, and of which arrays are there.
+
+    So a part is only ever replaced by one with the same arrays: another run may be reading it.
+    """
+    keys = sorted({row.input for row in rows})
+    layout = sorted([row.input, row.key, row.stored, sorted(row.carried)] for row in rows)
+    plain = all(row.stored and not row.carried for row in rows)
+    return digest(keys) if plain else digest(keys, layout)
 
 
 def write_part(folder: Path, rows: Sequence[PartRow], records: Sequence[Mapping[str, np.ndarray]]) -> str:

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from face3d_data.errors import RunStopped
+from face3d_data.errors import RunStopped, UserError
 from face3d_data.reader import Reader, Source, load
 from face3d_data.store.part import read_array
 from face3d_data.unchanged import ChangedFile
+
+NOTHING: Mapping[str, Sequence[int]] = {}
+
+
+class NotStored(UserError):
+    """An array was handed on in memory, and nothing keeps it."""
 
 
 class SourcePlace:
@@ -74,9 +80,11 @@ class StorageLocation:
         dropped: arrays that the step removed.
         key: the output key of the row.
         step: id of the step, for messages and lineage.
+        carried: arrays that earlier steps set, with their shapes, and that are in this record too; None where the
+            record of a later step has all of them.
     """
 
-    __slots__ = ("dropped", "key", "parent", "part", "record", "shapes", "step")
+    __slots__ = ("carried", "dropped", "key", "parent", "part", "record", "shapes", "step", "stored")
 
     def __init__(
         self,
@@ -87,6 +95,7 @@ class StorageLocation:
         dropped: Sequence[str],
         key: str,
         step: str,
+        carried: Mapping[str, Sequence[int]] | None = NOTHING,
     ) -> None:
         self.parent = parent
         self.part = part
@@ -95,6 +104,8 @@ class StorageLocation:
         self.dropped = dropped
         self.key = key
         self.step = step
+        self.stored = carried is not None
+        self.carried = carried or NOTHING
 
     @property
     def names(self) -> frozenset[str]:
@@ -104,7 +115,17 @@ class StorageLocation:
     def shape(self, name: str) -> tuple[int, ...] | None:
         """Return an array's shape, None where only its source knows."""
         place = self.find(name)
-        return tuple(place.shapes[name]) if isinstance(place, StorageLocation) else None
+        return tuple(place.held[name]) if isinstance(place, StorageLocation) else None
+
+    @property
+    def held(self) -> Mapping[str, Sequence[int]]:
+        """Name to shape of the arrays that the step set, and of those that are in its record too."""
+        return {**self.carried, **self.shapes} if self.carried else self.shapes
+
+    def lacking(self, of_parent: frozenset[str]) -> frozenset[str]:
+        """Return which arrays of the row no record has, given those of its input."""
+        lacking = of_parent - self.held.keys() - set(self.dropped) if of_parent else of_parent
+        return lacking if self.stored else lacking | self.shapes.keys()
 
     def find(self, name: str) -> StorageLocation | SourcePlace:
         """Return the place in the chain that holds an array.
@@ -112,16 +133,24 @@ class StorageLocation:
         Raises:
             KeyError: no step made it, or one dropped it.
         """
-        if name in self.shapes:
+        if name in self.shapes or name in self.carried:
             return self
         if name in self.dropped:
             raise KeyError(name)
         return self.parent.find(name)
 
     def read(self, name: str) -> np.ndarray:
-        """Return an array, from whichever part or source holds it."""
+        """Return an array, from whichever part or source holds it.
+
+        Raises:
+            NotStored: none does: a later step of the same task took it over.
+        """
         place = self.find(name)
-        return read_array(place.part, place.record, name) if isinstance(place, StorageLocation) else place.read(name)
+        if not isinstance(place, StorageLocation):
+            return place.read(name)
+        if not place.stored:
+            raise NotStored(f"step {place.step!r} does not keep {name}: give it keep: true, and run")
+        return read_array(place.part, place.record, name)
 
     def chain(self) -> Iterator[StorageLocation | SourcePlace]:
         """Yield the places from this row back to its source."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,9 +103,9 @@ class StagePool:
         parents: places of the inputs.
         parent_rows: i4 (n,), the input of each row; None: one row an input, in their order.
         parts: paths of parts.
-        columns: `part` (places in `parts`) and `record`, integers (n,); `key`, S (n,).
-        shapes: JSON text of the arrays that the stage set, with their shapes.
-        dropped: JSON text of the names that it removed.
+        columns: `part` (places in `parts`), `record` and `stored`, integers (n,); `key`, S (n,).
+        texts: `shapes` of the arrays that the stage set, the names that it `dropped`, and shapes of those `carried` in
+            its record from earlier stages, as JSON.
         step: id of the step.
     """
 
@@ -115,13 +115,13 @@ class StagePool:
         parent_rows: np.ndarray | None,
         parts: Sequence[Path],
         columns: Mapping[str, np.ndarray],
-        shapes: Coded,
-        dropped: Coded,
+        texts: Mapping[str, Coded],
         step: str,
     ) -> None:
         self.parents, self.parent_rows = parents, parent_rows
         self._parts, self._columns = parts, columns
-        self._shapes, self._dropped, self._step = shapes, dropped, step
+        self._shapes, self._dropped, self._carried = texts["shapes"], texts["dropped"], texts["carried"]
+        self._step = step
 
     def __len__(self) -> int:
         return len(self._columns["record"])
@@ -139,6 +139,7 @@ class StagePool:
             _parsed(self._dropped[row]),
             self._columns["key"][row].decode(),
             self._step,
+            _parsed(self._carried[row]) if self._columns["stored"][row] else None,
         )
 
     def name_sets(self) -> Coded:
@@ -160,16 +161,20 @@ class StagePool:
 
     def _after(self, before: Coded, own_too: bool) -> Coded:
         """Return sets of names, less what the stage removed or made, and with what it made if it is to count."""
-        before = before.take(self.parent_rows)
-        dropped = _distinct(self._dropped.mapped(lambda text: frozenset(json.loads(text))))
-        own = _distinct(self._shapes.mapped(lambda text: frozenset(json.loads(text))))
-        triples = np.stack([before.codes, dropped.codes, own.codes], axis=1)
-        found, codes = np.unique(triples, axis=0, return_inverse=True) if len(triples) else (triples, np.zeros(0, int))
-        values = [
-            (before.values[b] - dropped.values[d] - own.values[o]) | (own.values[o] if own_too else frozenset())
-            for b, d, o in found.tolist()
-        ]
-        return _distinct(Coded(codes.reshape(-1).astype(np.int32), values))
+        return combined(
+            lambda names, dropped, own: (names - dropped - own) | (own if own_too else frozenset()),
+            (before.take(self.parent_rows), _names(self._dropped), _names(self._shapes)),
+        )
+
+    def lacking(self, of_parents: Coded) -> Coded:
+        """Return, as `StorageLocation.lacking` does, which arrays of each row no record has.
+
+        Args:
+            of_parents: sets of names, one an input.
+        """
+        stored = Coded(self._columns["stored"].astype(np.int32), [False, True])
+        columns = (of_parents.take(self.parent_rows), _names(self._dropped), _names(self._shapes))
+        return combined(_lacking, (*columns, _names(self._carried), stored))
 
     def shape(self, row: int, name: str) -> tuple[int, ...] | None:
         """Return an array's shape, None where only its source knows.
@@ -177,9 +182,9 @@ class StagePool:
         Raises:
             KeyError: no step made it, or one dropped it.
         """
-        shapes = _parsed(self._shapes[row])
-        if name in shapes:
-            return tuple(shapes[name])
+        held = {**_parsed(self._carried[row]), **_parsed(self._shapes[row])}
+        if name in held:
+            return tuple(held[name])
         if name in _parsed(self._dropped[row]):
             raise KeyError(name)
         return self.parents[self._parent(row)].shape(name)
@@ -304,6 +309,30 @@ class RowPlace:
 
 def _itself(place: Chain) -> Chain:
     return place
+
+
+def _lacking(
+    of_parent: frozenset[str], dropped: frozenset[str], own: frozenset[str], carried: frozenset[str], stored: bool
+) -> frozenset[str]:
+    lacking = of_parent - own - carried - dropped
+    return lacking if stored else lacking | own
+
+
+def _names(texts: Coded) -> Coded:
+    """Return the names in JSON texts as sets, each once."""
+    return _distinct(texts.mapped(lambda text: frozenset(json.loads(text))))
+
+
+def combined(combine: Callable[..., Any], columns: Sequence[Coded]) -> Coded:
+    """Return a column of what `combine` makes of the values of several, asked once for each combination of values."""
+    codes = np.stack([column.codes for column in columns], axis=1)
+    if not len(codes):
+        return Coded(np.zeros(0, np.int32), [])
+    found, places = np.unique(codes, axis=0, return_inverse=True)
+    values = [
+        combine(*(column.values[code] for column, code in zip(columns, row, strict=True))) for row in found.tolist()
+    ]
+    return _distinct(Coded(places.reshape(-1).astype(np.int32), values))
 
 
 @functools.lru_cache(PARSED)

@@ -7,35 +7,30 @@ changed, is made again from the parts.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from face3d_data.atomic import atomic_path
 from face3d_data.digest import canonical, digest
 from face3d_data.errors import TOO_LARGE
 from face3d_data.store.coded import MISSING, Coded
 from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows
-
-VERSION = 1
-TEXTS = ("status", "reason", "detail", "variant", "identity_suffix", "trace")
-VALUES = ("tags", "shapes", "dropped")
-CODED = (*TEXTS, *VALUES)
-"""Fields of a row with few values: a code each, and the values once, those of `VALUES` as JSON."""
-KEYS = ("input", "key")
-NUMBERS = ("part", "record", "attempt")
-DIGEST_BYTES = 32
-STATE = 8
-"""Numbers of a part's state: size, mtime, ctime (ns) and inode of its rows, then of its arrays, 0 where it has none."""
-
-RowColumns = dict[str, np.ndarray]
-"""`input` and `key` as bytes, `NUMBERS`, and codes of `CODED`; one row an output, or an input without one."""
+from face3d_data.store.rows_index import (
+    CODED,
+    KEYS,
+    OWN_NUMBERS,
+    STATE,
+    TEXTS,
+    VALUES,
+    RowColumns,
+    RowTable,
+    load_table,
+    save_table,
+)
 
 
 def is_settled(row: PartRow) -> bool:
@@ -44,23 +39,6 @@ def is_settled(row: PartRow) -> bool:
     Errors are tried again, and files that were too large: limits are in no key, and judging by a header costs nothing.
     """
     return row.status != RETRIED and row.reason != TOO_LARGE
-
-
-@dataclass(frozen=True)
-class RowTable:
-    """Rows in columns.
-
-    Attributes:
-        parts: names of the parts, sorted; column `part` is the place of a row's part in them.
-        states: i8 (parts, `STATE`), of their files when they were read.
-        columns: the rows, sorted by input key; of one input the newest alone, in the order in which it gave them.
-        values: coded field to its values.
-    """
-
-    parts: tuple[str, ...]
-    states: np.ndarray
-    columns: RowColumns
-    values: Mapping[str, list[str]]
 
 
 class StepRows:
@@ -110,15 +88,25 @@ class StepRows:
             forced: all of them.
             retry: also what gave no output.
         """
+        needed, attempts = self.needed(keys, forced, retry)
+        seen = set()
+        for i in np.flatnonzero(needed).tolist():
+            if keys[i] not in seen:
+                seen.add(keys[i])
+                yield i, int(attempts[i]) + 1
+
+    def needed(
+        self, keys: Sequence[str] | np.ndarray, forced: bool = False, retry: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return bool, which inputs need work by their own rows, and i8, how often each was tried; one of `keys` each.
+
+        Whether the arrays of outputs are stored does not count here. The arguments are those of `to_do`.
+        """
         places = self.find(keys)
         settled = ~self._of_any(~self._settled())
         done = np.append(settled & (self.gave_output() | (not retry)), False)
         attempts = np.append(self._columns["attempt"][self._starts[:-1]], 0).astype(np.int64)
-        seen = set()
-        for i in np.flatnonzero(~done[places] | forced).tolist():  # the last of both is that of `MISSING`
-            if keys[i] not in seen:
-                seen.add(keys[i])
-                yield i, int(attempts[places[i]]) + 1
+        return ~done[places] | forced, attempts[places]  # the last of both is that of `MISSING`
 
     def gave_output(self) -> np.ndarray:
         """Return bool, one an input: whether there is an output of it."""
@@ -176,6 +164,7 @@ class StepRows:
         fields: dict[str, Any] = {name: self._values[name][columns[name][i]] for name in TEXTS}
         fields |= {name: json.loads(self._values[name][columns[name][i]]) for name in VALUES}
         fields |= {name: int(columns[name][i]) for name in ("record", "attempt")}
+        fields["stored"] = bool(columns["stored"][i])
         return PartRow(columns["input"][i].decode(), columns["key"][i].decode(), **fields)
 
     def _of_any(self, rows: np.ndarray) -> np.ndarray:
@@ -194,7 +183,7 @@ def read_rows(folder: Path, index: Path, keep: bool) -> tuple[StepRows, list[Bad
         RunStopped: a part cannot be read, which says nothing of what it holds.
     """
     states = {path.stem: _state(path) for path in folder.glob("*.jsonl")}
-    known = _load(index)
+    known = load_table(index)
     if known is not None and any(states.get(name) != tuple(state) for name, state in _states(known)):
         known = None
     there = set() if known is None else set(known.parts)
@@ -208,7 +197,7 @@ def read_rows(folder: Path, index: Path, keep: bool) -> tuple[StepRows, list[Bad
         tables.append(_table_of(name, states[name], rows))
     table = known if known is not None and len(tables) == 1 else _merged(tables)
     if keep and table is not known and table.parts:
-        _save(index, table)
+        save_table(index, table)
     return StepRows(folder, table), bad
 
 
@@ -237,7 +226,7 @@ def _table_of(name: str, state: tuple[int, ...], rows: Sequence[PartRow]) -> Row
     columns: RowColumns = {
         field: np.array([getattr(row, field).encode() for row in rows], "S") for field in ("input", "key")
     }
-    columns |= {field: np.array([getattr(row, field) for row in rows], np.int64) for field in ("record", "attempt")}
+    columns |= {field: np.array([getattr(row, field) for row in rows], np.int64) for field in OWN_NUMBERS}
     columns["part"] = np.zeros(len(rows), np.int64)
     values: dict[str, list[str]] = {}
     for field in CODED:
@@ -249,14 +238,17 @@ def _table_of(name: str, state: tuple[int, ...], rows: Sequence[PartRow]) -> Row
 
 
 def _merged(tables: Sequence[RowTable]) -> RowTable:
-    """Return the rows of several tables; of an input the newest, and of equally new ones those of the first part."""
+    """Return the rows of several tables; of an input the newest.
+
+    Of equally new ones those with stored arrays count, and of these those of the first part.
+    """
     order = sorted((name, t, p) for t, table in enumerate(tables) for p, name in enumerate(table.parts))
     place = {(t, p): i for i, (_, t, p) in enumerate(order)}
     parts = tuple(name for name, _, _ in order)
     states = np.array([tables[t].states[p] for _, t, p in order], np.int64).reshape(len(parts), STATE)
     values = {field: list(dict.fromkeys(one for table in tables for one in table.values[field])) for field in CODED}
     columns: RowColumns = {}
-    for name in (*KEYS, "record", "attempt"):
+    for name in (*KEYS, *OWN_NUMBERS):
         columns[name] = _joined([table.columns[name] for table in tables], "S1" if name in KEYS else "i8")
     columns["part"] = _joined(
         [np.array([place[t, p] for p in range(len(table.parts))], np.int64)[table.columns["part"]]
@@ -292,46 +284,8 @@ def _group_starts(inputs: np.ndarray) -> np.ndarray:
 def _newest(columns: RowColumns) -> np.ndarray:
     """Return the places of the rows that count, in the order of their input keys."""
     inputs = columns["input"]
-    order = np.lexsort((np.arange(len(inputs)), columns["part"], -columns["attempt"], inputs))
+    order = np.lexsort((np.arange(len(inputs)), columns["part"], columns["stored"] == 0, -columns["attempt"], inputs))
     starts = _group_starts(inputs[order])
     sizes = np.diff(np.append(starts, len(order)))
     part = columns["part"][order]
     return order[part == np.repeat(part[starts], sizes)]
-
-
-def _save(path: Path, table: RowTable) -> None:
-    """Write an index: a digest of all that follows, and an `.npz`."""
-    about = canonical({"version": VERSION, "parts": table.parts, "values": table.values}).encode()
-    with atomic_path(path) as temporary, open(temporary, "w+b") as stream:
-        stream.write(bytes(DIGEST_BYTES))
-        arrays = {"about": np.frombuffer(about, np.uint8), "states": table.states, **table.columns}
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-        digest = _digest(stream)
-        stream.seek(0)
-        stream.write(digest)
-
-
-def _load(path: Path) -> RowTable | None:
-    """Return what an index holds; nothing of one that is missing, torn, damaged, or of another version."""
-    try:
-        with open(path, "rb") as stream:
-            if stream.read(DIGEST_BYTES) != _digest(stream):
-                return None
-            stream.seek(DIGEST_BYTES)
-            with np.load(stream, allow_pickle=False) as stored:
-                about = json.loads(stored["about"].tobytes())
-                if about["version"] != VERSION:
-                    return None
-                columns = {name: stored[name] for name in (*KEYS, *NUMBERS, *CODED)}
-                return RowTable(tuple(about["parts"]), stored["states"], columns, about["values"])
-    except OSError:
-        return None
-
-
-def _digest(stream: BinaryIO) -> bytes:
-    """Return the digest of what follows the digest in an index."""
-    stream.seek(DIGEST_BYTES)
-    whole = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    while block := stream.read(1 << 20):
-        whole.update(block)
-    return whole.digest()

@@ -17,7 +17,7 @@ from face3d_data.store import files as files_module
 from face3d_data.store.files import FileHashes
 from face3d_data.unchanged import ChangedFile, read_state, unchanged
 
-SCALED = {"id": "scaled", "stage": "toy_scale", "from": "src"}
+SCALED = {"id": "scaled", "stage": "toy_scale", "from": "src", "keep": True}
 NOISY = {"id": "noisy", "stage": "toy_jitter", "from": "scaled"}
 
 

@@ -55,7 +55,7 @@ class ToyByGlasses(Stage):
 STEPS = [
     {"id": "scaled", "stage": "toy_scale", "from": "src"},
     {"id": "noisy", "stage": "toy_jitter", "from": "scaled"},
-    {"id": "worn", "stage": "toy_by_glasses", "from": "scaled"},
+    {"id": "worn", "stage": "toy_by_glasses", "from": "scaled", "keep": True},
     {"id": "after", "stage": "toy_jitter", "from": "worn"},
 ]
 

@@ -13,8 +13,8 @@ from face3d_data.pipeline.run import run
 from face3d_data.store.part import forget_open_parts
 
 STEPS = [
-    {"id": "scaled", "stage": "toy_scale", "from": "src"},
-    {"id": "noisy", "stage": "toy_jitter", "from": "scaled"},
+    {"id": "scaled", "stage": "toy_scale", "from": "src", "keep": True},
+    {"id": "noisy", "stage": "toy_jitter", "from": "scaled", "keep": True},
     {"id": "again", "stage": "toy_scale", "from": "noisy", "with": {"factor": 3.0}},
 ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from toys import write_toys
 
-from face3d_data.pipeline import all_sources, recall
+from face3d_data.pipeline import all_sources, recall, walk
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.look import explain
 from face3d_data.pipeline.run import run
@@ -42,9 +42,8 @@ def looked(monkeypatch):
     monkeypatch.setattr(recall, "join_rows", noting(join, 0))
     monkeypatch.setattr(recall, "run_table", noting(table, 0))
     from face3d_data.pipeline import run as module
-    from face3d_data.pipeline import steps
 
-    monkeypatch.setattr(steps, "join_rows", noting(join, 0))
+    monkeypatch.setattr(walk, "join_rows", noting(join, 0))
     monkeypatch.setattr(module, "run_table", noting(table, 0))
     return names
 

@@ -32,12 +32,19 @@ def pipeline_of(root: Path, steps: list[dict] | None = None, **keys):
     return make_pipeline(raw, root)
 
 
+def kept(root: Path, **keys):
+    """Return a pipeline in which every step keeps its arrays, so that each begins where the one before it ended."""
+    built = pipeline_of(root, **keys)
+    return pipeline_of(root, [{**step, "keep": True} for step in built.raw["steps"]], **keys)
+
+
 def arrays(result, step):
     return {entry.id: entry.place.read("points").tobytes() for entry in result.entries(step)}
 
 
 def test_ids_variants_and_inherited_arrays(tmp_path):
-    result = run(pipeline_of(write_toys(tmp_path / "in")), tmp_path / "work", engine="serial")
+    root = write_toys(tmp_path / "in")
+    result = run(pipeline_of(root), tmp_path / "work", engine="serial")
     assert [e.id for e in result.entries("scaled")][:2] == ["src/p000/c0", "src/p000/c1"]
     many = result.entries("many")
     assert len(many) == 24
@@ -50,9 +57,12 @@ def test_ids_variants_and_inherited_arrays(tmp_path):
         12,
     )
     assert first.place.names == {"points", "landmarks_3d"}
-    scaled = result.entries("scaled")[0]
-    assert np.array_equal(first.place.read("landmarks_3d"), scaled.place.read("landmarks_3d"))
-    assert first.place.find("landmarks_3d").step == "scaled"
+    assert np.array_equal(first.place.read("landmarks_3d"), np.zeros((5, 3)))
+    with pytest.raises(UserError, match="'scaled' does not keep landmarks_3d: give it keep: true"):
+        result.entries("scaled")[0].place.read("landmarks_3d")
+    result = run(kept(root), tmp_path / "work", engine="serial")
+    assert first.key == result.entries("many")[0].key
+    assert result.entries("scaled")[0].place.find("landmarks_3d").step == "scaled"
     assert first.tags["mask"] == "none"
     assert isinstance(first.tags["shift"], float)
 
@@ -163,8 +173,8 @@ def test_equal_content_is_computed_once_and_joined_to_both(tmp_path):
 
 def test_changed_parameter_and_seed_rerun_only_what_follows(tmp_path):
     root = write_toys(tmp_path / "in")
-    run(pipeline_of(root), tmp_path / "work", engine="serial")
-    seeded = pipeline_of(root, seed=5)
+    run(kept(root), tmp_path / "work", engine="serial")
+    seeded = kept(root, seed=5)
     lines = explain(seeded, tmp_path / "work")
     assert lines[0] == "scaled (toy_scale): up to date: 12 inputs done"
     assert lines[1].startswith("noisy (toy_jitter): seed changed [0, 0] → [5, 0]: 12 of 12")
@@ -182,11 +192,11 @@ def test_changed_parameter_and_seed_rerun_only_what_follows(tmp_path):
 
 def test_force_and_until(tmp_path):
     root = write_toys(tmp_path / "in", 1, 2)
-    run(pipeline_of(root), tmp_path / "work", engine="serial")
-    again = run(pipeline_of(root), tmp_path / "work", engine="serial", force=["noisy"], until="noisy")
+    run(kept(root), tmp_path / "work", engine="serial")
+    again = run(kept(root), tmp_path / "work", engine="serial", force=["noisy"], until="noisy")
     assert list(again.steps) == ["src", "scaled", "noisy"]
     assert again.steps["noisy"].report.inputs == 2
-    assert explain(pipeline_of(root), tmp_path / "work", ["noisy"])[1] == "noisy (toy_jitter): forced: 2 inputs again"
+    assert explain(kept(root), tmp_path / "work", ["noisy"])[1] == "noisy (toy_jitter): forced: 2 inputs again"
 
 
 @pytest.mark.slow
@@ -234,11 +244,11 @@ def test_where_lets_only_matching_rows_in(tmp_path):
 @pytest.mark.parametrize("suffix", [".jsonl", ".h5"])
 def test_a_torn_part_counts_as_absent_with_a_warning(tmp_path, caplog, suffix):
     root = write_toys(tmp_path / "in")
-    before = arrays(run(pipeline_of(root), tmp_path / "work", engine="serial"), "many")
+    before = arrays(run(kept(root), tmp_path / "work", engine="serial"), "many")
     folder = next((tmp_path / "work" / "cache").glob("toy_jitter-*")) / "parts"
     torn = sorted(folder.glob(f"*{suffix}"))[0]
     torn.write_bytes(torn.read_bytes()[:-9])
-    again = run(pipeline_of(root), tmp_path / "work", engine="serial")
+    again = run(kept(root), tmp_path / "work", engine="serial")
     assert again.steps["noisy"].report.inputs > 0
     assert again.steps["scaled"].report.inputs == 0
     assert "counts as absent" in caplog.text

@@ -48,7 +48,7 @@ WRONG = {
     ),
     "unknown key": (
         step(form="src"),
-        r"step 'a': unknown option 'form' \(known: id, stage, table, from, where, with, seed\)",
+        r"step 'a': unknown option 'form' \(known: id, stage, table, from, where, with, seed, keep\)",
     ),
     "no from": ({"steps": [{"id": "a", "stage": "toy_scale"}], "datasets": {}}, r"step 'a': option 'from' is required"),
     "two kinds": (step(table="split"), r"step 'a': give either 'stage' or 'table'"),

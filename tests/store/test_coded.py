@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from face3d_data.store.coded import MISSING, Coded, joined
@@ -15,6 +15,7 @@ def exactly(values):
     return [(type(value), value) for value in values]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES)
 def test_values_come_back_with_their_types(values):
     column = Coded.of(values)
@@ -24,6 +25,7 @@ def test_values_come_back_with_their_types(values):
     assert len(set(exactly(column.values))) == len(column.values)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES, VALUES, st.data())
 def test_rows_are_taken_joined_and_laid_over(one, other, data):
     first, second = Coded.of(one), Coded.of(other)

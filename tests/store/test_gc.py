@@ -61,7 +61,7 @@ def test_parts_of_people_who_left_go(tmp_path):
     run(pipeline_of(root), work, engine=Workers("serial", chunk=1))
     shutil.rmtree(root / "p001")
     run(pipeline_of(root), work, engine=Workers("serial", chunk=1))
-    parts = next((work / "cache").glob("toy_scale-*")) / "parts"
+    parts = next((work / "cache").glob("toy_copies-*")) / "parts"
     assert len(list(parts.glob("*.h5"))) == 12
     list(collect(work, apply_it=True, compact_it=False))
     assert len(list(parts.glob("*.h5"))) == len(list(parts.glob("*.jsonl"))) == 8

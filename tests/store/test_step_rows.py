@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from face3d_data.digest import digest
 from face3d_data.errors import TOO_LARGE
+from face3d_data.store import rows_index
 from face3d_data.store import step_rows as module
 from face3d_data.store.coded import MISSING
 from face3d_data.store.part import RETRIED, PartRow, read_part_rows, write_part
@@ -161,7 +162,7 @@ def test_an_index_that_is_torn_or_has_a_flipped_bit_is_made_again(folder, monkey
 def test_an_index_of_another_version_is_made_again(folder, monkeypatch):
     (folder / "rows.index").unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "VERSION", 99)
+        patch.setattr(rows_index, "VERSION", 99)
         same(folder, keep=True)
     read = read_count(monkeypatch)
     same(folder)
