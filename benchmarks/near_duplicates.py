@@ -1,17 +1,21 @@
 """The search for near-duplicates between splits: what it finds, what it misses, whom it wrongs, and how long it takes.
 
-    python benchmarks/near_duplicates.py [--samples 10000] [--planted 40] [--people 300] [--json FILE]
+    python benchmarks/near_duplicates.py [--samples 10000] [--planted 40] [--people 300] [--jobs N] [--folder FOLDER]
+                                         [--json FILE]
 
 A dataset of synthetic people is made, 8 captures each with their expressions, seen through a sensor's noise, aligned
 as `align_3d` does and thinned to 2,048 points; 70 % of the people are in train, 10 % in eval, 20 % in test. Into test
 go, under names of their own, `--planted` copies of train's scans of each kind: sampled anew from the same points
-(1,536 of them), with new noise on top, turned by up to 6 degrees and shifted by up to 3 mm, in a mask. Then:
+(1,536 of them), with new noise on top, turned by up to 6 degrees and shifted by up to 3 mm, in a mask. People and
+captures are as real in a dataset of 100,000 samples, which takes two cores a quarter of an hour to make, and 5 GB;
+with `--folder` it is kept, and used again. Then:
 
-- the search between the splits: found and missed of each kind, pairs of strangers that it suspects (goal: none), and
-  seconds (goal: at most 120 for 10,000 samples), and the part of it that laying the clouds on the mean face takes;
+- the search between the splits: found and missed of each kind, pairs of strangers that it suspects (goal: none),
+  seconds (goal: at most 120 for 10,000 samples) beside the processor's, with all workers, and the most memory that the
+  search's own process and all of them held at a time, without files that are mapped;
 - distances as the search measures them: of 1,000 random pairs of `--people` strangers (goal: none suspected) and of
   the 1,000 pairs of them with the nearest descriptors, all without expression; of other captures of one person without
-  expression, and of each kind of copy.
+  expression, and of each kind of copy. With `--people 0` they are left out.
 """
 
 from __future__ import annotations
@@ -19,12 +23,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,92 +36,65 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
+from joblib import cpu_count
+from near_duplicate_dataset import make_dataset
 from near_duplicate_scans import FEWER_POINTS, KINDS, POINTS, copy_of, scan_of, thinned
 
-from face3d_data.digest import seed_from
 from face3d_data.geometry.surface_distance import surface_distance
 from face3d_data.shards.audit.near_duplicates import find_near_duplicates
-from face3d_data.shards.audit.near_duplicates_points import MOST, PARTS, Clouds, PointsLook
-from face3d_data.shards.finish import finish_dataset
-from face3d_data.shards.plan import plan_dataset
+from face3d_data.shards.audit.near_duplicates_points import MOST, PARTS, describe_cloud, lay
 from face3d_data.shards.read import Dataset
-from face3d_data.shards.schema import DatasetSpec
-from face3d_data.shards.write import write_shard
-from face3d_data.table import FIXED_COLUMNS
 
-CAPTURES = 8
-SPLITS = ("train",) * 7 + ("eval",) + ("test",) * 2
 STRANGERS = 1000
 GOALS = {"seconds": 120.0, "strangers": 0}
 
 
-@dataclass(frozen=True)
-class Row:
-    """One sample to be published, and the order in which it is read."""
+class PeakMemory:
+    """The most anonymous memory, in MiB, that this process, and it with its workers, held while the context was open.
 
-    identity: str
-    capture: str
-    split: str
-    points: np.ndarray
-    order: tuple[str, int]
+    Attributes:
+        own: of this process.
+        every: of all.
+    """
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The arrays."""
-        return frozenset({"points"})
+    def __enter__(self) -> PeakMemory:
+        self.own = self.every = 0.0
+        self._done = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._watch.start()
+        return self
 
-    def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of an array."""
-        return self.points.shape
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._watch.join()
 
-
-def rows_of(n_samples: int, planted: int) -> Iterator[Row]:
-    """Yield people's captures and the planted copies, whose captures are called as the person copied."""
-    n_people = max(10, (n_samples - planted * len(KINDS)) // CAPTURES)
-    copies = [person for person in range(n_people) if SPLITS[person % len(SPLITS)] == "train"][: planted * len(KINDS)]
-    for person in range(n_people):
-        for capture in range(CAPTURES):
-            rng = np.random.default_rng(seed_from("rows", person, capture))
-            scan = scan_of(person, capture, neutral=False)
-            name, split = f"made/p{person:05d}", SPLITS[person % len(SPLITS)]
-            yield Row(name, f"c{capture}", split, thinned(scan, POINTS, rng), ("part", person * CAPTURES + capture))
-            if capture == 0 and person in copies:
-                number = copies.index(person)
-                kind = KINDS[number % len(KINDS)]
-                points = copy_of(scan, kind, rng).astype(np.float32)
-                name = f"copy/{kind.replace(' ', '-')}{number:04d}"
-                yield Row(name, f"of-p{person:05d}", "test", points, ("copies", number))
+    def _look(self) -> None:
+        while not self._done.wait(0.2):
+            own = _anonymous_mb("self")
+            listed = (path.read_text().split() for path in Path("/proc/self/task").glob("*/children"))
+            self.own = max(self.own, own)
+            self.every = max(self.every, own + sum(_anonymous_mb(child) for some in listed for child in some))
 
 
-def publish(rows: list[Row], folder: Path) -> Dataset:
-    """Publish rows as a dataset."""
-    records = [
-        {
-            **{"key": f"{number:032x}", "id": f"{row.identity}/{row.capture}", "identity": row.identity},
-            **{"dataset": row.identity.partition("/")[0], "variant": "plain", "split": row.split, "source": "made"},
-            **{"origin_id": f"{row.identity}/{row.capture}", "path": "", "root": "", "n_points": POINTS, "place": row},
-        }
-        for number, row in enumerate(rows)
-    ]
-    frame = pd.DataFrame(records)[list(FIXED_COLUMNS)].astype(object)
-    plan = plan_dataset(frame, DatasetSpec(**{"from": "made", "fields": ["points"]}), name="made", seed=0)
-    infos = [write_shard(task, lambda place, name: place.points) for task in plan.shard_tasks(folder)]
-    return Dataset(finish_dataset(plan, folder, infos))
+def _anonymous_mb(process: str) -> float:
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
 
 
-def search(n_samples: int, planted: int) -> dict[str, Any]:
-    """Return what the search finds in a dataset with planted copies."""
-    with tempfile.TemporaryDirectory() as name:
-        started = time.perf_counter()
-        dataset = publish(list(rows_of(n_samples, planted)), Path(name))
-        made_s = time.perf_counter() - started
-        table = pd.concat([dataset.table(split) for split in dataset.splits], ignore_index=True)
-        started = time.perf_counter()
-        PointsLook(Clouds(dataset, table, "points"), "points")
-        laid_s = time.perf_counter() - started
-        started, busy = time.perf_counter(), time.process_time()
-        result = find_near_duplicates(dataset, table)
-        seconds, busy_s = time.perf_counter() - started, time.process_time() - busy
+def search(n_samples: int, planted: int, jobs: int, folder: Path) -> dict[str, Any]:
+    """Return what the search finds in a dataset with planted copies, which is made in a folder if it is not there."""
+    started = time.perf_counter()
+    made = folder / "dataset" / "made"
+    dataset = Dataset(made) if made.exists() else make_dataset(folder, n_samples, planted, jobs)
+    made_s = time.perf_counter() - started
+    table = pd.concat([dataset.table(split) for split in dataset.splits], ignore_index=True)
+    started, busy = time.perf_counter(), _processor_seconds()
+    with PeakMemory() as peak:
+        result = find_near_duplicates(dataset, table, jobs=jobs, show_progress=True)
+    seconds, busy_s = time.perf_counter() - started, _processor_seconds() - busy
     wanted = {sample for sample in table["sample_id"] if sample.startswith("copy/")}
     found, strangers, others = set(), [], 0
     for suspect in result.suspects:
@@ -137,7 +114,10 @@ def search(n_samples: int, planted: int) -> dict[str, Any]:
         "made_s": round(made_s, 1),
         "seconds": round(seconds, 1),
         "processor_seconds": round(busy_s, 1),
-        "laying_s": round(laid_s, 1),
+        "jobs": jobs,
+        "peak_mb": round(peak.own),
+        "peak_with_workers_mb": round(peak.every),
+        "remarks": list(result.remarks),
         "compared_pairs": result.compared,
         "found": {kind: f"{hits[kind]} of {n}" for kind, n in sorted(count.items())},
         "missed": sum(count.values()) - sum(hits.values()),
@@ -145,6 +125,12 @@ def search(n_samples: int, planted: int) -> dict[str, Any]:
         "strangers": len(strangers),
         "strangers_named": strangers[:10],
     }
+
+
+def _processor_seconds() -> float:
+    """Return the time that this process and its workers that have ended took of processors."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _kind(sample: str) -> str:
@@ -165,7 +151,7 @@ def distances(n_people: int) -> dict[str, Any]:
         clouds["clean, sampled anew"].append(thinned(clean, FEWER_POINTS, rng))
         for kind in KINDS:
             clouds[kind].append(copy_of(scan, kind, rng).astype(np.float32))
-    looks = {kind: PointsLook(_Held(found), "points") for kind, found in clouds.items()}  # type: ignore[arg-type]
+    looks = {kind: Held(found) for kind, found in clouds.items()}
     pairs = np.array(np.triu_indices(n_people, 1)).T
     drawn = pairs[rng.permutation(len(pairs))[:STRANGERS]]
     figures: dict[str, Any] = {}
@@ -184,36 +170,35 @@ def distances(n_people: int) -> dict[str, Any]:
     return figures
 
 
-class _Held:
-    """Clouds in memory."""
+class Held:
+    """Clouds in memory, described and laid as the search does it.
+
+    Attributes:
+        maps: descriptors f4 (n, k) of each part.
+    """
 
     def __init__(self, clouds: list[np.ndarray]) -> None:
-        self._clouds = clouds
-
-    def __len__(self) -> int:
-        return len(self._clouds)
-
-    def each(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield place and points of every cloud."""
-        yield from enumerate(self._clouds)
-
-    def at(self, place: int) -> np.ndarray:
-        """Return the points of one."""
-        return self._clouds[place]
+        described = [describe_cloud(points) for points in clouds]
+        self.maps = [np.stack([maps[part] for maps, _, _ in described]) for part in range(len(PARTS))]
+        laid = (
+            [lay(points, poses, part) for part in range(len(PARTS))]
+            for points, (_, poses, _) in zip(clouds, described, strict=True)
+        )
+        self.surfaces = list(laid)
 
 
-def _nearest(look: PointsLook, pairs: np.ndarray, part: int) -> np.ndarray:
-    maps = look.parts[part].descriptors
+def _nearest(look: Held, pairs: np.ndarray, part: int) -> np.ndarray:
+    maps = look.maps[part]
     apart = np.linalg.norm(maps[pairs[:, 0]] - maps[pairs[:, 1]], axis=1)
     return pairs[np.argsort(apart)[:STRANGERS]]
 
 
-def _figures(first: PointsLook, second: PointsLook, pairs: np.ndarray, part: int) -> dict[str, Any]:
+def _figures(first: Held, second: Held, pairs: np.ndarray, part: int) -> dict[str, Any]:
     """Return quantiles of the maps' distance and of the figures that confirm, and how many pairs are suspected."""
     found = []
     for one, other in pairs:
-        apart = surface_distance(first._surface(int(one), part), second._surface(int(other), part), PARTS[part][1])
-        maps = first.parts[part].descriptors[one] - second.parts[part].descriptors[other]
+        apart = surface_distance(first.surfaces[one][part], second.surfaces[other][part], PARTS[part][1])
+        maps = first.maps[part][one] - second.maps[part][other]
         map_mm = float(np.linalg.norm(maps))
         shape_mm = apart.shape_mm if part == 0 else apart.part_mm
         found.append((map_mm, shape_mm, apart.noise_ratio, map_mm <= PARTS[part][3] and apart.within(MOST[part])))
@@ -232,15 +217,18 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--planted", type=int, default=40, help="copies of each kind")
     parser.add_argument("--people", type=int, default=300, help="strangers whose distances are measured")
+    parser.add_argument("--jobs", type=int, default=cpu_count(), help="worker processes")
+    parser.add_argument("--folder", type=Path, help="keep the dataset here, or use the one that is here")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     options = parser.parse_args()
-    figures = distances(options.people)
+    figures = distances(options.people) if options.people else {}
     for part, kinds in figures.items():
         print(f"{part}: least, 1 %, median, 99 %, most of shape (mm) and noise ratio")
         for kind, of in kinds.items():
             told = "  ".join(" ".join(f"{value:6.3f}" for value in of[name]) for name in ("shape_mm", "noise_ratio"))
             print(f"  {kind:26} {of['pairs']:5} pairs {of['suspected']:4} suspected  {told}")
-    result = search(options.samples, options.planted)
+    with tempfile.TemporaryDirectory() as name:
+        result = search(options.samples, options.planted, options.jobs, options.folder or Path(name))
     for key, value in result.items():
         goal = f"  (goal: at most {GOALS[key]:g})" if key in GOALS else ""
         print(f"{key:30} {value}{goal}")

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 @click.option(
     "--near-duplicates/--no-near-duplicates",
     default=None,
-    help="Search for samples of two splits that may show one recording [up to 20,000 samples].",
+    help="Search for samples of two splits that may show one recording [up to 100,000 samples].",
 )
 @click.option(
     "--strict",
     is_flag=True,
     help="Also exit with 1 for suspected overlaps, and if near-duplicates could not be searched for.",
 )
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Workers that search for near-duplicates [all cores].")
 @json_option
 @click.pass_context
 def command(
@@ -43,17 +44,21 @@ def command(
     same_person: Path | None,
     near_duplicates: bool | None,
     strict: bool,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Check the hashes, schema, labels and lists of a DATASET, and that its splits do not overlap. Exits with 1 if not.
 
     DATASET is a name in WORKSPACE/datasets, or a folder. Near-duplicates are reported as suspected: inspect them.
     """
+    from joblib import cpu_count
+
     from face3d_data.shards.audit.report import is_open, verification_lines, verification_record
     from face3d_data.shards.audit.verify import verify_dataset
     from face3d_data.shards.find import find_dataset
 
-    verdict = verify_dataset(find_dataset(dataset, workspace), same_person, near_duplicates)
+    path = find_dataset(dataset, workspace)
+    verdict = verify_dataset(path, same_person, near_duplicates, jobs or cpu_count(), show_progress=True)
     if as_json:
         echo_json(verification_record(verdict))
     else:

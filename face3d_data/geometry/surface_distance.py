@@ -8,7 +8,7 @@ points, or are between them, and are nearer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from face3d_data.geometry.align import every_nth, motion_of
 from face3d_data.geometry.face_descriptor import LEFT_MM, LOW_MM, SPAN_MM, gauss_newton
 from face3d_data.geometry.nearest import NearestPoints
-from face3d_data.geometry.normals import mean_and_scatter
+from face3d_data.geometry.normals import mean_and_scatter, thinnest
 
 NEIGHBORS = 10
 FIT_POINTS = 600
@@ -58,10 +58,10 @@ class ScanSurface:
     def planes(self) -> tuple[np.ndarray, np.ndarray]:
         """Unit normals f8 (N, 3) of planes through each point's neighbours, and the variance f8 (N,), mm², off them."""
         _, index = self.tree.k_nearest(self.points, min(NEIGHBORS, len(self.points)))
-        values, vectors = np.linalg.eigh(mean_and_scatter(self.points, index)[1])
-        normals = vectors[:, :, 0] * np.where(vectors[:, 2:, 0] < 0, -1.0, 1.0)
+        vectors, values = thinnest(mean_and_scatter(self.points, index)[1])
+        normals = vectors * np.where(vectors[:, 2:] < 0, -1.0, 1.0)
         freedom = max(1, index.shape[1] - 3)  # three numbers make a plane
-        return normals, np.maximum(values[:, 0] / freedom, LEAST_NOISE_MM**2)
+        return normals, np.maximum(values / freedom, LEAST_NOISE_MM**2)
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,17 @@ def surface_distance(
         first: a face.
         second: another.
         lowest_mm: only what is higher than this counts, in the face frame.
-        most: where one way is farther than this already, the other is not measured.
+        most: where a figure is larger than this already, those that come after it are not measured: they are 0, or
+            those of one way.
     """
     pose = _fit(first, second, lowest_mm)
-    there = _measure(first, first.points @ pose[:3, :3].T + pose[:3, 3], second, lowest_mm)
-    if most is not None and not Distance(*there).within(most):
-        return Distance(*there)
+    there = _measure(first, first.points @ pose[:3, :3].T + pose[:3, 3], second, lowest_mm, most)
+    if most is not None and not there.within(most):
+        return there
     back = np.linalg.inv(pose)
-    again = _measure(second, second.points @ back[:3, :3].T + back[:3, 3], first, lowest_mm)
-    return Distance(*np.maximum(there, again).tolist())
+    again = _measure(second, second.points @ back[:3, :3].T + back[:3, 3], first, lowest_mm, most)
+    figures = ((one.shape_mm, one.part_mm, one.noise_ratio) for one in (there, again))
+    return Distance(*(max(*both) for both in zip(*figures, strict=True)))
 
 
 def _fit(first: ScanSurface, second: ScanSurface, lowest_mm: float) -> np.ndarray:
@@ -127,10 +129,12 @@ def _fit(first: ScanSurface, second: ScanSurface, lowest_mm: float) -> np.ndarra
         matched = index < len(second.points)
         if matched.sum() < LEAST_IN_PATCH * PATCHES:
             return pose
-        moved, index = moved[matched], index[matched]
-        normals = second.planes[0][index]
-        distance = np.einsum("ij,ij->i", moved - second.points[index], normals)
-        twist = gauss_newton(moved, normals, distance, FIT_SCALE_MM)
+        index = index[matched]
+        at, normals, goal = (
+            np.ascontiguousarray(rows.T) for rows in (moved[matched], second.planes[0][index], second.points[index])
+        )
+        distance = np.einsum("ij,ij->j", at - goal, normals)
+        twist = gauss_newton(at, normals, distance, FIT_SCALE_MM)
         pose = motion_of(twist) @ pose
         if (np.abs(twist) < STILL).all():
             break
@@ -144,8 +148,10 @@ def _inside(points: np.ndarray, lowest_mm: float) -> np.ndarray:
     return across & (points[:, 1] > lowest_mm) & (points[:, 2] > BACK_MM)
 
 
-def _measure(cloud: ScanSurface, moved: np.ndarray, other: ScanSurface, lowest_mm: float) -> tuple[float, float, float]:
-    """Return the three figures of `Distance` one way: from a cloud, moved onto another, to the planes of that."""
+def _measure(
+    cloud: ScanSurface, moved: np.ndarray, other: ScanSurface, lowest_mm: float, most: Distance | None
+) -> Distance:
+    """Return how far it is one way: from a cloud, moved onto another, to the planes of that."""
     keep = np.flatnonzero(_inside(moved, lowest_mm))
     _, index = other.tree.nearest(moved[keep], REACH_MM)
     matched = index < len(other.points)
@@ -157,15 +163,17 @@ def _measure(cloud: ScanSurface, moved: np.ndarray, other: ScanSurface, lowest_m
     count = np.bincount(patch, minlength=PATCHES**2)
     full = count >= LEAST_IN_PATCH
     if full.sum() < LEAST_SEEN * PATCHES**2 * (LOW_MM + SPAN_MM - lowest_mm) / SPAN_MM:
-        return np.inf, np.inf, np.inf
+        return Distance(np.inf, np.inf, np.inf)
     count = count[full]
     mean = np.bincount(patch, distance, PATCHES**2)[full] / count
     square = np.bincount(patch, distance**2, PATCHES**2)[full] / count
     by_chance = np.maximum(square - mean**2, 0.0) / (count - 1)
     apart = np.sort(mean**2 - by_chance)
+    shape = Distance(_root_mean(apart), _root_mean(apart[: max(1, len(apart) * 9 // 10)]), 0.0)
+    if most is not None and not shape.within(most):
+        return shape  # most pairs end here, and are spared the planes of the cloud
     noise_mm = np.sqrt(cloud.planes[1][keep] + variance[index])
-    ratio = float(np.median(np.abs(distance) / noise_mm)) / MAD
-    return _root_mean(apart), _root_mean(apart[: max(1, len(apart) * 9 // 10)]), ratio
+    return replace(shape, noise_ratio=float(np.median(np.abs(distance) / noise_mm)) / MAD)
 
 
 def _root_mean(squares: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Copies between splits are suspected and named, whatever was done to them; strangers are not."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ from made import spec_of
 from made_faces import N_POINTS, dataset_of, masked, sampled, scan, turned
 
 from face3d_data.cli.verify import command
+from face3d_data.engine.backends import Crash
 from face3d_data.geometry.align import transform
-from face3d_data.shards.audit import near_duplicates, verify_leaks
-from face3d_data.shards.audit.near_duplicates import find_near_duplicates, nearest_across
+from face3d_data.shards.audit import near_duplicates, near_duplicates_tasks, verify_leaks
+from face3d_data.shards.audit.near_duplicates import find_near_duplicates
 from face3d_data.shards.audit.near_duplicates_points import LEAST_POINTS_OF_PART, look_at_points
 from face3d_data.shards.audit.verify import verify_dataset
 from face3d_data.shards.read import Dataset
@@ -47,7 +49,8 @@ def test_a_part_of_a_face_is_not_told_by_sparse_clouds(tmp_path):
     found = {("train", "ann", "c0"): sampled(scan(0), 1, few), ("test", "bob", "c0"): sampled(scan(0), 2, few)}
     dataset = Dataset(dataset_of(tmp_path, found))
     look = look_at_points(dataset, table_of(dataset), "points")
-    assert [np.isfinite(look.distance(0, 1, part).part_mm) for part in (0, 1)] == [True, False]
+    comparison = look.comparison(dict(enumerate(look.describe(0, 2).laid)))
+    assert [np.isfinite(comparison.distance(0, 1, part).part_mm) for part in (0, 1)] == [True, False]
 
 
 def table_of(dataset):
@@ -174,20 +177,60 @@ def test_pairs_that_leak_for_certain_are_passed_over(planted):
     assert (search.suspects, search.compared) == ((), 0)
 
 
-@pytest.mark.parametrize("blocks", [(1024, 8192), (3, 5)])
-def test_nearest_rows_are_those_of_a_plain_search(monkeypatch, blocks):
-    monkeypatch.setattr(near_duplicates, "QUERIES_AT_ONCE", blocks[0])
-    monkeypatch.setattr(near_duplicates, "ROWS_AT_ONCE", blocks[1])
-    rng = np.random.default_rng(0)
-    found = rng.standard_normal((60, 4)).astype("f4")
-    splits = ["train"] * 30 + ["eval"] * 10 + ["test"] * 20
-    wanted = set()
-    for one in range(30, 60):
-        before = [other for other in range(60) if splits.index(splits[other]) < splits.index(splits[one])]
-        apart = sorted((float(np.linalg.norm(found[one] - found[other])), other) for other in before)[:3]
-        wanted |= {(one, other) for distance, other in apart if distance <= 1.5}
-    assert set(nearest_across(found, splits, 1.5, 3)) == wanted
-    assert len(wanted) > 20
+@pytest.mark.slow
+def test_workers_change_nothing(planted, monkeypatch):
+    monkeypatch.setattr(near_duplicates, "ALONE", 0)
+    monkeypatch.setattr(near_duplicates_tasks, "ROWS", 4)
+    monkeypatch.setattr(near_duplicates_tasks, "PAIRS", 3)
+    dataset = Dataset(planted)
+    alone, two = (find_near_duplicates(dataset, table_of(dataset), jobs=jobs) for jobs in (1, 2))
+    assert alone.suspects == two.suspects
+    assert len(two.suspects) == len(COPIES)
+    assert (alone.compared, alone.looked, alone.notes) == (two.compared, two.looked, two.notes)
+
+
+@pytest.mark.slow
+def test_many_samples_are_searched_by_an_index_that_is_checked(planted, monkeypatch):
+    pytest.importorskip("faiss", reason="the extra faiss is not installed")
+    dataset = Dataset(planted)
+    exact = find_near_duplicates(dataset, table_of(dataset))
+    monkeypatch.setattr(near_duplicates, "EXACT", 10)
+    search = find_near_duplicates(dataset, table_of(dataset))
+    assert (search.suspects, search.compared) == (exact.suspects, exact.compared)
+    [remark] = search.remarks
+    assert re.search("by Faiss' index, which found ([1-9]\\d*) of \\1 pairs", remark)
+    assert exact.remarks == search.notes == ()
+
+
+@pytest.mark.slow
+def test_without_faiss_many_samples_are_searched_exactly_and_a_line_says_so(planted, monkeypatch):
+    monkeypatch.setattr(near_duplicates, "EXACT", 10)
+    monkeypatch.setattr(near_duplicates, "find_spec", lambda name: None)
+    done = CliRunner().invoke(command, [str(planted), "-j", "1"])
+    assert f"{len(COPIES)} suspected (points of 21 samples)\n" in done.output
+    assert "faces: near-duplicates: the nearest samples were searched for exactly, in a time " in done.output
+    assert "faiss]" in done.output
+
+
+def test_samples_that_kill_their_worker_are_counted(planted):
+    class Deadly:
+        def run(self, label, total, tasks):
+            yield from ((task, Crash("it killed 2 fresh workers")) for task in tasks)
+
+    dataset = Dataset(planted)
+    look = look_at_points(dataset, table_of(dataset), "points")
+    described, notes = near_duplicates_tasks.describe(look, 21, Deadly())
+    assert not described.shown.any()
+    assert notes == ["points of 1 sample killed the worker process that read them"]
+
+
+def test_tasks_are_halved_down_to_one_row_or_pair(planted):
+    rows = near_duplicates_tasks.DescribeRows(None, 4, 7)
+    assert [(half.start, half.stop) for half in rows.halves()] == [(4, 5), (5, 7)]
+    assert rows.halves()[0].halves() == []
+    pairs = near_duplicates_tasks.ComparePairs(None, ((0, 1, (0,)), (0, 2, (1,)), (1, 2, (0,))), {})
+    assert [len(half.pairs) for half in pairs.halves()] == [1, 2]
+    assert pairs.halves()[0].halves() == []
 
 
 def test_faces_that_cannot_be_told_are_counted_out(tmp_path):

@@ -53,6 +53,7 @@ def _searched(search: Search) -> dict[str, Any]:
     return {
         "looked_at": list(search.looked),
         "notes": list(search.notes),
+        "remarks": list(search.remarks),
         "compared": search.compared,
         "seconds": round(search.seconds, 1),
     }
@@ -90,6 +91,7 @@ def _search_lines(search: Search) -> Iterator[str]:
         yield f"near-duplicates between splits: {near} suspected ({', '.join(search.looked)})"
     how = "only partly looked for" if search.looked else "not looked for"
     yield from (f"near-duplicates were {how}: {note}" for note in search.notes)
+    yield from (f"near-duplicates: {remark}" for remark in search.remarks)
     for kind, what in (("two_people", "under two names"), ("two_captures", "in two captures of a person")):
         count = sum(suspect.kind == kind for suspect in search.suspects)
         if count:

@@ -89,7 +89,11 @@ class Verification:
 
 
 def verify_dataset(
-    path: str | Path, same_person: str | Path | None = None, near_duplicates: bool | None = None
+    path: str | Path,
+    same_person: str | Path | None = None,
+    near_duplicates: bool | None = None,
+    jobs: int = 1,
+    show_progress: bool = False,
 ) -> Verification:
     """Check everything that a dataset promises.
 
@@ -98,6 +102,8 @@ def verify_dataset(
         same_person: a CSV of `identity,same_as`: people with several names.
         near_duplicates: look for samples of different splits that may show one recording; None: unless there are more
             than `near_duplicates.FEW` samples.
+        jobs: worker processes that look for them.
+        show_progress: show how far they are.
 
     Raises:
         UserError: the folder is not a dataset, or has another schema; or the list is not valid.
@@ -125,7 +131,7 @@ def verify_dataset(
     problems += [Problem("lists", *found) for found in (*check_pairs(dataset, table), *check_protocol(dataset, table))]
     by_split = {split: table[table["split"] == split] for split in dataset.splits}
     sizes = {split: {"samples": len(mine), "people": mine["name"].nunique()} for split, mine in by_split.items()}
-    search = look_for_near_duplicates(dataset, held, suspects, near_duplicates, damaged)
+    search = look_for_near_duplicates(dataset, held, suspects, near_duplicates, damaged, jobs, show_progress)
     allowed = bool(dataset.info.get("allow_leaks", False))
     notes = list_notes(table, same_person)
     return Verification(dataset.name, tuple(problems), sizes, counts, tuple(leaks), search, allowed, notes)

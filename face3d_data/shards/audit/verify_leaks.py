@@ -51,6 +51,8 @@ def look_for_near_duplicates(
     suspects: Sequence[Suspect],
     wanted: bool | None,
     damaged: bool,
+    jobs: int = 1,
+    show_progress: bool = False,
 ) -> Search:
     """Return the suspects of a dataset: its near-duplicates, if these are searched for, and those known already.
 
@@ -62,6 +64,8 @@ def look_for_near_duplicates(
         suspects: those known already.
         wanted: search for near-duplicates; None: only if there are at most `FEW` samples.
         damaged: the stored arrays are not what they should be, so that comparing them would prove nothing.
+        jobs: worker processes of the search.
+        show_progress: show how far the search is.
     """
     if damaged:
         return Search(tuple(suspects), notes=("fix the faults above first",))
@@ -79,5 +83,5 @@ def look_for_near_duplicates(
             return True
         return not tokens[first].isdisjoint(tokens[second])
 
-    search = find_near_duplicates(dataset, table, known)
+    search = find_near_duplicates(dataset, table, known, jobs, show_progress)
     return replace(search, suspects=(*search.suspects, *suspects))
