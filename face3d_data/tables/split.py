@@ -124,6 +124,10 @@ class Split(TableStep):
         """Yield the frozen file where it is there; a missing one is reported by `run`, which knows the remedy."""
         yield from ((label, path) for label, path in super().content_files() if path.exists())
 
+    def columns_read(self) -> tuple[str, ...] | None:
+        """Return what places rest on; with `stratify` all columns, of which it names some."""
+        return None if self.stratify else ("id", "identity", "origin_id", "split")
+
     def run(self, frames: Sequence[pd.DataFrame], context: TableContext) -> TableResult:
         """Return the rows with `split` set, and the places as state for the next run.
 
