@@ -15,7 +15,7 @@ from typing import Any
 
 from face3d_data.atomic import write_atomic
 from face3d_data.digest import canonical, digest
-from face3d_data.pipeline.fuse import FusedSteps, fused_steps, stores
+from face3d_data.pipeline.fuse import FusedSteps, stores
 from face3d_data.pipeline.join import join_rows
 from face3d_data.pipeline.lock import keys_digest, pipeline_digest
 from face3d_data.pipeline.people import same_person_lines
@@ -27,6 +27,7 @@ from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty, Manifest
 from face3d_data.store.manifest_files import manifest_path
 from face3d_data.store.workspace import StepCache
+from face3d_data.version import __version__
 
 VERSION = 1
 FOLDER = "unchanged"
@@ -80,7 +81,7 @@ class Records:
 
 
 def _head(of: str, body: str) -> str:
-    return canonical([VERSION, of, hashlib.blake2b(body.encode(), digest_size=16).hexdigest()])
+    return canonical([VERSION, __version__, of, hashlib.blake2b(body.encode(), digest_size=16).hexdigest()])
 
 
 def dirty_records(rows: list[Dirty]) -> list[dict[str, Any]]:
@@ -196,17 +197,18 @@ def _upstreams(step: Step, result: RunResult) -> list[str]:
     return [result.steps[upstream].digest for upstream in step.upstream]
 
 
-def _step_rests_on(step: Step, result: RunResult) -> str | None:
+def _step_rests_on(step: Step, result: RunResult, group: FusedSteps) -> str | None:
     pipeline, space = result.pipeline, result.workspace
     if isinstance(step.component, Stage):
         cache = space.step_cache(step.component.name, step.fingerprint(pipeline.seed))
-        steps = fused_steps(pipeline, pipeline.steps)[step.id]
-        kept = [[one.id for one in steps], stores(steps, step)]
+        kept = [[one.id for one in group], stores(group, step)]
         return digest(stage_rests_on(step, pipeline, _upstreams(step, result), cache), kept)
     return table_rests_on(step, pipeline, _upstreams(step, result), space.run_dir(pipeline.name))
 
 
-def recalled_step(step: Step, result: RunResult, records: Records, forced: Collection[str] = ()) -> StepResult | None:
+def recalled_step(
+    step: Step, result: RunResult, records: Records, forced: Collection[str] = (), group: FusedSteps = ()
+) -> StepResult | None:
     """Return a step's result as the last run recorded it; None where it has to be run, or looked at.
 
     Args:
@@ -214,13 +216,14 @@ def recalled_step(step: Step, result: RunResult, records: Records, forced: Colle
         result: with its upstreams.
         records: of the pipeline.
         forced: ids of steps that are to be run again.
+        group: the steps that a stage is fused with, itself among them.
     """
     if step.id in forced:
         return None
     fingerprint = step.fingerprint(result.pipeline.seed)
     new = StepResult(step.id, step.component.name, fingerprint, 0, Manifest.empty())
     run_dir = result.workspace.run_dir(result.pipeline.name)
-    return recalled(records, run_dir, _step_rests_on(step, result), new, lambda: look_at_step(step, result))
+    return recalled(records, run_dir, _step_rests_on(step, result, group), new, lambda: look_at_step(step, result))
 
 
 def recalled_stages(
@@ -229,17 +232,19 @@ def recalled_stages(
     """Return the results of fused stages as the last run recorded them; None unless it recorded all of them."""
     ahead = RunResult(result.pipeline, result.workspace, dict(result.steps))
     for step in steps:
-        known = recalled_step(step, ahead, records, forced)
+        known = recalled_step(step, ahead, records, forced, steps)
         if known is None:
             return None
         ahead.steps[step.id] = known
     return {step.id: ahead.steps[step.id] for step in steps}
 
 
-def remember_step(step: Step, result: RunResult, records: Records, made: StepResult, told: Sequence[str]) -> None:
-    """Record a step's result for the next run."""
+def remember_step(
+    step: Step, result: RunResult, records: Records, made: StepResult, told: Sequence[str], group: FusedSteps
+) -> None:
+    """Record a step's result for the next run; the arguments are those of `recalled_step` and `remember`."""
     captures = {name for row in made.unreadable for name in result.steps[row.source].entries.arrays["id"]}
-    remember(records, _step_rests_on(step, result), made, told, captures)
+    remember(records, _step_rests_on(step, result, group), made, told, captures)
 
 
 def look_at_step(step: Step, result: RunResult) -> StepResult:

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,7 +87,8 @@ def run(
         for step in wanted:
             if step.id in fused and step.id not in ahead:
                 ahead |= _run_stages(fused[step.id], result, records, settings)
-            result.steps[step.id] = _run_step(step, ahead, result, records, settings, tell)
+            made = ahead[step.id] if step.id in fused else _run_table(step, result, records, settings)
+            result.steps[step.id] = _end_step(step, made, result, records, fused.get(step.id, ()), tell)
         if until is None:
             from face3d_data.pipeline.publish import publish
 
@@ -141,40 +142,38 @@ def _run_stages(steps: FusedSteps, result: RunResult, records: Records, settings
     return run_fused(steps, result.pipeline, result.workspace, inputs, settings)
 
 
-def _run_step(
-    step: Step,
-    ahead: Mapping[str, StepResult],
-    result: RunResult,
-    records: Records,
-    settings: RunSettings,
-    tell: Say,
-) -> StepResult:
-    """Run a table step, or take what became of a stage, and write and tell it."""
-    run_dir = result.workspace.run_dir(result.pipeline.name)
-    started = time.perf_counter()
-    if not isinstance(step.component, TableStep):
-        made = ahead[step.id]
-    else:
-        known = recalled_step(step, result, records, settings.force)
-        made = known if known is not None else _run_table(step, step.component, result, run_dir)
-    made.seconds += time.perf_counter() - started
-    told: Sequence[str] = made.recorded.get("told", ())
-    write_step(run_dir, made)
-    worked = made.report.inputs
-    work = f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"
-    tell(step_line(made, work if isinstance(step.component, Stage) else ""))
-    if not made.recorded:
-        told = (*where_notes(step, done(result)), *made.notes)
-        remember_step(step, result, records, made, told)
-    tell_notes(told, tell)
-    judge_step("step", made, result, tell)
+def _run_table(step: Step, result: RunResult, records: Records, settings: RunSettings) -> StepResult:
+    """Return the result of a table step: as recorded, or else run."""
+    assert isinstance(step.component, TableStep)
+    started, run_dir = time.perf_counter(), result.workspace.run_dir(result.pipeline.name)
+    made = recalled_step(step, result, records, settings.force)
+    if made is None:
+        upstreams = [result.entries(upstream) for upstream in step.upstream]
+        made = run_table(step, step.component, result.pipeline, run_dir, upstreams)
+        for suffix, text in made.state.items():
+            write_atomic(run_dir / f"{step.id}.{suffix}", text)
+    made.seconds = time.perf_counter() - started
     return made
 
 
-def _run_table(step: Step, table: TableStep, result: RunResult, run_dir: Path) -> StepResult:
-    made = run_table(step, table, result.pipeline, run_dir, [result.entries(upstream) for upstream in step.upstream])
-    for suffix, text in made.state.items():
-        write_atomic(run_dir / f"{step.id}.{suffix}", text)
+def _end_step(
+    step: Step, made: StepResult, result: RunResult, records: Records, group: FusedSteps, tell: Say
+) -> StepResult:
+    """Write what became of a step, tell it, record it for the next run, and judge it by the limits.
+
+    Raises:
+        RunStopped: a limit is exceeded.
+    """
+    write_step(result.workspace.run_dir(result.pipeline.name), made)
+    worked = made.report.inputs
+    work = f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"
+    tell(step_line(made, work if isinstance(step.component, Stage) else ""))
+    told: Sequence[str] = made.recorded.get("told", ())
+    if not made.recorded:
+        told = (*where_notes(step, done(result)), *made.notes)
+        remember_step(step, result, records, made, told, group)
+    tell_notes(told, tell)
+    judge_step("step", made, result, tell)
     return made
 
 

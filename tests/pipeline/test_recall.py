@@ -200,3 +200,12 @@ def test_a_record_of_another_version_is_none(tmp_path, monkeypatch):
     assert records.get("a", "of") is None
     (tmp_path / recall.FOLDER / "a.json").write_text(json.dumps({"x": 1}))
     assert records.get("a", "of") is None
+
+
+def test_steps_up_to_one_keep_its_arrays_though_a_whole_run_handed_them_on(tmp_path):
+    root, work = write_toys(tmp_path / "in", 3, 2), tmp_path / "work"
+    go(root, work)
+    result, _ = go(root, work, until="scaled")
+    assert {entry.place.read("points").shape for entry in result.entries("scaled")} == {(12, 3)}
+    whole, _ = go(root, work)
+    assert {entry.place.read("points").shape for entry in whole.entries("noisy")} == {(12, 3)}
