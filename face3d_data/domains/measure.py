@@ -52,7 +52,7 @@ def measure_face(entry: Entry) -> Measured | None:
     """
     try:
         for names in ({"depth", "box"}, {"depth"}, {"grid"}, {"points"}):
-            place = next((place for place in _from_the_source(entry) if _can_be_read(place, names)), None)
+            place = next((place for place in _from_the_source(entry) if names <= place.names), None)
             if place is not None:
                 box = place.read("box") if "box" in names else None
                 z_mm, noise_mm = _of_depth(place, box) if "depth" in names else _of_other(place, min(names))
@@ -63,13 +63,8 @@ def measure_face(entry: Entry) -> Measured | None:
 
 
 def _from_the_source(entry: Entry) -> list[StorageLocation | SourcePlace]:
-    return list(entry.place.chain())[::-1]
-
-
-def _can_be_read(place: StorageLocation | SourcePlace, names: set[str]) -> bool:
-    """Return whether a place has all of these arrays: a step that handed them on in memory has not."""
-    found = [place.find(name) for name in names] if names <= place.names else [None]
-    return all(one is not None and (isinstance(one, SourcePlace) or one.stored) for one in found)
+    chain = list(entry.place.chain())[::-1]
+    return [place for place in chain if not isinstance(place, StorageLocation) or place.stored]
 
 
 def _of_depth(place: StorageLocation | SourcePlace, box: np.ndarray | None) -> tuple[np.ndarray, float | None]:

@@ -17,7 +17,7 @@ sources:
   tiny: {reader: rgbd_folder, root: captures}
 steps:
   - {id: faces, stage: detect, from: tiny, with: {detector: given}}
-  - {id: clouds, stage: to_cloud, from: faces, with: {min_points: 100}}
+  - {id: clouds, stage: to_cloud, from: faces, with: {min_points: 100}, keep: true}
   - {id: few, stage: subsample, from: clouds, with: {n_points: 64}}
 datasets:
   p: {from: few, fields: [points]}
