@@ -213,6 +213,7 @@ def test_scaling_measures_each_operation_in_a_process(tmp_path):
         assert sum(1 for _ in rows) == 1 + 60 + 2  # the header, and one capture added before the first run
     again = {line["operation"]: line for line in figures(tmp_path, "scaling.py", *arguments)}
     assert again["first"]["wall_s"] == lines["first"]["wall_s"]
+    assert not any(line["resumed"] for line in again.values())
 
 
 def test_scaling_writes_the_same_captures_in_both_ways(tmp_path):
