@@ -1,7 +1,7 @@
 """Records of the last run: what sources, steps and datasets gave; where nothing changed, no row is looked at.
 
 A record counts only for the digest of all that it rests on: the rows before it, options, the state of files and of the
-parts in the cache. One that is missing, torn, damaged or of another version is none, and the rows are looked at.
+parts in the cache. One that is missing, torn, damaged or of another version does not count: the rows are looked at.
 """
 
 from __future__ import annotations
@@ -164,15 +164,15 @@ def recalled(
 
 
 def remember(
-    records: Records, of: str | None, made: StepResult, told: Sequence[str], captures: Collection[str] = ()
+    records: Records, of: str | None, made: StepResult, lines: Sequence[str], captures: Collection[str] = ()
 ) -> None:
-    """Record a result for the next run; none that a next run would try again.
+    """Record a result for the next run, unless that would try some of it again.
 
     Args:
         records: of the pipeline.
         of: digest of all that it rests on, None where that is not known.
         made: the result.
-        told: the lines that the run printed beneath the step's.
+        lines: those that the run printed beneath the step's.
         captures: ids of the sources' captures, of a stage that could not read some.
     """
     if of is None or not made.settled:
@@ -188,7 +188,7 @@ def remember(
         "notes": list(made.notes),
         "remarks": made.remarks,
         "captures": [row.sample_id for row in made.unreadable if row.sample_id in captures],
-        "told": list(told),
+        "told": list(lines),
     }
     records.put(made.id, of, record)
 
@@ -240,11 +240,11 @@ def recalled_stages(
 
 
 def remember_step(
-    step: Step, result: RunResult, records: Records, made: StepResult, told: Sequence[str], group: FusedSteps
+    step: Step, result: RunResult, records: Records, made: StepResult, lines: Sequence[str], group: FusedSteps
 ) -> None:
     """Record a step's result for the next run; the arguments are those of `recalled_step` and `remember`."""
     captures = {name for row in made.unreadable for name in result.steps[row.source].entries.arrays["id"]}
-    remember(records, _step_rests_on(step, result, group), made, told, captures)
+    remember(records, _step_rests_on(step, result, group), made, lines, captures)
 
 
 def look_at_step(step: Step, result: RunResult) -> StepResult:

@@ -1,4 +1,4 @@
-"""Reports on a source or step: its files in the run's folder, the lines that are told of it, and limits."""
+"""Reports on a source or step: its files in the run's folder, the lines printed of it, and limits."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ NOT_COUNTED = "dropped"
 DIGESTED_AT_ONCE = 8192
 NO_POINTS = -1
 """Number of points of a row without any."""
-CODED = ("identity", "dataset", "variant", "split", "source")
+FEW_VALUES = ("identity", "dataset", "variant", "split", "source")
 """Columns with few values."""
-ARRAYS = ("key", "id", "origin_id", "path", "root", "n_points")
+MANY_VALUES = ("key", "id", "origin_id", "path", "root", "n_points")
 """Columns with many: `key` is S (n,), `n_points` i8 (n,), the others are object arrays of texts."""
 
 
@@ -79,8 +79,8 @@ class Manifest(Sequence[Entry]):
     """Rows in columns; nothing in it is ever changed.
 
     Args:
-        arrays: the columns `ARRAYS`.
-        coded: the columns `CODED`.
+        arrays: the columns `MANY_VALUES`.
+        coded: the columns `FEW_VALUES`.
         tags: of the sources and of stages.
         labels: tags that table steps set.
         places: where the arrays of each row are.
@@ -100,9 +100,9 @@ class Manifest(Sequence[Entry]):
     @classmethod
     def empty(cls) -> Manifest:
         """Return a manifest without rows."""
-        arrays = {name: np.zeros(0, object) for name in ARRAYS}
+        arrays = {name: np.zeros(0, object) for name in MANY_VALUES}
         arrays |= {"key": np.zeros(0, "S1"), "n_points": np.zeros(0, np.int64)}
-        return cls(arrays, {name: Coded.same(None, 0) for name in CODED}, {}, {}, Places(()))
+        return cls(arrays, {name: Coded.same(None, 0) for name in FEW_VALUES}, {}, {}, Places(()))
 
     def __len__(self) -> int:
         return len(self.arrays["key"])
@@ -138,7 +138,7 @@ class Manifest(Sequence[Entry]):
             tags=_tags_of(self.tags, row),
             labels=_tags_of(self.labels, row),
             **{name: arrays[name][row] for name in ("id", "origin_id", "path", "root")},
-            **{name: self.coded[name][row] for name in CODED},
+            **{name: self.coded[name][row] for name in FEW_VALUES},
         )
 
     def take(self, rows: np.ndarray | None) -> Manifest:
@@ -190,7 +190,7 @@ class Manifest(Sequence[Entry]):
     def digest(self) -> str:
         """Return the digest of all columns and tags in their order, 32 hex digits; not of where arrays are."""
         whole = hashlib.blake2b(digest_size=16)
-        for name in ARRAYS:
+        for name in MANY_VALUES:
             column = self.arrays[name]
             if column.dtype == object:
                 lengths = np.fromiter(map(len, column), np.int64, len(column))
@@ -226,8 +226,8 @@ def manifest_of(several: Sequence[Manifest]) -> Manifest:
     several = [one for one in several if len(one)]
     if len(several) < 2:
         return several[0] if several else Manifest.empty()
-    arrays = {name: np.concatenate([one.arrays[name] for one in several]) for name in ARRAYS}
-    coded = {name: joined([one.coded[name] for one in several]) for name in CODED}
+    arrays = {name: np.concatenate([one.arrays[name] for one in several]) for name in MANY_VALUES}
+    coded = {name: joined([one.coded[name] for one in several]) for name in FEW_VALUES}
     tags, labels = (_joined_tags([getattr(one, kind) for one in several], several) for kind in ("tags", "labels"))
     return Manifest(arrays, coded, tags, labels, places_of([one.places for one in several]))
 

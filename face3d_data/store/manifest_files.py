@@ -15,7 +15,7 @@ from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.csv_cells import guarded
 from face3d_data.errors import UserError
 from face3d_data.store.coded import MISSING
-from face3d_data.store.manifest import ARRAYS, Dirty, Manifest
+from face3d_data.store.manifest import MANY_VALUES, Dirty, Manifest
 from face3d_data.table import FIXED_COLUMNS
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _field(name: str, rows: Manifest) -> pa.Field:
     """Return the type of a column: a tag whose values are of several types is JSON, as its metadata says."""
     import pyarrow as pa
 
-    if name in ARRAYS:
+    if name in MANY_VALUES:
         return pa.field(name, pa.int64() if name == "n_points" else pa.string())
     column = rows.column(name)
     kinds = {type(column.values[code]) for code in np.unique(column.codes).tolist() if code != MISSING}

@@ -10,17 +10,17 @@ import pytest
 
 from face3d_data.errors import UserError
 from face3d_data.store.coded import Coded
-from face3d_data.store.manifest import ARRAYS, CODED, NO_POINTS, Manifest
+from face3d_data.store.manifest import FEW_VALUES, NO_POINTS, Manifest
 from face3d_data.store.manifest_files import ROWS_AT_ONCE, manifest_csv, write_manifest
 from face3d_data.store.places import Places
 
 
 def manifest(n: int, **tags) -> Manifest:
     ids = np.array([f"d/p/c{i}" for i in range(n)] or [""], object)[:n]
-    arrays = dict.fromkeys(ARRAYS, ids)
+    arrays = dict.fromkeys(MANY_VALUES, ids)
     arrays["key"] = np.array([f"{i:032x}" for i in range(n)], "S32")
     arrays["n_points"] = np.array([NO_POINTS if i % 2 else i for i in range(n)], np.int64)
-    coded = {name: Coded.same("d/p" if name == "identity" else name, n) for name in CODED}
+    coded = {name: Coded.same("d/p" if name == "identity" else name, n) for name in FEW_VALUES}
     return Manifest(arrays, coded, {name: Coded.of(values) for name, values in tags.items()}, {}, Places(()))
 
 
