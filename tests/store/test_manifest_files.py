@@ -10,7 +10,7 @@ import pytest
 
 from face3d_data.errors import UserError
 from face3d_data.store.coded import Coded
-from face3d_data.store.manifest import FEW_VALUES, NO_POINTS, Manifest
+from face3d_data.store.manifest import FEW_VALUES, MANY_VALUES, NO_POINTS, Manifest
 from face3d_data.store.manifest_files import ROWS_AT_ONCE, manifest_csv, write_manifest
 from face3d_data.store.places import Places
 
