@@ -160,6 +160,7 @@ def recalled(
     new.rows, new.recorded, new.settled, new.inputs = look, record, True, record["inputs"]
     new.dirty, new.unreadable = dirty_rows_of(record["dirty"]), dirty_rows_of(record["unreadable"])
     new.notes, new.remarks = tuple(record["notes"]), record["remarks"]
+    new.state = {suffix: (run_dir / f"{new.id}.{suffix}").read_text("utf-8") for suffix in record["state"]}
     return new
 
 
@@ -187,6 +188,7 @@ def remember(
         "unreadable": dirty_records(made.unreadable),
         "notes": list(made.notes),
         "remarks": made.remarks,
+        "state": sorted(made.state),
         "captures": [row.sample_id for row in made.unreadable if row.sample_id in captures],
         "told": list(lines),
     }

@@ -209,3 +209,11 @@ def test_steps_up_to_one_keep_its_arrays_though_a_whole_run_handed_them_on(tmp_p
     assert {entry.place.read("points").shape for entry in result.entries("scaled")} == {(12, 3)}
     whole, _ = go(root, work)
     assert {entry.place.read("points").shape for entry in whole.entries("noisy")} == {(12, 3)}
+
+
+def test_a_recalled_split_still_has_its_places(tmp_path):
+    root, work = write_toys(tmp_path / "in", 4, 2), tmp_path / "work"
+    first, _ = go(root, work)
+    again, _ = go(root, work)
+    assert again.steps["people"].recorded
+    assert dict(again.steps["people"].state) == dict(first.steps["people"].state) != {}
