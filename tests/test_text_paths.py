@@ -31,6 +31,7 @@ INTERNAL = {
     **dict.fromkeys(("shards.export.parquet_files", "shards.export.webdataset_files"), "made by export_dataset"),
     **dict.fromkeys(("pipeline.judge", "pipeline.lock", "pipeline.paths", "pipeline.dirty_page"), "machinery"),
     **dict.fromkeys(("pipeline.steps", "pipeline.freeze", "tables.frozen", "triplets"), "machinery"),
+    **dict.fromkeys(("pipeline.recall", "pipeline.report_step", "shards.dataset_plan"), "machinery"),
     **dict.fromkeys(("shards.audit.verify_leaks", "shards.audit.verify_spellings"), "parts of verify_dataset"),
     **dict.fromkeys(("testing.contract_table", "formats.realsense_playback"), "takes no path of a user"),
 }
