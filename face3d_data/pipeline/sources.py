@@ -29,7 +29,7 @@ from face3d_data.store.part import RETRIED, PartRow, write_part
 from face3d_data.store.place import source_of
 from face3d_data.store.places import Places, SourcePool
 from face3d_data.store.source_table import SourceTable
-from face3d_data.store.step_rows import is_settled
+from face3d_data.store.step_rows import StepRows, is_settled
 from face3d_data.store.workspace import StepCache, Workspace
 from face3d_data.table import FIXED_COLUMNS
 
@@ -122,8 +122,9 @@ def _read_source(
     if not len(rows):
         _check_level(step, dirty)
         return rows, dirty
-    _survey(step, rows, cache)
-    bad = _inspect(step, rows, cache, settings, retry)
+    seen = cache.rows(keep=settings is not None)
+    _survey(step, rows, seen)
+    bad = _inspect(step, rows, cache, seen, settings, retry)
     if bad:
         refused = np.array([key.decode() in bad for key in rows.arrays["key"].tolist()])
         for entry in rows.where(refused):
@@ -301,7 +302,7 @@ def _dirty_source(
     return _dirty(step, sample_id, path, "", *problem, NOT_COUNTED if problem[0] in LISTED_ONLY else "reject")
 
 
-def _survey(step: SourceStep, rows: Manifest, cache: StepCache) -> None:
+def _survey(step: SourceStep, rows: Manifest, seen: StepRows) -> None:
     """Let the reader look at a few captures that are new, spread over the collection.
 
     Where fewer are new than it looks at, known ones make up the number: one bad capture that comes in is not the whole
@@ -310,7 +311,7 @@ def _survey(step: SourceStep, rows: Manifest, cache: StepCache) -> None:
     Raises:
         UserError: the collection does not fit an option of the reader; the source is named first.
     """
-    known = cache.rows().find(rows.arrays["key"]) != MISSING
+    known = seen.find(rows.arrays["key"]) != MISSING
     if known.all():
         return
     new, old = _spread(np.flatnonzero(~known), SURVEYED), np.flatnonzero(known)
@@ -328,11 +329,16 @@ def _spread(rows: np.ndarray, most: int) -> list[int]:
 
 
 def _inspect(
-    step: SourceStep, entries: Manifest, cache: StepCache, settings: RunSettings | None, retry: bool
+    step: SourceStep,
+    entries: Manifest,
+    cache: StepCache,
+    rows: StepRows,
+    settings: RunSettings | None,
+    retry: bool,
 ) -> dict[str, PartRow]:
     """Look into what is new, and return the row of each content that is not good, by key."""
     keep = settings is not None
-    rows, keys = cache.rows(keep), entries.arrays["key"]
+    keys = entries.arrays["key"]
     todo = [
         (keys[i].decode(), source_of(entries.places[i].resolved).source, attempt)
         for i, attempt in rows.to_do(keys, retry=retry)
