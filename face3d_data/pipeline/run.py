@@ -120,6 +120,8 @@ def _forget_others(run_dir: Path, pipeline: Pipeline) -> None:
     for path in (*run_dir.glob("*.dirty.csv"), *manifests_in(run_dir).values()):
         if path.name not in known:
             path.unlink()
+    for name in pipeline.ids:  # rows as an earlier version wrote them: they would be taken for those of this run
+        (run_dir / f"{name}.csv").unlink(missing_ok=True)
 
 
 def available_cores() -> int:

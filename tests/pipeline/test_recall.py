@@ -217,3 +217,14 @@ def test_a_recalled_split_still_has_its_places(tmp_path):
     again, _ = go(root, work)
     assert again.steps["people"].recorded
     assert dict(again.steps["people"].state) == dict(first.steps["people"].state) != {}
+
+
+def test_rows_that_an_earlier_version_wrote_as_csv_are_not_left_beside_the_new_ones(tmp_path):
+    root, work = write_toys(tmp_path / "in", 3, 2), tmp_path / "work"
+    (work / "runs" / "toy").mkdir(parents=True)
+    for name in ("scaled.csv", "mine.csv"):
+        (work / "runs" / "toy" / name).write_text("")
+    go(root, work)
+    there = {path.name for path in (work / "runs" / "toy").glob("*.csv")}
+    assert "scaled.csv" not in there
+    assert {"mine.csv", "people.split.csv", "scaled.dirty.csv"} <= there
