@@ -129,11 +129,11 @@ def _samples(person: int, number: int | None) -> Iterator[tuple[str, str, str, n
 
 
 def make_dataset(folder: Path, n_samples: int, planted: int, jobs: int) -> Dataset:
-    """Publish people's captures, and so many copies of each kind, as a dataset.
+    """Publish people's captures, with a number of copies of each kind, as a dataset.
 
     Args:
         folder: takes the dataset, in `dataset`, and the clouds that it is made from.
-        n_samples: about so many samples.
+        n_samples: number of samples, approximately.
         planted: copies of each kind.
         jobs: worker processes.
     """

@@ -1,4 +1,4 @@
-"""Rows of the cache that a stage's outcome for one input gives: its outputs, or why there is none."""
+"""Rows of the cache that a stage's outcome for one input gives: its outputs, or the reason why it has no output."""
 
 from __future__ import annotations
 

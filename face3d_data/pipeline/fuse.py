@@ -38,8 +38,7 @@ def fused_steps(pipeline: Pipeline, wanted: Sequence[Step]) -> Mapping[str, Fuse
 
 def stores(steps: FusedSteps, step: Step) -> bool:
     """Return whether the arrays of one of some fused steps are stored: of the last, and of those that store little."""
-    stage = step.component
-    return step is steps[-1] or (isinstance(stage, Stage) and stage.output_bytes() <= SMALL_BYTES)
+    return step is steps[-1] or step.stage.output_bytes() <= SMALL_BYTES
 
 
 def _hands_on(pipeline: Pipeline, step: Step, following: Step) -> bool:

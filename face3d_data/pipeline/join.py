@@ -14,10 +14,11 @@ from face3d_data.digest import canonical
 from face3d_data.pipeline.result import StepResult
 from face3d_data.pipeline.spec import Step
 from face3d_data.stage import Stage
-from face3d_data.store.coded import MISSING, Coded
+from face3d_data.store.coded import MISSING, Coded, combined
 from face3d_data.store.manifest import NO_POINTS, Dirty, Manifest, check_unique
 from face3d_data.store.part import PartRow
-from face3d_data.store.places import Places, StagePool
+from face3d_data.store.place_pools import StagePool
+from face3d_data.store.places import Places
 from face3d_data.store.step_rows import StepRows
 
 INHERITED = -2
@@ -88,8 +89,8 @@ def _outputs(step: Step, inputs: Manifest, rows: StepRows, parents: np.ndarray, 
         _n_points(base.arrays["n_points"], texts["shapes"], texts["dropped"]),
     )
     coded = dict(base.coded)
-    coded["identity"] = _combined(base.coded["identity"], suffix, lambda own, end: own + end)
-    coded["variant"] = _combined(base.coded["variant"], variant, _variants)
+    coded["identity"] = _with_suffixes(base.coded["identity"], suffix, lambda own, end: own + end)
+    coded["variant"] = _with_suffixes(base.coded["variant"], variant, _variants)
     places = {name: rows.column(name, found) for name in ("part", "record", "stored")} | {"key": keys}
     pool = StagePool(inputs.places, parent_rows, rows.paths, places, texts, step.id)
     arrays, tags = {**base.arrays, "key": keys, "id": ids, "n_points": n_points}, rows.coded("tags", found)
@@ -110,19 +111,9 @@ def _variants(before: str, own: str) -> str:
     return "+".join(name for name in (before, own) if name and name != "plain") or "plain"
 
 
-def _combined(before: Coded, own: Coded, combine: Callable[[str, str], str]) -> Coded:
-    """Return a column of what `combine` makes of the values of two, asked once for each pair of values."""
-    if all(combine(value, "") == value for value in before.values) and not own.where(bool).any():
-        return before
-    pairs = before.codes.astype(np.int64) * (len(own.values) + 1) + own.codes
-    found, codes = np.unique(pairs, return_inverse=True)
-    values = [
-        combine(before.values[pair // (len(own.values) + 1)], own.values[pair % (len(own.values) + 1)])
-        for pair in found.tolist()
-    ]
-    known = {value: place for place, value in enumerate(dict.fromkeys(values))}
-    places = np.array([known[value] for value in values] or [0], np.int32)
-    return Coded(places[codes.reshape(-1)].astype(np.int32), list(known))
+def _with_suffixes(before: Coded, own: Coded, combine: Callable[[str, str], str]) -> Coded:
+    """Return a column with what a stage adds to its values; itself where it adds nothing."""
+    return combined(combine, (before, own)) if own.where(bool).any() else before
 
 
 def _n_points(before: np.ndarray, shapes: Coded, dropped: Coded) -> np.ndarray:

@@ -10,7 +10,6 @@ import numpy as np
 from face3d_data.digest import digest, seed_from
 from face3d_data.pipeline.spec import Pipeline
 from face3d_data.sample import Arrays, Sample, Tag
-from face3d_data.stage import Stage
 from face3d_data.store.place import NotStored, SourcePlace, StorageLocation
 
 
@@ -37,8 +36,7 @@ def _arrays(pipeline: Pipeline, place: StorageLocation | SourcePlace, tags: Mapp
     if isinstance(place, SourcePlace) or all(isinstance(one, SourcePlace) or one.stored for one in found):
         return Arrays({name: partial(place.read, name) for name in sorted(place.names)})
     step, before = pipeline.step(place.step), _arrays(pipeline, place.parent, tags)
-    stage, fingerprint, key = step.component, step.fingerprint(pipeline.seed), place.parent.key
-    assert isinstance(stage, Stage)
+    stage, fingerprint, key = step.stage, step.fingerprint(pipeline.seed), place.parent.key
     sample = Sample(before, stage.tags_read(tags), key=key)
     rng = np.random.default_rng(seed_from(fingerprint, key)) if stage.random else None
     outputs = stage.run_batch([sample], [rng])[0]

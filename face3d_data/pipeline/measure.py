@@ -38,15 +38,10 @@ class Measure(Stage):
 class Sizes:
     """Stands in for reading arrays where only their shape is asked for."""
 
-    def __init__(self, measured: StepResult | None) -> None:
+    def __init__(self, measured: StepResult | None, rows: Manifest) -> None:
         entries = measured.entries if measured is not None else []
         self._tags = {entry.id: entry.tags for entry in entries}
-        self._ids: dict[object, str] = {}
-
-    def know(self, rows: Manifest) -> None:
-        """Remember which row each place belongs to."""
-        if self._tags:
-            self._ids = dict(zip(rows.places, rows.arrays["id"], strict=True))
+        self._ids = dict(zip(rows.places, rows.arrays["id"], strict=True)) if self._tags else {}
 
     def __call__(self, place: RowPlace, name: str) -> np.ndarray:
         """Return an array of the right shape that takes no memory; an array that nobody measured is read."""

@@ -26,32 +26,23 @@ from face3d_data.pipeline.lock import pipeline_digest
 from face3d_data.pipeline.measure import Sizes, measure_rows
 from face3d_data.pipeline.notes import nothing_left
 from face3d_data.pipeline.people import same_person_lines
-from face3d_data.pipeline.preparation import preparation_record
+from face3d_data.pipeline.planned import dirty_before, planned, published_pairs
 from face3d_data.pipeline.recall import Records
 from face3d_data.pipeline.report_step import tell_notes
 from face3d_data.pipeline.result import Say, StepResult
 from face3d_data.plurals import counted
-from face3d_data.sample import Tag
 from face3d_data.shards.dataset_plan import DatasetPlan, first_fault
 from face3d_data.shards.finish import finish_dataset
-from face3d_data.shards.origin import DatasetOrigin
-from face3d_data.shards.pair_lists import PublishedPairs
-from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.reuse import ReusedShard, older_versions, reuse_shards, versions_of
 from face3d_data.shards.schema import SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.write import ShardInfo, ShardTask, write_shard
-from face3d_data.stage import Stage
 from face3d_data.store.files import FileHashes
-from face3d_data.store.manifest import Dirty, Manifest, to_frame
+from face3d_data.store.manifest import Dirty, Manifest
 from face3d_data.store.manifest_files import DIRTY_ROW_COLUMNS, write_dirty
 from face3d_data.store.place import read
-from face3d_data.table import TableStep
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from face3d_data.pipeline.result import RunResult, RunSettings
-    from face3d_data.pipeline.spec import Pipeline
 
 
 DATASET_DIRTY = ".dataset.dirty.csv"
@@ -105,11 +96,12 @@ def _rests_on(name: str, result: RunResult, allow_leaks: bool) -> str:
     pipeline, spec = result.pipeline, result.pipeline.datasets[name]
     lists = {
         title: [found.dataset, found.capture_prefix, list(map(repr, found.pairs))]
-        for title, found in _pair_lists(pipeline, spec).items()
+        for title, found in published_pairs(pipeline, spec).items()
     }
     people = [list(map(str, line)) for line in same_person_lines(pipeline)]
-    dirty = digest([row.__dict__ for row in _dirty_before(result, spec)])
+    dirty = digest([row.__dict__ for row in dirty_before(result, spec)])
     own = [SCHEMA_VERSION, name, spec.content(), allow_leaks, pipeline.seed, pipeline_digest(pipeline)]
+    own.append(pipeline.limits.model_dump(mode="json"))  # what was within the limits then may not be now
     return digest(own, result.steps[spec.upstream].digest, dirty, people, lists)
 
 
@@ -139,35 +131,8 @@ def _publish(
     rows, unreadable = _readable(result.entries(spec.upstream), measured)
     where = result.workspace.run_dir(pipeline.name) / f"{name}{DATASET_DIRTY}"
     write_dirty(where, unreadable)
-    if not len(rows):
-        reasons = Counter(row.reason for row in unreadable)
-        told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-        raise UserError(
-            f"dataset {name!r}: none of the {len(unreadable)} rows of {spec.upstream!r} can be read ({told}), first: "
-            f"{unreadable[0].detail}: see `face3d dirty {pipeline.name}`"
-        )
-    sizes = Sizes(measured)
-    sizes.know(rows)
-    plan = plan_dataset(
-        to_frame(rows, places=True),
-        spec,
-        name=name,
-        seed=pipeline.seed,
-        allow_leaks=allow_leaks,
-        origin=DatasetOrigin(
-            pipeline=pipeline.name,
-            pipeline_digest=pipeline_digest(pipeline),
-            by=_split_kind(pipeline, spec),
-            dirty=_dirty_frame([*_dirty_before(result, spec), *unreadable]),
-            makers=_makers(pipeline),
-            read=sizes,
-            same_person=same_person_lines(pipeline),
-            readers={source.id: source.reader.name for source in pipeline.sources},
-            array_attributes=_array_attributes(name, pipeline, spec),
-            pair_lists=_pair_lists(pipeline, spec),
-            preparation=preparation_record(pipeline, spec),
-        ),
-    )
+    _check_readable(name, rows, unreadable, result)
+    plan = planned(name, result, rows, unreadable, Sizes(measured, rows), allow_leaks)
     notes = list(plan.notes)
     if settings.force.intersection(pipeline.upstream_of([spec.upstream])):
         plan = replace(plan, rebuild=True)
@@ -247,74 +212,23 @@ def _readable(rows: Manifest, measured: StepResult | None) -> tuple[Manifest, li
     return rows.where(~np.isin(rows.arrays["key"], bad)) if len(bad) else rows, dirty
 
 
+def _check_readable(name: str, rows: Manifest, unreadable: Sequence[Dirty], result: RunResult) -> None:
+    """Check that some row of a dataset can be read.
+
+    Raises:
+        UserError: none can; with the reasons.
+    """
+    if len(rows):
+        return
+    upstream = result.pipeline.datasets[name].upstream
+    reasons = Counter(row.reason for row in unreadable)
+    told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+    raise UserError(
+        f"dataset {name!r}: none of the {len(unreadable)} rows of {upstream!r} can be read ({told}), first: "
+        f"{unreadable[0].detail}: see `face3d dirty {result.pipeline.name}`"
+    )
+
+
 def _left_out(plan: DatasetPlan) -> list[Dirty]:
     columns = zip(*(plan.left_out[column].tolist() for column in DIRTY_ROW_COLUMNS[:-1]), strict=True)
     return [Dirty(*values) for values in columns]
-
-
-def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:
-    """Return `capture` where a closed-set split lies upstream of the dataset, else `identity`."""
-    needed = pipeline.upstream_of([spec.upstream])
-    steps = [step.component for step in pipeline.steps if step.id in needed and step.assigns_split]
-    kept = [table.keeps_together() for table in steps if isinstance(table, TableStep)]
-    return "capture" if "capture" in kept else "identity"
-
-
-def _pair_lists(pipeline: Pipeline, spec: DatasetSpec) -> dict[str, PublishedPairs]:
-    """Return the lists of pairs that the sources of a dataset publish; of two of one name, the second is `NAME-source`.
-
-    Raises:
-        UserError: a list cannot be read.
-    """
-    needed = pipeline.upstream_of([spec.upstream])
-    found: dict[str, PublishedPairs] = {}
-    for source in (source for source in pipeline.sources if source.id in needed):
-        for name, pairs in source.reader.pair_lists().items():
-            mine = name if name not in found else f"{name}-{source.id}"
-            found[mine] = PublishedPairs(source.dataset, source.capture_prefix, pairs)
-    return found
-
-
-def _makers(pipeline: Pipeline) -> dict[str, dict[str, str]]:
-    makers: dict[str, dict[str, str]] = {}
-    for step in pipeline.steps:
-        if isinstance(step.component, Stage):
-            for name in sorted(step.component.created()):
-                makers.setdefault(name, {})[step.id] = step.component.name
-    return makers
-
-
-def _array_attributes(name: str, pipeline: Pipeline, spec: DatasetSpec) -> dict[str, Mapping[str, Tag]]:
-    """Return what the stages upstream of a dataset say of the numbers in its fields.
-
-    Raises:
-        UserError: rows whose numbers mean different things come together.
-    """
-    after: dict[str, dict[str, Mapping[str, Tag]]] = {}
-    for step in pipeline.steps:
-        found: dict[str, Mapping[str, Tag]] = {}
-        for field, said in (pair for upstream in step.upstream for pair in after.get(upstream, {}).items()):
-            if found.setdefault(field, said) != said and step.id in pipeline.upstream_of([spec.upstream]):
-                first = found[field]
-                differing = sorted(key for key in {**first, **said} if first.get(key) != said.get(key))
-                shown = ", ".join(f"{key} is {first.get(key)} and {said.get(key)}" for key in differing)
-                raise UserError(
-                    f"dataset {name!r}: {field!r} is made in two ways that come together in step {step.id!r} "
-                    f"({shown}): give the steps that make it the same options"
-                )
-        own = step.component.array_attributes() if isinstance(step.component, Stage) else {}
-        after[step.id] = {**found, **own}
-    return {field: said for field, said in after.get(spec.upstream, {}).items() if field in spec.fields}
-
-
-def _dirty_before(result: RunResult, spec: DatasetSpec) -> list[Dirty]:
-    """Return the dirty rows of everything upstream of a dataset."""
-    needed = result.pipeline.upstream_of([spec.upstream])
-    return [row for step_id, step in result.steps.items() if step_id in needed for row in step.dirty]
-
-
-def _dirty_frame(rows: Sequence[Dirty]) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = {name: [getattr(row, name) for row in rows] for name in DIRTY_ROW_COLUMNS}
-    return pd.DataFrame(columns, dtype=object)

@@ -27,6 +27,7 @@ from face3d_data.stage import Stage
 from face3d_data.store.manifest import Dirty, Manifest
 from face3d_data.store.manifest_files import manifest_path
 from face3d_data.store.workspace import StepCache
+from face3d_data.table import TableStep
 from face3d_data.version import __version__
 
 VERSION = 1
@@ -135,7 +136,7 @@ def stage_rests_on(step: Step, pipeline: Pipeline, upstreams: Sequence[str], cac
 
 def table_rests_on(step: Step, pipeline: Pipeline, upstreams: Sequence[str], run_dir: Path) -> str | None:
     """Return the digest of all that the rows of a table step rest on; None of one that does not say what that is."""
-    if not getattr(step.component, "repeatable", False):
+    if not isinstance(step.component, TableStep) or not step.component.repeatable:
         return None
     where = [dict(step.where), [str(folder) for folder in pipeline.base_dirs], pipeline.seed, step.seed]
     kept = files_digest(run_dir, step.id, (manifest_path(run_dir, step.id).name, f"{step.id}.dirty.csv"))

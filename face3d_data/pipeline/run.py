@@ -82,13 +82,7 @@ def run(
         records = Records(space.run_dir(pipeline.name), keep=True, trust=not rehash)
         read_sources(result, records, rehash, tell, settings)
         tell_notes(noted(records, result, "spellings", lambda: spelling_notes(done(result), pipeline)), tell)
-        fused = fused_steps(pipeline, wanted)
-        ahead: dict[str, StepResult] = {}
-        for step in wanted:
-            if step.id in fused and step.id not in ahead:
-                ahead |= _run_stages(fused[step.id], result, records, settings)
-            made = ahead[step.id] if step.id in fused else _run_table(step, result, records, settings)
-            result.steps[step.id] = _end_step(step, made, result, records, fused.get(step.id, ()), tell)
+        _run_steps(wanted, result, records, settings, tell)
         if until is None:
             from face3d_data.pipeline.publish import publish
 
@@ -135,6 +129,20 @@ def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
     return tuple(step for step in pipeline.steps if step.id in needed)
 
 
+def _run_steps(wanted: Sequence[Step], result: RunResult, records: Records, settings: RunSettings, tell: Say) -> None:
+    fused = fused_steps(result.pipeline, wanted)
+    ahead: dict[str, StepResult] = {}
+    for step in wanted:
+        group = fused.get(step.id, ())
+        if group and step.id not in ahead:
+            ahead |= _run_stages(group, result, records, settings)
+        if isinstance(step.component, TableStep):
+            made = _run_table(step, step.component, result, records, settings)
+        else:
+            made = ahead[step.id]
+        result.steps[step.id] = _end_step(step, made, result, records, group, tell)
+
+
 def _run_stages(steps: FusedSteps, result: RunResult, records: Records, settings: RunSettings) -> dict[str, StepResult]:
     """Return the results of stages that are fused: as recorded where that is so of all of them, or else run."""
     known = recalled_stages(steps, result, records, settings.force)
@@ -144,14 +152,13 @@ def _run_stages(steps: FusedSteps, result: RunResult, records: Records, settings
     return run_fused(steps, result.pipeline, result.workspace, inputs, settings)
 
 
-def _run_table(step: Step, result: RunResult, records: Records, settings: RunSettings) -> StepResult:
+def _run_table(step: Step, table: TableStep, result: RunResult, records: Records, settings: RunSettings) -> StepResult:
     """Return the result of a table step: as recorded, or else run."""
-    assert isinstance(step.component, TableStep)
     started, run_dir = time.perf_counter(), result.workspace.run_dir(result.pipeline.name)
     made = recalled_step(step, result, records, settings.force)
     if made is None:
         upstreams = [result.entries(upstream) for upstream in step.upstream]
-        made = run_table(step, step.component, result.pipeline, run_dir, upstreams)
+        made = run_table(step, table, result.pipeline, run_dir, upstreams)
         for suffix, text in made.state.items():
             write_atomic(run_dir / f"{step.id}.{suffix}", text)
     made.seconds = time.perf_counter() - started

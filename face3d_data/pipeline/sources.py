@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from face3d_data.digest import DIGEST_CHARS, canonical
 from face3d_data.errors import UserError
 from face3d_data.formats.cost import limits_in_force
-from face3d_data.names import check_id_part, same_form
+from face3d_data.names import check_id_part
 from face3d_data.pipeline.result import RunSettings
+from face3d_data.pipeline.source_rows import dirty_capture, dirty_source, source_manifest
 from face3d_data.pipeline.source_tasks import hash_ahead, inspect_sources, unforeseen
 from face3d_data.pipeline.spec import SourceStep
 from face3d_data.reader import Source, captures
 from face3d_data.readers.shared.folder import FolderReader
 from face3d_data.readers.shared.root_level import fitting_level
-from face3d_data.readers.shared.strays import LISTED_ONLY
-from face3d_data.roots import HashedCapture, source_roots
-from face3d_data.sample import Tag
-from face3d_data.store.coded import MISSING, Coded
+from face3d_data.store.coded import MISSING
 from face3d_data.store.files import FileHashes
-from face3d_data.store.manifest import NO_POINTS, NOT_COUNTED, Dirty, Manifest
-from face3d_data.store.part import RETRIED, PartRow, write_part
+from face3d_data.store.manifest import NOT_COUNTED, Dirty, Manifest
+from face3d_data.store.part import PartRow, write_part
 from face3d_data.store.place import source_of
-from face3d_data.store.places import Places, SourcePool
 from face3d_data.store.source_table import SourceTable
 from face3d_data.store.step_rows import StepRows, is_settled
 from face3d_data.store.workspace import StepCache, Workspace
-from face3d_data.table import FIXED_COLUMNS
 
 INSPECTED_ROWS = 4096
 SURVEYED = 5
@@ -69,7 +63,7 @@ def scan_source(step: SourceStep) -> ScannedSource:
                 table.add(source)
             else:
                 table.note(source)
-                bad.append((len(table), _dirty_source(step, source, problem, wrong)))
+                bad.append((len(table), dirty_source(step, source, problem, wrong)))
     table.freeze()
     if not len(table) and not bad:
         where = getattr(step.reader, "root", None)
@@ -116,9 +110,9 @@ def _read_source(
     _hash_files(table, hashes)
     keys, failed = _keys(table, fingerprint)
     found = [*scanned.bad]
-    found += [(place, _dirty_source(step, table.source(place), None, why)) for place, why in failed.items()]
+    found += [(place, dirty_source(step, table.source(place), None, why)) for place, why in failed.items()]
     dirty = [row for _, row in sorted(found, key=lambda pair: pair[0])]
-    rows = _manifest(step, table, keys, np.array([i for i in range(len(table)) if i not in failed], np.int32))
+    rows = source_manifest(step, table, keys, np.array([i for i in range(len(table)) if i not in failed], np.int32))
     if not len(rows):
         _check_level(step, dirty)
         return rows, dirty
@@ -129,7 +123,9 @@ def _read_source(
         refused = np.array([key.decode() in bad for key in rows.arrays["key"].tolist()])
         for entry in rows.where(refused):
             row = bad[entry.key]
-            dirty.append(_dirty(step, entry.id, entry.path, entry.key, row.reason, row.detail, row.status, row.attempt))
+            dirty.append(
+                dirty_capture(step, entry.id, entry.path, entry.key, row.reason, row.detail, row.status, row.attempt)
+            )
         rows = rows.where(~refused)
     return rows, dirty
 
@@ -157,72 +153,6 @@ def _keys(table: SourceTable, fingerprint: str) -> tuple[np.ndarray, dict[int, t
     return keys, failed
 
 
-def _manifest(step: SourceStep, table: SourceTable, keys: np.ndarray, rows: np.ndarray) -> Manifest:
-    """Return the rows of captures, by their places in the table."""
-    people = table.people.take(rows).mapped(lambda person: f"{step.dataset}/{same_form(person)}")
-    captures = table.captures
-    names = (same_form(captures[row]) for row in rows.tolist())
-    ids = np.fromiter(
-        (f"{who}/{step.capture_prefix}{name}" for who, name in zip(people.objects(), names, strict=True)),
-        object,
-        len(rows),
-    )
-    recordings = _HashedCaptures(table, rows)
-    roots = source_roots(step.reader.fingerprint(), recordings, getattr(step.reader, "root", None))
-    arrays = {
-        "key": keys[rows],
-        "id": ids,
-        "origin_id": ids,
-        "path": _paths(table, rows, getattr(step.reader, "root", None)),
-        "root": np.fromiter(roots, object, len(rows)),
-        "n_points": np.full(len(rows), NO_POINTS, np.int64),
-    }
-    values = {"dataset": step.dataset, "variant": "plain", "split": "", "source": step.id}
-    coded = {name: Coded.same(value, len(rows)) for name, value in values.items()} | {"identity": people}
-    tags = {"mask": Coded.same("none", len(rows))}
-    for name, column in table.tags.items():
-        own = column.take(rows).mapped(_form)
-        tags[name] = own.over(tags[name]) if name in tags else own
-    tags |= {name: Coded.same(_form(value), len(rows)) for name, value in step.tags.items()}
-    for name in tags:
-        check_tags({name: ""}, step.id)
-    return Manifest(arrays, coded, tags, {}, Places((SourcePool(table, rows, arrays["key"]),)))
-
-
-@dataclass(frozen=True)
-class _HashedCaptures:
-    """What the roots of captures rest on; can be gone through more than once."""
-
-    table: SourceTable
-    rows: np.ndarray
-
-    def __iter__(self) -> Iterator[HashedCapture]:
-        table, files = self.table, self.table.files
-        for row in self.rows.tolist():
-            hashed = [(files.text(place), files.size(place), files.content(place)) for place in table.file_places(row)]
-            yield HashedCapture(hashed, table.index(row), table.record(row), table.root(row))
-
-
-def _paths(table: SourceTable, rows: np.ndarray, root: Path | None) -> np.ndarray:
-    """Return the path of each capture's first file from the root."""
-    folders: dict[str, str] = {}
-    found = np.empty(len(rows), object)
-    for i, place in enumerate(table.first_files()[rows].tolist()):
-        found[i] = "" if place < 0 else _below(folders, *table.files.parts(place), root)
-    return found
-
-
-def _below(folders: dict[str, str], folder: str, name: str, root: Path | None) -> str:
-    """Return what `_relative` does; each folder is looked at once."""
-    if name in ("", ".", "..") or root is None:
-        return _relative(Path(folder + name), root)
-    if folder not in folders:
-        below = _relative(Path(folder + "x"), root)
-        folders[folder] = below[:-1]
-    plain = name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
-    return folders[folder] + plain
-
-
 def _check_level(step: SourceStep, dirty: list[Dirty]) -> None:
     """Refuse a source none of whose files fits the names wanted, where another folder as root would make them fit.
 
@@ -237,22 +167,6 @@ def _check_level(step: SourceStep, dirty: list[Dirty]) -> None:
         raise UserError(f"source {step.id!r}: no file below {step.reader.root} matches the expected names: {level}")
 
 
-def check_tags(tags: Mapping[str, Tag], source_id: str) -> None:
-    """Check that no tag of a source is called like a column of manifests.
-
-    Raises:
-        UserError: naming the tag.
-    """
-    clash = sorted(tags.keys() & set(FIXED_COLUMNS))
-    if clash:
-        raise UserError(f"source {source_id!r}: tag {clash[0]!r} is the name of a column: choose another name")
-
-
-def _form(value: Tag) -> Tag:
-    """Return a tag's value in the form in which `where` and queries compare texts."""
-    return same_form(value) if isinstance(value, str) else value
-
-
 def _bad_values(source: Source) -> tuple[str, str] | None:
     """Return what is wrong with tags or index that are no JSON values, or not finite: this capture's fault alone."""
     try:
@@ -265,41 +179,9 @@ def _bad_values(source: Source) -> tuple[str, str] | None:
     return None
 
 
-def _relative(path: Path | None, root: Path | None) -> str:
-    if path is None:
-        return ""
-    text = os.path.relpath(path, root).replace(os.sep, "/") if root is not None else path.name
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
-
-
 def _bad_name(source: Source) -> tuple[str, str] | None:
     wrong = check_id_part(source.person, "the person's name") or check_id_part(source.capture, "the capture's name")
     return ("bad_name", wrong) if wrong else None
-
-
-def _dirty(
-    step: SourceStep,
-    sample_id: str,
-    path: str,
-    key: str,
-    reason: str,
-    detail: str,
-    status: str = "reject",
-    attempt: int = 1,
-) -> Dirty:
-    name, detail = (text.encode("utf-8", "backslashreplace").decode() for text in (sample_id, detail))
-    return Dirty(name, step.id, step.id, status, reason, detail, path, attempt, key=key)
-
-
-def _dirty_source(
-    step: SourceStep, source: Source, problem: tuple[str, str] | None, again: tuple[str, str] | None
-) -> Dirty:
-    """Return the dirty row of a capture with a problem, or with one that may be gone when it is tried again."""
-    sample_id = f"{step.dataset}/{same_form(source.person)}/{step.capture_prefix}{same_form(source.capture)}"
-    path = _relative(next(iter(source.files.values()), None), getattr(step.reader, "root", None))
-    if problem is None:
-        return _dirty(step, sample_id, path, "", *(again or ("", "")), RETRIED)
-    return _dirty(step, sample_id, path, "", *problem, NOT_COUNTED if problem[0] in LISTED_ONLY else "reject")
 
 
 def _survey(step: SourceStep, rows: Manifest, seen: StepRows) -> None:

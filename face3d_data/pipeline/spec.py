@@ -126,6 +126,17 @@ class Step:
     keep: bool = False
 
     @property
+    def stage(self) -> Stage:
+        """The component of a step that is a stage.
+
+        Raises:
+            TypeError: it is a table step.
+        """
+        if not isinstance(self.component, Stage):
+            raise TypeError(f"step {self.id!r} is a table step")
+        return self.component
+
+    @property
     def assigns_split(self) -> bool:
         """Whether it is a table step that puts rows into splits, whichever it is."""
         return isinstance(self.component, TableStep) and "split" in self.component.assigns

@@ -15,15 +15,8 @@ from face3d_data.errors import Face3dError, RunStopped
 from face3d_data.pipeline.join import chosen_rows
 from face3d_data.pipeline.result import StepResult
 from face3d_data.pipeline.spec import Pipeline, Step
-from face3d_data.store.manifest import (
-    NOT_COUNTED,
-    Dirty,
-    Manifest,
-    check_unique,
-    from_frame,
-    manifest_of,
-    to_frame,
-)
+from face3d_data.store.frames import from_frame, to_frame
+from face3d_data.store.manifest import NOT_COUNTED, Dirty, Manifest, check_unique, manifest_of
 from face3d_data.table import TableContext, TableResult, TableStep
 
 if TYPE_CHECKING:

@@ -90,8 +90,7 @@ def walk(
     levels: list[Level] = []
     parents, lacking = np.zeros(0, np.int64), Coded.same(NOTHING_LACKS, len(inputs))
     for step in steps:
-        stage = step.component
-        assert isinstance(stage, Stage)
+        stage = step.stage
         fingerprint = step.fingerprint(seed)
         cache = workspace.step_cache(stage.name, fingerprint)
         rows = cache.rows(keep)

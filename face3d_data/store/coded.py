@@ -90,6 +90,25 @@ def joined(columns: Sequence[Coded]) -> Coded:
     return Coded(np.concatenate(codes) if codes else np.zeros(0, np.int32), values)
 
 
+def combined(combine: Callable[..., Any], columns: Sequence[Coded]) -> Coded:
+    """Return a column of what `combine` makes of the values of several, asked once for each combination of values."""
+    codes = np.zeros(len(columns[0]), np.int64)
+    rows: list[tuple[Any, ...]] = [()]
+    for column in columns:
+        size = len(column.values) + 1
+        found, codes = np.unique(codes * size + column.codes - MISSING, return_inverse=True)
+        values = [None, *column.values]
+        rows = [(*rows[pair // size], values[pair % size]) for pair in found.tolist()]
+    return distinct(Coded(codes.astype(np.int32), [combine(*row) for row in rows] if len(codes) else []))
+
+
+def distinct(column: Coded) -> Coded:
+    """Return the column with each value, which has a hash, once."""
+    known: dict[Any, int] = {}
+    places = [known.setdefault(value, len(known)) for value in column.values]
+    return Coded(np.array([*places, MISSING], np.int32)[column.codes], list(known))
+
+
 class CodedBuilder:
     """A column that grows row by row; 1, 1.0 and true are three values."""
 

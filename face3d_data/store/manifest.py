@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,7 +17,7 @@ from face3d_data.store.places import Places, RowPlace, places_of
 from face3d_data.table import FIXED_COLUMNS
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 NOT_COUNTED = "dropped"
 """Status of what a table step left out on purpose, or a reader by its kind; it counts to no limit."""
@@ -262,53 +262,3 @@ def check_unique(rows: Manifest, step: str) -> None:
                 f"{where} ({other.source}: {other.path} and {one.source}: {one.path}): give one source another "
                 "'dataset', or a 'capture_prefix' if the people are the same"
             )
-
-
-def to_frame(rows: Manifest, columns: Iterable[str] | None = None, places: bool = False) -> pd.DataFrame:
-    """Return rows as a DataFrame: `FIXED_COLUMNS`, then one object column a tag, None where a row lacks it.
-
-    Args:
-        rows: the manifest.
-        columns: only these columns and tags, those that there are; None: all.
-        places: column `place` holds places, not numbers.
-    """
-    import pandas as pd
-
-    wanted = None if columns is None else {*columns}
-    names = [name for name in (*FIXED_COLUMNS, *rows.tag_names) if wanted is None or name in wanted]
-    found = {name: rows.values(name) if name != "place" or places else np.arange(len(rows)) for name in names}
-    return pd.DataFrame({name: pd.Series(values, dtype=object, copy=False) for name, values in found.items()})
-
-
-def from_frame(frame: pd.DataFrame, inputs: Manifest) -> Manifest:
-    """Return the rows that a table step's rows stand for, with its identities, splits and any tags that it set."""
-    ids = inputs.arrays["id"].tolist()
-    wanted = frame["id"].tolist()
-    if ids == wanted:
-        rows = inputs
-    else:
-        known = dict(zip(ids, range(len(ids)), strict=True))
-        rows = inputs.take(np.fromiter((known[name] for name in wanted), np.int64, len(wanted)))
-    identities = Coded.of(frame["identity"].tolist())
-    splits = Coded.of([split if isinstance(split, str) else "" for split in frame["split"].tolist()])
-    labels = dict(rows.labels)
-    for name in frame.columns:
-        if name not in FIXED_COLUMNS:
-            new = _changed(frame[name].tolist(), rows.values(name).tolist())
-            if new is not None:
-                labels[name] = new.over(labels[name]) if name in labels else new
-    coded = {**rows.coded, "identity": identities, "split": splits}
-    return Manifest(rows.arrays, coded, rows.tags, labels, rows.places)
-
-
-def _changed(values: Sequence[Any], before: Sequence[Any]) -> Coded | None:
-    """Return the values that are others than before, None where none is."""
-    import pandas as pd
-
-    if not any(value is not old for value, old in zip(values, before, strict=True)):
-        return None
-    found = Coded.of(
-        None if value is old or pd.isna(value) or value == old else value
-        for value, old in zip(values, before, strict=True)
-    )
-    return found if found.values else None

@@ -14,6 +14,7 @@ import numpy as np
 from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.csv_cells import guarded
 from face3d_data.errors import UserError
+from face3d_data.parquet_file import PARQUET
 from face3d_data.store.coded import MISSING
 from face3d_data.store.manifest import MANY_VALUES, Dirty, Manifest
 from face3d_data.table import FIXED_COLUMNS
@@ -30,12 +31,12 @@ READ_AT_ONCE = 8192
 
 def manifest_path(run_dir: Path, step: str) -> Path:
     """Return the file of a step's rows in the folder of a run."""
-    return run_dir / f"{step}.parquet"
+    return run_dir / f"{step}{PARQUET}"
 
 
 def manifests_in(run_dir: Path) -> dict[str, Path]:
     """Return the files of rows in the folder of a run, by source or step."""
-    return {path.stem: path for path in sorted(run_dir.glob("*.parquet"))}
+    return {path.stem: path for path in sorted(run_dir.glob(f"*{PARQUET}"))}
 
 
 def write_manifest(path: Path, rows: Manifest) -> None:

@@ -35,18 +35,18 @@ class FileTable:
     def __len__(self) -> int:
         return len(self._names)
 
-    def add(self, path: Path) -> tuple[int, bool]:
-        """Take a file, and return its place and whether it is new; one that came shortly before is the same file."""
+    def add(self, path: Path) -> int:
+        """Take a file, and return its place; one that came shortly before is the same file."""
         known = self._recent.get(path)
         if known is not None:
-            return known, False
+            return known
         if len(self._recent) >= RECENT:
             self._recent.clear()
         folder, slash, name = os.fspath(path).rpartition("/")
         self._folders.append(folder + slash)
         self._names.append(name)
         place = self._recent[path] = len(self._names) - 1
-        return place, True
+        return place
 
     def freeze(self) -> None:
         """Take no more files."""
@@ -153,7 +153,7 @@ class SourceTable:
             column.append(value)
         self._index.append(source.index)
         self._records.append(None if source.record is None else _packed(source.record))
-        self._file_places.extend(self.files.add(path)[0] for path in source.files.values())
+        self._file_places.extend(self.files.add(path) for path in source.files.values())
         self._starts.append(len(self._file_places))
 
     def note(self, source: Source) -> None:

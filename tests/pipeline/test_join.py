@@ -14,7 +14,8 @@ from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.join import join_rows
 from face3d_data.pipeline.sources import read_source, scan_source
 from face3d_data.pipeline.spec import Step
-from face3d_data.store.manifest import Manifest, from_frame, manifest_of, to_frame
+from face3d_data.store.frames import from_frame, to_frame
+from face3d_data.store.manifest import Manifest, manifest_of
 from face3d_data.store.part import PartRow, write_part
 from face3d_data.store.place import SourcePlace, StorageLocation
 from face3d_data.store.workspace import Workspace

@@ -48,9 +48,10 @@ def looked(monkeypatch):
     return names
 
 
-def toy(root: Path, steps=None, **source):
+def toy(root: Path, steps=None, limits=None, **source):
     raw = {
         "name": "toy",
+        "limits": limits or {},
         "sources": {"src": {"reader": "toy_files", "root": str(root), **source}},
         "steps": steps or STEPS,
         "datasets": {"toy": {"from": "people", "fields": ["points"]}},
@@ -228,3 +229,11 @@ def test_rows_that_an_earlier_version_wrote_as_csv_are_not_left_beside_the_new_o
     there = {path.name for path in (work / "runs" / "toy").glob("*.csv")}
     assert "scaled.csv" not in there
     assert {"mine.csv", "people.split.csv", "scaled.dirty.csv"} <= there
+
+
+def test_a_dataset_is_judged_again_by_other_limits(tmp_path, looked):
+    root, work = write_toys(tmp_path / "in", 3, 2), tmp_path / "work"
+    go(root, work)
+    looked.clear()
+    go(root, work, limits={"max_reject_rate": 0.01})
+    assert looked != []
