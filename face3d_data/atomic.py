@@ -52,8 +52,12 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on a clean exit it is synced and renamed to `path`, else removed.
+def atomic_path(path: Path, flushed: bool = True) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on a clean exit it is renamed to `path`, else removed.
+
+    Args:
+        path: the file.
+        flushed: flush it to the disk first; without, a loss of power may leave a torn file under this name.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
@@ -63,9 +67,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~share_mask())
-        sync(temporary)
+        if flushed:
+            sync(temporary)
         os.replace(temporary, path)
-        sync(path.parent)
+        if flushed:
+            sync(path.parent)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()

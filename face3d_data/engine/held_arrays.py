@@ -10,7 +10,7 @@ import numpy as np
 
 from face3d_data.reader import Reader, Source, load_remarked
 from face3d_data.sample import Arrays
-from face3d_data.store.part import read_array
+from face3d_data.store.part_arrays import read_array
 
 ReadArray = Callable[[list[str]], np.ndarray]
 """Gives an array; what is remarked of its file is added to the list."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from face3d_data.store.part import NO_RECORD, PartRow, write_part
+from face3d_data.store.add_part import add_part
+from face3d_data.store.part import NO_RECORD, PartRow
 
 BUFFER_BYTES = 64_000_000
 """Bytes of arrays that are held before they are written as a part."""
@@ -72,5 +73,5 @@ class PartBuffer:
         stages = list(zip(self._folders, self._rows, self._records, strict=True))
         for folder, rows, records in reversed(stages):
             if rows:
-                write_part(folder, rows, records)
+                add_part(folder, rows, records)
         self._clear()

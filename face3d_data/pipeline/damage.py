@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from face3d_data.errors import DamagedCache
 from face3d_data.pipeline.spec import Pipeline
 from face3d_data.plurals import counted
-from face3d_data.store.part import BadPart, check_arrays, read_part_rows
+from face3d_data.store.part import BadPart, read_part_rows
+from face3d_data.store.part_arrays import check_arrays
 from face3d_data.store.workspace import StepCache, Workspace
 
 SHOWN = 5

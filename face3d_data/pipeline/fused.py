@@ -14,6 +14,7 @@ from face3d_data.engine.stats import Report
 from face3d_data.errors import RunStopped
 from face3d_data.pipeline.chunks import ChunkSize, RowToDo, chunks
 from face3d_data.pipeline.fuse import FusedSteps
+from face3d_data.pipeline.merging import merge_small
 from face3d_data.pipeline.result import RunSettings, StepResult
 from face3d_data.pipeline.spec import Pipeline
 from face3d_data.pipeline.steps import check_balance, describe_step
@@ -38,6 +39,8 @@ def run_fused(
         RunStopped: no memory, no disk, or the books do not balance.
     """
     forced = {step.id: step.id in settings.force for step in steps}
+    caches = [workspace.step_cache(step.stage.name, step.fingerprint(pipeline.seed)) for step in steps]
+    free = {cache.folder: cache for cache in caches if not cache.in_use}
     levels = walk(steps, pipeline.seed, workspace, inputs, forced, settings.rehash, keep=True)
     for level in levels:
         level.cache.discard_bad()
@@ -55,6 +58,7 @@ def run_fused(
         alone = _work(levels, settings, reports)
         if alone:
             _one_by_one(levels, pipeline, workspace, alone, settings, reports)
+        merge_small(free.values(), workspace, settings.engine)
         levels = walk(steps, pipeline.seed, workspace, inputs, keep=True, again=False)
     seconds = time.perf_counter() - started
     whole = sum(report.seconds for report in reports) or 1.0

@@ -23,6 +23,7 @@ from face3d_data.table import TableStep
 def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = ()) -> RunResult:
     """Join what a workspace holds for a pipeline without running or writing anything; `todo` tells what is missing."""
     space = Workspace(Path(workspace))
+    space.keep_parts()
     result = RunResult(pipeline, space)
     records = Records(space.run_dir(pipeline.name), keep=False)
     read_sources(result, records, False, lambda line: None)

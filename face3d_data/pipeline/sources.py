@@ -11,6 +11,7 @@ from face3d_data.digest import DIGEST_CHARS, canonical
 from face3d_data.errors import UserError
 from face3d_data.formats.cost import limits_in_force
 from face3d_data.names import check_id_part
+from face3d_data.pipeline.merging import merge_small
 from face3d_data.pipeline.result import RunSettings
 from face3d_data.pipeline.source_rows import dirty_capture, dirty_source, source_manifest
 from face3d_data.pipeline.source_tasks import hash_ahead, inspect_sources, unforeseen
@@ -21,7 +22,7 @@ from face3d_data.readers.shared.root_level import fitting_level
 from face3d_data.store.coded import MISSING
 from face3d_data.store.files import FileHashes
 from face3d_data.store.manifest import NOT_COUNTED, Dirty, Manifest
-from face3d_data.store.part import PartRow, write_part
+from face3d_data.store.part import PartRow
 from face3d_data.store.place import source_of
 from face3d_data.store.source_table import SourceTable
 from face3d_data.store.step_rows import StepRows, is_settled
@@ -119,6 +120,8 @@ def _read_source(
     seen = cache.rows(keep=settings is not None)
     _survey(step, rows, seen)
     bad = _inspect(step, rows, cache, seen, settings, retry)
+    if settings is not None:  # rows are all that its parts have: what was read of them needs them no longer
+        merge_small([cache], workspace, settings.engine)
     if bad:
         refused = np.array([key.decode() in bad for key in rows.arrays["key"].tolist()])
         for entry in rows.where(refused):
@@ -230,7 +233,7 @@ def _inspect(
     if settled and keep:
         cache.describe({"kind": "reader", **describe_source(step, step.reader.fingerprint())})
         for block in _blocks(settled):
-            write_part(cache.parts, block, ())
+            cache.add(block)
     places = rows.find(keys)
     bad = np.flatnonzero((places != MISSING) & ~np.append(rows.gave_output(), True)[places])
     before = {keys[i].decode(): rows.group(int(places[i]))[1][0] for i in bad.tolist()}

@@ -1,4 +1,4 @@
-"""Garbage collection of parts that nothing needs, and merging of small or mostly dead parts."""
+"""Garbage collection of parts that nothing needs, and the rewriting of small or mostly dead parts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
 
 import numpy as np
 
 from face3d_data.atomic import TEMPORARY_SUFFIX
-from face3d_data.sample import ARRAYS
-from face3d_data.store.part import NO_RECORD, PartRow, forget_open_parts, read_array, write_part
+from face3d_data.store.merge import SMALL_BYTES, blocks, merge_parts, part_bytes
+from face3d_data.store.part import row_count
+from face3d_data.store.part_arrays import forget_open_parts
+from face3d_data.store.rows_index import FOLDER
 from face3d_data.store.workspace import StepCache, Workspace
 
-PART_BYTES = 64_000_000
+MOSTLY_DEAD = 0.5
+"""A part is written anew where a smaller share of its rows is needed."""
 
 
 @dataclass
@@ -66,10 +69,14 @@ def find_garbage(workspace: Workspace, reached: Mapping[str, set[str]]) -> Garba
 
 
 def _dead_parts(cache: StepCache, live: set[str]) -> Iterator[Path]:
-    used = {path for key, path, _ in cache.rows().groups() if key in live}
-    for path in sorted(cache.parts.glob("*")):
-        if path.suffix in (".h5", ".jsonl") and path.with_suffix(".h5") not in used:
+    rows = cache.rows()
+    inputs, parts, _ = rows.by_input()
+    reached = np.isin(inputs, np.array([key.encode() for key in live], "S"))
+    used = {rows.paths[part].stem for part in np.unique(parts[reached]).tolist()}
+    for path in sorted([*cache.parts.glob("*"), *(cache.folder / FOLDER).glob("*.rows")]):
+        if path.suffix in (".h5", ".jsonl", ".rows") and path.stem not in used:
             yield path
+    yield from cache.folder.glob("rows.index")  # of an earlier version
 
 
 def remove(garbage: Garbage) -> None:
@@ -101,65 +108,19 @@ def compact(cache: StepCache, live: Iterable[str]) -> int:
     Returns:
         The number of parts that were replaced.
     """
-    wanted = set(live)
-    by_part: dict[Path, list[list[PartRow]]] = {}
-    for key, part, group in cache.rows().groups():
-        if key in wanted:
-            by_part.setdefault(part, []).append(group)
-    old = [part for part, groups in by_part.items() if _worth_it(part, groups)]
-    if len(old) < 2 and not any(_mostly_dead(part, by_part[part]) for part in old):
+    rows = cache.rows()
+    inputs, parts, counts = rows.by_input()
+    wanted = np.isin(inputs, np.array([key.encode() for key in live], "S"))
+    paths = [path.with_suffix(".jsonl") for path in rows.paths]
+    live_rows = np.bincount(parts[wanted], counts[wanted], len(paths))
+    share = {path: live_rows[i] / row_count(path) for i, path in enumerate(paths) if live_rows[i]}
+    sizes = {path: part_bytes(path) for path in share}
+    old = [path for path in share if share[path] < MOSTLY_DEAD or sizes[path] < SMALL_BYTES]
+    if len(old) < 2 and not any(share[path] < MOSTLY_DEAD for path in old):
         return 0
-    # In the order of the parts, each of which is read once; `write_part` orders the rows of what it writes.
-    groups = [(part, group) for part in sorted(old) for group in by_part[part]]
-    written = {_publish(cache, block) for block in _blocks(groups)}
+    place = {path: i for i, path in enumerate(paths)}
+    kept = dict(zip(inputs[wanted].tolist(), parts[wanted].tolist(), strict=True))
     forget_open_parts()
-    for part in old:
-        if part.stem not in written:
-            part.with_suffix(".jsonl").unlink(missing_ok=True)
-            part.unlink(missing_ok=True)
+    for block in blocks([(path, int(sizes[path] * share[path])) for path in old]):
+        merge_parts(block, lambda key, part: kept.get(key.encode()) == place[part])
     return len(old)
-
-
-def _worth_it(part: Path, groups: list[list[PartRow]]) -> bool:
-    return _mostly_dead(part, groups) or (_size(part) < PART_BYTES // 2)
-
-
-def _mostly_dead(part: Path, groups: list[list[PartRow]]) -> bool:
-    with open(part.with_suffix(".jsonl"), encoding="utf-8") as stream:
-        rows = sum(1 for _ in stream) - 1
-    return sum(len(group) for group in groups) * 2 < rows
-
-
-def _size(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0
-
-
-def _row_bytes(row: PartRow) -> int:
-    return sum(int(np.prod(shape)) * np.dtype(ARRAYS[name].dtype).itemsize for name, shape in row.held.items())
-
-
-def _blocks(groups: list[tuple[Path, list[PartRow]]]) -> Iterator[list[tuple[Path, list[PartRow]]]]:
-    block: list[tuple[Path, list[PartRow]]] = []
-    size = 0
-    for part, group in groups:
-        more = sum(_row_bytes(row) for row in group)
-        if block and size + more > PART_BYTES:
-            yield block
-            block, size = [], 0
-        block.append((part, group))
-        size += more
-    if block:
-        yield block
-
-
-def _publish(cache: StepCache, block: list[tuple[Path, list[PartRow]]]) -> str:
-    rows: list[PartRow] = []
-    records: list[dict[str, np.ndarray]] = []
-    for part, group in block:
-        for row in group:
-            if row.record == NO_RECORD:
-                rows.append(row)
-                continue
-            rows.append(replace(row, record=len(records)))
-            records.append({name: read_array(part, row.record, name) for name in row.held})
-    return write_part(cache.parts, rows, records)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -19,7 +17,7 @@ from face3d_data.digest import canonical, digest, digest_file
 from face3d_data.errors import Face3dError, RunStopped, is_refused, refusal
 from face3d_data.sample import ARRAYS, Tag
 
-OPEN_PARTS = 8
+BLOCK_BYTES = 4_000_000
 NO_RECORD = -1
 RETRIED = "error"
 """Status that does not count as done."""
@@ -108,7 +106,7 @@ def write_part(folder: Path, rows: Sequence[PartRow], records: Sequence[Mapping[
     Returns:
         The part's id.
     """
-    rows, records = _in_key_order(rows, records)
+    rows, records = in_key_order(rows, records)
     name = part_id(rows)
     size, content = 0, ""
     if records:
@@ -122,10 +120,10 @@ def write_part(folder: Path, rows: Sequence[PartRow], records: Sequence[Mapping[
     return name
 
 
-def _in_key_order(
+def in_key_order(
     rows: Sequence[PartRow], records: Sequence[Mapping[str, np.ndarray]]
 ) -> tuple[list[PartRow], list[Mapping[str, np.ndarray]]]:
-    """Order rows and records by input key, so that two parts with one id are the same, however they were made."""
+    """Return rows and records by input key, so that two parts with one id are the same, however they were made."""
     ordered: list[PartRow] = []
     kept: list[Mapping[str, np.ndarray]] = []
     for row in sorted(rows, key=lambda row: row.input):
@@ -159,9 +157,24 @@ def _write_arrays(path: Path, records: Sequence[Mapping[str, np.ndarray]]) -> No
             group.create_dataset("offsets", data=offsets, track_times=False)
             group.create_dataset("shapes", data=shapes, track_times=False)
             values = group.create_dataset("values", (int(offsets[-1]),), ARRAYS[name].dtype, track_times=False)
-            for array, start in zip(arrays, offsets[:-1], strict=True):
-                if array is not None and array.size:
-                    values[start : start + array.size] = np.ascontiguousarray(array).reshape(-1)
+            start = 0
+            for block in _blocks([array for array in arrays if array is not None and array.size]):
+                values[start : start + block.size] = block
+                start += block.size
+
+
+def _blocks(arrays: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield arrays one after the other, several at a time: a call of the HDF5 library costs as much as a megabyte."""
+    several: list[np.ndarray] = []
+    size = 0
+    for array in arrays:
+        several.append(array.reshape(-1))
+        size += array.nbytes
+        if size >= BLOCK_BYTES:
+            yield np.concatenate(several)
+            several, size = [], 0
+    if several:
+        yield np.concatenate(several)
 
 
 def read_part_rows(path: Path) -> list[PartRow]:
@@ -172,8 +185,8 @@ def read_part_rows(path: Path) -> list[PartRow]:
         RunStopped: the files cannot be read (no permission, a failing disk), which says nothing of what they hold.
     """
     try:
-        with _damage(path):
-            header, lines = _header(path)
+        with damage(path):
+            header, lines = part_header(path)
             if _text_digest(lines) != header["digest"]:
                 raise BadPart(path, "its rows were changed")
             rows = [PartRow(**json.loads(line)) for line in lines.splitlines()]
@@ -182,13 +195,19 @@ def read_part_rows(path: Path) -> list[PartRow]:
     except TypeError as error:
         raise BadPart(path, str(error)) from None
     arrays = path.with_suffix(".h5")
-    with _damage(arrays):
+    with damage(arrays):
         if header["h5_bytes"] and arrays.stat().st_size != header["h5_bytes"]:
             raise BadPart(arrays, "another size than written")
     return rows
 
 
-def _header(path: Path) -> tuple[dict[str, Any], str]:
+def row_count(path: Path) -> int:
+    """Return how many rows a part has, by the first line of its `.jsonl`, which `read_part_rows` accepted."""
+    with open(path, encoding="utf-8") as stream:
+        return int(json.loads(stream.readline())["rows"])
+
+
+def part_header(path: Path) -> tuple[dict[str, Any], str]:
     """Return the first line of a part's `.jsonl`, parsed, and the text of the others."""
     first, _, lines = path.read_text("utf-8").partition("\n")
     header = json.loads(first)
@@ -198,7 +217,7 @@ def _header(path: Path) -> tuple[dict[str, Any], str]:
 
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def damage(path: Path) -> Iterator[None]:
     """Turn into `BadPart` what shows that a file is damaged; a file that cannot be read may well be whole."""
     try:
         yield
@@ -208,71 +227,3 @@ def _damage(path: Path) -> Iterator[None]:
         if is_refused(error):
             raise RunStopped(f"{path} {refusal(error)}") from None
         raise BadPart(path, error.strerror or str(error)) from None
-
-
-def check_arrays(path: Path) -> None:
-    """Compare the bytes of a part's `.h5` with the digest that was written with them, once for each state of the file.
-
-    Raises:
-        BadPart: they differ, or the rows that hold the digest are gone.
-        RunStopped: a file cannot be read.
-    """
-    with _damage(path):
-        stat = os.stat(path)
-        state = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        if _checked.get(str(path)) == state:
-            return
-        header, _ = _header(path.with_suffix(".jsonl"))
-        if digest_file(path) != header["h5_sha256"]:
-            raise BadPart(path, "its bytes are not those that were written")
-    _checked[str(path)] = state
-
-
-_checked: dict[str, tuple[int, ...]] = {}
-"""Path of each `.h5` that this process has compared with its digest to the state that the file was in."""
-
-
-def read_array(path: Path, record: int, name: str) -> np.ndarray:
-    """Return one array of one record of a part's `.h5`; the files opened last stay open in this process.
-
-    Before a file is first read, all of it is compared with its digest.
-
-    Raises:
-        BadPart: the file is damaged or lacks the array.
-        RunStopped: it cannot be read.
-    """
-    check_arrays(path)
-    with _damage(path):
-        stat = os.stat(path)
-        offsets, shapes, values = _open(str(path), stat.st_ino, stat.st_mtime_ns)[name]
-        start, stop = int(offsets[record]), int(offsets[record + 1])
-        shape = tuple(int(size) for size in shapes[record])
-        if min(shape) < 0:
-            raise BadPart(path, f"record {record} has no array {name!r}")
-        return values[start:stop].reshape(shape)
-
-
-class _OpenPart:
-    def __init__(self, path: str) -> None:
-        import h5py
-
-        self._file = h5py.File(path, "r")
-        self._tables: dict[str, tuple[np.ndarray, np.ndarray, Any]] = {}
-
-    def __getitem__(self, name: str) -> tuple[np.ndarray, np.ndarray, Any]:
-        if name not in self._tables:
-            group = self._file[name]
-            self._tables[name] = (group["offsets"][:], group["shapes"][:], group["values"])
-        return self._tables[name]
-
-
-@functools.lru_cache(maxsize=OPEN_PARTS)
-def _open(path: str, inode: int, mtime_ns: int) -> _OpenPart:
-    """Open a part; one that was written again under its name is another file."""
-    return _OpenPart(path)
-
-
-def forget_open_parts() -> None:
-    """Close the parts that this process holds open (before parts are removed or written again)."""
-    _open.cache_clear()
-    _checked.clear()

@@ -9,7 +9,7 @@ import numpy as np
 
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.reader import Reader, Source, load
-from face3d_data.store.part import read_array
+from face3d_data.store.part_arrays import read_array
 from face3d_data.unchanged import ChangedFile
 
 NOTHING: Mapping[str, Sequence[int]] = {}

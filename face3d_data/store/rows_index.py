@@ -1,20 +1,25 @@
-"""Index of a step's rows: the file of the cache that keeps rows in columns, with the state of the parts they are of."""
+"""Index of a part's rows: the file beside a step's parts that keeps the rows of one of them in columns.
+
+It records the state of the part's two files, and counts only while they are as they were then.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
 from face3d_data.atomic import atomic_path
 from face3d_data.digest import canonical
+from face3d_data.store.part import PartRow
 
-VERSION = 2
+VERSION = 3
 TEXTS = ("status", "reason", "detail", "variant", "identity_suffix", "trace")
 VALUES = ("tags", "shapes", "dropped", "carried")
 CODED = (*TEXTS, *VALUES)
@@ -28,7 +33,10 @@ STATE = 8
 
 RowColumns = dict[str, np.ndarray]
 """`input` and `key` as bytes, `NUMBERS`, and codes of `CODED`; one row an output, or an input without one."""
+FOLDER = "index"
+"""Folder of the indexes, beside `parts`."""
 DIGEST_BYTES = 32
+LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class RowTable:
     Attributes:
         parts: names of the parts, sorted; column `part` is the place of a row's part in them.
         states: i8 (parts, `STATE`), of their files when they were read.
-        columns: the rows, sorted by input key; of one input the newest alone, in the order in which it gave them.
+        columns: the rows; those of one input one after the other, in the order in which it gave them.
         values: coded field to its values.
     """
 
@@ -48,39 +56,86 @@ class RowTable:
     values: Mapping[str, list[str]]
 
 
+def index_path(part: Path) -> Path:
+    """Return the path of a part's index, given its `.jsonl` or `.h5`."""
+    return part.parent.parent / FOLDER / f"{part.stem}.rows"
+
+
+def part_state(rows: Path) -> tuple[int, ...]:
+    """Return the state of a part's two files, given its `.jsonl`; one that is not there has zeros."""
+    found: list[int] = []
+    for path in (rows, rows.with_suffix(".h5")):
+        try:
+            stat = os.stat(path)
+            found += [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        except FileNotFoundError:
+            found += [0] * (STATE // 2)
+    return tuple(found)
+
+
+def table_of(name: str, state: Sequence[int], rows: Sequence[PartRow]) -> RowTable:
+    """Return the rows of one part in columns."""
+    columns: RowColumns = {field: np.array([getattr(row, field).encode() for row in rows], "S") for field in KEYS}
+    columns |= {field: _small(np.array([getattr(row, field) for row in rows], np.int64)) for field in OWN_NUMBERS}
+    columns["part"] = np.zeros(len(rows), np.uint8)
+    values: dict[str, list[str]] = {}
+    for field in CODED:
+        codes: dict[str, int] = {}
+        texts = (getattr(row, field) if field in TEXTS else canonical(getattr(row, field)) for row in rows)
+        columns[field] = _small(np.array([codes.setdefault(text, len(codes)) for text in texts], np.int64))
+        values[field] = list(codes)
+    return RowTable((name,), np.array([state], np.int64).reshape(1, STATE), columns, values)
+
+
+def _small(column: np.ndarray) -> np.ndarray:
+    """Return numbers in the smallest type that holds them."""
+    if not len(column):
+        return column
+    return column.astype(np.promote_types(np.min_scalar_type(column.min()), np.min_scalar_type(column.max())))
+
+
 def save_table(path: Path, table: RowTable) -> None:
-    """Write an index: a digest of all that follows, and an `.npz`."""
-    about = canonical({"version": VERSION, "parts": table.parts, "values": table.values}).encode()
-    with atomic_path(path) as temporary, open(temporary, "w+b") as stream:
-        stream.write(bytes(DIGEST_BYTES))
-        arrays = {"about": np.frombuffer(about, np.uint8), "states": table.states, **table.columns}
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-        digest = _digest(stream)
-        stream.seek(0)
-        stream.write(digest)
+    """Write the index of one part: a digest of all that follows, the length of a JSON text, that text, the columns.
+
+    It is not flushed to the disk: what a loss of power leaves of it does not fit its digest.
+    """
+    columns = {name: table.columns[name] for name in (*KEYS, *OWN_NUMBERS, *CODED)}
+    types = [[name, column.dtype.str, column.nbytes] for name, column in columns.items()]
+    about = {"version": VERSION, "state": table.states[0].tolist(), "columns": types, "values": table.values}
+    text = canonical(about).encode()
+    length = len(text).to_bytes(LENGTH_BYTES, "little")
+    whole = b"".join([length, text, *(column.tobytes() for column in columns.values())])
+    with atomic_path(path, flushed=False) as temporary:
+        temporary.write_bytes(_digest(whole) + whole)
 
 
-def load_table(path: Path) -> RowTable | None:
-    """Return what an index holds; nothing of one that is missing, torn, damaged, or of another version."""
+def load_table(path: Path, state: Sequence[int]) -> RowTable | None:
+    """Return what the index of a part holds.
+
+    Nothing of one that is missing, torn, damaged, of another version, or of another state of the part's files.
+
+    Args:
+        path: as `index_path` gives it.
+        state: of the part's files as they are now.
+    """
     try:
-        with open(path, "rb") as stream:
-            if stream.read(DIGEST_BYTES) != _digest(stream):
-                return None
-            stream.seek(DIGEST_BYTES)
-            with np.load(stream, allow_pickle=False) as stored:
-                about = json.loads(stored["about"].tobytes())
-                if about["version"] != VERSION:
-                    return None
-                columns = {name: stored[name] for name in (*KEYS, *NUMBERS, *CODED)}
-                return RowTable(tuple(about["parts"]), stored["states"], columns, about["values"])
+        content = path.read_bytes()
     except OSError:
         return None
+    whole = memoryview(content)[DIGEST_BYTES:]
+    if content[:DIGEST_BYTES] != _digest(whole):
+        return None
+    start = LENGTH_BYTES + int.from_bytes(whole[:LENGTH_BYTES], "little")
+    about = json.loads(bytes(whole[LENGTH_BYTES:start]))
+    if about["version"] != VERSION or about["state"] != list(state):
+        return None
+    columns: RowColumns = {}
+    for name, dtype, size in about["columns"]:
+        columns[name] = np.frombuffer(whole[start : start + size], dtype)
+        start += size
+    columns["part"] = np.zeros(len(columns["input"]), np.uint8)
+    return RowTable((path.stem,), np.array([state], np.int64), columns, about["values"])
 
 
-def _digest(stream: BinaryIO) -> bytes:
-    """Return the digest of what follows the digest in an index."""
-    stream.seek(DIGEST_BYTES)
-    whole = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    while block := stream.read(1 << 20):
-        whole.update(block)
-    return whole.digest()
+def _digest(content: Any) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()

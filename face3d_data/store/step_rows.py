@@ -1,36 +1,40 @@
-"""Rows of a step's parts in columns, by input key, and the index that keeps them; it is never believed over the parts.
+"""Rows of a step's parts in columns, by input key, read from the indexes of parts where these fit, or from the parts.
 
-The index records the state of every part's files. What it says of a part counts only while these are as they were: a
-part that it does not know is read, and an index that is torn, of another version, or that names a part which is gone or
-changed, is made again from the parts.
+An index is never believed over its part: it records the state of the part's files, and one that is missing, torn, of
+another version, or of files that changed since, is passed over and made again.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from face3d_data.digest import canonical, digest
+from face3d_data.digest import digest
 from face3d_data.errors import TOO_LARGE
 from face3d_data.store.coded import MISSING, Coded
+from face3d_data.store.newest_rows import group_starts, newest_rows, order_of
 from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows
 from face3d_data.store.rows_index import (
-    CODED,
-    KEYS,
-    OWN_NUMBERS,
     STATE,
     TEXTS,
     VALUES,
-    RowColumns,
     RowTable,
+    index_path,
     load_table,
+    part_state,
     save_table,
+    table_of,
 )
+
+LISTED = 5
+"""How often a folder is listed whose parts go away while they are read, because another process merges them."""
+INDEXED_ROWS = 1024
+INDEXED_BYTES = 16_000_000
+"""A part with as many rows, or with as many bytes, has an index; a smaller one is read quickly."""
 
 
 def is_settled(row: PartRow) -> bool:
@@ -54,8 +58,9 @@ class StepRows:
         self.states = table.states
         self._columns, self._values = table.columns, dict(table.values)
         inputs = self._columns["input"]
-        self._starts = np.append(_group_starts(inputs), len(inputs))
+        self._starts = np.append(group_starts(inputs), len(inputs))
         self._inputs = inputs[self._starts[:-1]]
+        self._order = order_of(self._inputs)
 
     def __len__(self) -> int:
         return len(self._inputs)
@@ -72,11 +77,18 @@ class StepRows:
         if not len(self._inputs) or not len(keys):
             return np.full(len(keys), MISSING, np.int64)
         wanted = keys if isinstance(keys, np.ndarray) else np.array([key.encode() for key in keys], "S")
-        order = np.argsort(wanted, kind="stable")  # so that the search goes through the rows once, not here and there
+        numbers = order_of(wanted)
+        order = np.argsort(numbers)  # so that the search goes through the rows once, not here and there
         places = np.empty(len(keys), np.int64)
-        places[order] = np.searchsorted(self._inputs, wanted[order])
+        places[order] = np.searchsorted(self._order, numbers[order])
         places[places == len(self._inputs)] = 0
-        return np.where(self._inputs[places] == wanted, places, MISSING)
+        found = np.where(self._inputs[places] == wanted, places, MISSING)
+        # Among the rows of a number that several keys have, the first alone was compared.
+        for i in np.flatnonzero((found == MISSING) & (self._order[places] == numbers)).tolist():
+            stop = np.searchsorted(self._order, numbers[i], "right")
+            equal = np.flatnonzero(self._inputs[places[i] : stop] == wanted[i])
+            found[i] = places[i] + equal[0] if len(equal) else MISSING
+        return found
 
     def to_do(
         self, keys: Sequence[str] | np.ndarray, forced: bool = False, retry: bool = False
@@ -127,6 +139,10 @@ class StepRows:
         for place in range(len(self)):
             yield (self._inputs[place].decode(), *self.group(place))
 
+    def by_input(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the input keys, S (n,), and for each the place in `paths` of its rows' part, and how many they are."""
+        return self._inputs, self._columns["part"][self._starts[:-1]], np.diff(self._starts)
+
     def _code(self, name: str, value: str) -> int:
         return self._values[name].index(value) if value in self._values[name] else MISSING
 
@@ -171,121 +187,45 @@ class StepRows:
         return np.logical_or.reduceat(rows, self._starts[:-1]) if len(rows) else rows
 
 
-def read_rows(folder: Path, index: Path, keep: bool) -> tuple[StepRows, list[BadPart]]:
+def read_rows(folder: Path, keep: bool) -> tuple[StepRows, list[BadPart]]:
     """Return the rows of a step's parts, and the parts that are bad, which count as absent.
 
     Args:
         folder: the parts.
-        index: the file of the index beside them; a folder without parts has none.
-        keep: write the index where it lacks parts.
+        keep: write the indexes that large parts lack.
 
     Raises:
         RunStopped: a part cannot be read, which says nothing of what it holds.
     """
-    states = {path.stem: _state(path) for path in folder.glob("*.jsonl")}
-    known = load_table(index)
-    if known is not None and any(states.get(name) != tuple(state) for name, state in _states(known)):
-        known = None
-    there = set() if known is None else set(known.parts)
-    tables, bad = [known] if known is not None else [], []
-    for name in sorted(states.keys() - there):
-        try:
-            rows = read_part_rows(folder / f"{name}.jsonl")
-        except BadPart as error:
-            bad.append(error)
-            continue
-        tables.append(_table_of(name, states[name], rows))
-    table = known if known is not None and len(tables) == 1 else _merged(tables)
-    if keep and table is not known and table.parts:
-        save_table(index, table)
-    return StepRows(folder, table), bad
+    for _ in range(LISTED):
+        tables, bad = [], []
+        for path in sorted(folder.glob("*.jsonl")):
+            try:
+                tables.append(_read(path, keep))
+            except BadPart as error:
+                bad.append(error)
+        if all(error.path.with_suffix(".jsonl").exists() for error in bad):
+            break
+    return StepRows(folder, newest_rows(tables)), bad
+
+
+def _read(path: Path, keep: bool) -> RowTable:
+    """Return the rows of a part, given its `.jsonl`."""
+    state, index = part_state(path), index_path(path)
+    table = load_table(index, state)
+    if table is None:
+        table = table_of(path.stem, state, read_part_rows(path))
+        if keep and is_indexed(table):
+            save_table(index, table)
+    return table
+
+
+def is_indexed(table: RowTable) -> bool:
+    """Return whether a part is large enough to have an index."""
+    sizes = table.states[0][:: STATE // 2]
+    return len(table.columns["input"]) >= INDEXED_ROWS or int(sizes.sum()) >= INDEXED_BYTES
 
 
 def parts_digest(folder: Path) -> str:
     """Return a digest of the state of all parts in a folder: while it is the same, so is what `read_rows` gives."""
-    return digest(sorted([path.name, *_state(path)] for path in folder.glob("*.jsonl")))
-
-
-def _state(rows: Path) -> tuple[int, ...]:
-    """Return the state of a part's two files; a file that goes away meanwhile is found out when it is read."""
-    found: list[int] = []
-    for path in (rows, rows.with_suffix(".h5")):
-        try:
-            stat = os.stat(path)
-            found += [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        except FileNotFoundError:
-            found += [0] * (STATE // 2)
-    return tuple(found)
-
-
-def _states(table: RowTable) -> Iterator[tuple[str, list[int]]]:
-    return zip(table.parts, table.states.tolist(), strict=True)
-
-
-def _table_of(name: str, state: tuple[int, ...], rows: Sequence[PartRow]) -> RowTable:
-    columns: RowColumns = {
-        field: np.array([getattr(row, field).encode() for row in rows], "S") for field in ("input", "key")
-    }
-    columns |= {field: np.array([getattr(row, field) for row in rows], np.int64) for field in OWN_NUMBERS}
-    columns["part"] = np.zeros(len(rows), np.int64)
-    values: dict[str, list[str]] = {}
-    for field in CODED:
-        texts = [getattr(row, field) if field in TEXTS else canonical(getattr(row, field)) for row in rows]
-        values[field] = list(dict.fromkeys(texts))
-        codes = {text: code for code, text in enumerate(values[field])}
-        columns[field] = np.array([codes[text] for text in texts], np.int64)
-    return RowTable((name,), np.array([state], np.int64).reshape(1, STATE), columns, values)
-
-
-def _merged(tables: Sequence[RowTable]) -> RowTable:
-    """Return the rows of several tables; of an input the newest.
-
-    Of equally new ones those with stored arrays count, and of these those of the first part.
-    """
-    order = sorted((name, t, p) for t, table in enumerate(tables) for p, name in enumerate(table.parts))
-    place = {(t, p): i for i, (_, t, p) in enumerate(order)}
-    parts = tuple(name for name, _, _ in order)
-    states = np.array([tables[t].states[p] for _, t, p in order], np.int64).reshape(len(parts), STATE)
-    values = {field: list(dict.fromkeys(one for table in tables for one in table.values[field])) for field in CODED}
-    columns: RowColumns = {}
-    for name in (*KEYS, *OWN_NUMBERS):
-        columns[name] = _joined([table.columns[name] for table in tables], "S1" if name in KEYS else "i8")
-    columns["part"] = _joined(
-        [np.array([place[t, p] for p in range(len(table.parts))], np.int64)[table.columns["part"]]
-         for t, table in enumerate(tables)], "i8",
-    )  # fmt: skip
-    for field in CODED:
-        codes = {text: code for code, text in enumerate(values[field])}
-        columns[field] = _joined(
-            [np.array([codes[one] for one in table.values[field]], np.int64)[table.columns[field]] for table in tables],
-            "i8",
-        )
-    chosen = _newest(columns)
-    return RowTable(parts, states, {name: _small(column[chosen]) for name, column in columns.items()}, values)
-
-
-def _joined(columns: Sequence[np.ndarray], dtype: str) -> np.ndarray:
-    return np.concatenate(columns) if columns else np.zeros(0, dtype)
-
-
-def _small(column: np.ndarray) -> np.ndarray:
-    """Return a column of numbers in the smallest type that holds them."""
-    if column.dtype.kind != "i" or not len(column):
-        return column
-    return column.astype(np.promote_types(np.min_scalar_type(column.min()), np.min_scalar_type(column.max())))
-
-
-def _group_starts(inputs: np.ndarray) -> np.ndarray:
-    first = np.ones(len(inputs), bool)
-    first[1:] = inputs[1:] != inputs[:-1]
-    return np.flatnonzero(first)
-
-
-def _newest(columns: RowColumns) -> np.ndarray:
-    """Return the places of the rows that count, in the order of their input keys."""
-    inputs = columns["input"]
-    order = np.lexsort((np.arange(len(inputs)), columns["part"], columns["stored"] == 0, -columns["attempt"], inputs))
-    starts = _group_starts(inputs[order])
-    sizes = np.diff(np.append(starts, len(order)))
-    part = columns["part"][order]
-    return order[part == np.repeat(part[starts], sizes)]
+    return digest(sorted([path.name, *part_state(path)] for path in folder.glob("*.jsonl")))

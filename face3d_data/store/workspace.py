@@ -7,28 +7,39 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from face3d_data.atomic import make_folder, share_mask, write_atomic
 from face3d_data.errors import UserError
+from face3d_data.store.add_part import add_part
+from face3d_data.store.cache_lock import CacheLock
 from face3d_data.store.files import FileHashes
-from face3d_data.store.part import BadPart, PartRow, write_part
+from face3d_data.store.part import BadPart, PartRow
 from face3d_data.store.step_rows import StepRows, parts_digest, read_rows
 
 log = logging.getLogger("face3d_data")
-INDEX = "rows.index"
-"""File of a step's folder in the cache, beside `parts`."""
 
 
 class StepCache:
-    """What one component, with one fingerprint, has made so far: `cache/<name>-<fingerprint>`."""
+    """What one component, with one fingerprint, has made so far: `cache/<name>-<fingerprint>`.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: the folder.
+        in_use: folders whose rows were read, of all caches of a workspace.
+    """
+
+    def __init__(self, folder: Path, in_use: set[Path] | None = None) -> None:
         self.folder = folder
         self.parts = folder / "parts"
         self.bad: list[BadPart] = []
+        self._in_use = set() if in_use is None else in_use
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the workspace has read its rows, so that places in its parts may be held."""
+        return self.folder in self._in_use
 
     def describe(self, record: dict[str, Any]) -> None:
         """Keep what the component is, for people and for `gc`; written once."""
@@ -40,9 +51,10 @@ class StepCache:
         """Return the newest rows of each input key; bad parts count as absent.
 
         Args:
-            keep: write the index of what was read, so that it need not be read again.
+            keep: write the indexes of parts that have none, so that these need not be read again.
         """
-        rows, bad = read_rows(self.parts, self.folder / INDEX, keep)
+        self._in_use.add(self.folder)
+        rows, bad = read_rows(self.parts, keep)
         for error in bad:
             log.warning("%s: counts as absent and is made again", error)
         self.bad += bad
@@ -60,7 +72,7 @@ class StepCache:
 
     def add(self, rows: list[PartRow]) -> None:
         """Store rows that have no arrays."""
-        write_part(self.parts, rows, ())
+        add_part(self.parts, rows)
 
 
 class Workspace:
@@ -74,6 +86,8 @@ class Workspace:
         self.root = Path(os.path.abspath(root))
         if self.root.exists() and not self.root.is_dir():
             raise UserError(f"workspace {root} is a file: give a folder with -w/--workspace")
+        self._lock = CacheLock(self.cache)
+        self._in_use: set[Path] = set()
 
     @property
     def cache(self) -> Path:
@@ -96,15 +110,23 @@ class Workspace:
 
     def step_cache(self, name: str, fingerprint: str) -> StepCache:
         """Return the cache of a component with this fingerprint."""
-        return StepCache(self.cache / cache_folder(name, fingerprint))
+        return StepCache(self.cache / cache_folder(name, fingerprint), self._in_use)
 
     def file_hashes(self, rehash: bool = False, keep: bool = True) -> FileHashes:
         """Open the memory of file hashes; without `keep` nothing is written."""
         return FileHashes(self.cache / "files", rehash, keep)
 
+    def keep_parts(self) -> None:
+        """Let no other process merge parts while this object is there: places in them may be held; waits for one."""
+        self._lock.share(make=False)
+
+    def merging(self) -> AbstractContextManager[bool]:
+        """Return a block in which parts may be merged, if it is told so: nobody else holds places in them."""
+        return self._lock.alone()
+
     @contextmanager
     def running(self, pipeline: str) -> Iterator[None]:
-        """Hold the pipeline for this process, and keep `gc` out, until the block ends.
+        """Hold the pipeline for this process, and keep `gc` out, until the block ends; `keep_parts`.
 
         Raises:
             UserError: the same pipeline runs already, or `gc` does.
@@ -117,6 +139,7 @@ class Workspace:
                 f"pipeline {pipeline!r} is running already in {self.root}: wait for it, or use another workspace (-w)",
             ),
         ):
+            self._lock.share(make=True)
             yield
 
     @contextmanager

@@ -10,7 +10,7 @@ from face3d_data.errors import DamagedCache
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
-from face3d_data.store.part import forget_open_parts
+from face3d_data.store.part_arrays import forget_open_parts
 
 STEPS = [
     {"id": "scaled", "stage": "toy_scale", "from": "src", "keep": True},

@@ -91,7 +91,7 @@ def test_rerun_reads_nothing(tmp_path, monkeypatch):
         raise AssertionError("an array was read")
 
     monkeypatch.setattr(ToyReader, "load", refuse)
-    monkeypatch.setattr("face3d_data.store.part._open", refuse)
+    monkeypatch.setattr("face3d_data.store.part_arrays._open", refuse)
     again = run(pipeline_of(root), tmp_path / "work", engine="serial")
     assert all(step.report.inputs == 0 for step in again.steps.values())
     assert len(again.entries("many")) == 24

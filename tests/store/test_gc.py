@@ -12,6 +12,13 @@ from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.collect import collect
 from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
+from face3d_data.store import merge
+
+
+@pytest.fixture(autouse=True)
+def as_written(monkeypatch):
+    """Parts stay as tasks wrote them."""
+    monkeypatch.setattr(merge, "MERGED_FROM", 1000)
 
 
 def pipeline_of(root, factor=2.0):

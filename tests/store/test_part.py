@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped
-from face3d_data.store import part as part_module
-from face3d_data.store.part import BadPart, PartRow, part_id, read_array, read_part_rows, write_part
+from face3d_data.store import part, part_arrays
+from face3d_data.store.part import BadPart, PartRow, part_id, read_part_rows, write_part
+from face3d_data.store.part_arrays import read_array
 
 
 def rows_and_records():
@@ -151,7 +152,7 @@ def test_arrays_are_compared_once_for_each_state_of_the_file(tmp_path, monkeypat
     rows, records = rows_and_records()
     path = tmp_path / f"{write_part(tmp_path, rows, records)}.h5"
     hashed = []
-    monkeypatch.setattr(part_module, "digest_file", lambda path: hashed.append(path) or digest_file(path))
+    monkeypatch.setattr(part_arrays, "digest_file", lambda path: hashed.append(path) or digest_file(path))
     for _ in range(3):
         read_array(path, 0, "points")
     assert hashed == [path]
@@ -168,7 +169,7 @@ def test_a_file_that_may_not_be_read_is_no_damage(tmp_path, monkeypatch, suffix)
     def refuse(found, *rest, **more):
         raise PermissionError(13, "Permission denied", str(found))
 
-    monkeypatch.setattr(part_module, "digest_file", refuse)
+    monkeypatch.setattr(part_arrays, "digest_file", refuse)
     monkeypatch.setattr(Path, "read_text", refuse)
     call = (lambda: read_part_rows(path)) if suffix == ".jsonl" else (lambda: read_array(path, 0, "points"))
     with pytest.raises(RunStopped, match=r"Permission denied.*nothing was removed"):
@@ -194,7 +195,7 @@ def test_nothing_is_left_when_writing_fails(tmp_path, monkeypatch):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(part_module, "_write_arrays", fail)
+    monkeypatch.setattr(part, "_write_arrays", fail)
     with pytest.raises(OSError, match="No space"):
         write_part(tmp_path, rows, records)
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from face3d_data.digest import digest
 from face3d_data.errors import TOO_LARGE
-from face3d_data.store import rows_index
+from face3d_data.store import newest_rows, rows_index
 from face3d_data.store import step_rows as module
+from face3d_data.store.add_part import add_part
 from face3d_data.store.coded import MISSING
 from face3d_data.store.part import RETRIED, PartRow, read_part_rows, write_part
 from face3d_data.store.step_rows import is_settled, read_rows
@@ -62,7 +64,7 @@ def plain(rows):
 def same(folder, keep=False):
     """Compare what is read with the twin, and return it."""
     expected = twin(folder / "parts")
-    rows, bad = read_rows(folder / "parts", folder / "rows.index", keep)
+    rows, bad = read_rows(folder / "parts", keep)
     assert bad == []
     assert len(rows) == len(expected)
     found = {key: (part, plain(group)) for key, part, group in rows.groups()}
@@ -107,13 +109,19 @@ def test_rows_are_those_of_the_parts_as_parts_come_and_go(tmp_path_factory, part
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "INDEXED_ROWS", 1)
     for first in (0, 3, 6):
         write_part(
             tmp_path / "parts", part_rows([(first + i, 1, kind) for i, kind in enumerate(("ok", "reject", "ok"))]), ()
         )
     same(tmp_path, keep=True)
+    assert len(indexes(tmp_path)) == 3
     return tmp_path
+
+
+def indexes(folder):
+    return sorted((folder / "index").glob("*"))
 
 
 def read_count(monkeypatch):
@@ -122,8 +130,9 @@ def read_count(monkeypatch):
     return read
 
 
-def test_what_the_index_knows_is_not_read_again(folder, monkeypatch):
+def test_what_an_index_knows_is_not_read_again(folder, monkeypatch):
     read = read_count(monkeypatch)
+    before = [path.stat() for path in indexes(folder)]
     same(folder)
     assert read == []
     name = write_part(folder / "parts", part_rows([(9, 1, "ok")]), ())
@@ -131,36 +140,67 @@ def test_what_the_index_knows_is_not_read_again(folder, monkeypatch):
     assert read == [name]
     same(folder)
     assert read == [name]
+    assert [path.stat() for path in indexes(folder) if path.stem != name] == before  # one part more writes one index
+
+
+def test_a_small_part_has_no_index(folder, monkeypatch):
+    monkeypatch.setattr(module, "INDEXED_ROWS", 3)
+    read = read_count(monkeypatch)
+    name = write_part(folder / "parts", part_rows([(9, 1, "reject"), (10, 1, "reject")]), ())
+    same(folder, keep=True)
+    same(folder, keep=True)
+    assert read == [name, name]
+    assert add_part(folder / "parts", part_rows([(11, 1, "ok"), (9, 2, "reject")])) in {p.stem for p in indexes(folder)}
+    same(folder)
+    assert read == [name, name, name]
+
+
+def test_the_index_that_is_written_with_a_part_is_that_of_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "INDEXED_ROWS", 1)
+    rows = [*part_rows([(3, 1, "ok"), (1, 2, RETRIED), (2, 70_000, "large")])]
+    rows = [replace(row, record=i, carried={"depth": (3, 4)}) if row.key else row for i, row in enumerate(rows)]
+    arrays = [{"points": np.zeros((4, 3), np.float32), "depth": np.zeros((3, 4), np.float32)} for _ in rows]
+    name = add_part(tmp_path / "parts", rows, arrays)
+    (path,) = indexes(tmp_path)
+    written = path.read_bytes()
+    path.unlink()
+    read_rows(tmp_path / "parts", keep=True)
+    assert path.read_bytes() == written
+    assert path.stem == name
 
 
 def test_nothing_is_written_where_nothing_is_new_or_nothing_may_be(folder):
-    before = (folder / "rows.index").stat()
+    before = [path.stat() for path in indexes(folder)]
     same(folder, keep=True)
     write_part(folder / "parts", part_rows([(9, 1, "ok")]), ())
     same(folder, keep=False)
-    assert (folder / "rows.index").stat() == before
-    read_rows(folder / "none", folder / "none.index", keep=True)
-    assert sorted(path.name for path in folder.iterdir()) == ["parts", "rows.index"]
+    assert [path.stat() for path in indexes(folder)] == before
+    read_rows(folder / "none" / "parts", keep=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["index", "parts"]
 
 
 @pytest.mark.slow
-def test_an_index_that_is_torn_or_has_a_flipped_bit_is_made_again(folder, monkeypatch):
-    whole = (folder / "rows.index").read_bytes()
+def test_an_index_that_is_torn_or_has_a_flipped_bit_is_passed_over(folder, monkeypatch):
+    path = indexes(folder)[1]
+    whole = path.read_bytes()
     read = read_count(monkeypatch)
-    for size in [0, 1, 22, 100, len(whole) // 2, len(whole) - 1]:
-        (folder / "rows.index").write_bytes(whole[:size])
+    for size in [0, 1, 22, 31, 32, 36, 100, len(whole) // 2, len(whole) - 1]:
+        path.write_bytes(whole[:size])
         same(folder)
-    assert len(read) == 6 * 3
+    assert read == [path.stem] * 9
     rng = np.random.default_rng(0)
     for place in rng.integers(len(whole), size=60).tolist():
         flipped = bytearray(whole)
         flipped[place] ^= 1 << int(rng.integers(8))
-        (folder / "rows.index").write_bytes(flipped)
+        path.write_bytes(flipped)
         same(folder)
+    assert len(read) == 69
+    same(folder, keep=True)
+    assert path.read_bytes() == whole
 
 
 def test_an_index_of_another_version_is_made_again(folder, monkeypatch):
-    (folder / "rows.index").unlink()
+    shutil.rmtree(folder / "index")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows_index, "VERSION", 99)
         same(folder, keep=True)
@@ -169,14 +209,24 @@ def test_an_index_of_another_version_is_made_again(folder, monkeypatch):
     assert len(read) == 3
 
 
+def test_an_index_of_another_part_is_not_believed(folder, monkeypatch):
+    one, other, _ = indexes(folder)
+    one.write_bytes(other.read_bytes())
+    read = read_count(monkeypatch)
+    same(folder)
+    assert read == [one.stem]
+
+
 def test_something_else_in_the_place_of_an_index(folder):
-    (folder / "rows.index").unlink()
-    (folder / "rows.index").mkdir()
+    path = indexes(folder)[0]
+    path.unlink()
+    path.mkdir()
     same(folder)
 
 
 @pytest.mark.parametrize("change", ["rewritten", "arrays gone", "arrays changed"])
-def test_a_part_that_is_not_as_the_index_saw_it_is_believed_by_itself_alone(tmp_path, change):
+def test_a_part_that_is_not_as_the_index_saw_it_is_believed_by_itself_alone(tmp_path, monkeypatch, change):
+    monkeypatch.setattr(module, "INDEXED_ROWS", 1)
     cloud = {"points": np.zeros((4, 3), np.float32)}
     row = PartRow(INPUTS[0], digest("a"), shapes={"points": [4, 3]}, record=0)
     name = write_part(tmp_path / "parts", [row], [cloud])
@@ -191,7 +241,7 @@ def test_a_part_that_is_not_as_the_index_saw_it_is_believed_by_itself_alone(tmp_
         arrays.unlink()
     else:
         arrays.write_bytes(arrays.read_bytes() + b"x")
-    rows, bad = read_rows(tmp_path / "parts", tmp_path / "rows.index", keep=True)
+    rows, bad = read_rows(tmp_path / "parts", keep=True)
     assert len(rows) == 0
     assert len(bad) == 1
     assert list(rows.to_do([INPUTS[0]])) == [(0, 1)]
@@ -204,3 +254,39 @@ def test_a_copied_workspace_reads_its_parts_once(folder, monkeypatch, tmp_path_f
     same(copy, keep=True)
     same(copy, keep=True)
     assert len(read) == 3
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2])
+def test_keys_that_have_one_number_to_sort_by_are_told_apart(folder, monkeypatch, digits):
+    monkeypatch.setattr(newest_rows, "ORDER_CHARS", digits)
+    for first in (2, 5, 8):
+        write_part(folder / "parts", part_rows([(first + i, 1 + i % 2, "ok") for i in range(4)]), ())
+        same(folder)
+
+
+def test_keys_of_any_text_are_found(tmp_path):
+    names = ["a", "A", "a b", "0" * 40, "é", INPUTS[0]]
+    write_part(tmp_path / "parts", [PartRow(name, status="reject", reason="why") for name in names], ())
+    rows, _ = read_rows(tmp_path / "parts", keep=True)
+    assert [rows.group(int(place))[1][0].input for place in rows.find(names)] == names
+    assert list(rows.find(["b", "0" * 39, "", "a b c"])) == [MISSING] * 4
+
+
+def test_a_part_that_goes_while_the_folder_is_read_is_no_damage(folder, monkeypatch):
+    """Another process merges two parts between the listing and the reading."""
+    shutil.rmtree(folder / "index")
+    first, second, _ = sorted((folder / "parts").glob("*.jsonl"))
+    merged = [*read_part_rows(first), *read_part_rows(second)]
+
+    def merging(path):
+        if path == second and second.exists():
+            write_part(folder / "parts", merged, ())
+            first.unlink()
+            second.unlink()
+        return read_part_rows(path)
+
+    monkeypatch.setattr(module, "read_part_rows", merging)
+    rows, bad = read_rows(folder / "parts", keep=False)
+    assert bad == []
+    assert len(rows) == 9
+    assert second not in rows.paths
