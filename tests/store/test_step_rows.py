@@ -124,6 +124,10 @@ def indexes(folder):
     return sorted((folder / "index").glob("*"))
 
 
+def states(folder):
+    return [(path.stem, (stat := path.stat()).st_ino, stat.st_mtime_ns) for path in indexes(folder)]
+
+
 def read_count(monkeypatch):
     read = []
     monkeypatch.setattr(module, "read_part_rows", lambda path: read.append(path.stem) or read_part_rows(path))
@@ -132,7 +136,7 @@ def read_count(monkeypatch):
 
 def test_what_an_index_knows_is_not_read_again(folder, monkeypatch):
     read = read_count(monkeypatch)
-    before = [path.stat() for path in indexes(folder)]
+    before = states(folder)
     same(folder)
     assert read == []
     name = write_part(folder / "parts", part_rows([(9, 1, "ok")]), ())
@@ -140,7 +144,7 @@ def test_what_an_index_knows_is_not_read_again(folder, monkeypatch):
     assert read == [name]
     same(folder)
     assert read == [name]
-    assert [path.stat() for path in indexes(folder) if path.stem != name] == before  # one part more writes one index
+    assert [state for state in states(folder) if state[0] != name] == before  # one part more writes one index
 
 
 def test_a_small_part_has_no_index(folder, monkeypatch):
@@ -170,11 +174,11 @@ def test_the_index_that_is_written_with_a_part_is_that_of_its_rows(tmp_path, mon
 
 
 def test_nothing_is_written_where_nothing_is_new_or_nothing_may_be(folder):
-    before = [path.stat() for path in indexes(folder)]
+    before = states(folder)
     same(folder, keep=True)
     write_part(folder / "parts", part_rows([(9, 1, "ok")]), ())
     same(folder, keep=False)
-    assert [path.stat() for path in indexes(folder)] == before
+    assert states(folder) == before
     read_rows(folder / "none" / "parts", keep=True)
     assert sorted(path.name for path in folder.iterdir()) == ["index", "parts"]
 
