@@ -1,4 +1,4 @@
-"""Killed before any call that changes the file system, a run that is finished afterwards gives the same rows and bytes."""
+"""Killed before any call that changes the file system, a run that is finished afterwards gives the same bytes."""
 
 from __future__ import annotations
 
