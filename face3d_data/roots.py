@@ -56,7 +56,7 @@ class HashedCapture:
         return cls(files, source.index, source.record, source.root)
 
 
-def source_roots(fingerprint: str, recordings: Iterable[HashedCapture], folder: Path | None = None) -> Iterator[str]:
+def source_roots(fingerprint: str, recordings: Sequence[HashedCapture], folder: Path | None = None) -> Iterator[str]:
     """Yield the root of each hashed source of one reader.
 
     A token is of one file's content and the capture's place in it. A file that captures with other files have, too, is
@@ -64,26 +64,35 @@ def source_roots(fingerprint: str, recordings: Iterable[HashedCapture], folder: 
 
     Args:
         fingerprint: the reader's; it counts only for sources without files, whose record is all there is.
-        recordings: of the sources; they are gone through twice.
+        recordings: of the sources; one may be made whenever it is asked for.
         folder: the reader's root; where an export is in it, its CSVs say what its files were made of.
     """
     listed = exported_roots(folder) if folder is not None else {}
-    shared = _shared(recordings)
-    for recording in recordings:
-        own = [token for token in _tokens(recording) if int(token, 16) not in shared]
-        yield join_roots([*(own or [_together(fingerprint, recording)]), *_carried(recording, listed)])
+    tokens, starts, carried = array("Q"), array("q", [0]), dict[int, list[str]]()
+    for i, recording in enumerate(recordings):
+        tokens.extend(int(token, 16) for token in _tokens(recording))
+        starts.append(len(tokens))
+        others = list(_carried(recording, listed))
+        if others:
+            carried[i] = others
+    shared = _shared(tokens, starts)
+    for i in range(len(starts) - 1):
+        own = [f"{token:0{TOKEN_CHARS}x}" for token in tokens[starts[i] : starts[i + 1]] if token not in shared]
+        yield join_roots([*(own or [_together(fingerprint, recordings[i])]), *carried.get(i, ())])
 
 
-def _shared(recordings: Iterable[HashedCapture]) -> set[int]:
-    """Return the tokens, as numbers, that recordings with other files have, too."""
-    tokens, wholes = array("Q"), array("q")
-    for recording in recordings:
-        mine = frozenset(int(token, 16) for token in _tokens(recording))
-        tokens.extend(mine)
-        wholes.extend([hash(mine)] * len(mine))
+def _shared(tokens: array[int], starts: array[int]) -> set[int]:
+    """Return the tokens that recordings with other files have, too.
+
+    Args:
+        tokens: those of all recordings, as numbers.
+        starts: where those of each begin, and where the last's end.
+    """
     if not tokens:
         return set()
-    token, whole = np.frombuffer(tokens, np.uint64), np.frombuffer(wholes, np.int64)
+    token, bounds = np.frombuffer(tokens, np.uint64), np.frombuffer(starts, np.int64)
+    wholes = [hash(frozenset(tokens[starts[i] : starts[i + 1]])) for i in range(len(starts) - 1)]
+    whole = np.repeat(wholes, bounds[1:] - bounds[:-1])
     order = np.lexsort((whole, token))
     token, whole = token[order], whole[order]
     return set(token[1:][(token[1:] == token[:-1]) & (whole[1:] != whole[:-1])].tolist())

@@ -18,6 +18,7 @@ from face3d_data.pipeline.spec import Pipeline
 from face3d_data.pipeline.steps import describe_step as describe_step
 from face3d_data.pipeline.steps import installed_packages
 from face3d_data.stage import Stage
+from face3d_data.store.newest_rows import unique_keys
 from face3d_data.store.workspace import cache_folder
 from face3d_data.version import __version__
 from face3d_data.yaml_file import read_yaml
@@ -73,7 +74,7 @@ def keys_are(run_dir: Path, name: str, content: str) -> bool:
 
 
 def _keys_text(keys: np.ndarray) -> bytes:
-    return b"\n".join([*np.unique(keys).tolist(), b""])
+    return b"\n".join([*unique_keys(keys).tolist(), b""])
 
 
 def write_lock(run_dir: Path, pipeline: Pipeline, keys: Mapping[str, np.ndarray], measured: Mapping[str, str]) -> None:

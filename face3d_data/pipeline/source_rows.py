@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,17 +57,19 @@ def source_manifest(step: SourceStep, table: SourceTable, keys: np.ndarray, rows
 
 
 @dataclass(frozen=True)
-class _HashedCaptures:
-    """What the roots of captures rest on; can be gone through more than once."""
+class _HashedCaptures(Sequence[HashedCapture]):
+    """What the roots of captures rest on, each made when it is asked for."""
 
     table: SourceTable
     rows: np.ndarray
 
-    def __iter__(self) -> Iterator[HashedCapture]:
-        table, files = self.table, self.table.files
-        for row in self.rows.tolist():
-            hashed = [(files.text(place), files.size(place), files.content(place)) for place in table.file_places(row)]
-            yield HashedCapture(hashed, table.index(row), table.record(row), table.root(row))
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> HashedCapture:  # type: ignore[override]
+        table, files, row = self.table, self.table.files, int(self.rows[i])
+        hashed = [(files.text(place), files.size(place), files.content(place)) for place in table.file_places(row)]
+        return HashedCapture(hashed, table.index(row), table.record(row), table.root(row))
 
 
 def _paths(table: SourceTable, rows: np.ndarray, root: Path | None) -> np.ndarray:

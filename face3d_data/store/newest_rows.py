@@ -73,6 +73,14 @@ def _by_input(inputs: np.ndarray) -> np.ndarray:
     return order
 
 
+def unique_keys(keys: np.ndarray) -> np.ndarray:
+    """Return what `numpy.unique` does of keys, S (n,), for digests in a fraction of the time."""
+    ordered = keys[np.argsort(order_of(keys))]
+    if (ordered[1:] < ordered[:-1]).any():
+        return np.unique(keys)
+    return ordered[group_starts(ordered)]
+
+
 def order_of(keys: np.ndarray) -> np.ndarray:
     """Return u8 (n,), numbers to sort keys by: equal ones for equal keys, others for nearly all others.
 

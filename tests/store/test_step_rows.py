@@ -294,3 +294,11 @@ def test_a_part_that_goes_while_the_folder_is_read_is_no_damage(folder, monkeypa
     assert bad == []
     assert len(rows) == 9
     assert second not in rows.paths
+
+
+@pytest.mark.parametrize(
+    "keys", [[], INPUTS * 2, ["b", "a", "a", "0", "é"], ["a" * 20, "a" * 19 + "b", "a" * 20], ["z", "Z"]]
+)
+def test_unique_keys_are_those_of_numpy(keys):
+    array = np.array([key.encode() for key in keys], "S32")
+    assert newest_rows.unique_keys(array).tolist() == np.unique(array).tolist()
