@@ -86,7 +86,7 @@ def _look(
     reader = source.reader
     made = StepResult(source.id, reader.name, reader.fingerprint(), len(rows) + len(dirty), rows, dirty)
     refused = [row.key.encode() for row in dirty if row.key]
-    made.keys = np.concatenate([rows.arrays["key"], np.array(refused, "S")])
+    made.keys = np.concatenate([rows.arrays["key"], np.array(refused, "S")]) if refused else rows.arrays["key"]
     made.settled = scanned.table.files.settled and not any(row.status == RETRIED for row in dirty)
     return made
 

@@ -59,6 +59,7 @@ def run_fused(
         if alone:
             _one_by_one(levels, pipeline, workspace, alone, settings, reports)
         merge_small(free.values(), workspace, settings.engine)
+        del levels, level  # they hold as much as the next ones
         levels = walk(steps, pipeline.seed, workspace, inputs, keep=True, again=False)
     seconds = time.perf_counter() - started
     whole = sum(report.seconds for report in reports) or 1.0

@@ -47,7 +47,7 @@ def join_rows(step: Step, stage: Stage, fingerprint: str, inputs: Manifest, rows
     ok = rows.coded("status", found).where(lambda status: status == "ok")
     _add_dirty(result, step, inputs, rows, parents[~ok], found[~ok])
     parents, found = parents[ok], found[ok]
-    result.parents, result.made_from = parents, len(np.unique(parents))
+    result.parents, result.made_from = parents.astype(np.int32), len(np.unique(parents))
     result.rows = outputs = _outputs(step, inputs, rows, parents, found)
     remarks = rows.coded("detail", found)
     noted = np.flatnonzero(remarks.where(bool))
@@ -120,7 +120,8 @@ def _n_points(before: np.ndarray, shapes: Coded, dropped: Coded) -> np.ndarray:
     own = np.array([json.loads(text).get("points", [INHERITED])[0] for text in shapes.values] or [INHERITED])
     own = own[shapes.codes]
     gone = dropped.where(lambda text: "points" in json.loads(text or "[]"))
-    return np.where(own != INHERITED, own, np.where(gone, NO_POINTS, before))
+    found = np.where(own != INHERITED, own, np.where(gone, NO_POINTS, before))
+    return before if np.array_equal(found, before) else found
 
 
 def _with_tags(tags: Mapping[str, Coded], own: Coded) -> Mapping[str, Coded]:

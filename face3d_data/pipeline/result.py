@@ -65,7 +65,7 @@ class StepResult:
     made_from: int = 0
     """Inputs of which there are outputs."""
     parents: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """For each row the place of its input, i8 (n,); of a stage whose rows were looked at."""
+    """For each row the place of its input, i4 (n,); of a stage whose rows were looked at."""
     settled: bool = False
     """There is nothing that a next run would try again."""
     recorded: Mapping[str, Any] = field(default_factory=dict)

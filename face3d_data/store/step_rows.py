@@ -168,6 +168,8 @@ class StepRows:
 
     def coded(self, name: str, rows: np.ndarray) -> Coded:
         """Return a field with few values for some rows; the values of `VALUES` are JSON texts."""
+        if len(self._values[name]) == 1:
+            return Coded(np.broadcast_to(np.int32(0), len(rows)), self._values[name])  # takes no room
         codes = self._columns[name][rows]
         if len(rows) * 2 > len(self._columns[name]):
             return Coded(codes.astype(np.int32), self._values[name])
