@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
 
 from face3d_data.digest import digest, digest_file
 from face3d_data.errors import UserError, did_you_mean
@@ -33,6 +34,8 @@ class Component(BaseModel):
     """Reason slug of a rejection to one line that explains it."""
     assets: ClassVar[tuple[Asset, ...]] = ()
     """Data files of the package whose content enters the fingerprint."""
+    _states: dict[Path, tuple[int, ...]] = PrivateAttr(default_factory=dict)
+    """State of each file whose content enters the fingerprint, before it was first read."""
 
     @model_validator(mode="before")
     @classmethod
@@ -57,6 +60,7 @@ class Component(BaseModel):
                 except (OSError, ValueError) as error:
                     why = getattr(error, "strerror", None) or str(error)
                     raise ValueError(f"{name!r} = {_shown(path)}: is not a path ({why})") from None
+        self._note(list(self._own_files()))  # what follows may read them
         return self
 
     def parameters(self) -> dict[str, Any]:
@@ -67,6 +71,11 @@ class Component(BaseModel):
 
     def content_files(self) -> Iterator[tuple[str, Path]]:
         """Yield (label, path) of every file whose content enters the fingerprint."""
+        yield from self._own_files()
+        yield from ((asset.label, asset.file) for asset in self.assets)
+
+    def _own_files(self) -> Iterator[tuple[str, Path]]:
+        """Yield the files among the parameters."""
         for name, info in type(self).model_fields.items():
             value = getattr(self, name)
             several = value if isinstance(value, list | tuple) else (value,)
@@ -74,21 +83,47 @@ class Component(BaseModel):
                 if isinstance(path, Path):
                     label = name if path is value else f"{name}[{i}]"
                     yield from _files_of(label, path)
-        yield from ((asset.label, asset.file) for asset in self.assets)
+
+    def note_files(self) -> None:
+        """Take down the state of all files whose content enters the fingerprint, to be told if one changes later."""
+        self._note(list(self.content_files()))
+
+    def _note(self, files: Iterable[tuple[str, Path]]) -> None:
+        for _, path in files:
+            if path not in self._states:
+                with suppress(OSError):  # whether it is there is asked by who opens it
+                    self._states[path] = _state(path)
+
+    def check_files(self) -> None:
+        """Check that the files whose content enters the fingerprint are as they were before they were read.
+
+        What was made of a file that changed meanwhile must not be kept under the digest of its content.
+
+        Raises:
+            UserError: one is not; it is named.
+        """
+        for path, state in self._states.items():
+            try:
+                same = _state(path) == state
+            except OSError:
+                same = False
+            if not same:
+                raise UserError(f"{self.name}: {path} was changed after it was read: run again")
 
     def fingerprint(self, *seeds: int) -> str:
         """Return the digest of all that decides the output: name, version, parameters, files' content, seeds.
 
         Raises:
-            UserError: a file-valued parameter cannot be read.
+            UserError: a file-valued parameter cannot be read, or was changed after it was read.
         """
+        self.note_files()
+        self.check_files()
         parameters = self.parameters()
         contents = {}
         for label, path in self.content_files():
             parameters.pop(label.partition("[")[0], None)
             try:
-                stat = path.stat()
-                contents[label] = _content(path, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+                contents[label] = _content(path, _state(path))
             except OSError as error:
                 raise UserError(f"{self.name}: {label}: {path} cannot be read ({error.strerror})") from None
         return digest(self.kind, self.name, self.version, parameters, contents, list(seeds))
@@ -102,6 +137,11 @@ def _files_of(label: str, path: Path) -> Iterator[tuple[str, Path]]:
     for file in sorted(path.iterdir()):
         if file.is_file():
             yield f"{label}[{file.name}]", file
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
 @functools.lru_cache(maxsize=1024)
@@ -135,7 +175,9 @@ def build(cls: type[T], parameters: dict[str, Any], where: str) -> T:
         UserError: an unknown or missing parameter, or a value that is not allowed.
     """
     try:
-        return cls(**parameters)
+        made = cls(**parameters)
+        made.note_files()
+        return made
     except ValidationError as error:
         raise UserError(f"{where} ({cls.name}): {explain_validation(error, cls)}") from None
 

@@ -158,7 +158,9 @@ class Reader(Component):
     """Tags that sources may carry beside `mask`, so that a `where` on them can be checked at planning."""
 
     limits: FileLimits = Field(
-        FileLimits(), exclude=True, description="limits on the content of one file, checked before it is decoded"
+        FileLimits(),
+        exclude=True,
+        description="limits on the content of one file, checked before it is decoded; lower ones count for new files",
     )
 
     @classmethod

@@ -90,7 +90,7 @@ class Chunk:
         """Run the stages over the rows and write what they give; the report's result is a report of each stage."""
         each = [Report() for _ in self.links]
         total = Report(result=each)
-        buffer = PartBuffer([link.folder for link in self.links])
+        buffer = PartBuffer([link.folder for link in self.links], self._check_files)
         block = max(1, *(link.stage.batch_size for link in self.links))
         for start in range(0, len(self.items), block):
             for made in self._made(self.items[start : start + block], each):
@@ -98,6 +98,11 @@ class Chunk:
                 _count(made, total, each)
         buffer.flush()
         return total
+
+    def _check_files(self) -> None:
+        """Check that the files of the stages' options are those that are in the fingerprints."""
+        for link in self.links:
+            link.stage.check_files()
 
     def _made(self, items: Sequence[Item], each: Sequence[Report]) -> list[Made]:
         """Take some rows through all stages, stage by stage."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,10 +33,11 @@ class PartBuffer:
 
     Args:
         folders: the `parts` folder of each stage.
+        check: called before anything is written; what it raises keeps all from being written.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = folders
+    def __init__(self, folders: Sequence[Path], check: Callable[[], None]) -> None:
+        self._folders, self._check = folders, check
         self._clear()
 
     def _clear(self) -> None:
@@ -70,6 +71,7 @@ class PartBuffer:
 
     def flush(self) -> None:
         """Write what is held, the last stage's part first: rows that were passed on follow the arrays they became."""
+        self._check()
         stages = list(zip(self._folders, self._rows, self._records, strict=True))
         for folder, rows, records in reversed(stages):
             if rows:

@@ -35,11 +35,12 @@ def read_sources(
             result.steps[source.id] = made
             if settings is None:
                 continue
-            write_step(result.workspace.run_dir(result.pipeline.name), made)
+            run_dir = result.workspace.run_dir(result.pipeline.name)
+            write_step(run_dir, made, records)
             new = hashes.hashed - before
             tell(step_line(made, f", {counted(new, 'file')} hashed" if new else ""))
             if not made.recorded:
-                remember(records, rests_on, made, ())
+                remember(records, run_dir, rests_on, made, ())
             judge_step("source", made, result, tell)
     finally:
         hashes.close()

@@ -24,6 +24,8 @@ from face3d_data.version import __version__
 from face3d_data.yaml_file import read_yaml
 
 LOCK = "lock.yaml"
+HEAD = "# SHA-256 of what follows: "
+"""Beginning of a lock's first line."""
 MOST_VALUES = 1_000_000
 """Values that a lock may hold: it names every parameter of every step, which a pipeline need not."""
 
@@ -89,11 +91,26 @@ def write_lock(run_dir: Path, pipeline: Pipeline, keys: Mapping[str, np.ndarray]
     for name, inputs in keys.items():
         write_atomic(run_dir / "keys" / f"{name}.txt", _keys_text(inputs))
     record = {**lock_record(pipeline), "measured": dict(measured)}
-    write_atomic(run_dir / LOCK, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+    text = yaml.safe_dump(record, sort_keys=False, allow_unicode=True)
+    write_atomic(run_dir / LOCK, f"{HEAD}{_text_digest(text)}\n{text}")
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_lock(run_dir: Path) -> dict[str, Any] | None:
-    """Return the lock of the last complete run, or None."""
+    """Return the lock of the last complete run, or None.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        head, _, text = (run_dir / LOCK).read_text("utf-8").partition("\n")
+        if head.startswith(HEAD) and head != HEAD + _text_digest(text):  # that of an earlier version has no digest
+            raise UserError(f"{run_dir / LOCK}: is damaged: run its pipeline to the end, which writes it again")
+    except (OSError, UnicodeDecodeError):
+        pass  # `read_yaml` says what is wrong
     try:
         return read_yaml(run_dir / LOCK, "what a run writes", MOST_VALUES)
     except UserError as error:

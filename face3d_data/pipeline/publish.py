@@ -27,7 +27,7 @@ from face3d_data.pipeline.measure import Sizes, measure_rows
 from face3d_data.pipeline.notes import nothing_left
 from face3d_data.pipeline.people import same_person_lines
 from face3d_data.pipeline.planned import dirty_before, planned, published_pairs
-from face3d_data.pipeline.recall import Records
+from face3d_data.pipeline.recall import Records, file_state
 from face3d_data.pipeline.report_step import tell_notes
 from face3d_data.pipeline.result import Say, StepResult
 from face3d_data.plurals import counted
@@ -86,7 +86,7 @@ def publish(
             return result.workspace.datasets / name
         records.drop(f".dataset.{name}")
         folder, record = _publish(name, result, settings, allow_leaks, tell)
-        if record is not None:
+        if record is not None and _rests_on(name, result, allow_leaks) == of:  # no list was changed meanwhile
             records.put(f".dataset.{name}", of, record)
         return folder
 
@@ -114,7 +114,7 @@ def _is_as_published(name: str, record: Mapping[str, Any], result: RunResult, se
     with closing(result.workspace.file_hashes(settings.rehash)) as hashes:
         if first_fault(folder, hashes.digest):
             return False
-    return (result.workspace.run_dir(result.pipeline.name) / f"{name}{DATASET_DIRTY}").exists()
+    return file_state(result.workspace.run_dir(result.pipeline.name) / f"{name}{DATASET_DIRTY}") == record["dirty"]
 
 
 def _publish(
@@ -152,7 +152,7 @@ def _publish(
     line = f"{name:>12}  dataset: {counted(len(plan.table), 'sample')} ({counts})"
     tell(line)
     # What a first publishing finds out about contents is not noted by a second run, and has to be no longer.
-    record = {"folder": plan.folder_name, "notes": notes, "line": line}
+    record = {"folder": plan.folder_name, "notes": notes, "line": line, "dirty": file_state(where)}
     return folder, record if measured is None and not plan.rebuild else None
 
 

@@ -30,7 +30,7 @@ from face3d_data.store.workspace import StepCache
 from face3d_data.table import TableStep
 from face3d_data.version import __version__
 
-VERSION = 1
+VERSION = 2
 FOLDER = "unchanged"
 """Folder of the records in a run's folder."""
 
@@ -111,14 +111,18 @@ def source_rests_on(step: SourceStep, scanned: ScannedSource, cache: StepCache) 
     """Return the digest of all that the rows of a source rest on: captures, the state of their files, and the cache."""
     reader, root = step.reader, getattr(step.reader, "root", None)
     own = [step.id, step.dataset, dict(step.tags), step.capture_prefix, str(root), reader.fingerprint()]
-    listed = [] if root is None or not root.is_dir() else [_stat(path) for path in sorted(root.glob("*.csv"))]
+    listed = [] if root is None or not root.is_dir() else [file_state(path) for path in sorted(root.glob("*.csv"))]
     return digest(
         own, reader.limits.model_dump(mode="json"), scanned.table.seen(), scanned.files, listed, cache.state()
     )
 
 
-def _stat(path: Path) -> list[Any]:
-    stat = path.stat()
+def file_state(path: Path) -> list[Any]:
+    """Return the state of a file: while it is the same, so is the content; of one that is not there, its name alone."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return [path.name]
     return [path.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
@@ -156,7 +160,7 @@ def recalled(
         look: gives the result by its rows.
     """
     record = records.get(new.id, of) if of is not None else None
-    if record is None or not manifest_path(run_dir, new.id).exists() or not (run_dir / f"{new.id}.dirty.csv").exists():
+    if record is None or file_state(manifest_path(run_dir, new.id)) != record["rows"]:
         return None
     new.rows, new.recorded, new.settled, new.inputs = look, record, True, record["inputs"]
     new.dirty, new.unreadable = dirty_rows_of(record["dirty"]), dirty_rows_of(record["unreadable"])
@@ -166,12 +170,18 @@ def recalled(
 
 
 def remember(
-    records: Records, of: str | None, made: StepResult, lines: Sequence[str], captures: Collection[str] = ()
+    records: Records,
+    run_dir: Path,
+    of: str | None,
+    made: StepResult,
+    lines: Sequence[str],
+    captures: Collection[str] = (),
 ) -> None:
     """Record a result for the next run, unless that would try some of it again.
 
     Args:
         records: of the pipeline.
+        run_dir: the run's folder, in which the step's files are.
         of: digest of all that it rests on, None where that is not known.
         made: the result.
         lines: those that the run printed beneath the step's.
@@ -181,6 +191,7 @@ def remember(
         records.drop(made.id)
         return
     record = {
+        "rows": file_state(manifest_path(run_dir, made.id)),
         "inputs": made.inputs,
         "outputs": made.outputs,
         "digest": made.digest,
@@ -247,7 +258,8 @@ def remember_step(
 ) -> None:
     """Record a step's result for the next run; the arguments are those of `recalled_step` and `remember`."""
     captures = {name for row in made.unreadable for name in result.steps[row.source].entries.arrays["id"]}
-    remember(records, _step_rests_on(step, result, group), made, lines, captures)
+    run_dir = result.workspace.run_dir(result.pipeline.name)
+    remember(records, run_dir, _step_rests_on(step, result, group), made, lines, captures)
 
 
 def look_at_step(step: Step, result: RunResult) -> StepResult:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from face3d_data.pipeline.judge import check_limits, small_run_note
+from face3d_data.pipeline.recall import Records
 from face3d_data.pipeline.result import RunResult, Say, StepResult
 from face3d_data.store.manifest_files import manifest_path, write_dirty, write_manifest
 
 
-def write_step(run_dir: Path, made: StepResult) -> None:
+def write_step(run_dir: Path, made: StepResult, records: Records) -> None:
     """Write the rows of a source or step, and its dirty rows; of one that is as it was, the files are there."""
     if not made.recorded:
+        records.drop(made.id)  # what it says is of other rows, also if the run ends here
         write_manifest(manifest_path(run_dir, made.id), made.entries)
     write_dirty(dirty_path(run_dir, made.id), made.dirty)
 

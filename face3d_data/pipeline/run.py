@@ -173,7 +173,7 @@ def _end_step(
     Raises:
         RunStopped: a limit is exceeded.
     """
-    write_step(result.workspace.run_dir(result.pipeline.name), made)
+    write_step(result.workspace.run_dir(result.pipeline.name), made, records)
     worked = made.report.inputs
     work = f", {worked} new in {made.seconds:.1f} s" if worked else ", nothing new"
     tell(step_line(made, work if isinstance(step.component, Stage) else ""))

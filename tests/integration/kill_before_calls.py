@@ -33,6 +33,8 @@ CHANGES = {
     "os.utime",
     "os.truncate",
 }
+LAST_CALLS = 4
+"""One run makes a few calls more than another, such as folders that two of its writes find missing."""
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -106,7 +108,7 @@ def main(root: Path, folder: Path, every: int, offset: int) -> None:
     status, calls = in_a_child(root, folder / "whole", None)
     assert status == 0
     want = dataset(folder / "whole"), known(folder / "whole", root)
-    for last in range(offset, calls, every):
+    for last in range(offset, calls - LAST_CALLS, every):
         work = folder / str(last)
         killed, _ = in_a_child(root, work, last)
         published = (work / "datasets" / "calls").exists()
