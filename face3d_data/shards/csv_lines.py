@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from face3d_data.csv_cells import guarded
 
-_SPECIAL = re.compile(r"""[",\r]|^['=+\-@\t]""", re.MULTILINE)
-"""What may have to be quoted or guarded in one of several cells, a line each."""
+QUOTED = ('"', ",", "\r", "\n")
+"""What a cell with it may be quoted for."""
+FORMULAS = frozenset("'=+-@\t")
+"""What a cell that begins with it may be guarded for."""
 
 
 def cell_text(value: Any) -> str:
@@ -23,19 +22,16 @@ def cell_text(value: Any) -> str:
     return out.getvalue()[: -len(",\n")]
 
 
-def value_cells(values: Iterable[Any]) -> np.ndarray:
-    """Return the distinct values of a column as cells, objects (n,)."""
-    return np.fromiter(map(cell_text, values), object)
-
-
 def column_cells(values: Sequence[Any]) -> list[str]:
-    """Return some values of a column as cells: all of them texts, or whole numbers, or None."""
-    if not all(isinstance(value, str) for value in values):
-        return ["" if value is None else str(value) for value in values]
-    text = "\n".join(values)
-    if _SPECIAL.search(text) or text.count("\n") != len(values) - 1:
-        return list(map(cell_text, values))
-    return list(values)
+    """Return some values of a column as cells; None is empty."""
+    types = set(map(type, values))
+    if types == {int}:
+        return list(map(str, values))
+    if types == {str}:
+        text = "".join(values)
+        if not any(mark in text for mark in QUOTED) and FORMULAS.isdisjoint([value[:1] for value in values]):
+            return list(values)
+    return list(map(cell_text, values))
 
 
 def csv_lines(columns: Sequence[Sequence[str]]) -> str:

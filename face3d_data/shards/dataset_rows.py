@@ -13,7 +13,7 @@ import numpy as np
 
 from face3d_data.digest import digest, digest_of_list
 from face3d_data.names import names_of
-from face3d_data.shards.csv_lines import column_cells, csv_lines, value_cells
+from face3d_data.shards.csv_lines import column_cells, csv_lines
 from face3d_data.shards.leaks import ComparedRows
 from face3d_data.shards.schema import DATASET_COLUMNS, split_order
 from face3d_data.shards.tokens import AT_ONCE, texts_in
@@ -126,14 +126,17 @@ class DatasetRows:
     def csv(self, split: str) -> Iterator[str]:
         """Yield the text of a split's CSV in pieces; an unknown number of points, and a tag not there, are empty."""
         yield csv_lines([[name] for name in (*DATASET_COLUMNS, *self.asked)])
-        cells = {name: value_cells(values) for name, values in self._values.items()}
         for piece in self.pieces(split):
-            yield csv_lines([self._cells(name, piece, cells) for name in (*DATASET_COLUMNS, *self.asked)])
+            yield csv_lines([self._cells_of(name, piece) for name in (*DATASET_COLUMNS, *self.asked)])
 
-    def _cells(self, name: str, piece: tuple[str, int, int, int], cells: Mapping[str, np.ndarray]) -> list[str]:
-        if name in cells:
+    @functools.cached_property
+    def _cells(self) -> dict[str, np.ndarray]:
+        return {name: np.array([*column_cells(one[:-1]), ""], object) for name, one in self._values.items()}
+
+    def _cells_of(self, name: str, piece: tuple[str, int, int, int]) -> list[str]:
+        if name in self._cells:
             column = self.coded[name] if name in self.coded else self.asked[name]
-            return cells[name][column.codes[piece[2] : piece[3]]].tolist()
+            return self._cells[name][column.codes[piece[2] : piece[3]]].tolist()
         return column_cells(self._of_piece(name, piece))
 
     @functools.cached_property

@@ -53,10 +53,11 @@ def finish_dataset(plan: DatasetPlan, datasets: Path, infos: Sequence[ShardInfo]
     final = plan.published(datasets)
     if final is None:
         folder = plan.partial(datasets)
+        named = plan.rows.named
         plan = replace(plan, rows=replace(plan.rows, contents=contents(plan, infos)))
         leaks = [*plan.leaks, *leaks_of_kind(plan.rows.compared(), "content")]
         refuse_leaks(leaks, f"dataset {plan.name!r}", plan.allow_leaks)
-        plan.notes.extend(_copies_notes(plan))
+        plan.notes.extend(_copies_notes(plan, named))
         _remove_torn(folder)
         forget_written(folder)
         for name, text in _texts(plan).items():
@@ -118,9 +119,14 @@ def contents(plan: DatasetPlan, infos: Sequence[ShardInfo]) -> np.ndarray:
     return np.concatenate([of_shard[name] for name, _, _ in plan.rows.shards])
 
 
-def _copies_notes(plan: DatasetPlan) -> list[str]:
-    """Return a note where samples of one split have equal bytes, or the same files, under two people's names."""
-    names = one_name_each([*plan.record["same_person"].items(), *own_names(*plan.rows.named)])
+def _copies_notes(plan: DatasetPlan, named: tuple[Sequence[str], Sequence[str]]) -> list[str]:
+    """Return a note where samples of one split have equal bytes, or the same files, under two people's names.
+
+    Args:
+        plan: with what its shards contain.
+        named: as `DatasetRows.named`.
+    """
+    names = one_name_each([*plan.record["same_person"].items(), *own_names(*named)])
     found = [one for one in suspected_copies(plan.rows.compared(), names) if one.kind == "two_people"]
     if not found:
         return []

@@ -71,11 +71,11 @@ def plan_dataset(
     where, origin = f"dataset {name!r}", origin or DatasetOrigin()
     every, tag_names = _manifest(manifest)
     kept, usable_shapes, left_out = _written(every, spec, name, origin)
-    ordered = order_rows(kept, tag_names, usable_shapes, spec.shard_size, seed, where)
-    names, apart, leaks = _people(ordered, origin.by == "capture", origin.same_person, where, allow_leaks)
-    every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(ordered)
-    asked, asked_types = tag_columns(ordered.rows, spec.tags)
-    rows = replace(ordered, asked=asked)
+    rows = order_rows(kept, tag_names, usable_shapes, spec.shard_size, seed, where)
+    asked, asked_types = tag_columns(rows.rows, spec.tags)
+    rows = replace(rows, asked=asked)
+    names, apart, leaks = _people(rows, origin.by == "capture", origin.same_person, where, allow_leaks)
+    every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(rows)
     masks = unwritten_masks(rows.rows, rows.coded["variant"], spec.tags)
     said = {field: origin.array_attributes[field] for field in spec.fields if field in origin.array_attributes}
     record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **origin.attributes(), "seed": seed}
