@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from face3d_data.digest import digest
 
 _PLAIN = re.compile(r"[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*")
+_TO_ENCODE = re.compile(r"[^A-Za-z0-9_/~\n-]|__|_[/~\n]|[/~\n]_|\A_|_\Z")
+"""What some part of ids, a line each, is percent-encoded for."""
 _SAFE = re.compile(r"[A-Za-z0-9_-]")
 
 
@@ -57,6 +60,14 @@ def name_of(sample_id: str) -> str:
     """Return the file name of an id or identity: parts encoded and joined by `__`, the `~` of suffixes kept."""
     parts = sample_id.split("/")
     return "__".join("~".join(encode_part(piece) for piece in part.split("~")) for part in parts)
+
+
+def names_of(ids: Sequence[str]) -> list[str]:
+    """Return `name_of` each id, many times faster where nothing in any of them has to be encoded."""
+    text = "\n".join(ids)
+    if _TO_ENCODE.search(text) or text.count("\n") != len(ids) - 1:
+        return list(map(name_of, ids))
+    return text.replace("/", "__").split("\n")
 
 
 def file_name_of(sample_id: str, most_bytes: int = 200) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face3d_data.digest import canonical, digest, digest_file, seed_from
+from face3d_data.digest import canonical, digest, digest_file, digest_of_list, seed_from
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -58,3 +58,8 @@ def test_what_has_no_form_is_refused():
 def test_file_digest_is_sha256(tmp_path):
     (tmp_path / "f").write_bytes(b"abc" * 100_000)
     assert digest_file(tmp_path / "f") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+@given(st.lists(st.lists(JSON, max_size=3), max_size=4))
+def test_a_list_in_pieces_has_the_digest_of_the_whole(pieces):
+    assert digest_of_list(pieces) == digest([value for piece in pieces for value in piece])

@@ -4,12 +4,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from face3d_data.names import check_id_part, encode_part, file_name_of, id_of, name_of
+from face3d_data.names import check_id_part, encode_part, file_name_of, id_of, name_of, names_of
 
 parts = st.text(st.characters(exclude_characters="/~\x00", exclude_categories=["Cs"]), min_size=1)
 ids = st.tuples(parts, parts, parts, st.lists(st.tuples(parts, parts), max_size=2)).map(
     lambda found: "/".join(found[:3]) + "".join(f"~{variant}~{key}" for variant, key in found[3])
 )
+
+
+@given(st.lists(ids | st.text("a_/~\n.-", max_size=6), max_size=4))
+@example(["d/a/1", "d/b_c/2~v~3"])
+@example(["_", "a"])
+@example(["a", "b_"])
+@example(["a\nb", ""])
+@example([])
+def test_names_of_many_ids_are_those_of_each(several):
+    assert names_of(several) == [name_of(one) for one in several]
 
 
 @given(ids)

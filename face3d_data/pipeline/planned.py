@@ -17,7 +17,6 @@ from face3d_data.shards.pair_lists import PublishedPairs
 from face3d_data.shards.plan import plan_dataset
 from face3d_data.shards.schema import DatasetSpec
 from face3d_data.stage import Stage
-from face3d_data.store.frames import to_frame
 from face3d_data.store.manifest import Dirty, Manifest
 from face3d_data.store.manifest_files import DIRTY_ROW_COLUMNS
 from face3d_data.table import TableStep
@@ -61,8 +60,7 @@ def planned(
         pair_lists=published_pairs(pipeline, spec),
         preparation=preparation_record(pipeline, spec),
     )
-    frame = to_frame(rows, places=True)
-    return plan_dataset(frame, spec, name=name, seed=pipeline.seed, allow_leaks=allow_leaks, origin=origin)
+    return plan_dataset(rows, spec, name=name, seed=pipeline.seed, allow_leaks=allow_leaks, origin=origin)
 
 
 def _split_kind(pipeline: Pipeline, spec: DatasetSpec) -> str:

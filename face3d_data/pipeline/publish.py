@@ -148,8 +148,8 @@ def _publish(
             if shard.linked is not None:
                 hashes.linked(shard.linked, shard.other, datasets / plan.folder_name / shard.info.name)
     tell_notes((*replaced, *plan.notes, *(older_versions(datasets, name) if infos else ())), tell)
-    counts = ", ".join(f"{split} {n}" for split, n in plan.table["split"].value_counts(sort=False).items())
-    line = f"{name:>12}  dataset: {counted(len(plan.table), 'sample')} ({counts})"
+    counts = ", ".join(f"{split} {plan.rows.count(split)['samples']}" for split in plan.rows.splits)
+    line = f"{name:>12}  dataset: {counted(len(plan.rows), 'sample')} ({counts})"
     tell(line)
     # What a first publishing finds out about contents is not noted by a second run, and has to be no longer.
     record = {"folder": plan.folder_name, "notes": notes, "line": line, "dirty": file_state(where)}

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from face3d_data.errors import UserError, refusal
 from face3d_data.json_text import parse_json
 from face3d_data.sample import Tag
-from face3d_data.shards.buckets import runs_of
 from face3d_data.shards.check import faults
+from face3d_data.shards.dataset_rows import DatasetRows, ShardRows
 from face3d_data.shards.leaks import Leak
 from face3d_data.shards.schema import DESCRIPTION, DatasetSpec
-from face3d_data.shards.write import OF_A_ROW, ShardRow, ShardTask
+from face3d_data.shards.write import ShardTask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +28,7 @@ class DatasetPlan:
 
     Attributes:
         digest: over the ordered rows, the spec and all else that decides the bytes.
-        table: the rows in the order in which they are stored, split by split; columns as in `schema.DATASET_COLUMNS`,
-            then the spec's tags.
-        tags: the tags of the same rows, in the same order.
-        places: where each row's arrays are, in the same order.
+        rows: the rows in the order in which they are stored, split by split.
         shapes: field to the shape that it has in every row.
         left_out: rows that this plan left out, columns as in `schema.DATASET_DIRTY_COLUMNS`.
         dirty: these and the ones of all steps before.
@@ -50,9 +47,7 @@ class DatasetPlan:
     spec: DatasetSpec
     seed: int
     digest: str
-    table: pd.DataFrame
-    tags: pd.DataFrame
-    places: Sequence[Any]
+    rows: DatasetRows
     shapes: Mapping[str, tuple[int, ...]]
     left_out: pd.DataFrame
     dirty: pd.DataFrame
@@ -66,6 +61,21 @@ class DatasetPlan:
     pair_lists: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     rebuild: bool = False
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows, columns as in `schema.DATASET_COLUMNS`, then the spec's tags."""
+        return self.rows.table
+
+    @property
+    def tags(self) -> pd.DataFrame:
+        """Columns and tags that the manifest has of the same rows, in the same order."""
+        return self.rows.tags
+
+    @property
+    def places(self) -> Sequence[Any]:
+        """Where each row's arrays are, in the same order."""
+        return self.rows.rows.places
 
     @property
     def folder_name(self) -> str:
@@ -108,21 +118,19 @@ class DatasetPlan:
         """
         if self.published(datasets):
             return []
-        columns = (self.table[name].tolist() for name in OF_A_ROW)
-        rows = [ShardRow(*row) for row in zip(*columns, self.places, strict=True)]
-        splits = self.table["split"].tolist()
         return [
             ShardTask(
                 self.partial(datasets),
-                splits[start],
+                split,
                 name,
                 self.made_of[name],
-                rows[start:stop],
+                ShardRows(self.rows, start, stop),
                 self.spec,
                 self.shapes,
                 self.array_attributes,
             )
-            for name, start, stop in runs_of(self.table["shard"].tolist())
+            for split in self.rows.splits
+            for name, start, stop in self.rows.shards_of(split)
         ]
 
 

@@ -6,10 +6,10 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +17,9 @@ from face3d_data.atomic import TEMPORARY_SUFFIX, atomic_path, sync, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped, UserError, is_refused, refusal
 from face3d_data.plurals import counted
-from face3d_data.shards.buckets import runs_of
 from face3d_data.shards.check import faults
 from face3d_data.shards.dataset_plan import DatasetPlan
-from face3d_data.shards.leaks import Leak, find_leaks, suspected_copies
+from face3d_data.shards.leaks import Leak, leaks_of_kind, suspected_copies
 from face3d_data.shards.lists import csv_text, make_lists, table_csv
 from face3d_data.shards.plan import refuse_leaks
 from face3d_data.shards.schema import (
@@ -29,15 +28,11 @@ from face3d_data.shards.schema import (
     OWN_DIGEST,
     description_digest,
     labels_name,
-    split_order,
     stored_name,
 )
 from face3d_data.shards.sources_table import SOURCES_FILE, own_names
 from face3d_data.shards.write import ShardInfo, forget_written
 from face3d_data.tables.same_person import one_name_each
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def finish_dataset(plan: DatasetPlan, datasets: Path, infos: Sequence[ShardInfo]) -> Path:
@@ -58,16 +53,18 @@ def finish_dataset(plan: DatasetPlan, datasets: Path, infos: Sequence[ShardInfo]
     final = plan.published(datasets)
     if final is None:
         folder = plan.partial(datasets)
-        plan = replace(plan, table=plan.table.assign(content=contents(plan, infos)))
-        leaks = [*plan.leaks, *content_leaks(plan.table)]
+        named = plan.rows.named
+        plan = replace(plan, rows=replace(plan.rows, contents=contents(plan, infos)))
+        leaks = [*plan.leaks, *leaks_of_kind(plan.rows.compared(), "content")]
         refuse_leaks(leaks, f"dataset {plan.name!r}", plan.allow_leaks)
-        plan.notes.extend(_copies_notes(plan))
+        plan.notes.extend(_copies_notes(plan, named))
         _remove_torn(folder)
         forget_written(folder)
         for name, text in _texts(plan).items():
             write_atomic(folder / name, text)
-        for split in split_order(plan.table["split"].tolist()):
-            _write_labels(folder / labels_name(split), plan.table[plan.table["split"] == split]["class"].to_numpy())
+        for split in plan.rows.split_order():
+            _write_csv(folder / f"{split}.csv", plan.rows.csv(split))
+            _write_labels(folder / labels_name(split), plan.rows.classes(split))
         write_atomic(folder / DESCRIPTION, _description(plan, folder, infos, leaks))
         final = datasets / plan.folder_name
         _put_in_place(folder, final, plan)
@@ -113,32 +110,33 @@ def _damaged(folder: Path) -> bool:
         return True
 
 
-def contents(plan: DatasetPlan, infos: Sequence[ShardInfo]) -> list[str]:
-    """Return each row's `content`: a token for each stored array that shows its face."""
+def contents(plan: DatasetPlan, infos: Sequence[ShardInfo]) -> np.ndarray:
+    """Return each row's `content`, S (n,): a token for each stored array that shows its face."""
     of_shard = {info.name: info.contents for info in infos}
-    found: list[str] = []
-    for name, start, stop in runs_of(plan.table["shard"].tolist()):
+    for name, start, stop in plan.rows.shards:
         if len(of_shard[name]) != stop - start:
             raise RunStopped(f"dataset {plan.name!r}: {name} changed while it was being written: run again")
-        found += of_shard[name]
-    return found
+    return np.concatenate([of_shard[name] for name, _, _ in plan.rows.shards])
 
 
-def _copies_notes(plan: DatasetPlan) -> list[str]:
-    """Return a note where samples of one split have equal bytes, or the same files, under two people's names."""
-    names = one_name_each(
-        [*plan.record["same_person"].items(), *own_names(plan.table["identity"], plan.table["sample_id"])]
-    )
-    found = [one for one in suspected_copies(plan.table, names) if one.kind == "two_people"]
+def _copies_notes(plan: DatasetPlan, named: tuple[Sequence[str], Sequence[str]]) -> list[str]:
+    """Return a note where samples of one split have equal bytes, or the same files, under two people's names.
+
+    Args:
+        plan: with what its shards contain.
+        named: as `DatasetRows.named`.
+    """
+    names = one_name_each([*plan.record["same_person"].items(), *own_names(*named)])
+    found = [one for one in suspected_copies(plan.rows.compared(), names) if one.kind == "two_people"]
     if not found:
         return []
     pairs = counted(len(found), "pair of samples has", "pairs of samples have")
     return [f"{pairs} one recording under two names, first {found[0]}: `face3d verify {plan.name}` lists them"]
 
 
-def content_leaks(table: pd.DataFrame) -> list[Leak]:
-    """Return the samples of different splits whose stored bytes are equal."""
-    return [leak for leak in find_leaks(table, closed_set=True) if leak.kind == "content"]
+def _write_csv(path: Path, pieces: Iterable[str]) -> None:
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        stream.writelines(pieces)
 
 
 def _write_labels(path: Path, labels: np.ndarray) -> None:
@@ -147,17 +145,17 @@ def _write_labels(path: Path, labels: np.ndarray) -> None:
 
 
 def _texts(plan: DatasetPlan) -> dict[str, str]:
-    """Return every text file of the dataset but dataset.json."""
-    table = plan.table
+    """Return every text file of the dataset but dataset.json and the CSVs of the splits."""
     texts = {}
-    for split in split_order(table["split"].tolist()):
-        rows = table[table["split"] == split]
-        texts[f"{split}.csv"] = table_csv(rows)
-        texts[f"{split}_files.txt"] = "".join(f"{shard}\n" for shard in dict.fromkeys(rows["shard"]))
+    for split in plan.rows.split_order():
+        texts[f"{split}_files.txt"] = "".join(f"{shard}\n" for shard, _, _ in plan.rows.shards_of(split))
     texts["dirty.csv"] = csv_text(DATASET_DIRTY_COLUMNS, plan.dirty.to_numpy().tolist())
     texts[SOURCES_FILE] = table_csv(plan.sources)
-    lists, notes = make_lists(table, plan.tags, plan.spec, plan.seed, f"dataset {plan.name!r}", plan.readers)
-    plan.notes.extend(notes)
+    lists: dict[str, str] = {}
+    if any(part is not None for part in (plan.spec.pairs, plan.spec.gallery, plan.spec.probe, plan.spec.protocol)):
+        where = f"dataset {plan.name!r}"
+        lists, notes = make_lists(plan.table, plan.tags, plan.spec, plan.seed, where, plan.readers)
+        plan.notes.extend(notes)
     return texts | dict(plan.pair_lists) | lists
 
 
@@ -165,18 +163,14 @@ def _description(plan: DatasetPlan, folder: Path, infos: Sequence[ShardInfo], le
     shards = {info.name: info.sha256 for info in infos}
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     hashes = {name: shards.get(name) or digest_file(folder / name) for name in names if name != DESCRIPTION}
-    groups = plan.table.groupby("split", sort=False)
     lost = sorted(set(shards) - set(names))
     if lost:
         raise RunStopped(f"dataset {plan.name!r}: {lost[0]} disappeared while it was being written: run again")
     record: dict[str, Any] = {
         **plan.record,
         "digest": plan.digest,
-        "splits": {
-            str(split): {"samples": len(rows), "people": rows["name"].nunique(), "shards": rows["shard"].nunique()}
-            for split, rows in groups
-        },
-        "classes": plan.table["name"].nunique(),
+        "splits": {split: plan.rows.count(split) for split in plan.rows.splits},
+        "classes": plan.rows.count()["people"],
         "dirty": len(plan.dirty),
         "arrays": {
             stored_name(name): {"dtype": plan.spec.stored_dtype(name), "field": name, "unit": plan.spec.unit(name)}

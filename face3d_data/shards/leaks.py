@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from face3d_data.plurals import counted
+from face3d_data.shards.tokens import texts_in, tokens_of, whole_texts
+from face3d_data.store.coded import Coded, distinct
+from face3d_data.store.frames import coded_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,50 +135,107 @@ def leak_of(
     return Leak(kind, tuple(sorted(things)), holders)
 
 
-def find_leaks(table: pd.DataFrame, closed_set: bool, same_person: Mapping[str, str] | None = None) -> list[Leak]:
+@dataclass(frozen=True)
+class ComparedRows:
+    """The columns by which leaks are found.
+
+    Attributes:
+        splits: of the rows.
+        identities: of the rows; `d/anna~mirror` counts as `d/anna`.
+        texts: `sample_id`, `origin_id`, `key`, `root` and, where it is known, `content`: objects or S (n,).
+    """
+
+    splits: Coded
+    identities: Coded
+    texts: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> ComparedRows:
+        """Return those of a table with these columns, `split` and `identity`."""
+        texts = {name: table[name].to_numpy(object) for name in ("sample_id", "origin_id", *LEAK_KINDS[2:])}
+        return cls(coded_texts(table["split"]), coded_texts(table["identity"]), texts)
+
+    def __len__(self) -> int:
+        return len(self.splits)
+
+    def of_rows(self, some: np.ndarray, *names: str) -> list[list[str]]:
+        """Return columns of some rows as texts; `split` and `identity` are columns, too."""
+        coded = {"split": self.splits, "identity": self.identities}
+        columns = (coded[name].take(some).objects() if name in coded else self.texts[name][some] for name in names)
+        return [[text for part in texts_in(column) for text in part] for column in columns]
+
+
+def find_leaks(
+    rows: ComparedRows | pd.DataFrame, closed_set: bool, same_person: Mapping[str, str] | None = None
+) -> list[Leak]:
     """Return what the splits share, judged by the rows alone.
 
     Args:
-        table: columns `sample_id`, `split`, `identity`, `origin_id`, `key`, `root`, `content`; `d/anna~mirror` counts
-            as `d/anna`.
+        rows: a table, or its columns.
         closed_set: the split is by capture, so that people are in every split on purpose.
         same_person: name of a person to the one name kept of those that the same person has.
     """
-    ids, splits, identities, origins = (
-        table[name].tolist() for name in ("sample_id", "split", "identity", "origin_id")
-    )
-    called = [identity.partition("~")[0] for identity in identities]
-    people = [(same_person or {}).get(name, name) for name in called]
-    found = [
-        Leak("identity", ()) if closed_set else leak_of("identity", people, splits, ids, called),
-        leak_of("origin", origins, splits, ids),
-        *(_leak_of_samples(table, kind) for kind in LEAK_KINDS[2:]),
-    ]
-    return [leak for leak in found if leak.things]
+    rows = rows if isinstance(rows, ComparedRows) else ComparedRows.of(rows)
+    people = [] if closed_set else people_leaks(rows, same_person or {})
+    return people + [leak for kind in LEAK_KINDS[1:] for leak in leaks_of_kind(rows, kind)]
 
 
-def _leak_of_samples(table: pd.DataFrame, kind: str) -> Leak:
-    """Return the leak of a kind whose column holds, for each sample, tokens with blanks between them, or a key."""
-    columns = (table[name].tolist() for name in (kind, "split", "sample_id"))
-    rows = [(value, split, sample) for text, split, sample in zip(*columns, strict=True) for value in text.split()]
-    return leak_of(kind, *([row[i] for row in rows] for i in range(3)))
+def people_leaks(rows: ComparedRows, same_person: Mapping[str, str]) -> list[Leak]:
+    """Return the people whom splits share, in one leak or none.
+
+    Args: see `find_leaks`.
+    """
+    called = rows.identities.mapped(lambda identity: identity.partition("~")[0])
+    people = distinct(called.mapped(lambda name: same_person.get(name, name)))
+    splits = distinct(rows.splits)
+    pairs = np.unique(people.codes.astype(np.int64) * len(splits.values) + splits.codes)
+    person, times = np.unique(pairs // max(1, len(splits.values)), return_counts=True)
+    some = np.flatnonzero(np.isin(people.codes, person[times > 1])) if (times > 1).any() else np.zeros(0, int)
+    values, names = (column.take(some).objects().tolist() for column in (people, called))
+    splits_of, ids = rows.of_rows(some, "split", "sample_id")
+    leak = leak_of("identity", values, splits_of, ids, names)
+    return [leak] if leak.things else []
 
 
-def suspected_copies(table: pd.DataFrame, same_person: Mapping[str, str] | None = None) -> list[Suspect]:
+def leaks_of_kind(rows: ComparedRows, kind: str) -> list[Leak]:
+    """Return what splits share of a kind other than people, in one leak or none.
+
+    Args:
+        rows: columns; without one of this kind nothing is shared.
+        kind: `origin`, or one whose column holds, for each sample, tokens with blanks between them, or a key.
+    """
+    column = "origin_id" if kind == "origin" else kind
+    if column not in rows.texts:
+        return []
+    tokens = (whole_texts if kind == "origin" else tokens_of)(rows.texts[column])
+    some = np.flatnonzero(tokens.rows_sharing(distinct(rows.splits).codes, len(rows)))
+    values, splits, ids = rows.of_rows(some, column, "split", "sample_id")
+    if kind != "origin":
+        held = [(value, *row) for text, *row in zip(values, splits, ids, strict=True) for value in text.split()]
+        values, splits, ids = ([row[i] for row in held] for i in range(3))
+    leak = leak_of(kind, values, splits, ids)
+    return [leak] if leak.things else []
+
+
+def suspected_copies(rows: ComparedRows | pd.DataFrame, same_person: Mapping[str, str] | None = None) -> list[Suspect]:
     """Return samples of one split that share bytes or files, of two people or of two captures of one person.
 
     Args:
-        table: columns `sample_id`, `split`, `identity`, `origin_id`, `root`, `content`.
+        rows: a table, or its columns.
         same_person: as in `find_leaks`.
     """
+    rows = rows if isinstance(rows, ComparedRows) else ComparedRows.of(rows)
+    told = tokens_of(rows.texts["content"]).and_of(tokens_of(rows.texts["root"]))
+    of_captures = whole_texts(rows.texts["origin_id"]).hashes
+    some = np.flatnonzero(told.of_groups(distinct(rows.splits).codes).rows_sharing(of_captures, len(rows)))
     names = same_person or {}
     first: dict[tuple[str, str], tuple[str, str, str]] = {}
     suspects: dict[tuple[str, str], Suspect] = {}
-    columns = (table[name].tolist() for name in ("sample_id", "split", "identity", "origin_id", "content", "root"))
+    columns = rows.of_rows(some, "sample_id", "split", "identity", "origin_id", "content", "root")
     for sample, split, identity, origin, content, root in zip(*columns, strict=True):
         person = identity.partition("~")[0]
-        told = chain(((v, "equal bytes") for v in content.split()), ((v, "the same files") for v in root.split()))
-        for value, shared in told:
+        told_of = chain(((v, "equal bytes") for v in content.split()), ((v, "the same files") for v in root.split()))
+        for value, shared in told_of:
             other, whom, begun = first.setdefault((value, split), (sample, person, origin))
             if begun == origin:
                 continue

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from face3d_data.sample import Tag
 from face3d_data.shards.pair_lists import PublishedPairs
-from face3d_data.shards.rows import Makers, Read
+from face3d_data.shards.usable import Makers
+from face3d_data.shards.write import Read
 from face3d_data.tables.same_person import IdentityPair
 from face3d_data.version import __version__
 

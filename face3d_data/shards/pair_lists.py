@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = "pairs"
+OF_CAPTURES = ("variant", "sample_id", "origin_id", "identity")
+"""Columns of rows by which the images of a list are found."""
 FOLDS = 10
 """Folds of a list that names none for its pairs: what LFW, CALFW, CPLFW and CFP are judged with."""
 
@@ -73,14 +75,17 @@ def file_of_pairs(name: str) -> str:
     return f"{FOLDER}/{name}.csv"
 
 
-def pair_texts(table: pd.DataFrame, lists: Mapping[str, PublishedPairs]) -> tuple[dict[str, str], list[str]]:
+def pair_texts(
+    table: Mapping[str, Sequence[str]] | pd.DataFrame, lists: Mapping[str, PublishedPairs]
+) -> tuple[dict[str, str], list[str]]:
     """Return the lists as texts, path to text, and notes; a list of whose images none is in the table is left out.
 
     Args:
-        table: the dataset's rows. A capture's pairs are of its row that nothing was put on and nothing varied.
+        table: the columns `OF_CAPTURES` of the dataset's rows, if there are lists. A capture's pairs are of its row
+            that nothing was put on and nothing varied.
         lists: published lists by name.
     """
-    rows = _row_of_capture(table)
+    rows = _row_of_capture(table) if lists else {}
     texts: dict[str, str] = {}
     notes: list[str] = []
     for name, each in lists.items():
@@ -98,9 +103,9 @@ def pair_texts(table: pd.DataFrame, lists: Mapping[str, PublishedPairs]) -> tupl
     return texts, notes
 
 
-def _row_of_capture(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
+def _row_of_capture(table: Mapping[str, Sequence[str]] | pd.DataFrame) -> dict[str, tuple[str, str]]:
     """Return the name and person of each capture's plain row by the capture's id."""
-    columns = (table[name].tolist() for name in ("variant", "sample_id", "origin_id", "identity"))
+    columns = (table[name] for name in OF_CAPTURES)
     found: dict[str, tuple[bool, str, str]] = {}
     for variant, sample_id, origin, identity in zip(*columns, strict=True):
         mine = (variant != "plain", sample_id, identity)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from face3d_data.digest import digest
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.plurals import counted
 from face3d_data.sample import Tag
-from face3d_data.shards.buckets import runs_of
 from face3d_data.shards.dataset_plan import DatasetPlan
-from face3d_data.shards.leaks import Leak, find_leaks
+from face3d_data.shards.dataset_rows import DatasetRows
+from face3d_data.shards.leaks import Leak, find_leaks, people_leaks
 from face3d_data.shards.origin import DatasetOrigin
-from face3d_data.shards.pair_lists import pair_texts
-from face3d_data.shards.rows import all_dirty, copies, dirty_rows, order_rows, usable_rows
+from face3d_data.shards.pair_lists import OF_CAPTURES, pair_texts
+from face3d_data.shards.rows import all_dirty, copies, dirty_rows, order_rows
 from face3d_data.shards.schema import SCHEMA_VERSION, DatasetSpec
 from face3d_data.shards.sources_table import (
     merged_names,
@@ -26,7 +29,10 @@ from face3d_data.shards.sources_table import (
     sources_table,
 )
 from face3d_data.shards.tag_columns import empty_tags, tag_columns, unwritten_masks
-from face3d_data.shards.write import OF_A_ROW
+from face3d_data.shards.usable import usable_rows
+from face3d_data.store.frames import manifest_of_frame
+from face3d_data.store.manifest import Manifest
+from face3d_data.table import FIXED_COLUMNS
 from face3d_data.tables.same_person import IdentityPair, one_name_each
 
 if TYPE_CHECKING:
@@ -38,7 +44,7 @@ DIGESTED = ("sample_id", "identity", "origin_id", "dataset")
 
 
 def plan_dataset(
-    frame: pd.DataFrame,
+    manifest: Manifest | pd.DataFrame,
     spec: DatasetSpec,
     *,
     name: str,
@@ -49,7 +55,8 @@ def plan_dataset(
     """Plan a dataset from its manifest.
 
     Args:
-        frame: columns as in `table.FIXED_COLUMNS`, others are tags; `place` has names and shapes of arrays.
+        manifest: the rows; as a DataFrame columns as in `table.FIXED_COLUMNS`, others are tags, and each `place` has
+            names and shapes of arrays.
         spec: the dataset's entry in the pipeline.
         name: the dataset's name.
         seed: the pipeline's seed; with a sample's id it decides the order.
@@ -62,30 +69,31 @@ def plan_dataset(
         RunStopped: the splits share people, captures or keys.
     """
     where, origin = f"dataset {name!r}", origin or DatasetOrigin()
-    kept, usable_shapes, left_out = _written(frame, spec, name, origin)
-    table, order = order_rows(kept, usable_shapes, spec.shard_size, seed, where)
-    names, apart, leaks = _people(table, origin.by == "capture", origin.same_person, where, allow_leaks)
-    tags = kept.iloc[order].reset_index(drop=True)
-    every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(table, tags)
-    asked, asked_types = tag_columns(tags, spec.tags)
-    masks = unwritten_masks(tags, table["variant"], spec.tags)
+    every, tag_names = _manifest(manifest)
+    kept, usable_shapes, left_out = _written(every, spec, name, origin)
+    rows = order_rows(kept, tag_names, usable_shapes, spec.shard_size, seed, where)
+    asked, asked_types = tag_columns(rows.rows, spec.tags)
+    rows = replace(rows, asked=asked)
+    names, apart, leaks = _people(rows, origin.by == "capture", origin.same_person, where, allow_leaks)
+    every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(rows)
+    masks = unwritten_masks(rows.rows, rows.coded["variant"], spec.tags)
     said = {field: origin.array_attributes[field] for field in spec.fields if field in origin.array_attributes}
     record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **origin.attributes(), "seed": seed}
     record |= _record_of(spec, origin, usable_shapes, said)
     record |= {"allow_leaks": allow_leaks, "same_person": {**apart, **names}, "tags": asked_types}
-    made_of = _made_of(table, spec, usable_shapes, said)
-    listed, notes = pair_texts(table, origin.pair_lists)
-    beside = (_tags_of_queries(tags, spec), every_dirty.to_numpy().tolist(), sources.to_dict("split"), listed)
-    of_rows = digest(record, made_of, _column_digests(table, DIGESTED), _column_digests(asked, spec.tags), beside)
+    form = {name: [spec.stored_dtype(name), list(shape), spec.unit(name)] for name, shape in usable_shapes.items()}
+    made_of = rows.made_of(digest(SCHEMA_VERSION, form, spec.normalize, said))
+    images = {name: rows.column(name) for name in OF_CAPTURES} if origin.pair_lists else {}
+    listed, notes = pair_texts(images, origin.pair_lists)
+    beside = (_tags_of_queries(rows, spec), every_dirty.to_numpy().tolist(), sources.to_dict("split"), listed)
+    of_rows = digest(record, made_of, rows.digests(DIGESTED), rows.digests(spec.tags), beside)
     record |= {"readers": dict(origin.readers)} if origin.readers else {}  # says whose terms apply, not what rows hold
     return DatasetPlan(
         name=name,
         spec=spec,
         seed=seed,
         digest=of_rows,
-        table=table.join(asked),
-        tags=tags,
-        places=tags["place"].tolist(),
+        rows=rows,
         shapes=usable_shapes,
         left_out=left_out,
         dirty=every_dirty,
@@ -101,25 +109,11 @@ def plan_dataset(
     )
 
 
-def _column_digests(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """Return a digest a column: the text of a million rows at once would be as large as all else that is kept."""
-    return [digest(table[name].tolist()) for name in names]
-
-
-def _made_of(
-    table: pd.DataFrame,
-    spec: DatasetSpec,
-    shapes: Mapping[str, tuple[int, ...]],
-    said: Mapping[str, Mapping[str, Tag]],
-) -> dict[str, str]:
-    """Return, for each shard, the digest of all that decides its bytes: two datasets share the shards that agree."""
-    form = {name: [spec.stored_dtype(name), list(shape), spec.unit(name)] for name, shape in shapes.items()}
-    common = digest(SCHEMA_VERSION, form, spec.normalize, said)
-    splits, columns = table["split"].tolist(), [table[name].tolist() for name in ("key", *OF_A_ROW)]
-    return {
-        name: digest(common, splits[start], [column[start:stop] for column in columns])
-        for name, start, stop in runs_of(table["shard"].tolist())
-    }
+def _manifest(given: Manifest | pd.DataFrame) -> tuple[Manifest, Sequence[str]]:
+    """Return rows as a manifest, and the names of their tags."""
+    if isinstance(given, Manifest):
+        return given, given.tag_names
+    return manifest_of_frame(given), [name for name in given.columns if name not in FIXED_COLUMNS]
 
 
 def _record_of(
@@ -136,24 +130,24 @@ def _record_of(
 
 
 def _written(
-    frame: pd.DataFrame, spec: DatasetSpec, name: str, origin: DatasetOrigin
-) -> tuple[pd.DataFrame, Mapping[str, tuple[int, ...]], pd.DataFrame]:
+    rows: Manifest, spec: DatasetSpec, name: str, origin: DatasetOrigin
+) -> tuple[Manifest, Mapping[str, tuple[int, ...]], pd.DataFrame]:
     """Return the rows that can be written, the shapes of their fields, and the others with reasons.
 
     Raises:
         UserError: none can.
     """
-    usable = usable_rows(frame["place"].tolist(), spec.fields, origin.makers, origin.read)
-    again = copies(frame, usable.kept)
-    left_out = dirty_rows(frame, sorted([*usable.left_out, *again]), name)
-    kept = sorted({*usable.kept}.difference(i for i, _, _ in again))
-    if not kept:
+    usable = usable_rows(rows.places, spec.fields, origin.makers, origin.read)
+    again = copies(rows, usable.kept)
+    left_out = dirty_rows(rows, sorted([*usable.left_out, *again]), name)
+    kept = usable.kept[~np.isin(usable.kept, [i for i, _, _ in again])] if again else usable.kept
+    if not len(kept):
         raise UserError(f"dataset {name!r}: no row of {spec.upstream!r} can be written ({_why(left_out)})")
-    return frame.iloc[kept].reset_index(drop=True), usable.shapes, left_out
+    return rows if len(kept) == len(rows) else rows.take(kept), usable.shapes, left_out
 
 
 def _people(
-    table: pd.DataFrame, closed_set: bool, same_person: Sequence[IdentityPair], where: str, allow_leaks: bool
+    rows: DatasetRows, closed_set: bool, same_person: Sequence[IdentityPair], where: str, allow_leaks: bool
 ) -> tuple[dict[str, str], dict[str, str], list[Leak]]:
     """Return who is renamed here, who is renamed in some rows only, and what splits share nevertheless.
 
@@ -161,13 +155,16 @@ def _people(
         UserError: a person has two names, and leaks are not allowed.
         RunStopped: the splits share something, and leaks are not allowed.
     """
-    refuse_leaks(find_leaks(table, closed_set), where, allow_leaks)
-    names = merged_names(table["identity"], table["sample_id"], where, allow_leaks)
-    listed = one_name_each([*same_person, *own_names(table["identity"], table["sample_id"])])
-    apart = names_apart(table["identity"], listed)
+    compared = rows.compared()
+    others = find_leaks(compared, closed_set=True)
+    refuse_leaks([*([] if closed_set else people_leaks(compared, {})), *others], where, allow_leaks)
+    identities, ids = rows.named
+    names = merged_names(identities, ids, where, allow_leaks)
+    listed = one_name_each([*same_person, *own_names(identities, ids)])
+    apart = names_apart(identities, listed)
     if not allow_leaks:
         refuse_apart(apart, where)
-    return names, apart, find_leaks(table, closed_set, listed)
+    return names, apart, [*([] if closed_set else people_leaks(compared, listed)), *others]
 
 
 def refuse_leaks(leaks: Sequence[Leak], where: str, allowed: bool) -> None:
@@ -199,10 +196,10 @@ def _notes(left_out: pd.DataFrame, leaks: Sequence[Leak]) -> list[str]:
     return notes
 
 
-def _tags_of_queries(tags: pd.DataFrame, spec: DatasetSpec) -> list[list[str]]:
+def _tags_of_queries(rows: DatasetRows, spec: DatasetSpec) -> list[list[str]]:
     """Return the tags as texts if a list of the spec may rest on them: then they decide the dataset's bytes."""
     queries = [part.query for part in (spec.gallery, spec.probe) if part is not None and part.query]
     if not queries and spec.protocol is None:
         return []
-    names = [name for name in tags.columns if name not in ("place", "key")]
-    return [[name, *map(str, tags[name].tolist())] for name in names]
+    names = [name for name in (*FIXED_COLUMNS, *rows.tag_names) if name not in ("place", "key")]
+    return [[name, *map(str, rows.rows.values(name).tolist())] for name in names]

@@ -126,7 +126,7 @@ def _take(
     linked = _link(path, task.path)
     if not linked and not _copy(path, task.path, sha256):
         return None
-    contents = MappedShard(task.path).texts("content")
+    contents = MappedShard(task.path).arrays["content"].copy()
     info = ShardInfo(task.name, task.made_of, sha256, header, contents, reused=True)
     return ReusedShard(info, state if linked else None, path)
 

@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
-from face3d_data.shards.schema import split_order
-from face3d_data.tables.protocol import wears_mask
+from face3d_data.shards.dataset_rows import DatasetRows
+from face3d_data.store.coded import combined, distinct
+from face3d_data.tables.protocol import is_mask
 from face3d_data.tables.split import own_identity, person_of
 
 if TYPE_CHECKING:
@@ -82,37 +85,40 @@ def merged_names(identities: Iterable[str], ids: Iterable[str], where: str, allo
     return {own: min(people) for own, people in sorted(found.items()) if len(people) == 1 and own not in people}
 
 
-def sources_table(table: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
+def sources_table(rows: DatasetRows) -> pd.DataFrame:
     """Return what each source contributed to a dataset: one row per source, sorted by name.
 
     Columns: `source`, `dataset`, numbers of `people`, `captures` and `samples`, of samples in each split
     (`samples_train`), of `masked` samples, and of `merged_people`: those who have several names in the dataset. A
     person of two sources counts in both.
-
-    Args:
-        table: the dataset's rows, columns as in `schema.DATASET_COLUMNS`.
-        tags: the manifest's rows in the same order.
     """
     import pandas as pd
 
-    splits = split_order(table["split"].tolist())
-    people = list(map(person_of, table["identity"]))
-    names: defaultdict[str, set[str]] = defaultdict(set)
-    for person, sample_id in zip(people, table["sample_id"], strict=True):
-        names[person].add(own_identity(sample_id))
-    rows = table.assign(
-        source=tags["source"].tolist(),
-        person=people,
-        masked=wears_mask(tags),
-        merged=[len(names[person]) > 1 for person in people],
+    splits, columns = rows.split_order(), [distinct(one) for one in (rows.rows.coded["source"], rows.coded["dataset"])]
+    groups = combined(lambda *names: names, columns)
+    people = distinct(rows.coded["identity"].mapped(person_of))
+    captures = pd.factorize(rows.rows.arrays["origin_id"])[0]
+    mask = rows.rows.column("mask").where(is_mask) if "mask" in rows.tag_names else np.zeros(len(rows), bool)
+    own = _pairs(people.codes, rows.own_people.codes)
+    merged = np.bincount(own >> 32, minlength=len(people.values)) > 1
+    n = len(groups.values)
+    persons = _pairs(groups.codes, people.codes)
+    counts = [np.bincount(persons >> 32, minlength=n)]
+    counts += [np.bincount(_pairs(groups.codes, captures) >> 32, minlength=n)]
+    counts += [np.bincount(groups.codes, minlength=n)]
+    counts += [np.bincount(groups.codes[rows.is_in(split)], minlength=n) for split in splits]
+    counts += [np.bincount(groups.codes[mask], minlength=n)]
+    counts += [np.bincount(persons[merged[persons & 0xFFFFFFFF]] >> 32, minlength=n)]
+    records = sorted(zip(groups.values, zip(*(one.tolist() for one in counts), strict=True), strict=True))
+    return pd.DataFrame(
+        [(*names, *numbers) for names, numbers in records],
+        columns=[*COLUMNS, *(f"samples_{split}" for split in splits), *LAST_COLUMNS],
     )
-    records = []
-    for (source, dataset), mine in rows.groupby(["source", "dataset"], sort=True):
-        counts = (mine["person"].nunique(), mine["origin_id"].nunique(), len(mine))
-        in_splits = (int((mine["split"] == split).sum()) for split in splits)
-        last = (int(mine["masked"].sum()), mine.loc[mine["merged"], "person"].nunique())
-        records.append((source, dataset, *counts, *in_splits, *last))
-    return pd.DataFrame(records, columns=[*COLUMNS, *(f"samples_{split}" for split in splits), *LAST_COLUMNS])
+
+
+def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return two columns of codes as pairs, each once, the first in the upper 32 bits."""
+    return np.unique(first.astype(np.int64) << 32 | second)
 
 
 def sources_notes(sources: pd.DataFrame, names: dict[str, str]) -> list[str]:

@@ -2,54 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from face3d_data.tables.protocol import wears_mask
+import numpy as np
 
-if TYPE_CHECKING:
-    import pandas as pd
+from face3d_data.store.coded import MISSING, Coded
+from face3d_data.store.manifest import Manifest
+from face3d_data.tables.protocol import is_mask
 
 
-def tag_columns(tags: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+def tag_columns(rows: Manifest, names: Sequence[str]) -> tuple[dict[str, Coded], dict[str, str]]:
     """Return the columns that a dataset's CSVs have of tags, and each one's dtype in pandas.
 
     Whole numbers are `Int64`, numbers `float64`, true and false `boolean`, and whatever holds a text is `str`. A row
-    without the tag has None.
+    without the tag has no value.
 
     Args:
-        tags: a manifest; a name that it lacks is a column of None.
+        rows: a manifest; a name that it lacks is a column without values.
         names: the tags.
     """
+    columns = {name: _known(rows.column(name)) for name in names}
+    there = {name: [one.values[code] for code in np.unique(one.codes).tolist() if code != MISSING]
+             for name, one in columns.items()}  # fmt: skip
+    return columns, {name: _dtype(values) for name, values in there.items()}
+
+
+def _known(column: Coded) -> Coded:
+    """Return a column in which what pandas takes for nothing is no value."""
     import pandas as pd
 
-    empty = [None] * len(tags)
-    values = {name: tags[name].tolist() if name in tags else empty for name in names}
-    known = {name: [None if pd.isna(value) else value for value in column] for name, column in values.items()}
-    columns = {name: pd.Series(column, index=tags.index, dtype=object) for name, column in known.items()}
-    return pd.DataFrame(columns, index=tags.index), {name: _dtype(column) for name, column in known.items()}
+    places = [MISSING if pd.isna(value) else i for i, value in enumerate(column.values)]
+    return Coded(np.array([*places, MISSING], np.int32)[column.codes], column.values)
 
 
-def empty_tags(asked: pd.DataFrame) -> list[str]:
+def empty_tags(asked: Mapping[str, Coded]) -> list[str]:
     """Return a note for each tag that no row has.
 
     Args:
         asked: columns as `tag_columns` gives them.
     """
-    return [f"tags: no row has {name!r}: its column is empty" for name in asked if asked[name].isna().all()]
+    return [
+        f"tags: no row has {name!r}: its column is empty" for name, one in asked.items() if (one.codes == MISSING).all()
+    ]
 
 
-def unwritten_masks(tags: pd.DataFrame, variants: pd.Series, asked: Collection[str]) -> list[str]:
+def unwritten_masks(rows: Manifest, variants: Coded, asked: Collection[str]) -> list[str]:
     """Return a note where rows wear a mask and no column of the CSVs shows it.
 
     Args:
-        tags: the rows, with their tags.
+        rows: with their tags.
         variants: their variants, of which those that the stage `mask` made say it.
         asked: names of the tags that become columns.
     """
     if "mask" in asked:
         return []
-    unsaid = wears_mask(tags) & ~variants.str.contains("mask:", regex=False).to_numpy(bool)
+    unsaid = rows.column("mask").where(is_mask) & ~variants.where(lambda variant: "mask:" in (variant or ""))
     if not unsaid.any():
         return []
     what = "row wears a mask" if unsaid.sum() == 1 else "rows wear a mask"

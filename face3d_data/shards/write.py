@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +72,7 @@ class ShardInfo:
         name: path in the dataset's folder.
         made_of: digest of all that decides its bytes.
         header: where its arrays are in the file.
-        contents: `content` of each row.
+        contents: `content` of each row, S (n,).
         reused: it was there already, from a run that was stopped or from another version of the dataset.
     """
 
@@ -80,7 +80,7 @@ class ShardInfo:
     made_of: str
     sha256: str
     header: ShardHeader
-    contents: Sequence[str] = ()
+    contents: np.ndarray
     reused: bool = False
 
     @property
@@ -101,6 +101,7 @@ def write_shard(task: ShardTask, read: Read) -> ShardInfo:
     Raises:
         UserError: a row's array has another shape than planned, or does not fit into float16.
     """
+    task = replace(task, rows=list(task.rows))  # its rows are made where they are asked for
     digest = _digest_of_written(task) if is_complete(task) else ""
     reused = bool(digest)
     if not reused:
@@ -109,7 +110,7 @@ def write_shard(task: ShardTask, read: Read) -> ShardInfo:
             digest = digest_file(temporary)
         write_atomic(_record(task), digest)
     shard = MappedShard(task.path)
-    return ShardInfo(task.name, task.made_of, digest, shard.header, shard.texts("content"), reused)
+    return ShardInfo(task.name, task.made_of, digest, shard.header, shard.arrays["content"].copy(), reused)
 
 
 def _record(task: ShardTask) -> Path:

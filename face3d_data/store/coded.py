@@ -62,6 +62,12 @@ class Coded:
         """Return the column with every value changed; `change` is asked once for each."""
         return Coded(self.codes, [change(value) for value in self.values])
 
+    def used(self) -> Coded:
+        """Return the column without the values that no row has."""
+        found, codes = np.unique(self.codes, return_inverse=True)
+        lacking = int(len(found) and found[0] == MISSING)
+        return Coded((codes - lacking).astype(np.int32), [self.values[code] for code in found[lacking:].tolist()])
+
     def over(self, other: Coded) -> Coded:
         """Return this column, with the values of another where a row has none here."""
         lacks = self.codes == MISSING
@@ -96,6 +102,10 @@ def combined(combine: Callable[..., Any], columns: Sequence[Coded]) -> Coded:
     rows: list[tuple[Any, ...]] = [()]
     for column in columns:
         size = len(column.values) + 1
+        if len(codes) and (column.codes == column.codes[0]).all():  # most columns of most steps: nothing to sort by
+            values = [*column.values, None]
+            rows = [(*row, values[column.codes[0]]) for row in rows]
+            continue
         found, codes = np.unique(codes * size + column.codes - MISSING, return_inverse=True)
         values = [None, *column.values]
         rows = [(*rows[pair // size], values[pair % size]) for pair in found.tolist()]

@@ -12,7 +12,7 @@ import numpy as np
 
 from face3d_data.store.coded import Coded, combined, distinct
 from face3d_data.store.place import SourcePlace, StorageLocation
-from face3d_data.store.places import Places
+from face3d_data.store.places import PlaceKind, Places
 from face3d_data.store.source_table import SourceTable
 
 PARSED = 65_536
@@ -47,6 +47,11 @@ class SourcePool:
     def at_source(self) -> Coded:
         """Return the same: nothing was made."""
         return self.name_sets()
+
+    def kinds(self, arrays: Sequence[str]) -> Coded:
+        """Return what the captures give; no shape is known."""
+        unknown = (None,) * len(arrays)
+        return self.name_sets().mapped(lambda names: PlaceKind(names, unknown, frozenset()))
 
     def names(self, row: int) -> frozenset[str]:
         """Return the names of the arrays that a capture gives."""
@@ -120,6 +125,18 @@ class StagePool:
     def at_source(self) -> Coded:
         """Return the names of the arrays of each row that no step has made, as sets."""
         return self._after(self.parents.at_source(), False)
+
+    def kinds(self, arrays: Sequence[str]) -> Coded:
+        """Return the names, shapes and steps of each row, its own and inherited ones."""
+
+        def kind(before: PlaceKind, *texts: str) -> PlaceKind:
+            dropped, own, carried = map(_parsed, texts)
+            held = {**dict(zip(arrays, before.shapes, strict=True)), **dict.fromkeys(dropped), **carried, **own}
+            shapes = tuple(None if held[name] is None else tuple(held[name]) for name in arrays)
+            return PlaceKind(before.names.difference(dropped).union(own), shapes, before.steps | {self._step})
+
+        before = self.parents.kinds(arrays).take(self.parent_rows)
+        return combined(kind, (before, self._dropped, self._shapes, self._carried))
 
     @functools.cached_property
     def _names(self) -> Coded:

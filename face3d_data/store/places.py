@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -11,6 +11,20 @@ from face3d_data.store.coded import Coded, joined
 from face3d_data.store.place import SourcePlace, StorageLocation
 
 Chain = StorageLocation | SourcePlace
+
+
+class PlaceKind(NamedTuple):
+    """What many places have in common.
+
+    Attributes:
+        names: of all arrays of a row.
+        shapes: of the arrays that were asked for, None of one that is not there or whose shape only its source knows.
+        steps: ids of the steps on the way to the source.
+    """
+
+    names: frozenset[str]
+    shapes: tuple[tuple[int, ...] | None, ...]
+    steps: frozenset[str]
 
 
 class Pool(Protocol):
@@ -28,6 +42,10 @@ class Pool(Protocol):
 
     def at_source(self) -> Coded:
         """Return the names of the arrays of each row that no step has made, as sets."""
+        ...
+
+    def kinds(self, arrays: Sequence[str]) -> Coded:
+        """Return the `PlaceKind` of each row, with the shapes of these arrays."""
         ...
 
     def names(self, row: int) -> frozenset[str]:
@@ -81,6 +99,10 @@ class Places(Sequence["RowPlace"]):
     def at_source(self) -> Coded:
         """Return the names of the arrays of each row that no step has made, as sets."""
         return self._gathered([pool.at_source() for pool in self.pools])
+
+    def kinds(self, arrays: Sequence[str]) -> Coded:
+        """Return the `PlaceKind` of each row, with the shapes of these arrays."""
+        return self._gathered([pool.kinds(arrays) for pool in self.pools])
 
     def _gathered(self, sets: Sequence[Coded]) -> Coded:
         if self._which is None:

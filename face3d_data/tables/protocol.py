@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,6 +73,11 @@ def wears_mask(table: pd.DataFrame) -> np.ndarray:
         return np.zeros(len(table), bool)
     tag = table["mask"]
     return (tag.notna() & ~tag.isin(BARE)).to_numpy(bool)
+
+
+def is_mask(value: Any) -> bool:
+    """Return whether a value of the tag `mask` says that one is worn; None and NaN do not."""
+    return value is not None and value == value and value not in BARE
 
 
 def _protocol(

@@ -141,7 +141,8 @@ class Split(TableStep):
         import pandas as pd
 
         frame, dirty, notes = self._enough(pd.concat(list(frames), ignore_index=True))
-        units = list(map(person_of, frame["identity"])) if self.by == "identity" else list(frame["origin_id"])
+        people = _people_of(frame)
+        units = people if self.by == "identity" else frame["origin_id"].tolist()
         names = self._names(frame, units)
         header = self._header(context.seed)
         old_header, old = read_protocol_state(context)
@@ -149,7 +150,7 @@ class Split(TableStep):
         frozen = self._frozen(context, names)
         kept |= {**frozen.lines, **frozen.found} if frozen is not None else {}
         strata = strata_of(frame, units, self.stratify, f"step {context.step!r}") if self.stratify else {}
-        groups, even = self._groups(frame, units, strata), bool(strata)
+        groups, even = self._groups(people, units, strata), bool(strata)
         if frozen is not None and self.only_listed:
             places = assign_listed(groups, self.shares, kept, context.seed, even, frozen, context.step)
         else:
@@ -175,7 +176,7 @@ class Split(TableStep):
 
         if self.min_captures == 1:
             return frame, None, []
-        people = list(map(person_of, frame["identity"]))
+        people = _people_of(frame)
         captures: defaultdict[str, set[str]] = defaultdict(set)
         for person, origin in zip(people, frame["origin_id"], strict=True):
             captures[person].add(origin)
@@ -194,13 +195,13 @@ class Split(TableStep):
         """Return the names under which each unit may have got a place: a person's own ones after the one kept."""
         found: dict[str, set[str]] = {unit: set() for unit in units}
         if self.by == "identity":
-            for unit, origin in zip(units, frame["origin_id"], strict=True):
-                found[unit].add(own_identity(origin))
+            for unit, own in set(zip(units, map(own_identity, frame["origin_id"].tolist()), strict=True)):
+                found[unit].add(own)
         return {unit: [unit, *sorted(names - {unit})] for unit, names in found.items()}
 
-    def _groups(self, frame: pd.DataFrame, units: Sequence[str], strata: Mapping[str, str]) -> Mapping[str, str]:
+    def _groups(self, persons: Sequence[str], units: Sequence[str], strata: Mapping[str, str]) -> Mapping[str, str]:
         """Return what each unit is one of: its stratum, or of captures (also) the person."""
-        people = dict(zip(units, map(person_of, frame["identity"]), strict=True))
+        people = dict(zip(units, persons, strict=True))
         if not strata:
             return people
         return strata if self.by == "identity" else {unit: f"{people[unit]}\n{strata[unit]}" for unit in people}
@@ -230,6 +231,13 @@ class Split(TableStep):
         empty = [name for name, share in self.shares.items() if share and not counts[name]]
         if empty:
             yield (f"no {self._units} left for {', '.join(empty)}: add {self._units}, or thaw the frozen places")
+
+
+def _people_of(frame: pd.DataFrame) -> list[str]:
+    """Return the person behind each row's identity; one text for all rows of a person."""
+    identities = frame["identity"].tolist()
+    people = {identity: person_of(identity) for identity in set(identities)}
+    return list(map(people.__getitem__, identities))
 
 
 def _moved(

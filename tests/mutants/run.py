@@ -76,14 +76,13 @@ MUTATIONS = (
     Mutation("tables/split.py", "key=lambda unit: digest(seed, unit)", "key=lambda unit: unit", SPLIT),
     Mutation("tables/split.py", "split = max(choice", "split = min(choice", SPLIT),
     Mutation("tables/split.py", "{**kept, **places}", "places", SPLIT),
-    Mutation(
-        "shards/rows.py", "enumerate(sorted(set(names.values())))", "enumerate(dict.fromkeys(names.values()))", SHARDS
-    ),
-    Mutation("shards/rows.py", "digests[i], ids[i]", "ids[i]", SHARDS),
+    Mutation("shards/rows.py", "enumerate(sorted(there))", "enumerate(dict.fromkeys(names.values))", SHARDS),
+    Mutation("shards/buckets.py", "self._words.astype(np.uint64).T[::-1]", "self._words.astype(np.uint64).T", SHARDS),
+    Mutation("shards/tokens.py", "values[1:] != values[:-1]", "values[1:] == values[:-1]", SHARDS),
     Mutation("shards/buckets.py", "if stop - start <= most or", "if stop - start < most or", SHARDS),
     Mutation("shards/reuse.py", "state.sha256 != sha256 or", "", SHARDS),
     Mutation("shards/leaks.py", 'identity.partition("~")[0]', "identity", SHARDS),
-    Mutation("shards/leaks.py", "() if closed_set else shared(people, splits, people)", "()", SHARDS),
+    Mutation("shards/leaks.py", "[] if closed_set else people_leaks(rows, same_person or {})", "[]", SHARDS),
     Mutation("shards/write.py", "with atomic_path(task.path) as temporary:", "if temporary := task.path:", SHARDS),
     Mutation("shards/write.py", "axis=0, dtype=np.float64", "axis=0, dtype=np.float16", SHARDS),
     Mutation("wear/mask_surface.py", "share * (raised - rim)", "0.2 * share * (raised - rim)", MASK),

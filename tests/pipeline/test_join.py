@@ -119,6 +119,12 @@ def test_two_steps_joined_as_columns_and_row_by_row(tmp_path, seed):
             assert result.entries.places.at_source()[result.entries.arrays["id"].tolist().index(entry.id)] == at_source
             assert all(entry.place.shape(name) == entry.place.resolved.shape(name) for name in entry.place.names)
         assert made_here or not want
+        arrays = sorted({name for entry in result.entries for name in entry.place.names})
+        for entry, kind in zip(result.entries, result.entries.places.kinds(arrays).objects(), strict=True):
+            shapes = (entry.place.shape(name) if name in entry.place.names else None for name in arrays)
+            assert kind.names == entry.place.names
+            assert kind.shapes == tuple(shapes)
+            assert kind.steps == {place.step for place in entry.place.chain() if hasattr(place, "step")}
         inputs = result.entries
 
 

@@ -26,8 +26,8 @@ def twin(ordered, most, prefix=""):
 
 @pytest.mark.parametrize("ids", [[], ["a"], ['"', "ünï/c\\ode\n", "😀", "x" * 300, ""]])
 def test_digests_are_those_of_the_package(ids):
-    assert order_digests(7, ids) == [digest(7, one) for one in ids]
-    assert order_digests(-1, ids) == [digest(-1, one) for one in ids]
+    assert list(order_digests(7, ids)) == [digest(7, one) for one in ids]
+    assert list(order_digests(-1, ids)) == [digest(-1, one) for one in ids]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What came from where: sources.csv, who goes by another name, and what of it decides a dataset's digest."""
 
 import json
+from collections import defaultdict
 
 import pytest
 from made import build, manifest, plan_of, spec_of
@@ -8,7 +9,9 @@ from made import build, manifest, plan_of, spec_of
 from face3d_data.errors import UserError
 from face3d_data.shards.audit.verify import check_files
 from face3d_data.shards.read import Dataset
+from face3d_data.shards.schema import split_order
 from face3d_data.shards.sources_table import merged_names, sources_notes, sources_table
+from face3d_data.tables.split import own_identity, person_of
 
 
 def two_sources(**changes):
@@ -106,6 +109,27 @@ def test_pairs_gallery_and_labels_follow_the_name_kept(tmp_path):
     assert set(dataset.table("test")["class"]) == set(range(5))
 
 
-def test_sources_table_stands_alone():
+def twin(table, tags):
+    """The same, row by row of the DataFrames."""
+    names = defaultdict(set)
+    for row in table.itertuples():
+        names[person_of(row.identity)].add(own_identity(row.sample_id))
+    groups = defaultdict(list)
+    for row, source, mask in zip(table.itertuples(), tags["source"], tags["mask"], strict=True):
+        groups[source, row.dataset].append((row, mask))
+    splits = split_order(table["split"].tolist())
+    records = []
+    for key, mine in sorted(groups.items()):
+        people = {person_of(row.identity) for row, _ in mine}
+        in_splits = [sum(row.split == split for row, _ in mine) for split in splits]
+        masked = sum(mask not in (None, "", "none") for _, mask in mine)
+        merged = sum(len(names[person]) > 1 for person in people)
+        captures = len({row.origin_id for row, _ in mine})
+        records.append((*key, len(people), captures, len(mine), *in_splits, masked, merged))
+    return records
+
+
+def test_sources_table_is_the_twins():
     plan = plan_of(two_sources())
-    assert sources_table(plan.table, plan.tags).equals(plan.sources)
+    assert [tuple(row) for row in plan.sources.to_numpy().tolist()] == twin(plan.table, plan.tags)
+    assert sources_table(plan.rows).equals(plan.sources)

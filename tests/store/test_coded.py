@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from face3d_data.store.coded import MISSING, Coded, joined
+from face3d_data.store.coded import MISSING, Coded, combined, joined
 
 VALUES = st.lists(st.sampled_from(["a", "b", "", 1, 1.0, True, False, 0, 2.5, None]), max_size=12)
 
@@ -53,3 +53,19 @@ def test_values_that_have_no_hash_are_kept():
 
 def test_tuples_stay_tuples():
     assert Coded.of([("a", "b"), ("c", "d")]).objects().tolist() == [("a", "b"), ("c", "d")]
+
+
+@given(VALUES, st.lists(st.integers(0, 11), max_size=6))
+def test_only_values_that_rows_have_are_used(values, rows):
+    some = Coded.of(values).take(np.array([row for row in rows if row < len(values)], np.int64))
+    assert exactly(some.used().objects()) == exactly(some.objects())
+    assert sorted(set(some.used().codes.tolist()) - {MISSING}) == list(range(len(some.used().values)))
+
+
+@given(VALUES, st.lists(st.sampled_from(["x", "y"]), min_size=12, max_size=12), st.sampled_from(["z", None]))
+def test_columns_are_combined_row_by_row(values, others, same):
+    columns = [Coded.of(values), Coded.of(others[: len(values)]), Coded.same(same, len(values))]
+    found = combined(lambda *row: repr(row), columns)
+    assert found.objects().tolist() == [
+        repr((value, other, same)) for value, other in zip(values, others, strict=False)
+    ]

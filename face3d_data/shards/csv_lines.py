@@ -1,0 +1,40 @@
+"""Lines of a CSV from columns of cells, as `csv` writes them: quoted only where needed, no cell a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from face3d_data.csv_cells import guarded
+
+QUOTED = ('"', ",", "\r", "\n")
+"""What a cell with it may be quoted for."""
+FORMULAS = frozenset("'=+-@\t")
+"""What a cell that begins with it may be guarded for."""
+
+
+def cell_text(value: Any) -> str:
+    """Return a value as a cell that can follow others; None is empty."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow((guarded(value), ""))
+    return out.getvalue()[: -len(",\n")]
+
+
+def column_cells(values: Sequence[Any]) -> list[str]:
+    """Return some values of a column as cells; None is empty."""
+    types = set(map(type, values))
+    if types == {int}:
+        return list(map(str, values))
+    if types == {str}:
+        text = "".join(values)
+        if not any(mark in text for mark in QUOTED) and FORMULAS.isdisjoint([value[:1] for value in values]):
+            return list(values)
+    return list(map(cell_text, values))
+
+
+def csv_lines(columns: Sequence[Sequence[str]]) -> str:
+    r"""Return the lines, each with its `\n`, of columns of cells; nothing where they are empty."""
+    lines = "\n".join(map(",".join, zip(*columns, strict=True)))
+    return f"{lines}\n" if lines else ""
