@@ -25,8 +25,8 @@ def cell_text(value: Any) -> str:
 def column_cells(values: Sequence[Any]) -> list[str]:
     """Return some values of a column as cells; None is empty."""
     types = set(map(type, values))
-    if types == {int}:
-        return list(map(str, values))
+    if types <= {int, type(None)}:
+        return ["" if value is None else str(value) for value in values]
     if types == {str}:
         text = "".join(values)
         if not any(mark in text for mark in QUOTED) and FORMULAS.isdisjoint([value[:1] for value in values]):

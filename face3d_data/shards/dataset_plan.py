@@ -75,7 +75,7 @@ class DatasetPlan:
     @property
     def places(self) -> Sequence[Any]:
         """Where each row's arrays are, in the same order."""
-        return self.rows.rows.places
+        return self.rows.rows.places.take(self.rows.order)
 
     @property
     def folder_name(self) -> str:

@@ -32,20 +32,24 @@ TEXTS = {"sample_id": "id", "origin_id": "origin_id", "key": "key", "root": "roo
 
 @dataclass(frozen=True)
 class DatasetRows:
-    """Rows in the order in which they are stored; columns as in `schema.DATASET_COLUMNS`, then tags.
+    """Rows and the order in which they are stored; columns as in `schema.DATASET_COLUMNS`, then tags.
+
+    Columns stay in the order of the manifest, and are put into the other one some thousand rows at a time.
 
     Attributes:
-        rows: the manifest's rows in this order.
+        rows: the manifest's rows.
+        order: i4 (n,), the place in `rows` of each row as they are stored.
         tag_names: tags of all rows of the manifest, those that were left out too.
         coded: `identity`, `dataset`, `split`, `variant` and `name`, that of the person for files.
         labels: i4, the class of each value of `name`.
-        shards: name, place of the first row and the place after the last of each shard.
+        shards: name, place of the first row in `order` and the place after the last of each shard.
         n_points: points of every row; None: as the manifest says.
         asked: tags that become columns of the CSVs.
-        contents: S (n,), tokens of the stored arrays; None before they are stored.
+        contents: S (n,), tokens of the stored arrays in the order of `rows`; None before they are stored.
     """
 
     rows: Manifest
+    order: np.ndarray
     tag_names: Sequence[str]
     coded: Mapping[str, Coded]
     labels: np.ndarray
@@ -60,29 +64,30 @@ class DatasetRows:
     @property
     def splits(self) -> list[str]:
         """Names of the splits, in the order of their rows."""
-        codes, first = np.unique(self.coded["split"].codes, return_index=True)
-        return list(dict.fromkeys(self.coded["split"].values[code] for code in codes[np.argsort(first)].tolist()))
+        split = self.coded["split"]
+        return list(dict.fromkeys(split[self.order[start]] for _, start, _ in self.shards))
 
     def is_in(self, split: str) -> np.ndarray:
-        """Return bool (n,): which rows are in a split."""
+        """Return bool (n,): which of `rows` are in a split."""
         return self.coded["split"].where(lambda one: one == split)
 
     def count(self, split: str | None = None) -> dict[str, int]:
         """Return the numbers of samples, people and shards of a split, or of all of them."""
         mine = np.ones(len(self), bool) if split is None else self.is_in(split)
         people = len(np.unique(self.labels[self.coded["name"].codes[mine]]))
-        shards = sum(bool(mine[start]) for _, start, _ in self.shards)
-        return {"samples": int(mine.sum()), "people": people, "shards": shards}
+        shards = self.shards if split is None else self.shards_of(split)
+        return {"samples": int(mine.sum()), "people": people, "shards": len(shards)}
 
     def classes(self, split: str) -> np.ndarray:
-        """Return the labels of a split's rows, i4."""
-        found: np.ndarray = self.labels[self.coded["name"].codes[self.is_in(split)]]
+        """Return the labels of a split's rows, i4, in the order in which they are stored."""
+        mine = self.shards_of(split)
+        some = self.order[mine[0][1] : mine[-1][2]] if mine else self.order[:0]
+        found: np.ndarray = self.labels[self.coded["name"].codes[some]]
         return found
 
     def shards_of(self, split: str) -> list[tuple[str, int, int]]:
         """Return a split's shards, as in `shards`."""
-        mine = self.is_in(split)
-        return [shard for shard in self.shards if mine[shard[1]]]
+        return [shard for shard in self.shards if self.coded["split"][self.order[shard[1]]] == split]
 
     @functools.cached_property
     def _values(self) -> dict[str, np.ndarray]:
@@ -90,18 +95,19 @@ class DatasetRows:
 
     def values(self, name: str, start: int, stop: int) -> list[Any]:
         """Return a column of some rows that follow one another; `shard` and `index` have functions of their own."""
+        some = self.order[start:stop]
         if name in self._values:
             column = self.coded[name] if name in self.coded else self.asked[name]
-            return self._values[name][column.codes[start:stop]].tolist()
+            return self._values[name][column.codes[some]].tolist()
         if name == "id":
             return names_of(self.values("sample_id", start, stop))
         if name == "class":
-            return self.labels[self.coded["name"].codes[start:stop]].tolist()
+            return self.labels[self.coded["name"].codes[some]].tolist()
         if name == "n_points":
-            points = self.rows.arrays["n_points"][start:stop].tolist() if self.n_points is None else []
+            points = self.rows.arrays["n_points"][some].tolist() if self.n_points is None else []
             return [None if n == NO_POINTS else n for n in points] or [self.n_points] * (stop - start)
         texts = self.contents if name == "content" else self.rows.arrays[TEXTS[name]]
-        return [""] * (stop - start) if texts is None else list(chain(*texts_in(texts[start:stop])))
+        return [""] * (stop - start) if texts is None else list(chain(*texts_in(texts[some])))
 
     def pieces(self, split: str | None = None) -> Iterator[tuple[str, int, int, int]]:
         """Yield some thousand rows at a time: shard, index in it of the first, place of the first, and after the last.
@@ -131,12 +137,12 @@ class DatasetRows:
 
     @functools.cached_property
     def _cells(self) -> dict[str, np.ndarray]:
-        return {name: np.array([*column_cells(one[:-1]), ""], object) for name, one in self._values.items()}
+        return {name: np.array([*column_cells(one[:-1].tolist()), ""], object) for name, one in self._values.items()}
 
     def _cells_of(self, name: str, piece: tuple[str, int, int, int]) -> list[str]:
         if name in self._cells:
             column = self.coded[name] if name in self.coded else self.asked[name]
-            return self._cells[name][column.codes[piece[2] : piece[3]]].tolist()
+            return self._cells[name][column.codes[self.order[piece[2] : piece[3]]]].tolist()
         return column_cells(self._of_piece(name, piece))
 
     @functools.cached_property
@@ -150,7 +156,7 @@ class DatasetRows:
     @functools.cached_property
     def tags(self) -> pd.DataFrame:
         """Columns and tags of the manifest, of the same rows, as a DataFrame."""
-        frame = to_frame(self.rows)
+        frame = to_frame(self.rows.take(self.order))
         fixed = [name for name in frame.columns if name not in self.tag_names]
         frame = frame.assign(**{name: None for name in self.tag_names if name not in frame})
         return frame[[*fixed, *self.tag_names]]
@@ -159,11 +165,11 @@ class DatasetRows:
         """Return the columns by which leaks are found."""
         texts = {name: self.rows.arrays[own] for name, own in TEXTS.items()}
         texts |= {} if self.contents is None else {"content": self.contents}
-        return ComparedRows(self.coded["split"], self.coded["identity"], texts)
+        return ComparedRows(self.coded["split"], self.coded["identity"], texts, self.order)
 
     @functools.cached_property
     def own_people(self) -> Coded:
-        """The person of each row by the original name, with which ids begin."""
+        """The person of each row of `rows` by the original name, with which ids begin."""
         known: dict[str, int] = {}
         codes = array("i")
         for ids in texts_in(self.rows.arrays["id"]):
@@ -222,7 +228,7 @@ class ShardRows(Sequence[ShardRow]):
         return self._made(at, *(self._rows.values(name, at, at + 1)[0] for name in OF_A_ROW))
 
     def _made(self, at: int, sample_id: str, identity: str, variant: str, root: str) -> ShardRow:
-        return ShardRow(sample_id, identity, variant, root, self._rows.rows.places[at])
+        return ShardRow(sample_id, identity, variant, root, self._rows.rows.places[int(self._rows.order[at])])
 
     def __iter__(self) -> Iterator[ShardRow]:
         columns = [self._rows.values(name, self._start, self._stop) for name in OF_A_ROW]

@@ -111,12 +111,15 @@ def _damaged(folder: Path) -> bool:
 
 
 def contents(plan: DatasetPlan, infos: Sequence[ShardInfo]) -> np.ndarray:
-    """Return each row's `content`, S (n,): a token for each stored array that shows its face."""
+    """Return the `content` of `plan.rows.rows`, S (n,): a token for each stored array that shows its face."""
     of_shard = {info.name: info.contents for info in infos}
     for name, start, stop in plan.rows.shards:
         if len(of_shard[name]) != stop - start:
             raise RunStopped(f"dataset {plan.name!r}: {name} changed while it was being written: run again")
-    return np.concatenate([of_shard[name] for name, _, _ in plan.rows.shards])
+    found = np.zeros(len(plan.rows), f"S{max(info.contents.dtype.itemsize for info in infos)}")
+    for name, start, stop in plan.rows.shards:
+        found[plan.rows.order[start:stop]] = of_shard[name]
+    return found
 
 
 def _copies_notes(plan: DatasetPlan, named: tuple[Sequence[str], Sequence[str]]) -> list[str]:

@@ -143,11 +143,13 @@ class ComparedRows:
         splits: of the rows.
         identities: of the rows; `d/anna~mirror` counts as `d/anna`.
         texts: `sample_id`, `origin_id`, `key`, `root` and, where it is known, `content`: objects or S (n,).
+        order: i4 (n,), the order in which rows are looked at; None: as they are.
     """
 
     splits: Coded
     identities: Coded
     texts: Mapping[str, np.ndarray]
+    order: np.ndarray | None = None
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> ComparedRows:
@@ -157,6 +159,10 @@ class ComparedRows:
 
     def __len__(self) -> int:
         return len(self.splits)
+
+    def chosen(self, wanted: np.ndarray) -> np.ndarray:
+        """Return the places of rows for which a bool array (n,) is true, in the order in which they are looked at."""
+        return np.flatnonzero(wanted) if self.order is None else self.order[wanted[self.order]]
 
     def of_rows(self, some: np.ndarray, *names: str) -> list[list[str]]:
         """Return columns of some rows as texts; `split` and `identity` are columns, too."""
@@ -190,7 +196,7 @@ def people_leaks(rows: ComparedRows, same_person: Mapping[str, str]) -> list[Lea
     splits = distinct(rows.splits)
     pairs = np.unique(people.codes.astype(np.int64) * len(splits.values) + splits.codes)
     person, times = np.unique(pairs // max(1, len(splits.values)), return_counts=True)
-    some = np.flatnonzero(np.isin(people.codes, person[times > 1])) if (times > 1).any() else np.zeros(0, int)
+    some = rows.chosen(np.isin(people.codes, person[times > 1]) if (times > 1).any() else np.zeros(len(rows), bool))
     values, names = (column.take(some).objects().tolist() for column in (people, called))
     splits_of, ids = rows.of_rows(some, "split", "sample_id")
     leak = leak_of("identity", values, splits_of, ids, names)
@@ -208,7 +214,7 @@ def leaks_of_kind(rows: ComparedRows, kind: str) -> list[Leak]:
     if column not in rows.texts:
         return []
     tokens = (whole_texts if kind == "origin" else tokens_of)(rows.texts[column])
-    some = np.flatnonzero(tokens.rows_sharing(distinct(rows.splits).codes, len(rows)))
+    some = rows.chosen(tokens.rows_sharing(distinct(rows.splits).codes, len(rows)))
     values, splits, ids = rows.of_rows(some, column, "split", "sample_id")
     if kind != "origin":
         held = [(value, *row) for text, *row in zip(values, splits, ids, strict=True) for value in text.split()]
@@ -227,7 +233,7 @@ def suspected_copies(rows: ComparedRows | pd.DataFrame, same_person: Mapping[str
     rows = rows if isinstance(rows, ComparedRows) else ComparedRows.of(rows)
     told = tokens_of(rows.texts["content"]).and_of(tokens_of(rows.texts["root"]))
     of_captures = whole_texts(rows.texts["origin_id"]).hashes
-    some = np.flatnonzero(told.of_groups(distinct(rows.splits).codes).rows_sharing(of_captures, len(rows)))
+    some = rows.chosen(told.of_groups(distinct(rows.splits).codes).rows_sharing(of_captures, len(rows)))
     names = same_person or {}
     first: dict[tuple[str, str], tuple[str, str, str]] = {}
     suspects: dict[tuple[str, str], Suspect] = {}

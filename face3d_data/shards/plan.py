@@ -202,4 +202,4 @@ def _tags_of_queries(rows: DatasetRows, spec: DatasetSpec) -> list[list[str]]:
     if not queries and spec.protocol is None:
         return []
     names = [name for name in (*FIXED_COLUMNS, *rows.tag_names) if name not in ("place", "key")]
-    return [[name, *map(str, rows.rows.values(name).tolist())] for name in names]
+    return [[name, *map(str, rows.rows.values(name)[rows.order].tolist())] for name in names]

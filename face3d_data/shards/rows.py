@@ -84,7 +84,7 @@ def order_rows(
     rank = {split: i for i, split in enumerate(present)}
     ranks = np.array([rank.get(split, MISSING) for split in splits.values], np.int16)[splits.codes]
     order = digests.order(ranks)
-    rows, splits, digests, ranks = rows.take(order), splits.take(order), digests.take(order), ranks[order]
+    digests, ranks = digests.take(order), ranks[order]
     shards = []
     for place, split in enumerate(present):
         first, end = np.searchsorted(ranks, [place, place + 1]).tolist()
@@ -101,7 +101,7 @@ def order_rows(
     variants = rows.coded["variant"].mapped(lambda variant: variant or "plain").over(Coded.same("plain", len(rows)))
     coded = {name: rows.coded[name] for name in ("identity", "dataset")} | {"split": splits, "variant": variants}
     n_points = shapes["points"][0] if "points" in shapes else None
-    return DatasetRows(rows, tag_names, {**coded, "name": names}, labels, shards, n_points)
+    return DatasetRows(rows, order, tag_names, {**coded, "name": names}, labels, shards, n_points)
 
 
 def _splits(splits: Coded, where: str) -> Coded:
