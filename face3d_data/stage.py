@@ -130,7 +130,10 @@ class Stage(Component):
         present, read = frozenset(sample.arrays), self.names_read()
         lacking = self.missing(present)
         if lacking:
-            return Reject(f"missing_{lacking}", f"{self.name} needs it")
+            return Reject(
+                f"missing_{lacking}",
+                f"{self.name} needs {lacking!r}, which no step before it gives: put one there that does",
+            )
         takes_pinhole = "intrinsics" in read and "distortion" not in read
         if takes_pinhole and {"intrinsics", "distortion"} <= present and sample.arrays["distortion"][:-1].any():
             return Reject(

@@ -171,6 +171,8 @@ def run_chain(
     result = run(pipeline, workspace, engine=Workers(engine, jobs, chunk), say=say)
     for folder in result.datasets.values():
         echo(f"dataset {folder}")
+    if not result.datasets:
+        echo("no dataset was asked for: end with `write NAME --fields points` to have one")
 
 
 def _save(path: Path, text: str) -> None:

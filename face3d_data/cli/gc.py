@@ -12,8 +12,13 @@ from face3d_data.cli.output import echo
 
 @click.command(short_help="Remove from the cache what no run needs.")
 @workspace_option
-@click.option("--apply", "apply_it", is_flag=True, help="Remove what is listed; without it, nothing is removed.")
-@click.option("--compact", "compact_it", is_flag=True, help="Also merge small or mostly unused files of the cache.")
+@click.option("--apply", "apply_it", is_flag=True, help="Do what is listed; without it, nothing is changed.")
+@click.option(
+    "--compact",
+    "compact_it",
+    is_flag=True,
+    help="Also merge small parts of the cache, and drop unused rows from others.",
+)
 @click.option(
     "--datasets",
     "keep_versions",
@@ -22,7 +27,7 @@ from face3d_data.cli.output import echo
     help="Also remove all but KEEP versions of each dataset: the one in use, then the newest.",
 )
 def command(workspace: Path, apply_it: bool, compact_it: bool, keep_versions: int | None) -> None:
-    """Remove from WORKSPACE what the last complete runs do not use, and merge small files of the cache.
+    """Remove from WORKSPACE what the last complete runs do not use.
 
     Published datasets are never changed; older versions of them go only with --datasets. Versions share the shards that
     are equal in them, so that removing one frees the others' space only where nothing else has it.

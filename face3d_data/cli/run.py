@@ -62,7 +62,7 @@ def command(
     gc.set_threshold(100_000, 50, 50)
     built = load_pipeline(pipeline, overrides)
     if only_explain:
-        for line in explain(built, workspace, force):
+        for line in explain(built, workspace, force, until):
             echo(line)
         return
     result = run(

@@ -16,7 +16,7 @@ from face3d_data.errors import UserError
 @click.argument("pipeline", required=False, shell_complete=complete_run)
 @workspace_option
 @json_option
-@click.option("--csv", "step", metavar="STEP", help="print the rows of a source or step as CSV, with their tags")
+@click.option("--csv", "step", metavar="STEP", help="Print the rows of a source or step as CSV, with their tags")
 def command(pipeline: str | None, workspace: Path, as_json: bool, step: str | None) -> None:
     """Show the results of the last complete runs in WORKSPACE, step by step; PIPELINE selects one of them."""
     if step is not None:

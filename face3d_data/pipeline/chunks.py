@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from face3d_data.engine.chunk import Chunk, Item, Link
 from face3d_data.engine.part_buffer import BUFFER_BYTES
 from face3d_data.reader import Reader
@@ -54,12 +56,40 @@ class RowToDo:
         return self.rows[self.row]
 
 
-def chunks(links: tuple[Link, ...], todo: Sequence[RowToDo], size: ChunkSize) -> Iterator[Chunk]:
-    """Yield chunks over the rows to do, in the order of their parts and offsets."""
-    ordered = sorted(todo, key=lambda row: row.rows.places[row.row].order)
+class WorkList(Sequence[RowToDo]):
+    """Rows to work on, each made when it is asked for.
+
+    Args:
+        rows: the inputs.
+        places: i8 (n,), those among them that are to be done.
+        attempts: i8, one an input: number of the attempt.
+        later: for a place the attempts of rows made of it, by input key, if not the first.
+    """
+
+    def __init__(
+        self, rows: Manifest, places: np.ndarray, attempts: np.ndarray, later: Mapping[int, Mapping[str, int]]
+    ) -> None:
+        self._rows, self._places, self._attempts, self._later = rows, places, attempts, later
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, i: int) -> RowToDo:  # type: ignore[override]
+        row = int(self._places[i])
+        return RowToDo(self._rows, row, int(self._attempts[row]), self._later.get(row, NOTHING_LATER))
+
+    def in_stored_order(self) -> WorkList:
+        """Return the same rows in the order of their parts and offsets, or of their files."""
+        places = self._rows.places.in_stored_order(self._places)
+        return WorkList(self._rows, places, self._attempts, self._later)
+
+
+def chunks(links: tuple[Link, ...], todo: WorkList, size: ChunkSize) -> Iterator[Chunk]:
+    """Yield chunks over the rows to do, in the order in which they are stored."""
+    ordered = todo.in_stored_order()
     start = 0
     while start < len(ordered):
-        block = ordered[start : start + size.rows]
+        block = [ordered[i] for i in range(start, min(start + size.rows, len(ordered)))]
         start += len(block)
         yield _chunk(links, block)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from face3d_data.errors import UserError
 from face3d_data.pipeline.lock import cache_folders, read_lock
 from face3d_data.plurals import counted
 from face3d_data.shards.reuse import dataset_names, versions_of
-from face3d_data.store.gc import compact, find_garbage, remove
+from face3d_data.store.gc import Garbage, find_garbage, find_rewriting, remove, rewrite
 from face3d_data.store.workspace import StepCache, Workspace
 
 
@@ -46,7 +47,7 @@ def collect(root: str | Path, apply_it: bool, compact_it: bool, keep_versions: i
     Args:
         root: folder of the workspace.
         apply_it: remove; without it nothing is changed.
-        compact_it: merge small or mostly unused parts too.
+        compact_it: merge small parts, and write those anew in which many rows are unused.
         keep_versions: how many versions of each dataset stay, the one that its name links to among them; None: all.
 
     Raises:
@@ -58,27 +59,50 @@ def collect(root: str | Path, apply_it: bool, compact_it: bool, keep_versions: i
         raise UserError(f"{root} is not a workspace (it has no cache/): give one with -w/--workspace")
     with workspace.alone():
         live = reached(workspace)
-        for name in workspace.run_names():
-            if read_lock(workspace.run_dir(name)) is None:
-                yield f"note: pipeline {name!r} never ran to its end: what only it has done so far goes too"
         if not live:
             raise UserError(
                 f"{root}: no pipeline has completed here, so everything would be removed: complete a run first"
             )
+        for name in workspace.run_names():
+            if read_lock(workspace.run_dir(name)) is None:
+                yield f"note: pipeline {name!r} never ran to its end: what only it has done so far goes too"
         garbage = find_garbage(workspace, live)
         for name in dataset_names(workspace.datasets) if keep_versions is not None else ():
             for path in versions_of(workspace.datasets, name)[keep_versions:]:
                 garbage.add(path, f"an older version of dataset {name!r}")
         freed = garbage.freed_bytes()
-        for path, why in garbage.paths:
-            yield f"{'removed' if apply_it else 'would remove'} {path.relative_to(workspace.root)}: {why}"
+        yield from _removed_lines(garbage, workspace, apply_it)
         if apply_it:
             remove(garbage)
-        places = counted(len(garbage.paths), "place")
-        yield f"{freed / 1e6:.1f} MB in {places}" + ("" if apply_it else " (--apply removes)")
-        if compact_it:
-            for folder in sorted(live):
-                count = compact(StepCache(workspace.cache / folder), live[folder])
-                if count:
-                    left = len(list((workspace.cache / folder / "parts").glob("*.jsonl")))
-                    yield f"{folder}: {counted(count, 'part')} rewritten, {left} left"
+        holes = 0
+        for folder in sorted(path for path in live if (workspace.cache / path).is_dir()):
+            found = find_rewriting(StepCache(workspace.cache / folder), live[folder])
+            holes += found.dead_bytes
+            if compact_it and found.parts:
+                dead = f", without {counted(found.dead_rows, 'row')} that no run needs" if found.dead_rows else ""
+                rewritten = "rewritten" if apply_it else "would be rewritten"
+                yield f"cache/{folder}: {counted(len(found.parts), 'part')} {rewritten}{dead}"
+                if apply_it:
+                    rewrite(found)
+        freed += holes if compact_it else 0
+        yield f"{_size(freed)} {'freed' if apply_it else 'would be freed: give --apply'}"
+        if holes and not compact_it:
+            yield f"{_size(holes)} more are rows that no run needs, in parts with others: give --compact, too"
+
+
+def _removed_lines(garbage: Garbage, workspace: Workspace, apply_it: bool) -> Iterator[str]:
+    """Yield a line for each path, and one for all parts of a step that go for one reason."""
+    several: Counter[tuple[Path, str]] = Counter()
+    for path, why in garbage.paths:
+        if path.parent.name == "parts":
+            several[path.parent, why] += path.suffix == ".jsonl"
+        elif path.parent.name != "index":
+            yield f"{'removed' if apply_it else 'would remove'} {path.relative_to(workspace.root)}: {why}"
+    for (folder, why), count in several.items():
+        what = f"{counted(count, 'part')} of {folder.parent.relative_to(workspace.root)}"
+        yield f"{'removed' if apply_it else 'would remove'} {what}: {why}"
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes in words."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"

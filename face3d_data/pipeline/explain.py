@@ -33,7 +33,7 @@ def why(
         told = f" (changed, but done before: {'; '.join(changes)})" if changes else ""
         return f"up to date: {counted(inputs, 'input')} done{told}"
     if settled:
-        return f"arrays not kept, and needed again (keep: true keeps them): {todo} of {inputs} inputs"
+        return f"arrays to be made again for a step after it (not stored: `keep: true` stores them): {todo} of {inputs}"
     if before is None:
         return f"first run: {counted(todo, 'input')}"
     if changes:

@@ -12,7 +12,7 @@ from face3d_data.engine.backends import Crash
 from face3d_data.engine.progress import StepProgress
 from face3d_data.engine.stats import Report
 from face3d_data.errors import RunStopped
-from face3d_data.pipeline.chunks import ChunkSize, RowToDo, chunks
+from face3d_data.pipeline.chunks import ChunkSize, RowToDo, WorkList, chunks
 from face3d_data.pipeline.fuse import FusedSteps
 from face3d_data.pipeline.merging import merge_small
 from face3d_data.pipeline.result import RunSettings, StepResult
@@ -85,7 +85,7 @@ def _work(levels: Sequence[Level], settings: RunSettings, reports: Sequence[Repo
 def _work_from(
     levels: Sequence[Level],
     at: int,
-    todo: Sequence[RowToDo],
+    todo: WorkList,
     settings: RunSettings,
     reports: Sequence[Report],
     progress: StepProgress,

@@ -20,15 +20,25 @@ from face3d_data.store.workspace import Workspace
 from face3d_data.table import TableStep
 
 
-def look(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = ()) -> RunResult:
-    """Join what a workspace holds for a pipeline without running or writing anything; `todo` tells what is missing."""
+def look(
+    pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = (), until: str | None = None
+) -> RunResult:
+    """Join what a workspace holds for a pipeline without running or writing anything; `todo` tells what is missing.
+
+    Args:
+        pipeline: from `load_pipeline`.
+        workspace: folder for cache, runs and datasets.
+        force: ids of steps that are to be run again.
+        until: the last step to look at, with those that it needs; None: all.
+    """
     space = Workspace(Path(workspace))
     space.keep_parts()
     result = RunResult(pipeline, space)
     records = Records(space.run_dir(pipeline.name), keep=False)
     read_sources(result, records, False, lambda line: None)
-    fused, ahead = fused_steps(pipeline, pipeline.steps), dict[str, StepResult]()
-    for step in pipeline.steps:
+    wanted = pipeline.steps_up_to(until)
+    fused, ahead = fused_steps(pipeline, wanted), dict[str, StepResult]()
+    for step in wanted:
         if step.id in fused and step.id not in ahead:
             ahead |= _look_at_stages(fused[step.id], result, records, force)
         if step.id in ahead:
@@ -71,20 +81,25 @@ def _look_at_table(step: Step, table: TableStep, result: RunResult) -> StepResul
         raise
 
 
-def explain(pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = ()) -> list[str]:
-    """Return one line a step that says why it will run, or that it is up to date; nothing is run."""
-    result = look(pipeline, workspace, force)
+def explain(
+    pipeline: Pipeline, workspace: Path | str = "work", force: Sequence[str] = (), until: str | None = None
+) -> list[str]:
+    """Return one line a step that says why it will run, or that it is up to date; nothing is run.
+
+    The arguments are those of `look`.
+    """
+    result = look(pipeline, workspace, force, until)
     before = read_lock(result.workspace.run_dir(pipeline.name)) or {"steps": {}, "packages": {}}
     now = lock_record(pipeline)
     lines, waiting = [], set()
-    for step in pipeline.steps:
+    for step in pipeline.steps_up_to(until):
         behind = [upstream for upstream in step.upstream if upstream in waiting]
         todo = result.todo.get(step.id, 0)
         then, inputs = before["steps"].get(step.id), result.steps[step.id].inputs
         line = why(now["steps"][step.id], then, todo, inputs, step.id in force, step.id in result.settled)
         if behind:
             line = f"follows {', '.join(behind)}" + (f" ({line})" if todo else "")
-        if behind or todo:
+        if behind or (todo and step.id not in result.settled):  # arrays made again leave the rows as they are
             waiting.add(step.id)
         lines.append(f"{step.id} ({step.component.name}): {line}")
     changed = package_differences(now["packages"], before["packages"]) if before["packages"] else []

@@ -66,7 +66,7 @@ def run(
     log.info(
         "workspace %s, engine %s, %d workers", Path(workspace).absolute(), settings.engine.name, settings.engine.jobs
     )
-    wanted = pipeline.steps if until is None else _up_to(pipeline, until)
+    wanted = pipeline.steps_up_to(until)
     space, tell = Workspace(Path(workspace)), say or (lambda line: None)
     result = RunResult(pipeline, space)
     with (
@@ -121,12 +121,6 @@ def _forget_others(run_dir: Path, pipeline: Pipeline) -> None:
 def available_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _up_to(pipeline: Pipeline, until: str) -> tuple[Step, ...]:
-    """Return the steps that `until` needs, itself included."""
-    needed = pipeline.upstream_of([pipeline.step(until).id])
-    return tuple(step for step in pipeline.steps if step.id in needed)
 
 
 def _run_steps(wanted: Sequence[Step], result: RunResult, records: Records, settings: RunSettings, tell: Say) -> None:

@@ -190,6 +190,17 @@ class Pipeline:
             f"pipeline {self.name!r} has no step {step_id!r} (steps: {', '.join(s.id for s in self.steps)})"
         )
 
+    def steps_up_to(self, step_id: str | None) -> tuple[Step, ...]:
+        """Return the steps that one needs, itself included; of None: all.
+
+        Raises:
+            UserError: no step has that id.
+        """
+        if step_id is None:
+            return self.steps
+        needed = self.upstream_of([self.step(step_id).id])
+        return tuple(step for step in self.steps if step.id in needed)
+
     def upstream_of(self, ids: Iterable[str]) -> set[str]:
         """Return these ids and those of all sources and steps that feed them, at any distance."""
         found = set(ids)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from face3d_data.engine.chunk import Link
-from face3d_data.pipeline.chunks import NOTHING_LATER, RowToDo
+from face3d_data.pipeline.chunks import WorkList
 from face3d_data.pipeline.fuse import FusedSteps, stores
 from face3d_data.pipeline.join import join_rows
 from face3d_data.pipeline.result import StepResult
@@ -21,6 +21,7 @@ from face3d_data.pipeline.spec import Step
 from face3d_data.stage import Stage
 from face3d_data.store.coded import Coded
 from face3d_data.store.manifest import Manifest
+from face3d_data.store.newest_rows import by_key, group_starts
 from face3d_data.store.workspace import StepCache, Workspace
 
 NOTHING_LACKS: frozenset[str] = frozenset()
@@ -130,18 +131,25 @@ def _begin(levels: Sequence[Level]) -> None:
         level.work |= behind
 
 
-def rows_to_do(levels: Sequence[Level], at: int) -> list[RowToDo]:
+def rows_to_do(levels: Sequence[Level], at: int) -> WorkList:
     """Return the rows with which work begins at one of the levels, once for each key and tags that stages read."""
     level = levels[at]
-    later = _later_attempts(levels, at)
     read = sorted({name for one in levels[at + 1 :] for name in one.stage.tag_inputs})
-    keys, columns = level.result.keys, [level.inputs.tags[name] for name in read if name in level.inputs.tags]
-    found: dict[object, RowToDo] = {}
-    for i in np.flatnonzero(level.starts).tolist():
-        which = (keys[i], *(column[i] for column in columns))
-        if which not in found:
-            found[which] = RowToDo(level.inputs, i, int(level.attempts[i]), later.get(i, NOTHING_LATER))
-    return list(found.values())
+    columns = [level.inputs.tags[name] for name in read if name in level.inputs.tags]
+    rows = np.flatnonzero(level.starts)
+    return WorkList(level.inputs, _once(rows, level.result.keys, columns), level.attempts, _later_attempts(levels, at))
+
+
+def _once(rows: np.ndarray, keys: np.ndarray, columns: Sequence[Coded]) -> np.ndarray:
+    """Return the first row of each key and values of some columns."""
+    order = rows[by_key(keys[rows])]
+    starts = group_starts(keys[order])
+    if len(starts) == len(order) or not columns:
+        return np.sort(order[starts])
+    found: dict[object, int] = {}
+    for row in rows.tolist():
+        found.setdefault((keys[row], *(column[row] for column in columns)), row)
+    return np.fromiter(found.values(), np.int64, len(found))
 
 
 def _later_attempts(levels: Sequence[Level], at: int) -> dict[int, dict[str, int]]:

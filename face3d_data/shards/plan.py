@@ -137,7 +137,10 @@ def _written(
     Raises:
         UserError: none can.
     """
-    usable = usable_rows(rows.places, spec.fields, origin.makers, origin.read)
+    try:
+        usable = usable_rows(rows.places, spec.fields, origin.makers, origin.read)
+    except UserError as error:
+        raise UserError(f"dataset {name!r}: {error}") from None
     again = copies(rows, usable.kept)
     left_out = dirty_rows(rows, sorted([*usable.left_out, *again]), name)
     kept = usable.kept[~np.isin(usable.kept, [i for i, _, _ in again])] if again else usable.kept

@@ -71,7 +71,8 @@ def older_versions(datasets: str | Path, name: str) -> list[str]:
     older = versions_of(datasets, name)[1:]
     if not older:
         return []
-    return [f"{counted(len(older), 'older version')} of {name!r} kept: `face3d gc --datasets 1 --apply` removes them"]
+    what = "it" if len(older) == 1 else "them"
+    return [f"{counted(len(older), 'older version')} of {name!r} kept: `face3d gc --datasets 1 --apply` removes {what}"]
 
 
 def reuse_shards(

@@ -75,8 +75,8 @@ def usable_rows(places: Places, fields: Sequence[str], makers: Makers, read: Rea
     kept, others = sized[usual_rows[sized]], sized[~usual_rows[sized]]
     left_out += [(i, "other_size", _other_size(fields, shapes[i], usual)) for i in others.tolist()]
     if 2 * len(kept) < len(sized):
-        detail = next(text for _, reason, text in left_out if reason == "other_size")
-        raise UserError(f"{len(counts)} sizes among {len(sized)} rows, none of which covers half of them: {detail}")
+        told = _other_size(fields, shapes[int(others[0])], usual, "another")
+        raise UserError(f"{len(counts)} sizes among {len(sized)} rows, and none is that of half of them: {told}")
     return Usable(kept, dict(zip(fields, usual, strict=True)), sorted(left_out))
 
 
@@ -168,10 +168,13 @@ def _remedy(lacking: str, kind: PlaceKind, makers: Makers) -> str:
     return f", although it went through {done}: leave the field or these rows out{more}"
 
 
-def _other_size(fields: Sequence[str], found: Sequence[tuple[int, ...]], usual: Sequence[tuple[int, ...]]) -> str:
+def _other_size(
+    fields: Sequence[str], found: Sequence[tuple[int, ...]], usual: Sequence[tuple[int, ...]], rows: str = "most rows"
+) -> str:
     name, have, want = next(
         (name, have, want) for name, have, want in zip(fields, found, usual, strict=True) if have != want
     )
     stage = SIZED_BY.get(str(ARRAYS[name].shape[0]), "'crop'")
     sizes = ["x".join(map(str, shape)) for shape in (have, want)]
-    return f"{name!r} is {sizes[0]} where most rows have {sizes[1]}: {stage} would make them equal"
+    verb = "has" if rows == "another" else "have"
+    return f"{name!r} is {sizes[0]} where {rows} {verb} {sizes[1]}: {stage} would make them equal"

@@ -1,4 +1,4 @@
-"""Garbage collection of parts that nothing needs, and the rewriting of small or mostly dead parts."""
+"""Garbage collection of parts that nothing needs, and the rewriting of small ones and of those with unused rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
@@ -20,8 +20,8 @@ from face3d_data.store.part_arrays import forget_open_parts
 from face3d_data.store.rows_index import FOLDER
 from face3d_data.store.workspace import StepCache, Workspace
 
-MOSTLY_DEAD = 0.5
-"""A part is written anew where a smaller share of its rows is needed."""
+HOLES = 0.1
+"""A part is written anew where nothing needs a larger share of its rows."""
 
 
 @dataclass
@@ -98,29 +98,50 @@ def _remove_folder(path: Path) -> None:
     shutil.rmtree(gone)
 
 
-def compact(cache: StepCache, live: Iterable[str]) -> int:
-    """Rewrite small or mostly dead parts into as few as their size allows: publish, then delete.
+@dataclass(frozen=True)
+class Rewriting:
+    """Parts of one step that are to be written anew: small ones, and those with many rows that nothing needs.
+
+    Attributes:
+        parts: by their `.jsonl`, with the bytes that will be left of each.
+        dead_rows: rows that go.
+        dead_bytes: about as many bytes as they take.
+        kept: input key to the part whose rows of it stay.
+    """
+
+    parts: Sequence[tuple[Path, int]]
+    dead_rows: int
+    dead_bytes: int
+    kept: Mapping[bytes, Path]
+
+
+def find_rewriting(cache: StepCache, live: Iterable[str]) -> Rewriting:
+    """Return which parts of a step are worth writing anew.
 
     Args:
         cache: the step's cache.
         live: input keys to keep; the others' rows go.
-
-    Returns:
-        The number of parts that were replaced.
     """
     rows = cache.rows()
     inputs, parts, counts = rows.by_input()
     wanted = np.isin(inputs, np.array([key.encode() for key in live], "S"))
     paths = [path.with_suffix(".jsonl") for path in rows.paths]
-    live_rows = np.bincount(parts[wanted], counts[wanted], len(paths))
-    share = {path: live_rows[i] / row_count(path) for i, path in enumerate(paths) if live_rows[i]}
-    sizes = {path: part_bytes(path) for path in share}
-    old = [path for path in share if share[path] < MOSTLY_DEAD or sizes[path] < SMALL_BYTES]
-    if len(old) < 2 and not any(share[path] < MOSTLY_DEAD for path in old):
-        return 0
-    place = {path: i for i, path in enumerate(paths)}
-    kept = dict(zip(inputs[wanted].tolist(), parts[wanted].tolist(), strict=True))
+    live_rows = np.bincount(parts[wanted], counts[wanted], len(paths)).astype(np.int64).tolist()
+    live_of = {path: n for path, n in zip(paths, live_rows, strict=True) if n}
+    all_of = {path: row_count(path) for path in live_of}
+    sizes = {path: part_bytes(path) for path in live_of}
+    holed = {path for path, n in live_of.items() if all_of[path] - n > HOLES * all_of[path]}
+    old = [path for path in live_of if path in holed or sizes[path] < SMALL_BYTES]
+    if len(old) < 2 and not holed:
+        old = []
+    left = [(path, sizes[path] * live_of[path] // all_of[path]) for path in old]
+    kept = {key: paths[part] for key, part in zip(inputs[wanted].tolist(), parts[wanted].tolist(), strict=True)}
+    dead_rows = sum(all_of[path] - live_of[path] for path in old)
+    return Rewriting(left, dead_rows, sum(sizes[path] for path in old) - sum(size for _, size in left), kept)
+
+
+def rewrite(found: Rewriting) -> None:
+    """Write parts anew, into as few as their size allows: publish, then delete."""
     forget_open_parts()
-    for block in blocks([(path, int(sizes[path] * share[path])) for path in old]):
-        merge_parts(block, lambda key, part: kept.get(key.encode()) == place[part])
-    return len(old)
+    for block in blocks(found.parts):
+        merge_parts(block, lambda key, part: found.kept.get(key.encode()) == part)

@@ -52,7 +52,7 @@ def group_starts(inputs: np.ndarray) -> np.ndarray:
 
 def _newest(columns: RowColumns) -> np.ndarray:
     """Return the places of the rows that count, those of an input together, in the order of `order_of`."""
-    order = _by_input(columns["input"])
+    order = by_key(columns["input"])
     starts = group_starts(columns["input"][order])
     sizes = np.diff(np.append(starts, len(order)))
     part = columns["part"][order]
@@ -63,13 +63,13 @@ def _newest(columns: RowColumns) -> np.ndarray:
     return order[part == np.repeat(part[rank][starts], sizes)]
 
 
-def _by_input(inputs: np.ndarray) -> np.ndarray:
-    """Return the order that brings equal keys together, by `order_of`; equal ones stay in their order."""
-    numbers = order_of(inputs)
+def by_key(keys: np.ndarray) -> np.ndarray:
+    """Return the order that brings equal keys, S (n,), together, by `order_of`; equal ones stay in their order."""
+    numbers = order_of(keys)
     order = np.argsort(numbers, kind="stable")
-    ordered, keys = numbers[order], inputs[order]
-    if ((ordered[1:] == ordered[:-1]) & (keys[1:] != keys[:-1])).any():  # two keys of one number
-        return np.lexsort((inputs, numbers))
+    ordered, found = numbers[order], keys[order]
+    if ((ordered[1:] == ordered[:-1]) & (found[1:] != found[:-1])).any():  # two keys of one number
+        return np.lexsort((keys, numbers))
     return order
 
 

@@ -71,6 +71,10 @@ class SourcePool:
         """Return the sort key that visits captures in the order of their files."""
         return self.table.order(self.rows[row])
 
+    def orders(self) -> tuple[Coded, np.ndarray]:
+        """Return text and number of `order` for every capture."""
+        return self.table.orders(self.rows)
+
 
 class StagePool:
     """Places that a stage has made of others.
@@ -180,6 +184,10 @@ class StagePool:
     def order(self, row: int) -> tuple[str, int]:
         """Return the sort key that visits rows in the order of their part and offset."""
         return str(self._parts[self._columns["part"][row]]), int(self._columns["record"][row])
+
+    def orders(self) -> tuple[Coded, np.ndarray]:
+        """Return text and number of `order` for every row."""
+        return Coded(self._columns["part"].astype(np.int32), list(map(str, self._parts))), self._columns["record"]
 
 
 def _lacking(

@@ -60,6 +60,10 @@ class Pool(Protocol):
         """Return the sort key of a row."""
         ...
 
+    def orders(self) -> tuple[Coded, np.ndarray]:
+        """Return text and number, i8 (n,), of the sort keys of all rows."""
+        ...
+
 
 class Places(Sequence["RowPlace"]):
     """Places of a manifest's rows, of one pool or of several.
@@ -99,6 +103,24 @@ class Places(Sequence["RowPlace"]):
     def at_source(self) -> Coded:
         """Return the names of the arrays of each row that no step has made, as sets."""
         return self._gathered([pool.at_source() for pool in self.pools])
+
+    def in_stored_order(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows in the order in which they are stored, which `RowPlace.order` says of each."""
+        several = [pool.orders() for pool in self.pools]
+        if not several:
+            return rows
+        texts = self._gathered([text for text, _ in several]).take(rows)
+        numbers = self._of_all(rows, np.concatenate([number for _, number in several]))
+        ranks = np.empty(len(texts.values), np.int64)
+        ranks[sorted(range(len(ranks)), key=texts.values.__getitem__)] = np.arange(len(ranks))
+        return rows[np.lexsort((numbers, ranks[texts.codes]))]
+
+    def _of_all(self, rows: np.ndarray, of_pools: np.ndarray) -> np.ndarray:
+        """Return for some rows the values of a column that has those of all pools, one after the other."""
+        at = rows if self._at is None else self._at[rows]
+        if self._which is None:
+            return of_pools[at]
+        return of_pools[np.cumsum([0, *map(len, self.pools)])[self._which[rows]] + at]
 
     def kinds(self, arrays: Sequence[str]) -> Coded:
         """Return the `PlaceKind` of each row, with the shapes of these arrays."""

@@ -248,6 +248,15 @@ class SourceTable:
         """Return the sort key that visits captures in the order of their files."""
         return min(map(self.files.text, self.file_places(row)), default=""), self._index[row]
 
+    def orders(self, rows: np.ndarray) -> tuple[Coded, np.ndarray]:
+        """Return text and number of `order` for some captures."""
+        numbers = np.frombuffer(self._index, np.int64)[rows] if len(self._index) else np.zeros(0, np.int64)
+        if len(self._file_places) <= len(self) and np.diff(self._starts).max(initial=0) <= 1:
+            return Coded(
+                self.first_files()[rows].astype(np.int32), list(map(self.files.text, range(len(self.files))))
+            ), numbers
+        return Coded.of(self.order(row)[0] for row in rows.tolist()), numbers
+
 
 def _packed(record: Any) -> Any:
     """Return a record as bytes, which take a fraction of the room; one that cannot be is wrong, and found out later."""

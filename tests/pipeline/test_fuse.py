@@ -239,7 +239,10 @@ def test_arrays_that_are_wanted_later_are_made_again_and_as_many_as_are_told(tmp
         assert {name: n for name, n in worked.items() if name != "side"} == {
             name: n for name, n in told.items() if name != "side"
         }
-        assert "arrays not kept, and needed again (keep: true keeps them): 12 of 12 inputs" in lines[0] + lines[1]
+        assert (
+            "arrays to be made again for a step after it (not stored: `keep: true` stores them): 12 of 12"
+            in lines[0] + lines[1]
+        )
         assert sum(look(changed, work).todo.values()) == 0
         assert all(step.report.inputs == 0 for step in run(changed, work, engine="serial").steps.values())
     fresh = run(pipeline_of(root, branch, all_of(branch)), tmp_path / "fresh", engine="serial")

@@ -68,7 +68,7 @@ def test_rows_of_as_many_sizes_are_refused_at_any_number(tmp_path):
         write_tiny_images(tmp_path / f"{i}", people=1, captures=1, width=32 + 2 * i, height=24)
         (tmp_path / f"{i}" / "person_0000").rename(tmp_path / "0" / f"p{i}")
     with pytest.raises(
-        UserError, match=r"3 sizes among 3 rows, none of which covers half of them: .*'crop' would make them equal"
+        UserError, match=r"3 sizes among 3 rows, and none is that of half of them: .*'crop' would make them equal"
     ):
         run(pipeline_of(tmp_path / "0"), tmp_path / "work", engine="serial")
 
@@ -135,7 +135,7 @@ def test_a_run_with_one_more_capture_links_the_other_shards_and_hashes_nothing_t
     monkeypatch.setattr("face3d_data.store.files.SETTLE_NS", -(10**18))  # every file counts as settled
     pipeline = toy_pipeline(root)
     first, second, said = grown_by_one(tmp_path, root, pipeline)
-    assert any("1 older version of 'toy' kept: `face3d gc --datasets 1 --apply` removes them" in line for line in said)
+    assert any("1 older version of 'toy' kept: `face3d gc --datasets 1 --apply` removes it" in line for line in said)
     old = {path.stat().st_ino for path in (first / "shards").iterdir()}
     new = [path for path in (second / "shards").iterdir() if path.stat().st_ino not in old]
     assert 1 <= len(new) <= 2 < len(old)
@@ -166,7 +166,7 @@ def test_gc_removes_older_versions_and_frees_what_no_other_has(tmp_path):
     lines = list(collect(work, apply_it=True, compact_it=False, keep_versions=1))
     assert lines == [
         f"removed datasets/{first.name}: an older version of dataset 'toy'",
-        f"{own / 1e6:.1f} MB in 1 place",
+        f"{own / 1e3:.1f} kB freed",
     ]
     assert not first.exists()
     assert sorted(path.name for path in (work / "datasets").iterdir() if not path.name.startswith(".")) == [

@@ -53,7 +53,7 @@ def test_unreached_steps_go_and_the_run_stays(tmp_path):
     listed = list(collect(work, apply_it=False, compact_it=False))
     assert sorted(p.name for p in (work / "cache").iterdir()) == before
     assert sum("no last complete run" in line for line in listed) == 2
-    assert sum("none of its rows" in line for line in listed) == 4
+    assert sum(line.startswith("would remove 1 part of cache/toy_") for line in listed) == 2
     list(collect(work, apply_it=True, compact_it=False))
     assert len([p for p in (work / "cache").iterdir() if p.is_dir()]) == 3
     assert not left.exists()
@@ -79,8 +79,12 @@ def test_compaction_keeps_every_row_and_array_and_settles(tmp_path):
     root, work = write_toys(tmp_path / "in"), tmp_path / "work"
     (root / "p000" / "bad.txt").write_text("13")
     before = content(run(pipeline_of(root), work, engine=Workers("serial", chunk=1)))
+    parts = sorted((work / "cache").glob("toy_*/parts/*"))
+    listed = list(collect(work, apply_it=False, compact_it=True))
+    assert sum("13 parts would be rewritten" in line for line in listed) == 1
+    assert sorted((work / "cache").glob("toy_*/parts/*")) == parts  # without --apply nothing is changed
     lines = list(collect(work, apply_it=True, compact_it=True))
-    assert any("parts rewritten, 1 left" in line for line in lines)
+    assert [line.replace("would be freed: give --apply", "freed").replace("would be ", "") for line in listed] == lines
     for folder in (work / "cache").glob("toy_*"):
         assert len(list((folder / "parts").glob("*.jsonl"))) == 1
     after = run(pipeline_of(root), work, engine="serial")
@@ -102,3 +106,25 @@ def test_gc_waits_for_no_run(tmp_path):
     result = run(pipeline_of(write_toys(tmp_path / "in")), tmp_path / "work", engine="serial")
     with result.workspace.running("toy"), pytest.raises(UserError, match="a run is at work"):
         list(collect(tmp_path / "work", apply_it=True, compact_it=False))
+
+
+@pytest.mark.slow
+def test_rows_that_no_run_needs_are_told_and_dropped_by_compaction(tmp_path):
+    root, work = write_toys(tmp_path / "in", people=5), tmp_path / "work"
+    run(pipeline_of(root), work, engine="serial")
+    shutil.rmtree(root / "p001")
+    kept = content(run(pipeline_of(root), work, engine="serial"))
+    part = next((work / "cache").glob("toy_copies-*/parts/*.h5"))
+    before = part.stat().st_size
+    (*_, freed, holes) = collect(work, apply_it=True, compact_it=False)
+    assert freed == "0.0 kB freed"
+    assert holes.endswith(" more are rows that no run needs, in parts with others: give --compact, too")
+    assert part.stat().st_size == before
+    lines = list(collect(work, apply_it=True, compact_it=True))
+    assert sum("1 part rewritten, without 4 rows that no run needs" in line for line in lines) == 2
+    (part,) = (work / "cache").glob("toy_copies-*/parts/*.h5")
+    assert part.stat().st_size < before
+    after = run(pipeline_of(root), work, engine="serial")
+    assert all(step.report.inputs == 0 for step in after.steps.values())
+    assert content(after) == kept
+    assert list(collect(work, apply_it=True, compact_it=True)) == ["0.0 kB freed"]
