@@ -75,7 +75,7 @@ def order_digests(seed: int, ids: Sequence[str] | np.ndarray) -> OrderDigests:
     size = DIGEST_CHARS // 2
     found = np.empty((len(ids), 2), ">u8")
     for start in range(0, len(ids), AT_ONCE):
-        some = ids[start : start + AT_ONCE]
+        some = np.asarray(ids[start : start + AT_ONCE], object).tolist()
         raw = [
             hashlib.blake2b(head + encode_basestring(one).encode() + b"]", digest_size=size).digest() for one in some
         ]

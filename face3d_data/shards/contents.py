@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -14,6 +14,8 @@ CONTENT_FIELDS = ("points", "depth", "color", "grid", "map")
 OF_POINTS = ("points",)
 """Fields that are sets of points, whose order means nothing."""
 HASH_BYTES = 16
+VALUES_AT_ONCE = 65_536
+"""Numbers of several rows that are hashed together."""
 _SEEDS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 
 
@@ -49,25 +51,36 @@ def hash_rows(array: np.ndarray, field: str) -> list[bytes]:
         array: (n, …), one row a sample; points float (n, N, 3).
         field: name of the array in samples.
     """
-    hash_row = _hash_points if field in OF_POINTS else _hash_bytes
-    return [b"" if not row.size or (row == row.flat[0]).all() else hash_row(row) for row in array]
+    if not array.size:
+        return [b""] * len(array)
+    hash_some = _hash_points if field in OF_POINTS else _hash_bytes
+    at_once = max(1, VALUES_AT_ONCE // array[0].size)
+    return [
+        one for start in range(0, len(array), at_once) for one in _hashes(array[start : start + at_once], hash_some)
+    ]
 
 
-def _hash_bytes(row: np.ndarray) -> bytes:
-    return hashlib.blake2b(row.tobytes(), digest_size=HASH_BYTES).digest()
+def _hashes(rows: np.ndarray, hash_some: Callable[[np.ndarray], list[bytes]]) -> list[bytes]:
+    flat = rows.reshape(len(rows), -1)
+    blank = (flat == flat[:, :1]).all(axis=1).tolist()
+    return [b"" if nothing else one for one, nothing in zip(hash_some(rows), blank, strict=True)]
 
 
-def _hash_points(row: np.ndarray) -> bytes:
-    """Return a hash of a multiset of points: sums, modulo 2^64, of well-mixed bits of each point's magnitudes."""
-    sizes = np.ascontiguousarray(np.abs(row))
+def _hash_bytes(rows: np.ndarray) -> list[bytes]:
+    return [hashlib.blake2b(row.tobytes(), digest_size=HASH_BYTES).digest() for row in rows]
+
+
+def _hash_points(rows: np.ndarray) -> list[bytes]:
+    """Return hashes of multisets of points: sums, modulo 2^64, of well-mixed bits of each point's magnitudes."""
+    sizes = np.ascontiguousarray(np.abs(rows))
     bits = sizes.view(f"u{sizes.dtype.itemsize}").astype(np.uint64)
-    sums = []
-    for seed in _SEEDS:
-        mixed = np.full(len(bits), seed, np.uint64)
-        for axis in range(bits.shape[1]):
-            mixed = _mix(mixed + bits[:, axis])
-        sums.append(mixed.sum(dtype=np.uint64).tobytes())
-    return b"".join(sums)
+    sums = np.empty((len(rows), len(_SEEDS)), np.uint64)
+    for i, seed in enumerate(_SEEDS):
+        mixed = np.full(bits.shape[:2], seed, np.uint64)
+        for axis in range(bits.shape[2]):
+            mixed = _mix(mixed + bits[:, :, axis])
+        sums[:, i] = mixed.sum(axis=1, dtype=np.uint64)
+    return [row.tobytes() for row in sums]
 
 
 def _mix(values: np.ndarray) -> np.ndarray:

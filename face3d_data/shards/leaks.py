@@ -142,7 +142,8 @@ class ComparedRows:
     Attributes:
         splits: of the rows.
         identities: of the rows; `d/anna~mirror` counts as `d/anna`.
-        texts: `sample_id`, `origin_id`, `key`, `root` and, where it is known, `content`: objects or S (n,).
+        texts: `sample_id`, `origin_id`, `key`, `root` and, where it is known, `content`: objects, S (n,) or
+            arrays of pandas.
         order: i4 (n,), the order in which rows are looked at; None: as they are.
     """
 
@@ -154,7 +155,7 @@ class ComparedRows:
     @classmethod
     def of(cls, table: pd.DataFrame) -> ComparedRows:
         """Return those of a table with these columns, `split` and `identity`."""
-        texts = {name: table[name].to_numpy(object) for name in ("sample_id", "origin_id", *LEAK_KINDS[2:])}
+        texts = {name: table[name].array for name in ("sample_id", "origin_id", *LEAK_KINDS[2:])}
         return cls(coded_texts(table["split"]), coded_texts(table["identity"]), texts)
 
     def __len__(self) -> int:

@@ -60,10 +60,10 @@ class Tokens:
 
 
 def texts_in(column: np.ndarray) -> Iterator[list[str]]:
-    """Yield the texts of a column, objects or S (n,), some thousands at a time."""
+    """Yield the texts of a column, objects or S (n,) or an array of pandas, some thousands at a time."""
     for start in range(0, len(column), AT_ONCE):
         some = column[start : start + AT_ONCE].tolist()
-        yield some if column.dtype == object else [one.decode() for one in some]
+        yield [one.decode() for one in some] if column.dtype.kind == "S" else some
 
 
 def tokens_of(column: np.ndarray) -> Tokens:

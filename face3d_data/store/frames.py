@@ -61,10 +61,10 @@ def coded_texts(values: Any, otherwise: str | None = None) -> Coded:
     """
     import pandas as pd
 
-    codes, found = pd.factorize(np.asarray(values, object))
+    codes, found = pd.factorize(values)
     texts = found.tolist()
     if (len(codes) and codes.min() < 0) or not all(isinstance(text, str) for text in texts):
-        several = np.asarray(values, object).tolist()
+        several = values.tolist()
         if otherwise is not None:
             several = [one if isinstance(one, str) else otherwise for one in several]
         return Coded.of(several)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from face3d_data.shards import contents
 from face3d_data.shards.contents import content_form, content_of, hash_rows
 
 
@@ -28,6 +29,20 @@ def test_order_and_signs_of_points_do_not_count_and_everything_else_does(seed, d
     assert len(want) == 16
     for changed in (moved, fewer, doubled, turned):
         assert hash_rows(changed[None], "points") != [want]
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 10**6])
+@pytest.mark.parametrize(
+    ("field", "shape"), [("points", (7, 3)), ("depth", (4, 5)), ("points", (0, 3)), ("color", (2, 2, 3))]
+)
+def test_rows_hashed_together_have_the_hashes_of_each(monkeypatch, at_once, field, shape):
+    monkeypatch.setattr(contents, "VALUES_AT_ONCE", at_once)
+    array = np.random.default_rng(3).normal(0, 40, (9, *shape)).astype("u1" if field == "color" else "f4")
+    array[4] = 0
+    together = hash_rows(array, field)
+    assert together == [one for row in array for one in hash_rows(row[None], field)]
+    assert [len(one) for one in together] == ([0] * 9 if 0 in shape else [16] * 4 + [0] + [16] * 4)
+    assert hash_rows(array[:0], field) == []
 
 
 def test_minus_nothing_is_nothing():

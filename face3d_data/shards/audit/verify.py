@@ -125,12 +125,14 @@ def verify_dataset(
     problems += [Problem("rows", *found) for found in check_counts(dataset, table)]
     damaged = bool(problems)
     # Leaks are looked for by what the shards hold, whatever the CSVs say.
-    held = table.assign(content=table["sample_id"].map(contents).fillna(table["content"]))
+    held = table
+    if contents:
+        held = table.assign(content=table["sample_id"].map(contents).fillna(table["content"]))
     counts, leaks, suspects = audit(dataset, held, same_person)
     problems += [Problem("leaks", ", ".join(dataset.splits), leak_detail(leak)) for leak in leaks]
     problems += [Problem("lists", *found) for found in (*check_pairs(dataset, table), *check_protocol(dataset, table))]
-    by_split = {split: table[table["split"] == split] for split in dataset.splits}
-    sizes = {split: {"samples": len(mine), "people": mine["name"].nunique()} for split, mine in by_split.items()}
+    by_split = {split: table.loc[table["split"] == split, "name"] for split in dataset.splits}
+    sizes = {split: {"samples": len(mine), "people": mine.nunique()} for split, mine in by_split.items()}
     search = look_for_near_duplicates(dataset, held, suspects, near_duplicates, damaged, jobs, show_progress)
     allowed = bool(dataset.info.get("allow_leaks", False))
     notes = list_notes(table, same_person)
@@ -183,7 +185,7 @@ def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[
         dataset: the dataset.
         name: the shard's path in it.
         rows: the rows of the split CSV that name this shard.
-        contents: sample id to the `content` of what the shard holds; filled.
+        contents: sample id to the `content` of what the shard holds where the CSV says another; filled.
     """
     try:
         layout = read_layout(dataset.path / name)
@@ -215,7 +217,8 @@ def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[
     }
     found = [content_of(dict(zip(hashes, row, strict=True))) for row in zip(*hashes.values(), strict=True)]
     if hashes:
-        contents.update(zip(rows["sample_id"], found, strict=True))
+        told = zip(rows["sample_id"], found, rows["content"], strict=True)
+        contents.update({sample_id: content for sample_id, content, listed in told if content != listed})
         if found != texts["content"]:
             yield "content is not that of its arrays"
 
@@ -246,14 +249,12 @@ def check_counts(dataset: Dataset, table: pd.DataFrame) -> Problems:
     """Yield lists of shards, and numbers in dataset.json, that are not those of the rows; and rows out of order."""
     seed = dataset.info["seed"]
     for split in dataset.splits:
-        rows = table[table["split"] == split]
+        rows = table.loc[table["split"] == split, ["sample_id", "shard", "class", "name"]]
         listed = (dataset.path / f"{split}_files.txt").read_text("utf-8").split()
-        if listed != list(dict.fromkeys(rows["shard"])):
+        if listed != rows["shard"].unique().tolist():
             yield f"{split}_files.txt", "lists other shards than the CSV"
-        ids = rows["sample_id"].tolist()
-        digests = order_digests(seed, ids)
-        ordered = sorted(zip(digests, ids, strict=True))
-        if [sample_id for _, sample_id in ordered] != ids:
+        digests = order_digests(seed, rows["sample_id"].array)
+        if not np.array_equal(digests.order(np.zeros(len(rows), np.int8)), np.arange(len(rows))):
             yield f"{split}.csv", "is not in the order of digest(seed, sample_id)"
         else:
             of_rows = dataset.info["spec"]["shard_size"]

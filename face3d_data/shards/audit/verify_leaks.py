@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from face3d_data.shards.audit.verify_spellings import spelling_suspects
 from face3d_data.shards.leaks import LEAK_KINDS, Leak, Suspect, find_leaks, suspected_copies
 from face3d_data.shards.read import Dataset
 from face3d_data.shards.sources_table import own_names
+from face3d_data.shards.tokens import texts_in
 from face3d_data.tables.same_person import one_name_each, read_same_person
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ def audit(
     Raises:
         UserError: the CSV cannot be read.
     """
-    known = own_names(table["identity"], table["sample_id"]).union(dataset.info.get("same_person", {}).items())
+    texts = (chain.from_iterable(texts_in(table[name].array)) for name in ("identity", "sample_id"))
+    known = own_names(*texts).union(dataset.info.get("same_person", {}).items())
     names = one_name_each([*known, *([] if same_person is None else read_same_person(same_person))])
     closed_set = dataset.info["by"] == "capture"
     leaks, suspects = find_leaks(table, closed_set, names), suspected_copies(table, names)

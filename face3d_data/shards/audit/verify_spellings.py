@@ -40,7 +40,8 @@ def spelling_suspects(table: pd.DataFrame, names: Mapping[str, str]) -> list[Sus
         table: the rows of all splits.
         names: name to the one that is kept, for names that are known to be one person's.
     """
-    columns = zip(*(table[name].tolist() for name in ("identity", "sample_id", "split")), strict=True)
+    several = table.drop_duplicates("identity")
+    columns = zip(*(several[name].tolist() for name in ("identity", "sample_id", "split")), strict=True)
     first: dict[str, tuple[str, str]] = {}
     for identity, sample_id, split in columns:
         person = person_of(identity)
