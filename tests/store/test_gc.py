@@ -108,24 +108,26 @@ def test_gc_waits_for_no_run(tmp_path):
         list(collect(tmp_path / "work", apply_it=True, compact_it=False))
 
 
+def copies_bytes(work):
+    return sum(path.stat().st_size for path in (work / "cache").glob("toy_copies-*/parts/*"))
+
+
 @pytest.mark.slow
 def test_rows_that_no_run_needs_are_told_and_dropped_by_compaction(tmp_path):
     root, work = write_toys(tmp_path / "in", people=5), tmp_path / "work"
     run(pipeline_of(root), work, engine="serial")
     shutil.rmtree(root / "p001")
     kept = content(run(pipeline_of(root), work, engine="serial"))
-    part = next((work / "cache").glob("toy_copies-*/parts/*.h5"))
-    before = part.stat().st_size
+    before = copies_bytes(work)
     (*_, freed, holes) = collect(work, apply_it=True, compact_it=False)
     assert freed == "0.0 kB freed"
     assert holes.endswith(" more are rows that no run needs, in parts with others: give --compact, too")
-    assert part.stat().st_size == before
+    assert copies_bytes(work) == before
     lines = list(collect(work, apply_it=True, compact_it=True))
     told = [line.partition(": ")[2] for line in lines if line.startswith("cache/toy_")]
     said = "{} rewritten, without {} rows that no run needs"
     assert told == [said.format("3 parts", 8), said.format("1 part", 4), said.format("3 parts", 4)]
-    (part,) = (work / "cache").glob("toy_copies-*/parts/*.h5")
-    assert part.stat().st_size < before
+    assert copies_bytes(work) < 0.8 * before
     after = run(pipeline_of(root), work, engine="serial")
     assert all(step.report.inputs == 0 for step in after.steps.values())
     assert content(after) == kept
