@@ -85,7 +85,7 @@ class Component(BaseModel):
                     yield from _files_of(label, path)
 
     def note_files(self) -> None:
-        """Take down the state of all files whose content enters the fingerprint, to be told if one changes later."""
+        """Take down the state of all files whose content enters the fingerprint, to notice if one changes later."""
         self._note(list(self.content_files()))
 
     def _note(self, files: Iterable[tuple[str, Path]]) -> None:

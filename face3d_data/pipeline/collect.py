@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import string
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from face3d_data.errors import UserError
 from face3d_data.pipeline.lock import cache_folders, read_lock
@@ -13,30 +16,30 @@ from face3d_data.shards.reuse import dataset_names, versions_of
 from face3d_data.store.gc import Garbage, find_garbage, find_rewriting, remove, rewrite
 from face3d_data.store.workspace import StepCache, Workspace
 
+KEY_BYTES = f"{string.ascii_letters}{string.digits}\n".encode()
 
-def reached(workspace: Workspace) -> dict[str, set[str]]:
-    """Return, for each cache folder that a last complete run used, the input keys that it used there."""
-    found: dict[str, set[str]] = {}
+
+def reached(workspace: Workspace) -> dict[str, np.ndarray]:
+    """Return, for each cache folder that a last complete run used, the input keys, S (n,), that it used there."""
+    found: dict[str, list[np.ndarray]] = {}
     for name in workspace.run_names():
         run_dir = workspace.run_dir(name)
         lock = read_lock(run_dir)
         for step, folder in cache_folders(lock).items() if lock else ():
             keys = run_dir / "keys" / f"{step}.txt"
-            found.setdefault(folder, set()).update(_read_keys(keys))
-    return found
+            found.setdefault(folder, []).append(_read_keys(keys))
+    return {folder: np.concatenate(keys) for folder, keys in found.items()}
 
 
-def _read_keys(path: Path) -> list[str]:
-    """Return the input keys that a run wrote of a step.
+def _read_keys(path: Path) -> np.ndarray:
+    """Return the input keys, S (n,), that a run wrote of a step.
 
     Raises:
         UserError: they are damaged, so that what they reach is not known.
     """
-    try:
-        keys = path.read_text("ascii").split() if path.exists() else []
-    except UnicodeDecodeError:
-        keys = ["?"]
-    if any(not key.isalnum() for key in keys):
+    content = path.read_bytes() if path.exists() else b""
+    keys = np.array(content.split(), "S")
+    if content.translate(None, KEY_BYTES):
         raise UserError(f"{path}: is damaged: run its pipeline to the end, which writes it again, then collect")
     return keys
 
@@ -47,7 +50,7 @@ def collect(root: str | Path, apply_it: bool, compact_it: bool, keep_versions: i
     Args:
         root: folder of the workspace.
         apply_it: remove; without it nothing is changed.
-        compact_it: merge small parts, and write those anew in which many rows are unused.
+        compact_it: merge small parts, and write those again in which many rows are unused.
         keep_versions: how many versions of each dataset stay, the one that its name links to among them; None: all.
 
     Raises:

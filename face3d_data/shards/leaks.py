@@ -188,7 +188,7 @@ def find_leaks(
 
 
 def people_leaks(rows: ComparedRows, same_person: Mapping[str, str]) -> list[Leak]:
-    """Return the people whom splits share, in one leak or none.
+    """Return the people that splits share, in one leak or none.
 
     Args: see `find_leaks`.
     """

@@ -53,7 +53,7 @@ class CacheLock:
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        """Hold the lock alone, if nobody shares it, until the block ends; the block is told whether it does.
+        """Hold the lock alone, if nobody shares it, until the block ends; the block gets whether it does.
 
         To make a shared lock exclusive may lose it for a moment. Only who holds the second file may try, so that what
         is lost cannot be another's meanwhile.

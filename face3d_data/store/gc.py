@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
@@ -18,10 +18,11 @@ from face3d_data.store.merge import SMALL_BYTES, blocks, merge_parts, part_bytes
 from face3d_data.store.part import row_count
 from face3d_data.store.part_arrays import forget_open_parts
 from face3d_data.store.rows_index import FOLDER
+from face3d_data.store.step_rows import StepRows
 from face3d_data.store.workspace import StepCache, Workspace
 
 HOLES = 0.1
-"""A part is written anew where nothing needs a larger share of its rows."""
+"""A part is written again where nothing needs a larger share of its rows."""
 
 
 @dataclass
@@ -47,12 +48,12 @@ class Garbage:
         return sum(stat.st_size for file, stat in files.items() if names[file] >= stat.st_nlink)
 
 
-def find_garbage(workspace: Workspace, reached: Mapping[str, set[str]]) -> Garbage:
+def find_garbage(workspace: Workspace, reached: Mapping[str, np.ndarray]) -> Garbage:
     """Return what no complete run reaches.
 
     Args:
         workspace: the workspace, held by the caller.
-        reached: cache folder's name to the input keys that the last complete runs used of it.
+        reached: cache folder's name to the input keys, S (n,), that the last complete runs used of it.
     """
     garbage = Garbage()
     for folder in sorted(path for path in workspace.cache.glob("*") if path.is_dir()):
@@ -68,11 +69,10 @@ def find_garbage(workspace: Workspace, reached: Mapping[str, set[str]]) -> Garba
     return garbage
 
 
-def _dead_parts(cache: StepCache, live: set[str]) -> Iterator[Path]:
+def _dead_parts(cache: StepCache, live: np.ndarray) -> Iterator[Path]:
     rows = cache.rows()
-    inputs, parts, _ = rows.by_input()
-    reached = np.isin(inputs, np.array([key.encode() for key in live], "S"))
-    used = {rows.paths[part].stem for part in np.unique(parts[reached]).tolist()}
+    _, parts, _ = rows.by_input()
+    used = {rows.paths[part].stem for part in np.unique(parts[_found(rows, live)]).tolist()}
     for path in sorted([*cache.parts.glob("*"), *(cache.folder / FOLDER).glob("*.rows")]):
         if path.suffix in (".h5", ".jsonl", ".rows") and path.stem not in used:
             yield path
@@ -100,31 +100,31 @@ def _remove_folder(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Rewriting:
-    """Parts of one step that are to be written anew: small ones, and those with many rows that nothing needs.
+    """Parts of one step that are to be written again: small ones, and those with many rows that nothing needs.
 
     Attributes:
         parts: by their `.jsonl`, with the bytes that will be left of each.
         dead_rows: rows that go.
         dead_bytes: about as many bytes as they take.
-        kept: input key to the part whose rows of it stay.
+        kept: input keys whose rows stay, S (n,).
     """
 
     parts: Sequence[tuple[Path, int]]
     dead_rows: int
     dead_bytes: int
-    kept: Mapping[bytes, Path]
+    kept: np.ndarray
 
 
-def find_rewriting(cache: StepCache, live: Iterable[str]) -> Rewriting:
-    """Return which parts of a step are worth writing anew.
+def find_rewriting(cache: StepCache, live: np.ndarray) -> Rewriting:
+    """Return which parts of a step are worth writing again.
 
     Args:
         cache: the step's cache.
-        live: input keys to keep; the others' rows go.
+        live: input keys to keep, S (n,); the others' rows go.
     """
     rows = cache.rows()
     inputs, parts, counts = rows.by_input()
-    wanted = np.isin(inputs, np.array([key.encode() for key in live], "S"))
+    wanted = _found(rows, live)
     paths = [path.with_suffix(".jsonl") for path in rows.paths]
     live_rows = np.bincount(parts[wanted], counts[wanted], len(paths)).astype(np.int64).tolist()
     live_of = {path: n for path, n in zip(paths, live_rows, strict=True) if n}
@@ -135,13 +135,23 @@ def find_rewriting(cache: StepCache, live: Iterable[str]) -> Rewriting:
     if len(old) < 2 and not holed:
         old = []
     left = [(path, sizes[path] * live_of[path] // all_of[path]) for path in old]
-    kept = {key: paths[part] for key, part in zip(inputs[wanted].tolist(), parts[wanted].tolist(), strict=True)}
+    chosen = {*old}
+    rewritten = np.fromiter((path in chosen for path in paths), bool, len(paths))
+    kept = inputs[wanted & rewritten[parts]] if old else inputs[:0]
     dead_rows = sum(all_of[path] - live_of[path] for path in old)
     return Rewriting(left, dead_rows, sum(sizes[path] for path in old) - sum(size for _, size in left), kept)
 
 
 def rewrite(found: Rewriting) -> None:
-    """Write parts anew, into as few as their size allows: publish, then delete."""
+    """Write parts again, into as few as their size allows: publish, then delete."""
     forget_open_parts()
+    kept = set(found.kept.tolist())
     for block in blocks(found.parts):
-        merge_parts(block, lambda key, part: found.kept.get(key.encode()) == part)
+        merge_parts(block, lambda key: key.encode() in kept)
+
+
+def _found(rows: StepRows, keys: np.ndarray) -> np.ndarray:
+    """Return bool, one an input: whether its key is among some."""
+    found = np.zeros(len(rows) + 1, bool)
+    found[rows.find(keys)] = True  # the last place is that of `MISSING`
+    return found[:-1]

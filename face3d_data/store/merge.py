@@ -18,7 +18,7 @@ PART_BYTES = 64_000_000
 """Size of a part, rows and arrays, to which smaller ones are merged."""
 SMALL_BYTES = PART_BYTES // 2
 MERGED_FROM = 8
-"""So many small parts of a step are merged; fewer wait for more."""
+"""With this number of small parts a step has them merged; fewer wait for more."""
 
 
 def part_bytes(rows: Path) -> int:
@@ -48,14 +48,14 @@ def blocks(sizes: Sequence[tuple[Path, int]]) -> Iterator[list[Path]]:
         yield block
 
 
-def merge_parts(parts: Sequence[Path], counts: Callable[[str, Path], bool] = lambda key, part: True) -> None:
+def merge_parts(parts: Sequence[Path], counts: Callable[[str], bool] = lambda key: True) -> None:
     """Write one part with the rows of several, then remove these: nobody else may hold places in them.
 
     Of the rows of one input that several parts have, the newest are kept, of equally new ones those with arrays.
 
     Args:
         parts: the `.jsonl` of each, in one folder.
-        counts: says by input key and `.jsonl` whether rows are kept.
+        counts: says by input key whether rows are kept.
 
     Raises:
         BadPart: one of them is damaged; nothing was changed.
@@ -65,7 +65,7 @@ def merge_parts(parts: Sequence[Path], counts: Callable[[str, Path], bool] = lam
         for key, rows in itertools.groupby(read_part_rows(part), key=lambda row: row.input):
             group = list(rows)
             rank = (group[0].attempt, group[0].stored)
-            if counts(key, part) and (key not in chosen or rank > chosen[key][0]):
+            if counts(key) and (key not in chosen or rank > chosen[key][0]):
                 chosen[key] = (rank, part, group)
     written = _write(parts[0].parent, [(part, group) for _, part, group in chosen.values()]) if chosen else ""
     for part in parts:

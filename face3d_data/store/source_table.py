@@ -251,10 +251,10 @@ class SourceTable:
     def orders(self, rows: np.ndarray) -> tuple[Coded, np.ndarray]:
         """Return text and number of `order` for some captures."""
         numbers = np.frombuffer(self._index, np.int64)[rows] if len(self._index) else np.zeros(0, np.int64)
-        if len(self._file_places) <= len(self) and np.diff(self._starts).max(initial=0) <= 1:
-            return Coded(
-                self.first_files()[rows].astype(np.int32), list(map(self.files.text, range(len(self.files))))
-            ), numbers
+        if np.diff(self._starts).max(initial=0) <= 1:
+            texts = [*map(self.files.text, range(len(self.files))), ""]  # the last of those that have no file
+            first = self.first_files()[rows].astype(np.int32)
+            return Coded(np.where(first < 0, np.int32(len(texts) - 1), first), texts), numbers
         return Coded.of(self.order(row)[0] for row in rows.tolist()), numbers
 
 

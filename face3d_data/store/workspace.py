@@ -121,7 +121,7 @@ class Workspace:
         self._lock.share(make=False)
 
     def merging(self) -> AbstractContextManager[bool]:
-        """Return a block in which parts may be merged, if it is told so: nobody else holds places in them."""
+        """Return a block in which parts may be merged, if it gets true: nobody else holds places in them."""
         return self._lock.alone()
 
     @contextmanager

@@ -7,10 +7,14 @@ import pytest
 from toys import ToyReader
 
 from face3d_data.reader import Source
+from face3d_data.store.coded import Coded
 from face3d_data.store.lineage import trace
 from face3d_data.store.manifest import Entry
 from face3d_data.store.part import PartRow, write_part
 from face3d_data.store.place import SourcePlace, StorageLocation, source_of
+from face3d_data.store.place_pools import SourcePool, StagePool
+from face3d_data.store.places import Places, places_of
+from face3d_data.store.source_table import SourceTable
 from face3d_data.store.workspace import StepCache
 
 
@@ -65,3 +69,25 @@ def test_the_highest_attempt_wins_whatever_its_part_is_called(tmp_path, names):
     rows = cache.rows()
     _, (newest,) = rows.group(int(rows.find(["shared"])[0]))
     assert newest.reason == "attempt_2"
+
+
+@pytest.mark.parametrize("files", [[], ["b", "a", "b", ""], ["b a", "a", "", "c b", "b"]])
+def test_the_stored_order_of_places_is_that_of_each(tmp_path, files):
+    """Captures with a file, none or several, and what a step has made of them."""
+    table = SourceTable(ToyReader(root=tmp_path))
+    for i, names in enumerate(files):
+        paths = {f"role{k}": tmp_path / name for k, name in enumerate(names.split())}
+        table.add(Source("p", f"c{i}", paths, index=7 - i % 3, arrays=("points",)))
+    table.freeze()
+    n = len(files)
+    keys = np.array([f"k{i}".encode() for i in range(n)], "S32")
+    places = Places((SourcePool(table, np.arange(n, dtype=np.int32), keys),))
+    columns = {"part": np.arange(n) % 2, "record": np.arange(n)[::-1].copy(), "stored": np.ones(n, bool), "key": keys}
+    text = Coded.same("{}", n)
+    texts = {"shapes": text, "dropped": Coded.same("[]", n), "carried": text}
+    made = Places((StagePool(places, None, [tmp_path / "z.h5", tmp_path / "y.h5"], columns, texts, "step"),))
+    for one in (places, made, places_of([places, made]), places_of([made, places]).take(np.arange(2 * n)[::-1].copy())):
+        rows = np.arange(len(one))
+        assert one.in_stored_order(rows).tolist() == sorted(rows.tolist(), key=lambda row: one[row].order)
+        some = rows[::2]
+        assert one.in_stored_order(some).tolist() == sorted(some.tolist(), key=lambda row: one[row].order)
