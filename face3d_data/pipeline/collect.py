@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,14 +95,14 @@ def collect(root: str | Path, apply_it: bool, compact_it: bool, keep_versions: i
 
 def _removed_lines(garbage: Garbage, workspace: Workspace, apply_it: bool) -> Iterator[str]:
     """Yield a line for each path, and one for all parts of a step that go for one reason."""
-    several: Counter[tuple[Path, str]] = Counter()
+    several: defaultdict[tuple[Path, str], set[str]] = defaultdict(set)
     for path, why in garbage.paths:
         if path.parent.name == "parts":
-            several[path.parent, why] += path.suffix == ".jsonl"
+            several[path.parent, why].add(path.stem)
         elif path.parent.name != "index":
             yield f"{'removed' if apply_it else 'would remove'} {path.relative_to(workspace.root)}: {why}"
-    for (folder, why), count in several.items():
-        what = f"{counted(count, 'part')} of {folder.parent.relative_to(workspace.root)}"
+    for (folder, why), names in several.items():
+        what = f"{counted(len(names), 'part')} of {folder.parent.relative_to(workspace.root)}"
         yield f"{'removed' if apply_it else 'would remove'} {what}: {why}"
 
 

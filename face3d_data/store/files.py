@@ -96,8 +96,14 @@ class FileHashes:
         """Return what is remembered of a folder's files and of those below it: one query, not one per file."""
         columns = "path, size, mtime, ctime, inode, hashed_at, seen_at, digest"
         query = f"SELECT {columns} FROM hashes WHERE path > ? AND path < ?"
-        found = self._db.execute(query, (folder, folder[:-1] + b"0")) if self._db is not None else ()
-        return {row[0]: row[1:] for row in found}
+        if self._db is None or not self._has_table():
+            return {}
+        return {row[0]: row[1:] for row in self._db.execute(query, (folder, folder[:-1] + b"0"))}
+
+    def _has_table(self) -> bool:
+        """Return whether the database has the hashes: that of an earlier version, opened only to look, has others."""
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'hashes'"
+        return self._db is not None and self._db.execute(query).fetchone() is not None
 
     def digest(self, path: Path) -> str:
         """Return the SHA-256 of a file's content, from memory where its stat is unchanged.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import closing
 
 import pytest
 
+from face3d_data.digest import digest_file
 from face3d_data.store.files import SETTLE_NS, FileHashes
 
 
@@ -177,3 +179,20 @@ def test_names_that_are_no_utf8(tmp_path):
     hashes = FileHashes(tmp_path / "files")
     assert hashes.digest(settled(path, b"abc")) == hashlib.sha256(b"abc").hexdigest()
     hashes.close()
+
+
+def test_a_database_of_an_earlier_version_is_looked_at_as_an_empty_one(tmp_path):
+    import sqlite3
+
+    (tmp_path / "a.txt").write_text("a")
+    old = sqlite3.connect(tmp_path / "files")
+    old.execute("CREATE TABLE files (path BLOB PRIMARY KEY, digest TEXT) WITHOUT ROWID")
+    old.commit()
+    old.close()
+    before = (tmp_path / "files").read_bytes()
+    hashes = FileHashes(tmp_path / "files", keep=False)
+    assert hashes.digest(tmp_path / "a.txt") == digest_file(tmp_path / "a.txt")
+    hashes.close()
+    assert (tmp_path / "files").read_bytes() == before
+    with closing(FileHashes(tmp_path / "files")) as kept:
+        assert kept.digest(tmp_path / "a.txt") == digest_file(tmp_path / "a.txt")
