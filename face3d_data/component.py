@@ -15,6 +15,26 @@ from face3d_data.errors import UserError, did_you_mean
 from face3d_data.resources import Asset
 
 
+class _NotedFiles:
+    """Files whose content enters a fingerprint, as they were before they were first read.
+
+    All are equal: components with the same parameters are, whatever has been read of their files.
+
+    Attributes:
+        states: path to what shows that a file changed.
+        all_noted: no file can be added but by a change.
+    """
+
+    def __init__(self) -> None:
+        self.states: dict[Path, tuple[int, ...]] = {}
+        self.all_noted = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _NotedFiles)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Component(BaseModel):
     """A reader, stage or table step: a frozen pydantic model whose fields are its parameters.
 
@@ -34,8 +54,7 @@ class Component(BaseModel):
     """Reason slug of a rejection to one line that explains it."""
     assets: ClassVar[tuple[Asset, ...]] = ()
     """Data files of the package whose content enters the fingerprint."""
-    _states: dict[Path, tuple[int, ...]] = PrivateAttr(default_factory=dict)
-    """State of each file whose content enters the fingerprint, before it was first read."""
+    _files: _NotedFiles = PrivateAttr(default_factory=lambda: _NotedFiles())
 
     @model_validator(mode="before")
     @classmethod
@@ -86,13 +105,15 @@ class Component(BaseModel):
 
     def note_files(self) -> None:
         """Take down the state of all files whose content enters the fingerprint, to notice if one changes later."""
-        self._note(list(self.content_files()))
+        if not self._files.all_noted:
+            self._note(list(self.content_files()))
+            self._files.all_noted = True
 
     def _note(self, files: Iterable[tuple[str, Path]]) -> None:
         for _, path in files:
-            if path not in self._states:
+            if path not in self._files.states:
                 with suppress(OSError):  # whether it is there is asked by who opens it
-                    self._states[path] = _state(path)
+                    self._files.states[path] = _state(path)
 
     def check_files(self) -> None:
         """Check that the files whose content enters the fingerprint are as they were before they were read.
@@ -102,11 +123,14 @@ class Component(BaseModel):
         Raises:
             UserError: one is not; it is named.
         """
-        for path, state in self._states.items():
+        noted, here = self._files.states, set[Path]()
+        if self._files.all_noted:
+            here = {path for _, path in self._own_files()}
+        for path in sorted({*noted, *here}):
             try:
-                same = _state(path) == state
+                same = _state(path) == noted.get(path)
             except OSError:
-                same = False
+                same = path not in noted
             if not same:
                 raise UserError(f"{self.name}: {path} was changed after it was read: run again")
 

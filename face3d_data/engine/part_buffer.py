@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from face3d_data.store.add_part import add_part
+from face3d_data.store.merge import PART_BYTES
 from face3d_data.store.part import NO_RECORD, PartRow
-
-BUFFER_BYTES = 64_000_000
-"""Bytes of arrays that are held before they are written as a part."""
 
 
 @dataclass
@@ -53,7 +51,7 @@ class PartBuffer:
         stage reads, and are one to those before it.
         """
         size = sum(array.nbytes for record in made.records for array in record.values())
-        if self._there[0] and self._bytes + size > BUFFER_BYTES:
+        if self._there[0] and self._bytes + size > PART_BYTES:
             self.flush()
         for stage, groups in enumerate(made.rows):
             for rows in groups:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from face3d_data.engine.chunk import Chunk, Item, Link
-from face3d_data.engine.part_buffer import BUFFER_BYTES
 from face3d_data.reader import Reader
 from face3d_data.store.manifest import Entry, Manifest
+from face3d_data.store.merge import PART_BYTES
 from face3d_data.store.place import SourcePlace, StorageLocation, source_of
 
 MOST_ROWS = 256
@@ -29,7 +29,7 @@ class ChunkSize:
     """
 
     def __init__(self, fixed: int | None, output_bytes: int, share: int) -> None:
-        self._most = max(1, min(MOST_ROWS, BUFFER_BYTES // max(1, output_bytes)))
+        self._most = max(1, min(MOST_ROWS, PART_BYTES // max(1, output_bytes)))
         self._share = max(1, share)
         self.rows = min(fixed or min(FIRST_ROWS, self._share), self._most)
         self._fixed = fixed is not None

@@ -1,10 +1,10 @@
-"""Lines of a CSV from columns of cells, as `csv` writes them: quoted only where needed, no cell a formula."""
+"""CSV texts as `csv` writes them, from rows or from columns of cells: quoted only where needed, no cell a formula."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from face3d_data.csv_cells import guarded
@@ -38,3 +38,12 @@ def csv_lines(columns: Sequence[Sequence[str]]) -> str:
     r"""Return the lines, each with its `\n`, of columns of cells; nothing where they are empty."""
     lines = "\n".join(map(",".join, zip(*columns, strict=True)))
     return f"{lines}\n" if lines else ""
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    r"""Return a CSV with `\n` ends, quoted only where needed; what a spreadsheet would run is written as text."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(map(guarded, row) for row in rows)
+    return out.getvalue()

@@ -13,7 +13,7 @@ import numpy as np
 
 from face3d_data.digest import digest, digest_of_list
 from face3d_data.names import names_of
-from face3d_data.shards.csv_lines import column_cells, csv_lines
+from face3d_data.shards.csv_lines import column_cells, csv_lines, csv_text
 from face3d_data.shards.leaks import ComparedRows
 from face3d_data.shards.schema import DATASET_COLUMNS, split_order
 from face3d_data.shards.tokens import AT_ONCE, texts_in
@@ -131,7 +131,7 @@ class DatasetRows:
 
     def csv(self, split: str) -> Iterator[str]:
         """Yield the text of a split's CSV in pieces; an unknown number of points, and a tag not there, are empty."""
-        yield csv_lines([[name] for name in (*DATASET_COLUMNS, *self.asked)])
+        yield csv_text((*DATASET_COLUMNS, *self.asked), ())
         for piece in self.pieces(split):
             yield csv_lines([self._cells_of(name, piece) for name in (*DATASET_COLUMNS, *self.asked)])
 

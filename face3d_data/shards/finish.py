@@ -18,9 +18,10 @@ from face3d_data.digest import digest_file
 from face3d_data.errors import RunStopped, UserError, is_refused, refusal
 from face3d_data.plurals import counted
 from face3d_data.shards.check import faults
+from face3d_data.shards.csv_lines import csv_text
 from face3d_data.shards.dataset_plan import DatasetPlan
 from face3d_data.shards.leaks import Leak, leaks_of_kind, suspected_copies
-from face3d_data.shards.lists import csv_text, make_lists, table_csv
+from face3d_data.shards.lists import make_lists, table_csv
 from face3d_data.shards.plan import refuse_leaks
 from face3d_data.shards.schema import (
     DATASET_DIRTY_COLUMNS,

@@ -232,24 +232,24 @@ def suspected_copies(rows: ComparedRows | pd.DataFrame, same_person: Mapping[str
         same_person: as in `find_leaks`.
     """
     rows = rows if isinstance(rows, ComparedRows) else ComparedRows.of(rows)
-    told = tokens_of(rows.texts["content"]).and_of(tokens_of(rows.texts["root"]))
+    tokens = tokens_of(rows.texts["content"]).and_of(tokens_of(rows.texts["root"]))
     of_captures = whole_texts(rows.texts["origin_id"]).hashes
-    some = rows.chosen(told.of_groups(distinct(rows.splits).codes).rows_sharing(of_captures, len(rows)))
+    some = rows.chosen(tokens.of_groups(distinct(rows.splits).codes).rows_sharing(of_captures, len(rows)))
     names = same_person or {}
     first: dict[tuple[str, str], tuple[str, str, str]] = {}
     suspects: dict[tuple[str, str], Suspect] = {}
     columns = rows.of_rows(some, "sample_id", "split", "identity", "origin_id", "content", "root")
     for sample, split, identity, origin, content, root in zip(*columns, strict=True):
         person = identity.partition("~")[0]
-        told_of = chain(((v, "equal bytes") for v in content.split()), ((v, "the same files") for v in root.split()))
-        for value, shared in told_of:
-            other, whom, begun = first.setdefault((value, split), (sample, person, origin))
+        evidence = chain(((v, "equal bytes") for v in content.split()), ((v, "the same files") for v in root.split()))
+        for value, shared in evidence:
+            other, someone, begun = first.setdefault((value, split), (sample, person, origin))
             if begun == origin:
                 continue
-            kind, how = "two_people", f"{shared} under two names, {whom} and {person}"
-            if names.get(whom, whom) == names.get(person, person):
+            kind, how = "two_people", f"{shared} under two names, {someone} and {person}"
+            if names.get(someone, someone) == names.get(person, person):
                 kind, how = "two_captures", f"{shared} in two captures of a person"
-            suspects.setdefault((other, sample), Suspect(kind, (other, sample), (split, split), (whom, person), how))
+            suspects.setdefault((other, sample), Suspect(kind, (other, sample), (split, split), (someone, person), how))
     return list(suspects.values())
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from face3d_data.csv_cells import guarded
 from face3d_data.errors import UserError
 from face3d_data.plurals import counted
+from face3d_data.shards.csv_lines import csv_text
 from face3d_data.shards.published_lists import published_texts
 from face3d_data.shards.schema import DatasetSpec, GallerySpec, ProbeSpec
 from face3d_data.tables.pairs import make_pairs, pairs_csv, pairs_txt
@@ -97,12 +95,3 @@ def table_csv(table: pd.DataFrame) -> str:
     names = list(table.columns)
     columns = (table[name].astype(object).where(table[name].notna(), "").tolist() for name in names)
     return csv_text(names, zip(*columns, strict=True))
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    r"""Return a CSV with `\n` ends, quoted only where needed; what a spreadsheet would run is written as text."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(map(guarded, row) for row in rows)
-    return out.getvalue()

@@ -69,22 +69,16 @@ def plan_dataset(
         RunStopped: the splits share people, captures or keys.
     """
     where, origin = f"dataset {name!r}", origin or DatasetOrigin()
-    every, tag_names = _manifest(manifest)
-    kept, usable_shapes, left_out = _written(every, spec, name, origin)
-    rows = order_rows(kept, tag_names, usable_shapes, spec.shard_size, seed, where)
-    asked, asked_types = tag_columns(rows.rows, spec.tags)
-    rows = replace(rows, asked=asked)
+    rows, shapes, left_out, types = _ordered(manifest, spec, name, seed, origin)
     names, apart, leaks = _people(rows, origin.by == "capture", origin.same_person, where, allow_leaks)
     every_dirty, sources = all_dirty(origin.dirty, left_out), sources_table(rows)
-    masks = unwritten_masks(rows.rows, rows.coded["variant"], spec.tags)
     said = {field: origin.array_attributes[field] for field in spec.fields if field in origin.array_attributes}
     record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "name": name, **origin.attributes(), "seed": seed}
-    record |= _record_of(spec, origin, usable_shapes, said)
-    record |= {"allow_leaks": allow_leaks, "same_person": {**apart, **names}, "tags": asked_types}
-    form = {name: [spec.stored_dtype(name), list(shape), spec.unit(name)] for name, shape in usable_shapes.items()}
+    record |= _record_of(spec, origin, shapes, said)
+    record |= {"allow_leaks": allow_leaks, "same_person": {**apart, **names}, "tags": types}
+    form = {name: [spec.stored_dtype(name), list(shape), spec.unit(name)] for name, shape in shapes.items()}
     made_of = rows.made_of(digest(SCHEMA_VERSION, form, spec.normalize, said))
-    images = {name: rows.column(name) for name in OF_CAPTURES} if origin.pair_lists else {}
-    listed, notes = pair_texts(images, origin.pair_lists)
+    listed, pair_notes = _pairs(rows, origin)
     beside = (_tags_of_queries(rows, spec), every_dirty.to_numpy().tolist(), sources.to_dict("split"), listed)
     of_rows = digest(record, made_of, rows.digests(DIGESTED), rows.digests(spec.tags), beside)
     record |= {"readers": dict(origin.readers)} if origin.readers else {}  # says whose terms apply, not what rows hold
@@ -94,7 +88,7 @@ def plan_dataset(
         seed=seed,
         digest=of_rows,
         rows=rows,
-        shapes=usable_shapes,
+        shapes=shapes,
         left_out=left_out,
         dirty=every_dirty,
         sources=sources,
@@ -105,8 +99,29 @@ def plan_dataset(
         readers=origin.readers,
         array_attributes=said,
         pair_lists=listed,
-        notes=[*_notes(left_out, leaks), *empty_tags(asked), *masks, *sources_notes(sources, names), *notes],
+        notes=[*_notes(left_out, leaks), *_tag_notes(rows, spec), *sources_notes(sources, names), *pair_notes],
     )
+
+
+def _ordered(
+    manifest: Manifest | pd.DataFrame, spec: DatasetSpec, name: str, seed: int, origin: DatasetOrigin
+) -> tuple[DatasetRows, Mapping[str, tuple[int, ...]], pd.DataFrame, dict[str, str]]:
+    """Return the rows in order, the shapes of their fields, the rows left out, and the types of the tags asked for."""
+    every, tag_names = _manifest(manifest)
+    kept, shapes, left_out = _written(every, spec, name, origin)
+    rows = order_rows(kept, tag_names, shapes, spec.shard_size, seed, f"dataset {name!r}")
+    asked, types = tag_columns(rows.rows, spec.tags)
+    return replace(rows, asked=asked), shapes, left_out, types
+
+
+def _pairs(rows: DatasetRows, origin: DatasetOrigin) -> tuple[dict[str, str], list[str]]:
+    """Return the texts of published lists of pairs, and notes on them."""
+    images = {name: rows.column(name) for name in OF_CAPTURES} if origin.pair_lists else {}
+    return pair_texts(images, origin.pair_lists)
+
+
+def _tag_notes(rows: DatasetRows, spec: DatasetSpec) -> list[str]:
+    return [*empty_tags(rows.asked), *unwritten_masks(rows.rows, rows.coded["variant"], spec.tags)]
 
 
 def _manifest(given: Manifest | pd.DataFrame) -> tuple[Manifest, Sequence[str]]:

@@ -40,8 +40,8 @@ def copies(rows: Manifest, kept: np.ndarray) -> list[LeftOut]:
         Position, reason and detail.
     """
     some = rows if len(kept) == len(rows) else rows.take(kept)
-    told = tokens_of(some.arrays["key"]).and_of(tokens_of(some.arrays["root"]))
-    of_one = told.of_groups(*(distinct(some.coded[name]).codes for name in ("split", "identity")))
+    every = tokens_of(some.arrays["key"]).and_of(tokens_of(some.arrays["root"]))
+    of_one = every.of_groups(*(distinct(some.coded[name]).codes for name in ("split", "identity")))
     suspected = np.flatnonzero(of_one.rows_sharing(whole_texts(some.arrays["origin_id"]).hashes, len(some)))
     names = ("key", "root", "split", "identity", "id", "origin_id")
     looked_at = some.take(suspected)

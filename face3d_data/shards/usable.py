@@ -75,8 +75,8 @@ def usable_rows(places: Places, fields: Sequence[str], makers: Makers, read: Rea
     kept, others = sized[usual_rows[sized]], sized[~usual_rows[sized]]
     left_out += [(i, "other_size", _other_size(fields, shapes[i], usual)) for i in others.tolist()]
     if 2 * len(kept) < len(sized):
-        told = _other_size(fields, shapes[int(others[0])], usual, "another")
-        raise UserError(f"{len(counts)} sizes among {len(sized)} rows, and none is that of half of them: {told}")
+        example = _other_size(fields, shapes[int(others[0])], usual, "another")
+        raise UserError(f"{len(counts)} sizes among {len(sized)} rows, and none is that of half of them: {example}")
     return Usable(kept, dict(zip(fields, usual, strict=True)), sorted(left_out))
 
 

@@ -15,7 +15,7 @@ from face3d_data.store.part_arrays import PartArrays, check_arrays
 from face3d_data.store.rows_index import index_path
 
 PART_BYTES = 64_000_000
-"""Size of a part, rows and arrays, to which smaller ones are merged."""
+"""Size of a part: of one task's arrays no more are held before they are written, and smaller parts are merged to it."""
 SMALL_BYTES = PART_BYTES // 2
 MERGED_FROM = 8
 """With this number of small parts a step has them merged; fewer wait for more."""

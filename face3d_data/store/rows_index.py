@@ -6,6 +6,7 @@ It records the state of the part's two files, and counts only while they are as 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from face3d_data.atomic import atomic_path
 from face3d_data.digest import canonical
 from face3d_data.store.part import PartRow
 
-VERSION = 3
+VERSION = 4
 TEXTS = ("status", "reason", "detail", "variant", "identity_suffix", "trace")
 VALUES = ("tags", "shapes", "dropped", "carried")
 CODED = (*TEXTS, *VALUES)
@@ -36,7 +37,6 @@ RowColumns = dict[str, np.ndarray]
 FOLDER = "index"
 """Folder of the indexes, beside `parts`."""
 DIGEST_BYTES = 32
-LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,20 @@ def _small(column: np.ndarray) -> np.ndarray:
 
 
 def save_table(path: Path, table: RowTable) -> None:
-    """Write the index of one part: a digest of all that follows, the length of a JSON text, that text, the columns.
+    """Write the index of one part: a digest of all that follows, a line of JSON, and an array in NumPy's format.
 
     It is not flushed to the disk: what a loss of power leaves of it does not fit its digest.
     """
     columns = {name: table.columns[name] for name in (*KEYS, *OWN_NUMBERS, *CODED)}
-    types = [[name, column.dtype.str, column.nbytes] for name, column in columns.items()]
-    about = {"version": VERSION, "state": table.states[0].tolist(), "columns": types, "values": table.values}
-    text = canonical(about).encode()
-    length = len(text).to_bytes(LENGTH_BYTES, "little")
-    whole = b"".join([length, text, *(column.tobytes() for column in columns.values())])
+    rows = np.empty(len(columns["input"]), [(name, column.dtype) for name, column in columns.items()])
+    for name, column in columns.items():
+        rows[name] = column
+    about = {"version": VERSION, "state": table.states[0].tolist(), "values": table.values}
+    content = io.BytesIO()
+    content.write(canonical(about).encode() + b"\n")
+    np.save(content, rows, allow_pickle=False)
     with atomic_path(path, flushed=False) as temporary:
-        temporary.write_bytes(_digest(whole) + whole)
+        temporary.write_bytes(_digest(content.getbuffer()) + content.getbuffer())
 
 
 def load_table(path: Path, state: Sequence[int]) -> RowTable | None:
@@ -125,15 +127,13 @@ def load_table(path: Path, state: Sequence[int]) -> RowTable | None:
     whole = memoryview(content)[DIGEST_BYTES:]
     if content[:DIGEST_BYTES] != _digest(whole):
         return None
-    start = LENGTH_BYTES + int.from_bytes(whole[:LENGTH_BYTES], "little")
-    about = json.loads(bytes(whole[LENGTH_BYTES:start]))
+    stream = io.BytesIO(whole)
+    about = json.loads(stream.readline())
     if about["version"] != VERSION or about["state"] != list(state):
         return None
-    columns: RowColumns = {}
-    for name, dtype, size in about["columns"]:
-        columns[name] = np.frombuffer(whole[start : start + size], dtype)
-        start += size
-    columns["part"] = np.zeros(len(columns["input"]), np.uint8)
+    rows = np.load(stream, allow_pickle=False)
+    columns: RowColumns = {name: rows[name] for name in rows.dtype.names}
+    columns["part"] = np.zeros(len(rows), np.uint8)
     return RowTable((path.stem,), np.array([state], np.int64), columns, about["values"])
 
 

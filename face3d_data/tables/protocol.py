@@ -71,13 +71,14 @@ def wears_mask(table: pd.DataFrame) -> np.ndarray:
     """Return for each row, bool (n,), whether its tag `mask` says that it wears one."""
     if "mask" not in table:
         return np.zeros(len(table), bool)
-    tag = table["mask"]
-    return (tag.notna() & ~tag.isin(BARE)).to_numpy(bool)
+    return np.fromiter(map(is_mask, table["mask"].tolist()), bool, len(table))
 
 
 def is_mask(value: Any) -> bool:
     """Return whether a value of the tag `mask` says that one is worn; None and NaN do not."""
-    return value is not None and value == value and value not in BARE
+    import pandas as pd
+
+    return not pd.isna(value) and value not in BARE
 
 
 def _protocol(

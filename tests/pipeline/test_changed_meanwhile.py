@@ -11,6 +11,7 @@ import pytest
 from pydantic import Field
 from toys import write_toys
 
+from face3d_data.component import build
 from face3d_data.errors import UserError
 from face3d_data.pipeline import recall, report_step
 from face3d_data.pipeline.build import make_pipeline
@@ -109,6 +110,18 @@ def test_an_option_file_edited_while_its_step_works(root, monkeypatch):
         (root / "number.txt").write_text(number)
         run(pipeline_of(root), root / "work", engine="serial")
         assert known(root, root / "work") == fresh(root)
+
+
+def test_a_file_that_comes_into_an_option_s_folder_changes_it(root):
+    folder = root / "numbers"
+    folder.mkdir()
+    (folder / "a.txt").write_text("1")
+    stage = build(ToyAdd, {"number": folder}, "step")
+    stage.check_files()
+    (folder / "b.txt").write_text("2")
+    with pytest.raises(UserError, match=r"numbers/b\.txt was changed after it was read"):
+        stage.fingerprint()
+    assert build(ToyAdd, {"number": folder}, "step").fingerprint()
 
 
 @pytest.mark.parametrize("when", ["before its rows are written", "before they are recorded"])

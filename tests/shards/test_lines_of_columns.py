@@ -1,7 +1,12 @@
 """Lines of a CSV from columns: the bytes that `csv` writes row by row."""
 
-from face3d_data.shards.csv_lines import cell_text, column_cells, csv_lines
-from face3d_data.shards.lists import csv_text
+import csv
+
+import made
+
+from face3d_data.shards.csv_lines import cell_text, column_cells, csv_lines, csv_text
+from face3d_data.shards.read import Dataset
+from face3d_data.shards.schema import DATASET_COLUMNS
 
 NASTY = [
     "plain",
@@ -41,3 +46,19 @@ def test_values_of_any_type_are_written_as_rows_are():
 
 def test_nothing_has_no_lines():
     assert csv_lines([[], []]) == ""
+
+
+def test_names_of_tags_are_quoted_like_cells(tmp_path):
+    """An unquoted comma in the header would move every column behind it."""
+    frame = made.manifest()
+    names = ["a,b", 'say "x"', "two\nlines", "plain"]
+    for i, name in enumerate(names):
+        frame[name] = [f"{i},{row}" for row in range(len(frame))]
+    folder = made.build(tmp_path, frame, made.spec_of(tags=names))
+    with open(folder / "train.csv", encoding="utf-8", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert header == [*DATASET_COLUMNS, *names]
+    assert {len(row) for row in rows} == {len(header)}
+    table = Dataset(folder).table("train")
+    by_id = dict(zip(frame["id"], frame["a,b"], strict=True))
+    assert table["a,b"].tolist() == [by_id[one] for one in table["sample_id"]]

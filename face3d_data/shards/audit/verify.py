@@ -217,8 +217,8 @@ def check_shard(dataset: Dataset, name: str, rows: pd.DataFrame, contents: dict[
     }
     found = [content_of(dict(zip(hashes, row, strict=True))) for row in zip(*hashes.values(), strict=True)]
     if hashes:
-        told = zip(rows["sample_id"], found, rows["content"], strict=True)
-        contents.update({sample_id: content for sample_id, content, listed in told if content != listed})
+        each = zip(rows["sample_id"], found, rows["content"], strict=True)
+        contents.update({sample_id: content for sample_id, content, listed in each if content != listed})
         if found != texts["content"]:
             yield "content is not that of its arrays"
 

@@ -15,7 +15,7 @@ from face3d_data.errors import UserError
 from face3d_data.names import name_of
 from face3d_data.plurals import counted
 from face3d_data.shards.batch import Batch
-from face3d_data.shards.lists import csv_text
+from face3d_data.shards.csv_lines import csv_text
 from face3d_data.shards.read import Dataset
 
 if TYPE_CHECKING:
