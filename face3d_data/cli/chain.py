@@ -149,6 +149,7 @@ def run_chain(
     fragments: Sequence[Fragment],
     workspace: Path,
     engine: str,
+    address: str | None,
     jobs: int | None,
     chunk: int | None,
     name: str | None,
@@ -168,7 +169,7 @@ def run_chain(
     if save is not None:
         _save(save, pipeline.text)
         return
-    result = run(pipeline, workspace, engine=Workers(engine, jobs, chunk), say=say)
+    result = run(pipeline, workspace, engine=Workers(engine, jobs, chunk, address), say=say)
     for folder in result.datasets.values():
         echo(f"dataset {folder}")
     if not result.datasets:

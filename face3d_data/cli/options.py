@@ -79,16 +79,21 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 
 def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--engine`, `--jobs` and `--chunk`."""
+    """Add `--engine`, `--address`, `--jobs` and `--chunk`."""
     for option in (
         click.option("--chunk", type=click.IntRange(1, 256), help="Rows per task [chosen by the measured rate]."),
         click.option("-j", "--jobs", type=click.IntRange(1), help="Number of workers [all cores]."),
         click.option(
             "--engine",
-            type=click.Choice(["serial", "loky", "threading"]),
+            type=click.Choice(["serial", "loky", "threading", "dask", "ray"]),
             default="loky",
             show_default=True,
-            help="Run in this process, in worker processes, or in threads.",
+            help="Run in this process, in worker processes, in threads, or on a cluster.",
+        ),
+        click.option(
+            "--address",
+            metavar="ADDRESS",
+            help="Scheduler of the cluster (dask: tcp://HOST:8786, ray: HOST:6379) [one is started on this machine].",
         ),
     ):
         function = option(function)

@@ -40,6 +40,7 @@ def command(
     pipeline: str,
     workspace: Path,
     engine: str,
+    address: str | None,
     jobs: int | None,
     chunk: int | None,
     overrides: tuple[str, ...],
@@ -68,7 +69,7 @@ def command(
     result = run(
         built,
         workspace,
-        engine=Workers(engine, jobs, chunk),
+        engine=Workers(engine, jobs, chunk, address),
         until=until,
         force=force,
         rehash=rehash,

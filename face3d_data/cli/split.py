@@ -26,6 +26,7 @@ def command(
     pipeline: str,
     workspace: Path,
     engine: str,
+    address: str | None,
     jobs: int | None,
     chunk: int | None,
     overrides: tuple[str, ...],
@@ -42,7 +43,7 @@ def command(
 
     if freeze is not None:
         check_writable(freeze, "--freeze")
-    entries, text = split_of(pipeline, overrides, workspace, step, Workers(engine, jobs, chunk))
+    entries, text = split_of(pipeline, overrides, workspace, step, Workers(engine, jobs, chunk, address))
     people = Counter(split for _, split in {(entry.identity, entry.split) for entry in entries})
     samples = Counter(entry.split for entry in entries)
     for split in dict.fromkeys(entry.split for entry in sorted(entries, key=lambda entry: entry.split)):

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from pathlib import Path
 
+from face3d_data.engine.pools import Pool, ProcessPool, ThreadPool
 from face3d_data.engine.stats import Report
-from face3d_data.engine.threads import VARIABLES, follow_parent, limit_threads
 from face3d_data.engine.worker import Task, run_task
 from face3d_data.errors import RunStopped, UserError
 
-ENGINES = ("serial", "loky", "threading")
+CLUSTERS = ("dask", "ray")
+"""Engines whose workers may be on other machines."""
+ENGINES = ("serial", "loky", "threading", *CLUSTERS)
 AHEAD = 2
 """Tasks queued beyond those that run: enough to keep workers busy, few enough to size the next ones by rate."""
 FATAL_DEATHS = 2
-_TRACKER = threading.Lock()
 
 
 class Crash(Exception):
@@ -32,24 +29,39 @@ class Engine:
 
     Args:
         name: one of `ENGINES`.
-        jobs: workers; `serial` has none.
+        jobs: workers; `serial` has none, and a cluster at an address those that it has.
+        address: of a cluster's scheduler (`CLUSTERS`); None: one is started on this machine.
 
     Raises:
-        UserError: there is no such engine.
+        UserError: there is no such engine, or it has no address.
     """
 
-    def __init__(self, name: str, jobs: int = 1) -> None:
+    def __init__(self, name: str, jobs: int = 1, address: str | None = None) -> None:
         if name not in ENGINES:
             raise UserError(f"no engine is named {name!r}: use one of {', '.join(ENGINES)}")
+        if address is not None and name not in CLUSTERS:
+            raise UserError(f"--address {address}: the engine {name!r} has none: use --engine {' or '.join(CLUSTERS)}")
         self.name = name
         self.jobs = 1 if name == "serial" else jobs
-        self._pool: Executor | None = None
+        self._address = address
+        self._pool: Pool | None = None
 
     def __enter__(self) -> Engine:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._end(at_once=error[0] is not None)
+
+    def begin(self, folder: Path) -> None:
+        """Start the workers of a cluster, take their number for `jobs`, and check that all of them see a folder.
+
+        Raises:
+            UserError: the cluster does not answer, or a worker sees another folder.
+            MissingDependency: its library is not installed.
+        """
+        if self.name in CLUSTERS:
+            self.jobs = self._workers().workers
+            self._workers().check_folder(folder)
 
     def run(self, tasks: Iterable[Task], at_once: int | None = None) -> Iterator[tuple[Task, Report | Crash]]:
         """Run tasks and yield each with its report, in the order in which they end.
@@ -76,72 +88,51 @@ class Engine:
         flying: dict[Future[Report], Task] = {}
         while True:
             for task in _next(waiting, most - len(flying)):
-                flying[self._workers().submit(run_task, task)] = task
+                flying[self._workers().submit(task)] = task
             if not flying:
                 return
+            pool = self._workers()
             ended, _ = wait(flying, return_when=FIRST_COMPLETED)
             lost: list[Task] = []
             for future in ended:
                 task = flying.pop(future)
-                try:
+                error = _error_of(future)
+                if error is None:
                     yield task, future.result()
-                except BrokenProcessPool:
+                elif pool.is_death(error):
                     lost.append(task)
+                else:
+                    raise error
             if lost:
-                lost += flying.values()
-                flying.clear()
                 _stop_if_memory_ran_out(kills_before)
-                self._end()
-                _stop_if_none_starts()
-                yield from _run_suspects(lost)
+                if pool.dies_whole:
+                    lost += flying.values()
+                    flying.clear()
+                    self._end()
+                    _stop_if_none_starts()
+                yield from _run_suspects(lost, pool)
 
-    def _workers(self) -> Executor:
+    def _workers(self) -> Pool:
         if self._pool is None:
-            threads = self.name == "threading"
-            self._pool = ThreadPoolExecutor(self.jobs, initializer=limit_threads) if threads else _processes(self.jobs)
+            self._pool = _pool_of(self.name, self.jobs, self._address)
         return self._pool
 
     def _end(self, at_once: bool = True) -> None:
         if self._pool is not None:
-            _close(self._pool, at_once)
+            self._pool.close(at_once)
             self._pool = None
 
 
-def _processes(jobs: int) -> Executor:
-    """Return a pool of worker processes.
+def _pool_of(name: str, jobs: int, address: str | None) -> Pool:
+    if name == "dask":
+        from face3d_data.engine.dask_pool import DaskPool
 
-    Raises:
-        RunStopped: this machine or user gives none (no shared memory, too many processes).
-    """
-    from joblib.externals.loky import ProcessPoolExecutor
+        return DaskPool(jobs, address)
+    if name == "ray":
+        from face3d_data.engine.ray_pool import RayPool
 
-    try:
-        _start_tracker()
-        return _pool(ProcessPoolExecutor, jobs)
-    except OSError as error:
-        raise RunStopped(_no_worker(error.strerror or str(error))) from None
-
-
-def _start_tracker() -> None:
-    """Start loky's resource tracker, a process that removes what killed processes leave, with nowhere to write to.
-
-    What it says is no user's business: it speaks of semaphores whenever a process was killed, or ends while it counts.
-    """
-    from joblib.externals.loky.backend import resource_tracker
-
-    with _TRACKER:
-        own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 2)
-            resource_tracker.ensure_running()
-        finally:
-            os.dup2(own, 2)
-            os.close(own)
-            os.close(nowhere)
-
-
-def _no_worker(why: str) -> str:
-    return f"no worker process can be started ({why}): use --engine serial or --engine threading"
+        return RayPool(jobs, address)
+    return ThreadPool(jobs) if name == "threading" else ProcessPool(jobs)
 
 
 def _stop_if_none_starts() -> None:
@@ -150,19 +141,18 @@ def _stop_if_none_starts() -> None:
     Raises:
         RunStopped: a fresh worker with nothing to do dies.
     """
-    pool = _processes(1)
+    pool = ProcessPool(1)
     try:
-        pool.submit(os.getpid).result()
-    except BrokenProcessPool:
-        raise RunStopped(_no_worker("it exits before doing anything")) from None
+        pool.check_lives()
     finally:
-        _close(pool, at_once=True)
+        pool.close(at_once=True)
 
 
-def _pool(kind: type, jobs: int) -> Executor:
-    # It replaces workers that have grown; they start anew as they should, and it is nothing to tell a user.
-    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
-    return kind(jobs, initializer=follow_parent, initargs=(os.getpid(),), env=dict(VARIABLES))
+def _error_of(future: Future[Report]) -> BaseException | None:
+    try:
+        return future.exception()
+    except CancelledError as error:  # a scheduler that is gone
+        return error
 
 
 def _next(waiting: Iterator[Task], count: int) -> Iterator[Task]:
@@ -173,20 +163,30 @@ def _next(waiting: Iterator[Task], count: int) -> Iterator[Task]:
             return
 
 
-def _run_suspects(lost: list[Task]) -> Iterator[tuple[Task, Report | Crash]]:
-    """Run tasks that were in flight when a worker died, each alone, halving those that kill again."""
+def _run_suspects(lost: list[Task], pool: Pool) -> Iterator[tuple[Task, Report | Crash]]:
+    """Run tasks that were in flight when a worker died one at a time, halving those that kill again.
+
+    Args:
+        lost: the tasks.
+        pool: that they were lost in; where it died whole, each task has a fresh one.
+    """
     queue = deque((task, 0) for task in lost)
     while queue:
         task, deaths = queue.popleft()
         kills_before = _out_of_memory_kills()
-        pool = _processes(1)
+        alone = pool.alone()
         try:
-            yield task, pool.submit(run_task, task).result()
-            continue
-        except BrokenProcessPool:
-            _stop_if_memory_ran_out(kills_before)
+            future = alone.submit(task)
+            error = _error_of(future)
         finally:
-            _close(pool, at_once=True)
+            if alone is not pool:
+                alone.close(at_once=True)
+        if error is None:
+            yield task, future.result()
+            continue
+        if not pool.is_death(error):
+            raise error
+        _stop_if_memory_ran_out(kills_before)
         halves = task.halves()
         if halves:
             queue.extendleft((half, 0) for half in reversed(halves))
@@ -194,14 +194,6 @@ def _run_suspects(lost: list[Task]) -> Iterator[tuple[Task, Report | Crash]]:
             queue.appendleft((task, deaths + 1))
         else:
             yield task, Crash(f"it killed {FATAL_DEATHS} fresh workers")
-
-
-def _close(pool: Executor, at_once: bool) -> None:
-    """End a pool; at once, what its workers have published stays, and the rest is made again."""
-    if isinstance(pool, ThreadPoolExecutor):
-        pool.shutdown(wait=True, cancel_futures=True)
-    else:
-        pool.shutdown(wait=True, kill_workers=at_once)  # type: ignore[call-arg]
 
 
 def _out_of_memory_kills() -> int:

@@ -97,6 +97,8 @@ class Chunk:
                 buffer.add(made)
                 _count(made, total, each)
         buffer.flush()
+        for report, names in zip(each, buffer.written, strict=True):
+            report.parts = tuple(names)
         return total
 
     def _check_files(self) -> None:

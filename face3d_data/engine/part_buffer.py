@@ -36,6 +36,8 @@ class PartBuffer:
 
     def __init__(self, folders: Sequence[Path], check: Callable[[], None]) -> None:
         self._folders, self._check = folders, check
+        self.written: list[list[str]] = [[] for _ in folders]
+        """Names of the parts, for each stage."""
         self._clear()
 
     def _clear(self) -> None:
@@ -70,8 +72,8 @@ class PartBuffer:
     def flush(self) -> None:
         """Write what is held, the last stage's part first: rows that were passed on follow the arrays they became."""
         self._check()
-        stages = list(zip(self._folders, self._rows, self._records, strict=True))
-        for folder, rows, records in reversed(stages):
+        stages = list(zip(self._folders, self._rows, self._records, self.written, strict=True))
+        for folder, rows, records, written in reversed(stages):
             if rows:
-                add_part(folder, rows, records)
+                written.append(add_part(folder, rows, records))
         self._clear()

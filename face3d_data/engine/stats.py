@@ -19,6 +19,7 @@ class Report:
         reasons: reason slug to number of inputs.
         seconds: time spent in the task.
         peak_mb: the process's largest resident set so far.
+        parts: names of the parts that were written: a listing of a shared folder may lack them for a while.
         result: what else the task gives back (a shard's facts).
     """
 
@@ -28,6 +29,7 @@ class Report:
     reasons: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     peak_mb: float = 0.0
+    parts: tuple[str, ...] = ()
     result: object = None
 
     def add(self, other: Report) -> None:

@@ -103,7 +103,8 @@ def _work_from(
                 alone.append(row.row)
                 continue
             report = _record_crash(levels[at], row, str(report))
-        for mine, of_stage in zip(reports[at:], report.result, strict=True):  # type: ignore[call-overload]
+        for level, mine, of_stage in zip(running, reports[at:], report.result, strict=True):  # type: ignore[call-overload]
+            level.cache.note_written(of_stage.parts)
             of_stage.peak_mb = report.peak_mb
             mine.add(of_stage)
         size.learn(report.inputs, report.seconds)

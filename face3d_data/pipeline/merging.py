@@ -24,8 +24,7 @@ class MergeParts:
 
     def run(self) -> Report:
         """Write the one, and remove the others."""
-        merge_parts(self.parts)
-        return Report()
+        return Report(parts=(merge_parts(self.parts),))
 
     def halves(self) -> Sequence[MergeParts]:
         """Return nothing: where memory does not suffice the parts stay as they are."""
@@ -40,7 +39,7 @@ def merge_small(caches: Iterable[StepCache], workspace: Workspace, engine: Engin
         workspace: of the run.
         engine: runs the tasks.
     """
-    tasks = [MergeParts(tuple(block)) for cache in caches for block in small_parts(cache.parts)]
+    tasks = {MergeParts(tuple(block)): cache for cache in caches for block in small_parts(cache.parts)}
     if not tasks:
         return
     with workspace.merging() as alone:
@@ -52,3 +51,6 @@ def merge_small(caches: Iterable[StepCache], workspace: Workspace, engine: Engin
             if isinstance(report, Crash):
                 first = task.parts[0]  # type: ignore[attr-defined]
                 log.warning("%s and others are not merged (%s): they stay as they are", first, report)
+                continue
+            merged = [part.stem for part in task.parts]  # type: ignore[attr-defined]
+            tasks[task].note_written(report.parts, instead_of=merged)  # type: ignore[index]

@@ -25,14 +25,16 @@ class Workers:
     """Workers of a run; they decide how long it takes, and never its results.
 
     Attributes:
-        engine: `serial`, `loky` (processes) or `threading`.
-        jobs: how many; as many as there are cores if None.
+        engine: `serial`, `loky` (processes), `threading`, `dask` or `ray`.
+        jobs: how many; as many as there are cores if None, or as the cluster at the address has.
         chunk: rows that a worker is given at once, 1 to 256; chosen by their rate if None.
+        address: of the cluster of `dask` or `ray`; one is started on this machine if None.
     """
 
     engine: str = "loky"
     jobs: int | None = None
     chunk: int | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True)

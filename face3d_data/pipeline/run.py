@@ -77,6 +77,7 @@ def run(
         settings.engine,
     ):
         started = time.perf_counter()
+        settings.engine.begin(space.cache)
         write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
         _forget_others(space.run_dir(pipeline.name), pipeline)
         records = Records(space.run_dir(pipeline.name), keep=True, trust=not rehash)
@@ -103,8 +104,11 @@ def _settings(pipeline: Pipeline, engine: str | Workers, force: Sequence[str], s
         raise UserError(f"--jobs {jobs}: more than {most} slow each other down on {available_cores()} cores")
     if chunk is not None and not 1 <= chunk <= 256:
         raise UserError(f"--chunk {chunk}: give 1 to 256")
+    if jobs is not None and workers.address is not None:
+        raise UserError(f"--jobs {jobs}: the cluster at --address {workers.address} has its own workers: leave it out")
     forced = pipeline.downstream_of([pipeline.step(name).id for name in force])
-    return RunSettings(Engine(workers.engine, jobs or available_cores()), chunk, frozenset(forced), show)
+    made = Engine(workers.engine, jobs or available_cores(), workers.address)
+    return RunSettings(made, chunk, frozenset(forced), show)
 
 
 def _forget_others(run_dir: Path, pipeline: Pipeline) -> None:

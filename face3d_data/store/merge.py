@@ -48,7 +48,7 @@ def blocks(sizes: Sequence[tuple[Path, int]]) -> Iterator[list[Path]]:
         yield block
 
 
-def merge_parts(parts: Sequence[Path], counts: Callable[[str], bool] = lambda key: True) -> None:
+def merge_parts(parts: Sequence[Path], counts: Callable[[str], bool] = lambda key: True) -> str:
     """Write one part with the rows of several, then remove these: nobody else may hold places in them.
 
     Of the rows of one input that several parts have, the newest are kept, of equally new ones those with arrays.
@@ -56,6 +56,9 @@ def merge_parts(parts: Sequence[Path], counts: Callable[[str], bool] = lambda ke
     Args:
         parts: the `.jsonl` of each, in one folder.
         counts: says by input key whether rows are kept.
+
+    Returns:
+        The name of the part, empty where no row is kept.
 
     Raises:
         BadPart: one of them is damaged; nothing was changed.
@@ -71,6 +74,7 @@ def merge_parts(parts: Sequence[Path], counts: Callable[[str], bool] = lambda ke
     for part in parts:
         if part.stem != written:
             remove_part(part)
+    return written
 
 
 def remove_part(rows: Path) -> None:

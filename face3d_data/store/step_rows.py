@@ -7,14 +7,14 @@ another version, or of files that changed since, is passed over and made again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from face3d_data.digest import digest
-from face3d_data.errors import TOO_LARGE
+from face3d_data.errors import TOO_LARGE, RunStopped
 from face3d_data.store.coded import MISSING, Coded
 from face3d_data.store.newest_rows import group_starts, newest_rows, order_of
 from face3d_data.store.part import RETRIED, BadPart, PartRow, read_part_rows
@@ -189,25 +189,33 @@ class StepRows:
         return np.logical_or.reduceat(rows, self._starts[:-1]) if len(rows) else rows
 
 
-def read_rows(folder: Path, keep: bool) -> tuple[StepRows, list[BadPart]]:
+def read_rows(folder: Path, keep: bool, written: Iterable[str] = ()) -> tuple[StepRows, list[BadPart]]:
     """Return the rows of a step's parts, and the parts that are bad, which count as absent.
 
     Args:
         folder: the parts.
         keep: write the indexes that large parts lack.
+        written: names of parts that must be there, whether or not the folder's listing has them yet.
 
     Raises:
-        RunStopped: a part cannot be read, which says nothing of what it holds.
+        RunStopped: a part cannot be read, which says nothing of what it holds, or one that was written is not here.
     """
+    named = {folder / f"{name}.jsonl" for name in written}
     for _ in range(LISTED):
         tables, bad = [], []
-        for path in sorted(folder.glob("*.jsonl")):
+        for path in sorted(named.union(folder.glob("*.jsonl"))):
             try:
                 tables.append(_read(path, keep))
             except BadPart as error:
                 bad.append(error)
-        if all(error.path.with_suffix(".jsonl").exists() for error in bad):
+        gone = [error.path for error in bad if not error.path.with_suffix(".jsonl").exists()]
+        if not gone:
             break
+        if named.intersection(gone):
+            raise RunStopped(
+                f"{gone[0]} was written by a worker and is not here: let all workers mount the workspace under one "
+                "path, and run again"
+            )
     return StepRows(folder, newest_rows(tables)), bad
 
 

@@ -6,7 +6,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,17 @@ class StepCache:
     Args:
         folder: the folder.
         in_use: folders whose rows were read, of all caches of a workspace.
+        written: names of the parts that workers wrote, by folder, of all caches of a workspace.
     """
 
-    def __init__(self, folder: Path, in_use: set[Path] | None = None) -> None:
+    def __init__(
+        self, folder: Path, in_use: set[Path] | None = None, written: dict[Path, set[str]] | None = None
+    ) -> None:
         self.folder = folder
         self.parts = folder / "parts"
         self.bad: list[BadPart] = []
         self._in_use = set() if in_use is None else in_use
+        self._written = {} if written is None else written
 
     @property
     def in_use(self) -> bool:
@@ -54,11 +58,17 @@ class StepCache:
             keep: write the indexes of parts that have none, so that these need not be read again.
         """
         self._in_use.add(self.folder)
-        rows, bad = read_rows(self.parts, keep)
+        rows, bad = read_rows(self.parts, keep, self._written.get(self.folder, ()))
         for error in bad:
             log.warning("%s: counts as absent and is made again", error)
         self.bad += bad
         return rows
+
+    def note_written(self, names: Iterable[str], instead_of: Iterable[str] = ()) -> None:
+        """Keep in mind parts that a worker has written, and that others have gone: a listing may be a minute old."""
+        known = self._written.setdefault(self.folder, set())
+        known.difference_update(instead_of)
+        known.update(names)
 
     def state(self) -> str:
         """Return a digest of the state of all parts: while it is the same, so are the rows."""
@@ -88,6 +98,7 @@ class Workspace:
             raise UserError(f"workspace {root} is a file: give a folder with -w/--workspace")
         self._lock = CacheLock(self.cache)
         self._in_use: set[Path] = set()
+        self._written: dict[Path, set[str]] = {}
 
     @property
     def cache(self) -> Path:
@@ -110,7 +121,7 @@ class Workspace:
 
     def step_cache(self, name: str, fingerprint: str) -> StepCache:
         """Return the cache of a component with this fingerprint."""
-        return StepCache(self.cache / cache_folder(name, fingerprint), self._in_use)
+        return StepCache(self.cache / cache_folder(name, fingerprint), self._in_use, self._written)
 
     def file_hashes(self, rehash: bool = False, keep: bool = True) -> FileHashes:
         """Open the memory of file hashes; without `keep` nothing is written."""

@@ -1,0 +1,137 @@
+"""Ray cluster as a pool of workers: one at an address, or one that is started on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, ClassVar
+
+from face3d_data.engine.shared_folder import check_seen, seen
+from face3d_data.engine.stats import Report
+from face3d_data.engine.threads import VARIABLES
+from face3d_data.engine.worker import Task, run_task
+from face3d_data.errors import MissingDependency, RunStopped, UserError
+from face3d_data.extras import extra_line
+
+ANSWER_SECONDS = 10
+QUIET = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+class RayPool:
+    """Workers of a Ray cluster, a process for each task that runs.
+
+    Args:
+        jobs: worker processes of a cluster that is started here.
+        address: of a cluster, such as `host:6379`; None: start one.
+
+    Raises:
+        UserError: no cluster answers.
+        MissingDependency: Ray is not installed.
+    """
+
+    dies_whole: ClassVar[bool] = False
+
+    def __init__(self, jobs: int, address: str | None) -> None:
+        os.environ.update(QUIET)
+        try:
+            import ray
+        except ImportError:
+            raise MissingDependency(f"--engine ray needs Ray: {extra_line('ray')}") from None
+        import ray._private.worker as driver
+
+        self._ray, self._address = ray, address
+        if address is not None:
+            _check_answers(address)
+        # It prints a paragraph on every worker that died, with advice on its own options, into our output.
+        driver.print_to_stdstream = _say_nothing
+        local: dict[str, Any] = {"address": "local", "num_cpus": jobs, "include_dashboard": False}
+        variables = dict(VARIABLES) if address else {**VARIABLES, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        try:
+            ray.init(
+                **(local if address is None else {"address": address}), log_to_driver=False, configure_logging=True,
+                logging_level=logging.CRITICAL, runtime_env={"env_vars": variables},
+            )  # fmt: skip
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise UserError(f"--address {address}: no Ray cluster answers there ({_line(error)})") from None
+        self.workers = int(ray.cluster_resources().get("CPU", 0))
+        self._run = ray.remote(run_task).options(max_retries=0, num_cpus=1)
+
+    def submit(self, task: Task) -> Future[Report]:
+        """Let a worker run a task."""
+        found: Future[Report] = Future()
+        self._run.remote(task).future().add_done_callback(lambda done: self._pass_on(done, found))
+        return found
+
+    def _pass_on(self, done: Future[Report], found: Future[Report]) -> None:
+        """Give a task's report on, or the error that it raised, out of the one that Ray wraps it in."""
+        error = done.exception()
+        if error is None:
+            found.set_result(done.result())
+        else:
+            inner = getattr(error, "cause", None)
+            found.set_exception(inner if isinstance(inner, BaseException) else error)
+
+    def is_death(self, error: BaseException) -> bool:
+        """Return whether the worker of a task died.
+
+        Raises:
+            RunStopped: for lack of memory, or because the cluster is gone.
+        """
+        errors = self._ray.exceptions
+        if isinstance(error, errors.OutOfMemoryError):
+            raise RunStopped("a worker was killed for lack of memory: lower --jobs; finished parts stay")
+        if isinstance(error, errors.LocalRayletDiedError | errors.RaySystemError | errors.RpcError):
+            where = self._address or "on this machine"
+            raise RunStopped(
+                f"the Ray cluster {where} does not go on ({_line(error)}): start it and run again; finished parts stay"
+            )
+        return isinstance(error, errors.WorkerCrashedError | errors.NodeDiedError)
+
+    def alone(self) -> RayPool:
+        """Return the pool itself: the death of a worker is one task's affair."""
+        return self
+
+    def check_folder(self, folder: Path) -> None:
+        """Let a worker of each machine read a file that is new in a folder."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        look = self._ray.remote(seen)
+        with check_seen(folder) as (path, text):
+            for node in self._ray.nodes():
+                if not node["Alive"] or not node["Resources"].get("CPU"):
+                    continue
+                there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+                if self._ray.get(look.options(scheduling_strategy=there).remote(str(path))) != text:
+                    raise UserError(
+                        f"worker {node['NodeManagerHostname']} does not see the files of {folder}: mount it there "
+                        "under the same path"
+                    )
+
+    def close(self, at_once: bool) -> None:
+        """Leave the cluster, and end one that was started here."""
+        self._ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Check that something listens at an address, for which Ray itself takes minutes.
+
+    Raises:
+        UserError: nothing does, or it is no address.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise UserError(f"--address {address}: no Ray cluster answers there ({error}): give HOST:PORT") from None
+
+
+def _say_nothing(*told: Any, **more: Any) -> None:
+    """Print nothing."""
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
