@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, ClassVar
@@ -99,5 +98,3 @@ class DaskPool:
         if self._cluster is not None:
             with contextlib.suppress(Exception):
                 self._cluster.close(timeout=ANSWER_SECONDS)
-
-

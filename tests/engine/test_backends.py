@@ -165,9 +165,9 @@ def _alive(pid):
 
 TRACKED = """
 import os
-from face3d_data.engine.backends import _processes
+from face3d_data.engine.pools import ProcessPool
 if __name__ == "__main__":
-    pool = _processes(2)
+    pool = ProcessPool(2)._processes
     assert pool.submit(abs, -3).result() == 3
     {ending}
 """

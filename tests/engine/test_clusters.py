@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -87,7 +88,10 @@ def test_an_address_where_nothing_answers_is_one_line(name, monkeypatch):
 
     monkeypatch.setattr(dask_pool, "ANSWER_SECONDS", 1)
     address = {"dask": "tcp://127.0.0.1:9", "ray": "127.0.0.1:9"}[name]
-    with pytest.raises(UserError, match=f"--address {address}: no .* answers there") as stop, Engine(name, 2, address) as engine:
+    with (
+        pytest.raises(UserError, match=f"--address {address}: no .* answers there") as stop,
+        Engine(name, 2, address) as engine,
+    ):
         engine.begin(Path("/nowhere"))
     assert "\n" not in str(stop.value)
 
@@ -136,7 +140,7 @@ def test_a_dask_cluster_of_processes(tmp_path, dask_cluster, monkeypatch):
 
     with monkeypatch.context() as patch:  # the workers are elsewhere: they do not see what the driver writes
         patch.setattr("face3d_data.engine.dask_pool.seen", unseen)
-        with pytest.raises(UserError, match="does not see the files of .*: mount it there under the same path"):
+        with pytest.raises(UserError, match=r"does not see the files of .*: mount it there under the same path"):
             run(pipeline_of(root), tmp_path / "elsewhere", engine=Workers("dask", address=address))
     assert list((tmp_path / "elsewhere" / "cache").glob(".seen*")) == []
 
@@ -154,10 +158,12 @@ def unseen(path):
 
 def test_a_scheduler_that_dies_in_the_middle_stops_the_run_and_the_next_goes_on(tmp_path, dask_cluster):
     address, (scheduler, *_) = dask_cluster
-    with Engine("dask", 1, address) as engine, pytest.raises(RunStopped, match="scheduler .* is gone: start it"):
-        for i, _ in enumerate(engine.run(Numbers((n,)) for n in range(20, 2000))):
-            if i == 20:
-                scheduler.kill()
+    with Engine("dask", 1, address) as engine:
+        outcomes = engine.run(Numbers((n,)) for n in range(20, 2000))
+        list(itertools.islice(outcomes, 20))
+        scheduler.kill()
+        with pytest.raises(RunStopped, match=r"scheduler .* is gone: start it"):
+            list(outcomes)
 
 
 def test_a_file_that_is_new_is_seen(tmp_path):
