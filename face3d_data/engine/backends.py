@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from pathlib import Path
 
 from face3d_data.engine.pools import Pool, ProcessPool, ThreadPool
 from face3d_data.engine.stats import Report
 from face3d_data.engine.worker import Task, run_task
-from face3d_data.errors import RunStopped, UserError
+from face3d_data.errors import MissingDependency, RunStopped, UserError
+from face3d_data.extras import extra_line
 
-CLUSTERS = ("dask", "ray")
-"""Engines whose workers may be on other machines."""
+CLUSTERS = {"dask": "distributed", "ray": "ray"}
+"""Engines whose workers may be on other machines, and the library of each."""
 ENGINES = ("serial", "loky", "threading", *CLUSTERS)
 AHEAD = 2
 """Tasks queued beyond those that run: enough to keep workers busy, few enough to size the next ones by rate."""
 FATAL_DEATHS = 2
+LOOK_SECONDS = 10.0
+"""How long no task may end before the workers are looked after."""
 
 
 class Crash(Exception):
@@ -45,6 +49,7 @@ class Engine:
         self.jobs = 1 if name == "serial" else jobs
         self._address = address
         self._pool: Pool | None = None
+        self._files: tuple[Path, Sequence[Path]] | None = None
 
     def __enter__(self) -> Engine:
         return self
@@ -52,16 +57,14 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self._end(at_once=error[0] is not None)
 
-    def begin(self, folder: Path) -> None:
-        """Start the workers of a cluster, take their number for `jobs`, and check that all of them see a folder.
+    def expect(self, folder: Path, roots: Sequence[Path] = ()) -> None:
+        """Let the workers of a cluster be compared with this process before they get their first task.
 
-        Raises:
-            UserError: the cluster does not answer, or a worker sees another folder.
-            MissingDependency: its library is not installed.
+        Args:
+            folder: that they write to.
+            roots: folders of sources that they read.
         """
-        if self.name in CLUSTERS:
-            self.jobs = self._workers().workers
-            self._workers().check_folder(folder)
+        self._files = folder, roots
 
     def run(self, tasks: Iterable[Task], at_once: int | None = None) -> Iterator[tuple[Task, Report | Crash]]:
         """Run tasks and yield each with its report, in the order in which they end.
@@ -71,28 +74,30 @@ class Engine:
             at_once: most tasks that run at a time, such as those that share a GPU; None: one a worker.
 
         Raises:
-            RunStopped: the run cannot go on (no memory, no disk).
+            RunStopped: the run cannot go on (no memory, no disk, no cluster).
+            UserError: a cluster does not answer, or a worker does not have what this process has.
+            MissingDependency: the library of a cluster is not installed.
         """
         if self.name == "serial":
             for task in tasks:
                 yield task, run_task(task)
             return
         try:
-            yield from self._run_pool(iter(tasks), self.jobs + AHEAD if at_once is None else at_once)
+            yield from self._run_pool(iter(tasks), at_once)
         except BaseException:
             self._end()
             raise
 
-    def _run_pool(self, waiting: Iterator[Task], most: int) -> Iterator[tuple[Task, Report | Crash]]:
+    def _run_pool(self, waiting: Iterator[Task], at_once: int | None) -> Iterator[tuple[Task, Report | Crash]]:
         kills_before = _out_of_memory_kills()
         flying: dict[Future[Report], Task] = {}
         while True:
-            for task in _next(waiting, most - len(flying)):
+            for task in _next(waiting, lambda: (at_once or self._workers().workers + AHEAD) - len(flying)):
                 flying[self._workers().submit(task)] = task
             if not flying:
                 return
             pool = self._workers()
-            ended, _ = wait(flying, return_when=FIRST_COMPLETED)
+            ended = _wait(flying, pool)
             lost: list[Task] = []
             for future in ended:
                 task = flying.pop(future)
@@ -115,6 +120,9 @@ class Engine:
     def _workers(self) -> Pool:
         if self._pool is None:
             self._pool = _pool_of(self.name, self.jobs, self._address)
+            self.jobs = self._pool.workers
+            if self._files is not None:
+                self._pool.check(*self._files)
         return self._pool
 
     def _end(self, at_once: bool = True) -> None:
@@ -124,11 +132,14 @@ class Engine:
 
 
 def _pool_of(name: str, jobs: int, address: str | None) -> Pool:
-    if name == "dask":
-        from face3d_data.engine.dask_pool import DaskPool
+    if name in CLUSTERS:
+        library = CLUSTERS[name]
+        if importlib.util.find_spec(library) is None:
+            raise MissingDependency(f"--engine {name} needs {library}: {extra_line(name)}")
+        if name == "dask":
+            from face3d_data.engine.dask_pool import DaskPool
 
-        return DaskPool(jobs, address)
-    if name == "ray":
+            return DaskPool(jobs, address)
         from face3d_data.engine.ray_pool import RayPool
 
         return RayPool(jobs, address)
@@ -148,15 +159,27 @@ def _stop_if_none_starts() -> None:
         pool.close(at_once=True)
 
 
+def _wait(flying: Iterable[Future[Report]], pool: Pool) -> set[Future[Report]]:
+    """Return the tasks that have ended, one at least, and look after the pool meanwhile."""
+    while True:
+        ended, _ = wait(flying, LOOK_SECONDS, FIRST_COMPLETED)
+        if ended:
+            return ended
+        pool.look()
+
+
 def _error_of(future: Future[Report]) -> BaseException | None:
     try:
-        return future.exception()
-    except CancelledError as error:  # a scheduler that is gone
-        return error
+        error = future.exception()
+    except CancelledError as cancelled:  # a scheduler that is gone
+        return cancelled
+    if isinstance(error, ImportError):  # while the task is unpickled: a component's module
+        return UserError(f"a worker cannot import a module ({error}): install it there, as on this machine")
+    return error
 
 
-def _next(waiting: Iterator[Task], count: int) -> Iterator[Task]:
-    for _ in range(count):
+def _next(waiting: Iterator[Task], free: Callable[[], int]) -> Iterator[Task]:
+    while free() > 0:
         try:
             yield next(waiting)
         except StopIteration:
@@ -176,7 +199,7 @@ def _run_suspects(lost: list[Task], pool: Pool) -> Iterator[tuple[Task, Report |
         kills_before = _out_of_memory_kills()
         alone = pool.alone()
         try:
-            future = alone.submit(task)
+            (future,) = _wait([alone.submit(task)], alone)
             error = _error_of(future)
         finally:
             if alone is not pool:

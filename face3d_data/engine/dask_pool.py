@@ -4,18 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import warnings
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, ClassVar
 
-from face3d_data.engine.shared_folder import check_seen, seen
+import dask
+import distributed
+from distributed.comm import CommClosedError
+
 from face3d_data.engine.stats import Report
 from face3d_data.engine.threads import VARIABLES
 from face3d_data.engine.worker import Task, run_task
-from face3d_data.errors import MissingDependency, RunStopped, UserError
-from face3d_data.extras import extra_line
+from face3d_data.engine.worker_check import asking, compare, surroundings
+from face3d_data.errors import RunStopped, UserError
+from face3d_data.references import search_here
 
-ANSWER_SECONDS = 10
+log = logging.getLogger(__name__)
+ANSWER_SECONDS = 10.0
+WORKER_SECONDS = 60.0
+"""How long a scheduler may have no worker before a run starts."""
+
+
+class SearchHere(distributed.WorkerPlugin):
+    """Plugin of workers, those that come later too: they find the modules of references where the driver does.
+
+    Args:
+        folder: the driver's current one.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def setup(self, worker: object) -> None:
+        """Search in the folder behind all others."""
+        search_here(self._folder)
 
 
 class DaskPool:
@@ -26,21 +51,17 @@ class DaskPool:
         address: of a scheduler, such as `tcp://host:8786`; None: start a cluster.
 
     Raises:
-        UserError: no scheduler answers, or it has no workers.
-        MissingDependency: distributed is not installed.
+        UserError: no scheduler answers, or it has no worker.
     """
 
     dies_whole: ClassVar[bool] = False
 
     def __init__(self, jobs: int, address: str | None) -> None:
-        try:
-            import dask
-            import distributed
-        except ImportError:
-            raise MissingDependency(f"--engine dask needs distributed: {extra_line('dask')}") from None
-        self._address = address
+        self._address, self._warned = address, False
         self._cluster: Any = None
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says of dead workers is told in our words
+        # What its logs say of dead workers our messages say.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", message="Sending large graph", category=UserWarning)
         if address is None:
             dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.nanny.environ": dict(VARIABLES)})
             self._cluster = distributed.LocalCluster(
@@ -51,12 +72,24 @@ class DaskPool:
             self._client = distributed.Client(address or self._cluster, timeout=ANSWER_SECONDS)
         except (OSError, ValueError) as error:
             raise UserError(f"--address {address}: no Dask scheduler answers there ({error})") from None
+        self._wait_for_workers()
+        self._client.register_plugin(SearchHere(os.getcwd()), name="face3d_data")
+        self._executor = self._client.get_executor(pure=False)
+
+    def _wait_for_workers(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError:
+            self.close(at_once=True)
+            raise UserError(
+                f"--address {self._address}: no worker has come to that scheduler in {WORKER_SECONDS:g} seconds: start "
+                f"some (dask worker {self._address}), and run again"
+            ) from None
+        self._count()
+
+    def _count(self) -> None:
         found = self._client.scheduler_info(n_workers=-1)["workers"]
         self.workers = sum(worker["nthreads"] for worker in found.values())
-        if not self.workers:
-            self.close(at_once=True)
-            raise UserError(f"--address {address}: the scheduler has no workers: start some (dask worker {address})")
-        self._executor = self._client.get_executor(pure=False)
 
     def submit(self, task: Task) -> Future[Report]:
         """Let a worker run a task."""
@@ -68,28 +101,28 @@ class DaskPool:
         Raises:
             RunStopped: the scheduler itself is gone.
         """
-        from distributed import CancelledError as Cancelled
-        from distributed import KilledWorker
-        from distributed.comm import CommClosedError
-
-        if isinstance(error, CancelledError | Cancelled | CommClosedError):
+        if isinstance(error, CancelledError | distributed.CancelledError | CommClosedError):
             where = self._address or "on this machine"
             raise RunStopped(f"the Dask scheduler {where} is gone: start it and run again; finished parts stay")
-        return isinstance(error, KilledWorker)
+        return isinstance(error, distributed.KilledWorker)
 
     def alone(self) -> DaskPool:
         """Return the pool itself: the death of a worker is one task's affair."""
         return self
 
-    def check_folder(self, folder: Path) -> None:
-        """Let each worker read a file that is new in a folder."""
-        with check_seen(folder) as (path, text):
-            found = self._client.run(seen, str(path))
-            for worker, content in found.items():
-                if content != text:
-                    raise UserError(
-                        f"worker {worker} does not see the files of {folder}: mount it there under the same path"
-                    )
+    def check(self, folder: Path, roots: Sequence[Path]) -> None:
+        """Compare what each worker has around it with what this process has."""
+        with asking(folder, roots) as question:
+            here = surroundings(*question)
+            for worker, there in self._client.run(surroundings, *question).items():
+                compare(worker, there, here, folder)
+
+    def look(self) -> None:
+        """Count the workers, and say once that none is left: a batch system may start others."""
+        self._count()
+        if not self.workers and not self._warned:
+            log.warning("no worker is left at the Dask scheduler %s: waiting for one", self._address or "")
+        self._warned = not self.workers
 
     def close(self, at_once: bool) -> None:
         """Leave the cluster, and end one that was started here."""

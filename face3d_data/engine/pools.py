@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -41,11 +42,23 @@ class Pool(Protocol):
         """Return a pool for tasks that may kill their worker."""
         ...
 
-    def check_folder(self, folder: Path) -> None:
-        """Check that all workers see a folder's files as this process does.
+    def check(self, folder: Path, roots: Sequence[Path]) -> None:
+        """Check that the workers have around them what this process has.
+
+        Args:
+            folder: that they write to.
+            roots: folders of sources that they read.
 
         Raises:
-            UserError: one does not.
+            UserError: one has something else.
+        """
+        ...
+
+    def look(self) -> None:
+        """Look after the workers while no task ends.
+
+        Raises:
+            RunStopped: the cluster is gone.
         """
         ...
 
@@ -75,8 +88,11 @@ class ThreadPool:
         """Return the pool itself."""
         return self
 
-    def check_folder(self, folder: Path) -> None:
+    def check(self, folder: Path, roots: Sequence[Path]) -> None:
         """Check nothing: threads see what the driver sees."""
+
+    def look(self) -> None:
+        """Do nothing: threads end with the driver."""
 
     def close(self, at_once: bool) -> None:
         """End the threads when what they do is done."""
@@ -114,8 +130,11 @@ class ProcessPool:
         """Return a fresh pool of one process."""
         return ProcessPool(1)
 
-    def check_folder(self, folder: Path) -> None:
+    def check(self, folder: Path, roots: Sequence[Path]) -> None:
         """Check nothing: processes of this machine see what the driver sees."""
+
+    def look(self) -> None:
+        """Do nothing: the death of a process ends its task."""
 
     def check_lives(self) -> None:
         """Tell a machine on which no worker lives from tasks that kill theirs.

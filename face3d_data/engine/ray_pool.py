@@ -6,18 +6,20 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ClassVar
 
-from face3d_data.engine.shared_folder import check_seen, seen
 from face3d_data.engine.stats import Report
 from face3d_data.engine.threads import VARIABLES
 from face3d_data.engine.worker import Task, run_task
-from face3d_data.errors import MissingDependency, RunStopped, UserError
-from face3d_data.extras import extra_line
+from face3d_data.engine.worker_check import asking, compare, surroundings
+from face3d_data.errors import RunStopped, UserError
+from face3d_data.references import search_here
 
-ANSWER_SECONDS = 10
+log = logging.getLogger(__name__)
+ANSWER_SECONDS = 10.0
 QUIET = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
@@ -30,34 +32,32 @@ class RayPool:
 
     Raises:
         UserError: no cluster answers.
-        MissingDependency: Ray is not installed.
     """
 
     dies_whole: ClassVar[bool] = False
 
     def __init__(self, jobs: int, address: str | None) -> None:
         os.environ.update(QUIET)
-        try:
-            import ray
-        except ImportError:
-            raise MissingDependency(f"--engine ray needs Ray: {extra_line('ray')}") from None
+        import ray
         import ray._private.worker as driver
 
-        self._ray, self._address = ray, address
+        self._ray, self._address, self._warned = ray, address, False
         if address is not None:
             _check_answers(address)
         # It prints a paragraph on every worker that died, with advice on its own options, into our output.
         driver.print_to_stdstream = _say_nothing
         local: dict[str, Any] = {"address": "local", "num_cpus": jobs, "include_dashboard": False}
-        variables = dict(VARIABLES) if address else {**VARIABLES, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        runtime: dict[str, Any] = {"env_vars": dict(VARIABLES), "worker_process_setup_hook": _searching(os.getcwd())}
+        if address is None:  # its workers are started by Ray's own processes, which know nothing of this one's paths
+            runtime["env_vars"]["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         try:
             ray.init(
                 **(local if address is None else {"address": address}), log_to_driver=False, configure_logging=True,
-                logging_level=logging.CRITICAL, runtime_env={"env_vars": variables},
+                logging_level=logging.CRITICAL, runtime_env=runtime,
             )  # fmt: skip
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UserError(f"--address {address}: no Ray cluster answers there ({_line(error)})") from None
-        self.workers = int(ray.cluster_resources().get("CPU", 0))
+        self._count()
         self._run = ray.remote(run_task).options(max_retries=0, num_cpus=1)
 
     def submit(self, task: Task) -> Future[Report]:
@@ -95,21 +95,30 @@ class RayPool:
         """Return the pool itself: the death of a worker is one task's affair."""
         return self
 
-    def check_folder(self, folder: Path) -> None:
-        """Let a worker of each machine read a file that is new in a folder."""
+    def check(self, folder: Path, roots: Sequence[Path]) -> None:
+        """Compare what a worker of each machine has around it with what this process has."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        look = self._ray.remote(seen)
-        with check_seen(folder) as (path, text):
-            for node in self._ray.nodes():
-                if not node["Alive"] or not node["Resources"].get("CPU"):
-                    continue
+        look = self._ray.remote(surroundings)
+        with asking(folder, roots) as question:
+            here = surroundings(*question)
+            for node in self._nodes():
                 there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-                if self._ray.get(look.options(scheduling_strategy=there).remote(str(path))) != text:
-                    raise UserError(
-                        f"worker {node['NodeManagerHostname']} does not see the files of {folder}: mount it there "
-                        "under the same path"
-                    )
+                found = self._ray.get(look.options(scheduling_strategy=there).remote(*question))
+                compare(node["NodeManagerHostname"], found, here, folder)
+
+    def look(self) -> None:
+        """Count the workers, and say once that none is left: a batch system may start others."""
+        self._count()
+        if not self.workers and not self._warned:
+            log.warning("no worker is left in the Ray cluster %s: waiting for one", self._address or "")
+        self._warned = not self.workers
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        return [node for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+
+    def _count(self) -> None:
+        self.workers = int(sum(node["Resources"]["CPU"] for node in self._nodes()))
 
     def close(self, at_once: bool) -> None:
         """Leave the cluster, and end one that was started here."""
@@ -127,6 +136,15 @@ def _check_answers(address: str) -> None:
         socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
     except (OSError, ValueError) as error:
         raise UserError(f"--address {address}: no Ray cluster answers there ({error}): give HOST:PORT") from None
+
+
+def _searching(folder: str) -> Callable[[], None]:
+    """Return what a worker does when it starts: it finds the modules of references where the driver does."""
+
+    def search() -> None:
+        search_here(folder)
+
+    return search
 
 
 def _say_nothing(*told: Any, **more: Any) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from face3d_data.atomic import write_atomic
-from face3d_data.engine.backends import Engine
+from face3d_data.engine.backends import CLUSTERS, Engine
 from face3d_data.engine.worker import stopping
 from face3d_data.errors import UserError
 from face3d_data.pipeline.all_sources import read_sources
@@ -67,7 +67,10 @@ def run(
         "workspace %s, engine %s, %d workers", Path(workspace).absolute(), settings.engine.name, settings.engine.jobs
     )
     wanted = pipeline.steps_up_to(until)
-    space, tell = Workspace(Path(workspace)), say or (lambda line: None)
+    # Workers on other machines have current folders of their own.
+    elsewhere = settings.engine.name in CLUSTERS
+    space = Workspace(Path(workspace).absolute() if elsewhere else Path(workspace))
+    tell = say or (lambda line: None)
     result = RunResult(pipeline, space)
     with (
         stopping(),
@@ -77,7 +80,7 @@ def run(
         settings.engine,
     ):
         started = time.perf_counter()
-        settings.engine.begin(space.cache)
+        settings.engine.expect(space.cache, roots_of(pipeline))
         write_atomic(space.run_dir(pipeline.name) / PIPELINE, pipeline.text_anywhere)
         _forget_others(space.run_dir(pipeline.name), pipeline)
         records = Records(space.run_dir(pipeline.name), keep=True, trust=not rehash)
@@ -109,6 +112,11 @@ def _settings(pipeline: Pipeline, engine: str | Workers, force: Sequence[str], s
     forced = pipeline.downstream_of([pipeline.step(name).id for name in force])
     made = Engine(workers.engine, jobs or available_cores(), workers.address)
     return RunSettings(made, chunk, frozenset(forced), show)
+
+
+def roots_of(pipeline: Pipeline) -> list[Path]:
+    """Return the absolute folders and files that the readers of a pipeline read."""
+    return [Path(root).absolute() for source in pipeline.sources if (root := getattr(source.reader, "root", None))]
 
 
 def _forget_others(run_dir: Path, pipeline: Pipeline) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from face3d_data.engine import backends
+from face3d_data.engine import backends, pools
 from face3d_data.engine.backends import Crash, Engine
 from face3d_data.engine.stats import Report
 from face3d_data.engine.threads import limit_threads
@@ -188,7 +188,7 @@ def _dies(parent):
 
 @pytest.mark.slow
 def test_a_machine_on_which_no_worker_lives_is_told_from_tasks_that_kill_theirs(monkeypatch):
-    monkeypatch.setattr(backends, "follow_parent", _dies)
+    monkeypatch.setattr(pools, "follow_parent", _dies)
     with Engine("loky", 2) as engine, pytest.raises(RunStopped, match="no worker process can be started") as stop:
         list(engine.run([Numbers((1,)), Numbers((2,))]))
     assert "--engine serial or --engine threading" in str(stop.value)
@@ -198,7 +198,7 @@ def test_a_user_who_may_not_have_semaphores_is_told_what_works(monkeypatch):
     def refuse(*arguments, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(backends, "_pool", refuse)
+    monkeypatch.setattr(pools, "_processes", refuse)
     with Engine("loky", 2) as engine, pytest.raises(RunStopped, match=r"can be started \(Permission denied\): use"):
         list(engine.run([Numbers((1,))]))
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from test_backends import Numbers, done
 from toys import write_toys
 
-from face3d_data.engine import shared_folder
 from face3d_data.engine.backends import CLUSTERS, Crash, Engine
+from face3d_data.engine.worker_check import asking, compare, surroundings
 from face3d_data.errors import RunStopped, UserError
 from face3d_data.pipeline.build import make_pipeline
 from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
+from face3d_data.version import __version__ as VERSION
 
 pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
@@ -92,7 +95,7 @@ def test_an_address_where_nothing_answers_is_one_line(name, monkeypatch):
         pytest.raises(UserError, match=f"--address {address}: no .* answers there") as stop,
         Engine(name, 2, address) as engine,
     ):
-        engine.begin(Path("/nowhere"))
+        list(engine.run([Numbers((1,))]))
     assert "\n" not in str(stop.value)
 
 
@@ -139,7 +142,7 @@ def test_a_dask_cluster_of_processes(tmp_path, dask_cluster, monkeypatch):
     assert files(tmp_path / "dask" / "datasets") == files(tmp_path / "serial" / "datasets")
 
     with monkeypatch.context() as patch:  # the workers are elsewhere: they do not see what the driver writes
-        patch.setattr("face3d_data.engine.dask_pool.seen", unseen)
+        patch.setattr("face3d_data.engine.dask_pool.surroundings", unseen)
         with pytest.raises(UserError, match=r"does not see the files of .*: mount it there under the same path"):
             run(pipeline_of(root), tmp_path / "elsewhere", engine=Workers("dask", address=address))
     assert list((tmp_path / "elsewhere" / "cache").glob(".seen*")) == []
@@ -151,9 +154,10 @@ def test_a_dask_cluster_of_processes(tmp_path, dask_cluster, monkeypatch):
         run(pipeline_of(root), tmp_path / "dask", engine=Workers("dask", address=address))
 
 
-def unseen(path):
-    """Say what a worker says that sees another folder."""
-    return ""
+def unseen(path, roots):
+    """Answer like a worker that sees another folder, and like the driver in the process of the driver."""
+    there = surroundings(path, roots)
+    return there if "(call)" in os.environ.get("PYTEST_CURRENT_TEST", "") else replace(there, text="")
 
 
 def test_a_scheduler_that_dies_in_the_middle_stops_the_run_and_the_next_goes_on(tmp_path, dask_cluster):
@@ -166,11 +170,27 @@ def test_a_scheduler_that_dies_in_the_middle_stops_the_run_and_the_next_goes_on(
             list(outcomes)
 
 
-def test_a_file_that_is_new_is_seen(tmp_path):
-    with shared_folder.check_seen(tmp_path / "new") as (path, text):
-        assert shared_folder.seen(str(path)) == text
-        assert shared_folder.seen(str(path.with_name("other"))) == ""
+def test_a_worker_that_has_something_else_is_named(tmp_path):
+    with asking(tmp_path / "new", [tmp_path, tmp_path / "nowhere"]) as question:
+        here = surroundings(*question)
+        assert here.text
+        assert here.missing == (str(tmp_path / "nowhere"),)
+        compare("w1", surroundings(*question), here, tmp_path)
+        unseen = f"worker w1 does not see the files of {tmp_path}: mount it there under the same path"
+        for there, message in (
+            (replace(here, text=""), unseen),
+            (replace(here, missing=(*here.missing, str(tmp_path))), f"does not see the source {tmp_path}: mount it"),
+            (versions(here, numpy="1.0"), "worker w1 has numpy 1.0, this machine 2"),
+            (versions(here, a_plugin="3"), "worker w1 has a_plugin 3, this machine none: results might differ"),
+            (versions(here, face3d_data="0"), f"worker w1 has face3d_data 0, this machine {VERSION} (code "),
+        ):
+            with pytest.raises(UserError, match=re.escape(message)):
+                compare("w1", there, here, tmp_path)
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def versions(here, **others):
+    return replace(here, versions={**here.versions, **others})
 
 
 def test_an_address_is_for_clusters_and_excludes_jobs(tmp_path):
