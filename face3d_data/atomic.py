@@ -98,7 +98,8 @@ def atomic_folder(path: Path, sync_files: bool = True) -> Iterator[Path]:
     make_folder(partial)
     descriptor = os.open(partial, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):  # without locks (NFS has none for folders) nothing that is left here is ever removed
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield partial
         for inner in sorted(partial.rglob("*")) if sync_files else ():
             sync(inner)
@@ -121,8 +122,8 @@ def _remove_unless_held(left: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(left, ignore_errors=True)
-    except BlockingIOError:
-        return
+    except OSError:
+        return  # another process holds it, or nobody can tell
     finally:
         os.close(descriptor)
 

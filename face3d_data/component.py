@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_
 from face3d_data.digest import digest, digest_file
 from face3d_data.errors import UserError, did_you_mean
 from face3d_data.resources import Asset
+from face3d_data.unchanged import stat_of
 
 
 class _NotedFiles:
@@ -164,8 +165,7 @@ def _files_of(label: str, path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _state(path: Path) -> tuple[int, ...]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+    return stat_of(path)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -22,6 +22,7 @@ DATA_LAYERS = (
         "digest",
         "extras",
         "json_text",
+        "h5_file",
         "numpy_files",
         "plurals",
         "remarks",

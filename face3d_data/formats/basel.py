@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from face3d_data.errors import UserError
+from face3d_data.h5_file import open_h5
 
 REMEDY = "give a Basel Face Model of 2017 or 2019 as it is published"
 
@@ -19,10 +20,9 @@ def read_basel(path: str | Path) -> dict[str, np.ndarray]:
         UserError: one line: the file has no such data set, or one of another shape.
         OSError: it is no HDF5 file.
     """
-    import h5py
 
     path = Path(path)
-    with h5py.File(path, "r") as file:
+    with open_h5(path) as file:
         mean = _vertices(path, file, "shape/model/mean")
         triangles = _numbers(path, file, "shape/representer/cells")
         values = {"triangles": triangles.T, "identity": _modes(path, file, "shape/model", len(mean))}

@@ -22,6 +22,8 @@ import numpy as np
 
 from face3d_data.errors import Unreadable
 from face3d_data.formats.foreign import refuse_foreign
+from face3d_data.h5_file import open_h5
+from face3d_data.unchanged import stat_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
@@ -83,13 +85,11 @@ def read_arrays(path: str | Path, names: Iterable[str]) -> dict[str, StoredArray
         OSError: the file is gone or cannot be opened.
     """
     path = Path(path)
-    stat = path.stat()
-    return _read_arrays(path, tuple(names), (stat.st_size, stat.st_mtime_ns, stat.st_ino))
+    return _read_arrays(path, tuple(names), stat_of(path))
 
 
 @lru_cache(maxsize=16)
 def _read_arrays(path: Path, names: tuple[str, ...], state: tuple[int, ...]) -> dict[str, StoredArray]:
-    import h5py
 
     size = state[0]
     with open(path, "rb") as stream:
@@ -99,7 +99,7 @@ def _read_arrays(path: Path, names: tuple[str, ...], state: tuple[int, ...]) -> 
     if start != SIGNATURE:
         raise Unreadable("unreadable", f"{path.name}: byte 0: not an HDF5 file, it starts with {start!r}")
     try:
-        with h5py.File(path, "r") as file:
+        with open_h5(path) as file:
             return {name: _stored(file, name, size) for name in names if name in file}
     except Unreadable as error:
         raise Unreadable(error.reason, f"{path.name}: {error.detail}") from None

@@ -28,6 +28,7 @@ from face3d_data.store.manifest import Dirty, Manifest
 from face3d_data.store.manifest_files import manifest_path
 from face3d_data.store.workspace import StepCache
 from face3d_data.table import TableStep
+from face3d_data.unchanged import stat_of
 from face3d_data.version import __version__
 
 VERSION = 2
@@ -120,10 +121,9 @@ def source_rests_on(step: SourceStep, scanned: ScannedSource, cache: StepCache) 
 def file_state(path: Path) -> list[Any]:
     """Return the state of a file: while it is the same, so is the content; of one that is not there, its name alone."""
     try:
-        stat = path.stat()
+        return [path.name, *stat_of(path)]
     except FileNotFoundError:
         return [path.name]
-    return [path.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
 def stage_rests_on(step: Step, pipeline: Pipeline, upstreams: Sequence[str], cache: StepCache) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from face3d_data.h5_file import open_h5
 from face3d_data.shards.schema import FRAMES, TEXT_DATASETS
 
 ArrayPlaces = Mapping[str, tuple[np.dtype, tuple[int, ...], int]]
@@ -85,11 +86,10 @@ def read_layout(path: str | Path) -> ShardLayout:
         OSError: the file is missing or no HDF5.
         ValueError: a dataset is chunked, compressed, or not allocated.
     """
-    import h5py
 
     path = Path(path)
     arrays: dict[str, tuple[np.dtype, tuple[int, ...], int]] = {}
-    with h5py.File(path, "r") as file:
+    with open_h5(path) as file:
         attributes = {name: _plain(value) for name, value in file.attrs.items()}
         units = {name: _plain(dataset.attrs.get("unit", "")) for name, dataset in file.items()}
         said = {

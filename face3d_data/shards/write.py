@@ -13,6 +13,7 @@ import numpy as np
 from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
+from face3d_data.h5_file import open_h5
 from face3d_data.sample import Tag
 from face3d_data.shards.contents import CONTENT_FIELDS, content_form, content_of, hash_rows
 from face3d_data.shards.mapped import MappedShard, ShardHeader
@@ -150,9 +151,8 @@ def is_complete(task: ShardTask) -> bool:
 
 
 def _write(task: ShardTask, read: Read, path: Path) -> None:
-    import h5py
 
-    with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+    with open_h5(path, "w", libver=("earliest", "v110")) as file:
         file.attrs.update({"schema_version": SCHEMA_VERSION, "split": task.split, "made_of": task.made_of})
         targets = {name: _allocate(file, task, name) for name in task.shapes}
         for name in OF_A_ROW:

@@ -17,7 +17,7 @@ from pathlib import Path
 from face3d_data.atomic import make_folder
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError, is_full_disk
-from face3d_data.unchanged import FileState
+from face3d_data.unchanged import FileState, same_stat, stat_of
 
 FLUSH_AT = 10_000
 SETTLE_NS = 2_000_000_000
@@ -123,10 +123,10 @@ class FileHashes:
             OSError: as `digest`.
         """
         name = os.fsencode(path)
-        state = _stat(path)
+        state = stat_of(path)
         known = self._known(name)
         seen = time.time_ns()
-        if known is not None and known[:4] == state:
+        if known is not None and same_stat(known, state):
             hashed_at, seen, content = known[4:]
             settled = _is_settled(state, hashed_at, seen)
             if settled or hash(name) in self._young:
@@ -140,14 +140,14 @@ class FileHashes:
         found = []
         for path in dict.fromkeys(paths):
             try:
-                state = _stat(path)
+                state = stat_of(path)
             except OSError:
                 continue  # whoever asks for its state is told
             name = os.fsencode(path)
             known = self._known(name)
             if (
                 known is None
-                or known[:4] != state
+                or not same_stat(known, state)
                 or not (_is_settled(state, *known[4:6]) or hash(name) in self._young)
             ):
                 found.append(path)
@@ -173,8 +173,8 @@ class FileHashes:
             paths: its names.
         """
         for path in paths:
-            now = _stat(path)
-            if (now[0], now[1], now[3]) == (state.size, state.mtime_ns, state.inode):
+            now = stat_of(path)
+            if same_stat((now[0], now[1], 0, now[3]), state):
                 hashed_at = max(now[1], now[2]) + SETTLE_NS if state.settled else 0
                 self._new[os.fsencode(path)] = (*now, hashed_at, hashed_at, state.sha256)
 
@@ -208,21 +208,16 @@ def hash_file(path: str | Path, state: tuple[int, int, int, int] | None = None, 
         OSError: it does not exist, cannot be read, or does not stop changing.
     """
     path = Path(path)
-    state = _stat(path) if state is None else state
+    state = stat_of(path) if state is None else state
     seen = time.time_ns() if seen is None else seen
     for _ in range(MOST_TRIES):
         now = time.time_ns()
         content = digest_file(path)
-        before, state = state, _stat(path)
+        before, state = state, stat_of(path)
         if before == state:
             return (*state, now, seen, content)
         seen = time.time_ns()
     raise OSError(errno.EBUSY, "it changes while it is read: run again when nothing writes to it", str(path))
-
-
-def _stat(path: Path) -> tuple[int, int, int, int]:
-    stat = os.stat(path)
-    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 def _is_settled(state: tuple[int, int, int, int], hashed_at: int, seen_at: int) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from face3d_data.atomic import atomic_path, write_atomic
 from face3d_data.digest import canonical, digest, digest_file
 from face3d_data.errors import Face3dError, RunStopped, is_refused, refusal
+from face3d_data.h5_file import open_h5
 from face3d_data.sample import ARRAYS, Tag
 
 BLOCK_BYTES = 4_000_000
@@ -144,9 +145,8 @@ def _text_digest(text: str) -> str:
 
 
 def _write_arrays(path: Path, records: Sequence[Mapping[str, np.ndarray]]) -> None:
-    import h5py
 
-    with h5py.File(path, "w", track_order=False) as file:
+    with open_h5(path, "w", track_order=False) as file:
         for name in dict.fromkeys(name for record in records for name in record):
             arrays = [record.get(name) for record in records]
             ndim = len(ARRAYS[name].shape)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from face3d_data.digest import digest_file
+from face3d_data.h5_file import open_h5
 from face3d_data.store.part import BadPart, damage, part_header
+from face3d_data.unchanged import stat_of
 
 OPEN_PARTS = 8
 
@@ -24,8 +25,7 @@ def check_arrays(path: Path) -> None:
         RunStopped: a file cannot be read.
     """
     with damage(path):
-        stat = os.stat(path)
-        state = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        state = stat_of(path)
         if _checked.get(str(path)) == state:
             return
         header, _ = part_header(path.with_suffix(".jsonl"))
@@ -49,8 +49,7 @@ def read_array(path: Path, record: int, name: str) -> np.ndarray:
     """
     check_arrays(path)
     with damage(path):
-        stat = os.stat(path)
-        offsets, shapes, values = _open(str(path), stat.st_ino, stat.st_mtime_ns)[name]
+        offsets, shapes, values = _open(str(path), stat_of(path))[name]
         start, stop = int(offsets[record]), int(offsets[record + 1])
         shape = tuple(int(size) for size in shapes[record])
         if min(shape) < 0:
@@ -66,10 +65,9 @@ class PartArrays:
     """
 
     def __init__(self, path: Path) -> None:
-        import h5py
 
         self._path = path
-        with damage(path), h5py.File(path, "r") as file:
+        with damage(path), open_h5(path) as file:
             self._tables = {
                 name: (group["offsets"][:], group["shapes"][:].tolist(), group["values"][:])
                 for name, group in file.items()
@@ -91,9 +89,8 @@ class PartArrays:
 
 class _OpenPart:
     def __init__(self, path: str) -> None:
-        import h5py
 
-        self._file = h5py.File(path, "r")
+        self._file = open_h5(path)
         self._tables: dict[str, tuple[np.ndarray, np.ndarray, Any]] = {}
 
     def __getitem__(self, name: str) -> tuple[np.ndarray, np.ndarray, Any]:
@@ -104,7 +101,7 @@ class _OpenPart:
 
 
 @functools.lru_cache(maxsize=OPEN_PARTS)
-def _open(path: str, inode: int, mtime_ns: int) -> _OpenPart:
+def _open(path: str, state: tuple[int, ...]) -> _OpenPart:
     """Open a part; one that was written again under its name is another file."""
     return _OpenPart(path)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from face3d_data.atomic import atomic_path
 from face3d_data.digest import canonical
 from face3d_data.store.part import PartRow
+from face3d_data.unchanged import stat_of
 
 VERSION = 4
 TEXTS = ("status", "reason", "detail", "variant", "identity_suffix", "trace")
@@ -66,8 +66,7 @@ def part_state(rows: Path) -> tuple[int, ...]:
     found: list[int] = []
     for path in (rows, rows.with_suffix(".h5")):
         try:
-            stat = os.stat(path)
-            found += [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+            found += stat_of(path)
         except FileNotFoundError:
             found += [0] * (STATE // 2)
     return tuple(found)

@@ -15,7 +15,7 @@ import numpy as np
 from face3d_data.digest import canonical
 from face3d_data.reader import Reader, Source, content_key
 from face3d_data.store.coded import Coded, CodedBuilder
-from face3d_data.unchanged import FileState
+from face3d_data.unchanged import FileState, stat_of
 
 RECENT = 4096
 """Files that a scan remembers, so that one of many captures is one file."""
@@ -74,8 +74,7 @@ class FileTable:
         states = array("q")
         for place in range(len(self)):
             try:
-                stat = os.stat(self.text(place))
-                states.extend((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+                states.extend(stat_of(self.text(place)))
             except OSError:
                 states.extend((-1, -1, -1, -1))
         return hashlib.blake2b(states.tobytes(), digest_size=16).hexdigest()

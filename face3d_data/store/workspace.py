@@ -194,6 +194,12 @@ def _lock(path: Path, kind: int, message: str) -> Iterator[None]:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(message) from None
+        except OSError as error:
+            raise UserError(
+                f"{path}: the file system gives no lock ({error.strerror}), without which two runs would destroy each "
+                "other's work: mount it with locks (NFS: without nolock; Lustre: with flock), or use another "
+                "workspace (-w)"
+            ) from None
         yield
     finally:
         os.close(descriptor)

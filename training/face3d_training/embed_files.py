@@ -10,6 +10,7 @@ import numpy as np
 
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import UserError
+from face3d_data.h5_file import open_h5
 from face3d_data.parquet_file import PARQUET, write_parquet
 
 if TYPE_CHECKING:
@@ -107,10 +108,9 @@ def mean_embeddings(names: np.ndarray, embeddings: np.ndarray) -> tuple[np.ndarr
 def _write_h5(
     path: Path, table: pd.DataFrame, embeddings: np.ndarray, layout: FolderLayout, about: Mapping[str, str]
 ) -> int:
-    import h5py
 
     write = _write_gallery if layout == "gallery" else _write_images
-    with h5py.File(path, "w") as file:
+    with open_h5(path, "w") as file:
         file.attrs.update(about)
         return write(file, table, embeddings)
 

@@ -14,6 +14,7 @@ from face3d_data.geometry.mesh_pieces import stand_apart
 from face3d_data.geometry.seen_surface import seen_points
 from face3d_data.geometry.surface import SurfacePoints, face_normals, sample_surface, surface_vertices
 from face3d_data.remarks import remark, remarks_into
+from face3d_data.unchanged import stat_of
 
 SurfaceChoice = Literal["visible", "all"]
 SURFACE_TEXT = (
@@ -127,8 +128,7 @@ def last_read(owner: Hashable, path: Path, read: Callable[[Path], dict[str, np.n
         path: the file; one that changed is read again.
         read: gives the file's arrays; they are made read-only.
     """
-    stat = path.stat()
-    key = (owner, path, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+    key = (owner, path, *stat_of(path))
     # One look-up and one assignment, so that threads may share it.
     kept = _last.get("file")
     if kept is not None and kept[0] == key:

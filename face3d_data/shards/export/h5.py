@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from face3d_data.h5_file import open_h5
 from face3d_data.names import name_of
 from face3d_data.roots import TOKEN_CHARS
 from face3d_data.shards.batch import Batch
@@ -155,9 +156,8 @@ def roots_of(table: pd.DataFrame) -> np.ndarray:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    import h5py
 
-    with h5py.File(path, "a", libver=("earliest", "v110")) as file:
+    with open_h5(path, "a", libver=("earliest", "v110")) as file:
         yield file
 
 

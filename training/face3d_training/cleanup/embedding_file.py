@@ -9,6 +9,7 @@ import numpy as np
 
 from face3d_data.digest import digest_file
 from face3d_data.errors import UserError
+from face3d_data.h5_file import open_h5
 from face3d_data.names import id_of
 from face3d_training.cleanup.faces import LabeledFaces, labeled_faces
 
@@ -31,11 +32,10 @@ def read_embedding_file(path: str | Path, root: str | Path | None = None) -> Lab
     Raises:
         UserError: the file cannot be read, is of another layout, or does not fit together.
     """
-    import h5py
 
     path = Path(path)
     try:
-        with h5py.File(path) as file:
+        with open_h5(path) as file:
             rows = [
                 _image(path, person, image, file[person]) for person in file for image in _images(path, file, person)
             ]

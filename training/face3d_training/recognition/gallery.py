@@ -14,6 +14,7 @@ import numpy as np
 
 from face3d_data.atomic import atomic_path
 from face3d_data.errors import UserError
+from face3d_data.h5_file import open_h5
 from face3d_data.names import same_form
 from face3d_training.embed_files import mean_embeddings
 
@@ -86,13 +87,12 @@ def read_gallery(path: str | Path) -> PeopleGallery:
     Raises:
         UserError: there is no such file, or it is no gallery.
     """
-    import h5py
 
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such gallery: make one with face3d enroll PEOPLE --into {path}")
     try:
-        with h5py.File(path, "r") as file:
+        with open_h5(path) as file:
             if file.attrs.get(FORMAT) != FORMAT_NAME:
                 raise UserError(f"{path}: is no gallery of face3d enroll: give its file, or enrol into a new one")
             people = {name: _person(group) for name, group in file.items()}
@@ -125,7 +125,7 @@ def write_gallery(path: str | Path, gallery: PeopleGallery) -> None:
     path = Path(path)
     texts = h5py.string_dtype("utf-8")
     try:
-        with atomic_path(path.absolute()) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_path(path.absolute()) as temporary, open_h5(temporary, "w") as file:
             file.attrs.update({FORMAT: FORMAT_NAME, NETWORK: gallery.network, DIGEST: gallery.digest})
             file.attrs[FILE] = gallery.file
             for name, person in sorted(gallery.people.items()):
