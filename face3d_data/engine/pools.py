@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -16,7 +17,7 @@ from face3d_data.engine.threads import VARIABLES, follow_parent, limit_threads
 from face3d_data.engine.worker import Task, run_task
 from face3d_data.errors import RunStopped
 
-_TRACKER = threading.Lock()
+_SILENCE = threading.Lock()
 
 
 class Pool(Protocol):
@@ -165,11 +166,21 @@ def _start_tracker() -> None:
     """
     from joblib.externals.loky.backend import resource_tracker
 
-    with _TRACKER:
+    with silence():
+        resource_tracker.ensure_running()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Let nothing be written to standard error: by libraries in C, too, and by processes that are started.
+
+    Threads take turns.
+    """
+    with _SILENCE:
         own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(nowhere, 2)
-            resource_tracker.ensure_running()
+            yield
         finally:
             os.dup2(own, 2)
             os.close(own)

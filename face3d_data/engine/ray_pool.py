@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ClassVar
 
+from face3d_data.engine.pools import silence
 from face3d_data.engine.stats import Report
 from face3d_data.engine.threads import VARIABLES
 from face3d_data.engine.worker import Task, run_task
@@ -32,6 +33,7 @@ class RayPool:
 
     Raises:
         UserError: no cluster answers.
+        RunStopped: none can be started on this machine.
     """
 
     dies_whole: ClassVar[bool] = False
@@ -51,12 +53,15 @@ class RayPool:
         if address is None:  # its workers are started by Ray's own processes, which know nothing of this one's paths
             runtime["env_vars"]["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         try:
-            ray.init(
-                **(local if address is None else {"address": address}), log_to_driver=False, configure_logging=True,
-                logging_level=logging.CRITICAL, runtime_env=runtime,
-            )  # fmt: skip
+            with silence():  # a warning a second while it tries, the last of which the error holds
+                ray.init(
+                    **(local if address is None else {"address": address}), log_to_driver=False, runtime_env=runtime,
+                    configure_logging=True, logging_level=logging.CRITICAL,
+                )  # fmt: skip
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UserError(f"--address {address}: no Ray cluster answers there ({_line(error)})") from None
+            if address is None:
+                raise RunStopped(f"Ray cannot be started on this machine ({_line(error)}): use --engine loky") from None
+            raise UserError(f"--address {address}: no Ray cluster answers there ({_line(error)}){_remedy()}") from None
         self._count()
         self._run = ray.remote(run_task).options(max_retries=0, num_cpus=1)
 
@@ -136,6 +141,13 @@ def _check_answers(address: str) -> None:
         socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
     except (OSError, ValueError) as error:
         raise UserError(f"--address {address}: no Ray cluster answers there ({error}): give HOST:PORT") from None
+
+
+def _remedy() -> str:
+    """Return what is left to try: a cluster that asks for a token does not answer a driver that has none."""
+    if os.environ.get("RAY_AUTH_MODE") == "token":
+        return ": start it, or set RAY_AUTH_TOKEN to its token"
+    return ": start it, or, if it was started with a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
 
 
 def _searching(folder: str) -> Callable[[], None]:
