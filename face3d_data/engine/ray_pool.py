@@ -21,6 +21,8 @@ from face3d_data.references import search_here
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 10.0
+WORKER_SECONDS = 180.0
+"""How long a machine may take to start its first worker."""
 QUIET = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
@@ -73,10 +75,9 @@ class RayPool:
 
     def _pass_on(self, done: Future[Report], found: Future[Report]) -> None:
         """Give a task's report on, or the error that it raised, out of the one that Ray wraps it in."""
-        error = done.exception()
-        if error is None:
+        try:
             found.set_result(done.result())
-        else:
+        except BaseException as error:  # whatever it is, who waits for the task has to get it
             inner = getattr(error, "cause", None)
             found.set_exception(inner if isinstance(inner, BaseException) else error)
 
@@ -109,7 +110,14 @@ class RayPool:
             here = surroundings(*question)
             for node in self._nodes():
                 there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-                found = self._ray.get(look.options(scheduling_strategy=there).remote(*question))
+                answer = look.options(scheduling_strategy=there).remote(*question)
+                try:
+                    found = self._ray.get(answer, timeout=WORKER_SECONDS)
+                except (self._ray.exceptions.GetTimeoutError, self._ray.exceptions.RuntimeEnvSetupError) as error:
+                    raise RunStopped(
+                        f"Ray starts no worker on {node['NodeManagerHostname']} in {WORKER_SECONDS:g} seconds "
+                        f"({_line(error)}): see its logs (ray logs), and run again"
+                    ) from None
                 compare(node["NodeManagerHostname"], found, here, folder)
 
     def look(self) -> None:

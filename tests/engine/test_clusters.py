@@ -8,10 +8,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from test_backends import Numbers, done
 from toys import write_toys
@@ -24,7 +26,7 @@ from face3d_data.pipeline.result import Workers
 from face3d_data.pipeline.run import run
 from face3d_data.version import __version__ as VERSION
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 TESTS = Path(__file__).parents[1]
 PATH = os.pathsep.join([str(TESTS), str(TESTS / "engine"), *sys.path])
 
@@ -135,7 +137,7 @@ def wait_for(ready, seconds=60):
 
 
 def test_a_dask_cluster_of_processes(tmp_path, dask_cluster, monkeypatch):
-    address, (scheduler, *_) = dask_cluster
+    address, _ = dask_cluster
     root = write_toys(tmp_path / "in")
     run(pipeline_of(root), tmp_path / "serial", engine="serial")
     run(pipeline_of(root), tmp_path / "dask", engine=Workers("dask", address=address, chunk=2))
@@ -147,11 +149,63 @@ def test_a_dask_cluster_of_processes(tmp_path, dask_cluster, monkeypatch):
             run(pipeline_of(root), tmp_path / "elsewhere", engine=Workers("dask", address=address))
     assert list((tmp_path / "elsewhere" / "cache").glob(".seen*")) == []
 
-    write_toys(root, people=40, captures=6)
-    os.kill(scheduler.pid, signal.SIGSTOP)
-    os.kill(scheduler.pid, signal.SIGKILL)
+
+def test_workers_and_scheduler_are_killed_in_the_middle(tmp_path, dask_cluster, monkeypatch):
+    monkeypatch.setattr("face3d_data.engine.dask_pool.ANSWER_SECONDS", 1)
+    address, (scheduler, *nannies) = dask_cluster
+    root = write_toys(tmp_path / "in", people=30, captures=4)
+    run(pipeline_of(root), tmp_path / "serial", engine="serial")
+    killer = Killer(tmp_path / "dask", nannies[:2], after=5)
+    with killer:
+        run(pipeline_of(root), tmp_path / "dask", engine=Workers("dask", address=address, chunk=2))
+    assert killer.killed == 2
+    assert files(tmp_path / "dask" / "datasets") == files(tmp_path / "serial" / "datasets")
+
+    with (
+        Killer(tmp_path / "again", [scheduler], after=5) as killer,
+        pytest.raises(RunStopped, match="start it and run"),
+    ):
+        run(pipeline_of(root), tmp_path / "again", engine=Workers("dask", address=address, chunk=2))
+    assert killer.killed == 1
+    assert not (tmp_path / "again" / "datasets" / "toys").exists()
     with pytest.raises(UserError, match="no Dask scheduler answers there"):
-        run(pipeline_of(root), tmp_path / "dask", engine=Workers("dask", address=address))
+        run(pipeline_of(root), tmp_path / "again", engine=Workers("dask", address=address))
+    result = run(pipeline_of(root), tmp_path / "again", engine=Workers("dask", 2))
+    assert 0 < result.steps["scaled"].report.inputs < 120
+    assert files(tmp_path / "again" / "datasets") == files(tmp_path / "serial" / "datasets")
+
+
+class Killer:
+    """Kills processes, or those that they watch, as soon as a workspace has some parts.
+
+    Args:
+        work: the workspace.
+        processes: to kill; of a nanny its worker.
+        after: parts.
+    """
+
+    def __init__(self, work, processes, after):
+        self.work, self.processes, self.after = work, processes, after
+        self.killed, self._stop = 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self):
+        while len(list(self.work.glob("cache/*/parts/*.jsonl"))) < self.after:
+            if self._stop.wait(0.002):
+                return
+        for process in self.processes:
+            for child in psutil.Process(process.pid).children() or [process]:
+                if "resource_tracker" not in " ".join(getattr(child, "cmdline", list)()):
+                    os.kill(child.pid, signal.SIGKILL)
+            self.killed += 1
 
 
 def unseen(path, roots):
