@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import socket
@@ -64,6 +65,8 @@ class RayPool:
             if address is None:
                 raise RunStopped(f"Ray cannot be started on this machine ({_line(error)}): use --engine loky") from None
             raise UserError(f"--address {address}: no Ray cluster answers there ({_line(error)}){_remedy()}") from None
+        self._head, self._gone = str(ray.get_runtime_context().gcs_address), False
+        self._leave_at_exit = driver.shutdown
         self._count()
         self._run = ray.remote(run_task).options(max_retries=0, num_cpus=1)
 
@@ -91,10 +94,7 @@ class RayPool:
         if isinstance(error, errors.OutOfMemoryError):
             raise RunStopped("a worker was killed for lack of memory: lower --jobs; finished parts stay")
         if isinstance(error, errors.LocalRayletDiedError | errors.RaySystemError | errors.RpcError):
-            where = self._address or "on this machine"
-            raise RunStopped(
-                f"the Ray cluster {where} does not go on ({_line(error)}): start it and run again; finished parts stay"
-            )
+            raise self._stopped(error)
         return isinstance(error, errors.WorkerCrashedError | errors.NodeDiedError)
 
     def alone(self) -> RayPool:
@@ -122,10 +122,26 @@ class RayPool:
 
     def look(self) -> None:
         """Count the workers, and say once that none is left: a batch system may start others."""
+        self._check_head()
         self._count()
         if not self.workers and not self._warned:
             log.warning("no worker is left in the Ray cluster %s: waiting for one", self._address or "")
         self._warned = not self.workers
+
+    def _check_head(self) -> None:
+        """Check that the cluster's head still listens: Ray itself waits for a minute, and then ends the process."""
+        host, _, port = self._head.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+        except OSError as error:
+            self._gone = True
+            raise self._stopped(error) from None
+
+    def _stopped(self, error: BaseException) -> RunStopped:
+        where = f"at {self._address}" if self._address else "on this machine"
+        return RunStopped(
+            f"the Ray cluster {where} does not go on ({_line(error)}): start it and run again; finished parts stay"
+        )
 
     def _nodes(self) -> list[dict[str, Any]]:
         return [node for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
@@ -135,6 +151,9 @@ class RayPool:
 
     def close(self, at_once: bool) -> None:
         """Leave the cluster, and end one that was started here."""
+        if self._gone:  # to say goodbye to a head that is gone takes a minute, and ends this process
+            atexit.unregister(self._leave_at_exit)
+            return
         self._ray.shutdown()
 
 
