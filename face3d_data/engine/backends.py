@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from pathlib import Path
 
-from face3d_data.engine.pools import Pool, ProcessPool, ThreadPool
+from face3d_data.engine.pools import ProcessPool, ThreadPool, WorkerPool
 from face3d_data.engine.stats import Report
 from face3d_data.engine.worker import Task, run_task
 from face3d_data.errors import MissingDependency, RunStopped, UserError
@@ -48,7 +48,7 @@ class Engine:
         self.name = name
         self.jobs = 1 if name == "serial" else jobs
         self._address = address
-        self._pool: Pool | None = None
+        self._pool: WorkerPool | None = None
         self._files: tuple[Path, Sequence[Path]] | None = None
 
     def __enter__(self) -> Engine:
@@ -117,7 +117,7 @@ class Engine:
                     _stop_if_none_starts()
                 yield from _run_suspects(lost, pool)
 
-    def _workers(self) -> Pool:
+    def _workers(self) -> WorkerPool:
         if self._pool is None:
             self._pool = _pool_of(self.name, self.jobs, self._address)
             self.jobs = self._pool.workers
@@ -131,7 +131,7 @@ class Engine:
             self._pool = None
 
 
-def _pool_of(name: str, jobs: int, address: str | None) -> Pool:
+def _pool_of(name: str, jobs: int, address: str | None) -> WorkerPool:
     if name in CLUSTERS:
         library = CLUSTERS[name]
         if importlib.util.find_spec(library) is None:
@@ -159,7 +159,7 @@ def _stop_if_none_starts() -> None:
         pool.close(at_once=True)
 
 
-def _wait(flying: Iterable[Future[Report]], pool: Pool) -> set[Future[Report]]:
+def _wait(flying: Iterable[Future[Report]], pool: WorkerPool) -> set[Future[Report]]:
     """Return the tasks that have ended, one at least, and look after the pool meanwhile."""
     while True:
         ended, _ = wait(flying, LOOK_SECONDS, FIRST_COMPLETED)
@@ -186,7 +186,7 @@ def _next(waiting: Iterator[Task], free: Callable[[], int]) -> Iterator[Task]:
             return
 
 
-def _run_suspects(lost: list[Task], pool: Pool) -> Iterator[tuple[Task, Report | Crash]]:
+def _run_suspects(lost: list[Task], pool: WorkerPool) -> Iterator[tuple[Task, Report | Crash]]:
     """Run tasks that were in flight when a worker died one at a time, halving those that kill again.
 
     Args:

@@ -20,7 +20,7 @@ from face3d_data.errors import RunStopped
 _SILENCE = threading.Lock()
 
 
-class Pool(Protocol):
+class WorkerPool(Protocol):
     """Workers that run tasks at the same time.
 
     Attributes:
@@ -39,7 +39,7 @@ class Pool(Protocol):
         """Return whether an error of a task says that its worker died."""
         ...
 
-    def alone(self) -> Pool:
+    def alone(self) -> WorkerPool:
         """Return a pool for tasks that may kill their worker."""
         ...
 
